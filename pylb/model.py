@@ -1,0 +1,98 @@
+"""The values that every layer shares: what discovery knows, as facts that never change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Key = tuple[str, str, str]
+"""An instance's identity: (datacenter, node, service id). A service id is unique per Consul agent only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One instance of a service, as the registry describes it.
+
+    Equality is by value: a changed weight, tag or address makes another endpoint with the same key.
+    Live state (requests in flight, health seen by traffic) belongs to `policy.pool.Backend`.
+    """
+
+    service: str
+    address: str
+    """Host name, IPv4 or IPv6 address (without brackets) that requests are sent to."""
+    port: int
+    dc: str = ""
+    node: str = ""
+    id: str = ""
+    weight: int = 1
+    """Share of traffic relative to its peers, for its present status (Consul's `Weights`)."""
+    status: str = "passing"
+    """Aggregate of its checks: `passing`, `warning`, `critical` or `maintenance`."""
+    tags: tuple[str, ...] = ()
+    meta: tuple[tuple[str, str], ...] = ()
+    created: int = 0
+    """The registry's creation index; where two ids claim one address, the newer wins."""
+    checked: bool = True
+    """Whether the registry runs any check on it at all."""
+
+    @property
+    def key(self) -> Key:
+        """Identity across snapshots; never the address or the weight."""
+        return (self.dc, self.node, self.id)
+
+    @property
+    def authority(self) -> str:
+        """`host:port`, with brackets around an IPv6 address."""
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """An instance that the registry lists but that must get no traffic, and why."""
+
+    endpoint: Endpoint
+    reason: str
+    """Words for an operator: `critical: TCP connect refused`, `maintenance`, `duplicate of web-2`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that is known of one service at one moment; whole, so that it can simply replace the last one.
+
+    A snapshot without endpoints means "known to be empty". "Unknown" is never a snapshot.
+    """
+
+    service: str
+    endpoints: tuple[Endpoint, ...]
+    excluded: tuple[Excluded, ...] = ()
+    generation: int = 0
+    """Grows by one with each snapshot that differs; given by `discovery.watch`."""
+    observed: float = 0.0
+    """When the registry's answer was read, in seconds since the epoch."""
+    cause: str = ""
+    """Why it differs from the last one, in words: `consul index 42: +web-3`."""
+
+    def same_content(self, other: Snapshot | None) -> bool:
+        """Whether both describe the same instances; generation, time and cause do not count."""
+        return other is not None and (self.service, self.endpoints, self.excluded) == (
+            other.service,
+            other.endpoints,
+            other.excluded,
+        )
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Snapshot:
+        """Rebuild a snapshot from what `orjson.dumps(snapshot)` made of it."""
+        return cls(
+            service=data["service"],
+            endpoints=tuple(map(_endpoint, data["endpoints"])),
+            excluded=tuple(Excluded(_endpoint(e["endpoint"]), e["reason"]) for e in data["excluded"]),
+            generation=data["generation"],
+            observed=data["observed"],
+            cause=data["cause"],
+        )
+
+
+def _endpoint(data: Mapping[str, Any]) -> Endpoint:
+    return Endpoint(**{**data, "tags": tuple(data["tags"]), "meta": tuple((k, v) for k, v in data["meta"])})

@@ -1,0 +1,1 @@
+"""What happened to a request, never why: records, counters, the access log."""

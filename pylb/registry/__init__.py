@@ -1,0 +1,1 @@
+"""Who writes into a registry, and the embedded registry for development."""
