@@ -1,0 +1,56 @@
+"""A backend: the live side of one endpoint, as one worker sees it."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from pylb.model import Endpoint, Key
+
+
+class State(Enum):
+    """Where a backend stands; each value is the word that operators see."""
+
+    UP = "up"
+    """Takes its share of requests."""
+    DRAINING = "draining"
+    """Left the registry: what runs on it finishes, nothing new is sent."""
+    GONE = "gone"
+    """Drained, forgotten, no connection left."""
+
+
+class Backend:
+    """Live state of one instance: requests in flight, open connections, health as seen by traffic.
+
+    It lives as long as the instance's key and address stay in the snapshots; a changed weight or tag replaces
+    `endpoint` and touches nothing else. A changed address makes a new backend, the old one drains
+    (nginx-proxy #1289: connections to a dead address must not be reused).
+    """
+
+    __slots__ = ("cells", "elsewhere", "endpoint", "idle", "inflight", "key", "name", "state", "weight")
+
+    def __init__(self, endpoint: Endpoint, cells: Any = None) -> None:
+        self.endpoint = endpoint
+        self.key: Key = endpoint.key
+        self.name = endpoint.authority
+        self.weight = endpoint.weight
+        self.state = State.UP
+        self.inflight = 0
+        """Requests of this worker that hold a lease on it."""
+        self.elsewhere = 0
+        """Requests that the other workers have on it, as far as known (a few milliseconds old)."""
+        self.idle: list[Any] = []
+        """Open connections without a request, newest last; `proxy.upstream` owns them."""
+        self.cells = cells
+        """This worker's counters for it; `observe.metrics` gives and reads them."""
+
+    def update(self, endpoint: Endpoint) -> None:
+        """Take over a newer description of the same instance at the same address."""
+        self.endpoint = endpoint
+        self.weight = endpoint.weight
+
+    def __repr__(self) -> str:
+        return (
+            f"<Backend {self.endpoint.id or self.name} {self.name} {self.state.value} w{self.weight} "
+            f"| {self.inflight} active, {len(self.idle)} idle>"
+        )
