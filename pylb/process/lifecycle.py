@@ -1,0 +1,137 @@
+"""A process's life as four states, and the one way to start a task in it.
+
+Everything that must know where the process stands (readiness, signal handlers, tests) reads or awaits one
+`Lifecycle`. Every background task is made by `spawn`: it has a name, a reference that keeps it from being
+collected half-way, a log line if it crashes, and an owner that ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from enum import Enum
+from types import TracebackType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+log = logging.getLogger("pylb")
+
+
+class ProcessState(Enum):
+    """Where a process stands, in the order of its life: the word for it, and what it means for traffic."""
+
+    STARTING = ("starting", "sockets are being opened; no client is served yet")
+    SERVING = ("serving", "new connections and requests are accepted")
+    DRAINING = ("draining", "nothing new is accepted; requests that run are finished")
+    STOPPED = ("stopped", "no request runs and every connection is closed")
+
+    def __init__(self, word: str, sentence: str) -> None:
+        self.word = word
+        self.sentence = sentence
+
+    def __str__(self) -> str:
+        return self.word
+
+
+ORDER = tuple(ProcessState)
+
+
+class Lifecycle:
+    """The state of this process. It only ever moves forward, and says so in the log when it does.
+
+    Args:
+        name: what the log calls the process: `pylb`, `worker 2`, `control`.
+    """
+
+    def __init__(self, name: str = "pylb") -> None:
+        self.name = name
+        self.state = ProcessState.STARTING
+        self._reached = {state: asyncio.Event() for state in ProcessState}
+        self._reached[self.state].set()
+
+    def advance(self, to: ProcessState) -> None:
+        """Move on to `to`; states between may be skipped, the present one is not announced again.
+
+        Raises:
+            ValueError: `to` lies in the past: a process that drains does not serve again.
+        """
+        here, there = ORDER.index(self.state), ORDER.index(to)
+        if there < here:
+            raise ValueError(f"{self.name} is {self.state} and cannot become {to} again")
+        if there == here:
+            return
+        self.state = to
+        log.info("%s is %s: %s", self.name, to.word, to.sentence)
+        for state in ORDER[: there + 1]:
+            self._reached[state].set()
+
+    async def wait(self, until: ProcessState) -> ProcessState:
+        """Wait for `until`, or for any state after it; return the state that was found."""
+        await self._reached[until].wait()
+        return self.state
+
+    def __repr__(self) -> str:
+        return f"<Lifecycle {self.name}: {self.state}>"
+
+
+class Owner:
+    """Keeps the tasks that `spawn` gives it, and ends them when it ends.
+
+    Unlike `asyncio.TaskGroup`, the crash of one task leaves its siblings running: an error in one client's
+    connection must not touch another's.
+
+        async with Owner("control") as owner:
+            spawn(watch(), name="watch web", owner=owner)
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.closed = False
+
+    async def close(self) -> None:
+        """Cancel every task and wait for the last one to end. Nothing can be spawned here any more."""
+        self.closed = True
+        tasks = self.tasks - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel(f"{self.name} has ended")
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def __aenter__(self) -> Owner:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<Owner {self.name}: {len(self.tasks)} tasks{', closed' if self.closed else ''}>"
+
+    def settle(self, task: asyncio.Task[Any]) -> None:
+        """Forget a task that has ended; log the exception that ended it, if any."""
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("%s: task %r crashed: %r", self.name, task.get_name(), error, exc_info=error)
+
+
+def spawn(coroutine: Coroutine[Any, Any, T], *, name: str, owner: Owner) -> asyncio.Task[T]:
+    """Run `coroutine` as a task of `owner`, in the running loop.
+
+    Args:
+        coroutine: what to run.
+        name: what it is doing, for log lines and debuggers: `watch web`.
+        owner: keeps it, and cancels it when it ends itself.
+
+    Raises:
+        RuntimeError: the owner has ended.
+    """
+    if owner.closed:
+        coroutine.close()
+        raise RuntimeError(f"{owner.name} has ended, it cannot start {name!r}")
+    task = asyncio.create_task(coroutine, name=name)  # noqa: TID251  # the one place where it is allowed
+    owner.tasks.add(task)
+    task.add_done_callback(owner.settle)
+    return task

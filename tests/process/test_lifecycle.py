@@ -1,0 +1,115 @@
+import asyncio
+import logging
+
+import pytest
+
+from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
+
+STARTING, SERVING, DRAINING, STOPPED = ProcessState
+
+
+async def forever(log=None):
+    try:
+        await asyncio.Event().wait()
+    finally:
+        if log is not None:
+            log.append("ended")
+
+
+async def crash():
+    raise KeyError("boom")
+
+
+async def test_each_state_is_entered_once_and_announced_with_its_sentence(caplog):
+    life = Lifecycle("worker 1")
+    with caplog.at_level(logging.INFO, "pylb"):
+        for state in ProcessState:
+            life.advance(state)
+            life.advance(state)
+            assert life.state is state
+    assert [r.getMessage() for r in caplog.records] == [
+        f"worker 1 is {state.word}: {state.sentence}" for state in (SERVING, DRAINING, STOPPED)
+    ]
+    assert len({state.sentence for state in ProcessState}) == 4
+
+
+@pytest.mark.parametrize(("now", "back"), [(SERVING, STARTING), (DRAINING, SERVING), (STOPPED, DRAINING)])
+async def test_it_never_moves_back(now, back):
+    life = Lifecycle()
+    life.advance(now)
+    with pytest.raises(ValueError, match=f"pylb is {now.word} and cannot become {back.word} again"):
+        life.advance(back)
+    assert life.state is now
+
+
+async def test_wait_returns_at_once_for_the_past_and_wakes_for_the_future():
+    life = Lifecycle()
+    assert await life.wait(STARTING) is STARTING
+    waiter = asyncio.ensure_future(life.wait(SERVING))  # noqa: TID251
+    await asyncio.sleep(0)
+    assert not waiter.done()
+    life.advance(SERVING)
+    assert await waiter is SERVING
+
+
+async def test_who_waits_for_serving_learns_that_it_was_skipped():
+    life = Lifecycle()
+    waiters = asyncio.gather(life.wait(SERVING), life.wait(STOPPED))
+    await asyncio.sleep(0)
+    life.advance(STOPPED)
+    assert await waiters == [STOPPED, STOPPED]
+
+
+async def test_a_task_has_its_name_its_result_and_leaves_its_owner():
+    async def answer():
+        return 42
+
+    async with Owner("test") as owner:
+        task = spawn(answer(), name="watch web", owner=owner)
+        assert task.get_name() == "watch web"
+        assert owner.tasks == {task}
+        assert await task == 42
+        await asyncio.sleep(0)
+        assert owner.tasks == set()
+
+
+async def test_tasks_die_with_their_owner_and_have_cleaned_up_when_it_is_closed():
+    log = []
+    async with Owner("test") as owner:
+        tasks = [spawn(forever(log), name=str(i), owner=owner) for i in range(3)]
+        await asyncio.sleep(0)
+    assert log == ["ended"] * 3
+    assert all(task.cancelled() for task in tasks)
+
+
+async def test_a_crash_is_logged_with_its_traceback_and_leaves_the_siblings(caplog):
+    async with Owner("control") as owner:
+        sibling = spawn(forever(), name="sibling", owner=owner)
+        await asyncio.wait([spawn(crash(), name="watch web", owner=owner)])
+        await asyncio.sleep(0)
+        assert not sibling.done()
+    (record,) = caplog.records
+    assert record.getMessage() == "control: task 'watch web' crashed: KeyError('boom')"
+    assert record.name == "pylb"
+    assert record.exc_info
+
+
+async def test_cancellation_is_no_crash(caplog):
+    async with Owner("control") as owner:
+        spawn(forever(), name="sibling", owner=owner)
+        await asyncio.sleep(0)
+    assert not caplog.records
+
+
+async def test_nothing_can_be_spawned_by_a_closed_owner():
+    owner = Owner("control")
+    await owner.close()
+    with pytest.raises(RuntimeError, match="control has ended, it cannot start 'late'"):
+        spawn(forever(), name="late", owner=owner)
+
+
+async def test_a_task_may_close_its_own_owner():
+    owner = Owner("control")
+    sibling = spawn(forever(), name="sibling", owner=owner)
+    await spawn(owner.close(), name="closer", owner=owner)
+    assert sibling.cancelled()
