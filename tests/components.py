@@ -1,0 +1,148 @@
+"""The real programs that tests run against, fetched where the machine lacks them.
+
+`python tests/components.py consul` makes the component available and prints where it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+CACHE = Path(__file__).resolve().parent.parent / ".cache" / "components"
+APT = Path("/etc/apt")
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+CONSUL_SUITE = "bullseye"
+"""The last Debian release with a `consul` package: 1.8.7."""
+
+
+class ComponentError(Exception):
+    """A component can neither be found nor fetched; the message says what was tried."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One archive of the machine's apt sources."""
+
+    uri: str
+    suites: tuple[str, ...]
+    components: tuple[str, ...]
+
+    @property
+    def has_releases(self) -> bool:
+        """Whether it is a Debian archive proper, not its security updates and not somebody's add-on."""
+        return "main" in self.components and not any(
+            word in suite for suite in self.suites for word in ("security", "/")
+        )
+
+
+def classic_sources(text: str) -> Iterator[Source]:
+    """The archives in one-line format: `deb [options] URI suite component...`."""
+    for line in text.splitlines():
+        match = re.match(r"deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+(\S+)\s*([^#]*)", line.strip())
+        if match:
+            yield Source(match[1], (match[2],), tuple(match[3].split()))
+
+
+def deb822_sources(text: str) -> Iterator[Source]:
+    """The archives in deb822 format: paragraphs of `Types:`, `URIs:`, `Suites:`, `Components:`."""
+    uncommented = re.sub(r"^#.*\n?", "", text, flags=re.MULTILINE)
+    for paragraph in re.split(r"\n\s*\n", uncommented):
+        fields = dict(re.findall(r"^([\w-]+):\s*(.*(?:\n[ \t].*)*)", paragraph, flags=re.MULTILINE))
+        words = {name.lower(): value.split() for name, value in fields.items()}
+        if "deb" in words.get("types", []) and words.get("enabled", ["yes"]) != ["no"]:
+            for uri in words.get("uris", []):
+                yield Source(uri, tuple(words.get("suites", ())), tuple(words.get("components", ())))
+
+
+def machine_sources(apt: Path = APT) -> Iterator[Source]:
+    """The archives that this machine's apt reads."""
+    for path in [apt / "sources.list", *sorted(apt.glob("sources.list.d/*"))]:
+        if path.suffix == ".list" and path.is_file():
+            yield from classic_sources(path.read_text())
+        elif path.suffix == ".sources":
+            yield from deb822_sources(path.read_text())
+
+
+def fetch_debian_package(package: str, suite: str, directory: Path) -> None:
+    """Unpack `package` of Debian's `suite` as `directory`, leaving the machine's own apt state alone.
+
+    Raises:
+        ComponentError: no archive of the machine's apt sources has it.
+    """
+    failures = []
+    for archive in dict.fromkeys(source.uri for source in machine_sources() if source.has_releases):
+        with tempfile.TemporaryDirectory(dir=directory.parent) as work:
+            try:
+                _download(package, archive, suite, Path(work))
+            except subprocess.CalledProcessError as error:
+                failures.append(f"{error.cmd[0]} {error.cmd[-1]}: {error.stderr.decode().strip()}")
+            else:
+                (Path(work) / "root").rename(directory)
+                return
+    reason = "; ".join(failures) or f"no Debian archive among the apt sources in {APT}"
+    raise ComponentError(f"cannot fetch the package {package} of Debian {suite}: {reason}")
+
+
+def _download(package: str, archive: str, suite: str, work: Path) -> None:
+    """Unpack the package into `work`/root, with every file that apt keeps for it under `work`."""
+    for empty in ("lists/partial", "cache/archives/partial", "root"):
+        (work / empty).mkdir(parents=True)
+    signed_by = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
+    (work / "sources.list").write_text(f"deb {signed_by}{archive} {suite} main\n")
+    options = {
+        "Dir::Etc::sourcelist": work / "sources.list",
+        "Dir::Etc::sourceparts": "-",
+        "Dir::State::lists": work / "lists",
+        "Dir::Cache": work / "cache",
+        "Acquire::Languages": "none",
+        "APT::Sandbox::User": "",
+    }
+    apt_get = ["apt-get", "-q", *(f"-o{name}={value}" for name, value in options.items())]
+    subprocess.run([*apt_get, "update"], cwd=work, check=True, capture_output=True)
+    subprocess.run([*apt_get, "download", package], cwd=work, check=True, capture_output=True)
+    (deb,) = work.glob("*.deb")
+    subprocess.run(["dpkg", "-x", deb, work / "root"], check=True, capture_output=True)
+
+
+def consul_binary() -> Path:
+    """Where the `consul` program is: on PATH, else fetched once into the repository's cache.
+
+    Raises:
+        ComponentError: it is neither here nor in Debian's archive.
+    """
+    if on_path := shutil.which("consul"):
+        return Path(on_path)
+    directory = CACHE / "consul"
+    binary = directory / "usr" / "bin" / "consul"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "consul.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # test processes that start together must not fetch it twice
+        if not binary.exists():
+            fetch_debian_package("consul", CONSUL_SUITE, directory)
+    return binary
+
+
+COMPONENTS: dict[str, Callable[[], Path]] = {"consul": consul_binary}
+
+
+def main() -> None:
+    """Make the components named on the command line available, and say where each is."""
+    parser = argparse.ArgumentParser(description="make the real programs that tests need available")
+    parser.add_argument("component", nargs="+", choices=list(COMPONENTS))
+    try:
+        for name in parser.parse_args().component:
+            sys.stdout.write(f"{COMPONENTS[name]()}\n")
+    except ComponentError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""Fixtures that give a test a real Consul agent."""
+
+from __future__ import annotations
+
+import random
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.components import consul_binary
+
+LEADER_DEADLINE = 30.0
+"""Seconds for an agent to elect itself; about 3 are usual, more on a busy machine."""
+PORTS = range(20_000, 32_000)
+"""Below the kernel's ephemeral range, so that no outgoing connection takes a port while its agent is down."""
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nothing uses, over TCP or UDP."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.choice(PORTS)
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            try:
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in found:
+            found.append(port)
+    return found
+
+
+class ConsulAgent:
+    """A `consul agent -dev` of its own: one server, data in memory, gone after `kill()`.
+
+    Methods block; a test that has a loop to keep running calls them by `asyncio.to_thread`.
+    """
+
+    def __init__(self, directory: Path, *arguments: str) -> None:
+        self.directory = directory
+        self._arguments = arguments
+        self._process: subprocess.Popen[bytes] | None = None
+        self._choose_ports()
+
+    def _choose_ports(self) -> None:
+        self._ports = dict(
+            zip(("http", "dns", "server", "serf-lan", "serf-wan"), free_ports(5), strict=True), grpc=-1
+        )
+        self.port = self._ports["http"]
+        self.http = f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """`http://host:port` of its API."""
+        return f"http://{self.http}"
+
+    @property
+    def log(self) -> Path:
+        """What it wrote to its standard output, over all its lives."""
+        return self.directory / "consul.log"
+
+    def launch(self) -> None:
+        """Start it, on the same ports as before, without waiting for a leader."""
+        ports = [f"-{name}-port={port}" for name, port in self._ports.items()]
+        command = [str(consul_binary()), "agent", "-dev", "-client=127.0.0.1", "-bind=127.0.0.1", *ports]
+        command += ["-hcl=disable_update_check = true", *self._arguments]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(command, cwd=self.directory, stdout=log, stderr=log)
+
+    def start(self) -> None:
+        """Start it, on the same ports as before, and wait until it has a leader."""
+        self.launch()
+        self.wait_for_leader()
+
+    def start_on_new_ports(self) -> None:
+        """Start it for the first time; if another process took one of its ports meanwhile, on others."""
+        while True:
+            try:
+                self.start()
+            except RuntimeError:
+                if "address already in use" not in self.log.read_text():
+                    raise
+                self.log.unlink()
+                self._choose_ports()
+            else:
+                return
+
+    def wait_for_leader(self) -> None:
+        """Wait until it can answer for the catalog."""
+        deadline = time.monotonic() + LEADER_DEADLINE
+        while not self._is_ready():
+            if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise RuntimeError(
+                    f"consul did not get ready; its last words:\n{self.log.read_text()[-2000:]}"
+                )
+            time.sleep(0.02)
+
+    def _is_ready(self) -> bool:
+        """Whether it has a leader, and its own node with its health check is in the catalog."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/v1/health/state/passing", timeout=2) as answer:
+                return b"serfHealth" in answer.read()
+        except (OSError, urllib.error.URLError):
+            return False
+
+    def kill(self) -> None:
+        """End it as `kill -9` does; all that it knew is lost."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> None:
+        """Ask it to leave, and wait until it has gone."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+    def restart(self) -> None:
+        """`kill()`, then `start()`: an empty registry under the same address."""
+        self.kill()
+        self.start()
+
+
+@pytest.fixture(scope="session")
+def consul(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsulAgent]:
+    """The agent that tests of one process share; each test uses service names and keys of its own."""
+    agent = ConsulAgent(tmp_path_factory.mktemp("consul"))
+    agent.start_on_new_ports()
+    yield agent
+    agent.stop()
+
+
+@pytest.fixture
+def own_consul(tmp_path: Path) -> Iterator[ConsulAgent]:
+    """An agent for one test alone, which may kill, start and restart it."""
+    agent = ConsulAgent(tmp_path)
+    agent.start_on_new_ports()
+    yield agent
+    agent.stop()
