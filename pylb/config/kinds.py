@@ -1,0 +1,215 @@
+"""What the value of an option may be: how its text is read, and the words for what was expected."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+from typing import Generic, TypeVar
+from urllib.parse import urlsplit
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T_co]):
+    """One way of reading a text.
+
+    Args:
+        metavar: the placeholder for a value in the help, `DURATION`.
+        expected: completes the sentence "got 'x', expected ...".
+        parse: makes the value; raises ValueError if the text is not of this kind.
+    """
+
+    metavar: str
+    expected: str
+    parse: Callable[[str], T_co]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen: a TCP host and port, or the path of a Unix socket."""
+
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    def __str__(self) -> str:
+        if self.path:
+            return f"unix:{self.path}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """The root of an HTTP API."""
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{Address(self.host, self.port)}"
+
+
+def text(metavar: str, expected: str) -> Kind[str]:
+    """Any text but the empty one."""
+
+    def parse(value: str) -> str:
+        if not value:
+            raise ValueError
+        return value
+
+    return Kind(metavar, expected, parse)
+
+
+def choice(*words: str) -> Kind[str]:
+    """One of a few words."""
+
+    def parse(value: str) -> str:
+        if value not in words:
+            raise ValueError
+        return value
+
+    return Kind("|".join(words), f"one of {', '.join(words)}", parse)
+
+
+def integer(low: int, high: int) -> Kind[int]:
+    """Whole numbers from `low` to `high`, both included."""
+
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,18}", value) or not low <= int(value) <= high:
+            raise ValueError
+        return int(value)
+
+    return Kind("N", f"a whole number from {low} to {high}", parse)
+
+
+def or_off(kind: Kind[T_co]) -> Kind[T_co | None]:
+    """Also accept the word `off`, which is None."""
+
+    def parse(value: str) -> T_co | None:
+        return None if value == "off" else kind.parse(value)
+
+    return Kind(f"{kind.metavar}|off", f"{kind.expected}, or off", parse)
+
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|)")
+_LONGEST = 365 * 86400.0
+"""Beyond a year it is a slip of the keyboard, and event loops overflow somewhere above."""
+
+
+def _seconds(value: str) -> float:
+    match = _DURATION.fullmatch(value)
+    if not match:
+        raise ValueError
+    seconds = float(match[1]) * _SECONDS[match[2]]
+    if seconds > _LONGEST:
+        raise ValueError
+    return seconds
+
+
+def _positive_seconds(value: str) -> float:
+    seconds = _seconds(value)
+    if not seconds:
+        raise ValueError
+    return seconds
+
+
+DURATION = Kind("DURATION", "a duration above 0, such as 500ms, 2s or 1m", _positive_seconds)
+"""Seconds, as a float; a time-out of 0 would fail everything, so it is refused."""
+
+DURATION_OR_ZERO = Kind("DURATION", "a duration such as 0, 500ms, 2s or 1m", _seconds)
+"""Seconds, as a float, for what 0 switches off."""
+
+_BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_SIZE = re.compile(r"([0-9]{1,12})(?:([kmg])(?:ib)?|)", re.IGNORECASE)
+
+
+def _bytes(value: str) -> int:
+    match = _SIZE.fullmatch(value)
+    if not match or not int(match[1]):
+        raise ValueError
+    return int(match[1]) * _BYTES[(match[2] or "").lower()]
+
+
+SIZE = Kind("SIZE", "a size above 0, such as 8192, 64k or 1MiB", _bytes)
+"""Bytes; `k` is 1024, as for nginx and HAProxy."""
+
+_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}")
+
+
+def _host_and_port(value: str, default_port: int | None = None) -> tuple[str, int]:
+    """Split `host:port` or `[IPv6]:port`; without a default, the port must be there."""
+    parts = urlsplit(f"//{value}")
+    host, port = parts.hostname or "", default_port if parts.port is None else parts.port
+    if value.startswith("["):
+        IPv6Address(host)
+    elif not _HOST.fullmatch(host):
+        raise ValueError
+    if port is None or parts.netloc != value or "@" in value:
+        raise ValueError
+    return host, port
+
+
+def _address(value: str) -> Address:
+    if value.startswith("unix:"):
+        path = value.removeprefix("unix:")
+        if not path.startswith("/"):
+            raise ValueError
+        return Address(path=path)
+    return Address(*_host_and_port(value))
+
+
+ADDRESS = Kind("ADDRESS", "host:port, [IPv6]:port or unix:/path", _address)
+"""Where to listen; port 0 lets the kernel choose one."""
+
+_API_PORTS = {"http": 80, "https": 443}
+
+
+def _consul(value: str) -> Url:
+    scheme, separator, authority = value.rpartition("://")
+    if not separator:
+        url = Url("http", *_host_and_port(authority, 8500))
+    elif scheme in _API_PORTS:
+        url = Url(scheme, *_host_and_port(authority.removesuffix("/"), _API_PORTS[scheme]))
+    else:
+        raise ValueError
+    if not url.port:
+        raise ValueError
+    return url
+
+
+CONSUL = Kind("HOST:PORT", "host:port, http://host:port or https://host:port", _consul)
+"""Consul's API; without a port it is 8500, in a URL the scheme's own."""
+
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+
+
+def _boolean(value: str) -> bool:
+    word = value.lower()
+    if word not in _TRUE | _FALSE:
+        raise ValueError
+    return word in _TRUE
+
+
+FLAG = Kind("", "true or false", _boolean)
+"""A switch: `--x` and `--no-x` on the command line, a word in the environment."""
+
+PATH = text("PATH", "a path")
+"""A path that is opened when it is needed: the file may come and change while pylb runs."""
+
+
+def _readable(value: str) -> str:
+    if not os.access(value, os.R_OK):
+        raise ValueError
+    return value
+
+
+FILE = Kind("FILE", "the path of something that can be read", _readable)
+"""A path that must be there at the start."""

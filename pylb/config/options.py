@@ -1,0 +1,235 @@
+"""What can be set, group by group, and what `pylb` itself takes: all groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pylb.config.kinds import (
+    ADDRESS,
+    CONSUL,
+    DURATION,
+    DURATION_OR_ZERO,
+    FILE,
+    FLAG,
+    PATH,
+    SIZE,
+    Address,
+    Url,
+    choice,
+    integer,
+    or_off,
+    text,
+)
+from pylb.config.option import Group, option, repeated
+from pylb.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Discovery(Group):
+    """Which backends there are."""
+
+    title: ClassVar = "Discovery"
+
+    service: tuple[str, ...] = repeated(
+        text("NAME[=[HOST][/PATH]]", "a service such as web, api=/api or shop=shop.example.com/cart"),
+        None,
+        "A service to balance, and which requests are for it: `web` takes all, `api=/api` a path, "
+        "`shop=shop.example.com/cart` a path of one host.",
+    )
+    static: str | None = option(
+        text("BACKENDS", "backends such as 10.0.0.1:80,10.0.0.2:80;weight=3"),
+        None,
+        "Backends written down instead of looked up: `10.0.0.1:80,10.0.0.2:80;weight=3`.",
+    )
+    tag: tuple[str, ...] = repeated(
+        text("TAG", "a tag"), None, "Only instances that carry this tag; given twice, both are needed."
+    )
+    warning_ok: bool = option(
+        FLAG, "off", "Send requests to instances whose checks warn too, by their weight for that state."
+    )
+    empty_guard: float = option(
+        DURATION_OR_ZERO,
+        "10s",
+        "How long a service that is suddenly without instances keeps its last ones, in case the registry is "
+        "only confused; 0 believes it at once.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consul(Group):
+    """How to reach and read Consul; its own client's variables are honoured."""
+
+    title: ClassVar = "Consul"
+
+    consul: Url | None = option(CONSUL, None, "Where Consul's HTTP API is.", fallbacks=("CONSUL_HTTP_ADDR",))
+    datacenter: str | None = option(
+        text("NAME", "a name"), None, "The datacenter to ask for; Consul's own if not given."
+    )
+    namespace: str | None = option(
+        text("NAME", "a name"),
+        None,
+        "The namespace to ask for (Consul Enterprise).",
+        fallbacks=("CONSUL_NAMESPACE",),
+    )
+    partition: str | None = option(
+        text("NAME", "a name"),
+        None,
+        "The admin partition to ask for (Consul Enterprise).",
+        fallbacks=("CONSUL_PARTITION",),
+    )
+    consistency: str = option(
+        choice("default", "stale", "consistent"),
+        "default",
+        "How sure an answer must be: the leader's, any server's, or one confirmed by a quorum.",
+    )
+    token: str | None = option(
+        text("TOKEN", "a token"),
+        None,
+        "The ACL token; other users can see a command line, so prefer --token-file or the environment.",
+        fallbacks=("CONSUL_HTTP_TOKEN",),
+        secret=True,
+    )
+    token_file: str | None = option(
+        PATH,
+        None,
+        "A file with the ACL token, read again when it changes; goes before --token.",
+        fallbacks=("CONSUL_HTTP_TOKEN_FILE",),
+    )
+    consul_auth: str | None = option(
+        text("USER:PASSWORD", "user:password"),
+        None,
+        "HTTP basic authentication, for a Consul behind a proxy that wants it.",
+        fallbacks=("CONSUL_HTTP_AUTH",),
+        secret=True,
+    )
+    consul_tls: bool = option(
+        FLAG, "off", "Speak TLS to Consul; the same as an https:// URL.", fallbacks=("CONSUL_HTTP_SSL",)
+    )
+    consul_verify: bool = option(
+        FLAG, "on", "Check Consul's certificate and name.", fallbacks=("CONSUL_HTTP_SSL_VERIFY",)
+    )
+    consul_ca: str | None = option(
+        FILE,
+        None,
+        "A file or directory of PEM certificates that Consul's must be signed by; the system's if not given.",
+        fallbacks=("CONSUL_CACERT", "CONSUL_CAPATH"),
+    )
+    consul_cert: str | None = option(
+        FILE, None, "The PEM certificate to show to Consul.", fallbacks=("CONSUL_CLIENT_CERT",)
+    )
+    consul_key: str | None = option(
+        FILE, None, "The PEM key of --consul-cert.", fallbacks=("CONSUL_CLIENT_KEY",)
+    )
+    consul_tls_server_name: str | None = option(
+        text("NAME", "a name"),
+        None,
+        "The name that Consul's certificate must carry, where it is not the host's.",
+        fallbacks=("CONSUL_TLS_SERVER_NAME",),
+    )
+
+    @property
+    def consul_url(self) -> Url | None:
+        """Where Consul's API is, `--consul-tls` taken into account."""
+        if self.consul and self.consul_tls:
+            return Url("https", self.consul.host, self.consul.port)
+        return self.consul
+
+    def check(self) -> None:
+        """Refuse a certificate without its key and a key without its certificate."""
+        super().check()
+        if bool(self.consul_cert) != bool(self.consul_key):
+            given, missing = ("cert", "key") if self.consul_cert else ("key", "cert")
+            raise UsageError(f"--consul-{given}: expected --consul-{missing} with it")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listen(Group):
+    """Where clients and operators connect."""
+
+    title: ClassVar = "Listen"
+
+    listen: tuple[Address, ...] = repeated(ADDRESS, "0.0.0.0:8080", "Where to take requests.")
+    admin: Address | None = option(
+        or_off(ADDRESS), "127.0.0.1:8081", "Where to serve /health, /ready and /metrics."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balancing(Group):
+    """Which backend takes a request."""
+
+    title: ClassVar = "Balancing"
+
+    policy: str = option(
+        choice("least-connections", "round-robin", "random-two", "random"),
+        "least-connections",
+        "How a backend is chosen; all policies honour weights.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeouts(Group):
+    """How long to wait for what."""
+
+    title: ClassVar = "Time-outs"
+
+    connect_timeout: float = option(DURATION, "2s", "For a backend to accept a connection.")
+    response_timeout: float = option(
+        DURATION, "60s", "For the head of a backend's answer, from the end of the request."
+    )
+    body_timeout: float = option(DURATION, "60s", "For the next bytes of a body, either way.")
+    head_timeout: float = option(DURATION, "10s", "For the whole head of a request, from its first byte.")
+    keepalive_timeout: float = option(DURATION, "75s", "For the next request on a client's idle connection.")
+    upstream_keepalive: float = option(
+        DURATION_OR_ZERO,
+        "4s",
+        "How long an idle connection to a backend is kept; less than the backend keeps it, 0 keeps none.",
+    )
+    drain_timeout: float = option(
+        DURATION_OR_ZERO, "30s", "For requests in flight to finish when pylb is told to stop."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits(Group):
+    """How much a client may send before it is refused."""
+
+    title: ClassVar = "Limits"
+
+    max_head: int = option(
+        SIZE, "32KiB", "The size of a request's or an answer's head; larger is 431 or 502."
+    )
+    max_target: int = option(SIZE, "8KiB", "The size of a request's target; larger is 414.")
+    max_headers: int = option(integer(1, 10_000), "100", "The number of header fields; more is 431 or 502.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logging(Group):
+    """What is written down."""
+
+    title: ClassVar = "Logging"
+
+    access_log: str = option(
+        choice("off", "combined", "json"), "off", "One line per request on standard output, in this form."
+    )
+    log_level: str = option(
+        choice("debug", "info", "warning", "error"), "info", "The least important message on standard error."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Discovery, Consul, Listen, Balancing, Timeouts, Limits, Logging):
+    """All that `pylb` takes."""
+
+    def check(self) -> None:
+        """Refuse to start with nothing to balance.
+
+        Raises:
+            UsageError: neither Consul nor fixed backends, or a registry but no service to look up in it.
+        """
+        super().check()
+        if not self.static and not self.consul:
+            raise UsageError("expected --consul HOST:PORT with --service NAME, or --static HOST:PORT,...")
+        if not self.static and not self.service:
+            raise UsageError("expected --service NAME: the service in Consul to balance")

@@ -1,0 +1,84 @@
+"""From the command line and the environment to a command's options; whatever is wrong is one line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from pylb.config.option import Group, Option, options
+from pylb.errors import UsageError
+
+G = TypeVar("G", bound=Group)
+
+
+def parse(command: type[G], arguments: Sequence[str], environment: Mapping[str, str]) -> G:
+    """Read the options of a command.
+
+    The command line goes before `PYLB_*`, that before the variables of other programs, that before the
+    default. A variable that is set but empty counts as not set (compose files pass those on).
+
+    Raises:
+        UsageError: an option is unknown, a value is missing or cannot be used; the message names where it
+            came from, what was given and what is expected.
+    """
+    declared = options(command)
+    given = _split(declared, arguments)
+    values = {o.name: _value(o, *found) for o in declared if (found := _find(o, given, environment))}
+    made = command(**values)
+    made.check()
+    return made
+
+
+def _split(declared: list[Option], arguments: Sequence[str]) -> dict[str, list[str]]:
+    """Sort the arguments by option; texts only, nothing is interpreted."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for each in declared:
+        if each.opposite:
+            parser.add_argument(each.flag, dest=each.name, action="append_const", const="on")
+            parser.add_argument(each.opposite, dest=each.name, action="append_const", const="off")
+        else:
+            parser.add_argument(each.flag, dest=each.name, action="append")
+    try:
+        parsed, unknown = parser.parse_known_args(arguments)
+    except argparse.ArgumentError as error:
+        flag = str(error.argument_name)
+        kind = next(o.kind for o in declared if flag in {o.flag, o.opposite})
+        raise UsageError(f"{flag}: expected {kind.expected if kind.metavar else 'no value'}") from None
+    if unknown:
+        raise UsageError(_not_known(unknown[0], declared))
+    return {name: texts for name, texts in vars(parsed).items() if texts is not None}
+
+
+def _not_known(argument: str, declared: list[Option]) -> str:
+    flag = argument.partition("=")[0]
+    if not flag.startswith("-"):
+        return f"got {argument!r}, expected an option such as {declared[0].flag}"
+    known = [name for o in declared for name in (o.flag, o.opposite) if name]
+    close = get_close_matches(flag, known, n=1)
+    return f"{flag!r} is not an option" + (f"; did you mean {close[0]}?" if close else "; see --help")
+
+
+def _find(
+    option: Option, given: Mapping[str, list[str]], environment: Mapping[str, str]
+) -> tuple[str, list[str]] | None:
+    """Where the option was given, and its texts."""
+    if option.name in given:
+        return option.flag, given[option.name]
+    for variable in (option.variable, *option.fallbacks):
+        text = environment.get(variable)
+        if text:
+            return variable, [t for t in text.split(",") if t.strip()] if option.repeatable else [text]
+    return None
+
+
+def _value(option: Option, source: str, texts: list[str]) -> Any:
+    """Read the texts; of several for an option that is not repeatable, the last counts."""
+    values = []
+    for text in texts:
+        try:
+            values.append(option.kind.parse(text.strip()))
+        except ValueError:
+            raise UsageError(f"{source}: got {text!r}, expected {option.kind.expected}") from None
+    return tuple(values) if option.repeatable else values[-1]
