@@ -1,0 +1,30 @@
+"""How much of a message's frame is accepted. A client can make none of these grow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits on heads, in bytes unless said otherwise."""
+
+    head: int = 32 * 1024
+    """Start line and header fields together. nginx: 4 × 8 KiB; HAProxy: 15 KiB; Node: 16 KiB."""
+    target: int = 8 * 1024
+    """The request target; RFC 9112 §3 recommends at least 8,000."""
+    fields: int = 100
+    """Number of header fields. HAProxy: 101; Apache: 100."""
+
+
+MAX_CHUNK_LINE = 256
+"""A chunk's size line with its extensions. Real ones are below 20; long ones are a way to burn CPU (CVE-2023-39326)."""
+
+MAX_TRAILERS = 8 * 1024
+"""The trailer section of a chunked body."""
+
+MAX_RESPONSE_HEAD = 64 * 1024
+"""A backend's head. More generous than to clients: backends are ours, and cookies add up."""
+
+MAX_CHUNK_EXTENSIONS = 16 * 1024
+"""Extensions of all chunks of one body together; nobody uses them but attackers."""
