@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pylb.errors import NORMAL, ProxyError
+from pylb.http1.parser import Request
 from pylb.policy.backend import Backend
 
 
-@dataclass(slots=True)
 class Attempt:
-    """One try at one backend. Times are seconds since the try began; -1 is "not reached"."""
+    """One try at one backend. Times are monotonic seconds; 0 is "not reached"."""
 
-    backend: Backend
-    started: float
-    reused: bool = False
-    """Whether an idle connection was taken."""
-    connect: float = -1.0
-    head: float = -1.0
-    """Until the response's head was there."""
-    status: int = 0
-    error: ProxyError | None = None
+    __slots__ = ("backend", "connected", "error", "head", "reused", "started", "status")
+
+    def __init__(self, backend: Backend, started: float) -> None:
+        self.backend = backend
+        self.started = started
+        self.reused = False
+        """Whether an idle connection was taken."""
+        self.connected = 0.0
+        self.head = 0.0
+        """When the response's head was there."""
+        self.status = 0
+        self.error: ProxyError | None = None
 
 
 class Record:
@@ -30,37 +31,27 @@ class Record:
         "attempts",
         "client",
         "detail",
-        "duration",
-        "host",
+        "finished",
         "id",
-        "method",
         "received",
-        "referer",
+        "request",
         "sent",
         "service",
         "started",
         "status",
-        "target",
         "termination",
-        "user_agent",
-        "version",
     )
 
     def __init__(self, client: str, started: float) -> None:
         self.client = client
         """The client's address, as access control sees it."""
         self.started = started
-        """Monotonic seconds at which the head was complete."""
-        self.duration = 0.0
-        self.method = b""
-        self.target = b""
-        self.version = 1
-        """The minor version of HTTP/1."""
-        self.host = b""
+        """When the head was complete, in monotonic seconds."""
+        self.finished = 0.0
+        self.request: Request | None = None
+        """The head, once it was understood."""
         self.id = b""
         """X-Request-ID."""
-        self.referer = b""
-        self.user_agent = b""
         self.service = ""
         self.status = 0
         """What the client was answered; 499 if it left before."""
