@@ -103,3 +103,7 @@ class ProxyError(Exception):
 
 class UsageError(Exception):
     """What the user typed cannot be used; the message is one line that names it and says what is expected."""
+
+
+class StartError(Exception):
+    """What was asked for is sound but cannot be done here, a port in use; the message is one line."""

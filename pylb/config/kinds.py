@@ -102,27 +102,24 @@ _LONGEST = 365 * 86400.0
 """Beyond a year it is a slip of the keyboard, and event loops overflow somewhere above."""
 
 
-def _seconds(value: str) -> float:
+def _seconds(value: str, shortest: float = 0.0) -> float:
     match = _DURATION.fullmatch(value)
     if not match:
         raise ValueError
     seconds = float(match[1]) * _SECONDS[match[2]]
-    if seconds > _LONGEST:
+    if not shortest <= seconds <= _LONGEST:
         raise ValueError
     return seconds
 
 
-def _positive_seconds(value: str) -> float:
-    seconds = _seconds(value)
-    if not seconds:
-        raise ValueError
-    return seconds
-
-
-DURATION = Kind("DURATION", "a duration above 0, such as 500ms, 2s or 1m", _positive_seconds)
+DURATION = Kind(
+    "DURATION",
+    "a duration from 1ms to 8760h, such as 500ms, 2s or 1m",
+    lambda value: _seconds(value, shortest=0.001),
+)
 """Seconds, as a float; a time-out of 0 would fail everything, so it is refused."""
 
-DURATION_OR_ZERO = Kind("DURATION", "a duration such as 0, 500ms, 2s or 1m", _seconds)
+DURATION_OR_ZERO = Kind("DURATION", "a duration from 0 to 8760h, such as 0, 500ms, 2s or 1m", _seconds)
 """Seconds, as a float, for what 0 switches off."""
 
 _BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -186,7 +183,6 @@ def _consul(value: str) -> Url:
 CONSUL = Kind("HOST:PORT", "host:port, http://host:port or https://host:port", _consul)
 """Consul's API; without a port it is 8500, in a URL the scheme's own."""
 
-
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -198,7 +194,7 @@ def _boolean(value: str) -> bool:
     return word in _TRUE
 
 
-FLAG = Kind("", "true or false", _boolean)
+FLAG = Kind("", "true, false, yes, no, on, off, 1 or 0", _boolean)
 """A switch: `--x` and `--no-x` on the command line, a word in the environment."""
 
 PATH = text("PATH", "a path")

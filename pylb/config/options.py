@@ -174,20 +174,24 @@ class Timeouts(Group):
 
     title: ClassVar = "Time-outs"
 
-    connect_timeout: float = option(DURATION, "2s", "For a backend to accept a connection.")
+    connect_timeout: float = option(DURATION, "2s", "How long a backend may take to accept a connection.")
     response_timeout: float = option(
-        DURATION, "60s", "For the head of a backend's answer, from the end of the request."
+        DURATION, "60s", "How long a backend may take for the head of its answer."
     )
-    body_timeout: float = option(DURATION, "60s", "For the next bytes of a body, either way.")
-    head_timeout: float = option(DURATION, "10s", "For the whole head of a request, from its first byte.")
-    keepalive_timeout: float = option(DURATION, "75s", "For the next request on a client's idle connection.")
+    body_timeout: float = option(DURATION, "60s", "How long a body may stand still, either way.")
+    head_timeout: float = option(
+        DURATION, "10s", "How long a client may take for the whole head of a request."
+    )
+    keepalive_timeout: float = option(
+        DURATION, "75s", "How long a client's connection may wait for its next request."
+    )
     upstream_keepalive: float = option(
         DURATION_OR_ZERO,
         "4s",
-        "How long an idle connection to a backend is kept; less than the backend keeps it, 0 keeps none.",
+        "How long an idle connection to a backend is kept: less long than the backend keeps it; 0 keeps none.",
     )
     drain_timeout: float = option(
-        DURATION_OR_ZERO, "30s", "For requests in flight to finish when pylb is told to stop."
+        DURATION_OR_ZERO, "30s", "How long requests in flight may take to finish once pylb is told to stop."
     )
 
 
@@ -230,6 +234,9 @@ class Options(Discovery, Consul, Listen, Balancing, Timeouts, Limits, Logging):
         """
         super().check()
         if not self.static and not self.consul:
-            raise UsageError("expected --consul HOST:PORT with --service NAME, or --static HOST:PORT,...")
+            raise UsageError(
+                "expected --consul HOST:PORT and --service NAME, or --static HOST:PORT,...; "
+                "see pylb --help, or try pylb demo"
+            )
         if not self.static and not self.service:
             raise UsageError("expected --service NAME: the service in Consul to balance")

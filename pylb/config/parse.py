@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
@@ -41,23 +41,28 @@ def _split(declared: list[Option], arguments: Sequence[str]) -> dict[str, list[s
         else:
             parser.add_argument(each.flag, dest=each.name, action="append")
     try:
-        parsed, unknown = parser.parse_known_args(arguments)
+        parsed, rest = parser.parse_known_args(arguments)
     except argparse.ArgumentError as error:
         flag = str(error.argument_name)
         kind = next(o.kind for o in declared if flag in {o.flag, o.opposite})
         raise UsageError(f"{flag}: expected {kind.expected if kind.metavar else 'no value'}") from None
-    if unknown:
-        raise UsageError(_not_known(unknown[0], declared))
+    if rest:
+        raise _unexpected(rest[0], declared)
     return {name: texts for name, texts in vars(parsed).items() if texts is not None}
 
 
-def _not_known(argument: str, declared: list[Option]) -> str:
+def _unexpected(argument: str, declared: list[Option]) -> UsageError:
     flag = argument.partition("=")[0]
     if not flag.startswith("-"):
-        return f"got {argument!r}, expected an option such as {declared[0].flag}"
-    known = [name for o in declared for name in (o.flag, o.opposite) if name]
-    close = get_close_matches(flag, known, n=1)
-    return f"{flag!r} is not an option" + (f"; did you mean {close[0]}?" if close else "; see --help")
+        return UsageError(f"got {argument!r}, expected an option such as {declared[0].flag}")
+    return unknown("option", flag, [name for o in declared for name in (o.flag, o.opposite) if name])
+
+
+def unknown(what: str, word: str, known: Collection[str]) -> UsageError:
+    """Say that a word is not known, and which one may have been meant."""
+    close = get_close_matches(word, known, n=1)
+    advice = f"did you mean {close[0]}?" if close else "see pylb --help"
+    return UsageError(f"{word!r} is not a known {what}; {advice}")
 
 
 def _find(

@@ -1,0 +1,112 @@
+"""The command line: which command, its options, and one line for whatever a user got wrong.
+
+A command is an entry of `COMMANDS`: where its options are declared, and the function that takes them and
+returns the exit code. Nothing of a command is imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pkgutil import resolve_name
+
+from pylb import __version__
+from pylb.config.option import Group
+from pylb.config.parse import parse, unknown
+from pylb.errors import StartError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing that pylb can be told to do."""
+
+    summary: str
+    options: str
+    """Its options, as `module:class`."""
+    run: str
+    """What takes them and returns the exit code, as `module:function`."""
+
+
+DEFAULT = "serve"
+"""What is done where no command is named."""
+
+COMMANDS = {
+    DEFAULT: Command(
+        "Balance requests over the instances of services; the command may be left out.",
+        "pylb.config:Options",
+        "pylb.process.serve:run",
+    ),
+    "demo": Command(
+        "Show it all on this machine: a registry, three web services, and pylb before them.",
+        "pylb.demo.command:DemoOptions",
+        "pylb.demo.command:run",
+    ),
+    "demo-backend": Command(
+        "Run one small web service that says who it is.",
+        "pylb.demo.backend:BackendOptions",
+        "pylb.demo.backend:run",
+    ),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the arguments say.
+
+    Returns:
+        the exit code: 0 for an orderly end, 1 if it could not start, 2 if the arguments cannot be used.
+    """
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    try:
+        return _dispatch(arguments)
+    except UsageError as error:
+        return _fail(error, 2)
+    except StartError as error:
+        return _fail(error, 1)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    name = arguments.pop(0) if arguments and not arguments[0].startswith("-") else DEFAULT
+    command = COMMANDS.get(name)
+    if command is None:
+        raise unknown("command", name, COMMANDS)
+    if "--version" in arguments:
+        sys.stdout.write(f"pylb {__version__}\n")
+        return 0
+    options: type[Group] = resolve_name(command.options)
+    if "--help" in arguments or "-h" in arguments:
+        sys.stdout.write(_help(name, command, options))
+        return 0
+    parsed = parse(options, arguments, os.environ)
+    run: Callable[[Group], int] = resolve_name(command.run)
+    return run(parsed)
+
+
+def _fail(error: Exception, code: int) -> int:
+    sys.stderr.write(f"pylb: {error}\n")
+    return code
+
+
+def _help(name: str, command: Command, options: type[Group]) -> str:
+    from pylb.config.manual import entry, help_text  # noqa: PLC0415 - only whoever asks for help pays for it
+
+    width = min(shutil.get_terminal_size((100, 24)).columns, 110)
+    lines = [f"pylb {__version__}: a load balancer that finds its backends by itself", ""]
+    if name == DEFAULT:
+        lines += [
+            "  pylb --consul HOST:PORT --service NAME [options]",
+            "  pylb COMMAND [options]",
+            "",
+            "Commands",
+        ]
+        lines += [line for word, each in COMMANDS.items() for line in entry(word, each.summary, width)]
+    else:
+        lines += [f"  pylb {name} [options]", "", command.summary]
+    lines += ["", help_text(options, width), ""]
+    lines += [
+        "Each option can be set in the environment too: --connect-timeout 2s is PYLB_CONNECT_TIMEOUT=2s.",
+        "",
+    ]
+    return "\n".join(lines)
