@@ -54,12 +54,12 @@ _INTRODUCTION = """\
 
 <!-- Written by `make docs` from pylb/config/options.py; do not edit it here. -->
 
-There is no configuration file. Each option is a flag, or a variable in the environment: `--connect-timeout 2s`
-is `PYLB_CONNECT_TIMEOUT=2s`. A flag goes before a variable, `PYLB_*` before the variables of other programs,
-those before the default. A variable that is empty counts as not set. An option that is *repeatable* may be
-given several times; in the environment, commas separate its values.
+There is no configuration file. Each option is a flag, or a variable in the environment: `--policy random` is
+`PYLB_POLICY=random`. A flag goes before a variable, `PYLB_*` before the variables of other programs, those
+before the default. A variable that is empty counts as not set. An option that is *repeatable* may be given
+several times; in the environment, commas separate its values.
 
-A value that cannot be used ends pylb at its start, with exit code 2 and one line that says where it came from,
+A value that cannot be used ends pylb at its start with exit code 2 and one line: where it came from,
 what it was and what is expected:
 
     pylb: --policy: got 'foo', expected one of least-connections, round-robin, random-two, random

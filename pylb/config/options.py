@@ -188,7 +188,7 @@ class Timeouts(Group):
     upstream_keepalive: float = option(
         DURATION_OR_ZERO,
         "4s",
-        "How long an idle connection to a backend is kept: less long than the backend keeps it; 0 keeps none.",
+        "How long to keep an idle connection to a backend; the backend should keep it longer; 0 keeps none.",
     )
     drain_timeout: float = option(
         DURATION_OR_ZERO, "30s", "How long requests in flight may take to finish once pylb is told to stop."

@@ -1,0 +1,148 @@
+"""What each kind of value accepts, and that whatever else is typed is refused as such."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pylb.config.kinds import (
+    ADDRESS,
+    CONSUL,
+    DURATION,
+    DURATION_OR_ZERO,
+    FILE,
+    FLAG,
+    PATH,
+    SIZE,
+    Address,
+    Url,
+    choice,
+    integer,
+    or_off,
+    text,
+)
+
+ACCEPTED = [
+    (DURATION, "2s", 2.0),
+    (DURATION, "500ms", 0.5),
+    (DURATION, "1m", 60.0),
+    (DURATION, "1.5h", 5400.0),
+    (DURATION, "75", 75.0),
+    (DURATION, "8760h", 31_536_000.0),
+    (DURATION_OR_ZERO, "0", 0.0),
+    (SIZE, "8192", 8192),
+    (SIZE, "64k", 65_536),
+    (SIZE, "64K", 65_536),
+    (SIZE, "32KiB", 32_768),
+    (SIZE, "1MiB", 1_048_576),
+    (SIZE, "2g", 2_147_483_648),
+    (integer(1, 10), "1", 1),
+    (integer(1, 10), "10", 10),
+    (choice("a", "b"), "b", "b"),
+    (text("NAME", "a name"), "web", "web"),
+    (PATH, "/not/there/yet", "/not/there/yet"),
+    (FILE, __file__, __file__),
+    (FLAG, "on", True),
+    (FLAG, "True", True),
+    (FLAG, "1", True),
+    (FLAG, "no", False),
+    (FLAG, "0", False),
+    (ADDRESS, "0.0.0.0:8080", Address("0.0.0.0", 8080)),
+    (ADDRESS, "localhost:0", Address("localhost", 0)),
+    (ADDRESS, "[::]:80", Address("::", 80)),
+    (ADDRESS, "[fe80::1%eth0]:80", Address("fe80::1%eth0", 80)),
+    (ADDRESS, "unix:/run/pylb.sock", Address(path="/run/pylb.sock")),
+    (or_off(ADDRESS), "off", None),
+    (or_off(ADDRESS), "a:1", Address("a", 1)),
+    (CONSUL, "consul", Url("http", "consul", 8500)),
+    (CONSUL, "consul:80", Url("http", "consul", 80)),
+    (CONSUL, "[::1]:8500", Url("http", "::1", 8500)),
+    (CONSUL, "http://consul", Url("http", "consul", 80)),
+    (CONSUL, "https://consul.example.com/", Url("https", "consul.example.com", 443)),
+    (CONSUL, "https://consul:8501", Url("https", "consul", 8501)),
+]
+REFUSED = [
+    (DURATION, "0"),
+    (DURATION, "0.0001s"),
+    (DURATION, "-1s"),
+    (DURATION, "5 s"),
+    (DURATION, "5x"),
+    (DURATION, "s"),
+    (DURATION, "nan"),
+    (DURATION, "inf"),
+    (DURATION, "1e3"),
+    (DURATION, "8761h"),
+    (DURATION_OR_ZERO, ""),
+    (SIZE, "0"),
+    (SIZE, "1kb"),
+    (SIZE, "1.5k"),
+    (SIZE, "ib"),
+    (SIZE, "-1"),
+    (integer(1, 10), "0"),
+    (integer(1, 10), "11"),
+    (integer(1, 10), "1.0"),
+    (integer(1, 10), "٣"),
+    (integer(1, 10), "9" * 10_000),
+    (choice("a", "b"), "A"),
+    (text("NAME", "a name"), ""),
+    (FILE, "/not/there"),
+    (FLAG, "maybe"),
+    (ADDRESS, "8080"),
+    (ADDRESS, ":8080"),
+    (ADDRESS, "host"),
+    (ADDRESS, "host:"),
+    (ADDRESS, "host:http"),
+    (ADDRESS, "host:65536"),
+    (ADDRESS, "host:-1"),
+    (ADDRESS, "::1:80"),
+    (ADDRESS, "[::1]"),
+    (ADDRESS, "[host]:80"),
+    (ADDRESS, "a b:80"),
+    (ADDRESS, "user@host:80"),
+    (ADDRESS, "host:80/path"),
+    (ADDRESS, "unix:relative"),
+    (or_off(ADDRESS), "on"),
+    (CONSUL, "nonsense:port"),
+    (CONSUL, "consul:0"),
+    (CONSUL, "tcp://consul:8500"),
+    (CONSUL, "http://"),
+    (CONSUL, "http://consul:8500/v1"),
+    (CONSUL, "http://user:secret@consul:8500"),
+    (CONSUL, "http://http://consul"),
+]
+
+
+@pytest.mark.parametrize(("kind", "typed", "value"), ACCEPTED)
+def test_accepted(kind, typed, value):
+    assert kind.parse(typed) == value
+
+
+@pytest.mark.parametrize(("kind", "typed"), REFUSED)
+def test_refused(kind, typed):
+    with pytest.raises(ValueError):  # noqa: PT011 - the words come from the kind, not from the error
+        kind.parse(typed)
+
+
+@pytest.mark.parametrize(
+    "kind", [DURATION, SIZE, ADDRESS, CONSUL, FILE, FLAG, integer(0, 9), or_off(ADDRESS)]
+)
+@given(typed=st.text() | st.text("0123456789.:/[]%@smhkib -"))
+def test_anything_typed_is_read_or_refused(kind, typed):
+    with suppress(ValueError):
+        kind.parse(typed)
+
+
+@given(st.ip_addresses(v=6) | st.ip_addresses(v=4), st.integers(0, 65535))
+def test_an_address_reads_back_as_it_is_written(ip, port):
+    address = Address(str(ip), port)
+    assert ADDRESS.parse(str(address)) == address
+
+
+def test_urls_and_sockets_are_written_as_they_are_typed():
+    assert str(CONSUL.parse("[::1]:8500")) == "http://[::1]:8500"
+    assert str(ADDRESS.parse("unix:/run/pylb.sock")) == "unix:/run/pylb.sock"
+
+
+def test_a_directory_of_certificates_is_a_file_too(tmp_path):
+    assert FILE.parse(str(tmp_path)) == str(tmp_path)

@@ -1,0 +1,68 @@
+"""The declarations: names that other parts rely on, and what does not go together."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import pylb
+from pylb.config import Address, Options, Url
+from pylb.config.option import options
+from pylb.errors import UsageError
+from pylb.policy.balance import BALANCERS
+
+
+def test_what_pylb_does_when_told_nothing():
+    told_nothing = Options()
+    assert told_nothing.listen == (Address("0.0.0.0", 8080),)
+    assert told_nothing.admin == Address("127.0.0.1", 8081)
+    assert (told_nothing.policy, told_nothing.access_log) == ("least-connections", "off")
+    assert (told_nothing.connect_timeout, told_nothing.response_timeout) == (2.0, 60.0)
+
+
+def test_every_policy_can_be_chosen_and_only_those():
+    policy = next(o for o in options(Options) if o.name == "policy")
+    assert policy.kind.metavar.split("|") == list(BALANCERS)
+
+
+@pytest.mark.parametrize("declared", options(Options), ids=lambda o: o.name)
+def test_every_option_says_one_sentence(declared):
+    assert re.fullmatch(r"[A-Z].*\.", declared.text)
+    assert len(declared.text) < 160
+
+
+@pytest.mark.parametrize("declared", options(Options), ids=lambda o: o.name)
+def test_every_option_has_an_effect(declared):
+    package = Path(pylb.__file__).parent
+    sources = [path for path in package.rglob("*.py") if path.parent.name != "config"]
+    read = re.compile(
+        rf"\.(consul_url|{declared.name})\b" if declared.name == "consul_tls" else rf"\.{declared.name}\b"
+    )
+    assert any(read.search(path.read_text()) for path in sources)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "expected --consul HOST:PORT and --service NAME, or --static"),
+        ({"service": ("web",)}, "expected --consul HOST:PORT and --service NAME, or --static"),
+        ({"consul": Url("http", "c", 8500)}, "expected --service NAME"),
+        ({"static": "a:1", "consul_cert": "/c"}, "--consul-cert: expected --consul-key with it"),
+        ({"static": "a:1", "consul_key": "/k"}, "--consul-key: expected --consul-cert with it"),
+    ],
+)
+def test_what_does_not_go_together(given, expected):
+    with pytest.raises(UsageError, match=expected):
+        Options(**given).check()
+
+
+def test_what_goes_together():
+    Options(static="127.0.0.1:80").check()
+    Options(consul=Url("http", "c", 8500), service=("web",), consul_cert="/c", consul_key="/k").check()
+
+
+def test_consul_over_tls_by_url_or_by_switch():
+    assert Options().consul_url is None
+    assert Options(consul=Url("https", "c", 443)).consul_url == Url("https", "c", 443)
+    assert Options(consul=Url("http", "c", 8501)).consul_url == Url("http", "c", 8501)
+    assert Options(consul=Url("http", "c", 8501), consul_tls=True).consul_url == Url("https", "c", 8501)

@@ -1,0 +1,121 @@
+"""The program as typed: what it prints where, and the exit codes."""
+
+import os
+import subprocess
+import sys
+import types
+
+import pytest
+
+import pylb
+from pylb import cli
+from pylb.errors import StartError, UsageError
+
+
+def run(*arguments, **environment):
+    """Run `python -m pylb` with the arguments, and only these variables of its own."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYLB_", "CONSUL_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "pylb", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=clean | environment,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "words"),
+    [
+        ([], {}, "expected --consul HOST:PORT and --service NAME"),
+        (["--service"], {}, "--service: expected a service"),
+        (["--service", "web"], {}, "expected --consul HOST:PORT"),
+        (
+            ["--consul", "nonsense:port", "--service", "web"],
+            {},
+            "--consul: got 'nonsense:port', expected host:port",
+        ),
+        (
+            ["--static", "127.0.0.1:1", "--policy", "foo"],
+            {},
+            "--policy: got 'foo', expected one of least-con",
+        ),
+        (
+            ["--static", "127.0.0.1:1"],
+            {"PYLB_POLICY": "foo"},
+            "PYLB_POLICY: got 'foo', expected one of least-con",
+        ),
+        (["dmo"], {}, "'dmo' is not a known command; did you mean demo?"),
+        (["xyzzy"], {}, "'xyzzy' is not a known command; see pylb --help"),
+        (["demo", "--polcy", "x"], {}, "'--polcy' is not a known option"),
+    ],
+)
+def test_a_mistake_is_one_line_and_code_2(arguments, environment, words):
+    ended = run(*arguments, **environment)
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert ended.stderr.startswith("pylb: ")
+    assert words in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["demo", "--version"]])
+def test_version(arguments, capsys):
+    assert cli.main(arguments) == 0
+    assert capsys.readouterr().out == f"pylb {pylb.__version__}\n"
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_names_all_commands_and_goes_before_mistakes(flag, capsys):
+    assert cli.main(["--policy", "foo", flag]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"pylb {pylb.__version__}: ")
+    assert all(f"\n  {name} " in out for name in cli.COMMANDS)
+    assert "--connect-timeout" in out
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_is_there_and_has_help(name, capsys):
+    assert cli.main([name, "--help"]) == 0
+    assert f"pylb {name}" in capsys.readouterr().out or name == cli.DEFAULT
+    assert callable(cli.resolve_name(cli.COMMANDS[name].run))
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """Put a command of the test's own in the table; returns where to set what it does."""
+    module = types.ModuleType("tests_command")
+    module.Options = cli.resolve_name("pylb.config:Options")
+    module.run = lambda options: 0
+    monkeypatch.setitem(sys.modules, "tests_command", module)
+    monkeypatch.setitem(cli.COMMANDS, "x", cli.Command("Try.", "tests_command:Options", "tests_command:run"))
+    return module
+
+
+def test_a_command_gets_its_options_and_gives_the_exit_code(command, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["pylb", "x", "--static", "a:1"])
+    seen = []
+    command.run = lambda options: seen.append(options) or 7
+    assert cli.main() == 7
+    assert seen == [command.Options(static="a:1")]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(UsageError("--listen: got twice"), 2), (StartError("port 80 is in use"), 1)]
+)
+def test_an_expected_failure_of_a_command_is_one_line(command, capsys, error, code):
+    def fail(options):
+        raise error
+
+    command.run = fail
+    assert cli.main(["x", "--static", "a:1"]) == code
+    assert capsys.readouterr() == ("", f"pylb: {error}\n")
+
+
+def test_a_mistake_is_found_before_anything_heavy_is_imported():
+    code = (
+        "import sys; from pylb.cli import main; main(['--policy', 'foo']); "
+        "sys.exit(str(sorted({'aiohttp', 'asyncio', 'uvloop', 'consul', 'rich'} & set(sys.modules)) or ''))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.stderr.splitlines()[1:] == [""]
