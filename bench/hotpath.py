@@ -1,0 +1,149 @@
+"""What one request costs: pylb next to the proxies that people use now.
+
+`python -m bench.hotpath` starts an origin and every proxy on free ports of 127.0.0.1, puts each under the
+same load in turn, round after round, and prints the medians. The figure to go by is the CPU time per
+request: it holds on a noisy machine, where throughput and latency do not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from bench.fleet import start_fleet, workshop
+from bench.machine import Cores, Machine
+from bench.options import end_on_signals, names_of, positive
+from bench.origin import NGINX, serve_origin
+from bench.packages import MissingError, version_of
+from bench.peers.catalog import PEERS
+from bench.report import Run
+from bench.sample import Sample
+from bench.server import Server, StartError
+from bench.workload import WORKLOADS, Workload
+from bench.wrk import WRK, LoadError, finish_load, start_load
+
+PAPER_WIDTH = 110
+"""Columns of the output, where it does not go to a terminal."""
+
+WARM_UP = 1
+"""Seconds of load, once per proxy and workload, that do not count."""
+
+
+def measure(server: Server, workload: Workload, seconds: int, cores: Cores) -> Sample:
+    """Put one proxy under load for one round."""
+    before = server.cpu()
+    load = finish_load(start_load(server.url, workload, seconds, cores.load))
+    used = server.cpu() - before
+    finished = max(load.requests, 1)
+    return Sample(
+        workload=workload.name,
+        peer=server.name,
+        user=used.user / finished * 1e6,
+        system=used.system / finished * 1e6,
+        rate=load.rate,
+        p50=load.p50,
+        p99=load.p99,
+        rss=server.rss() / 2**20,
+        requests=load.requests,
+        errors=load.errors,
+    )
+
+
+def interleave(
+    servers: Sequence[Server], workloads: Sequence[Workload], rounds: int, seconds: int, cores: Cores
+) -> Iterator[tuple[str, Sample | None]]:
+    """Measure all proxies in each round before the next round begins, so that a noisy minute hits all alike.
+
+    Yields:
+        What was done, and its sample; None for a warm-up.
+    """
+    for workload in workloads:
+        for server in servers:
+            finish_load(start_load(server.url, workload, WARM_UP, cores.load))
+            yield f"{workload.name}, warm-up, {server.name}", None
+        for number in range(1, rounds + 1):
+            for server in servers:
+                sample = measure(server, workload, seconds, cores)
+                yield f"{workload.name}, round {number}, {server.name}", sample
+
+
+def run(options: argparse.Namespace, console: Console) -> Run:
+    """Start everything, measure, end everything. Ctrl-C ends it early, with the rounds that are complete."""
+    cores = Cores.split()
+    workloads = [
+        replace(WORKLOADS[name], connections=options.connections or WORKLOADS[name].connections)
+        for name in options.workloads
+    ]
+    result = Run(
+        machine=Machine.this(),
+        workloads=workloads,
+        settings={
+            "rounds": options.rounds,
+            "seconds per round": options.seconds,
+            "core of the proxy": ", ".join(map(str, cores.proxy)),
+            "cores of load and origin": ", ".join(map(str, cores.load)),
+        },
+    )
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with ExitStack() as stack:
+        try:
+            origin = stack.enter_context(serve_origin(stack.enter_context(workshop()), cores.load))
+            result.versions["origin"] = f"nginx {version_of(NGINX, '-v')}"
+            result.versions["load"] = f"wrk {version_of(WRK)}"
+            start = start_fleet(options.peers, [origin.port], WORKLOADS["small"].path, cores, console)
+            fleet = stack.enter_context(start)
+            result.versions.update(fleet.versions)
+            result.missing.update(fleet.missing)
+            progress = stack.enter_context(Progress(*columns, console=console, transient=True))
+            task = progress.add_task(
+                "first warm-up", total=len(workloads) * len(fleet.servers) * (options.rounds + 1)
+            )
+            for done, sample in interleave(fleet.servers, workloads, options.rounds, options.seconds, cores):
+                progress.update(task, description=done, advance=1)
+                if sample:
+                    result.samples.append(sample)
+        except KeyboardInterrupt:
+            console.print("[bold red]Interrupted[/]: some rounds are missing below.")
+    return result
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench.hotpath", description="CPU time per request.")
+    for option, known in (("--peers", PEERS), ("--workloads", WORKLOADS)):
+        names = ",".join(known)
+        parser.add_argument(option, type=names_of(known), default=list(known), metavar="NAME,...", help=names)
+    parser.add_argument("--rounds", type=positive, default=5, help="rounds per proxy and workload (5)")
+    parser.add_argument("--seconds", type=positive, default=3, help="length of a round (3)")
+    parser.add_argument(
+        "--connections", type=positive, help="for all workloads, instead of their own numbers"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write conditions, rounds and medians")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark. A proxy that is missing does not make it fail; it is named in the output."""
+    options = parse(arguments)
+    console = Console() if sys.stdout.isatty() else Console(width=PAPER_WIDTH)
+    try:
+        with end_on_signals():
+            result = run(options, console)
+    except (MissingError, StartError, LoadError) as error:
+        Console(stderr=True).print(f"bench.hotpath: {error}", highlight=False, markup=False)
+        return 1
+    result.show(console)
+    if options.json:
+        result.save(options.json)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

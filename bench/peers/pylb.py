@@ -1,0 +1,27 @@
+"""pylb itself, with all of its defaults."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from bench.packages import Script
+from bench.peers.peer import Peer, Site
+from bench.server import Command
+
+
+class Pylb(Peer):
+    """The reason for the rest."""
+
+    def __init__(self) -> None:
+        super().__init__("pylb", Script("pylb"))
+
+    def version(self) -> str:
+        """The installed package's."""
+        return version("pylb")
+
+    def command(self, site: Site) -> Command:
+        """One service with static backends; the admin port is off, because it has a fixed default."""
+        origins = ",".join(f"127.0.0.1:{port}" for port in site.origins)
+        listen = f"127.0.0.1:{site.port}"
+        options = ["--static", origins, "--service", "web", "--listen", listen, "--admin", "off"]
+        return Command([str(self.source.locate()), *options])

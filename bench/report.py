@@ -1,0 +1,80 @@
+"""The figures as tables for a reader, and as JSON for a program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import orjson
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bench.machine import Machine
+from bench.sample import Sample, Summary, summarize
+from bench.workload import Workload
+
+REFERENCE = "nginx"
+"""The peer that all ratios refer to."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the benchmark: the conditions and the figures."""
+
+    machine: Machine
+    workloads: list[Workload]
+    settings: dict[str, object]
+    versions: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    """Proxies that were asked for but could not be measured, and why."""
+    samples: list[Sample] = field(default_factory=list)
+
+    def show(self, console: Console) -> None:
+        """Print the conditions, then one table per workload."""
+        conditions = Table.grid(padding=(0, 2))
+        conditions.add_row("Machine", str(self.machine))
+        conditions.add_row("Settings", ", ".join(f"{name} {value}" for name, value in self.settings.items()))
+        conditions.add_row("Versions", ", ".join(f"{name} {value}" for name, value in self.versions.items()))
+        for peer, reason in self.missing.items():
+            conditions.add_row("Missing", Text(f"{peer}: {reason}", style="red"))
+        console.print(conditions)
+        summaries = summarize(self.samples)
+        for workload in self.workloads:
+            console.print(_table(workload, summaries.get(workload.name, {})))
+
+    def save(self, path: Path) -> None:
+        """Write conditions, rounds and medians as JSON."""
+        content = asdict(self) | {"medians": summarize(self.samples)}
+        path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def _table(workload: Workload, by_peer: Mapping[str, Summary]) -> Table:
+    reference = by_peer.get(REFERENCE)
+    table = Table(
+        title=f"{workload.name}: {workload.about}, {workload.connections} connections",
+        caption="CPU, user, sys: µs per request; ±: half the distance between cheapest and dearest round; "
+        "p50, p99: ms; RSS: MiB.",
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("proxy", no_wrap=True)
+    headings = ("CPU", "user", "sys", "±", f"× {REFERENCE}", "requests/s", "p50", "p99", "RSS", "errors")
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for peer, summary in sorted(by_peer.items(), key=lambda item: item[1].cpu):
+        table.add_row(
+            peer,
+            *(f"{value:,.1f}" for value in (summary.cpu, summary.user, summary.system)),
+            f"{summary.spread:.0%}",
+            f"{summary.cpu / reference.cpu:.2f}" if reference else "",
+            f"{summary.rate:,.0f}",
+            *(f"{value:,.2f}" for value in (summary.p50, summary.p99)),
+            f"{summary.rss:,.1f}",
+            f"[bold red]{summary.errors:,} ✗[/]" if summary.errors else "0",
+            style="bold" if peer == "pylb" else None,
+        )
+    return table

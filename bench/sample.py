@@ -1,0 +1,80 @@
+"""What one round showed of one proxy, and what several rounds say together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One proxy under one workload for one round."""
+
+    workload: str
+    peer: str
+    user: float
+    """CPU microseconds per finished request, spent in the program."""
+    system: float
+    """CPU microseconds per finished request, spent in the kernel on its behalf."""
+    rate: float
+    """Requests per second."""
+    p50: float
+    """Latency in milliseconds."""
+    p99: float
+    rss: float
+    """Resident memory in MiB at the end of the round."""
+    requests: int
+    errors: int
+
+    @property
+    def cpu(self) -> float:
+        """CPU microseconds per finished request."""
+        return self.user + self.system
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The medians of a proxy's rounds."""
+
+    user: float
+    system: float
+    cpu: float
+    spread: float
+    """Half the distance between the dearest and the cheapest round, as a share of the median."""
+    rate: float
+    p50: float
+    p99: float
+    rss: float
+    requests: int
+    """Sum over all rounds."""
+    errors: int
+    """Sum over all rounds. Figures with errors in them do not compare."""
+
+    @classmethod
+    def of(cls, rounds: Sequence[Sample]) -> Summary:
+        """Summarize at least one round."""
+        cpu = [sample.cpu for sample in rounds]
+        return cls(
+            user=median(sample.user for sample in rounds),
+            system=median(sample.system for sample in rounds),
+            cpu=median(cpu),
+            spread=(max(cpu) - min(cpu)) / 2 / median(cpu),
+            rate=median(sample.rate for sample in rounds),
+            p50=median(sample.p50 for sample in rounds),
+            p99=median(sample.p99 for sample in rounds),
+            rss=median(sample.rss for sample in rounds),
+            requests=sum(sample.requests for sample in rounds),
+            errors=sum(sample.errors for sample in rounds),
+        )
+
+
+def summarize(samples: Sequence[Sample]) -> dict[str, dict[str, Summary]]:
+    """Summaries by workload and peer, both in the order in which they were measured."""
+    rounds: dict[str, dict[str, list[Sample]]] = {}
+    for sample in samples:
+        rounds.setdefault(sample.workload, {}).setdefault(sample.peer, []).append(sample)
+    return {
+        workload: {peer: Summary.of(of_peer) for peer, of_peer in by_peer.items()}
+        for workload, by_peer in rounds.items()
+    }

@@ -1,0 +1,86 @@
+"""The load: wrk, one thread, a fixed number of keep-alive connections, each with one request under way."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.packages import AptPackage
+from bench.workload import BROWSER_HEADERS, Workload
+
+WRK = AptPackage("wrk", "wrk")
+
+_REPORT = Path(__file__).with_suffix(".lua")
+
+
+class LoadError(Exception):
+    """wrk itself failed."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What wrk counted."""
+
+    requests: int
+    """Answers that came whole, whatever their status."""
+    seconds: float
+    refused: int
+    """Answers with a status of 400 or above."""
+    broken: int
+    """Connections that could not be opened, or that broke while they were in use."""
+    late: int
+    """Requests that took longer than 10 s."""
+    p50: float
+    """Median latency in milliseconds."""
+    p99: float
+
+    @property
+    def errors(self) -> int:
+        """Everything that a client would have complained about."""
+        return self.refused + self.broken + self.late
+
+    @property
+    def rate(self) -> float:
+        """Requests per second."""
+        return self.requests / self.seconds
+
+
+def start_load(url: str, workload: Workload, seconds: int, cores: Sequence[int]) -> subprocess.Popen[str]:
+    """Start wrk on the given cores; `finish_load` waits for it."""
+    command = [
+        *("taskset", "--cpu-list", ",".join(map(str, cores))),
+        *(str(WRK.locate()), "--threads", "1", "--connections", str(workload.connections)),
+        *("--duration", f"{seconds}s", "--timeout", "10s", "--script", str(_REPORT)),
+        *(part for name, value in BROWSER_HEADERS.items() for part in ("--header", f"{name}: {value}")),
+        *(url + workload.path, "--", workload.method, str(workload.body)),
+    ]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def finish_load(wrk: subprocess.Popen[str]) -> Load:
+    """Wait for wrk to end and read what it counted; ends it, if the wait is interrupted.
+
+    Raises:
+        LoadError: wrk failed.
+    """
+    try:
+        _, report = wrk.communicate()
+    finally:
+        wrk.kill()
+    if wrk.returncode:
+        raise LoadError(f"wrk failed: {report.strip()}")
+    counted = json.loads(report.strip().splitlines()[-1])
+    return Load(
+        requests=counted["requests"],
+        seconds=counted["microseconds"] / 1e6,
+        refused=counted["refused"],
+        broken=counted["broken"],
+        late=counted["late"],
+        p50=counted["p50"] / 1e3,
+        p99=counted["p99"] / 1e3,
+    )
