@@ -1,0 +1,56 @@
+# The verbs of this repository. They work on a bare Debian 12: what is missing is installed, what is there is left alone.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
+APT_INSTALL = $(ROOT) apt-get install -y -q --no-install-recommends
+PIP_INSTALL = $(BIN)/python -m pip install -q --disable-pip-version-check
+
+help:  ## List the verbs.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/installed  ## Show it all: a registry, three web services, and pylb before them.
+	@$(BIN)/pylb demo
+
+test: $(VENV)/installed-dev  ## Install what the tests need, the real Consul included, then check everything.
+	$(BIN)/python tests/components.py consul
+	$(MAKE) --no-print-directory lint
+	$(BIN)/pytest -n 2 --dist worksteal
+
+check: $(VENV)/installed-dev lint  ## The inner loop: lint, types, and the tests that take less than a second.
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+
+lint: $(VENV)/installed-dev  ## Lint, format, types, and which module may import which.
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/lint-imports --no-logo
+
+bench: $(VENV)/installed-bench  ## Measure pylb next to nginx, HAProxy, Envoy, Traefik, Caddy and stock aiohttp.
+	$(BIN)/python -m bench.hotpath
+
+docs: $(VENV)/installed  ## Write docs/config.md from the declarations of the options.
+	$(BIN)/python -m pylb.config > docs/config.md.new
+	mv docs/config.md.new docs/config.md
+
+clean:  ## Remove all that was made here: the virtual environment, caches, fetched components.
+	rm -rf $(VENV) .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	find pylb bench tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp file says that its extras are installed; it is made again when pyproject.toml has changed.
+$(VENV)/installed: EXTRAS :=
+$(VENV)/installed-dev: EXTRAS := [dev]
+$(VENV)/installed-bench: EXTRAS := [bench]
+$(VENV)/installed $(VENV)/installed-dev $(VENV)/installed-bench: pyproject.toml | $(BIN)/pip
+	$(PIP_INSTALL) --editable '.$(EXTRAS)'
+	@touch $@
+
+# Debian ships venv apart from Python; a machine that never ran apt has no package lists yet.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("pylb needs Python 3.11 or newer")'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(APT_INSTALL) python3-venv \
+		|| { $(ROOT) apt-get update -q && $(APT_INSTALL) python3-venv; }
+	$(PYTHON) -m venv $(VENV)
+
+.PHONY: help demo test check lint bench docs clean

@@ -1,0 +1,102 @@
+"""What holds for every file. Which module may import which is checked by import-linter, in `make lint`."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LONGEST = 420
+"""Lines; past that, a file holds more than one idea."""
+
+MODULES = sorted((ROOT / "pylb").rglob("*.py"))
+FILES = [*MODULES, *sorted((ROOT / "bench").rglob("*.py")), *sorted((ROOT / "tests").rglob("*.py"))]
+TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text() for path in FILES}
+
+
+def test_no_file_is_too_long():
+    assert {name: n for name, text in TEXTS.items() if (n := text.count("\n")) > LONGEST} == {}
+
+
+def test_a_file_is_named_after_what_it_is():
+    nameless = {"utils", "util", "common", "helpers", "helper", "core", "base", "misc"}
+    assert [name for name in TEXTS if nameless & set(re.split(r"[/.]", name))] == []
+
+
+def test_nothing_is_left_open():
+    mark = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|NotImplemented" r"Error)\b")
+    assert [name for name, text in TEXTS.items() if mark.search(text)] == []
+
+
+def test_no_test_is_skipped():
+    skips = re.compile(r"pytest\.(mark\.)?(skip|x" r"fail|importor" r"skip)")
+    assert [name for name, text in TEXTS.items() if skips.search(text)] == []
+
+
+def test_no_test_sleeps_to_wait():
+    """A test waits for a state; it may let the loop turn, and nap shortly between two looks."""
+    sleep = re.compile(r"\bsleep\(([^)]*)\)")
+    naps = [
+        (name, nap)
+        for name, text in TEXTS.items()
+        if name.startswith("tests/")
+        for nap in sleep.findall(text)
+        if not re.fullmatch(r"0(\.0\d*)?", nap)
+    ]
+    assert naps == []
+
+
+def test_every_module_has_a_test_of_its_own():
+    untested = []
+    for path in MODULES:
+        module = path.relative_to(ROOT / "pylb")
+        if module.name in {"__init__.py", "__main__.py"} or module.as_posix() in TESTED_ELSEWHERE:
+            continue
+        folder = ROOT / "tests" / module.parent
+        if not (folder / f"test_{module.name}").exists() and not (folder / module.stem).is_dir():
+            untested.append(module.as_posix())
+    assert untested == []
+
+
+TESTED_ELSEWHERE = {
+    "config/options.py": "",
+}
+
+
+def test_the_layers_name_every_part():
+    """A new file or folder at the top must find its place among the layers, or no rule would hold for it."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    named = {name.strip().removeprefix("pylb.") for layer in layers for name in layer.split("|")}
+    parts = {p.stem for p in (ROOT / "pylb").iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
+    assert named == parts - {"__init__", "__main__"}
+
+
+@pytest.mark.parametrize("folder", ["http1", "policy", "observe", "model.py", "errors.py"])
+def test_rules_import_neither_the_network_nor_the_clock_even_indirectly(folder):
+    import subprocess
+    import sys
+
+    paths = [p for p in MODULES if folder in p.relative_to(ROOT / "pylb").parts and p.name != "__main__.py"]
+    names = [".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for p in paths]
+    seen = "print({'asyncio', 'socket', 'aiohttp'} & set(sys.modules))"
+    code = f"import sys, {', '.join(names)}; {seen}"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+def functions(tree):
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def test_no_function_scrolls():
+    """What does not fit on a screen cannot be read aloud."""
+    long = {
+        f"{name}:{node.lineno} {node.name}": lines
+        for name, text in TEXTS.items()
+        if name.startswith("pylb/")
+        for node in functions(ast.parse(text))
+        if (lines := node.end_lineno - node.lineno + 1) > 80
+    }
+    assert long == {}

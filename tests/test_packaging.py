@@ -1,0 +1,175 @@
+"""The files that ship pylb say the same as the code: names of options, ports, dependencies."""
+
+import ast
+import importlib.metadata
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+import pylb
+from pylb import cli
+from pylb.config import Address, Options
+from pylb.config.option import options
+from pylb.config.parse import parse
+
+ROOT = Path(__file__).parents[1]
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+COMPOSE = yaml.safe_load((ROOT / "compose.yml").read_text())
+SERVICES = COMPOSE["services"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+ENOUGH = ["--static", "127.0.0.1:80"]
+
+
+def instructions(dockerfile):
+    """(instruction, arguments) line by line, as `docker build` reads them."""
+    without_comments = re.sub(r"^#.*\n", "", dockerfile, flags=re.MULTILINE)
+    joined = without_comments.replace("\\\n", "")
+    return [line.split(maxsplit=1) for line in joined.splitlines() if line.strip()]
+
+
+LAST_STAGE = instructions(DOCKERFILE)
+LAST_STAGE = LAST_STAGE[max(i for i, (name, _) in enumerate(LAST_STAGE) if name == "FROM") :]
+IMAGE = dict(LAST_STAGE)
+ENVIRONMENT = dict(word.split("=", 1) for word in shlex.split(IMAGE["ENV"]))
+
+
+def test_the_image_sets_options_that_exist():
+    known = {o.variable for o in options(Options)}
+    assert {name for name in ENVIRONMENT if name.startswith("PYLB_")} <= known
+    started = parse(Options, ENOUGH, ENVIRONMENT)
+    assert started.listen == (Address("0.0.0.0", 80),)
+    assert started.admin == Address("0.0.0.0", 8081)
+    assert IMAGE["EXPOSE"].split() == ["80", "8081"]
+
+
+def test_the_image_runs_pylb_and_not_as_root():
+    assert json.loads(IMAGE["ENTRYPOINT"]) == [next(iter(PROJECT["scripts"]))]
+    user = IMAGE["USER"].partition(":")[0]
+    assert user.isdecimal()
+    assert user != "0"
+
+
+def test_the_image_gets_what_the_build_needs():
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert {
+        f"!{name}" for name in ("pyproject.toml", PROJECT["readme"], *PROJECT["license-files"], "pylb")
+    } <= set(ignored)
+
+
+@pytest.mark.parametrize(("status", "code"), [("200 OK", 0), ("503 Service Unavailable", 1)])
+async def test_the_health_check_sees_the_admin_ports_answer(status, code, aiohttp_server):
+    from aiohttp import web
+
+    async def health(request):
+        return web.Response(status=int(status.split()[0]))
+
+    app = web.Application()
+    app.router.add_get("/health", health)
+    server = await aiohttp_server(app)
+    assert await run_health_check(server.port) == code
+
+
+async def test_the_health_check_sees_that_nothing_listens(unused_tcp_port):
+    assert await run_health_check(unused_tcp_port) != 0
+
+
+async def run_health_check(port):
+    import asyncio
+
+    command = json.loads(IMAGE["HEALTHCHECK"].partition("CMD ")[2])
+    assert command[0] == "python3"
+    script = command[2].replace("8081", str(port))
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stderr=subprocess.DEVNULL)
+    return await process.wait()
+
+
+def compose_command(name):
+    return shlex.split(SERVICES[name]["command"])
+
+
+def test_composes_load_balancer_starts_with_these_options():
+    started = parse(Options, compose_command("lb"), ENVIRONMENT)
+    assert started.consul.host in SERVICES
+    assert started.service == (SERVICES["web"]["labels"]["SERVICE_NAME"],)
+    published = {port.rpartition(":")[2] for port in SERVICES["lb"]["ports"]}
+    assert published == {str(address.port) for address in (*started.listen, started.admin)}
+    assert float(SERVICES["lb"]["stop_grace_period"].rstrip("s")) > started.drain_timeout
+
+
+def test_composes_web_service_starts_with_these_options():
+    name, *arguments = compose_command("web")
+    started = parse(cli.resolve_name(cli.COMMANDS[name].options), arguments, {})
+    assert [str(started.listen.port)] == SERVICES["web"]["expose"]
+
+
+def test_composes_web_service_can_be_scaled():
+    assert not {"container_name", "ports", "hostname"} & set(SERVICES["web"])
+
+
+def test_composes_registrator_keeps_its_name_and_reaches_engine_and_consul():
+    registrator = SERVICES["registrator"]
+    assert registrator["hostname"]
+    assert registrator["volumes"] == ["/var/run/docker.sock:/var/run/docker.sock:ro"]
+    assert "consul:8500" in compose_command("registrator")
+
+
+def test_every_variable_that_compose_sets_is_an_option():
+    text = (ROOT / "compose.yml").read_text()
+    assert set(re.findall(r"PYLB_[A-Z_]+", text)) <= {o.variable for o in options(Options)}
+
+
+def test_the_installed_version_is_the_packages():
+    assert importlib.metadata.version("pylb") == pylb.__version__
+
+
+def imported_packages():
+    """Top-level packages that pylb imports and neither is nor finds in the standard library."""
+    names = set()
+    for path in (ROOT / "pylb").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add(node.module)
+    return {name.partition(".")[0] for name in names} - {"pylb"} - set(sys.stdlib_module_names)
+
+
+def test_whatever_is_imported_is_a_declared_dependency():
+    declared = {re.match(r"[\w-]+", requirement)[0] for requirement in PROJECT["dependencies"]}
+    distributions = importlib.metadata.packages_distributions()
+    assert {
+        name: distributions[name] for name in imported_packages() if not declared & set(distributions[name])
+    } == {}
+
+
+MAKE = ["make", "--dry-run", "--always-make"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [
+        ("demo", ["-m venv", "--editable '.'", "pylb demo"]),
+        (
+            "test",
+            ["--editable '.[dev]'", "components.py consul", "ruff check", "mypy", "lint-imports", "pytest"],
+        ),
+        ("check", ["ruff format --check", 'pytest -n 2 --dist worksteal -m "not slow"']),
+        ("bench", ["--editable '.[bench]'", "bench.hotpath"]),
+        ("docs", ["pylb.config > docs/config.md.new"]),
+    ],
+)
+def test_the_verbs_do_what_they_say(verb, words):
+    planned = subprocess.run([*MAKE, verb], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert [word for word in words if word not in planned] == []
+
+
+def test_continuous_integration_runs_what_a_person_runs():
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "exec make test"
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
