@@ -27,27 +27,56 @@ class Backend:
     (nginx-proxy #1289: connections to a dead address must not be reused).
     """
 
-    __slots__ = ("cells", "elsewhere", "endpoint", "idle", "inflight", "key", "name", "state", "weight")
+    __slots__ = (
+        "cells",
+        "elsewhere",
+        "endpoint",
+        "idle",
+        "inflight",
+        "key",
+        "load",
+        "name",
+        "state",
+        "weight",
+    )
 
     def __init__(self, endpoint: Endpoint, cells: Any = None) -> None:
         self.endpoint = endpoint
         self.key: Key = endpoint.key
         self.name = endpoint.authority
-        self.weight = endpoint.weight
+        self.weight: float = endpoint.weight
+        """Its share of traffic relative to its peers; 0 means that it is never picked."""
         self.state = State.UP
         self.inflight = 0
-        """Requests of this worker that hold a lease on it."""
+        """Requests of this worker that hold a lease on it. Change it with `count`."""
         self.elsewhere = 0
-        """Requests that the other workers have on it, as far as known (a few milliseconds old)."""
+        """Requests that the other workers have on it, a few milliseconds old. Change it with `hear`."""
+        self.load = 0.0
+        """Requests on it per unit of weight, all workers together: what the policies compare.
+
+        It is kept up to date where it changes, twice a request, because least-connections reads it of up to
+        sixteen backends for every pick. Equal ratios are equal floats, as division rounds correctly.
+        """
         self.idle: list[Any] = []
         """Open connections without a request, newest last; `proxy.upstream` owns them."""
         self.cells = cells
         """This worker's counters for it; `observe.metrics` gives and reads them."""
 
+    def count(self, change: int) -> None:
+        """Take note that a request of this worker began (+1) or ended (-1)."""
+        self.inflight += change
+        self.load = (self.inflight + self.elsewhere) / (self.weight or 1)
+
+    def hear(self, elsewhere: int) -> None:
+        """Take over how many requests the other workers have on it."""
+        self.elsewhere = elsewhere
+        self.count(0)
+
     def update(self, endpoint: Endpoint) -> None:
         """Take over a newer description of the same instance at the same address."""
         self.endpoint = endpoint
         self.weight = endpoint.weight
+        self.count(0)
 
     def __repr__(self) -> str:
         return (

@@ -13,9 +13,16 @@ from types import TracebackType
 from typing import Any
 
 from pylb.errors import Fault, Phase, ProxyError
-from pylb.model import Endpoint, Snapshot
+from pylb.model import Endpoint, Key, Snapshot
 from pylb.policy.backend import Backend, State
 from pylb.policy.balance import BALANCERS, Balancer
+
+REDRAWS = 3
+"""Picks that may hit backends already tried, before a balancer is built over the others alone. In a large
+pool one is enough, and building costs as much there as a change of the pool."""
+
+REASONS = 5
+"""Instances whose exclusion is explained when none is left; one line in a log has to hold them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +30,7 @@ class Change:
     """What one snapshot did to a pool. The caller closes the idle connections of `removed`."""
 
     added: tuple[Backend, ...] = ()
+    """New, or returned before they had drained."""
     updated: tuple[Backend, ...] = ()
     removed: tuple[Backend, ...] = ()
 
@@ -35,7 +43,7 @@ class Change:
 
 
 class Lease:
-    """One attempt's hold on a backend: counted in flight from `with` to its end, whatever happens in between."""
+    """One attempt's hold on a backend: in flight from `with` to its end, whatever happens in between."""
 
     __slots__ = ("backend", "pool")
 
@@ -44,15 +52,15 @@ class Lease:
         self.backend = backend
 
     def __enter__(self) -> Lease:
-        self.backend.inflight += 1
+        self.backend.count(+1)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         backend = self.backend
-        backend.inflight -= 1
-        if backend.state is State.DRAINING and not backend.inflight:
+        backend.count(-1)
+        if not backend.inflight and backend.state is State.DRAINING:
             self.pool.forget(backend)
 
 
@@ -75,42 +83,54 @@ class Pool:
         cells: Callable[[Endpoint], Any] = lambda _: None,
     ) -> None:
         self.service = service
-        self.policy = policy
         self.snapshot: Snapshot | None = None
-        self.backends: dict[tuple[object, str], Backend] = {}
-        """Every backend that may be picked, by (key, authority)."""
-        self.draining: set[Backend] = set()
+        self.backends: dict[tuple[Key, str], Backend] = {}
+        """Every backend that the last snapshot names, by key and authority."""
+        self.draining: dict[tuple[Key, str], Backend] = {}
+        """Those that it no longer names, and that still have requests."""
         self.eligible: tuple[Backend, ...] = ()
+        """Those that may be picked."""
+        self._policy = BALANCERS[policy]
         self._rng = rng or Random()
         self._cells = cells
-        self._balancer: Balancer = BALANCERS[policy]((), self._rng)
+        self._balancer: Balancer = self._policy((), self._rng)
 
     def apply(self, snapshot: Snapshot) -> Change:
-        """Replace what is known by `snapshot`; unchanged backends keep counters, health and connections."""
-        backends: dict[tuple[object, str], Backend] = {}
-        added, updated = [], []
-        for endpoint in snapshot.endpoints:
-            identity = (endpoint.key, endpoint.authority)
-            backend = self.backends.pop(identity, None)
+        """Replace what is known by `snapshot`; unchanged backends keep counters, health and connections.
+
+        An instance that returns while its last requests still run goes on as the same backend.
+        """
+        endpoints = {(endpoint.key, endpoint.authority): endpoint for endpoint in snapshot.endpoints}
+        backends: dict[tuple[Key, str], Backend] = {}
+        added, updated, reweighted = [], [], False
+        for identity, endpoint in endpoints.items():
+            backend = self.backends.get(identity)
             if backend is None:
-                backend = Backend(endpoint, self._cells(endpoint))
+                backend = self.draining.get(identity) or Backend(endpoint, self._cells(endpoint))
                 added.append(backend)
             elif backend.endpoint != endpoint:
-                backend.update(endpoint)
+                reweighted |= backend.weight != endpoint.weight
                 updated.append(backend)
             backends[identity] = backend
-        removed = tuple(self.backends.values())
-        for backend in removed:
-            backend.state = State.DRAINING
-            if backend.inflight:
-                self.draining.add(backend)
-            else:
-                backend.state = State.GONE
+        removed = {identity: b for identity, b in self.backends.items() if identity not in backends}
+
+        for backend in (*added, *updated):
+            backend.update(endpoints[backend.key, backend.name])
+            backend.state = State.UP
+        for backend in removed.values():
+            backend.state = State.DRAINING if backend.inflight else State.GONE
+        self.draining = {
+            identity: backend
+            for identity, backend in (self.draining | removed).items()
+            if backend.state is State.DRAINING
+        }
         self.backends = backends
         self.snapshot = snapshot
-        if added or updated or removed:
-            self._rebuild()
-        return Change(tuple(added), tuple(updated), removed)
+        eligible = tuple(backend for backend in backends.values() if backend.weight > 0)
+        if reweighted or eligible != self.eligible:
+            self.eligible = eligible
+            self._balancer = self._policy(eligible, self._rng)
+        return Change(tuple(added), tuple(updated), tuple(removed.values()))
 
     def lease(self, tried: Collection[Backend] = ()) -> Lease:
         """Choose a backend, one not in `tried` while there is another.
@@ -118,33 +138,37 @@ class Pool:
         Raises:
             ProxyError: there is no backend that may be picked (503).
         """
-        eligible = self.eligible
-        if not eligible:
+        if not self.eligible:
             raise ProxyError(Phase.QUEUE, Fault.DOWN, self.why_empty())
-        backend = self._balancer.pick()
-        if tried and backend in tried:
-            others = [b for b in eligible if b not in tried]
-            if others:
-                backend = BALANCERS[self.policy](others, self._rng).pick()
-        return Lease(self, backend)
+        return Lease(self, self._another(tried) if tried else self._balancer.pick())
 
     def why_empty(self) -> str:
         """Why no backend can be picked, for the operator."""
         if self.snapshot is None:
             return f"service {self.service!r}: the registry has not answered yet"
-        return f"service {self.service!r}: no instance that may be sent requests"
+        reasons = [f"{e.endpoint.id or e.endpoint.authority}: {e.reason}" for e in self.snapshot.excluded]
+        reasons += [f"{b.endpoint.id or b.name}: weight 0" for b in self.backends.values()]
+        if not reasons:
+            return f"service {self.service!r}: the registry knows no instance"
+        if len(reasons) > REASONS:
+            reasons[REASONS:] = [f"{len(reasons) - REASONS} more"]
+        return f"service {self.service!r}: no instance may be sent requests ({'; '.join(reasons)})"
 
     def forget(self, backend: Backend) -> None:
         """A draining backend has finished its last request."""
-        self.draining.discard(backend)
+        del self.draining[backend.key, backend.name]
         backend.state = State.GONE
 
-    def _rebuild(self) -> None:
-        self.eligible = tuple(b for b in self.backends.values() if b.weight > 0)
-        self._balancer = BALANCERS[self.policy](self.eligible, self._rng)
+    def _another(self, tried: Collection[Backend]) -> Backend:
+        for _ in range(REDRAWS):
+            backend = self._balancer.pick()
+            if backend not in tried:
+                return backend
+        others = [backend for backend in self.eligible if backend not in tried]
+        return self._policy(others, self._rng).pick() if others else backend
 
     def __repr__(self) -> str:
-        active = sum(b.inflight for b in self.backends.values())
+        active = sum(b.inflight for b in (*self.backends.values(), *self.draining.values()))
         idle = sum(len(b.idle) for b in self.backends.values())
         return (
             f"<Pool {self.service}: {len(self.eligible)} up, {len(self.draining)} draining "

@@ -10,7 +10,7 @@ from pylb.policy.backend import Backend
 class Balancer(Protocol):
     """Chooses among a fixed set of backends.
 
-    Built as `Policy(backends, rng)`; every backend has a weight of at least 1. A pick must stay under 1 µs
+    Built as `Policy(backends, rng)`; every backend has a weight above 0. A pick must stay under 1 µs
     up to 10,000 backends: prepare in the constructor, which runs once per change of the pool.
     """
 
