@@ -44,14 +44,15 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """The root of an HTTP API."""
+    """The root of an HTTP API: scheme, host and port, or `unix` and the path of a socket."""
 
     scheme: str
-    host: str
-    port: int
+    host: str = ""
+    port: int = 0
+    path: str = ""
 
     def __str__(self) -> str:
-        return f"{self.scheme}://{Address(self.host, self.port)}"
+        return f"{self.scheme}://{self.path or Address(self.host, self.port)}"
 
 
 def text(metavar: str, expected: str) -> Kind[str]:
@@ -168,11 +169,13 @@ _API_PORTS = {"http": 80, "https": 443}
 
 
 def _consul(value: str) -> Url:
-    scheme, separator, authority = value.rpartition("://")
+    scheme, separator, rest = value.rpartition("://")
     if not separator:
-        url = Url("http", *_host_and_port(authority, 8500))
+        url = Url("http", *_host_and_port(rest, 8500))
     elif scheme in _API_PORTS:
-        url = Url(scheme, *_host_and_port(authority.removesuffix("/"), _API_PORTS[scheme]))
+        url = Url(scheme, *_host_and_port(rest.removesuffix("/"), _API_PORTS[scheme]))
+    elif scheme == "unix" and rest.startswith("/"):
+        return Url(scheme, path=rest)
     else:
         raise ValueError
     if not url.port:
@@ -180,7 +183,7 @@ def _consul(value: str) -> Url:
     return url
 
 
-CONSUL = Kind("HOST:PORT", "host:port, http://host:port or https://host:port", _consul)
+CONSUL = Kind("HOST:PORT", "host:port, http://host:port, https://host:port or unix:///path", _consul)
 """Consul's API; without a port it is 8500, in a URL the scheme's own."""
 
 _TRUE = frozenset({"1", "true", "yes", "on"})

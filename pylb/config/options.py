@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from pylb.config.kinds import (
@@ -131,8 +131,8 @@ class Consul(Group):
     @property
     def consul_url(self) -> Url | None:
         """Where Consul's API is, `--consul-tls` taken into account."""
-        if self.consul and self.consul_tls:
-            return Url("https", self.consul.host, self.consul.port)
+        if self.consul_tls and self.consul and self.consul.scheme == "http":
+            return replace(self.consul, scheme="https")
         return self.consul
 
     def check(self) -> None:

@@ -61,6 +61,7 @@ ACCEPTED = [
     (CONSUL, "http://consul", Url("http", "consul", 80)),
     (CONSUL, "https://consul.example.com/", Url("https", "consul.example.com", 443)),
     (CONSUL, "https://consul:8501", Url("https", "consul", 8501)),
+    (CONSUL, "unix:///run/consul.sock", Url("unix", path="/run/consul.sock")),
 ]
 REFUSED = [
     (DURATION, "0"),
@@ -107,6 +108,7 @@ REFUSED = [
     (CONSUL, "consul:0"),
     (CONSUL, "tcp://consul:8500"),
     (CONSUL, "http://"),
+    (CONSUL, "unix://run/consul.sock"),
     (CONSUL, "http://consul:8500/v1"),
     (CONSUL, "http://user:secret@consul:8500"),
     (CONSUL, "http://http://consul"),
@@ -141,6 +143,7 @@ def test_an_address_reads_back_as_it_is_written(ip, port):
 
 def test_urls_and_sockets_are_written_as_they_are_typed():
     assert str(CONSUL.parse("[::1]:8500")) == "http://[::1]:8500"
+    assert str(CONSUL.parse("unix:///run/consul.sock")) == "unix:///run/consul.sock"
     assert str(ADDRESS.parse("unix:/run/pylb.sock")) == "unix:/run/pylb.sock"
 
 

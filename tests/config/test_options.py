@@ -66,3 +66,4 @@ def test_consul_over_tls_by_url_or_by_switch():
     assert Options(consul=Url("https", "c", 443)).consul_url == Url("https", "c", 443)
     assert Options(consul=Url("http", "c", 8501)).consul_url == Url("http", "c", 8501)
     assert Options(consul=Url("http", "c", 8501), consul_tls=True).consul_url == Url("https", "c", 8501)
+    assert Options(consul=Url("unix", path="/c"), consul_tls=True).consul_url == Url("unix", path="/c")

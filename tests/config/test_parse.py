@@ -89,7 +89,7 @@ POLICIES = "one of least-connections, round-robin, random-two, random"
         (
             [],
             {"CONSUL_HTTP_ADDR": "x:y"},
-            "CONSUL_HTTP_ADDR: got 'x:y', expected host:port, http://host:port or https://host:port",
+            "CONSUL_HTTP_ADDR: got 'x:y', expected host:port, http://host:port, https://host:port or unix:///path",
         ),
         (["--policy"], {}, f"--policy: expected {POLICIES}"),
         (["--policy", "--warning-ok"], {}, f"--policy: expected {POLICIES}"),
