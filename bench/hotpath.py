@@ -27,7 +27,7 @@ from bench.report import Run
 from bench.sample import Sample
 from bench.server import Server, StartError
 from bench.workload import WORKLOADS, Workload
-from bench.wrk import WRK, LoadError, finish_load, start_load
+from bench.wrk import WRK, LoadError, Wrk
 
 PAPER_WIDTH = 110
 """Columns of the output, where it does not go to a terminal."""
@@ -39,7 +39,7 @@ WARM_UP = 1
 def measure(server: Server, workload: Workload, seconds: int, cores: Cores) -> Sample:
     """Put one proxy under load for one round."""
     before = server.cpu()
-    load = finish_load(start_load(server.url, workload, seconds, cores.load))
+    load = Wrk(server.url, workload, seconds, cores.load).finish()
     used = server.cpu() - before
     finished = max(load.requests, 1)
     return Sample(
@@ -66,7 +66,7 @@ def interleave(
     """
     for workload in workloads:
         for server in servers:
-            finish_load(start_load(server.url, workload, WARM_UP, cores.load))
+            Wrk(server.url, workload, WARM_UP, cores.load).finish()
             yield f"{workload.name}, warm-up, {server.name}", None
         for number in range(1, rounds + 1):
             for server in servers:
@@ -76,13 +76,14 @@ def interleave(
 
 def run(options: argparse.Namespace, console: Console) -> Run:
     """Start everything, measure, end everything. Ctrl-C ends it early, with the rounds that are complete."""
-    cores = Cores.split()
+    machine, cores = Machine.this(), Cores.split()
+    cores.step_aside()
     workloads = [
         replace(WORKLOADS[name], connections=options.connections or WORKLOADS[name].connections)
         for name in options.workloads
     ]
     result = Run(
-        machine=Machine.this(),
+        machine=machine,
         workloads=workloads,
         settings={
             "rounds": options.rounds,

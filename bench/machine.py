@@ -21,6 +21,10 @@ class Cores:
         usable = sorted(os.sched_getaffinity(0))
         return cls(proxy=tuple(usable[-1:]), load=tuple(usable[:-1] or usable))
 
+    def step_aside(self) -> None:
+        """Keep this process, which only waits and draws progress bars, off the proxy's core."""
+        os.sched_setaffinity(0, self.load)
+
 
 @dataclass(frozen=True)
 class Machine:

@@ -6,6 +6,7 @@ import argparse
 import signal
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 
 def names_of(known: Collection[str]) -> Callable[[str], list[str]]:
@@ -30,9 +31,17 @@ def positive(text: str) -> int:
 
 @contextmanager
 def end_on_signals() -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does, so that everything it has started is ended first."""
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Let SIGINT and SIGTERM raise KeyboardInterrupt, once: what was started is then ended undisturbed."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    previous = [signal.signal(each, interrupt) for each in signals]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for each, handler in zip(signals, previous, strict=True):
+            signal.signal(each, handler)

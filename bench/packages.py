@@ -55,7 +55,12 @@ class AptPackage:
                 raise MissingError(
                     f"{self.program} is not installed; apt-get install {self.package} provides it"
                 )
-            _install(["apt-get", "install", "-y", "-q", "--no-install-recommends", self.package])
+            install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", self.package]
+            try:
+                _install(install)
+            except MissingError:  # a machine that never ran apt has no lists of packages
+                _install(["apt-get", "update", "-q"])
+                _install(install)
         found = shutil.which(self.program, path=_SEARCH)
         if found is None:
             raise MissingError(f"package {self.package} was installed, but brought no program {self.program}")

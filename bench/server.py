@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -74,21 +75,32 @@ class Server:
         """Resident memory in bytes, summed over its processes (shared pages count once for each)."""
         return sum(process.memory_info().rss for process in self.processes)
 
-    def wait_until_it_answers(self, path: str) -> None:
-        """Poll a path until it is answered with 200.
+    def forget_peak(self) -> None:
+        """Let the peak begin anew, at the present RSS."""
+        for process in self.processes:
+            Path(f"/proc/{process.pid}/clear_refs").write_text("5")
+
+    def peak_rss(self) -> int:
+        """Highest resident memory in bytes since `forget_peak`, summed over its processes' own peaks."""
+        statuses = [Path(f"/proc/{process.pid}/status").read_text() for process in self.processes]
+        return sum(int(status.partition("VmHWM:")[2].split()[0]) * 1024 for status in statuses)
+
+    def wait_until_it_answers(self, path: str, containing: bytes = b"") -> None:
+        """Poll a path until it is answered with 200, by a body that contains the given bytes.
 
         Raises:
-            StartError: the program ended, or did not answer within 20 s.
+            StartError: the program ended, or did not answer so within 20 s.
         """
         deadline = time.monotonic() + _START_DEADLINE
         failure = ""
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
-                with urllib.request.urlopen(self.url + path, timeout=2):
-                    return
+                with urllib.request.urlopen(self.url + path, timeout=2) as answer:
+                    if containing in answer.read():
+                        return
             except (urllib.error.URLError, OSError) as error:
                 failure = str(error)
-                time.sleep(0.02)
+            time.sleep(0.02)
         last_words = self._log.read_text(errors="replace").strip().splitlines()[-1:]
         raise StartError(
             f"{self.name} does not answer at {self.url}{path}: {'; '.join([failure, *last_words])}"
@@ -131,8 +143,12 @@ def serve(name: str, command: Command, port: int, directory: Path, cores: Sequen
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """A TCP port of 127.0.0.1 that nobody listens on, below those that outgoing connections are given."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
         return port

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,39 +49,56 @@ class Load:
         return self.requests / self.seconds
 
 
-def start_load(url: str, workload: Workload, seconds: int, cores: Sequence[int]) -> subprocess.Popen[str]:
-    """Start wrk on the given cores; `finish_load` waits for it."""
-    command = [
-        *("taskset", "--cpu-list", ",".join(map(str, cores))),
-        *(str(WRK.locate()), "--threads", "1", "--connections", str(workload.connections)),
-        *("--duration", f"{seconds}s", "--timeout", "10s", "--script", str(_REPORT)),
-        *(part for name, value in BROWSER_HEADERS.items() for part in ("--header", f"{name}: {value}")),
-        *(url + workload.path, "--", workload.method, str(workload.body)),
-    ]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+class Wrk:
+    """wrk at work. Whoever starts it calls `finish`.
 
-
-def finish_load(wrk: subprocess.Popen[str]) -> Load:
-    """Wait for wrk to end and read what it counted; ends it, if the wait is interrupted.
-
-    Raises:
-        LoadError: wrk failed.
+    Args:
+        url: scheme, host and port.
+        workload: what to ask for, how often at the same time.
+        seconds: for how long.
+        cores: where it runs.
     """
-    try:
-        _, report = wrk.communicate()
-    finally:
-        wrk.kill()
-    if wrk.returncode:
-        raise LoadError(f"wrk failed: {report.strip()}")
-    counted = json.loads(report.strip().splitlines()[-1])
-    return Load(
-        requests=counted["requests"],
-        seconds=counted["microseconds"] / 1e6,
-        refused=counted["refused"],
-        broken=counted["broken"],
-        late=counted["late"],
-        p50=counted["p50"] / 1e3,
-        p99=counted["p99"] / 1e3,
-    )
+
+    def __init__(self, url: str, workload: Workload, seconds: int, cores: Sequence[int]) -> None:
+        command = [
+            *("taskset", "--cpu-list", ",".join(map(str, cores))),
+            *(str(WRK.locate()), "--threads", "1", "--connections", str(workload.connections)),
+            *("--duration", f"{seconds}s", "--timeout", "10s", "--script", str(_REPORT)),
+            *(part for name, value in BROWSER_HEADERS.items() for part in ("--header", f"{name}: {value}")),
+            *(url + workload.path, "--", workload.method, str(workload.body)),
+        ]
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def stop(self) -> None:
+        """End it before its time; `finish` then says what it has counted so far."""
+        self._process.send_signal(signal.SIGINT)
+
+    def finish(self) -> Load:
+        """Wait for its end and read what it counted. If the wait is interrupted, it is killed.
+
+        Raises:
+            LoadError: wrk failed.
+        """
+        try:
+            _, report = self._process.communicate()
+        finally:
+            self._process.kill()
+        if self._process.returncode:
+            raise LoadError(f"wrk failed: {report.strip()}")
+        counted = json.loads(report.strip().splitlines()[-1])
+        return Load(
+            requests=counted["requests"],
+            seconds=counted["microseconds"] / 1e6,
+            refused=counted["refused"],
+            broken=counted["broken"],
+            late=counted["late"],
+            p50=counted["p50"] / 1e3,
+            p99=counted["p99"] / 1e3,
+        )

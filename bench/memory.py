@@ -1,0 +1,194 @@
+"""What a proxy keeps in memory: at rest, per idle connection, and while a huge body passes through.
+
+`python -m bench.memory` starts each proxy afresh for each of the three, so that none hides behind another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import socket
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from bench.fleet import start_fleet, workshop
+from bench.machine import Cores, Machine
+from bench.options import end_on_signals, names_of, positive
+from bench.packages import MissingError
+from bench.peers.catalog import PEERS
+from bench.server import Command, Server, StartError, free_port, serve
+
+KIB = 1024
+MIB = 1024 * KIB
+REPOSITORY = Path(__file__).parents[1]
+
+
+class ShortError(Exception):
+    """A body did not come whole: what memory it took says nothing."""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """One proxy's resident memory, summed over its processes, in bytes."""
+
+    rest: int
+    """After its first request."""
+    connection: float
+    """Growth for each idle keep-alive connection of a client."""
+    download: int
+    """Growth, at its peak, while one large response passes."""
+    upload: int
+    """Growth, at its peak, while one large request body passes."""
+
+
+def idle_growth(server: Server, connections: int) -> float:
+    """Growth in bytes for each connection that made one request and then keeps quiet."""
+    before = server.rss()
+    with ExitStack() as stack:
+        for _ in range(connections):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            client.sendall(b"GET /?bytes=1 HTTP/1.1\r\nHost: bench\r\n\r\n")
+            if not client.recv(64 * KIB).startswith(b"HTTP/1.1 200"):
+                raise ShortError(f"{server.name} did not answer one of {connections} connections with 200")
+        return (server.rss() - before) / connections
+
+
+def download_growth(server: Server, size: int) -> int:
+    """Growth in bytes, at its peak, while a response of `size` bytes passes."""
+    before = server.rss()
+    server.forget_peak()
+    client = HTTPConnection("127.0.0.1", server.port, timeout=60)
+    client.request("GET", f"/?bytes={size}")
+    answer = client.getresponse()
+    buffer = bytearray(MIB)
+    received = sum(iter(lambda: answer.readinto(buffer), 0))
+    client.close()
+    if received != size:
+        raise ShortError(f"{server.name} delivered {received:,} of {size:,} bytes")
+    return server.peak_rss() - before
+
+
+def upload_growth(server: Server, size: int) -> int:
+    """Growth in bytes, at its peak, while a request body of `size` bytes passes."""
+    before = server.rss()
+    server.forget_peak()
+    client = HTTPConnection("127.0.0.1", server.port, timeout=60)
+    chunks = (bytes(MIB) for _ in range(size // MIB))
+    client.request("POST", "/", body=chunks, headers={"Content-Length": str(size)})
+    answered = client.getresponse().read().decode(errors="replace")
+    client.close()
+    if answered != str(size):
+        raise ShortError(f"{server.name} passed on {answered[:40]!r} of {size:,} bytes")
+    return server.peak_rss() - before
+
+
+@contextmanager
+def fresh(name: str, origin: Server, cores: Cores, console: Console) -> Iterator[Server]:
+    """Start one proxy anew; it has answered one request when the context begins.
+
+    Raises:
+        MissingError: it cannot be started.
+    """
+    with start_fleet([name], [origin.port], "/?bytes=1", cores, console) as fleet:
+        if fleet.missing:
+            raise MissingError(fleet.missing[name])
+        yield fleet.servers[0]
+
+
+def weigh(
+    name: str, origin: Server, cores: Cores, options: argparse.Namespace, console: Console
+) -> Footprint:
+    """Measure one proxy.
+
+    Raises:
+        MissingError: it cannot be started.
+        ShortError: it lost something on the way.
+    """
+
+    def after(measure: Callable[[Server, int], float], amount: int) -> float:
+        with fresh(name, origin, cores, console) as server:
+            return measure(server, amount)
+
+    return Footprint(
+        rest=int(after(lambda server, _: server.rss(), 0)),
+        connection=after(idle_growth, options.connections),
+        download=int(after(download_growth, options.size * MIB)),
+        upload=int(after(upload_growth, options.size * MIB)),
+    )
+
+
+@contextmanager
+def serve_streams(cores: Cores) -> Iterator[Server]:
+    """Run the streaming origin for as long as the context lasts."""
+    port = free_port()
+    command = Command(
+        [sys.executable, "-m", "bench.streaming_origin", str(port)], {"PYTHONPATH": str(REPOSITORY)}
+    )
+    with workshop() as directory, serve("origin", command, port, directory, cores.load) as origin:
+        origin.wait_until_it_answers("/")
+        yield origin
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench.memory", description="Resident memory of proxies.")
+    names = ",".join(PEERS)
+    parser.add_argument("--peers", type=names_of(PEERS), default=list(PEERS), metavar="NAME,...", help=names)
+    parser.add_argument("--connections", type=positive, default=2000, help="idle connections (2000)")
+    parser.add_argument(
+        "--size", type=positive, default=1024, metavar="MIB", help="size of a body in MiB (1024)"
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print, one row per proxy."""
+    options = parse(arguments)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # ours and, by inheritance, the proxies'
+    console = Console()
+    machine, cores = Machine.this(), Cores.split()
+    cores.step_aside()
+    table = Table(title=str(machine), title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("proxy", no_wrap=True)
+    for heading in (
+        "at rest, MiB",
+        f"each of {options.connections:,} idle connections, KiB",
+        f"{options.size:,} MiB down, MiB more",
+        f"{options.size:,} MiB up, MiB more",
+    ):
+        table.add_column(heading, justify="right")
+    try:
+        with end_on_signals(), serve_streams(cores) as origin:
+            for name in options.peers:
+                try:
+                    footprint = weigh(name, origin, cores, options, console)
+                except (MissingError, ShortError, OSError) as error:
+                    console.print(f"{name}: {error}", style="red", highlight=False, markup=False)
+                    continue
+                table.add_row(
+                    name,
+                    f"{footprint.rest / MIB:,.1f}",
+                    f"{footprint.connection / KIB:,.1f}",
+                    f"{footprint.download / MIB:,.1f}",
+                    f"{footprint.upload / MIB:,.1f}",
+                )
+    except KeyboardInterrupt:
+        console.print("[bold red]Interrupted[/]: some proxies are missing below.")
+    except StartError as error:
+        Console(stderr=True).print(f"bench.memory: {error}", highlight=False, markup=False)
+        return 1
+    console.print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
