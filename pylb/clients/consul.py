@@ -1,0 +1,355 @@
+"""Consul's HTTP API, one call at a time: py-consul, with what a watch that lives for months needs.
+
+Added to py-consul 1.x, by overriding its HTTP client:
+
+- the `X-Consul-*` response headers are kept; its own callbacks drop all but the index;
+- each call has its own deadline, in place of aiohttp's 300 s, which would end a long wait as an error;
+- dead peers are noticed by TCP keepalive, so that a half-open connection cannot stall a watch for the
+  15 minutes that the kernel retransmits (Traefik issue 11688);
+- the token file is read again when it changes; Consul's own client reads it once;
+- everything is said by `ConsulSettings`; py-consul prefers CONSUL_HTTP_TOKEN to the token it is given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import socket
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import aiohttp
+import consul
+import consul.aio
+import orjson
+from yarl import URL
+
+T = TypeVar("T")
+
+CALL_TIMEOUT = 10.0
+"""Seconds for a call that does not wait; above the 7 s for which a server itself waits for a leader."""
+PATIENCE = 5.0
+"""Seconds for the answer to arrive after the longest time that Consul may wait."""
+CONNECT_TIMEOUT = 5.0
+"""Seconds for a TCP or TLS connection to be made."""
+KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES = 15, 5, 3
+"""Seconds before and between probes, and how many unanswered ones end the connection: 30 s in all."""
+HINTS = {
+    403: "the token needs service:read and node:read",
+    429: "raise limits.http_max_conns_per_client in the agent's configuration (200 by default)",
+}
+
+
+class ConsulError(consul.ConsulException):  # type: ignore[misc]  # py-consul carries no types
+    """Consul answered with something that is not the data asked for."""
+
+
+class ConsulUnreachableError(ConsulError, ConnectionError):
+    """No answer: nobody there, the connection broke, or the deadline passed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsulSettings:
+    """Where Consul is and how to speak to it."""
+
+    url: str = "http://127.0.0.1:8500"
+    """`http://host:port`, `https://host:port` or `unix:///path`."""
+    datacenter: str | None = None
+    namespace: str | None = None
+    partition: str | None = None
+    consistency: str = "default"
+    """`default` (the leader), `stale` (any server) or `consistent` (the leader, confirmed by a quorum)."""
+    token: str | None = field(default=None, repr=False)
+    token_file: str | None = None
+    """Goes before `token`; read at each call if it has changed."""
+    auth: str | None = field(default=None, repr=False)
+    """`user:password` for HTTP basic authentication."""
+    verify: bool = True
+    """Whether to check the server's certificate and name."""
+    ca: str | None = None
+    """File or directory of PEM certificates to trust; the system's if not given."""
+    cert: str | None = None
+    key: str | None = None
+    server_name: str | None = None
+    """The name that the server's certificate must carry, where it is not the host's."""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthAnswer:
+    """One answer of `/v1/health/service/NAME`: the instances, and what the headers say of their worth."""
+
+    items: list[Any]
+    """The JSON array as it came: one object with Node, Service and Checks per instance."""
+    index: int
+    """`X-Consul-Index`, at least 1, so that asking with it always waits."""
+    last_contact: float = 0.0
+    """Seconds since the answering server last heard from the leader."""
+    known_leader: bool = True
+    filtered: bool = False
+    """Whether ACLs hid something from this token (Consul 1.11 and newer say so)."""
+
+
+class ConsulClient(consul.aio.Consul):  # type: ignore[misc]  # py-consul carries no types
+    """py-consul's asynchronous client over one connection; all its calls work. Make it inside a running loop.
+
+        async with ConsulClient(settings) as client:
+            answer = await client.service_health("web")
+
+    Raises:
+        ConsulError: a certificate or key cannot be read.
+    """
+
+    def __init__(self, settings: ConsulSettings) -> None:
+        self.settings = settings
+        self._token_file = TokenFile(settings.token_file) if settings.token_file else None
+        url = urlsplit(settings.url)
+        super().__init__(
+            host=url.hostname or "localhost",
+            port=url.port,
+            scheme=url.scheme,
+            dc=settings.datacenter,
+            verify=settings.verify,
+            consistency=settings.consistency,
+        )
+
+    def http_connect(self, *_: object) -> HTTPClient:
+        """Make the HTTP client; py-consul's constructor calls it, with less than `ConsulSettings` knows."""
+        return HTTPClient(self.settings)
+
+    def prepare_headers(self, token: str | None = None) -> dict[str, str]:
+        """Make the headers of a call; `token` goes before the settings' own.
+
+        Raises:
+            ConsulError: the token file cannot be read.
+        """
+        if not token:
+            token = self._token_file.read() if self._token_file else self.settings.token
+        return {"X-Consul-Token": token} if token else {}
+
+    async def service_health(
+        self,
+        service: str,
+        *,
+        tags: Sequence[str] = (),
+        index: int = 0,
+        wait: float = 55.0,
+        consistency: str | None = None,
+    ) -> HealthAnswer:
+        """Ask for all instances of a service, healthy or not.
+
+        `passing` is never sent: the agent would filter after the query, and what is ill could not be
+        explained.
+
+        Args:
+            service: its name.
+            tags: only instances that carry all of these.
+            index: wait until the answer is newer than this one; 0 answers at once.
+            wait: seconds to wait at most; Consul adds up to a sixteenth of it, the client 5 s of patience.
+            consistency: instead of the settings'.
+
+        Raises:
+            ConsulUnreachableError: no answer.
+            ConsulError: any status but 200, or a body or header that cannot be understood.
+        """
+        params: list[tuple[str, Any]] = [("tag", tag) for tag in tags]
+        if self.settings.datacenter:
+            params.append(("dc", self.settings.datacenter))
+        consistency = consistency or self.settings.consistency
+        if consistency != "default":
+            params.append((consistency, ""))
+        deadline = CALL_TIMEOUT
+        if index:
+            params += [("index", index), ("wait", f"{wait:g}s")]
+            deadline = wait * 17 / 16 + PATIENCE
+        answer: HealthAnswer = await self.http.get(
+            health_answer,
+            f"/v1/health/service/{service}",
+            params=params,
+            headers=self.prepare_headers(),
+            raw=True,
+            connections_timeout=deadline,
+        )
+        return answer
+
+
+class HTTPClient(consul.aio.HTTPClient):  # type: ignore[misc]  # py-consul carries no types
+    """One kept connection to Consul; calls queue for it.
+
+    Replaces the constructor of py-consul's class, which offers no way to set what is set here, and the one
+    method that all of its verbs end in.
+    """
+
+    def __init__(self, settings: ConsulSettings) -> None:
+        url = urlsplit(settings.url)
+        self.verify = settings.verify
+        self.place = f"Consul at {settings.url}"
+        self.base_uri = "http://localhost" if url.scheme == "unix" else settings.url.rstrip("/")
+        self._everywhere = [
+            (name, value)
+            for name, value in [("ns", settings.namespace), ("partition", settings.partition)]
+            if value
+        ]
+        self._server_name = settings.server_name
+        connector = (
+            aiohttp.UnixConnector(url.path, limit=1)
+            if url.scheme == "unix"
+            else aiohttp.TCPConnector(
+                limit=1,
+                ssl=tls_context(settings) if url.scheme == "https" else True,
+                socket_factory=kept_alive_socket,
+            )
+        )
+        headers = {"Accept-Encoding": "identity"}
+        if settings.auth:
+            headers["Authorization"] = "Basic " + base64.b64encode(settings.auth.encode()).decode()
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
+            headers=headers,
+        )
+
+    def uri(self, path: str, params: list[tuple[str, Any]] | None = None) -> str:
+        """Make the address of a call, with the namespace and partition that every call names."""
+        address: str = super().uri(path, [*(params or ()), *self._everywhere])
+        return address
+
+    async def _request(  # noqa: PLR0917  # py-consul's signature
+        self,
+        callback: Callable[[consul.base.Response], T],
+        method: str,
+        uri: str,
+        headers: Mapping[str, str] | None,
+        data: str | bytes | None = None,
+        connections_timeout: float | None = None,
+        raw: bool = False,  # noqa: FBT001, FBT002
+    ) -> T:
+        deadline = connections_timeout or CALL_TIMEOUT
+        try:
+            async with (
+                asyncio.timeout(deadline),
+                self._session.request(
+                    method,
+                    URL(uri, encoded=True),
+                    headers=headers,
+                    data=data,
+                    allow_redirects=False,
+                    server_hostname=self._server_name,
+                ) as response,
+            ):
+                body: bytes | str = await response.read()
+        except TimeoutError as error:
+            raise ConsulUnreachableError(f"{self.place}: no answer within {deadline:g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise ConsulUnreachableError(f"{self.place}: {plain_reason(error)}") from error
+        if not raw:
+            body = body.decode(errors="replace") if isinstance(body, bytes) else body
+        try:
+            return callback(consul.base.Response(response.status, response.headers, body))
+        except ConsulError as error:
+            raise ConsulError(f"{self.place}: {error}") from error
+
+
+class TokenFile:
+    """A file that holds an ACL token and may be replaced at any time."""
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+        self._token = ""
+        self._stamp: tuple[int, ...] = ()
+
+    def read(self) -> str:
+        """Return the token that the file holds now.
+
+        Raises:
+            ConsulError: it cannot be read, or is empty: to ask without a token could silently hide instances.
+        """
+        try:
+            status = self.path.stat()
+            stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+            if stamp != self._stamp:
+                self._token = self.path.read_text().strip()
+                self._stamp = stamp
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConsulError(f"token file {self.path}: {plain_reason(error)}") from error
+        if not self._token:
+            raise ConsulError(f"token file {self.path}: expected a token, it is empty")
+        return self._token
+
+
+def health_answer(response: consul.base.Response) -> HealthAnswer:
+    """Read an answer of the health API.
+
+    Raises:
+        ConsulError: it is not 200 with a JSON array and an index.
+    """
+    if response.code != 200:
+        words = response.body[:200].decode(errors="replace").strip()
+        hint = HINTS.get(response.code)
+        raise ConsulError(f"answered {response.code} {words}{f' ({hint})' if hint else ''}")
+    headers = response.headers
+    try:
+        items = orjson.loads(response.body)
+        index = int(headers["X-Consul-Index"])
+        last_contact = int(headers.get("X-Consul-LastContact", "0")) / 1000
+    except KeyError as error:
+        raise ConsulError("no X-Consul-Index in the answer; is it Consul?") from error
+    except ValueError as error:
+        raise ConsulError(f"cannot understand the answer: {error}") from error
+    if not isinstance(items, list):
+        raise ConsulError(f"expected a JSON array of instances, got {response.body[:40]!r}")
+    return HealthAnswer(
+        items=items,
+        index=max(1, index),
+        last_contact=last_contact,
+        known_leader=headers.get("X-Consul-KnownLeader", "true").lower() != "false",
+        filtered=headers.get("X-Consul-Results-Filtered-By-ACLs", "").lower() == "true",
+    )
+
+
+def tls_context(settings: ConsulSettings) -> ssl.SSLContext:
+    """Make what an https connection is checked by.
+
+    Raises:
+        ConsulError: a file cannot be read or is not PEM.
+    """
+    ca_is_directory = bool(settings.ca) and Path(settings.ca or "").is_dir()
+    try:
+        context = ssl.create_default_context(
+            cafile=None if ca_is_directory else settings.ca, capath=settings.ca if ca_is_directory else None
+        )
+        if settings.cert:
+            context.load_cert_chain(settings.cert, settings.key)
+    except OSError as error:
+        files = ", ".join(name for name in (settings.ca, settings.cert, settings.key) if name)
+        raise ConsulError(f"TLS to {settings.url}: {plain_reason(error)} ({files})") from error
+    if not settings.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def kept_alive_socket(address: tuple[Any, ...]) -> socket.socket:
+    """Make a TCP socket whose peer's silent death is noticed within half a minute."""
+    family, kind, protocol, _, _ = address
+    sock = socket.socket(family, kind, protocol)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
+    silence = KEEPALIVE_IDLE + KEEPALIVE_INTERVAL * KEEPALIVE_PROBES
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, silence * 1000)
+    return sock
+
+
+def plain_reason(error: Exception) -> str:
+    """Say what went wrong without the wrapping that libraries put around it: `Connection refused`."""
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    number = getattr(cause, "errno", None)
+    if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) and number and number > 0:
+        return os.strerror(number)
+    return str(cause) or type(cause).__name__

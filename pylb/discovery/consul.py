@@ -1,0 +1,124 @@
+"""Endpoints from Consul: one blocking query after the other, each answer weighed before it is passed on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
+
+from pylb.clients.consul import ConsulClient, ConsulError, ConsulSettings, HealthAnswer
+from pylb.discovery.health import read_instances
+from pylb.discovery.status import WatchStatus
+from pylb.model import Snapshot
+
+WAIT = 55.0
+"""Seconds that Consul may keep a query open. Its end without news is also a full resynchronisation, and keeps
+the connection from looking idle to what lies between."""
+MAX_STALENESS = 2.0
+"""Seconds since a server heard from the leader, above which the leader itself is asked."""
+
+
+class ConsulProvider:
+    """Yields one service's instances after each answer of Consul.
+
+    Args:
+        settings: where Consul is.
+        service: the service's name.
+        status: gets the index and the guards taken.
+        tags: only instances that carry all of these.
+        warning_ok: whether instances whose checks warn are sent requests.
+        wait: seconds that Consul may keep a query open.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        settings: ConsulSettings,
+        service: str,
+        *,
+        status: WatchStatus,
+        tags: Sequence[str] = (),
+        warning_ok: bool = False,
+        wait: float = WAIT,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self.service = service
+        self.status = status
+        self.tags = tags
+        self.warning_ok = warning_ok
+        self.wait = wait
+        self._clock = clock
+
+    async def watch(self) -> AsyncGenerator[Snapshot, None]:
+        """See `Provider.watch`. Each call begins with a new connection and without an index.
+
+        Raises:
+            ConsulError: no answer, or one that proves nothing.
+        """
+        async with ConsulClient(self.settings) as client:
+            index, healthy = 0, False
+            while True:
+                answer = await self._ask(client, index)
+                snapshot = self._read(answer)
+                if healthy and not snapshot.endpoints:
+                    answer = await self._ask(client, 0, "consistent")
+                    snapshot = self._read(answer)
+                    self.status.guards["empty_refuted" if snapshot.endpoints else "empty_confirmed"] += 1
+                if answer.index < index:
+                    # Another server, or another registry altogether (Consul issue 7939): begin anew, and do
+                    # not take what may be an older state as proof that something has gone.
+                    self.status.guards["index_reset"] += 1
+                    snapshot = replace(snapshot, doubt=f"the index went back from {index} to {answer.index}")
+                    index = 0
+                else:
+                    index = answer.index
+                self.status.index = answer.index
+                healthy = bool(snapshot.endpoints)
+                yield snapshot
+
+    async def _ask(self, client: ConsulClient, index: int, consistency: str | None = None) -> HealthAnswer:
+        """Ask once; if a server answers that is behind the leader, ask the leader, if there is one."""
+        answer = await client.service_health(
+            self.service, tags=self.tags, index=index, wait=self.wait, consistency=consistency
+        )
+        if not behind(answer):
+            return answer
+        self.status.guards["stale_contact"] += 1
+        if self.settings.consistency != "stale" or consistency:
+            return answer
+        try:
+            return await client.service_health(self.service, tags=self.tags, consistency="default")
+        except ConsulError:
+            return answer  # what it adds is welcome even so
+
+    def _read(self, answer: HealthAnswer) -> Snapshot:
+        """Translate an answer, with the reasons to doubt it.
+
+        Raises:
+            ConsulError: it lists nothing at all, and there is reason to doubt that.
+        """
+        doubt = behind(answer)
+        if answer.filtered:
+            self.status.guards["acl_filtered"] += 1
+            doubt = "Consul hides instances from this token, it needs service:read and node:read"
+        if doubt and not answer.items:
+            raise ConsulError(f"Consul lists no instance of {self.service}, but {doubt}")
+        endpoints, excluded = read_instances(self.service, answer.items, warning_ok=self.warning_ok)
+        return Snapshot(
+            service=self.service,
+            endpoints=endpoints,
+            excluded=excluded,
+            observed=self._clock(),
+            cause=f"consul index {answer.index}",
+            doubt=doubt,
+        )
+
+
+def behind(answer: HealthAnswer) -> str:
+    """Say in what way the answering server may have missed something; empty if it has not."""
+    if not answer.known_leader:
+        return "the server that answered knows no leader"
+    if answer.last_contact > MAX_STALENESS:
+        return f"the server that answered last heard from its leader {answer.last_contact:.1f} s ago"
+    return ""

@@ -1,0 +1,178 @@
+"""Consul's health answers as endpoints: a pure translation, one instance at a time.
+
+An instance that cannot be understood is set aside with the reason and never stops the others: one bad tag
+must not freeze all routes (fabio issue 282).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pylb.discovery.address import check_host, check_port
+from pylb.model import Endpoint, Excluded
+
+SEVERITY = {"passing": 0, "warning": 1, "critical": 2, "maintenance": 3}
+"""Consul's aggregate is the worst of all checks, with maintenance, which it stores as a check, above them."""
+NODE_MAINTENANCE = "_node_maintenance"
+SERVICE_MAINTENANCE = "_service_maintenance:"
+MAX_REASON = 160
+"""Characters of a check's output that are quoted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The worst that any check says of an instance, and in which words."""
+
+    status: str = "passing"
+    reason: str = ""
+
+
+def read_instances(
+    service: str, items: Sequence[Any], *, warning_ok: bool = False
+) -> tuple[tuple[Endpoint, ...], tuple[Excluded, ...]]:
+    """Translate the JSON array of `/v1/health/service/NAME`.
+
+    Args:
+        service: the name that was asked for.
+        items: the array.
+        warning_ok: whether instances whose worst check warns may be sent requests too.
+
+    Returns:
+        Those that may be sent requests, and the others with the reason; both in a stable order.
+    """
+    endpoints: list[Endpoint] = []
+    excluded: list[Excluded] = []
+    for position, item in enumerate(items):
+        try:
+            endpoint, verdict = read_instance(service, item)
+        except ValueError as error:
+            excluded.append(Excluded(_nameless(service, item, position), f"invalid: {error}"))
+            continue
+        if verdict.status == "passing" or (verdict.status == "warning" and warning_ok):
+            endpoints.append(endpoint)
+        else:
+            excluded.append(Excluded(endpoint, verdict.reason))
+    endpoints, excluded = collapse(endpoints, excluded)
+    return (
+        tuple(sorted(endpoints, key=lambda e: e.key)),
+        tuple(sorted(excluded, key=lambda e: e.endpoint.key)),
+    )
+
+
+def read_instance(service: str, item: Any) -> tuple[Endpoint, Verdict]:
+    """Translate one element of the array.
+
+    The address is the service's own or, if that is empty, its node's. The weight is the one that the instance
+    has in its present state (`Weights.Passing`, `Weights.Warning`).
+
+    Raises:
+        ValueError: something in it is missing or is not what Consul documents.
+    """
+    node = _get({"item": item}, "item", dict, {})
+    described = _get(node, "Service", dict, {})
+    checks = _get(node, "Checks", list, [])
+    node = _get(node, "Node", dict, {})
+    verdict = judge(checks)
+    weights = _get(described, "Weights", dict, {})
+    weight = _get(weights, "Warning" if verdict.status == "warning" else "Passing", int, 1)
+    if weight < 0:
+        raise ValueError(f"expected a weight of 0 or more, got {weight}")
+    endpoint = Endpoint(
+        service=service,
+        address=check_host(_get(described, "Address", str, "") or _get(node, "Address", str, "")),
+        port=check_port(_get(described, "Port", int, 0)),
+        dc=_get(node, "Datacenter", str, ""),
+        node=_get(node, "Node", str, ""),
+        id=_get(described, "ID", str, ""),
+        weight=weight,
+        status=verdict.status,
+        tags=tuple(map(str, _get(described, "Tags", list, []))),
+        meta=tuple(sorted((str(k), str(v)) for k, v in _get(described, "Meta", dict, {}).items())),
+        created=_get(described, "CreateIndex", int, 0),
+        checked=any(c.get("ServiceID") and not _is_maintenance(c) for c in checks),
+    )
+    return endpoint, verdict
+
+
+def judge(checks: Sequence[Any]) -> Verdict:
+    """Return the worst of an instance's checks; those of its node, such as `serfHealth`, count too.
+
+    Raises:
+        ValueError: a check is not an object.
+    """
+    worst = Verdict()
+    for check in checks:
+        if not isinstance(check, dict):
+            raise ValueError(f"Checks: expected objects, got {check!r}")
+        if _is_maintenance(check):
+            verdict = Verdict("maintenance", _words("maintenance", "", check.get("Notes")))
+        else:
+            status = check.get("Status")
+            status = status if status in SEVERITY else "critical"
+            verdict = Verdict(status, _words(status, check.get("Name"), check.get("Output")))
+        if SEVERITY[verdict.status] > SEVERITY[worst.status]:
+            worst = verdict
+    return worst
+
+
+def collapse(
+    endpoints: Sequence[Endpoint], excluded: Sequence[Excluded]
+) -> tuple[list[Endpoint], list[Excluded]]:
+    """Leave one instance per address and port; the others are set aside as duplicates.
+
+    A registrator that is created anew under another host name leaves its old registrations behind, which keep
+    passing for ever (registrator issue 586). The newest registration wins; but one that is still critical
+    does not displace an older one that passes, because both speak of the same listener.
+    """
+    claims: dict[tuple[str, int], list[Endpoint]] = {}
+    for endpoint in [*endpoints, *(e.endpoint for e in excluded if e.endpoint.status == "maintenance")]:
+        claims.setdefault((endpoint.address, endpoint.port), []).append(endpoint)
+    kept, rest = [], list(excluded)
+    for endpoint in endpoints:
+        rivals = claims[endpoint.address, endpoint.port]
+        newest = max(rivals, key=lambda e: (e.created, e.key)) if len(rivals) > 1 else endpoint
+        if newest is endpoint:
+            kept.append(endpoint)
+        else:
+            rest.append(Excluded(endpoint, f"duplicate of {newest.id} at {newest.authority}"))
+    return kept, rest
+
+
+def _is_maintenance(check: Mapping[str, Any]) -> bool:
+    name = str(check.get("CheckID", ""))
+    return name == NODE_MAINTENANCE or name.startswith(SERVICE_MAINTENANCE)
+
+
+def _words(*parts: object) -> str:
+    """Join what there is, the first line of each: `critical: tcp 10.0.0.1:80: connection refused`."""
+    lines = [str(part).strip().partition("\n")[0] for part in parts if part]
+    return ": ".join(line for line in lines if line)[:MAX_REASON]
+
+
+def _get(mapping: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
+    """Return a member that is absent, null or of the right type."""
+    value = mapping.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ValueError(f"{name}: expected {kind.__name__}, got {value!r}"[:MAX_REASON])
+    return value
+
+
+def _nameless(service: str, item: Any, position: int) -> Endpoint:
+    """Make the best description of an instance that cannot be understood, to list it by."""
+    sections = item if isinstance(item, dict) else {}
+    service_part, node_part = (
+        part if isinstance(part := sections.get(name), dict) else {} for name in ("Service", "Node")
+    )
+    return Endpoint(
+        service,
+        address="",
+        port=0,
+        dc=str(node_part.get("Datacenter") or ""),
+        node=str(node_part.get("Node") or ""),
+        id=str(service_part.get("ID") or f"#{position}"),
+        status="critical",
+    )

@@ -1,0 +1,86 @@
+"""Endpoints that are written down: `10.0.0.1:80,[2001:db8::1]:80,web.example:8080;weight=3`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+
+from pylb.discovery.address import check_host, check_port
+from pylb.errors import UsageError
+from pylb.model import Endpoint, Snapshot
+
+MAX_WEIGHT = 65535
+
+
+class StaticProvider:
+    """Yields the same endpoints for as long as pylb runs.
+
+    Args:
+        service: the service that they belong to.
+        endpoints: from `parse_static`.
+    """
+
+    def __init__(self, service: str, endpoints: tuple[Endpoint, ...]) -> None:
+        self.service = service
+        self.endpoints = endpoints
+
+    async def watch(self) -> AsyncGenerator[Snapshot, None]:
+        """See `Provider.watch`."""
+        yield Snapshot(self.service, self.endpoints, observed=time.time(), cause="--static")
+        await asyncio.Event().wait()
+
+
+def parse_static(service: str, text: str) -> tuple[Endpoint, ...]:
+    """Read a comma-separated list of `HOST:PORT` or `HOST:PORT;weight=N`; IPv6 addresses in brackets.
+
+    Raises:
+        UsageError: an item is malformed or given twice; the message is one line that names it.
+    """
+    endpoints: dict[str, Endpoint] = {}
+    for item in text.split(","):
+        try:
+            endpoint = _endpoint(service, item.strip())
+        except ValueError as error:
+            raise UsageError(
+                f"--static: got {item.strip()!r}, expected HOST:PORT or HOST:PORT;weight=N ({error})"
+            ) from None
+        if endpoint.id in endpoints:
+            raise UsageError(f"--static: got {endpoint.id} twice, expected each backend once")
+        endpoints[endpoint.id] = endpoint
+    return tuple(endpoints.values())
+
+
+def _endpoint(service: str, item: str) -> Endpoint:
+    where, *attributes = item.split(";")
+    host, colon, port = where.rpartition(":")
+    if not colon:
+        raise ValueError("no port")
+    if host.startswith("[") and host.endswith("]") and ":" in host:
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError("an IPv6 address needs brackets")
+    weight = 1
+    for attribute in attributes:
+        name, _, value = attribute.partition("=")
+        if name != "weight":
+            raise ValueError(f"unknown attribute {name!r}")
+        weight = _number(value)
+        if weight > MAX_WEIGHT:
+            raise ValueError(f"a weight is at most {MAX_WEIGHT}")
+    address = check_host(host)
+    return Endpoint(
+        service=service,
+        address=address,
+        port=check_port(_number(port)),
+        node="static",
+        id=where,
+        weight=weight,
+        checked=False,
+    )
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 5):
+        raise ValueError(f"expected a number, got {text!r}")
+    return int(text)

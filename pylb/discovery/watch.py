@@ -1,0 +1,178 @@
+"""One service's watch: drives a provider for ever, and delivers what changed.
+
+It never ends and never delivers an error. Between two answers the pool keeps what it has; whatever the
+provider raises is logged once, counted, and tried again with back-off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import replace
+from math import inf
+from random import Random
+from typing import NoReturn
+
+from pylb.discovery.guard import Guard
+from pylb.discovery.pace import Backoff, TokenBucket
+from pylb.discovery.provider import Provider
+from pylb.discovery.status import WatchStatus
+from pylb.model import Snapshot
+
+log = logging.getLogger("pylb.discovery")
+
+MAX_CAUSE = 10
+"""Changed instances that a snapshot's cause names before it only counts."""
+
+
+class Watch:
+    """Keeps one pool up to date.
+
+    Args:
+        provider: where the endpoints come from. deliver: takes each snapshot that differs from the one
+        before; called in the running loop, must not block. status: what the watch writes about itself; shared
+        with the provider. guard: decides which disappearances to believe. clock: monotonic seconds. sleep:
+        waits so many seconds. rng: source of the back-off's jitter.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        deliver: Callable[[Snapshot], None],
+        *,
+        status: WatchStatus,
+        guard: Guard | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rng: Random | None = None,
+    ) -> None:
+        self.status = status
+        self.current: Snapshot | None = None
+        """The last snapshot that was delivered."""
+        self._provider = provider
+        self._take = deliver
+        self._guard = guard or Guard(status.guards)
+        self._clock = clock
+        self._sleep = sleep
+        self._backoff = Backoff(rng)
+        self._bucket = TokenBucket()
+        self._seen: Snapshot | None = None
+        self._recheck: asyncio.TimerHandle | None = None
+
+    async def run(self) -> NoReturn:
+        """Watch until cancelled."""
+        try:
+            while True:
+                try:
+                    await self._follow()
+                except Exception as error:  # whatever it is, the watch goes on
+                    self._failed(error)
+                    await self._sleep(self._backoff.after(error))
+        finally:
+            self._cancel_recheck()
+
+    async def _follow(self) -> None:
+        """Take one life of the provider to its end, which is always an error."""
+        async with aclosing(self._provider.watch()) as snapshots:
+            async for snapshot in snapshots:
+                await self._answered(snapshot)
+        raise RuntimeError("the provider ended its watch")
+
+    async def _answered(self, snapshot: Snapshot) -> None:
+        """Judge and deliver an answer; if it brought nothing new, do not ask again too soon.
+
+        Consul may answer a waiting query at once and again and again without a change that matters (issues
+        1244, 2616, 3890). Only such answers are slowed down: each real change makes the whole burst available
+        again.
+        """
+        now = self._clock()
+        unchanged = snapshot.same_content(self._seen)
+        self._seen = snapshot
+        self._succeeded(now)
+        self._judge(snapshot)
+        if not unchanged:
+            self._bucket.fill(now)
+        elif pause := self._bucket.take(now):
+            self.status.guards["throttled"] += 1
+            await self._sleep(pause)
+
+    def _judge(self, seen: Snapshot) -> None:
+        """Let the guard decide, deliver, and ask it again when it wants to be asked."""
+        self._cancel_recheck()
+        now = self._clock()
+        self._deliver(self._guard.judge(seen, now), now)
+        self.status.held = len(self._guard.held)
+        self.status.doubt = self._guard.reason
+        if self._guard.due < inf:
+            loop = asyncio.get_running_loop()
+            self._recheck = loop.call_later(self._guard.due - now, self._judge, seen)
+
+    def _cancel_recheck(self) -> None:
+        if self._recheck:
+            self._recheck.cancel()
+            self._recheck = None
+
+    def _deliver(self, snapshot: Snapshot, now: float) -> None:
+        if snapshot.same_content(self.current):
+            return
+        snapshot = replace(
+            snapshot,
+            generation=self.status.generation + 1,
+            cause=f"{snapshot.cause}: {difference(self.current, snapshot)}",
+        )
+        try:
+            self._take(snapshot)
+        except Exception:
+            log.exception("%s: could not be delivered: %s", snapshot.service, snapshot.cause)
+            return
+        self.current = snapshot
+        self.status.generation = snapshot.generation
+        self.status.instances = len(snapshot.endpoints)
+        self.status.changed = now
+        log.info(
+            "%s: %d instances, generation %d, %s",
+            snapshot.service,
+            len(snapshot.endpoints),
+            snapshot.generation,
+            snapshot.cause,
+        )
+
+    def _succeeded(self, now: float) -> None:
+        """The registry has answered."""
+        if self.status.error:
+            log.warning("%s: the registry answers again", self.status.service)
+        self.status.error = ""
+        self.status.answered = now
+        self._backoff.reset()
+
+    def _failed(self, error: Exception) -> None:
+        """There was no usable answer."""
+        words = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        if words != self.status.error:
+            known = self.status.instances
+            log.warning(
+                "%s: %s; %s",
+                self.status.service,
+                words,
+                f"keeping {known} instances" if known else "trying on",
+            )
+            log.debug("%s: what was raised", self.status.service, exc_info=error)
+        self.status.error = words
+        self.status.errors += 1
+        self._cancel_recheck()
+        if not self.status.pending:
+            self._guard.lost_contact(words)
+
+
+def difference(old: Snapshot | None, new: Snapshot) -> str:
+    """Say in words what `new` adds, changes and removes: `+web-3 ~web-1 -web-2`."""
+    before = {e.key: e for e in old.endpoints} if old else {}
+    after = {e.key: e for e in new.endpoints}
+    words = [f"+{e.id}" for key, e in after.items() if key not in before]
+    words += [f"~{e.id}" for key, e in after.items() if key in before and before[key] != e]
+    words += [f"-{e.id}" for key, e in before.items() if key not in after]
+    more = len(words) - MAX_CAUSE
+    return " ".join(words[:MAX_CAUSE]) + (f" and {more} more" if more > 0 else "") or "no instance"
