@@ -1,8 +1,8 @@
 """Routes: which service a request is for, by its host and path.
 
 The order is fabio's: routes with a host come before those without, among them the longest path wins. A path
-matches whole segments: `/api` takes `/api`, `/api/x` and `/api?x`, not `/apis`. Nothing is decoded, normalised
-or rewritten; the backend sees the very target that the client sent.
+matches whole segments: `/api` takes `/api`, `/api/x` and `/api?x`, not `/apis`. Nothing is decoded,
+normalised or rewritten; the backend sees the very target that the client sent.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _name(host: bytes) -> bytes:
 
 
 def _longest(paths: Mapping[bytes, Pool], path: bytes) -> Pool | None:
-    """The pool of the longest of `paths` that `path` starts with, tried by cutting off segment after segment."""
+    """The pool of the longest of `paths` that `path` starts with, found by cutting off its last segments."""
     while path and path not in paths:
         path = path.rpartition(b"/")[0]
     return paths.get(path)

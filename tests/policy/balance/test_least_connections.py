@@ -1,0 +1,100 @@
+from collections import Counter, deque
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pylb.policy.balance.least_connections import SCAN_LIMIT, LeastConnections, least_connections
+from pylb.policy.balance.random import RandomTwo
+from tests.policy.backends import backends, gaps, surprise, take
+
+RANDOM = st.randoms(use_true_random=False)
+POOL = st.lists(st.tuples(st.integers(1, 10), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=20)
+"""Weight, requests here, requests elsewhere."""
+
+
+def test_small_pools_are_scanned_large_ones_sampled():
+    assert isinstance(least_connections(backends(*[1] * SCAN_LIMIT), Random(1)), LeastConnections)
+    assert isinstance(least_connections(backends(*[1] * (SCAN_LIMIT + 1)), Random(1)), RandomTwo)
+
+
+@given(POOL, RANDOM)
+def test_nobody_is_less_loaded_than_who_is_picked(states, rng):
+    pool = backends(*[weight for weight, _, _ in states])
+    for backend, (_, here, elsewhere) in zip(pool, states, strict=True):
+        backend.count(here)
+        backend.hear(elsewhere)
+    balancer = LeastConnections(pool, rng)
+    for _ in range(50):
+        picked = balancer.pick()
+        assert picked.load == min(b.load for b in pool)
+        picked.count(rng.choice([-1, 0, 1]) if picked.inflight else rng.choice([0, 1]))
+
+
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=SCAN_LIMIT), RANDOM)
+def test_an_idle_pool_is_served_in_smooth_weighted_turns(weights, rng):
+    sequence = take(LeastConnections(backends(*weights), rng), 1000)
+    slack = len(weights) - 1 + 1e-6
+    for member, weight in enumerate(weights):
+        due = sum(weights) / weight
+        assert all(due - slack <= gap <= due + slack for gap in gaps(sequence, member))
+
+
+@pytest.mark.parametrize("idle", [(0, 1), (3, 4, 9), (0, 7, 8, 15)])
+def test_equals_among_busy_ones_are_served_fairly(idle):
+    """The neighbour of a busy backend must not get its turns as well."""
+    weights = [1 + number % 3 for number in range(16)]
+    pool = backends(*weights)
+    for number, backend in enumerate(pool):
+        if number not in idle:
+            backend.count(+1)
+    cycle = sum(weights[number] for number in idle)
+    counts = Counter(take(LeastConnections(pool, Random(2)), 100 * cycle))
+    assert all(abs(counts[number] - 100 * weights[number]) <= 2 for number in idle)
+    assert set(counts) == set(idle)
+
+
+def test_first_picks_of_many_rebuilt_balancers_follow_the_weights():
+    weights = (5, 3, 1, 1)
+    counts = Counter(take(LeastConnections(backends(*weights), Random(seed)), 1)[0] for seed in range(5000))
+    assert surprise([counts[number] for number in range(4)], weights) < 6
+
+
+def test_who_was_passed_over_while_busy_gets_no_flood_later():
+    pool = backends(1, 1, 1)
+    balancer = LeastConnections(pool, Random(4))
+    pool[0].count(+1)
+    assert 0 not in take(balancer, 300)
+    pool[0].count(-1)
+    assert Counter(take(balancer, 30))[0] in (10, 11)
+
+
+def test_connections_in_flight_end_up_in_proportion_to_weight():
+    pool = backends(4, 2, 1, 1)
+    balancer = LeastConnections(pool, Random(6))
+    for _ in range(800):
+        balancer.pick().count(+1)
+    assert [backend.inflight for backend in pool] == [400, 200, 100, 100]
+
+
+@pytest.mark.parametrize("size", [4, 64])
+def test_a_slow_backend_gets_less(size):
+    """Always twice as many requests under way as there are backends; the first takes ten times as long."""
+    pool = backends(*[1] * size)
+    balancer = least_connections(pool, Random(8))
+    ends = [deque() for _ in pool]
+    counts = Counter()
+    for now in range(3000):
+        for backend, due in zip(pool, ends, strict=True):
+            while due and due[0] <= now:
+                due.popleft()
+                backend.count(-1)
+        while sum(backend.inflight for backend in pool) < 2 * size:
+            picked = balancer.pick()
+            number = pool.index(picked)
+            picked.count(+1)
+            counts[number] += 1
+            ends[number].append(now + (100 if number == 0 else 10))
+    others = sum(counts[number] for number in range(1, size)) / (size - 1)
+    assert 0 < counts[0] < 0.25 * others
