@@ -4,24 +4,7 @@ from __future__ import annotations
 
 from pylb.errors import NORMAL, ProxyError
 from pylb.http1.parser import Request
-from pylb.policy.backend import Backend
-
-
-class Attempt:
-    """One try at one backend. Times are monotonic seconds; 0 is "not reached"."""
-
-    __slots__ = ("backend", "connected", "error", "head", "reused", "started", "status")
-
-    def __init__(self, backend: Backend, started: float) -> None:
-        self.backend = backend
-        self.started = started
-        self.reused = False
-        """Whether an idle connection was taken."""
-        self.connected = 0.0
-        self.head = 0.0
-        """When the response's head was there."""
-        self.status = 0
-        self.error: ProxyError | None = None
+from pylb.policy.lease import Lease as Attempt
 
 
 class Record:
@@ -35,6 +18,7 @@ class Record:
         "id",
         "received",
         "request",
+        "sending",
         "sent",
         "service",
         "started",
@@ -55,6 +39,8 @@ class Record:
         self.service = ""
         self.status = 0
         """What the client was answered; 499 if it left before."""
+        self.sending = False
+        """Whether the head of an answer has gone to the client: from then on there is no other answer."""
         self.received = 0
         """Bytes of the request's body."""
         self.sent = 0

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from random import Random
-from types import TracebackType
 from typing import Any
 
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.model import Endpoint, Key, Snapshot
 from pylb.policy.backend import Backend, State
 from pylb.policy.balance import BALANCERS, Balancer
+from pylb.policy.lease import Lease
 
 REDRAWS = 3
 """Picks that may hit backends already tried, before a balancer is built over the others alone. In a large
@@ -40,28 +40,6 @@ class Change:
     def __str__(self) -> str:
         marked = [("+", self.added), ("~", self.updated), ("-", self.removed)]
         return " ".join(f"{mark}{b.endpoint.id or b.name}" for mark, backends in marked for b in backends)
-
-
-class Lease:
-    """One attempt's hold on a backend: in flight from `with` to its end, whatever happens in between."""
-
-    __slots__ = ("backend", "pool")
-
-    def __init__(self, pool: Pool, backend: Backend) -> None:
-        self.pool = pool
-        self.backend = backend
-
-    def __enter__(self) -> Lease:
-        self.backend.count(+1)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        backend = self.backend
-        backend.count(-1)
-        if not backend.inflight and backend.state is State.DRAINING:
-            self.pool.forget(backend)
 
 
 class Pool:
@@ -132,15 +110,19 @@ class Pool:
             self._balancer = self._policy(eligible, self._rng)
         return Change(tuple(added), tuple(updated), tuple(removed.values()))
 
-    def lease(self, tried: Collection[Backend] = ()) -> Lease:
+    def lease(self, tried: Collection[Backend] = (), now: float = 0.0) -> Lease:
         """Choose a backend, one not in `tried` while there is another.
+
+        Args:
+            tried: backends that the request has failed on.
+            now: monotonic seconds; the lease starts here.
 
         Raises:
             ProxyError: there is no backend that may be picked (503).
         """
         if not self.eligible:
             raise ProxyError(Phase.QUEUE, Fault.DOWN, self.why_empty())
-        return Lease(self, self._another(tried) if tried else self._balancer.pick())
+        return Lease(self, self._another(tried) if tried else self._balancer.pick(), now)
 
     def why_empty(self) -> str:
         """Why no backend can be picked, for the operator."""

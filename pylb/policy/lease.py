@@ -1,0 +1,49 @@
+"""A lease: one attempt's hold on a backend, and what came of it."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from pylb.errors import ProxyError
+from pylb.policy.backend import Backend, State
+
+if TYPE_CHECKING:
+    from pylb.policy.pool import Pool
+
+
+class Lease:
+    """One try at one backend: in flight there from `with` to its end, whatever happens in between.
+
+    Pick and finish are one object (as grpc-go's `PickResult.Done`, nginx's `peer.get` and `peer.free`): what
+    must be settled is settled in one exit and cannot leak. The facts in it are what access log, metrics and
+    traces say of the try. Times are monotonic seconds; 0 is "not reached".
+    """
+
+    __slots__ = ("answered", "backend", "connected", "error", "head", "pool", "reused", "started", "status")
+
+    def __init__(self, pool: Pool, backend: Backend, started: float) -> None:
+        self.pool = pool
+        self.backend = backend
+        self.started = started
+        self.reused = False
+        """Whether an idle connection was taken."""
+        self.answered = False
+        """Whether a byte came back."""
+        self.connected = 0.0
+        self.head = 0.0
+        """When the response's head was there."""
+        self.status = 0
+        self.error: ProxyError | None = None
+
+    def __enter__(self) -> Lease:
+        self.backend.count(+1)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        backend = self.backend
+        backend.count(-1)
+        if backend.state is State.DRAINING and not backend.inflight:
+            self.pool.forget(backend)

@@ -1,0 +1,94 @@
+"""A worker: the data plane with what it needs of the rest, and nothing that can make it wait."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+from pylb.config import Options
+from pylb.errors import UsageError
+from pylb.http1.limits import Limits
+from pylb.model import Snapshot
+from pylb.observe.counters import Counters
+from pylb.observe.metrics import Metrics
+from pylb.observe.record import Record
+from pylb.policy.pool import Change, Pool
+from pylb.policy.route import Route, Routes, parse_route
+from pylb.proxy.dataplane import DataPlane, Timeouts
+
+
+def read_routes(options: Options) -> tuple[Route, ...]:
+    """The routes that `--service` declares.
+
+    Raises:
+        UsageError: one cannot be read, or two are for the same requests.
+    """
+    try:
+        routes = tuple(parse_route(text) for text in options.service)
+        Routes(routes, {route.service: Pool(route.service) for route in routes})
+    except ValueError as error:
+        raise UsageError(f"--service: {error}") from None
+    return routes
+
+
+class Worker:
+    """Serves clients from the snapshots it is given; with the last one for as long as no newer one comes.
+
+    Args:
+        options: what the user wants.
+        counters: where requests are counted.
+        log_access: takes each record, if there is to be an access log.
+    """
+
+    def __init__(
+        self, options: Options, counters: Counters, log_access: Callable[[Record], None] | None = None
+    ) -> None:
+        routes = read_routes(options)
+        self.counters = counters
+        self.pools = {route.service: Pool(route.service, policy=options.policy) for route in routes}
+        self.plane = DataPlane(
+            Routes(routes, self.pools),
+            self.pools,
+            timeouts=Timeouts(
+                connect=options.connect_timeout,
+                response=options.response_timeout,
+                body=options.body_timeout,
+                head=options.head_timeout,
+                keepalive=options.keepalive_timeout,
+                upstream_keepalive=options.upstream_keepalive,
+            ),
+            limits=Limits(head=options.max_head, target=options.max_target, fields=options.max_headers),
+            observe=observer(Metrics(counters).count, log_access),
+        )
+
+    async def listen(self, sockets: list[socket.socket]) -> None:
+        """Serve the clients that connect to these."""
+        for listening in sockets:
+            await self.plane.listen(listening)
+
+    def apply(self, snapshot: Snapshot) -> Change:
+        """Swap a pool; the counters of its backends come and go with them."""
+        change = self.plane.apply(snapshot)
+        for backend in change.removed:
+            self.counters.release(backend.endpoint)
+        for backend in change.added:
+            backend.cells = self.counters.allocate(backend.endpoint)
+        return change
+
+    async def drain(self, timeout: float) -> int:
+        """Finish what runs, for at most so many seconds; return how many connections had to be cut off."""
+        return await self.plane.drain(timeout)
+
+
+def observer(
+    count: Callable[[Record], None], log_access: Callable[[Record], None] | None
+) -> Callable[[Record], None]:
+    """Count each record and, if there is an access log, write it there."""
+    if log_access is None:
+        return count
+
+    def observe(record: Record) -> None:
+        count(record)
+        log_access(record)
+
+    return observe

@@ -1,0 +1,152 @@
+"""The data plane: what all connections of one worker share, and the one sweep that keeps their time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from time import monotonic
+
+from pylb.http1.headers import Origin
+from pylb.http1.limits import Limits
+from pylb.http1.parser import Request
+from pylb.model import Snapshot
+from pylb.observe.record import Record
+from pylb.policy.pool import Change, Pool
+from pylb.policy.route import Routes
+from pylb.proxy.downstream import Downstream
+from pylb.proxy.upstream import close_idle
+
+SWEEP = 0.25
+"""Seconds between two looks at all deadlines: a time-out may be late by as much, and costs no timer."""
+
+IDLE_AT_DRAIN = 1.0
+"""Seconds that a client's idle connection is kept open while draining.
+
+A client that is about to send a request gets to send it, and is told `Connection: close` with the answer; one
+that is not does not hold up the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long to wait for what, in seconds."""
+
+    connect: float = 2.0
+    response: float = 60.0
+    body: float = 60.0
+    head: float = 10.0
+    keepalive: float = 75.0
+    upstream_keepalive: float = 4.0
+    tunnel: float = 3600.0
+
+
+class DataPlane:
+    """One worker's listeners, client connections and pools.
+
+    Args:
+        routes: which request goes to which pool.
+        pools: the pool of each service.
+        timeouts: how long to wait for what.
+        limits: how large a head may be.
+        observe: called once per request, at its end.
+    """
+
+    def __init__(
+        self,
+        routes: Routes,
+        pools: Mapping[str, Pool],
+        *,
+        timeouts: Timeouts | None = None,
+        limits: Limits | None = None,
+        observe: Callable[[Record], None] = lambda _: None,
+    ) -> None:
+        self.routes = routes
+        self.pools = pools
+        self.timeouts = timeouts or Timeouts()
+        self.limits = limits or Limits()
+        self.connections: set[Downstream] = set()
+        self.draining = False
+        self.observe = observe
+        self._servers: list[asyncio.Server] = []
+        self._sweeping: asyncio.TimerHandle | None = None
+        self._prefix = os.urandom(8).hex().encode()
+        self._numbers = count()
+
+    async def listen(self, listening: socket.socket) -> None:
+        """Serve the connections that arrive on a bound socket."""
+        loop = asyncio.get_running_loop()
+        self._servers.append(await loop.create_server(lambda: Downstream(self), sock=listening, backlog=4096))
+        if self._sweeping is None:
+            self._sweep()
+
+    def apply(self, snapshot: Snapshot) -> Change:
+        """Swap a service's pool: what is gone loses its idle connections; requests in flight there finish."""
+        change = self.pools[snapshot.service].apply(snapshot)
+        for backend in change.removed:
+            close_idle(backend)
+        return change
+
+    async def drain(self, timeout: float) -> int:
+        """Stop accepting, let what runs finish, then cut off the rest.
+
+        Args:
+            timeout: seconds until connections are cut off.
+
+        Returns:
+            How many were.
+        """
+        self.draining = True
+        for server in self._servers:
+            server.close()
+        now = monotonic()
+        for client in self.connections:
+            if client.idle:
+                client.deadline = min(client.deadline, now + IDLE_AT_DRAIN)
+        deadline = now + timeout
+        while self.connections and monotonic() < deadline:
+            await asyncio.sleep(SWEEP / 5)
+        return self.close()
+
+    def close(self) -> int:
+        """Cut off every connection, now; return how many there were."""
+        for server in self._servers:
+            server.close()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            self._sweeping = None
+        cut = list(self.connections)
+        for client in cut:
+            client.transport.abort()
+        for pool in self.pools.values():
+            for backend in pool.backends.values():
+                close_idle(backend)
+        return len(cut)
+
+    def request_id(self, origin: Origin, request: Request) -> bytes:
+        """The id that a trusted peer gave, or a new one: unique here, elsewhere but for 1 in 2**64."""
+        if origin.trusted and (given := origin.request_id(request.fields)):
+            return given
+        return b"%b%08x" % (self._prefix, next(self._numbers))
+
+    def _sweep(self) -> None:
+        """Move deadlines on where bytes moved, wake who is late, close backend connections idle for too long."""
+        now = monotonic()
+        late = []
+        for client in self.connections:
+            if client.touched:
+                client.touched = False
+                client.deadline = now + client.patience
+            elif client.deadline < now:
+                late.append(client)
+        for client in late:
+            client.expired = True
+            client.wake()
+        before = now - self.timeouts.upstream_keepalive
+        for pool in self.pools.values():
+            for backend in pool.backends.values():
+                if backend.idle:
+                    close_idle(backend, before)
+        self._sweeping = asyncio.get_running_loop().call_later(SWEEP, self._sweep)

@@ -1,0 +1,222 @@
+"""A client's connection: the bytes, and the one coroutine that serves its requests in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import struct
+from collections.abc import Coroutine
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from pylb.errors import Fault, Phase, ProxyError
+from pylb.http1.headers import Origin
+from pylb.http1.parser import END_OF_HEAD
+from pylb.http1.refusal import not_a_request, refused
+from pylb.http1.writer import refusal
+from pylb.observe.record import Record
+from pylb.proxy.flow import EVENT, Stream
+from pylb.proxy.forward import forward
+
+if TYPE_CHECKING:
+    from pylb.proxy.dataplane import DataPlane
+
+log = logging.getLogger("pylb.proxy")
+
+LINGER = 2.0
+"""Seconds that a refused client gets to read the answer while what it still sends is thrown away.
+
+Closing at once would make the kernel send a reset, which can destroy the answer on its way (RFC 9112, 9.6)."""
+
+RETRY_AFTER = 1
+"""Seconds after which a client may try again when no backend could take its request."""
+
+CARRIAGE_RETURN = 0x0D
+
+RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER, on, 0 s: close by reset."""
+
+
+class Downstream(Stream):
+    """One client connection."""
+
+    __slots__ = (
+        "_busy",
+        "_coroutine",
+        "deadline",
+        "discarding",
+        "expired",
+        "idle",
+        "origin",
+        "patience",
+        "plane",
+        "served",
+        "touched",
+    )
+
+    def __init__(self, plane: DataPlane) -> None:
+        super().__init__()
+        self.plane = plane
+        self.deadline = float("inf")
+        """When the sweep sets `expired`, in monotonic seconds."""
+        self.expired = False
+        self.patience = 0.0
+        """Seconds by which the deadline moves on while bytes move."""
+        self.touched = False
+        """Whether bytes of a body moved since the last sweep."""
+        self.idle = False
+        """Whether it waits for the first byte of a request."""
+        self.served = False
+        """Whether it has had an answer; from then on it may stay idle for longer."""
+        self.discarding = False
+        """Whether it was refused: nothing that it sends is looked at any more."""
+        self._busy = False
+        self._coroutine: Coroutine[Any, None, None] = self._serve()
+
+    # What the transport tells.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        peer = transport.get_extra_info("peername") or ("", 0)
+        here = transport.get_extra_info("sockname") or ("", 0)
+        scheme = "https" if transport.get_extra_info("ssl_object") else "http"
+        self.origin = Origin(peer[0], scheme, here[1])
+        self.plane.connections.add(self)
+        self.wake()
+
+    def data_received(self, data: bytes) -> None:
+        if self.pump is not None:
+            self.pump.feed(data)
+        elif not self.discarding:
+            self.inbox = self.inbox + data if self.inbox else data
+            if len(self.inbox) > self.plane.limits.head:
+                self.pause()  # Requests sent ahead wait in the kernel.
+            self.wake()
+
+    def eof_received(self) -> bool:
+        return self.pump is not None and self.pump.half_close()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self.lost = True
+        self.plane.connections.discard(self)
+        self.wake()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.wake()
+
+    # The coroutine, and how it is run on.
+
+    def wake(self) -> None:
+        """Let the coroutine look at the facts again. Harmless at any time."""
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            self._coroutine.send(None)
+        except StopIteration:
+            return  # It has ended; `_busy` stays, so that it is not run again.
+        except BaseException:
+            log.exception("a defect ended a client's connection")
+            self.transport.abort()
+            return
+        self._busy = False
+
+    def woken(self, _: object) -> None:
+        """`wake` in the form of a future's callback."""
+        self.wake()
+
+    def arm(self, now: float, seconds: float) -> None:
+        """Set `expired` and wake up after that many seconds in which no byte of a body moved."""
+        self.deadline = now + seconds
+        self.patience = seconds
+        self.expired = self.touched = False
+
+    async def _serve(self) -> None:
+        """Serve requests one after the other until either side wants to stop."""
+        plane = self.plane
+        try:
+            while True:
+                self.arm(monotonic(), plane.timeouts.keepalive if self.served else plane.timeouts.head)
+                while (head := self._head()) is None:
+                    await EVENT
+                if not head or not await forward(self, head):
+                    break
+                self.served = True
+        except ProxyError as error:  # There was no head to make a request of.
+            record = Record(self.origin.address, monotonic())
+            record.ended(error)
+            self.refuse(record, error)
+            plane.observe(record)
+        if self.discarding:
+            self.arm(monotonic(), LINGER)
+            while not self.lost and not self.expired:
+                await EVENT
+        self.transport.close()
+
+    def _head(self) -> bytes | None:
+        """The bytes of the next request's head, if they are there; empty if there will be none.
+
+        Raises:
+            ProxyError: 400, 408 or 431, for what cannot become a head.
+        """
+        inbox = self.inbox
+        if inbox and not self.choked:
+            if inbox[0] == CARRIAGE_RETURN:
+                inbox = self.inbox = inbox.removeprefix(b"\r\n")  # RFC 9112 §2.2 asks for this leniency.
+            limit = self.plane.limits.head
+            end = inbox.find(END_OF_HEAD) + len(END_OF_HEAD)
+            if len(END_OF_HEAD) <= end <= limit:
+                self.inbox = inbox[end:]
+                self.idle = False
+                return inbox[:end]
+            if len(inbox) > limit:
+                raise refused(f"a head of more than {limit} bytes", 431)
+            if _hopeless(inbox):
+                raise not_a_request(inbox, self.plane.limits)
+        if self.lost:
+            return b""
+        if self.expired:
+            if inbox and not self.choked:
+                raise ProxyError(Phase.REQUEST, Fault.CLIENT_TIMEOUT, "the request's head took too long")
+            return b""
+        if self.idle and inbox:
+            self.arm(monotonic(), self.plane.timeouts.head)
+        self.idle = not inbox
+        self.resume()
+        return None
+
+    # What pylb says itself.
+
+    def refuse(self, record: Record, error: ProxyError) -> None:
+        """Answer with the error's status, or, if an answer has begun, break it off so that it shows.
+
+        After this nothing more is read from the connection: what follows a request that was not understood,
+        or not read to its end, cannot be trusted to be a request.
+        """
+        if self.lost:
+            return
+        if record.sending:
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            self.transport.abort()
+            return
+        detail = error.detail if error.fault is Fault.POLICY else ""
+        head = record.request is not None and record.request.method == b"HEAD"
+        retry_after = RETRY_AFTER if error.status == 503 else 0
+        self.transport.write(
+            refusal(error.status, detail, request_id=record.id, retry_after=retry_after, body=not head)
+        )
+        self.discard()
+
+    def discard(self) -> None:
+        """Throw away whatever the client still sends."""
+        self.discarding = True
+        self.pump = None
+        self.inbox = b""
+        self.resume()
+
+
+def _hopeless(inbox: bytes) -> bool:
+    """Whether these first bytes can never become a head: waiting would only delay the answer."""
+    return b"\n\n" in inbox or not (inbox[:1].isalpha() or inbox in b"\r")

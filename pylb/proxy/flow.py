@@ -1,0 +1,210 @@
+"""How bytes flow: a connection as a stream, a body as a pump between two of them, and how a coroutine waits.
+
+Back-pressure, in one place: when a stream's write buffer is full, the transport calls `pause_writing`, and
+the stream that fills it stops being read; when it has drained, reading goes on. So at most one write buffer
+and one read per direction are held in memory, whatever the size of a body.
+
+There is one coroutine per client connection, and no task: `await EVENT` parks it, `Downstream.wake` runs it on
+from where it stands. Whoever waits looks at the facts again afterwards, so a wake-up too many is harmless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, cast
+
+from pylb.errors import ProxyError
+from pylb.http1.body import Decoder, UntilClose, chunk, last_chunk
+
+if TYPE_CHECKING:
+    from pylb.proxy.downstream import Downstream
+
+REPLAY_LIMIT = 64 * 1024
+"""Bytes of a request's body that are kept, so that it can be sent again to another backend."""
+
+
+class Event:
+    """`await EVENT` waits until something happened to this client connection or to its backend's."""
+
+    __slots__ = ()
+    # Yields once to whoever runs the coroutine. A generator would do the same, but with a frame per wait.
+    __await__ = cast("Callable[[Event], Generator[None, None, None]]", (None,).__iter__)
+
+
+EVENT = Event()
+
+
+class Stream(asyncio.Protocol):
+    """One connection, a client's or a backend's: what arrived, who takes it, who is slowed down by it."""
+
+    __slots__ = ("choked", "filler", "inbox", "lost", "paused", "pump", "transport")
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self.inbox = b""
+        """Bytes that nobody has taken yet."""
+        self.pump: Pump | None = None
+        """Takes what arrives while a body moves."""
+        self.filler: Stream | None = None
+        """The stream whose bytes fill this one's write buffer."""
+        self.choked = False
+        """Whether the write buffer is full."""
+        self.paused = False
+        """Whether reading is paused."""
+        self.lost = False
+        """Whether the connection is gone."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def pause_writing(self) -> None:
+        self.choked = True
+        if self.filler is not None:
+            self.filler.pause()
+
+    def resume_writing(self) -> None:
+        self.choked = False
+        if self.filler is not None:
+            self.filler.resume()
+
+    def pause(self) -> None:
+        """Stop reading; the peer's kernel will stop sending when the window is full."""
+        if not self.paused and not self.lost and not self.transport.is_closing():
+            self.paused = True
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self.paused and not self.lost and not self.transport.is_closing():
+            self.paused = False
+            self.transport.resume_reading()
+
+
+class Pump:
+    """Moves one body from the stream it arrives on to the stream it leaves by, without waking a coroutine.
+
+    Args:
+        source: where the body arrives.
+        decoder: finds the payload and the end.
+        chunked: whether the payload leaves in chunks.
+        client: the connection that is served; told of progress, of the end, and of broken framing.
+        replay: keep the payload for another try, as long as it is small.
+    """
+
+    __slots__ = ("chunked", "client", "decoder", "done", "error", "kept", "moved", "sink", "source")
+
+    def __init__(
+        self, source: Stream, decoder: Decoder, client: Downstream, *, chunked: bool, replay: bool = False
+    ) -> None:
+        self.source = source
+        self.sink: Stream | None = None
+        self.decoder = decoder
+        self.chunked = chunked
+        self.client = client
+        self.kept: list[bytes] | None = [] if replay else None
+        self.moved = 0
+        """Bytes of payload."""
+        self.done = False
+        self.error: ProxyError | None = None
+
+    def start(self, sink: Stream, head: bytes) -> None:
+        """Write `head` and what is there of the body to `sink`; the rest follows as it arrives."""
+        self.sink = sink
+        sink.filler = self.source
+        pieces = [head]
+        if self.kept:
+            pieces += map(chunk, self.kept) if self.chunked else self.kept
+        data, self.source.inbox = self.source.inbox, b""
+        if not self.done:
+            self.source.pump = self
+            pieces += self._take(data)
+        elif self.chunked:
+            pieces.append(last_chunk(self.decoder.trailers))
+        sink.transport.write(b"".join(pieces))
+        self._pace()
+
+    def feed(self, data: bytes) -> None:
+        """Bytes arrived at the source."""
+        self.client.touched = True
+        sink = self.sink
+        if sink is None:
+            self.source.inbox += data
+            return
+        pieces = self._take(data)
+        if pieces:
+            sink.transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+    def finish(self) -> None:
+        """The source closed, and that was the end of the body (RFC 9112 §6.3, rule 8)."""
+        if self.chunked and self.sink is not None:
+            self.sink.transport.write(last_chunk())
+        self.decoder.done = True
+        self._end()
+
+    def detach(self) -> None:
+        """Let go of the sink: it failed, or it has answered without wanting the rest."""
+        if self.sink is not None:
+            self.sink.filler = None
+            self.sink = None
+        if not self.done:
+            self.source.pause()
+
+    def half_close(self) -> bool:
+        """The source will send no more: whether the connection stays open for the other direction."""
+        return False
+
+    @property
+    def ends_at_close(self) -> bool:
+        """Whether the end of the connection is the end of the body."""
+        return isinstance(self.decoder, UntilClose)
+
+    @property
+    def can_replay(self) -> bool:
+        """Whether all that was taken so far is still there to be sent again."""
+        return self.kept is not None
+
+    def _take(self, data: bytes) -> list[bytes]:
+        """What to write for `data`; notes the end, or what is wrong."""
+        decoder = self.decoder
+        try:
+            payload = decoder.feed(data) if data else b""
+        except ProxyError as error:
+            self.error = error
+            self._stop()
+            return []
+        pieces = []
+        if payload:
+            self.moved += len(payload)
+            self._keep(payload)
+            pieces.append(chunk(payload) if self.chunked else payload)
+        if decoder.done:
+            if self.chunked:
+                pieces.append(last_chunk(decoder.trailers))
+            self._end()
+        return pieces
+
+    def _keep(self, payload: bytes) -> None:
+        if self.kept is not None:
+            self.kept.append(payload)
+            if self.moved > REPLAY_LIMIT:
+                self.kept = None
+
+    def _pace(self) -> None:
+        """Read the source only as fast as the sink takes it."""
+        if self.sink is not None and self.sink.choked:
+            self.source.pause()
+        else:
+            self.source.resume()
+
+    def _end(self) -> None:
+        self.done = True
+        self.source.inbox = self.decoder.rest
+        self._stop()
+
+    def _stop(self) -> None:
+        self.source.pump = None
+        if self.sink is not None:
+            self.sink.filler = None
+        self.source.resume()
+        self.client.wake()

@@ -1,0 +1,238 @@
+"""A request's life, from its head to its record. This file alone names every stage, and in order.
+
+    ROUTE    which service
+    PICK     which of its backends; the lease counts the request as in flight there
+    CONNECT  an idle connection, or a new one
+    SEND     the head as a backend is to see it, and the body as it arrives
+    HEAD     the response's head, after any 1xx
+    BODY     bytes straight from one transport to the other, or TUNNEL after an upgrade
+    OBSERVE  one record, whatever happened
+
+What fails before the client saw anything may be tried again on another backend; `policy.retry` decides.
+
+Waiting has one form: a plain function looks at the facts and says yes, says not yet, or raises; after a "not
+yet" the coroutine waits for the next event.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, cast
+
+from pylb.errors import Fault, Phase, ProxyError
+from pylb.http1.body import Chunked, Sized, UntilClose
+from pylb.http1.limits import MAX_RESPONSE_HEAD
+from pylb.http1.parser import END_OF_HEAD, Request, Response, parse_request, parse_response
+from pylb.http1.refusal import bad_response, refused
+from pylb.http1.writer import response_head
+from pylb.observe.record import Record
+from pylb.policy.backend import Backend
+from pylb.policy.lease import Lease
+from pylb.policy.retry import IDEMPOTENT, is_stale, may_retry
+from pylb.proxy.flow import EVENT, Pump
+from pylb.proxy.tunnel import tunnel
+from pylb.proxy.upstream import Upstream, connect, reuse
+
+if TYPE_CHECKING:
+    from pylb.proxy.downstream import Downstream
+
+BODILESS = frozenset([204, 304])
+"""Answers without a body whatever their fields say (RFC 9112 §6.3)."""
+
+
+async def forward(client: Downstream, head: bytes) -> bool:
+    """Take one request to a backend and its answer to the client.
+
+    Args:
+        client: the connection it came on.
+        head: its head, as bytes.
+
+    Returns:
+        Whether another request may follow on the connection.
+    """
+    plane = client.plane
+    now = monotonic()
+    record = Record(client.origin.address, now)
+    upload: Pump | None = None
+    download: Pump | None = None
+    try:
+        request = record.request = parse_request(head, plane.limits)
+        record.id = plane.request_id(client.origin, request)
+        if request.length or request.chunked:
+            upload = _upload(request, client)
+
+        pool = plane.routes.match(request.host, request.target)  # ROUTE
+        if pool is None:
+            raise ProxyError(Phase.QUEUE, Fault.POLICY, "no service is routed here", status=404)
+        record.service = pool.service
+
+        tried: tuple[Backend, ...] = ()
+        fresh = False
+        while True:
+            with pool.lease(tried, now) as lease:  # PICK
+                record.attempts.append(lease)
+                upstream = None
+                try:
+                    if not fresh:  # CONNECT
+                        upstream = reuse(lease.backend, client, careful=request.method not in IDEMPOTENT)
+                    if upstream is not None:
+                        lease.reused = True
+                    else:
+                        upstream = await connect(lease.backend, client, plane.timeouts.connect)
+                        lease.connected = now = monotonic()
+
+                    upstream.send(request, upload, record.id)  # SEND
+                    client.arm(now, plane.timeouts.response if upload is None else plane.timeouts.body)
+
+                    while (response := _head(client, upstream, record, upload)) is None:  # HEAD
+                        await EVENT
+
+                    if response.status == 101:
+                        return await tunnel(client, upstream, record, response)  # TUNNEL
+                    keep = _keep_alive(client, upstream, record, upload, response)
+                    download = _answer(client, upstream, record, response, keep=keep)  # BODY
+                    while download is not None and not _moved(client, upstream, download):
+                        await EVENT
+                    _release(client, upstream, lease, upload)
+                    return keep
+                except ProxyError as error:
+                    lease.error = error
+                    if upstream is not None:
+                        upstream.close()
+                    if upload is not None:
+                        upload.detach()
+                    fresh = is_stale(error, reused=lease.reused, answered=lease.answered)
+                    if not fresh:
+                        tried += (lease.backend,)
+                    replayable = upload is None or upload.can_replay
+                    if not may_retry(
+                        error, method=request.method, stale=fresh, tries=len(tried), replayable=replayable
+                    ):
+                        raise
+            now = monotonic()
+    except ProxyError as error:
+        record.ended(error)
+        client.refuse(record, error)
+        return False
+    finally:
+        if upload is not None:
+            record.received = upload.moved
+        if download is not None:
+            record.sent = download.moved
+        record.finished = monotonic()
+        plane.observe(record)  # OBSERVE
+
+
+def _upload(request: Request, client: Downstream) -> Pump:
+    """The pump for the request's body; it starts when there is somewhere to pump it."""
+    decoder = Chunked(refused) if request.chunked else Sized(request.length)
+    return Pump(client, decoder, client, chunked=request.chunked, replay=True)
+
+
+def _head(client: Downstream, upstream: Upstream, record: Record, upload: Pump | None) -> Response | None:
+    """The head of the final response, if it is there. What comes before it (1xx) goes to the client."""
+    while upstream.inbox:
+        inbox = upstream.inbox
+        lease = record.attempts[-1]
+        lease.answered = True
+        end = inbox.find(END_OF_HEAD) + len(END_OF_HEAD)
+        if end < len(END_OF_HEAD):
+            if len(inbox) > MAX_RESPONSE_HEAD or not inbox.startswith(b"HTTP/1."[: len(inbox)]):
+                parse_response(inbox)  # It can never become a head; this says why.
+            break
+        response = parse_response(inbox[:end])
+        upstream.inbox = inbox[end:]
+        if response.status >= 200 or response.status == 101:
+            lease.head = monotonic()
+            lease.status = response.status
+            return response
+        if cast(Request, record.request).version == 1:
+            client.transport.write(response_head(response, chunked=False, close=False, version=1))
+
+    if upload is not None and upload.error is not None:
+        raise upload.error
+    if upstream.lost:
+        raise ProxyError(Phase.HEADERS, Fault.UPSTREAM, f"{upstream.backend.name} closed without an answer")
+    if client.lost:
+        raise ProxyError(Phase.HEADERS, Fault.CLIENT, "the client left")
+    if client.expired and upload is not None and not upload.done and not upstream.choked:
+        raise ProxyError(Phase.HEADERS, Fault.CLIENT_TIMEOUT, "the request's body took too long")
+    if client.expired:
+        raise ProxyError(
+            Phase.HEADERS, Fault.UPSTREAM_TIMEOUT, f"{upstream.backend.name} gave no answer in time"
+        )
+    if upload is not None and upload.done and client.patience != client.plane.timeouts.response:
+        client.arm(monotonic(), client.plane.timeouts.response)  # Now it is the backend's turn.
+    return None
+
+
+def _keep_alive(
+    client: Downstream, upstream: Upstream, record: Record, upload: Pump | None, response: Response
+) -> bool:
+    """Whether the client's connection can carry another request; says the same of the backend's."""
+    request = cast(Request, record.request)
+    uploaded = upload is None or upload.done  # If not, neither side knows where the next request would begin.
+    until_close = response.length < 0 and not response.chunked and not _is_bodiless(request, response)
+    upstream.reusable = uploaded and not response.close and not until_close
+    delimited = request.version == 1 or response.length >= 0 or _is_bodiless(request, response)
+    return uploaded and delimited and not request.close and not client.plane.draining
+
+
+def _is_bodiless(request: Request, response: Response) -> bool:
+    return request.method == b"HEAD" or response.status in BODILESS
+
+
+def _answer(
+    client: Downstream, upstream: Upstream, record: Record, response: Response, *, keep: bool
+) -> Pump | None:
+    """Send the response's head and what is there of its body; a pump for the rest, if that is not all.
+
+    How the body arrives decides how it leaves: by its length, or in chunks, or, for a client that does not
+    know chunks, up to the end of the connection.
+    """
+    request = cast(Request, record.request)
+    record.status = response.status
+    record.sending = True
+    length = 0 if _is_bodiless(request, response) else response.length
+    chunked = length < 0 and request.version == 1
+    head = response_head(response, chunked=chunked, close=not keep, version=request.version)
+    if length == len(upstream.inbox):
+        client.transport.write(head + upstream.inbox)
+        upstream.inbox = b""
+        record.sent = length
+        return None
+    decoder = Sized(length) if length >= 0 else Chunked(bad_response) if response.chunked else UntilClose()
+    pump = Pump(upstream, decoder, client, chunked=chunked)
+    client.arm(record.attempts[-1].head, client.plane.timeouts.body)
+    pump.start(client, head)
+    return pump
+
+
+def _moved(client: Downstream, upstream: Upstream, download: Pump) -> bool:
+    """Whether the response's body has been written; what breaks it off breaks off the client's copy too."""
+    if download.done:
+        return True
+    if download.error is not None:
+        raise ProxyError(Phase.DATA, Fault.UPSTREAM, download.error.detail)
+    if upstream.lost and download.ends_at_close:
+        download.finish()
+        return True
+    if upstream.lost:
+        raise ProxyError(Phase.DATA, Fault.UPSTREAM, f"{upstream.backend.name} closed inside the body")
+    if client.lost:
+        raise ProxyError(Phase.DATA, Fault.CLIENT, "the client left")
+    if client.expired and client.choked:
+        raise ProxyError(Phase.DATA, Fault.CLIENT_TIMEOUT, "the client did not read for too long")
+    if client.expired:
+        raise ProxyError(
+            Phase.DATA, Fault.UPSTREAM_TIMEOUT, f"{upstream.backend.name} stalled inside the body"
+        )
+    return False
+
+
+def _release(client: Downstream, upstream: Upstream, lease: Lease, upload: Pump | None) -> None:
+    """Part the two connections; a request that was answered before it was read to its end has no future."""
+    if upload is not None and not upload.done:
+        upload.detach()
+        client.discard()
+    upstream.free(lease.head)

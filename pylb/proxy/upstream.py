@@ -1,0 +1,153 @@
+"""Connections to backends: opened, kept while idle, noticed when they die."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from time import monotonic
+from typing import TYPE_CHECKING, cast
+
+from pylb.errors import Fault, Phase, ProxyError
+from pylb.http1.parser import Request
+from pylb.http1.writer import request_head
+from pylb.policy.backend import Backend, State
+from pylb.proxy.flow import EVENT, Pump, Stream
+
+if TYPE_CHECKING:
+    from pylb.proxy.downstream import Downstream
+
+
+class Upstream(Stream):
+    """One connection to one backend. It serves one client at a time, or lies in `backend.idle`.
+
+    A connection that saw anything unexpected is closed, never reused: bytes while idle, bytes after the end
+    of a response. So no response can be taken for the answer to another request.
+    """
+
+    __slots__ = ("backend", "client", "idle_since", "reusable")
+
+    def __init__(self, backend: Backend) -> None:
+        super().__init__()
+        self.backend = backend
+        self.client: Downstream | None = None
+        self.idle_since = 0.0
+        self.reusable = True
+
+    def data_received(self, data: bytes) -> None:
+        if self.pump is not None:
+            self.pump.feed(data)
+        elif self.client is not None:
+            self.inbox = self.inbox + data if self.inbox else data
+            self.client.wake()
+        else:
+            self.transport.abort()
+
+    def eof_received(self) -> bool:
+        self.reusable = False
+        if self.client is None and self in self.backend.idle:
+            self.backend.idle.remove(self)
+        return self.pump is not None and self.pump.half_close()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self.lost = True
+        if self.client is not None:
+            self.client.wake()
+        elif self in self.backend.idle:
+            self.backend.idle.remove(self)
+
+    def send(self, request: Request, body: Pump | None, request_id: bytes) -> None:
+        """Write the request's head, and let its body follow as it arrives."""
+        client = cast("Downstream", self.client)
+        head = request_head(request, client.origin, request_id, self.backend.name.encode())
+        if body is None:
+            self.transport.write(head)
+        else:
+            body.start(self, head)
+
+    def free(self, now: float) -> None:
+        """The exchange is over: keep the connection if it is clean and its backend still wanted."""
+        self.client = self.filler = None
+        if self.lost:
+            return
+        if self.reusable and not self.inbox and not self.choked and self.backend.state is State.UP:
+            self.idle_since = now
+            self.resume()
+            self.backend.idle.append(self)
+        else:
+            self.transport.abort()
+
+    def close(self) -> None:
+        """The exchange failed, or its rest is not wanted."""
+        self.client = self.filler = self.pump = None
+        if not self.lost and self.transport is not None:
+            self.transport.abort()
+
+
+def reuse(backend: Backend, client: Downstream, *, careful: bool) -> Upstream | None:
+    """The idle connection that was used last, if there is one that still lives.
+
+    Args:
+        backend: whose connection.
+        client: who will use it.
+        careful: ask the kernel whether the backend has closed it in this very moment. It costs a system call,
+            and is worth it for requests that must not be sent twice.
+    """
+    idle = backend.idle
+    while idle:
+        upstream: Upstream = idle.pop()
+        if careful and _readable(upstream.transport):
+            upstream.transport.abort()
+            continue
+        upstream.client = client
+        return upstream
+    return None
+
+
+async def connect(backend: Backend, client: Downstream, timeout: float) -> Upstream:
+    """Open a connection for `client`.
+
+    Args:
+        backend: where to.
+        client: whose coroutine waits.
+        timeout: seconds.
+
+    Raises:
+        ProxyError: refused, unreachable, too slow, or the client left meanwhile.
+    """
+    endpoint = backend.endpoint
+    upstream = Upstream(backend)
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(loop.create_connection(lambda: upstream, endpoint.address, endpoint.port))
+    task.add_done_callback(client.woken)
+    client.arm(monotonic(), timeout)
+    try:
+        while not task.done():
+            if client.lost:
+                raise ProxyError(Phase.CONNECT, Fault.CLIENT, "the client left")
+            if client.expired:
+                raise ProxyError(
+                    Phase.CONNECT, Fault.UPSTREAM_TIMEOUT, f"{backend.name} did not accept in {timeout:g} s"
+                )
+            await EVENT
+        task.result()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ProxyError(Phase.CONNECT, Fault.UPSTREAM, f"{backend.name}: {reason}") from error
+    finally:
+        task.cancel()
+    upstream.client = client
+    return upstream
+
+
+def close_idle(backend: Backend, before: float = float("inf")) -> None:
+    """Close the idle connections that were last used before that moment."""
+    idle = backend.idle
+    while idle and idle[0].idle_since < before:
+        idle.pop(0).transport.close()
+
+
+def _readable(transport: asyncio.Transport) -> bool:
+    """Whether an idle connection has something to read: the end, an error, or bytes nobody asked for."""
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poll.poll(0))
