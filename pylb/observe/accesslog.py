@@ -1,0 +1,174 @@
+"""The access log: one line per request, from its record.
+
+`combined` is the format of Apache and nginx, followed by what a load balancer adds; `json` has the same facts
+and every attempt, by name. Whatever bytes a client sends, a request is one line of ASCII in which each field
+stays where it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Protocol
+
+import orjson
+
+from pylb.observe.record import Record
+from pylb.policy.lease import Lease
+
+PLAIN = bytes(byte for byte in range(0x20, 0x7F) if byte not in b'"\\')
+"""Bytes that stand for themselves between quotes."""
+
+_NOT_PLAIN = re.compile(rb"[^%b]" % re.escape(PLAIN))
+_NOT_A_WORD = re.compile(rb"[^%b]" % re.escape(PLAIN.replace(b" ", b"")))
+_ABOUT_CLIENT = re.compile(rb"\n(?=[RrUu])((?i:referer|user-agent)):[ \t]*([^\r\n]*)")
+"""Most lines fail at their first letter, which is what makes it quick."""
+
+
+class Format(Protocol):
+    """One way of writing a record as a line."""
+
+    def line(self, record: Record, now: float) -> bytes:
+        """The record as a line, line feed included.
+
+        Args:
+            record: a request that has ended.
+            now: the time of day at its end, in seconds since the epoch.
+        """
+
+
+class Combined:
+    r"""Apache's and nginx's combined format, and after it what a load balancer adds.
+
+        127.0.0.1 - - [22/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 49 "-" "curl/8.5"
+        web 10.0.0.1:80 0.3/2.1/2.2 1 -- "5f0c"
+
+    (on one line). What is added: service; backend of the last attempt; milliseconds from the start of that
+    attempt to its connection, and to the response's head, and of the whole request; attempts; HAProxy's
+    termination code; request id. `-` stands for what was never reached.
+
+    A byte that could end a line or a quoted field is written as `\xHH`, as nginx does.
+    """
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._time = b""
+
+    def line(self, record: Record, now: float) -> bytes:
+        """See `Format.line`."""
+        if int(now) != self._second:
+            self._second = int(now)
+            local = datetime.fromtimestamp(self._second, UTC).astimezone()
+            self._time = local.strftime("%d/%b/%Y:%H:%M:%S %z").encode()
+        line = referer = agent = b"-"
+        if (request := record.request) is not None:
+            line = b"%b %b HTTP/1.%d" % (request.method, request.target, request.version)
+            referer, agent = _about_client(request.lines)
+        id_ = record.id or b"-"
+        if b"".join((line, referer, agent, id_)).translate(None, PLAIN):
+            line, referer, agent, id_ = map(escape, (line, referer, agent, id_))
+        backend = connect = head = "-"
+        if attempts := record.attempts:
+            last = attempts[-1]
+            backend = word(last.backend.name)
+            if last.reused:
+                connect = "0.0"
+            elif last.connected:
+                connect = f"{(last.connected - last.started) * 1e3:.1f}"
+            if last.head:
+                head = f"{(last.head - last.started) * 1e3:.1f}"
+        timings = f"{connect}/{head}/{(record.finished - record.started) * 1e3:.1f}"
+        balanced = f"{word(record.service)} {backend} {timings} {len(attempts)} {record.termination}"
+        return b'%b - - [%b] "%b" %d %d "%b" "%b" %b "%b"\n' % (
+            record.client.encode(),
+            self._time,
+            line,
+            record.status,
+            record.sent,
+            referer,
+            agent,
+            balanced.encode(),
+            id_,
+        )
+
+
+class Json:
+    """One JSON object per line, every attempt in it. Names end in their unit; null is "never reached"."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._time = ""
+
+    def line(self, record: Record, now: float) -> bytes:
+        """See `Format.line`."""
+        if int(now) != self._second:
+            self._second = int(now)
+            self._time = datetime.fromtimestamp(self._second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        entry: dict[str, Any] = {"time": f"{self._time}.{int(now % 1 * 1e3):03d}Z", "client": record.client}
+        if (request := record.request) is not None:
+            referer, agent = _about_client(request.lines)
+            entry["method"] = text(request.method)
+            entry["host"] = text(request.host)
+            entry["target"] = text(request.target)
+            entry["version"] = f"1.{request.version}"
+            entry["referer"] = text(referer)
+            entry["user_agent"] = text(agent)
+        entry["id"] = text(record.id)
+        entry["service"] = word(record.service)
+        entry["status"] = record.status
+        entry["received_bytes"] = record.received
+        entry["sent_bytes"] = record.sent
+        entry["duration_ms"] = _milliseconds(record.started, record.finished)
+        entry["attempts"] = [_attempt(attempt) for attempt in record.attempts]
+        entry["termination"] = record.termination
+        entry["detail"] = record.detail and text(record.detail.encode("utf-8", "backslashreplace"))
+        return orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
+
+
+FORMATS: dict[str, Callable[[], Format]] = {"combined": Combined, "json": Json}
+"""By the names that users choose from."""
+
+
+def escape(value: bytes) -> bytes:
+    r"""Write every byte as `\xHH` that could end a line or a quoted field, or is no ASCII."""
+    return _NOT_PLAIN.sub(lambda byte: b"\\x%02X" % ord(byte[0]), value)
+
+
+@lru_cache(maxsize=4096)
+def word(name: str) -> str:
+    r"""A name from the configuration or the registry as one word: `-` if empty, spaces written as `\x20`."""
+    value = _NOT_A_WORD.sub(lambda byte: b"\\x%02X" % ord(byte[0]), name.encode("utf-8", "backslashreplace"))
+    return value.decode() or "-"
+
+
+def text(value: bytes) -> str:
+    r"""Bytes as text for a JSON encoder, which escapes what is left: `\xhh` for what is no ASCII."""
+    return value.decode("ascii", "backslashreplace")
+
+
+def _about_client(lines: bytes) -> tuple[bytes, bytes]:
+    """`Referer` and `User-Agent`, `-` where there is none."""
+    referer = agent = b"-"
+    for name, value in _ABOUT_CLIENT.findall(lines):
+        if len(name) == len(b"referer"):
+            referer = value
+        else:
+            agent = value
+    return referer, agent
+
+
+def _attempt(attempt: Lease) -> dict[str, Any]:
+    return {
+        "backend": word(attempt.backend.name),
+        "reused": attempt.reused,
+        "connect_ms": 0.0 if attempt.reused else _milliseconds(attempt.started, attempt.connected),
+        "head_ms": _milliseconds(attempt.started, attempt.head),
+        "status": attempt.status or None,
+        "error": attempt.error and attempt.error.code,
+    }
+
+
+def _milliseconds(start: float, end: float) -> float | None:
+    return round((end - start) * 1e3, 3) if end else None

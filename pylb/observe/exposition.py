@@ -1,0 +1,212 @@
+"""Every metric that pylb exports, in Prometheus' text format (version 0.0.4).
+
+A family is a few lines of text with holes; a row is what one backend, service or watch puts into them. There
+is no more to it because it has to be quick: with 1,000 backends it makes 50,000 lines, in a loop that has
+requests to forward. `prometheus_client.generate_latest` would take 6 µs for each (measured), this takes 0.5.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from operator import attrgetter, itemgetter
+from typing import Any, Protocol
+
+from pylb.observe import cells
+from pylb.observe.counters import Counters
+from pylb.policy.pool import Pool
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+Row = tuple[str, Any]
+"""The labels of one owner of samples, and what its values are taken from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric.
+
+    Args:
+        name: without the prefix that says what it is about.
+        kind: `counter`, `gauge`, `histogram` or `summary`.
+        help: one sentence.
+        values: takes from a row what goes into the samples, in their order.
+        samples: (suffix of the name, label of its own) of each sample.
+    """
+
+    name: str
+    kind: str
+    help: str
+    values: Callable[[Any], Any]
+    samples: tuple[tuple[str, str], ...] = (("", ""),)
+
+    def text(self, prefix: str, rows: Iterable[Row]) -> str:
+        """All samples of this metric."""
+        name = prefix + self.name
+        template = "".join(
+            f"{name}{suffix}{{@{',' if label else ''}{label}}} %s\n" for suffix, label in self.samples
+        ).split("@")
+        samples = [labels.join(template) % self.values(source) for labels, source in rows]
+        return f"# HELP {name} {self.help}\n# TYPE {name} {self.kind}\n{''.join(samples)}"
+
+
+def labels(**values: str) -> str:
+    """Label pairs as text for a row: escaped for the format, and for `%`."""
+    return ",".join(f'{name}="{value.translate(_ESCAPES)}"' for name, value in values.items())
+
+
+_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "%": "%%"})
+
+
+def _counter(name: str, text: str, cell: int) -> Family:
+    return Family(name, "counter", text, itemgetter(cell))
+
+
+def _histogram(name: str, text: str, first: int, microseconds: int) -> Family:
+    def values(totals: list[int]) -> tuple[float, ...]:
+        buckets = tuple(accumulate(totals[first : first + cells.BUCKETS]))
+        return *buckets, totals[microseconds] / 1e6, buckets[-1]
+
+    bounds = [*(f"{bound:g}" for bound in cells.BOUNDS), "+Inf"]
+    samples = [*(("_bucket", f'le="{bound}"') for bound in bounds), ("_sum", ""), ("_count", "")]
+    return Family(name, "histogram", text, values, tuple(samples))
+
+
+TRAFFIC = (
+    Family(
+        "requests_total",
+        "counter",
+        "Requests by class of the status that the client was answered; 499 is a client that left before.",
+        itemgetter(*range(len(cells.CODES))),
+        tuple(("", f'code="{code}"') for code in cells.CODES),
+    ),
+    _histogram(
+        "request_duration_seconds",
+        "Time from the end of a request's head to the end of its response.",
+        cells.DURATION,
+        cells.DURATION_TIME,
+    ),
+    _counter("requests_aborted_total", "Requests that the client left before their end.", cells.ABORTED),
+    _counter("request_body_bytes_total", "Bytes of request bodies received from clients.", cells.RECEIVED),
+    _counter("response_body_bytes_total", "Bytes of response bodies sent to clients.", cells.SENT),
+    _counter("upstream_attempts_total", "Tries to get an answer from a backend.", cells.ATTEMPTS),
+    _counter("upstream_retries_total", "Tries that followed a failed one.", cells.RETRIES),
+    _counter("upstream_connect_errors_total", "Tries that got no connection.", cells.CONNECT_ERRORS),
+    _counter(
+        "upstream_response_errors_total",
+        "Tries that got a connection, but no whole and valid response.",
+        cells.RESPONSE_ERRORS,
+    ),
+    _counter("upstream_timeouts_total", "Tries that ended because a backend took too long.", cells.TIMEOUTS),
+    Family(
+        "upstream_connect_seconds",
+        "summary",
+        "Time that opening connections to backends took, and how many were opened.",
+        lambda totals: (totals[cells.CONNECT_TIME] / 1e6, totals[cells.CONNECTIONS]),
+        (("_sum", ""), ("_count", "")),
+    ),
+    _histogram(
+        "upstream_head_seconds",
+        "Time from the start of a try to its response's head.",
+        cells.HEAD,
+        cells.HEAD_TIME,
+    ),
+)
+"""What was counted: as `pylb_...` by service, and as `pylb_backend_...` by backend. A request belongs to the
+backend of its last try."""
+
+BACKENDS = Family("pylb_backends", "gauge", "Backends by state.", lambda number: number)
+BACKEND_NOW = (
+    Family("pylb_backend_requests_in_flight", "gauge", "Requests on a backend.", attrgetter("inflight")),
+    Family(
+        "pylb_backend_connections_idle",
+        "gauge",
+        "Open connections to a backend without a request.",
+        lambda backend: len(backend.idle),
+    ),
+    Family("pylb_backend_weight", "gauge", "Share of traffic relative to its peers.", attrgetter("weight")),
+)
+
+DISCOVERY = (
+    Family(
+        "pylb_discovery_up",
+        "gauge",
+        "Whether the registry's last answer could be used.",
+        lambda watch: int(watch.answered is not None and not watch.error),
+    ),
+    Family("pylb_discovery_errors_total", "counter", "Failures to get an answer.", attrgetter("errors")),
+    Family("pylb_discovery_generation", "gauge", "Changes that were applied.", attrgetter("generation")),
+    Family("pylb_discovery_index", "gauge", "Consul's index of the last answer.", attrgetter("index")),
+    Family(
+        "pylb_discovery_held_instances",
+        "gauge",
+        "Instances that get requests although the registry does not vouch for them at present.",
+        attrgetter("held"),
+    ),
+)
+AGE = Family("pylb_discovery_age_seconds", "gauge", "Time since the registry last answered.", lambda age: age)
+GUARDS = Family("pylb_guards_total", "counter", "Times that a guard acted.", lambda number: number)
+
+
+class Watched(Protocol):
+    """What a watch tells of itself; `discovery.status.WatchStatus` says what each means."""
+
+    service: str
+    answered: float | None
+    generation: int
+    instances: int
+    held: int
+    doubt: str
+    index: int
+    errors: int
+    error: str
+    guards: Counter[str]
+
+    def age(self, now: float) -> float | None:
+        """Seconds since the last usable answer; None: there was none yet."""
+
+
+def traffic(counters: Counters) -> Iterator[str]:
+    """What was counted, family by family."""
+    services, backends = counters.read()
+    by_service = [(labels(service=service), totals) for service, totals in services.items()]
+    by_backend = [(labels(service=s, backend=b), totals) for (s, b), totals in backends.items()]
+    for family in TRAFFIC:
+        yield family.text("pylb_", by_service)
+        yield family.text("pylb_backend_", by_backend)
+
+
+def pools(pools: Iterable[Pool]) -> Iterator[str]:
+    """Who is in the pools, and what runs there at this moment."""
+    states, rows = [], []
+    for pool in pools:
+        for state, number in (
+            ("up", len(pool.eligible)),
+            ("zero_weight", len(pool.backends) - len(pool.eligible)),
+            ("draining", len(pool.draining)),
+            ("excluded", len(pool.snapshot.excluded) if pool.snapshot else 0),
+        ):
+            states.append((labels(service=pool.service, state=state), number))
+        present = {b.name: b for b in (*pool.draining.values(), *pool.backends.values())}
+        rows += [(labels(service=pool.service, backend=name), backend) for name, backend in present.items()]
+    yield BACKENDS.text("", states)
+    for family in BACKEND_NOW:
+        yield family.text("", rows)
+
+
+def discovery(watches: Iterable[Watched], now: float) -> Iterator[str]:
+    """How fresh the knowledge is. `now`: monotonic seconds."""
+    rows = [(labels(service=watch.service), watch) for watch in watches]
+    for family in DISCOVERY:
+        yield family.text("", rows)
+    yield AGE.text("", [(name, age) for name, watch in rows if (age := watch.age(now)) is not None])
+    yield GUARDS.text(
+        "",
+        [
+            (f"{name},{labels(guard=guard)}", number)
+            for name, watch in rows
+            for guard, number in watch.guards.items()
+        ],
+    )

@@ -1,0 +1,89 @@
+"""Counting a request: plain additions into the cells of the backend that it ended at.
+
+No labels, no names, no locks: this runs once per request, whether anybody ever looks at a metric or not.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from pylb.errors import NORMAL, Fault, Phase
+from pylb.observe.cells import (
+    ABORTED,
+    ATTEMPTS,
+    BOUNDS,
+    CODE_CELL,
+    CONNECT_ERRORS,
+    CONNECT_TIME,
+    CONNECTIONS,
+    DURATION,
+    DURATION_TIME,
+    HEAD,
+    HEAD_TIME,
+    RECEIVED,
+    RESPONSE_ERRORS,
+    RETRIES,
+    SENT,
+    TIMEOUTS,
+)
+from pylb.observe.counters import Counters
+from pylb.observe.record import Record
+from pylb.policy.lease import Lease
+
+LEFT = (Fault.CLIENT.value, Fault.CLIENT_TIMEOUT.value)
+
+
+class Metrics:
+    """Counts records. Backends must have been given their cells by `counters.allocate`.
+
+    Args:
+        counters: where the cells of services come from.
+    """
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+
+    def count(self, record: Record) -> None:
+        """Count one request at its end: once, in the `finally` of the request."""
+        attempts = record.attempts
+        if attempts:
+            last = attempts[-1]
+            cells = last.backend.cells
+            cells[ATTEMPTS] += 1
+            if last.head:
+                waited = last.head - last.started
+                cells[HEAD + bisect_left(BOUNDS, waited)] += 1
+                cells[HEAD_TIME] += int(waited * 1e6)
+            if not last.reused or last.error is not None or len(attempts) > 1:
+                count_attempts(attempts)
+        else:
+            cells = self._counters.service(record.service)
+        cells[CODE_CELL[record.status]] += 1
+        cells[SENT] += record.sent
+        if record.received:
+            cells[RECEIVED] += record.received
+        duration = record.finished - record.started
+        cells[DURATION + bisect_left(BOUNDS, duration)] += 1
+        cells[DURATION_TIME] += int(duration * 1e6)
+        if record.termination != NORMAL and record.termination[0] in LEFT:
+            cells[ABORTED] += 1
+
+
+def count_attempts(attempts: list[Lease]) -> None:
+    """Count what is seldom: connections opened, failures, retries."""
+    for attempt in attempts:
+        cells = attempt.backend.cells
+        if attempt is not attempts[-1]:
+            cells[ATTEMPTS] += 1
+        if attempt is not attempts[0]:
+            cells[RETRIES] += 1
+        if attempt.connected and not attempt.reused:
+            cells[CONNECTIONS] += 1
+            cells[CONNECT_TIME] += int((attempt.connected - attempt.started) * 1e6)
+        error = attempt.error
+        if error is None:
+            continue
+        if error.fault is Fault.UPSTREAM_TIMEOUT:
+            cells[TIMEOUTS] += 1
+        if error.fault is Fault.UPSTREAM or error.fault is Fault.UPSTREAM_TIMEOUT:
+            cells[CONNECT_ERRORS if error.phase is Phase.CONNECT else RESPONSE_ERRORS] += 1

@@ -1,0 +1,25 @@
+from pylb.observe import cells
+
+
+def test_no_two_counters_share_a_cell():
+    single = [
+        value
+        for name, value in vars(cells).items()
+        if name.isupper() and isinstance(value, int) and name not in ("BUCKETS", "DURATION", "HEAD", "CELLS")
+    ]
+    buckets = [first + i for first in (cells.DURATION, cells.HEAD) for i in range(cells.BUCKETS)]
+    used = [*range(len(cells.CODES)), *single, *buckets]
+    assert sorted(used) == list(range(cells.CELLS))
+
+
+def test_every_status_has_its_class():
+    by_class = {cells.CODES[cells.CODE_CELL[status]] for status in range(200, 300)}
+    assert by_class == {"2xx"}
+    assert [cells.CODES[cells.CODE_CELL[s]] for s in (101, 204, 304, 404, 498, 499, 500, 599)] == [
+        "1xx", "2xx", "3xx", "4xx", "4xx", "499", "5xx", "5xx",
+    ]  # fmt: skip
+    assert cells.CODES[cells.CODE_CELL[0]] == "499"
+
+
+def test_bounds_grow():
+    assert list(cells.BOUNDS) == sorted(set(cells.BOUNDS))

@@ -1,0 +1,118 @@
+import pytest
+
+from pylb.errors import Fault, Phase, ProxyError
+from pylb.observe import cells
+from pylb.observe.counters import Block, Counters
+from pylb.observe.metrics import Metrics
+from tests.observe.records import attempt, backend, record
+
+CELL_NAMES = {
+    value: name
+    for name, value in vars(cells).items()
+    if name.isupper() and isinstance(value, int) and name not in ("BUCKETS", "DURATION", "HEAD", "CELLS")
+}
+
+
+@pytest.fixture
+def counters():
+    return Counters(Block(), lambda: 0.0)
+
+
+@pytest.fixture
+def count(counters):
+    return Metrics(counters).count
+
+
+def told(values):
+    """The cells that are not zero, by name; buckets by their upper bound."""
+    seen = {}
+    for cell, value in enumerate(values):
+        if not value:
+            continue
+        if cell < len(cells.CODES):
+            seen[cells.CODES[cell]] = value
+        elif cell in CELL_NAMES:
+            seen[CELL_NAMES[cell]] = value
+        else:
+            first = cells.HEAD if cell >= cells.HEAD else cells.DURATION
+            bound = [*cells.BOUNDS, float("inf")][cell - first]
+            seen["head" if first == cells.HEAD else "duration", bound] = value
+    return seen
+
+
+def test_the_usual_request(counters, count):
+    web = backend(counters=counters)
+    count(record(attempt(web, head=0.0015, status=200), duration=0.002, sent=49))
+    assert told(web.cells) == {
+        "2xx": 1,
+        "SENT": 49,
+        "ATTEMPTS": 1,
+        "HEAD_TIME": pytest.approx(1500, abs=1),
+        "DURATION_TIME": pytest.approx(2000, abs=1),
+        ("head", 0.0025): 1,
+        ("duration", 0.0025): 1,
+    }
+
+
+def test_a_fresh_connection_and_a_body(counters, count):
+    web = backend(counters=counters)
+    count(record(attempt(web, connect=0.25, head=3.0), duration=70.0, status=404, received=10, sent=20))
+    assert told(web.cells) == {
+        "4xx": 1,
+        "RECEIVED": 10,
+        "SENT": 20,
+        "ATTEMPTS": 1,
+        "CONNECTIONS": 1,
+        "CONNECT_TIME": 250_000,
+        "HEAD_TIME": 3_000_000,
+        "DURATION_TIME": 70_000_000,
+        ("head", 10.0): 1,
+        ("duration", float("inf")): 1,
+    }
+
+
+@pytest.mark.parametrize("bound", cells.BOUNDS)
+def test_a_bucket_includes_its_bound(counters, count, bound):
+    web = backend(counters=counters)
+    request = record(attempt(web))
+    request.started, request.finished = 0.0, bound
+    count(request)
+    assert told(web.cells)["duration", bound] == 1
+
+
+def test_a_retry_counts_where_it_failed_and_where_it_went(counters, count):
+    dead, good = backend(counters=counters), backend("10.0.0.2", counters=counters)
+    refused = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "connection refused")
+    count(record(attempt(dead, connect=-1, error=refused), attempt(good, connect=0.0, head=0.001)))
+    assert told(dead.cells) == {"ATTEMPTS": 1, "CONNECT_ERRORS": 1}
+    assert told(good.cells).items() >= {"2xx": 1, "ATTEMPTS": 1, "RETRIES": 1, "CONNECTIONS": 1}.items()
+
+
+@pytest.mark.parametrize(
+    ("phase", "fault", "expected"),
+    [
+        (Phase.CONNECT, Fault.UPSTREAM, {"CONNECT_ERRORS"}),
+        (Phase.CONNECT, Fault.UPSTREAM_TIMEOUT, {"CONNECT_ERRORS", "TIMEOUTS"}),
+        (Phase.HEADERS, Fault.UPSTREAM, {"RESPONSE_ERRORS"}),
+        (Phase.HEADERS, Fault.UPSTREAM_TIMEOUT, {"RESPONSE_ERRORS", "TIMEOUTS"}),
+        (Phase.DATA, Fault.UPSTREAM, {"RESPONSE_ERRORS"}),
+        (Phase.DATA, Fault.CLIENT, {"ABORTED"}),
+        (Phase.DATA, Fault.CLIENT_TIMEOUT, {"ABORTED"}),
+        (Phase.HEADERS, Fault.KILLED, set()),
+    ],
+)
+def test_whose_fault_it_was(counters, count, phase, fault, expected):
+    web = backend(counters=counters)
+    error = ProxyError(phase, fault, "so it was")
+    request = record(attempt(web, error=error), status=200)
+    request.ended(error)
+    count(request)
+    failures = {"CONNECT_ERRORS", "RESPONSE_ERRORS", "TIMEOUTS", "ABORTED"}
+    assert told(web.cells).keys() & failures == expected
+
+
+def test_what_reached_no_backend_counts_for_its_service(counters, count):
+    count(record(status=503, sent=20))
+    assert told(counters.service("web")).items() >= {"5xx": 1, "SENT": 20, ("duration", 0.0025): 1}.items()
+    count(record(status=400, service=""))
+    assert told(counters.service(""))["4xx"] == 1
