@@ -1,0 +1,116 @@
+"""Writes log lines in batches, from a thread of its own: who logs a line never waits for who reads it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+from collections import deque
+from threading import Event, Thread
+
+GATHER = 0.2
+"""Seconds for which lines are gathered before they are written."""
+BATCH = 64 * 1024
+"""Bytes that are written without waiting for more."""
+BACKLOG = 4 * 1024 * 1024
+"""Bytes that may wait for a slow reader; lines beyond that are dropped, and counted."""
+
+log = logging.getLogger("pylb")
+
+
+class LogWriter:
+    """Lines on their way to a file, a pipe or a terminal.
+
+    The loop's thread appends, the writer's thread takes away; each counts what it does itself, so there is no
+    lock. While nothing is logged, nothing wakes up.
+
+    Args:
+        descriptor: where the lines go. It may block: only the writer's thread waits.
+        name: what complaints call it.
+    """
+
+    def __init__(self, descriptor: int, name: str = "access log") -> None:
+        self._descriptor = descriptor
+        self._name = name
+        self._lines: deque[bytes] = deque()
+        self._accepted = 0
+        """Bytes that `write` took, since the start."""
+        self._settled = 0
+        """Bytes that the thread wrote or gave up, since the start."""
+        self._refused = 0
+        """Lines dropped by `write`: the backlog was full."""
+        self._lost = 0
+        """Lines dropped by the thread: they could not be written."""
+        self._refusing = False
+        self._trouble = ""
+        self._some = Event()
+        self._enough = Event()
+        self._closing = False
+        self._thread = Thread(target=self._run, name=f"{name} writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def dropped(self) -> int:
+        """Lines that were lost, since the start."""
+        return self._refused + self._lost
+
+    def write(self, line: bytes) -> None:
+        """Have a line written soon, or drop it; never wait."""
+        waiting = self._accepted - self._settled
+        if waiting > BACKLOG:
+            self._refused += 1
+            if not self._refusing:
+                self._refusing = True
+                log.warning(
+                    "%s: its reader is too slow, lines are dropped until it has caught up", self._name
+                )
+            return
+        self._accepted += len(line)
+        self._lines.append(line)
+        if not self._some.is_set():
+            self._some.set()
+        if waiting > BATCH and not self._enough.is_set():
+            self._enough.set()
+
+    def close(self, timeout: float = 1.0) -> None:
+        """Write what is left, for at most `timeout` seconds."""
+        self._closing = True
+        self._some.set()
+        self._enough.set()
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while self._lines or not self._closing:
+            self._some.wait()
+            self._some.clear()
+            if not self._closing:
+                self._enough.wait(GATHER)
+                self._enough.clear()
+            while self._lines:
+                self._write_batch()
+            if self._refusing:
+                self._refusing = False
+                log.warning("%s: %d lines were dropped since the start", self._name, self.dropped)
+
+    def _write_batch(self) -> None:
+        batch = []
+        size = 0
+        while self._lines and size < BATCH:
+            batch.append(self._lines.popleft())
+            size += len(batch[-1])
+        try:
+            self._write_all(memoryview(b"".join(batch)))
+            self._trouble = ""
+        except OSError as error:
+            self._lost += len(batch)
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                log.error("%s: lines are dropped: %s", self._name, error)
+        self._settled += size
+
+    def _write_all(self, data: memoryview) -> None:
+        while data:
+            try:
+                data = data[os.write(self._descriptor, data) :]
+            except BlockingIOError:  # somebody else made the descriptor non-blocking: wait as if it were not
+                select.select([], [self._descriptor], [])
