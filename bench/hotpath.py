@@ -36,8 +36,8 @@ WARM_UP = 1
 """Seconds of load, once per proxy and workload, that do not count."""
 
 
-def measure(server: Server, workload: Workload, seconds: int, cores: Cores) -> Sample:
-    """Put one proxy under load for one round."""
+def measure(server: Server, workload: Workload, number: int, seconds: int, cores: Cores) -> Sample:
+    """Put one proxy under load for the round of that number."""
     before = server.cpu()
     load = Wrk(server.url, workload, seconds, cores.load).finish()
     used = server.cpu() - before
@@ -45,6 +45,7 @@ def measure(server: Server, workload: Workload, seconds: int, cores: Cores) -> S
     return Sample(
         workload=workload.name,
         peer=server.name,
+        round=number,
         user=used.user / finished * 1e6,
         system=used.system / finished * 1e6,
         rate=load.rate,
@@ -70,7 +71,7 @@ def interleave(
             yield f"{workload.name}, warm-up, {server.name}", None
         for number in range(1, rounds + 1):
             for server in servers:
-                sample = measure(server, workload, seconds, cores)
+                sample = measure(server, workload, number, seconds, cores)
                 yield f"{workload.name}, round {number}, {server.name}", sample
 
 

@@ -19,6 +19,11 @@ from bench.workload import Workload
 REFERENCE = "nginx"
 """The peer that all ratios refer to."""
 
+LEGEND = (
+    "Medians of the rounds. CPU, user, sys: µs per request. ±: half the distance between the cheapest and "
+    f"the dearest round. × {REFERENCE}: CPU against {REFERENCE}'s in the same round. p50, p99: ms. RSS: MiB."
+)
+
 
 @dataclass(frozen=True)
 class Run:
@@ -41,24 +46,21 @@ class Run:
         for peer, reason in self.missing.items():
             conditions.add_row("Missing", Text(f"{peer}: {reason}", style="red"))
         console.print(conditions)
-        summaries = summarize(self.samples)
+        summaries = summarize(self.samples, REFERENCE)
         for workload in self.workloads:
             console.print(_table(workload, summaries.get(workload.name, {})))
+        console.print(LEGEND, style="dim", highlight=False)
 
     def save(self, path: Path) -> None:
         """Write conditions, rounds and medians as JSON."""
-        content = asdict(self) | {"medians": summarize(self.samples)}
+        content = asdict(self) | {"medians": summarize(self.samples, REFERENCE)}
         path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
 
 
 def _table(workload: Workload, by_peer: Mapping[str, Summary]) -> Table:
-    reference = by_peer.get(REFERENCE)
     table = Table(
         title=f"{workload.name}: {workload.about}, {workload.connections} connections",
-        caption="CPU, user, sys: µs per request; ±: half the distance between cheapest and dearest round; "
-        "p50, p99: ms; RSS: MiB.",
         title_justify="left",
-        caption_justify="left",
         box=box.SIMPLE_HEAD,
     )
     table.add_column("proxy", no_wrap=True)
@@ -68,13 +70,16 @@ def _table(workload: Workload, by_peer: Mapping[str, Summary]) -> Table:
     for peer, summary in sorted(by_peer.items(), key=lambda item: item[1].cpu):
         table.add_row(
             peer,
-            *(f"{value:,.1f}" for value in (summary.cpu, summary.user, summary.system)),
+            *map(_figure, (summary.cpu, summary.user, summary.system)),
             f"{summary.spread:.0%}",
-            f"{summary.cpu / reference.cpu:.2f}" if reference else "",
-            f"{summary.rate:,.0f}",
-            *(f"{value:,.2f}" for value in (summary.p50, summary.p99)),
-            f"{summary.rss:,.1f}",
+            f"{summary.ratio:.2f}" if summary.ratio else "",
+            *map(_figure, (summary.rate, summary.p50, summary.p99, summary.rss)),
             f"[bold red]{summary.errors:,} ✗[/]" if summary.errors else "0",
             style="bold" if peer == "pylb" else None,
         )
     return table
+
+
+def _figure(value: float) -> str:
+    """A figure with three or more digits that mean something."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -13,6 +13,8 @@ class Sample:
 
     workload: str
     peer: str
+    round: int
+    """1, 2, ...: samples of one round were taken close together."""
     user: float
     """CPU microseconds per finished request, spent in the program."""
     system: float
@@ -40,6 +42,8 @@ class Summary:
     user: float
     system: float
     cpu: float
+    ratio: float | None
+    """CPU as a multiple of the reference peer's in the same round; None if that peer was not measured."""
     spread: float
     """Half the distance between the dearest and the cheapest round, as a share of the median."""
     rate: float
@@ -52,13 +56,15 @@ class Summary:
     """Sum over all rounds. Figures with errors in them do not compare."""
 
     @classmethod
-    def of(cls, rounds: Sequence[Sample]) -> Summary:
-        """Summarize at least one round."""
+    def of(cls, rounds: Sequence[Sample], reference: Mapping[int, float]) -> Summary:
+        """Summarize at least one round, next to the CPU that the reference peer took in each round."""
         cpu = [sample.cpu for sample in rounds]
+        ratios = [sample.cpu / reference[sample.round] for sample in rounds if sample.round in reference]
         return cls(
             user=median(sample.user for sample in rounds),
             system=median(sample.system for sample in rounds),
             cpu=median(cpu),
+            ratio=median(ratios) if ratios else None,
             spread=(max(cpu) - min(cpu)) / 2 / median(cpu),
             rate=median(sample.rate for sample in rounds),
             p50=median(sample.p50 for sample in rounds),
@@ -69,12 +75,18 @@ class Summary:
         )
 
 
-def summarize(samples: Sequence[Sample]) -> dict[str, dict[str, Summary]]:
-    """Summaries by workload and peer, both in the order in which they were measured."""
+def summarize(samples: Sequence[Sample], reference: str) -> dict[str, dict[str, Summary]]:
+    """Summaries by workload and peer, both in the order in which they were measured.
+
+    Args:
+        samples: all rounds.
+        reference: the peer that ratios refer to.
+    """
     rounds: dict[str, dict[str, list[Sample]]] = {}
     for sample in samples:
         rounds.setdefault(sample.workload, {}).setdefault(sample.peer, []).append(sample)
-    return {
-        workload: {peer: Summary.of(of_peer) for peer, of_peer in by_peer.items()}
-        for workload, by_peer in rounds.items()
-    }
+    summaries: dict[str, dict[str, Summary]] = {}
+    for workload, by_peer in rounds.items():
+        cost = {sample.round: sample.cpu for sample in by_peer.get(reference, ())}
+        summaries[workload] = {peer: Summary.of(of_peer, cost) for peer, of_peer in by_peer.items()}
+    return summaries
