@@ -132,13 +132,8 @@ class Watch:
         self.status.generation = snapshot.generation
         self.status.instances = len(snapshot.endpoints)
         self.status.changed = now
-        log.info(
-            "%s: %d instances, generation %d, %s",
-            snapshot.service,
-            len(snapshot.endpoints),
-            snapshot.generation,
-            snapshot.cause,
-        )
+        count = len(snapshot.endpoints)
+        log.info("%s: generation %d, %d up, %s", snapshot.service, snapshot.generation, count, snapshot.cause)
 
     def _succeeded(self, now: float) -> None:
         """The registry has answered."""
@@ -150,15 +145,10 @@ class Watch:
 
     def _failed(self, error: Exception) -> None:
         """There was no usable answer."""
-        words = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        words = f"{type(error).__name__}: {error}"
         if words != self.status.error:
-            known = self.status.instances
-            log.warning(
-                "%s: %s; %s",
-                self.status.service,
-                words,
-                f"keeping {known} instances" if known else "trying on",
-            )
+            plan = "keeping what is known" if self.current else "nothing is known yet"
+            log.warning("%s: %s; %s", self.status.service, words, plan)
             log.debug("%s: what was raised", self.status.service, exc_info=error)
         self.status.error = words
         self.status.errors += 1
@@ -174,5 +164,7 @@ def difference(old: Snapshot | None, new: Snapshot) -> str:
     words = [f"+{e.id}" for key, e in after.items() if key not in before]
     words += [f"~{e.id}" for key, e in after.items() if key in before and before[key] != e]
     words += [f"-{e.id}" for key, e in before.items() if key not in after]
+    if not words:
+        return "only what takes no requests" if after else "no instance"
     more = len(words) - MAX_CAUSE
-    return " ".join(words[:MAX_CAUSE]) + (f" and {more} more" if more > 0 else "") or "no instance"
+    return " ".join(words[:MAX_CAUSE]) + (f" and {more} more" if more > 0 else "")

@@ -295,7 +295,7 @@ async def test_tls_that_does_not_fit_is_refused(secure, authority, changes, word
 
 @pytest.mark.parametrize("file", ["ca", "cert", "key"])
 async def test_a_tls_file_that_cannot_be_read_is_named(secure, authority, file):
-    with pytest.raises(ConsulError, match="No such file or directory .*/absent.pem"):
+    with pytest.raises(ConsulError, match=r"No such file or directory .*/absent\.pem"):
         ConsulClient(secure_settings(secure, authority, **{file: "/absent.pem"}))
 
 

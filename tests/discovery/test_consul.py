@@ -1,0 +1,234 @@
+import asyncio
+import contextlib
+
+import pytest
+
+from pylb.clients import consul as client_module
+from pylb.clients.consul import ConsulError, ConsulSettings
+from pylb.discovery.consul import ConsulProvider
+from pylb.discovery.status import WatchStatus
+from pylb.discovery.watch import Watch
+from tests.clients.scripted_consul import DROP, HANG, Answer, ScriptedConsul, instance, web_instances
+from tests.discovery.snapshots import numbers
+from tests.until import until
+
+NO_LEADER = {"X-Consul-KnownLeader": "false"}
+OLD = {"X-Consul-LastContact": "2001"}
+YOUNG = {"X-Consul-LastContact": "2000"}
+FILTERED = {"X-Consul-Results-Filtered-By-ACLs": "true"}
+
+
+@pytest.fixture
+async def scripted():
+    server = ScriptedConsul()
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+def provide(scripted):
+    """Make providers of the scripted server."""
+
+    def make(*, tags=(), warning_ok=False, **settings):
+        settings = ConsulSettings(url=scripted.url, **settings)
+        return ConsulProvider(
+            settings, "web", status=WatchStatus("web"), tags=tags, warning_ok=warning_ok, clock=lambda: 1e9
+        )
+
+    return make
+
+
+async def take(provider, count):
+    """The first so many snapshots of one life of the provider."""
+    async with contextlib.aclosing(provider.watch()) as snapshots:
+        return [await anext(snapshots) for _ in range(count)]
+
+
+async def test_each_query_waits_for_news_since_the_last_answer(scripted, provide):
+    scripted.then(Answer(web_instances(1), 5), Answer(web_instances(1, 2), 7), Answer(web_instances(1, 2), 7))
+    snapshots = await take(provider := provide(tags=["blue"]), 3)
+    assert [numbers(s) for s in snapshots] == [[1], [1, 2], [1, 2]]
+    assert [s.cause for s in snapshots] == ["consul index 5", "consul index 7", "consul index 7"]
+    assert snapshots[0].observed == 1e9
+    assert scripted.queries == [
+        {"tag": "blue"},
+        {"tag": "blue", "index": "5", "wait": "55s"},
+        {"tag": "blue", "index": "7", "wait": "55s"},
+    ]
+    assert provider.status.index == 7
+    assert len(scripted.connections) == 1
+
+
+async def test_an_index_of_zero_is_never_waited_on(scripted, provide):
+    scripted.then(Answer([], 0), Answer([], 0))
+    await take(provide(), 2)
+    assert scripted.queries[1]["index"] == "1"
+
+
+async def test_an_index_that_goes_back_is_forgotten_and_its_content_used_with_caution(scripted, provide):
+    answers = [
+        Answer(web_instances(1, 2), 90),
+        Answer(web_instances(2, 3), 12),
+        Answer(web_instances(2, 3), 12),
+    ]
+    scripted.then(*answers, HANG)
+    snapshots = await take(provider := provide(), 3)
+    assert [numbers(s) for s in snapshots] == [[1, 2], [2, 3], [2, 3]]
+    assert [s.doubt for s in snapshots] == ["", "the index went back from 90 to 12", ""]
+    assert [query.get("index") for query in scripted.queries] == [None, "90", None]
+    assert provider.status.guards["index_reset"] == 1
+
+
+async def test_after_an_error_it_begins_without_an_index(scripted, provide):
+    provider = provide()
+    scripted.then(Answer(web_instances(1), 90), DROP, Answer(web_instances(1), 12))
+    with pytest.raises(ConnectionError):
+        await take(provider, 2)
+    (snapshot,) = await take(provider, 1)
+    assert [query.get("index") for query in scripted.queries] == [None, "90", None]
+    assert (numbers(snapshot), snapshot.doubt) == ([1], "")
+
+
+@pytest.mark.parametrize("last", [[], [instance(1, "critical")]], ids=["none listed", "none healthy"])
+async def test_that_none_is_left_must_be_confirmed_by_the_leader(scripted, provide, last):
+    scripted.then(Answer(web_instances(1), 5), Answer(last, 6), Answer(last, 6))
+    snapshots = await take(provider := provide(), 2)
+    assert [(numbers(s), s.doubt) for s in snapshots] == [([1], ""), ([], "")]
+    assert scripted.queries[1:] == [{"index": "5", "wait": "55s"}, {"consistent": ""}]
+    assert provider.status.guards == {"empty_confirmed": 1}
+
+
+async def test_what_the_leader_says_instead_is_used(scripted, provide):
+    scripted.then(Answer(web_instances(1), 5), Answer([], 6), Answer(web_instances(1, 2), 8), HANG)
+    snapshots = await take(provider := provide(consistency="stale"), 2)
+    assert [numbers(s) for s in snapshots] == [[1], [1, 2]]
+    assert provider.status.guards == {"empty_refuted": 1}
+
+
+async def test_a_leader_that_cannot_be_asked_confirms_nothing(scripted, provide):
+    scripted.then(Answer(web_instances(1), 5), Answer([], 6), Answer(status=500, body=b"No cluster leader"))
+    with pytest.raises(ConsulError, match="No cluster leader"):
+        await take(provide(), 2)
+
+
+async def test_a_service_that_was_empty_before_needs_no_confirmation(scripted, provide):
+    scripted.then(Answer([], 5), Answer([], 6))
+    await take(provide(), 2)
+    assert [set(query) for query in scripted.queries] == [set(), {"index", "wait"}]
+
+
+async def test_a_filtered_answer_is_never_empty(scripted, provide):
+    scripted.then(Answer([], 5, headers=FILTERED))
+    with pytest.raises(ConsulError, match=r"lists no instance of web, but Consul hides .* service:read"):
+        await take(provider := provide(), 1)
+    assert provider.status.guards == {"acl_filtered": 1}
+
+
+async def test_a_filtered_answer_is_used_with_caution(scripted, provide):
+    scripted.then(Answer(web_instances(1), 5, headers=FILTERED))
+    (snapshot,) = await take(provide(), 1)
+    assert numbers(snapshot) == [1]
+    assert snapshot.doubt.startswith("Consul hides instances")
+
+
+@pytest.mark.parametrize("headers", [NO_LEADER, OLD], ids=["no leader known", "old"])
+async def test_instead_of_a_server_that_is_behind_the_leader_is_asked(scripted, provide, headers):
+    scripted.then(Answer(web_instances(1), 5, headers=headers), Answer(web_instances(1, 2), 8))
+    (snapshot,) = await take(provider := provide(consistency="stale"), 1)
+    assert (numbers(snapshot), snapshot.doubt) == ([1, 2], "")
+    assert scripted.queries == [{"stale": ""}, {}]
+    assert provider.status.guards == {"stale_contact": 1}
+
+
+async def test_a_server_that_is_nearly_up_to_date_is_believed(scripted, provide):
+    scripted.then(Answer(web_instances(1), 5, headers=YOUNG))
+    (snapshot,) = await take(provide(consistency="stale"), 1)
+    assert (snapshot.doubt, len(scripted.queries)) == ("", 1)
+
+
+async def test_without_a_leader_an_old_answer_is_used_with_caution(scripted, provide):
+    scripted.then(Answer(web_instances(1), 5, headers=OLD), Answer(status=500))
+    (snapshot,) = await take(provide(consistency="stale"), 1)
+    assert numbers(snapshot) == [1]
+    assert snapshot.doubt == "the server that answered last heard from its leader 2.0 s ago"
+
+
+async def test_without_a_leader_none_is_no_answer(scripted, provide):
+    scripted.then(Answer([], 5, headers=NO_LEADER))
+    with pytest.raises(ConsulError, match=r"lists no instance of web, but .* knows no leader"):
+        await take(provide(), 1)
+
+
+async def test_warnings_are_used_on_demand(scripted, provide):
+    scripted.then(*[Answer([instance(1, "warning")])] * 2)
+    (cautious,) = await take(provide(), 1)
+    (bold,) = await take(provide(warning_ok=True), 1)
+    assert (numbers(cautious), numbers(bold)) == ([], [1])
+
+
+async def test_one_bad_instance_stops_nothing(scripted, provide):
+    scripted.then(Answer([instance(1), instance(2, Tags="red"), instance(3)]))
+    (snapshot,) = await take(provide(), 1)
+    assert numbers(snapshot) == [1, 3]
+    assert [x.endpoint.id for x in snapshot.excluded] == ["web-2"]
+
+
+@pytest.fixture
+async def watched(provide):
+    """Watch the scripted server; returns the watch and what it delivered."""
+    tasks = []
+
+    async def short_sleep(seconds):
+        await asyncio.sleep(0.01)
+
+    def start(**settings):
+        provider = provide(**settings)
+        delivered = []
+        watch = Watch(provider, delivered.append, status=provider.status, sleep=short_sleep)
+        tasks.append(asyncio.get_running_loop().create_task(watch.run()))
+        return watch, delivered
+
+    yield start
+    for task in tasks:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_a_connection_that_went_silent_is_replaced(scripted, watched, monkeypatch):
+    """Half-open TCP under a long poll froze pools for 15 minutes (Traefik issue 11688)."""
+    monkeypatch.setattr(client_module, "PATIENCE", -58.3)
+    watch, delivered = watched()
+    scripted.then(Answer(web_instances(1), 5), HANG, Answer(web_instances(1, 2), 6), HANG)
+    await until(lambda: len(delivered) == 2)
+    assert [numbers(s) for s in delivered] == [[1], [1, 2]]
+    assert len(scripted.connections) == 2
+    assert watch.status.errors == 1
+
+
+async def test_killed_restarted_empty_and_filled_again_it_never_loses_an_instance(scripted, watched):
+    watch, delivered = watched()
+    scripted.then(Answer(web_instances(1, 2, 3), 90), DROP, *[DROP] * 5, Answer(status=500))
+    scripted.then(Answer([], 11), Answer([], 12), Answer([], 13))
+    again = [instance(n, created=20 + n) for n in (1, 2, 3)]
+    scripted.then(Answer(again[:1], 21), Answer(again[:2], 22), Answer(again, 23))
+    await until(lambda: delivered and all(e.created > 20 for e in delivered[-1].endpoints))
+    assert all(numbers(s) == [1, 2, 3] for s in delivered)
+    assert (watch.status.held, watch.status.guards["flap_absorbed"]) == (0, 3)
+
+
+async def test_too_many_connections_are_waited_out_with_a_hint(scripted, watched):
+    watch, delivered = watched()
+    scripted.then(Answer(status=429, body=b"Your IP is issuing too many concurrent connections"), HANG)
+    await until(lambda: watch.status.error)
+    assert "raise limits.http_max_conns_per_client" in watch.status.error
+    assert delivered == []
+
+
+async def test_it_asks_for_health_even_if_nothing_changes(scripted, watched):
+    """The end of a wait brings everything anew: that repairs a missed event (Traefik issue 6613)."""
+    _, delivered = watched()
+    scripted.then(Answer(web_instances(1), 5), Answer(web_instances(1, 2), 5))
+    await until(lambda: len(delivered) == 2)
+    assert numbers(delivered[-1]) == [1, 2]

@@ -1,0 +1,178 @@
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pylb.discovery.health import read_instances
+from tests.clients.scripted_consul import instance
+
+
+def read(*items, **options):
+    return read_instances("web", items, **options)
+
+
+def only(*items, **options):
+    endpoints, excluded = read(*items, **options)
+    assert (len(endpoints), excluded) == (1, ())
+    return endpoints[0]
+
+
+def reason(*items, **options):
+    endpoints, excluded = read(*items, **options)
+    assert (endpoints, len(excluded)) == ((), 1)
+    return excluded[0].reason
+
+
+def check(status, check_id="service:web-1", **fields):
+    defaults = {"Name": "tcp", "Output": "", "Notes": "", "ServiceID": "web-1"}
+    return {"CheckID": check_id, "Status": status, **defaults, **fields}
+
+
+def test_an_instance_as_consul_describes_it():
+    found = only(
+        instance(
+            1, Tags=["b", "a"], Meta={"z": "1", "a": "2"}, Weights={"Passing": 7, "Warning": 1}, created=42
+        )
+    )
+    assert found.key == ("dc1", "n1", "web-1")
+    assert (found.service, found.authority, found.weight) == ("web", "127.0.0.1:9001", 7)
+    assert (found.status, found.checked, found.created) == ("passing", True, 42)
+    assert (found.tags, found.meta) == (("b", "a"), (("a", "2"), ("z", "1")))
+
+
+def test_without_an_address_of_its_own_it_has_its_nodes():
+    assert only(instance(1, address="")).address == "10.9.9.9"
+
+
+def test_absent_weights_are_one():
+    assert only(instance(1, Weights=None)).weight == 1
+
+
+def test_an_instance_without_any_check_passes_and_is_known_as_unchecked():
+    item = instance(1)
+    del item["Checks"][1]
+    assert not only(item).checked
+    item["Checks"] = []
+    assert not only(item).checked
+
+
+MAINTENANCE = check("critical", "_service_maintenance:web-1", Notes="upgrade")
+NODE_MAINTENANCE = check("critical", "_node_maintenance", ServiceID="")
+SERF = check("critical", "serfHealth", ServiceID="", Name="Serf Health Status", Output="Agent not live")
+
+
+@pytest.mark.parametrize(
+    ("checks", "status", "why"),
+    [
+        ([check("passing")], "passing", None),
+        ([check("passing"), check("warning", Output="hot")], "warning", "warning: tcp: hot"),
+        ([check("warning"), check("critical", Output="down\nmore")], "critical", "critical: tcp: down"),
+        ([check("critical"), MAINTENANCE], "maintenance", "maintenance: upgrade"),
+        ([check("passing"), NODE_MAINTENANCE], "maintenance", "maintenance"),
+        ([check("passing"), SERF], "critical", "critical: Serf Health Status: Agent not live"),
+        ([check("odd")], "critical", "critical: tcp"),
+    ],
+)
+def test_the_worst_check_decides_and_says_why(checks, status, why):
+    item = {**instance(1), "Checks": checks}
+    endpoints, excluded = read(item)
+    found = [*endpoints, *(e.endpoint for e in excluded)]
+    assert [e.status for e in found] == [status]
+    assert [e.reason for e in excluded] == ([why] if why else [])
+
+
+def test_a_warning_instance_is_used_on_demand_with_the_weight_it_has_then():
+    item = instance(1, "warning", Weights={"Passing": 10, "Warning": 2})
+    assert reason(item).startswith("warning")
+    assert only(item, warning_ok=True).weight == 2
+    assert only(instance(1, "warning", Weights={"Passing": 10, "Warning": 0}), warning_ok=True).weight == 0
+
+
+@pytest.mark.parametrize(
+    ("item", "why"),
+    [
+        (instance(1, port=0), "expected a port from 1 to 65535, got 0"),
+        (instance(1, port="80"), "Port: expected int, got '80'"),
+        (instance(1, port=True), "Port: expected int, got True"),
+        (instance(1, address="not a host"), "expected a host name or an IP address"),
+        (instance(1, address="a\r\nHost: b"), "expected a host name or an IP address"),
+        (instance(1, Tags="red"), "Tags: expected list"),
+        (instance(1, Meta=["a"]), "Meta: expected dict"),
+        (instance(1, Weights={"Passing": -1}), "expected a weight of 0 or more, got -1"),
+        ({**instance(1), "Checks": ["x"]}, "Checks: expected objects, got 'x'"),
+        ({**instance(1), "Service": None}, "expected a port"),
+        ("a string", "item: expected dict, got 'a string'"),
+    ],
+)
+def test_a_bad_instance_is_set_aside_and_the_others_are_not(item, why):
+    endpoints, excluded = read(instance(7), item, instance(8))
+    assert [e.id for e in endpoints] == ["web-7", "web-8"]
+    assert [e.reason.startswith(f"invalid: {why}") for e in excluded] == [True]
+
+
+def test_a_bad_instance_keeps_its_name():
+    _, excluded = read(instance(1, port=0), None)
+    assert [e.endpoint.key for e in excluded] == [("", "", "#1"), ("dc1", "n1", "web-1")]
+
+
+def test_of_two_on_one_address_the_newer_is_used():
+    """What a re-created registrator leaves behind passes for ever."""
+    old, new = instance(1, port=80, created=10), instance(2, port=80, created=20)
+    for items in ([old, new], [new, old]):
+        endpoints, excluded = read(*items)
+        assert [e.id for e in endpoints] == ["web-2"]
+        assert [(e.endpoint.id, e.reason) for e in excluded] == [
+            ("web-1", "duplicate of web-2 at 127.0.0.1:80")
+        ]
+
+
+def test_a_newer_one_that_is_still_critical_does_not_displace_an_older_one():
+    endpoints, excluded = read(instance(1, port=80), instance(2, "critical", port=80))
+    assert [e.id for e in endpoints] == ["web-1"]
+    assert [e.endpoint.id for e in excluded] == ["web-2"]
+
+
+def test_maintenance_of_the_newer_one_silences_the_address():
+    newer = {**instance(2, port=80), "Checks": [MAINTENANCE]}
+    endpoints, excluded = read(instance(1, port=80), newer)
+    assert endpoints == ()
+    assert [e.endpoint.id for e in excluded] == ["web-1", "web-2"]
+
+
+def test_the_same_id_on_two_nodes_is_two_instances():
+    other = instance(1, port=81)
+    other["Node"] = {"Node": "n2", "Datacenter": "dc1"}
+    assert [e.key for e in read(instance(1), other)[0]] == [("dc1", "n1", "web-1"), ("dc1", "n2", "web-1")]
+
+
+def test_the_order_of_the_answer_does_not_matter():
+    items = [instance(n, "critical" if n % 3 == 0 else "passing", port=9000 + n // 2) for n in range(20)]
+    shuffled = Random(1).sample(items, len(items))
+    assert read(*items) == read(*shuffled)
+
+
+json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = ["Node", "Service", "Checks", "ID", "Address", "Port", "Tags", "Meta", "Weights", "Status", "CheckID"]
+consul_like = st.recursive(
+    json, lambda inner: st.dictionaries(st.sampled_from(NAMES), inner, max_size=6), max_leaves=10
+)
+valid = st.builds(
+    instance,
+    st.integers(0, 9),
+    st.sampled_from(["passing", "warning", "critical"]),
+    port=st.integers(1, 4),
+    created=st.integers(0, 3),
+)
+
+
+@given(st.lists(valid | consul_like, max_size=8), st.booleans())
+def test_whatever_comes_each_item_ends_in_one_place(items, warning_ok):
+    endpoints, excluded = read(*items, warning_ok=warning_ok)
+    assert len(endpoints) + len(excluded) == len(items)
+    assert len({e.authority for e in endpoints}) == len(endpoints)
+    assert all(e.reason for e in excluded)

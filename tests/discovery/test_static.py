@@ -1,0 +1,66 @@
+import asyncio
+
+import pytest
+
+from pylb.discovery.static import StaticProvider, parse_static
+from pylb.errors import UsageError
+
+
+def test_a_list_of_backends():
+    endpoints = parse_static("web", "10.0.0.1:80, [2001:db8::1]:8080 ,web.example:81;weight=3")
+    assert [(e.address, e.port, e.weight) for e in endpoints] == [
+        ("10.0.0.1", 80, 1),
+        ("2001:db8::1", 8080, 1),
+        ("web.example", 81, 3),
+    ]
+    assert {e.service for e in endpoints} == {"web"}
+    assert len({e.key for e in endpoints}) == 3
+
+
+def test_weight_zero_takes_a_backend_out_without_forgetting_it():
+    assert parse_static("web", "a:80;weight=0")[0].weight == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "item"),
+    [
+        ("", ""),
+        ("a:80,", ""),
+        ("a", "a"),
+        ("a:", "a:"),
+        (":80", ":80"),
+        ("a:eighty", "a:eighty"),
+        ("a:0", "a:0"),
+        ("a:65536", "a:65536"),
+        ("a:²", "a:²"),
+        ("a:80;weight=-1", "a:80;weight=-1"),
+        ("a:80;weight=65536", "a:80;weight=65536"),
+        ("a:80;weight", "a:80;weight"),
+        ("a:80;wait=3", "a:80;wait=3"),
+        ("a:80;", "a:80;"),
+        ("::1:80", "::1:80"),
+        ("[a]:80", "[a]:80"),
+        ("[::1:80", "[::1:80"),
+        ("ok:80,http://a:80", "http://a:80"),
+    ],
+)
+def test_a_malformed_item_is_named_in_one_line(text, item):
+    with pytest.raises(UsageError) as caught:
+        parse_static("web", text)
+    words = str(caught.value)
+    assert words.startswith(f"--static: got {item!r}, expected HOST:PORT or HOST:PORT;weight=N (")
+    assert "\n" not in words
+
+
+def test_a_backend_given_twice_is_refused():
+    with pytest.raises(UsageError, match="--static: got a:80 twice, expected each backend once"):
+        parse_static("web", "a:80,b:80,a:80;weight=2")
+
+
+async def test_the_provider_yields_once_and_never_ends():
+    provider = StaticProvider("web", parse_static("web", "a:80"))
+    watching = provider.watch()
+    snapshot = await anext(watching)
+    assert (snapshot.service, [e.authority for e in snapshot.endpoints]) == ("web", ["a:80"])
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(watching), 0.02)
