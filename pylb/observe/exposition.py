@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import attrgetter, itemgetter
+from platform import python_version
 from typing import Any, Protocol
 
+from pylb import __version__
 from pylb.observe import cells
 from pylb.observe.counters import Counters
 from pylb.policy.pool import Pool
@@ -42,7 +44,7 @@ class Family:
     values: Callable[[Any], Any]
     samples: tuple[tuple[str, str], ...] = (("", ""),)
 
-    def text(self, prefix: str, rows: Iterable[Row]) -> str:
+    def text(self, rows: Iterable[Row], prefix: str = "pylb_") -> str:
         """All samples of this metric."""
         name = prefix + self.name
         template = "".join(
@@ -117,37 +119,47 @@ TRAFFIC = (
 """What was counted: as `pylb_...` by service, and as `pylb_backend_...` by backend. A request belongs to the
 backend of its last try."""
 
-BACKENDS = Family("pylb_backends", "gauge", "Backends by state.", lambda number: number)
 BACKEND_NOW = (
-    Family("pylb_backend_requests_in_flight", "gauge", "Requests on a backend.", attrgetter("inflight")),
+    Family("backend_requests_in_flight", "gauge", "Requests on a backend.", attrgetter("inflight")),
     Family(
-        "pylb_backend_connections_idle",
+        "backend_connections_idle",
         "gauge",
         "Open connections to a backend without a request.",
         lambda backend: len(backend.idle),
     ),
-    Family("pylb_backend_weight", "gauge", "Share of traffic relative to its peers.", attrgetter("weight")),
+    Family("backend_weight", "gauge", "Share of traffic relative to its peers.", attrgetter("weight")),
 )
 
 DISCOVERY = (
     Family(
-        "pylb_discovery_up",
+        "discovery_up",
         "gauge",
         "Whether the registry's last answer could be used.",
         lambda watch: int(watch.answered is not None and not watch.error),
     ),
-    Family("pylb_discovery_errors_total", "counter", "Failures to get an answer.", attrgetter("errors")),
-    Family("pylb_discovery_generation", "gauge", "Changes that were applied.", attrgetter("generation")),
-    Family("pylb_discovery_index", "gauge", "Consul's index of the last answer.", attrgetter("index")),
+    Family("discovery_errors_total", "counter", "Failures to get an answer.", attrgetter("errors")),
+    Family("discovery_generation", "gauge", "Changes that were applied.", attrgetter("generation")),
+    Family("discovery_index", "gauge", "Consul's index of the last answer.", attrgetter("index")),
     Family(
-        "pylb_discovery_held_instances",
+        "discovery_held_instances",
         "gauge",
         "Instances that get requests although the registry does not vouch for them at present.",
         attrgetter("held"),
     ),
 )
-AGE = Family("pylb_discovery_age_seconds", "gauge", "Time since the registry last answered.", lambda age: age)
-GUARDS = Family("pylb_guards_total", "counter", "Times that a guard acted.", lambda number: number)
+
+
+def _number(name: str, kind: str, text: str) -> Family:
+    """A family whose rows are the numbers themselves."""
+    return Family(name, kind, text, lambda number: number)
+
+
+BUILD = _number("build_info", "gauge", "Always 1; the labels say what runs.")
+CONNECTIONS = _number("client_connections", "gauge", "Clients that are connected.")
+LINES_DROPPED = _number("access_log_lines_dropped_total", "counter", "Lines lost to a slow reader.")
+BACKENDS = _number("backends", "gauge", "Backends by state.")
+AGE = _number("discovery_age_seconds", "gauge", "Time since the registry last answered.")
+GUARDS = _number("guards_total", "counter", "Times that a guard acted on an answer.")
 
 
 class Watched(Protocol):
@@ -168,14 +180,21 @@ class Watched(Protocol):
         """Seconds since the last usable answer; None: there was none yet."""
 
 
+def instance(connections: int, lines_dropped: int) -> Iterator[str]:
+    """What concerns the process as a whole."""
+    yield BUILD.text([(labels(version=__version__, python=python_version()), 1)])
+    yield CONNECTIONS.text([("", connections)])
+    yield LINES_DROPPED.text([("", lines_dropped)])
+
+
 def traffic(counters: Counters) -> Iterator[str]:
     """What was counted, family by family."""
     services, backends = counters.read()
     by_service = [(labels(service=service), totals) for service, totals in services.items()]
     by_backend = [(labels(service=s, backend=b), totals) for (s, b), totals in backends.items()]
     for family in TRAFFIC:
-        yield family.text("pylb_", by_service)
-        yield family.text("pylb_backend_", by_backend)
+        yield family.text(by_service)
+        yield family.text(by_backend, "pylb_backend_")
 
 
 def pools(pools: Iterable[Pool]) -> Iterator[str]:
@@ -191,19 +210,18 @@ def pools(pools: Iterable[Pool]) -> Iterator[str]:
             states.append((labels(service=pool.service, state=state), number))
         present = {b.name: b for b in (*pool.draining.values(), *pool.backends.values())}
         rows += [(labels(service=pool.service, backend=name), backend) for name, backend in present.items()]
-    yield BACKENDS.text("", states)
+    yield BACKENDS.text(states)
     for family in BACKEND_NOW:
-        yield family.text("", rows)
+        yield family.text(rows)
 
 
 def discovery(watches: Iterable[Watched], now: float) -> Iterator[str]:
     """How fresh the knowledge is. `now`: monotonic seconds."""
     rows = [(labels(service=watch.service), watch) for watch in watches]
     for family in DISCOVERY:
-        yield family.text("", rows)
-    yield AGE.text("", [(name, age) for name, watch in rows if (age := watch.age(now)) is not None])
+        yield family.text(rows)
+    yield AGE.text([(name, age) for name, watch in rows if (age := watch.age(now)) is not None])
     yield GUARDS.text(
-        "",
         [
             (f"{name},{labels(guard=guard)}", number)
             for name, watch in rows

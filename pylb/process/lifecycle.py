@@ -51,6 +51,11 @@ class Lifecycle:
         self._reached = {state: asyncio.Event() for state in ProcessState}
         self._reached[self.state].set()
 
+    @property
+    def serving(self) -> bool:
+        """Whether clients should be sent here."""
+        return self.state is ProcessState.SERVING
+
     def advance(self, to: ProcessState) -> None:
         """Move on to `to`; states between may be skipped, the present one is not announced again.
 

@@ -27,6 +27,7 @@ async def test_each_state_is_entered_once_and_announced_with_its_sentence(caplog
             life.advance(state)
             life.advance(state)
             assert life.state is state
+            assert life.serving is (state is SERVING)
     assert [r.getMessage() for r in caplog.records] == [
         f"worker 1 is {state.word}: {state.sentence}" for state in (SERVING, DRAINING, STOPPED)
     ]

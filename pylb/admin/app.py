@@ -1,0 +1,78 @@
+"""The admin server: health, readiness, metrics, and a look into the pools."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import aiohttp.web_response
+import orjson
+from aiohttp import web
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+
+from pylb.admin.views import View
+from pylb.observe.exposition import CONTENT_TYPE
+
+aiohttp.web_response.SERVER_SOFTWARE = "pylb"  # type: ignore[attr-defined]
+"""aiohttp's own value for `Server` tells versions, even to those whom it refuses before any handler runs."""
+
+
+class AdminApp:
+    """Serves `/health`, `/ready`, `/metrics` and `/pools`. Everything is read-only.
+
+    Args:
+        view: what it shows.
+    """
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._process = CollectorRegistry()
+        ProcessCollector(registry=self._process)
+        self.web = web.Application()
+        self.web.add_routes(
+            [
+                web.get("/health", self.health),
+                web.get("/ready", self.ready),
+                web.get("/metrics", self.metrics),
+                web.get("/pools", self.pools),
+            ]
+        )
+        self._runner = web.AppRunner(self.web, access_log=None, shutdown_timeout=1.0)
+
+    async def listen(self, listening: socket.socket) -> None:
+        """Serve the connections that arrive on a bound socket."""
+        if self._runner.server is None:
+            await self._runner.setup()
+        await web.SockSite(self._runner, listening).start()
+
+    async def close(self) -> None:
+        """Answer what runs, then close all connections."""
+        await self._runner.cleanup()
+
+    async def health(self, _: web.Request) -> web.Response:
+        """200 while the process lives: whoever can read this needs no restart."""
+        return as_json({"alive": True, "state": self._view.lifecycle.state.word})
+
+    async def ready(self, _: web.Request) -> web.Response:
+        """200 if clients should be sent here, else 503 with the reasons."""
+        readiness = self._view.readiness()
+        return as_json(readiness, status=200 if readiness["ready"] else 503)
+
+    async def pools(self, _: web.Request) -> web.Response:
+        """Backends with their state, and who was left out for which reason."""
+        return as_json(self._view.membership())
+
+    async def metrics(self, _: web.Request) -> web.Response:
+        """Everything for Prometheus. Requests get their turn while it is put together."""
+        parts = [generate_latest(self._process)]
+        for part in self._view.metrics():
+            parts.append(part.encode(errors="replace"))
+            await asyncio.sleep(0)
+        return web.Response(body=b"".join(parts), headers={"Content-Type": CONTENT_TYPE})
+
+
+def as_json(content: Any, *, status: int = 200) -> web.Response:
+    """A page for programs that people can read too."""
+    body = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return web.Response(body=body, status=status, content_type="application/json")

@@ -1,0 +1,125 @@
+"""What the admin server may look at, and how it looks to an operator. Nothing here can change anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Protocol
+
+from pylb.observe import exposition
+from pylb.observe.counters import Counters
+from pylb.observe.exposition import Watched
+from pylb.policy.backend import Backend
+from pylb.policy.pool import Pool
+
+
+class ProcessState(Protocol):
+    """Where a process stands; see `process.lifecycle`."""
+
+    word: str
+    sentence: str
+
+
+class Lifecycle(Protocol):
+    """A process's life; see `process.lifecycle`."""
+
+    @property
+    def state(self) -> ProcessState:
+        """Where it stands."""
+
+    @property
+    def serving(self) -> bool:
+        """Whether it takes new requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One process, as far as the admin server can see it."""
+
+    lifecycle: Lifecycle
+    pools: Mapping[str, Pool]
+    """By service; the process is ready when each has had its first snapshot."""
+    watches: Mapping[str, Watched]
+    """By service, the same ones."""
+    counters: Counters
+    connections: Callable[[], int]
+    """How many clients are connected."""
+    log_lines_dropped: Callable[[], int]
+    """How many lines of the access log were lost, since the start."""
+    clock: Callable[[], float]
+    """Monotonic seconds, the watches' clock."""
+
+    def obstacles(self) -> list[str]:
+        """Why this process should be sent no requests, one sentence each; nothing if it should."""
+        reasons = [] if self.lifecycle.serving else [f"pylb is {self.lifecycle.state.word}"]
+        for service, pool in self.pools.items():
+            if pool.snapshot is None:
+                error = self.watches[service].error
+                reason = f"service {service}: the registry has not answered yet"
+                reasons.append(f"{reason}: {error}" if error else reason)
+        return reasons
+
+    def readiness(self) -> dict[str, Any]:
+        """Whether it should be sent requests, and how fresh is what it knows."""
+        obstacles = self.obstacles()
+        return {
+            "ready": not obstacles,
+            "reasons": obstacles,
+            "state": self.lifecycle.state.word,
+            "means": self.lifecycle.state.sentence,
+            "services": {service: self._freshness(watch) for service, watch in self.watches.items()},
+        }
+
+    def _freshness(self, watch: Watched) -> dict[str, Any]:
+        age = watch.age(self.clock())
+        return {
+            "age_seconds": None if age is None else round(age, 3),
+            "generation": watch.generation,
+            "instances": watch.instances,
+            "held": watch.held,
+            "doubt": watch.doubt,
+            "error": watch.error,
+        }
+
+    def membership(self) -> dict[str, Any]:
+        """Who is in the pools, and who is not and why, by service."""
+        return {service: _membership(pool) for service, pool in self.pools.items()}
+
+    def metrics(self) -> Iterator[str]:
+        """Everything for Prometheus, in pieces that take a few milliseconds each."""
+        return chain(
+            exposition.instance(self.connections(), self.log_lines_dropped()),
+            exposition.discovery(self.watches.values(), self.clock()),
+            exposition.pools(self.pools.values()),
+            exposition.traffic(self.counters),
+        )
+
+
+def _membership(pool: Pool) -> dict[str, Any]:
+    snapshot = pool.snapshot
+    return {
+        "generation": snapshot.generation if snapshot else 0,
+        "observed": snapshot.observed if snapshot else None,
+        "cause": snapshot.cause if snapshot else "",
+        "backends": [_backend(b) for b in (*pool.backends.values(), *pool.draining.values())],
+        "excluded": [
+            {"id": e.endpoint.id, "address": e.endpoint.authority, "reason": e.reason}
+            for e in (snapshot.excluded if snapshot else ())
+        ],
+    }
+
+
+def _backend(backend: Backend) -> dict[str, Any]:
+    endpoint = backend.endpoint
+    return {
+        "id": endpoint.id,
+        "address": backend.name,
+        "node": endpoint.node,
+        "state": backend.state.value,
+        "status": endpoint.status,
+        "weight": backend.weight,
+        "in_flight": backend.inflight,
+        "idle_connections": len(backend.idle),
+        "tags": endpoint.tags,
+    }

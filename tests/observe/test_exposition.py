@@ -1,0 +1,165 @@
+from collections import Counter
+from time import perf_counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+
+from pylb.discovery.status import WatchStatus
+from pylb.errors import Fault, Phase, ProxyError
+from pylb.model import Endpoint, Excluded, Snapshot
+from pylb.observe import cells, exposition
+from pylb.observe.counters import Block, Counters
+from pylb.observe.metrics import Metrics
+from pylb.policy.pool import Pool
+from tests.observe.records import attempt, backend, record
+
+
+def samples(parts):
+    """Every sample by name and labels; the names with their kinds."""
+    values, kinds = {}, {}
+    for family in text_string_to_metric_families("".join(parts)):
+        kinds[family.name] = family.type
+        assert family.documentation.endswith("."), family.name
+        for sample in family.samples:
+            name = (sample.name, *(f"{key}={value}" for key, value in sorted(sample.labels.items())))
+            assert name not in values, f"{name} twice"
+            values[name] = sample.value
+    return values, kinds
+
+
+@pytest.fixture
+def counters():
+    return Counters(Block(), lambda: 0.0)
+
+
+def test_a_request_shows_at_its_service_and_at_its_backend(counters):
+    web = backend(counters=counters)
+    Metrics(counters).count(
+        record(attempt(web, connect=0.25, head=0.004), duration=0.5, sent=100, received=9)
+    )
+    values, kinds = samples(exposition.traffic(counters))
+    for level, where in (("pylb", ()), ("pylb_backend", ("backend=10.0.0.1:80",))):
+        at = (*where, "service=web")
+        assert values[f"{level}_requests_total", *where, "code=2xx", "service=web"] == 1
+        assert values[f"{level}_requests_total", *where, "code=5xx", "service=web"] == 0
+        assert values[f"{level}_response_body_bytes_total", *at] == 100
+        assert values[f"{level}_request_body_bytes_total", *at] == 9
+        assert values[f"{level}_upstream_attempts_total", *at] == 1
+        assert values[f"{level}_upstream_connect_seconds_sum", *at] == 0.25
+        assert values[f"{level}_upstream_connect_seconds_count", *at] == 1
+        duration = f"{level}_request_duration_seconds"
+        assert values[f"{duration}_bucket", *where, "le=0.25", "service=web"] == 0
+        assert values[f"{duration}_bucket", *where, "le=0.5", "service=web"] == 1
+        assert values[f"{duration}_bucket", *where, "le=+Inf", "service=web"] == 1
+        assert values[f"{duration}_sum", *at] == 0.5
+        assert values[f"{duration}_count", *at] == 1
+        head = f"{level}_upstream_head_seconds"
+        assert values[f"{head}_bucket", *where, "le=0.0025", "service=web"] == 0
+        assert values[f"{head}_bucket", *where, "le=0.005", "service=web"] == 1
+        assert kinds[duration] == kinds[head] == "histogram"
+        assert kinds[f"{level}_requests"] == "counter"
+        assert kinds[f"{level}_upstream_connect_seconds"] == "summary"
+
+
+def test_failures_show_where_they_happened(counters):
+    dead, good = backend(counters=counters), backend("10.0.0.2", counters=counters)
+    late = ProxyError(Phase.CONNECT, Fault.UPSTREAM_TIMEOUT, "no answer")
+    Metrics(counters).count(record(attempt(dead, connect=-1, error=late), attempt(good, head=0.001)))
+    Metrics(counters).count(record(status=503))
+    values, _ = samples(exposition.traffic(counters))
+    assert values["pylb_backend_upstream_connect_errors_total", "backend=10.0.0.1:80", "service=web"] == 1
+    assert values["pylb_backend_upstream_timeouts_total", "backend=10.0.0.1:80", "service=web"] == 1
+    assert values["pylb_backend_upstream_retries_total", "backend=10.0.0.2:80", "service=web"] == 1
+    assert values["pylb_upstream_attempts_total", "service=web"] == 2
+    assert values["pylb_requests_total", "code=5xx", "service=web"] == 1
+
+
+def test_the_series_of_a_backend_go_with_it_and_the_totals_of_its_service_stay(counters):
+    web = backend(counters=counters)
+    Metrics(counters).count(record(attempt(web)))
+    counters.release(web.endpoint)
+    values, _ = samples(exposition.traffic(counters))
+    assert not [name for name in values if "backend=10.0.0.1:80" in name]
+    assert values["pylb_requests_total", "code=2xx", "service=web"] == 1
+
+
+def test_pools_by_state_and_what_runs_there():
+    pool = Pool("web")
+    endpoints = [Endpoint("web", f"10.0.0.{n}", 80, id=str(n), weight=n) for n in range(4)]
+    pool.apply(Snapshot("web", tuple(endpoints)))
+    lease = pool.lease()
+    with lease:
+        left = tuple(e for e in endpoints if e.key != lease.backend.key)
+        pool.apply(Snapshot("web", left, (Excluded(endpoints[3], "critical"),)))
+        values, _ = samples(exposition.pools([pool, Pool("api")]))
+    states = {"up": 2, "zero_weight": 1, "draining": 1, "excluded": 1}
+    for state, number in states.items():
+        assert values["pylb_backends", "service=web", f"state={state}"] == number
+        assert values["pylb_backends", "service=api", f"state={state}"] == 0
+    draining = (f"backend={lease.backend.name}", "service=web")
+    assert values["pylb_backend_requests_in_flight", *draining] == 1
+    assert values["pylb_backend_weight", "backend=10.0.0.0:80", "service=web"] == 0
+    assert len([name for name in values if name[0] == "pylb_backend_connections_idle"]) == 4
+
+
+def test_an_address_that_left_and_came_back_under_another_name_is_one_series():
+    pool = Pool("web")
+    pool.apply(Snapshot("web", (Endpoint("web", "10.0.0.1", 80, id="old"),)))
+    with pool.lease():
+        pool.apply(Snapshot("web", (Endpoint("web", "10.0.0.1", 80, id="new"),)))
+        samples(exposition.pools([pool]))
+
+
+def test_freshness_of_discovery():
+    good = WatchStatus("web", answered=90.0, generation=3, index=42, held=2, errors=1)
+    good.guards["held_empty"] = 5
+    pending = WatchStatus("api", errors=7, error="Cannot connect")
+    values, _ = samples(exposition.discovery([good, pending], now=100.0))
+    assert values == {
+        ("pylb_discovery_up", "service=web"): 1,
+        ("pylb_discovery_up", "service=api"): 0,
+        ("pylb_discovery_errors_total", "service=web"): 1,
+        ("pylb_discovery_errors_total", "service=api"): 7,
+        ("pylb_discovery_generation", "service=web"): 3,
+        ("pylb_discovery_generation", "service=api"): 0,
+        ("pylb_discovery_index", "service=web"): 42,
+        ("pylb_discovery_index", "service=api"): 0,
+        ("pylb_discovery_held_instances", "service=web"): 2,
+        ("pylb_discovery_held_instances", "service=api"): 0,
+        ("pylb_discovery_age_seconds", "service=web"): 10,
+        ("pylb_guards_total", "guard=held_empty", "service=web"): 5,
+    }
+
+
+def test_the_process_as_a_whole():
+    values, _ = samples(exposition.instance(12, 3))
+    assert values["pylb_client_connections",] == 12
+    assert values["pylb_access_log_lines_dropped_total",] == 3
+    assert [name[0] for name, value in values.items() if value == 1] == ["pylb_build_info"]
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_names_cannot_break_the_format(name):
+    status = WatchStatus(name, guards=Counter({name: 1}))
+    values, _ = samples(exposition.discovery([status], now=0.0))
+    assert values["pylb_guards_total", f"guard={name}", f"service={name}"] == 1
+
+
+@pytest.mark.slow
+def test_a_thousand_backends_are_quick_and_in_small_pieces(counters):
+    endpoints = tuple(Endpoint("web", f"10.0.{n // 250}.{n % 250}", 8080, id=str(n)) for n in range(1000))
+    pool = Pool("web", cells=counters.allocate)
+    pool.apply(Snapshot("web", endpoints))
+    for number, one in enumerate(pool.backends.values()):
+        for cell in range(cells.CELLS):
+            one.cells[cell] = number * 1000 + cell
+
+    def scrape():
+        started = perf_counter()
+        for part in (*exposition.traffic(counters), *exposition.pools([pool])):
+            part.encode()
+        return perf_counter() - started
+
+    assert min(scrape() for _ in range(10)) < 0.05
