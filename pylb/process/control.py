@@ -65,7 +65,9 @@ class Control:
         def take(snapshot: Snapshot) -> None:
             deliver(snapshot)
 
-        return Watch(provider, take, status=status, guard=Guard(status.guards, empty_guard=options.empty_guard))
+        return Watch(
+            provider, take, status=status, guard=Guard(status.guards, empty_guard=options.empty_guard)
+        )
 
     def start(self, owner: Owner) -> None:
         """Start watching; it goes on until the owner ends."""

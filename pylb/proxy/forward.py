@@ -214,7 +214,7 @@ def _moved(client: Downstream, upstream: Upstream, download: Pump) -> bool:
         return True
     if download.error is not None:
         raise ProxyError(Phase.DATA, Fault.UPSTREAM, download.error.detail)
-    if upstream.lost and download.ends_at_close:
+    if upstream.lost and download.ends_at_close and not upstream.broken:
         download.finish()
         return True
     if upstream.lost:

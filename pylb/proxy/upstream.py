@@ -24,7 +24,7 @@ class Upstream(Stream):
     of a response. So no response can be taken for the answer to another request.
     """
 
-    __slots__ = ("backend", "client", "idle_since", "reusable")
+    __slots__ = ("backend", "broken", "client", "idle_since", "reusable")
 
     def __init__(self, backend: Backend) -> None:
         super().__init__()
@@ -32,6 +32,8 @@ class Upstream(Stream):
         self.client: Downstream | None = None
         self.idle_since = 0.0
         self.reusable = True
+        self.broken = False
+        """Whether the connection ended by an error: then its end is not the end of anything it carried."""
 
     def data_received(self, data: bytes) -> None:
         if self.pump is not None:
@@ -48,8 +50,9 @@ class Upstream(Stream):
             self.backend.idle.remove(self)
         return self.pump is not None and self.pump.half_close()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+    def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
+        self.broken = exc is not None
         if self.client is not None:
             self.client.wake()
         elif self in self.backend.idle:

@@ -1,0 +1,315 @@
+"""What can go wrong between a client and a backend, what the client sees of it, and what the record says."""
+
+import asyncio
+import socket
+import struct
+
+import pytest
+
+from pylb.http1.limits import Limits
+from pylb.model import Endpoint
+from tests.stage import HOST, Stage, answers, read_request
+from tests.until import until
+
+GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
+POST = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\n\r\nhello"
+
+
+def endings(stage):
+    return [(record.termination, record.status) for record in stage.records]
+
+
+@pytest.fixture
+def refused():
+    """An endpoint where nobody listens: bound, so that nobody else takes the port, but not listening."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield Endpoint("web", "127.0.0.1", bound.getsockname()[1], id="refused")
+
+
+@pytest.fixture
+def blackhole():
+    """An endpoint that never accepts: a listener whose queue is full."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        where = listening.getsockname()
+        waiting = []
+        for _ in range(3):
+            client = socket.socket()
+            client.setblocking(False)
+            client.connect_ex(where)
+            waiting.append(client)
+        yield Endpoint("web", "127.0.0.1", where[1], id="blackhole")
+        for client in waiting:
+            client.close()
+
+
+@pytest.mark.parametrize("request_bytes", [GET, POST])
+async def test_a_refused_connection_sends_the_request_elsewhere_whatever_its_method(refused, request_bytes):
+    async with Stage() as stage:
+        origin = await stage.origin(answers(b"hello"))
+        stage.register(refused, origin.endpoint)
+        for _ in range(4):
+            client = (await stage.client()).send(request_bytes)
+            assert (await client.answer())[2] == b"hello"
+        assert {len(record.attempts) for record in stage.records} == {1, 2}
+        assert endings(stage) == [("--", 200)] * 4
+
+
+async def test_all_refused_is_a_503(refused):
+    async with Stage() as stage:
+        stage.register(refused)
+        status, head, body = await stage.get()
+        assert status == 503
+        assert b"Retry-After: 1" in head
+        assert b"refused" not in body
+        assert endings(stage) == [("SC", 503)]
+
+
+async def test_a_backend_that_does_not_accept_is_left_for_another(blackhole):
+    async with Stage(connect=0.1) as stage:
+        origin = await stage.origin(answers(b"hello"))
+        stage.register(blackhole, origin.endpoint)
+        assert [(await stage.get())[2] for _ in range(2)] == [b"hello"] * 2
+        stage.register(blackhole)
+        assert (await stage.get())[0] == 504
+        assert endings(stage)[-1] == ("sC", 504)
+
+
+async def closes_after_first(reader, writer):
+    """Answers one request per connection, then closes as soon as the second one comes, without a word."""
+    await read_request(reader)
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+    await read_request(reader)
+
+
+@pytest.mark.parametrize(("method", "status"), [(b"GET", 200), (b"PUT", 200), (b"POST", 502)])
+async def test_a_stale_connection_is_replaced_if_the_method_is_idempotent(method, status):
+    async with Stage() as stage:
+        origin = await stage.origin(closes_after_first)
+        client = (await stage.client()).send(GET)
+        await client.answer()
+        client.send(method + b" / HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\n\r\nhi")
+        assert (await client.answer())[0] == status
+        assert origin.connections == (2 if status == 200 else 1)
+
+
+async def test_a_post_does_not_go_onto_a_connection_that_the_backend_has_just_closed():
+    async def handle(reader, writer):
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+
+    async with Stage() as stage:
+        origin = await stage.origin(handle)
+        client = (await stage.client()).send(GET)
+        await client.answer()
+        await until(lambda: origin.open == 0)
+        client.send(POST)
+        assert (await client.answer())[0] == 200
+
+
+async def test_a_backend_that_closes_without_an_answer_is_a_502():
+    async def handle(reader, writer):
+        await read_request(reader)
+
+    async with Stage() as stage:
+        await stage.origin(handle)
+        assert (await stage.get())[0] == 502
+        assert endings(stage) == [("SH", 502)]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000,
+    ],
+)
+async def test_a_bad_answer_is_a_502_and_none_of_its_bytes_reach_the_client(answer):
+    async def handle(reader, writer):
+        await read_request(reader)
+        writer.write(answer)
+        await reader.read(-1)
+
+    async with Stage() as stage:
+        await stage.origin(handle)
+        status, _, body = await stage.get()
+        assert (status, body) == (502, b"502 Bad Gateway\n")
+        assert endings(stage) == [("SH", 502)]
+
+
+async def test_a_backend_that_does_not_answer_in_time_is_a_504():
+    async def handle(reader, writer):
+        await reader.read(-1)
+
+    async with Stage(response=0.1) as stage:
+        await stage.origin(handle)
+        assert (await stage.get())[0] == 504
+        assert endings(stage) == [("sH", 504)]
+
+
+@pytest.mark.parametrize(
+    ("start", "version"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello", b"1.1"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", b"1.1"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", b"1.0"),
+    ],
+)
+async def test_a_truncated_body_is_seen_as_truncated(start, version):
+    async def handle(reader, writer):
+        await read_request(reader)
+        writer.write(start)
+
+    async with Stage() as stage:
+        await stage.origin(handle)
+        client = (await stage.client()).send(b"GET / HTTP/" + version + b"\r\n" + HOST + b"\r\n")
+        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+            await client.head()
+            await client.reader.readexactly(100)
+        await until(lambda: stage.records)
+        assert endings(stage) == [("SD", 200)]
+
+
+async def test_a_body_that_stands_still_is_given_up():
+    async def handle(reader, writer):
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello")
+        await reader.read(-1)
+
+    async with Stage(body=0.1) as stage:
+        await stage.origin(handle)
+        client = (await stage.client()).send(GET)
+        await client.head()
+        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+            await client.reader.readexactly(100)
+        assert endings(stage) == [("sD", 200)]
+
+
+async def test_a_client_that_leaves_ends_the_exchange():
+    gone = asyncio.Event()
+
+    async def handle(reader, writer):
+        await read_request(reader)
+        await reader.read(-1)
+        gone.set()
+
+    async with Stage() as stage:
+        origin = await stage.origin(handle)
+        client = (await stage.client()).send(GET)
+        await until(lambda: origin.open)
+        client.close()
+        await asyncio.wait_for(gone.wait(), 5)
+        assert endings(stage) == [("CH", 499)]
+
+
+async def test_a_client_that_is_slow_with_its_head_or_its_body_is_told_so():
+    async with Stage(head=0.1, body=0.1) as stage:
+        await stage.origin(answers(b"hello"))
+        for begun in (b"GET / HT", b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 9\r\n\r\nhell"):
+            client = (await stage.client()).send(begun)
+            assert (await client.answer())[0] == 408
+        assert endings(stage) == [("cR", 408), ("cH", 408)]
+
+
+async def test_a_client_that_never_sends_anything_is_let_go_without_a_word():
+    async with Stage(head=0.1) as stage:
+        client = await stage.client()
+        assert await client.rest() == b""
+        assert stage.records == []
+
+
+async def test_an_idle_client_is_closed_after_the_keepalive_timeout():
+    async with Stage(keepalive=0.1) as stage:
+        await stage.origin(answers(b"hello"))
+        client = (await stage.client()).send(GET)
+        await client.answer()
+        assert await client.rest() == b""
+
+
+async def test_an_idle_connection_to_a_backend_is_closed_after_its_timeout():
+    async with Stage(upstream_keepalive=0.1) as stage:
+        origin = await stage.origin(answers(b"hello"))
+        await stage.get()
+        await until(lambda: origin.open == 0)
+        assert repr(stage.pool) == "<Pool web: 1 up, 0 draining | 0 active, 0 idle>"
+
+
+async def test_bytes_that_nobody_asked_for_end_a_connection_to_a_backend():
+    async def handle(reader, writer):
+        await read_request(reader)
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
+        )
+        await reader.read(-1)
+
+    async with Stage() as stage:
+        origin = await stage.origin(handle)
+        client = await stage.client()
+        for _ in range(3):
+            client.send(GET)
+            assert (await client.answer())[2] == b"hello"
+        assert origin.connections == 3
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 40_000, 431),
+        (b"GET /" + b"y" * 9_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00", 400),
+        (b"GET / HTTP/1.1\nHost: a\n\n", 400),
+        (b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 405),
+    ],
+)
+async def test_what_is_refused_ends_the_connection_and_nothing_after_it_is_read(sent, status):
+    async with Stage() as stage:
+        origin = await stage.origin(answers(b"hello"))
+        client = (await stage.client()).send(sent)
+        assert (await client.answer())[0] == status
+        client.send(GET)
+        assert await client.rest() == b""
+        assert origin.connections == 0
+        assert endings(stage) == [("PR", status)]
+
+
+async def test_a_chunked_body_with_broken_framing_is_refused_on_the_way():
+    async with Stage() as stage:
+        await stage.origin(answers(b"hello"))
+        client = await stage.client()
+        client.send(b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n")
+        assert (await client.answer())[0] == 400
+        assert endings(stage) == [("PR", 400)]
+
+
+async def test_a_reset_while_the_body_moves_is_not_an_end():
+    async def handle(reader, writer):
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nhello")
+        await writer.drain()
+        linger = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.transport.abort()
+
+    async with Stage() as stage:
+        await stage.origin(handle)
+        client = (await stage.client()).send(GET)
+        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+            await client.head()
+            await client.reader.readuntil(b"0\r\n\r\n")
+        await until(lambda: stage.records)
+        assert endings(stage) == [("SD", 200)]
+
+
+async def test_a_smaller_limit_holds():
+    async with Stage(limits=Limits(head=100)) as stage:
+        client = (await stage.client()).send(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 100 + b"\r\n\r\n")
+        assert (await client.answer())[0] == 431

@@ -1,0 +1,182 @@
+"""A stage for stories of the data plane: scripted origins, a data plane between, clients with raw sockets.
+
+Everything is real but small: sockets on 127.0.0.1 and port 0, one loop. An origin is a coroutine function that
+gets a reader and a writer per connection; what a client writes and reads is bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+from pylb.http1.limits import Limits
+from pylb.model import Endpoint, Snapshot
+from pylb.observe.record import Record
+from pylb.policy.pool import Pool
+from pylb.policy.route import Route, Routes
+from pylb.proxy.dataplane import DataPlane, Timeouts
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+HOST = b"Host: shop.example\r\n"
+
+
+class Client:
+    """A connection to pylb, and what comes back on it."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def send(self, data: bytes) -> Client:
+        self.writer.write(data)
+        return self
+
+    async def head(self) -> bytes:
+        return await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 5)
+
+    async def answer(self) -> tuple[int, bytes, bytes]:
+        """Status, head and body of a response that has a Content-Length, or none."""
+        head = await self.head()
+        status = int(head.split(b" ", 2)[1])
+        length = 0
+        for line in head.lower().split(b"\r\n"):
+            if line.startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+        return status, head, await asyncio.wait_for(self.reader.readexactly(length), 5)
+
+    async def rest(self) -> bytes:
+        """All that comes until the connection ends."""
+        return await asyncio.wait_for(self.reader.read(-1), 10)
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+class Origin:
+    """A backend that does what its script says, and remembers what it was asked."""
+
+    def __init__(self, handler: Handler) -> None:
+        self.handler = handler
+        self.heads: list[bytes] = []
+        self.connections = 0
+        self.open = 0
+        self.endpoint = Endpoint("web", "127.0.0.1", 0)
+        self.server: asyncio.Server | None = None
+
+    async def start(self, name: str) -> None:
+        self.server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        port = self.server.sockets[0].getsockname()[1]
+        self.endpoint = Endpoint("web", "127.0.0.1", port, id=name)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self.open += 1
+        try:
+            await self.handler(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self.open -= 1
+            writer.close()
+
+    def close(self) -> None:
+        if self.server:
+            self.server.close()
+
+
+class Stage:
+    """Origins, a data plane and clients; leave it with `async with` and all of them end."""
+
+    def __init__(
+        self, *, timeouts: Timeouts | None = None, limits: Limits | None = None, **changes: float
+    ) -> None:
+        self.pool = Pool("web", policy="round-robin")
+        self.records: list[Record] = []
+        self.plane = DataPlane(
+            Routes([Route("web")], {"web": self.pool}),
+            {"web": self.pool},
+            timeouts=replace(timeouts or Timeouts(), **changes),
+            limits=limits or Limits(),
+            observe=self.records.append,
+        )
+        self.origins: list[Origin] = []
+        self.port = 0
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Stage:
+        listening = socket.socket()
+        listening.bind(("127.0.0.1", 0))
+        self.port = listening.getsockname()[1]
+        await self.plane.listen(listening)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+        self.plane.close()
+        for origin in self.origins:
+            origin.close()
+
+    async def origin(self, handler: Handler) -> Origin:
+        """Start a backend and put it into the pool."""
+        origin = Origin(handler)
+        await origin.start(f"web-{len(self.origins) + 1}")
+        self.origins.append(origin)
+        self.register(*(o.endpoint for o in self.origins))
+        return origin
+
+    def register(self, *endpoints: Endpoint) -> None:
+        """Let the pool be these."""
+        self.plane.apply(Snapshot("web", endpoints))
+
+    async def client(self) -> Client:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 20)
+        self._stack.callback(writer.close)
+        return Client(reader, writer)
+
+    async def get(self, path: str = "/", extra: bytes = b"") -> tuple[int, bytes, bytes]:
+        """One request on a connection of its own."""
+        client = await self.client()
+        client.send(b"GET %b HTTP/1.1\r\n%b%b\r\n" % (path.encode(), HOST, extra))
+        try:
+            return await client.answer()
+        finally:
+            client.close()
+
+
+def answers(body: bytes = b"hello", *, extra: bytes = b"", status: bytes = b"200 OK") -> Handler:
+    """An origin that answers every request in the same way and keeps its connections."""
+    response = b"HTTP/1.1 %b\r\nContent-Length: %d\r\n%b\r\n%b" % (status, len(body), extra, body)
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await read_request(reader):
+            writer.write(response)
+
+    return handle
+
+
+async def read_request(reader: asyncio.StreamReader) -> bytes:
+    """One request's head, its body read and thrown away; nothing at the end of the connection."""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return b""
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            await reader.readexactly(int(line.split(b":")[1]))
+        elif line.startswith(b"transfer-encoding:"):
+            await read_chunks(reader)
+    return head
+
+
+async def read_chunks(reader: asyncio.StreamReader) -> bytes:
+    """A chunked body, trailers included."""
+    body = b""
+    while size := int(await reader.readuntil(b"\r\n"), 16):
+        body += (await reader.readexactly(size + 2))[:-2]
+    while await reader.readuntil(b"\r\n") != b"\r\n":
+        pass
+    return body
