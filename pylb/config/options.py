@@ -202,10 +202,16 @@ class Limits(Group):
     title: ClassVar = "Limits"
 
     max_head: int = option(
-        SIZE, "32KiB", "The size of a request's or an answer's head; larger is 431 or 502."
+        SIZE,
+        "32KiB",
+        "The size of a request's first line and header fields together; more is answered with 431.",
     )
-    max_target: int = option(SIZE, "8KiB", "The size of a request's target; larger is 414.")
-    max_headers: int = option(integer(1, 10_000), "100", "The number of header fields; more is 431 or 502.")
+    max_target: int = option(
+        SIZE, "8KiB", "The size of a request's target, its path and query; more is answered with 414."
+    )
+    max_headers: int = option(
+        integer(1, 10_000), "100", "The number of a request's header fields; more is answered with 431."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
