@@ -141,12 +141,16 @@ def imported_packages():
     return {name.partition(".")[0] for name in names} - {"pylb"} - set(sys.stdlib_module_names)
 
 
+def normal(name):
+    """A distribution's name as package indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def test_whatever_is_imported_is_a_declared_dependency():
-    declared = {re.match(r"[\w-]+", requirement)[0] for requirement in PROJECT["dependencies"]}
+    declared = {normal(re.match(r"[\w.-]+", requirement)[0]) for requirement in PROJECT["dependencies"]}
     distributions = importlib.metadata.packages_distributions()
-    assert {
-        name: distributions[name] for name in imported_packages() if not declared & set(distributions[name])
-    } == {}
+    sources = {name: set(map(normal, distributions[name])) for name in imported_packages()}
+    assert {name: found for name, found in sources.items() if not declared & found} == {}
 
 
 MAKE = ["make", "--dry-run", "--always-make"]
