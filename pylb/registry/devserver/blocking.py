@@ -1,0 +1,69 @@
+"""Blocking queries: a reader says which index it has seen, and is answered when there is a newer one.
+
+Consul's documentation calls this feature "blocking queries"; the rules are those of its server 1.8.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+DEFAULT_WAIT = 300.0
+MAX_WAIT = 600.0
+JITTER_FRACTION = 16
+"""Consul adds up to wait/16, so that readers that started together do not all come back together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """What a query found, and the index of the last write that could have changed it."""
+
+    index: int
+    content: T
+
+
+class Changes:
+    """The counter of writes that all the registry's data share, and those who wait for the next one."""
+
+    def __init__(self) -> None:
+        self.index = 0
+        self._next = asyncio.Event()
+
+    def advance(self) -> int:
+        """Number a write, and wake every waiting reader once the caller has finished it.
+
+        The reader runs in a later turn of the event loop; a write that does not `await` is whole by then.
+        """
+        self.index += 1
+        awakened, self._next = self._next, asyncio.Event()
+        awakened.set()
+        return self.index
+
+    async def settle(self, query: Callable[[], Answer[T]], seen: int, wait: float) -> Answer[T]:
+        """Answer `query` at once if `seen` is 0, else when its index has passed `seen` or the time is up.
+
+        Args:
+            query: looks at the data as they are now.
+            seen: the index that the reader knows.
+            wait: seconds; 0 or less means Consul's default of 5 minutes, more than 10 minutes mean 10.
+
+        Returns:
+            The latest answer. That it came does not mean that its content differs.
+        """
+        answer = query()
+        if not 0 < answer.index <= seen:
+            return answer
+        wait = min(wait, MAX_WAIT) if wait > 0 else DEFAULT_WAIT
+        try:
+            async with asyncio.timeout(wait + random.uniform(0, wait / JITTER_FRACTION)):
+                while answer.index <= seen:
+                    await self._next.wait()
+                    answer = query()
+        except TimeoutError:
+            pass
+        return answer

@@ -1,0 +1,198 @@
+"""Request bodies read the way Consul reads them: by Go's encoding/json, strictly, and with its words.
+
+Names match without regard to case; `null` means absent; what follows the first JSON value is ignored; an
+unknown name or a value of the wrong type is refused. A duration is a number of nanoseconds or Go's notation.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+Kind = Callable[[Any, str], Any]
+"""Checks one value and converts it; its second argument is the value's place, for the message."""
+Shape = Mapping[str, tuple[str, Kind]]
+"""An object's fields: lower-case JSON name -> (key in the result, kind)."""
+
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"([-+]?)((?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)")
+_DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)([a-zµμ]+)")
+_COMPLAINTS = {
+    "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
+    "Illegal trailing comma before end of object": "looking for beginning of object key string",
+    "Expecting ':' delimiter": "after object key",
+    "Invalid control character at": "in string literal",
+}
+
+
+class DecodeError(Exception):
+    """The body cannot be read; the message is Consul's."""
+
+
+def parse_duration(text: str) -> float:
+    """Seconds, from Go's notation: `1h15m30.5s`, `-1.5h`, `300ms`, `0`.
+
+    Raises:
+        DecodeError: it is something else.
+    """
+    if match := _DURATION.fullmatch(text):
+        seconds = sum(float(number) * _UNITS[unit] for number, unit in _DURATION_PART.findall(match[2]))
+        return -seconds if match[1] == "-" else seconds
+    if text.lstrip("+-") == "0":
+        return 0.0
+    problem = "missing unit in" if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)", text) else "invalid"
+    raise DecodeError(f'time: {problem} duration "{text}"')
+
+
+def decode(body: bytes, shape: Shape, place: str = "", type_name: str = "object") -> dict[str, Any]:
+    """The fields of the JSON object that `body` starts with.
+
+    Args:
+        body: as the client sent it, whatever it called its type.
+        shape: the fields there may be.
+        place: what Consul calls the object in its messages.
+        type_name: what Consul calls its type.
+
+    Raises:
+        DecodeError: it is no JSON object of that shape.
+    """
+    value = _first_value(body.decode(errors="replace"))
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise DecodeError(f"json: cannot unmarshal {_kind_of(value)} into Go value of type {type_name}")
+    return _fields(value, shape, place)
+
+
+def _first_value(text: str) -> Any:
+    start = len(text) - len(text.lstrip(" \t\r\n"))
+    if start == len(text):
+        raise DecodeError("EOF")
+    try:
+        # The standard library's decoder, unlike orjson, says where the first value ends and what is wrong.
+        value, _ = json.JSONDecoder(parse_float=Decimal, strict=True).raw_decode(text, start)
+    except json.JSONDecodeError as error:
+        position = error.pos
+        if "," in error.msg:  # the decoder points at the comma, Go at what follows it
+            position += len(text[position:]) - len(text[position:].lstrip(", \t\r\n"))
+        if position >= len(text) or error.msg.startswith("Unterminated string"):
+            raise DecodeError("unexpected EOF") from error
+        character = text[position].replace("\n", "\\n").replace("'", "\\'")
+        raise DecodeError(f"invalid character '{character}' {_complaint(error)}") from error
+    return value
+
+
+def _complaint(error: json.JSONDecodeError) -> str:
+    if error.msg == "Expecting ',' delimiter":
+        inside_object = error.doc.rfind("{", 0, error.pos) > error.doc.rfind("[", 0, error.pos)
+        return "after object key:value pair" if inside_object else "after array element"
+    return _COMPLAINTS.get(error.msg, "looking for beginning of value")
+
+
+def _fields(value: Mapping[str, Any], shape: Shape, place: str) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for name, item in value.items():
+        if name.lower() not in shape:
+            raise DecodeError(f'json: unknown field "{name}"')
+        key, kind = shape[name.lower()]
+        if item is not None:
+            result[key] = kind(item, f"{place}.{name}")
+    return result
+
+
+def _kind_of(value: Any) -> str:
+    match value:
+        case bool():
+            return "bool"
+        case int() | Decimal():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case _:
+            return "object"
+
+
+def _mismatch(value: Any, place: str, type_name: str) -> DecodeError:
+    got = _kind_of(value)
+    if got == "number" and type_name == "int":
+        got = f"number {value}"
+    return DecodeError(f"json: cannot unmarshal {got} into Go struct field {place} of type {type_name}")
+
+
+def string(value: Any, place: str) -> str:
+    """A JSON string."""
+    if not isinstance(value, str):
+        raise _mismatch(value, place, "string")
+    return value
+
+
+def integer(value: Any, place: str) -> int:
+    """A JSON number without a fraction that fits 64 bits."""
+    if not isinstance(value, int) or isinstance(value, bool) or not -(2**63) <= value < 2**63:
+        raise _mismatch(value, place, "int")
+    return value
+
+
+def boolean(value: Any, place: str) -> bool:
+    """A JSON true or false."""
+    if not isinstance(value, bool):
+        raise _mismatch(value, place, "bool")
+    return value
+
+
+def duration(value: Any, _place: str) -> float:
+    """Seconds; Consul lets a value that is neither a string nor a number count as 0."""
+    match value:
+        case str():
+            return parse_duration(value)
+        case bool():
+            return 0.0
+        case int() | Decimal():
+            return float(value) * 1e-9
+        case _:
+            return 0.0
+
+
+def strings(value: Any, place: str) -> list[str]:
+    """A JSON array of strings."""
+    if not isinstance(value, list):
+        raise _mismatch(value, place, "[]string")
+    return [string(item, place) for item in value if item is not None]
+
+
+def mapping(of: Kind, type_name: str) -> Kind:
+    """A JSON object whose names are free and whose values are all of one kind."""
+
+    def check(value: Any, place: str) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise _mismatch(value, place, type_name)
+        return {name: of(item, place) for name, item in value.items() if item is not None}
+
+    return check
+
+
+def nested(shape: Shape, type_name: str, place: str | None = None) -> Kind:
+    """A JSON object with fields of its own, which messages place in `place`, or else nowhere."""
+
+    def check(value: Any, outer: str) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise _mismatch(value, outer, type_name)
+        return _fields(value, shape, place or "")
+
+    return check
+
+
+def listing(of: Kind, type_name: str) -> Kind:
+    """A JSON array of values of one kind."""
+
+    def check(value: Any, place: str) -> list[Any]:
+        if not isinstance(value, list):
+            raise _mismatch(value, place, type_name)
+        return [of(item, place) for item in value if item is not None]
+
+    return check
