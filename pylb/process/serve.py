@@ -8,17 +8,22 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from time import monotonic
+from time import monotonic, time
 
 import uvloop
 
 from pylb import __version__
+from pylb.admin.app import AdminApp
+from pylb.admin.views import View
 from pylb.config import Options
-from pylb.model import Snapshot
+from pylb.observe.accesslog import FORMATS
 from pylb.observe.counters import Block, Counters
+from pylb.observe.record import Record
 from pylb.process.control import Control
 from pylb.process.lifecycle import Lifecycle, Owner, ProcessState
+from pylb.process.logwriter import LogWriter
 from pylb.process.sockets import open_sockets, where
 from pylb.process.worker import Worker, read_routes
 
@@ -36,7 +41,14 @@ def run(options: Options) -> int:
     read_routes(options)
     sockets = open_sockets(options.listen)
     admin = open_sockets((options.admin,), option="--admin") if options.admin else []
-    return uvloop.run(Balancer(options).serve(sockets, admin))
+    return uvloop.run(_serve(options, sockets, admin))
+
+
+async def _serve(options: Options, sockets: list[socket.socket], admin: list[socket.socket]) -> int:
+    balancer = Balancer(options)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, balancer.stop)
+    return await balancer.serve(sockets, admin)
 
 
 def log_to_stderr(level: str) -> None:
@@ -44,6 +56,16 @@ def log_to_stderr(level: str) -> None:
     logging.basicConfig(
         level=level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
     )
+
+
+def access_log(form: str, writer: LogWriter) -> Callable[[Record], None]:
+    """What writes a record as a line of the access log."""
+    line = FORMATS[form]().line
+
+    def write(record: Record) -> None:
+        writer.write(line(record, time()))
+
+    return write
 
 
 class Balancer:
@@ -56,14 +78,23 @@ class Balancer:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.lifecycle = Lifecycle()
-        self.counters = Counters(Block(), monotonic)
-        self.worker = Worker(options, self.counters)
-        self.control = Control(options, list(self.worker.pools), self.deliver)
+        self.writer = LogWriter(sys.stdout.fileno()) if options.access_log != "off" else None
+        counters = Counters(Block(), monotonic)
+        self.worker = Worker(
+            options, counters, access_log(options.access_log, self.writer) if self.writer else None
+        )
+        # With one worker the channel from control to it is a call.
+        self.control = Control(options, list(self.worker.pools), self.worker.apply)
+        self.view = View(
+            lifecycle=self.lifecycle,
+            pools=self.worker.pools,
+            watches={service: watch.status for service, watch in self.control.watches.items()},
+            counters=counters,
+            connections=lambda: len(self.worker.plane.connections),
+            log_lines_dropped=lambda: self.writer.dropped if self.writer else 0,
+            clock=monotonic,
+        )
         self._stop = asyncio.Event()
-
-    def deliver(self, snapshot: Snapshot) -> None:
-        """A service's instances have changed. With one worker the channel to it is a call."""
-        self.worker.apply(snapshot)
 
     def stop(self) -> None:
         """Begin the orderly end; asked a second time, end at once."""
@@ -73,12 +104,14 @@ class Balancer:
 
     async def serve(self, sockets: list[socket.socket], admin: list[socket.socket]) -> int:
         """Serve on these sockets until `stop` is called; return the exit code."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
         async with AsyncExitStack() as stack:
-            owner = await stack.enter_async_context(Owner("control"))
-            self.control.start(owner)
+            if self.writer:
+                stack.callback(self.writer.close)
+            app = AdminApp(self.view)
+            stack.push_async_callback(app.close)
+            for listening in admin:
+                await app.listen(listening)
+            self.control.start(await stack.enter_async_context(Owner("control")))
             await self.worker.listen(sockets)
             log.info(
                 "pylb %s listens on %s for %s, admin on %s, policy %s",
