@@ -1,0 +1,74 @@
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from pylb.model import Endpoint, Excluded
+from pylb.process.lifecycle import ProcessState
+
+REFUSED = "Cannot connect to host 127.0.0.1:8500"
+STARTING = "pylb is starting"
+
+
+def test_ready_only_with_every_service_known_and_the_process_serving(view, know):
+    view.watches["web"].error = REFUSED
+    assert view.obstacles() == [
+        STARTING,
+        f"service web: the registry has not answered yet: {REFUSED}",
+        "service api: the registry has not answered yet",
+    ]
+    know("web", Endpoint("web", "10.0.0.1", 80))
+    assert view.obstacles() == [STARTING, "service api: the registry has not answered yet"]
+    know("api")
+    assert view.obstacles() == [STARTING], "known to be empty is known"
+    view.lifecycle.advance(ProcessState.SERVING)
+    assert view.obstacles() == []
+    assert view.readiness()["ready"] is True
+    view.watches["web"].error = REFUSED
+    assert view.obstacles() == [], "what is known stays good while the registry is away"
+    view.lifecycle.advance(ProcessState.DRAINING)
+    assert view.obstacles() == ["pylb is draining"]
+    assert view.readiness()["ready"] is False
+
+
+def test_readiness_tells_how_old_the_knowledge_is(view, know, clock):
+    know("web", Endpoint("web", "10.0.0.1", 80))
+    view.watches["web"].error = REFUSED
+    view.watches["web"].doubt = "filtered by ACLs"
+    clock.now += 2.5
+    services = view.readiness()["services"]
+    assert services["web"] == {
+        "age_seconds": 2.5,
+        "generation": 0,
+        "instances": 1,
+        "held": 0,
+        "doubt": "filtered by ACLs",
+        "error": REFUSED,
+    }
+    assert services["api"]["age_seconds"] is None
+
+
+def test_membership_is_who_is_in_and_who_is_not_and_why(view, know):
+    first, second = (Endpoint("web", f"10.0.0.{n}", 80, node="n", id=f"web-{n}", weight=n) for n in (1, 2))
+    know("web", first)
+    with view.pools["web"].lease():
+        know("web", second, excluded=(Excluded(first, "critical: TCP connect refused"),))
+        shown = view.membership()
+    assert shown["api"] == {"generation": 0, "observed": None, "cause": "", "backends": [], "excluded": []}
+    web = shown["web"]
+    assert (web["generation"], web["cause"]) == (1, "consul index 7: +web-1")
+    assert web["excluded"] == [
+        {"id": "web-1", "address": "10.0.0.1:80", "reason": "critical: TCP connect refused"}
+    ]
+    assert {b["id"]: (b["state"], b["weight"], b["in_flight"]) for b in web["backends"]} == {
+        "web-2": ("up", 2, 0),
+        "web-1": ("draining", 1, 1),
+    }
+
+
+@pytest.mark.parametrize(
+    "families", [{"pylb_build_info"}, {"pylb_backends"}, {"pylb_discovery_up"}, {"pylb_requests"}]
+)
+def test_metrics_come_in_pieces_that_are_complete_families(view, know, families):
+    know("web", Endpoint("web", "10.0.0.1", 80))
+    names = [family.name for part in view.metrics() for family in text_string_to_metric_families(part)]
+    assert len(names) == len(set(names))
+    assert families <= set(names)
