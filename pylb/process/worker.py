@@ -71,6 +71,7 @@ class Worker:
         change = self.plane.apply(snapshot)
         for backend in change.removed:
             self.counters.release(backend.endpoint)
+            backend.cells = self.counters.service(backend.endpoint.service)  # for what still runs there
         for backend in change.added:
             backend.cells = self.counters.allocate(backend.endpoint)
         return change
