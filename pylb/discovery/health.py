@@ -70,10 +70,11 @@ def read_instance(service: str, item: Any) -> tuple[Endpoint, Verdict]:
     Raises:
         ValueError: something in it is missing or is not what Consul documents.
     """
-    node = _get({"item": item}, "item", dict, {})
-    described = _get(node, "Service", dict, {})
-    checks = _get(node, "Checks", list, [])
-    node = _get(node, "Node", dict, {})
+    if not isinstance(item, dict):
+        raise ValueError(f"expected an object, got {item!r}"[:MAX_REASON])
+    described = _get(item, "Service", dict, {})
+    checks = _get(item, "Checks", list, [])
+    node = _get(item, "Node", dict, {})
     verdict = judge(checks)
     weights = _get(described, "Weights", dict, {})
     weight = _get(weights, "Warning" if verdict.status == "warning" else "Passing", int, 1)
@@ -102,19 +103,18 @@ def judge(checks: Sequence[Any]) -> Verdict:
     Raises:
         ValueError: a check is not an object.
     """
-    worst = Verdict()
+    worst, status = None, "passing"
     for check in checks:
         if not isinstance(check, dict):
             raise ValueError(f"Checks: expected objects, got {check!r}")
-        if _is_maintenance(check):
-            verdict = Verdict("maintenance", _words("maintenance", "", check.get("Notes")))
-        else:
-            status = check.get("Status")
-            status = status if status in SEVERITY else "critical"
-            verdict = Verdict(status, _words(status, check.get("Name"), check.get("Output")))
-        if SEVERITY[verdict.status] > SEVERITY[worst.status]:
-            worst = verdict
-    return worst
+        found = "maintenance" if _is_maintenance(check) else _get(check, "Status", str, "critical")
+        if SEVERITY.get(found, SEVERITY["critical"]) > SEVERITY[status]:
+            worst, status = check, found if found in SEVERITY else "critical"
+    if worst is None:
+        return Verdict()
+    if status == "maintenance":
+        return Verdict(status, _words(status, worst.get("Notes")))
+    return Verdict(status, _words(status, worst.get("Name"), worst.get("Output")))
 
 
 def collapse(

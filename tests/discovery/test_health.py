@@ -102,7 +102,7 @@ def test_a_warning_instance_is_used_on_demand_with_the_weight_it_has_then():
         (instance(1, Weights={"Passing": -1}), "expected a weight of 0 or more, got -1"),
         ({**instance(1), "Checks": ["x"]}, "Checks: expected objects, got 'x'"),
         ({**instance(1), "Service": None}, "expected a port"),
-        ("a string", "item: expected dict, got 'a string'"),
+        ("a string", "expected an object, got 'a string'"),
     ],
 )
 def test_a_bad_instance_is_set_aside_and_the_others_are_not(item, why):
@@ -157,10 +157,6 @@ json = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
-NAMES = ["Node", "Service", "Checks", "ID", "Address", "Port", "Tags", "Meta", "Weights", "Status", "CheckID"]
-consul_like = st.recursive(
-    json, lambda inner: st.dictionaries(st.sampled_from(NAMES), inner, max_size=6), max_leaves=10
-)
 valid = st.builds(
     instance,
     st.integers(0, 9),
@@ -170,7 +166,19 @@ valid = st.builds(
 )
 
 
-@given(st.lists(valid | consul_like, max_size=8), st.booleans())
+@st.composite
+def nearly_valid(draw):
+    """An instance with some JSON where something else should be."""
+    whole = part = draw(valid)
+    while True:
+        name = draw(st.sampled_from(sorted(part) if isinstance(part, dict) else range(len(part))))
+        if not part[name] or not isinstance(part[name], dict | list) or draw(st.booleans()):
+            part[name] = draw(json)
+            return whole
+        part = part[name]
+
+
+@given(st.lists(valid | nearly_valid() | json, max_size=8), st.booleans())
 def test_whatever_comes_each_item_ends_in_one_place(items, warning_ok):
     endpoints, excluded = read(*items, warning_ok=warning_ok)
     assert len(endpoints) + len(excluded) == len(items)
