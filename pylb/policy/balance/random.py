@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect
 from collections.abc import Sequence
 from itertools import accumulate
-from math import inf
 from random import Random
 
 from pylb.policy.backend import Backend
@@ -14,40 +13,28 @@ from pylb.policy.backend import Backend
 class RandomChoice:
     """Each pick independent of the last, in proportion to weight.
 
-    The backends' shares lie side by side on a line, and a pick is a random point on it. Whose share the point
-    lies in is looked up in a table with as many cells as there are backends: it names the share in which a
-    cell begins, and there is on average no more than one further share to a cell (Chen and Asau's guide
-    table). The look-up takes the same few steps for any number of backends, where a binary search takes more
-    and more, each of them to memory that no cache holds.
+    The backends' shares lie side by side on a line, and a pick is a random point on it. Equal weights, the
+    usual case, need no look-up for whose share that is: it saves half of the time in a pool of thousands.
     """
 
-    __slots__ = ("_backends", "_bounds", "_cells", "_ends", "_guide", "_random", "_total")
+    __slots__ = ("_backends", "_equal", "_random", "_starts", "_total")
 
     def __init__(self, backends: Sequence[Backend], rng: Random) -> None:
+        weights = [backend.weight for backend in backends]
+        *starts, total = accumulate(weights, initial=0.0)
         self._backends = tuple(backends)
-        self._bounds = list(accumulate((backend.weight for backend in backends), initial=0.0))
-        """Each share's start, then the last one's end."""
-        self._total = self._bounds[-1]
-        inner = self._bounds[1:-1]
-        self._ends = [*inner, inf]
-        """Each share's end; no rounding leads beyond the last one."""
-        width = self._total / (len(backends) or 1)
-        self._guide = [bisect(inner, cell * width) for cell in range(len(backends) + 1)]
-        self._cells = 1 / (width or 1)
-        """Cells of the table per unit of weight."""
         self._random = rng.random
+        self._starts = starts
+        """Where each share begins; the last one ends at the total."""
+        self._total = total
+        self._equal = len(weights) if len(weights) > 1 and min(weights) == max(weights) else 0
+        """How many there are, if they are equal and there is a choice."""
 
     def pick(self) -> Backend:
         """A random backend."""
-        return self._backends[self._place(self._random() * self._total)]
-
-    def _place(self, point: float) -> int:
-        """Whose share `point` lies in."""
-        place = self._guide[int(point * self._cells)]
-        ends = self._ends
-        while ends[place] <= point:
-            place += 1
-        return place
+        if self._equal:
+            return self._backends[int(self._random() * self._equal)]
+        return self._backends[bisect(self._starts, self._random() * self._total) - 1]
 
 
 class RandomTwo(RandomChoice):
@@ -62,12 +49,16 @@ class RandomTwo(RandomChoice):
 
     def pick(self) -> Backend:
         """The less loaded of two random backends."""
-        backends, bounds, random = self._backends, self._bounds, self._random
-        place = self._place(random() * self._total)
-        first = backends[place]
-        # The second is drawn from what is left when the first one's share is cut out.
-        start = bounds[place]
-        share = bounds[place + 1] - start
-        point = random() * (self._total - share)
-        second = backends[self._place(point if point < start else point + share)]
+        backends, random, equal = self._backends, self._random, self._equal
+        # The second is drawn from what is left of the line when the first one's share is cut out.
+        if equal:
+            one = int(random() * equal)
+            other = int(random() * (equal - 1))
+            first, second = backends[one], backends[other if other < one else other + 1]
+        else:
+            starts, total = self._starts, self._total
+            one = bisect(starts, random() * total) - 1
+            first = backends[one]
+            point = random() * (total - first.weight)
+            second = backends[bisect(starts, point if point < starts[one] else point + first.weight) - 1]
         return second if second.load < first.load else first

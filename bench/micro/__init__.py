@@ -1,0 +1,1 @@
+"""Micro-benchmarks: single steps of the hot path. `pytest bench/micro --benchmark-columns=min,median`."""

@@ -1,0 +1,39 @@
+"""Snapshots of any size, and what is made of them."""
+
+from __future__ import annotations
+
+from random import Random
+
+from pylb.model import Endpoint, Snapshot
+from pylb.policy.pool import Pool
+
+SIZES = (3, 16, 100, 1_000, 10_000)
+WEIGHTS = ("equal", "mixed")
+"""All 1; anything from 1 to 100."""
+
+
+def snapshot(size: int, weights: str = "equal") -> Snapshot:
+    """A service of so many instances, the same at each call and yet other objects."""
+    rng = Random(size)
+    return Snapshot(
+        "web",
+        tuple(
+            Endpoint(
+                "web",
+                f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}",
+                8080,
+                dc="dc1",
+                node=f"node-{number % 50}",
+                id=f"web-{number}",
+                weight=1 if weights == "equal" else rng.randint(1, 100),
+            )
+            for number in range(size)
+        ),
+    )
+
+
+def pool(size: int, weights: str = "equal", policy: str = "least-connections") -> Pool:
+    """A pool that has seen its first snapshot."""
+    made = Pool("web", policy=policy, rng=Random(1))
+    made.apply(snapshot(size, weights))
+    return made
