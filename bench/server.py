@@ -8,11 +8,11 @@ import shutil
 import socket
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 
 import psutil
@@ -98,7 +98,7 @@ class Server:
                 with urllib.request.urlopen(self.url + path, timeout=2) as answer:
                     if containing in answer.read():
                         return
-            except (urllib.error.URLError, OSError) as error:
+            except (OSError, HTTPException) as error:
                 failure = str(error)
             time.sleep(0.02)
         last_words = self._log.read_text(errors="replace").strip().splitlines()[-1:]
