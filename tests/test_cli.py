@@ -1,27 +1,28 @@
 """The program as typed: what it prints where, and the exit codes."""
 
+import asyncio
 import os
+import re
+import socket
 import subprocess
 import sys
 import types
 
 import pytest
+from aiohttp import ClientSession, web
 
 import pylb
 from pylb import cli
 from pylb.errors import StartError, UsageError
 
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("PYLB_", "CONSUL_"))}
+PYLB = [sys.executable, "-m", "pylb"]
+
 
 def run(*arguments, **environment):
-    """Run `python -m pylb` with the arguments, and only these variables of its own."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYLB_", "CONSUL_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "pylb", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        env=clean | environment,
-    )
+    """Run pylb with the arguments, and only these variables of its own, to its end."""
+    command = [*PYLB, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, env=CLEAN | environment)
 
 
 @pytest.mark.parametrize(
@@ -119,3 +120,32 @@ def test_a_mistake_is_found_before_anything_heavy_is_imported():
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.stderr.splitlines()[1:] == [""]
+
+
+def test_a_port_in_use_is_one_line_and_code_1():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        ended = run("--static", "127.0.0.1:1", "--listen", address)
+    assert ended.returncode == 1
+    assert ended.stderr == f"pylb: --listen: cannot listen on {address}: Address already in use\n"
+
+
+async def test_static_backends_alone_take_all_requests_until_told_to_stop(aiohttp_server):
+    async def hello(request):
+        return web.Response(text="hello")
+
+    app = web.Application()
+    app.router.add_get("/", hello)
+    origin = await aiohttp_server(app)
+    places = ["--listen", "127.0.0.1:0", "--admin", "off"]
+    program = await asyncio.create_subprocess_exec(
+        *PYLB, "--static", f"127.0.0.1:{origin.port}", *places, stderr=asyncio.subprocess.PIPE, env=CLEAN
+    )
+    try:
+        started = await asyncio.wait_for(program.stderr.readline(), 10)
+        address = re.search(r"listens on (\S+)", started.decode())[1]
+        async with ClientSession() as client, client.get(f"http://{address}/") as answer:
+            assert await answer.text() == "hello"
+    finally:
+        program.terminate()
+    assert await asyncio.wait_for(program.wait(), 10) == 0

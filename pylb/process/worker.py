@@ -18,13 +18,13 @@ from pylb.proxy.dataplane import DataPlane, Timeouts
 
 
 def read_routes(options: Options) -> tuple[Route, ...]:
-    """The routes that `--service` declares.
+    """The routes that `--service` declares; without any, `--static` is one service that takes all requests.
 
     Raises:
         UsageError: one cannot be read, or two are for the same requests.
     """
     try:
-        routes = tuple(parse_route(text) for text in options.service)
+        routes = tuple(parse_route(text) for text in options.service or ("static",))
         Routes(routes, {route.service: Pool(route.service) for route in routes})
     except ValueError as error:
         raise UsageError(f"--service: {error}") from None
