@@ -105,8 +105,4 @@ def _help(name: str, command: Command, options: type[Group]) -> str:
     else:
         lines += [f"  pylb {name} [options]", "", command.summary]
     lines += ["", help_text(options, width), ""]
-    lines += [
-        "Each option can be set in the environment too: --connect-timeout 2s is PYLB_CONNECT_TIMEOUT=2s.",
-        "",
-    ]
     return "\n".join(lines)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from textwrap import wrap
 
 from pylb.config.kinds import ADDRESS, CONSUL, DURATION, FILE, FLAG, SIZE
-from pylb.config.option import Group, Option, groups
+from pylb.config.option import Group, Option, groups, options
 from pylb.config.options import Options
 
 _COLUMN = 30
@@ -18,11 +18,13 @@ def help_text(command: type[Group], width: int = 100) -> str:
     lines: list[str] = []
     for title, members in groups(command):
         lines += [
-            "",
             title,
             *(line for each in members for line in entry(usage(each), _sentence(each), width)),
+            "",
         ]
-    return "\n".join(lines[1:])
+    example = options(command)[0]
+    lines.append(f"Each option can be set in the environment too: {example.flag} is {example.variable}.")
+    return "\n".join(lines)
 
 
 def usage(option: Option) -> str:
