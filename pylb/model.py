@@ -10,6 +10,11 @@ Key = tuple[str, str, str]
 """An instance's identity: (datacenter, node, service id). A service id is unique per Consul agent only."""
 
 
+def authority(host: str, port: int) -> str:
+    """`host:port` as URLs and `Host` fields have it: with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One instance of a service, as the registry describes it.
@@ -43,8 +48,8 @@ class Endpoint:
 
     @property
     def authority(self) -> str:
-        """`host:port`, with brackets around an IPv6 address."""
-        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+        """Where requests are sent, as `host:port`."""
+        return authority(self.address, self.port)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from ipaddress import IPv6Address
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
+from pylb.model import authority
+
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -37,9 +39,7 @@ class Address:
     path: str = ""
 
     def __str__(self) -> str:
-        if self.path:
-            return f"unix:{self.path}"
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return f"unix:{self.path}" if self.path else authority(self.host, self.port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Url:
     path: str = ""
 
     def __str__(self) -> str:
-        return f"{self.scheme}://{self.path or Address(self.host, self.port)}"
+        return f"{self.scheme}://{self.path or authority(self.host, self.port)}"
 
 
 def text(metavar: str, expected: str) -> Kind[str]:
