@@ -84,8 +84,8 @@ class Snapshot:
     def same_content(self, other: Snapshot | None) -> bool:
         """Whether both describe the same instances in the same states.
 
-        Generation, time, cause and doubt do not count, nor do the reasons of excluded instances: they quote the
-        output of checks, which may differ with each run (Consul issue 1244).
+        Generation, time, cause and doubt do not count, nor do the reasons of excluded instances: they quote
+        the output of checks, which may differ with each run (Consul issue 1244).
         """
         return (
             other is not None
