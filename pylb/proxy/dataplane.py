@@ -132,7 +132,7 @@ class DataPlane:
         return b"%b%08x" % (self._prefix, next(self._numbers))
 
     def _sweep(self) -> None:
-        """Move deadlines on where bytes moved, wake who is late, close backend connections idle for too long."""
+        """Move deadlines on where bytes moved, wake who is late, close what was idle for too long."""
         now = monotonic()
         late = []
         for client in self.connections:

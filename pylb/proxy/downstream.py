@@ -27,7 +27,7 @@ log = logging.getLogger("pylb.proxy")
 LINGER = 2.0
 """Seconds that a refused client gets to read the answer while what it still sends is thrown away.
 
-Closing at once would make the kernel send a reset, which can destroy the answer on its way (RFC 9112, 9.6)."""
+Closing at once would make the kernel send a reset, and destroy the answer on its way (RFC 9112 §9.6)."""
 
 RETRY_AFTER = 1
 """Seconds after which a client may try again when no backend could take its request."""

@@ -4,8 +4,8 @@ Back-pressure, in one place: when a stream's write buffer is full, the transport
 the stream that fills it stops being read; when it has drained, reading goes on. So at most one write buffer
 and one read per direction are held in memory, whatever the size of a body.
 
-There is one coroutine per client connection, and no task: `await EVENT` parks it, `Downstream.wake` runs it on
-from where it stands. Whoever waits looks at the facts again afterwards, so a wake-up too many is harmless.
+There is one coroutine per client connection, and no task: `await EVENT` parks it, `Downstream.wake` runs it
+on from where it stands. Whoever waits looks at the facts again afterwards, so a wake-up too many is harmless.
 """
 
 from __future__ import annotations

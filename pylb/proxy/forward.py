@@ -29,9 +29,10 @@ from pylb.observe.record import Record
 from pylb.policy.backend import Backend
 from pylb.policy.lease import Lease
 from pylb.policy.retry import IDEMPOTENT, is_stale, may_retry
+from pylb.proxy.connect import connect
 from pylb.proxy.flow import EVENT, Pump
 from pylb.proxy.tunnel import tunnel
-from pylb.proxy.upstream import Upstream, connect, reuse
+from pylb.proxy.upstream import Upstream, reuse
 
 if TYPE_CHECKING:
     from pylb.proxy.downstream import Downstream

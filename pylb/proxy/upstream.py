@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import select
-from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-from pylb.errors import Fault, Phase, ProxyError
 from pylb.http1.parser import Request
 from pylb.http1.writer import request_head
 from pylb.policy.backend import Backend, State
-from pylb.proxy.flow import EVENT, Pump, Stream
+from pylb.proxy.flow import Pump, Stream
 
 if TYPE_CHECKING:
     from pylb.proxy.downstream import Downstream
@@ -24,16 +22,24 @@ class Upstream(Stream):
     of a response. So no response can be taken for the answer to another request.
     """
 
-    __slots__ = ("backend", "broken", "client", "idle_since", "reusable")
+    __slots__ = ("backend", "broken", "client", "idle_since", "made", "reusable")
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, client: Downstream) -> None:
         super().__init__()
         self.backend = backend
-        self.client: Downstream | None = None
+        self.client: Downstream | None = client
+        self.made = False
+        """Whether the loop has made a transport for it."""
         self.idle_since = 0.0
         self.reusable = True
         self.broken = False
         """Whether the connection ended by an error: then its end is not the end of anything it carried."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.made = True
+        if self.client is not None:
+            self.client.wake()
 
     def data_received(self, data: bytes) -> None:
         if self.pump is not None:
@@ -104,42 +110,6 @@ def reuse(backend: Backend, client: Downstream, *, careful: bool) -> Upstream | 
         upstream.client = client
         return upstream
     return None
-
-
-async def connect(backend: Backend, client: Downstream, timeout: float) -> Upstream:
-    """Open a connection for `client`.
-
-    Args:
-        backend: where to.
-        client: whose coroutine waits.
-        timeout: seconds.
-
-    Raises:
-        ProxyError: refused, unreachable, too slow, or the client left meanwhile.
-    """
-    endpoint = backend.endpoint
-    upstream = Upstream(backend)
-    loop = asyncio.get_running_loop()
-    task = loop.create_task(loop.create_connection(lambda: upstream, endpoint.address, endpoint.port))
-    task.add_done_callback(client.woken)
-    client.arm(monotonic(), timeout)
-    try:
-        while not task.done():
-            if client.lost:
-                raise ProxyError(Phase.CONNECT, Fault.CLIENT, "the client left")
-            if client.expired:
-                raise ProxyError(
-                    Phase.CONNECT, Fault.UPSTREAM_TIMEOUT, f"{backend.name} did not accept in {timeout:g} s"
-                )
-            await EVENT
-        task.result()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ProxyError(Phase.CONNECT, Fault.UPSTREAM, f"{backend.name}: {reason}") from error
-    finally:
-        task.cancel()
-    upstream.client = client
-    return upstream
 
 
 def close_idle(backend: Backend, before: float = float("inf")) -> None:

@@ -1,9 +1,8 @@
 """The data plane is tested on the loop that it runs on."""
 
-import pytest
 import uvloop
 
 
-@pytest.fixture
-def event_loop_policy():
-    return uvloop.EventLoopPolicy()
+def pytest_asyncio_loop_factories():
+    """Every test here runs on uvloop."""
+    return {"uvloop": uvloop.new_event_loop}

@@ -53,7 +53,7 @@ async def test_a_refused_connection_sends_the_request_elsewhere_whatever_its_met
         for _ in range(4):
             client = (await stage.client()).send(request_bytes)
             assert (await client.answer())[2] == b"hello"
-        assert {len(record.attempts) for record in stage.records} == {1, 2}
+        assert 2 in {len(record.attempts) for record in stage.records}
         assert endings(stage) == [("--", 200)] * 4
 
 

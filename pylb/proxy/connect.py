@@ -1,0 +1,158 @@
+"""Opening a connection to a backend, without a task and in as few turns of the loop as can be.
+
+On a busy loop every turn costs milliseconds, and `loop.create_connection` in a task takes five of them. Here
+the kernel is asked to connect at once, and what is left is one turn until it has, and one until the loop calls
+`connection_made`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Coroutine, Sequence
+from errno import EINPROGRESS
+from functools import lru_cache
+from ipaddress import ip_address
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from pylb.errors import Fault, Phase, ProxyError
+from pylb.policy.backend import Backend
+from pylb.proxy.flow import EVENT
+from pylb.proxy.upstream import Upstream
+
+if TYPE_CHECKING:
+    from pylb.proxy.downstream import Downstream
+
+Place = tuple[int, Any]
+"""An address family, and an address in it as the kernel takes it."""
+
+
+async def connect(backend: Backend, client: Downstream, timeout: float) -> Upstream:
+    """Open a connection for `client`.
+
+    Args:
+        backend: where to.
+        client: whose coroutine waits.
+        timeout: seconds, for all of it.
+
+    Raises:
+        ProxyError: refused, unreachable, too slow, or the client left meanwhile.
+    """
+    client.arm(monotonic(), timeout)
+    endpoint = backend.endpoint
+    try:
+        places = literal(endpoint.address, endpoint.port)
+        if not places:
+            places = await _look_up(endpoint.address, endpoint.port, client, backend)
+        for place in places:
+            reached = socket.socket(place[0], socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            try:
+                await _reach(reached, place, client, backend)
+                return await _adopt(reached, client, backend)
+            except OSError:
+                reached.close()
+                if place is places[-1]:
+                    raise
+            except BaseException:
+                reached.close()
+                raise
+        raise OSError("the name has no address")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ProxyError(Phase.CONNECT, Fault.UPSTREAM, f"{backend.name}: {reason}") from error
+
+
+@lru_cache(maxsize=4096)
+def literal(host: str, port: int) -> Sequence[Place]:
+    """Where a host is that is written as an IP address; nothing for a name."""
+    try:
+        version = ip_address(host).version
+    except ValueError:
+        return ()
+    if version == 4:
+        return ((socket.AF_INET, (host, port)),)
+    return tuple(
+        (family, place) for family, *_, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    )
+
+
+async def _look_up(host: str, port: int, client: Downstream, backend: Backend) -> Sequence[Place]:
+    """The addresses of a name, asked for anew each time: names move."""
+    loop = asyncio.get_running_loop()
+    asking = loop.create_task(loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    asking.add_done_callback(client.woken)
+    try:
+        while not asking.done():
+            _look_on(client, backend)
+            await EVENT
+        return [(family, place) for family, *_, place in asking.result()]
+    finally:
+        asking.cancel()
+
+
+async def _reach(reached: socket.socket, place: Place, client: Downstream, backend: Backend) -> None:
+    """Let the kernel connect."""
+    reached.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    error = reached.connect_ex(place[1])
+    if error == EINPROGRESS:
+        loop = asyncio.get_running_loop()
+        settled: list[bool] = []
+
+        def settle() -> None:
+            settled.append(True)
+            client.wake()
+
+        loop.add_writer(reached, settle)
+        try:
+            while not settled:
+                _look_on(client, backend)
+                await EVENT
+        finally:
+            loop.remove_writer(reached)
+        error = reached.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if error:
+        raise OSError(error, os.strerror(error))
+
+
+async def _adopt(reached: socket.socket, client: Downstream, backend: Backend) -> Upstream:
+    """Make a transport of a connected socket; the loop calls `connection_made` on its next turn."""
+    upstream = Upstream(backend, client)
+    opening = asyncio.get_running_loop().create_connection(lambda: upstream, sock=reached)
+    _advance(opening, upstream)
+    try:
+        while not upstream.made:
+            if upstream.lost:
+                raise OSError("the connection was lost at once")
+            _look_on(client, backend)
+            await EVENT
+    except BaseException:
+        opening.close()
+        raise
+    return upstream
+
+
+def _advance(opening: Coroutine[Any, Any, Any], upstream: Upstream) -> None:
+    """Run the loop's coroutine on to its next future. A task would do the same, one turn later each time."""
+    try:
+        waiter: asyncio.Future[Any] = opening.send(None)
+    except StopIteration:
+        return
+    except OSError as error:
+        upstream.connection_lost(error)
+        return
+    waiter.add_done_callback(lambda _: _advance(opening, upstream))
+
+
+def _look_on(client: Downstream, backend: Backend) -> None:
+    """Whether it is still worth waiting.
+
+    Raises:
+        ProxyError: it is not.
+    """
+    if client.lost:
+        raise ProxyError(Phase.CONNECT, Fault.CLIENT, "the client left")
+    if client.expired:
+        waited = f"{backend.name} did not accept within {client.patience:g} s"
+        raise ProxyError(Phase.CONNECT, Fault.UPSTREAM_TIMEOUT, waited)
