@@ -28,7 +28,6 @@ import aiohttp
 import consul
 import consul.aio
 import orjson
-from yarl import URL
 
 T = TypeVar("T")
 
@@ -238,7 +237,7 @@ class HTTPClient(consul.aio.HTTPClient):  # type: ignore[misc]  # py-consul carr
                 asyncio.timeout(deadline),
                 self._session.request(
                     method,
-                    URL(uri, encoded=True),
+                    uri,
                     headers=headers,
                     data=data,
                     allow_redirects=False,

@@ -111,7 +111,6 @@ class Guard:
         """The registry cannot be asked: until it answers nothing is let go, and then it is in doubt."""
         self._lost = error
         self.due = inf
-        self.held = {key: replace(held, why=Why.DOUBT) for key, held in self.held.items()}
 
     def judge(self, seen: Snapshot, now: float) -> Snapshot:
         """Return what to go by: `seen`, and with it what is kept.

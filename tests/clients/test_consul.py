@@ -73,6 +73,13 @@ async def test_the_query_names_what_is_asked_for_and_never_passing(scripted, con
     assert scripted.requests[0].path == "/v1/health/service/web"
 
 
+async def test_odd_names_arrive_as_they_are(scripted, connect):
+    scripted.then(Answer())
+    await connect(datacenter="ü 1").service_health("we b?ä%41", tags=["a+b&c=d%20"])
+    assert scripted.requests[0].path == "/v1/health/service/we b?ä%41"
+    assert scripted.queries == [{"tag": "a+b&c=d%20", "dc": "ü 1"}]
+
+
 @pytest.mark.parametrize(
     ("settings", "call", "parameters"),
     [

@@ -192,6 +192,14 @@ def test_an_address_that_is_registered_anew_replaces_the_held_one(guard):
     assert guard.judge(again, NOW + 1) is again
 
 
+def test_an_instance_that_is_registered_anew_elsewhere_replaces_the_held_one(guard):
+    guard.lost_contact("refused")
+    guard.judge(snapshot(), NOW)
+    moved = Snapshot("web", (endpoint(1, port=81), endpoint(2, port=82), endpoint(3, port=83)))
+    assert guard.judge(moved, NOW + 1) is moved
+    assert guard._guards["flap_absorbed"] == 3
+
+
 def test_single_critical_instances_can_be_given_some_grace():
     guard = Guard(Counter(), critical_grace=3.0)
     guard.judge(snapshot(1, 2, 3), NOW)

@@ -233,9 +233,10 @@ async def test_what_was_kept_is_let_go_in_time_without_another_answer(run):
 async def test_nothing_is_let_go_while_the_registry_cannot_be_asked(run):
     guard = Guard(WatchStatus("web").guards, empty_guard=0.03)
     loop = asyncio.get_running_loop()
-    _, delivered, provider = run(snapshot(1), snapshot(critical=[1]), OSError(), guard=guard, clock=loop.time)
+    doubtful = snapshot(1, 2, doubt="stale")
+    _, delivered, provider = run(snapshot(1, 2, 3), doubtful, OSError(), guard=guard, clock=loop.time)
     await read(provider)
-    end = loop.time() + 0.08
+    end = loop.time() + 0.12
     await until(lambda: loop.time() > end)
     assert len(delivered) == 1
 

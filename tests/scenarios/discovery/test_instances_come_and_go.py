@@ -3,6 +3,8 @@
 import statistics
 import time
 
+import pytest
+
 from tests.until import until
 
 
@@ -80,6 +82,7 @@ async def test_the_output_of_a_check_is_no_change(consul, observe):
     await web.put("catalog/deregister", Node="n")
 
 
+@pytest.mark.slow
 async def test_two_hundred_changes_in_a_row_are_followed_one_by_one(consul, observe):
     """The bucket that slows down empty answers must never slow down a change."""
     web = await observe(consul, "busy")
