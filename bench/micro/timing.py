@@ -8,7 +8,7 @@ from typing import Any
 
 def calls(benchmark: Any, step: Callable[[], object]) -> None:
     """Time a step of the hot path, microseconds at most; the figures are per call."""
-    benchmark.pedantic(step, rounds=100, iterations=1_000, warmup_rounds=2)
+    benchmark.pedantic(step, rounds=200, iterations=1_000, warmup_rounds=2)
 
 
 def changes(benchmark: Any, step: Callable[[], object]) -> None:

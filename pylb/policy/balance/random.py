@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect
 from collections.abc import Sequence
 from itertools import accumulate
+from math import inf
 from random import Random
 
 from pylb.policy.backend import Backend
@@ -13,28 +14,42 @@ from pylb.policy.backend import Backend
 class RandomChoice:
     """Each pick independent of the last, in proportion to weight.
 
-    The backends' shares lie side by side on a line, and a pick is a random point on it. Equal weights, the
-    usual case, need no look-up for whose share that is: it saves half of the time in a pool of thousands.
+    Equal weights, the usual case, need no more than a random place. Else the backends' shares lie side by
+    side on a line, and a pick is a random point on it. Whose share the point lies in is looked up in a table
+    with as many cells as there are backends: it names the share in which a cell begins, and on average no more
+    than one other begins in the same cell (Chen and Asau's guide table). So it costs much the same for ten
+    thousand backends as for ten, where a binary search takes longer and longer.
     """
 
-    __slots__ = ("_backends", "_equal", "_random", "_starts", "_total")
+    __slots__ = ("_backends", "_cells", "_equal", "_guide", "_random", "_starts", "_total")
 
     def __init__(self, backends: Sequence[Backend], rng: Random) -> None:
         weights = [backend.weight for backend in backends]
-        *starts, total = accumulate(weights, initial=0.0)
         self._backends = tuple(backends)
         self._random = rng.random
-        self._starts = starts
-        """Where each share begins; the last one ends at the total."""
-        self._total = total
         self._equal = len(weights) if len(weights) > 1 and min(weights) == max(weights) else 0
         """How many there are, if they are equal and there is a choice."""
+        *starts, self._total = accumulate(weights, initial=0.0)
+        self._starts = [*starts, inf]
+        """Where each share begins. None begins after the last one, so rounding cannot lead beyond it."""
+        width = self._total / (len(weights) or 1)
+        self._guide = [bisect(starts, cell * width) - 1 for cell in range(len(weights) + 1)]
+        self._cells = 1 / (width or 1)
+        """Cells per unit of weight."""
 
     def pick(self) -> Backend:
         """A random backend."""
         if self._equal:
             return self._backends[int(self._random() * self._equal)]
-        return self._backends[bisect(self._starts, self._random() * self._total) - 1]
+        return self._backends[self._owner(self._random() * self._total)]
+
+    def _owner(self, point: float) -> int:
+        """Whose share `point` lies in."""
+        starts = self._starts
+        place = self._guide[int(point * self._cells)]
+        while starts[place + 1] <= point:
+            place += 1
+        return place
 
 
 class RandomTwo(RandomChoice):
@@ -56,9 +71,8 @@ class RandomTwo(RandomChoice):
             other = int(random() * (equal - 1))
             first, second = backends[one], backends[other if other < one else other + 1]
         else:
-            starts, total = self._starts, self._total
-            one = bisect(starts, random() * total) - 1
+            one = self._owner(random() * self._total)
             first = backends[one]
-            point = random() * (total - first.weight)
-            second = backends[bisect(starts, point if point < starts[one] else point + first.weight) - 1]
+            point = random() * (self._total - first.weight)
+            second = backends[self._owner(point if point < self._starts[one] else point + first.weight)]
         return second if second.load < first.load else first
