@@ -115,14 +115,15 @@ class Pump:
         pieces = [head]
         if self.kept:
             pieces += map(chunk, self.kept) if self.chunked else self.kept
-        data, self.source.inbox = self.source.inbox, b""
-        if not self.done:
+        if self.done:
+            if self.chunked:
+                pieces.append(last_chunk(self.decoder.trailers))
+        else:
             self.source.pump = self
+            data, self.source.inbox = self.source.inbox, b""
             pieces += self._take(data)
-        elif self.chunked:
-            pieces.append(last_chunk(self.decoder.trailers))
         sink.transport.write(b"".join(pieces))
-        self._pace()
+        self._settle()
 
     def feed(self, data: bytes) -> None:
         """Bytes arrived at the source."""
@@ -134,13 +135,15 @@ class Pump:
         pieces = self._take(data)
         if pieces:
             sink.transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        if self.done or self.error:
+            self._settle()
 
     def finish(self) -> None:
         """The source closed, and that was the end of the body (RFC 9112 §6.3, rule 8)."""
         if self.chunked and self.sink is not None:
             self.sink.transport.write(last_chunk())
-        self.decoder.done = True
-        self._end()
+        self.done = True
+        self._settle()
 
     def detach(self) -> None:
         """Let go of the sink: it failed, or it has answered without wanting the rest."""
@@ -171,7 +174,6 @@ class Pump:
             payload = decoder.feed(data) if data else b""
         except ProxyError as error:
             self.error = error
-            self._stop()
             return []
         pieces = []
         if payload:
@@ -181,7 +183,8 @@ class Pump:
         if decoder.done:
             if self.chunked:
                 pieces.append(last_chunk(decoder.trailers))
-            self._end()
+            self.done = True
+            self.source.inbox = decoder.rest
         return pieces
 
     def _keep(self, payload: bytes) -> None:
@@ -190,21 +193,19 @@ class Pump:
             if self.moved > REPLAY_LIMIT:
                 self.kept = None
 
-    def _pace(self) -> None:
-        """Read the source only as fast as the sink takes it."""
-        if self.sink is not None and self.sink.choked:
+    def _settle(self) -> None:
+        """Once all that there is has been written: let go of the streams, or slow the source down.
+
+        Only now may the coroutine run on: what it writes comes after the body, not before its last piece.
+        """
+        sink = self.sink
+        if self.done or self.error:
+            self.source.pump = None
+            if sink is not None:
+                sink.filler = None
+            self.source.resume()
+            self.client.wake()
+        elif sink is not None and sink.choked:
             self.source.pause()
         else:
             self.source.resume()
-
-    def _end(self) -> None:
-        self.done = True
-        self.source.inbox = self.decoder.rest
-        self._stop()
-
-    def _stop(self) -> None:
-        self.source.pump = None
-        if self.sink is not None:
-            self.sink.filler = None
-        self.source.resume()
-        self.client.wake()

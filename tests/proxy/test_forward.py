@@ -245,3 +245,18 @@ async def test_server_sent_events_flow_at_once():
         assert await client.reader.readexactly(14) == b"9\r\ndata: 1\n\n\r\n"
         more.set()
         assert await client.reader.readexactly(14) == b"9\r\ndata: 2\n\n\r\n"
+
+
+async def test_the_last_piece_of_a_body_is_written_before_the_connection_closes():
+    async def handle(reader, writer):
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+        await writer.drain()
+        await asyncio.sleep(0)
+        writer.write(b"world")
+
+    async with Stage() as stage:
+        await stage.origin(handle)
+        for _ in range(20):
+            client = (await stage.client()).send(b"GET / HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n")
+            assert (await client.rest()).endswith(b"\r\n\r\nhelloworld")
