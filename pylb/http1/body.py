@@ -7,14 +7,47 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from pylb.errors import ProxyError
 from pylb.http1 import grammar
 from pylb.http1.limits import MAX_CHUNK_EXTENSIONS, MAX_CHUNK_LINE, MAX_TRAILERS
 
-_EXTENSION = rb"[\t ]*+;[\t ]*+[\t\x20-\x7e\x80-\xff]*+"
-_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(" + _EXTENSION + rb")?")
+
+@dataclass(frozen=True, slots=True)
+class _Framing:
+    """What stands between payloads.
+
+    Args:
+        whole: all of it.
+        begun: what it may look like while some of it has not arrived.
+        limit: its length in bytes.
+        expected: its name, for who got it wrong.
+    """
+
+    whole: re.Pattern[bytes]
+    begun: re.Pattern[bytes]
+    limit: int
+    expected: str
+
+
+_SIZE = rb"[0-9A-Fa-f]{1,15}+"
+"""Below 2^60. No sign, no `0x`, no underscore, all of which `int(x, 16)` would take."""
+_SIZE_LINE = rb"(%b)([\t ]*+;%b|)\r\n" % (_SIZE, grammar.VALUE)
+_SIZE_LINE_BEGUN = rb"(?:%b(?:[\t ]*+;%b\r?|[\t ]++|\r|)|)" % (_SIZE, grammar.VALUE)
+
+_FIRST_SIZE = _Framing(
+    re.compile(_SIZE_LINE), re.compile(_SIZE_LINE_BEGUN), MAX_CHUNK_LINE, "hexadecimal digits and CRLF"
+)
+_NEXT_SIZE = _Framing(
+    re.compile(rb"\r\n%b" % _SIZE_LINE),
+    re.compile(rb"\r|\r\n%b" % _SIZE_LINE_BEGUN),
+    MAX_CHUNK_LINE,
+    "CRLF after a chunk, hexadecimal digits, and CRLF",
+)
+_TRAILERS = _Framing(grammar.TRAILERS, grammar.TRAILERS_BEGUN, MAX_TRAILERS, "trailers and an empty line")
+
 _NEVER_TRAILS = grammar.without(
     rb"authorization",
     rb"cache-control",
@@ -28,8 +61,10 @@ _NEVER_TRAILS = grammar.without(
     rb"max-forwards",
     rb"proxy",
     rb"set-cookie",
+    grammar.REQUEST_ID,
     *grammar.FORWARDED,
     *grammar.HOP_BY_HOP,
+    *grammar.LOOKALIKES,
 )
 """Framing, routing, authentication and request modifiers must not arrive late (RFC 9110 §6.5.1)."""
 
@@ -62,6 +97,7 @@ class Sized:
         self.trailers = b""
 
     def feed(self, data: bytes) -> bytes:
+        """See `Decoder.feed`."""
         self.remaining -= len(data)
         if self.remaining > 0:
             return data
@@ -85,6 +121,7 @@ class UntilClose:
         self.trailers = b""
 
     def feed(self, data: bytes) -> bytes:
+        """See `Decoder.feed`."""
         return data
 
 
@@ -95,7 +132,7 @@ class Chunked:
         error: makes the exception for broken framing: `refused` or `bad_response`.
     """
 
-    __slots__ = ("_buffer", "_error", "_extensions", "_remaining", "_state", "done", "rest", "trailers")
+    __slots__ = ("_begun", "_error", "_extensions", "_next", "_remaining", "done", "rest", "trailers")
 
     def __init__(self, error: Callable[[str], ProxyError]) -> None:
         self.done = False
@@ -103,81 +140,60 @@ class Chunked:
         self.trailers = b""
         """Field lines, each with its CRLF, that may be passed on after the last chunk."""
         self._error = error
-        self._buffer = b""
         self._remaining = 0
+        """Bytes of the current chunk's payload that are still to come."""
+        self._next = _FIRST_SIZE
+        """What comes after them."""
+        self._begun = b""
+        """What is there of it."""
         self._extensions = 0
-        self._state = self._size
 
     def feed(self, data: bytes) -> bytes:
-        if self._state == self._payload and self._remaining > len(data):
-            self._remaining -= len(data)  # The inside of a large chunk: nothing to look at.
+        """See `Decoder.feed`."""
+        if self._remaining > len(data):  # The inside of a large chunk: nothing to look at.
+            self._remaining -= len(data)
             return data
-        self._buffer += data
-        pieces: list[bytes] = []
-        while self._state(pieces):
-            pass
+        data, self._begun = self._begun + data, b""
+        pieces = []
+        position = 0
+        while position < len(data) and not self.done:
+            if self._remaining:
+                piece = data[position : position + self._remaining]
+                pieces.append(piece)
+                position += len(piece)
+                self._remaining -= len(piece)
+                continue
+            match = self._next.whole.match(data, position)
+            if match is None:
+                self._begun = self._check(data[position:])
+                break
+            self._understand(match)
+            position = match.end()
+        if self.done:
+            self.rest = data[position:]
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    # Each state consumes what it can of the buffer and says whether another look is worth it.
+    def _check(self, begun: bytes) -> bytes:
+        """The same, if it can become what is to come next."""
+        if len(begun) > self._next.limit or self._next.begun.fullmatch(begun) is None:
+            raise self._error(f"{begun[:40]!r} in a chunked body, expected {self._next.expected}")
+        return begun
 
-    def _size(self, pieces: list[bytes]) -> bool:  # noqa: ARG002
-        end = self._buffer.find(b"\r\n")
-        if end < 0:
-            if len(self._buffer) > MAX_CHUNK_LINE or b"\n" in self._buffer:
-                raise self._error(
-                    f"chunk size line {self._buffer[:40]!r}, expected hexadecimal digits and CRLF"
-                )
-            return False
-        match = _SIZE.fullmatch(self._buffer, 0, end)
-        if match is None or end > MAX_CHUNK_LINE:
+    def _understand(self, match: re.Match[bytes]) -> None:
+        """Take in a whole piece of framing."""
+        if match.end() - match.start() > self._next.limit:
             raise self._error(
-                f"chunk size line {self._buffer[: min(end, 40)]!r}, expected hexadecimal digits"
+                f"more than {self._next.limit} bytes of framing, expected {self._next.expected}"
             )
-        self._extensions += len(match[2] or b"")
+        if self._next is _TRAILERS:
+            self.trailers = _NEVER_TRAILS.sub(b"", b"\n" + match[1])[1:]
+            self.done = True
+            return
+        self._remaining = int(match[1], 16)
+        self._extensions += len(match[2])
         if self._extensions > MAX_CHUNK_EXTENSIONS:
             raise self._error(f"chunk extensions of more than {MAX_CHUNK_EXTENSIONS} bytes")
-        self._remaining = int(match[1], 16)
-        self._buffer = self._buffer[end + 2 :]
-        self._state = self._payload if self._remaining else self._trailers
-        return True
-
-    def _payload(self, pieces: list[bytes]) -> bool:
-        piece = self._buffer[: self._remaining]
-        if piece:
-            pieces.append(piece)
-            self._remaining -= len(piece)
-            self._buffer = self._buffer[len(piece) :]
-        if self._remaining:
-            return False
-        self._state = self._end_of_chunk
-        return True
-
-    def _end_of_chunk(self, pieces: list[bytes]) -> bool:  # noqa: ARG002
-        if not b"\r\n".startswith(self._buffer[:2]):
-            raise self._error(f"{self._buffer[:2]!r} after a chunk, expected CRLF")
-        if len(self._buffer) < 2:
-            return False
-        self._buffer = self._buffer[2:]
-        self._state = self._size
-        return True
-
-    def _trailers(self, pieces: list[bytes]) -> bool:  # noqa: ARG002
-        if self._buffer.startswith(b"\r\n"):
-            end = 2
-        else:
-            end = self._buffer.find(b"\r\n\r\n") + 4
-            if end < 4 and (len(self._buffer) > MAX_TRAILERS or b"\n\n" in self._buffer):
-                raise self._error("a trailer section that is too long or does not end in an empty line")
-            if end < 4:
-                return False
-            section = self._buffer[:end]
-            if len(section) > MAX_TRAILERS or grammar.TRAILERS.fullmatch(section) is None:
-                raise self._error(f"trailers {section[:40]!r}, expected field lines")
-            self.trailers = _NEVER_TRAILS.sub(b"", b"\n" + section[:-2])[1:]
-        self.rest = self._buffer[end:]
-        self._buffer = b""
-        self.done = True
-        return False
+        self._next = _NEXT_SIZE if self._remaining else _TRAILERS
 
 
 def chunk(payload: bytes) -> bytes:

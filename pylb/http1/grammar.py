@@ -1,50 +1,69 @@
-"""The grammar of heads as regular expressions (RFC 9110 §5, RFC 9112 §2-5).
+r"""The grammar of heads as regular expressions (RFC 9110 §5, RFC 9112 §2-5).
 
 One strict pattern decides over a whole head at once, in C. It has no optional white space where the RFC has
-none, no bare CR or LF, no folding; so the lines of a head that matched can be passed on as they stand. Only
-fields with a meaning for a proxy are then looked at one by one; `FIELDS` finds them, and nothing else.
+none, no bare CR or LF, no folding; so the lines of a head that matched can be passed on as they stand.
 
-Possessive quantifiers (`++`, `*+`) keep every match linear: no input can make the patterns backtrack.
+There are two patterns for each kind of head. `USUAL_REQUEST` and `USUAL_RESPONSE` match what most software
+sends: heads in which nothing concerns a proxy but `Host`, `Content-Length` and `Connection: keep-alive`, each
+once and written plainly. `REQUEST` and `RESPONSE` match every valid head; the parser then looks at the
+special fields one by one. What the first pattern matches, the second way understands the same, only later.
+
+Matching is linear in the length of the head: single characters repeat possessively (`++`, `*+`), whole lines
+repeat such that no two alternatives begin alike, so backtracking over a line fails at its first byte.
+Two constructs are avoided because they are wrong in some Python from 3.11 on:
+
+- a possessive repeat of a group: before 3.11.5 (Debian 12 has 3.11.2) it may go on in the middle of what its
+  last, failed round consumed (CPython gh-106052), and so accept what the pattern does not;
+- a captured group inside a repeated one: the engine can lose track of where it began.
 """
 
 from __future__ import annotations
 
 import re
+from string import ascii_letters
 
-TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+_TOKEN_MARKS = rb"!#$%&'*+\-.^_`|~0-9"
+_TOKEN_CHAR = rb"[%bA-Za-z]" % _TOKEN_MARKS
+TOKEN = _TOKEN_CHAR + rb"++"
 VALUE = rb"[\t\x20-\x7e\x80-\xff]*+"
-LINES = rb"(\n(?:" + TOKEN + rb":" + VALUE + rb"\r\n)*+)"
-"""All field lines, with the line feed that ends the start line in front, so that each begins with one."""
-
-REQUEST = re.compile(rb"(" + TOKEN + rb") ([!\"$-~\x80-\xff]++) HTTP/1\.([01])\r" + LINES + rb"\r\n")
-"""method, target (no `#`: fragments are never sent), minor version, field lines."""
-
-RESPONSE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: (" + VALUE + rb"))?\r" + LINES + rb"\r\n")
-"""minor version, status, reason, field lines."""
-
-TRAILERS = re.compile(rb"(?:" + TOKEN + rb":" + VALUE + rb"\r\n)*+\r\n")
+_TARGET_CHAR = rb"[!\"$-~\x80-\xff]"
+"""Visible characters and not `#`, since fragments are never sent. It is more than RFC 3986 allows: browsers
+send `|`, curl raw UTF-8; backends cope with them, and nothing in them can be mistaken for framing."""
 
 HOST = re.compile(
-    rb"(?:\[[0-9A-Fa-f:.]++\]|(?:[0-9A-Za-z\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})++)(?::[0-9]{0,5}+)?"
+    rb"(?:\[[0-9A-Fa-f:.]++\]|(?:[0-9A-Za-z\-._~!$&'()*+;=]++|%[0-9A-Fa-f]{2})+)(?::[0-9]{0,5})?"
 )
-"""`uri-host [ ":" port ]` of RFC 3986 §3.2.2, without IPvFuture."""
+"""`uri-host [ ":" port ]` of RFC 3986 §3.2.2. No IPvFuture, no empty name (RFC 9110 §4.2.1), and no comma: no
+name has one, and X-Forwarded-Host, which repeats it, is read as a list."""
 
-ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*+)([/?].*+)?", re.DOTALL)
-"""Absolute-form of a request target: authority, path and query."""
+_USUAL_HOST = rb"[0-9A-Za-z\-._]++(?::[0-9]{1,5}|)"
+_LENGTH = rb"0|[1-9][0-9]{0,17}"
+LENGTH = re.compile(_LENGTH)
+"""Content-Length: below 10^18, so that it fits in 63 bits everywhere. A leading zero means octal to some
+(`strtol` with base 0), so it is as ambiguous as `0x`."""
 
+ABSOLUTE = re.compile(rb"((?i:https?))://([^/?]*+)([^?]*+)(.*)", re.DOTALL)
+"""Absolute-form of a request target: scheme, authority, path, query with its question mark."""
 
-def fields(*names: bytes) -> re.Pattern[bytes]:
-    """A pattern that finds the lines of these fields, case-insensitively: (name, value) per match.
+_SEPARATOR = rb"[!#$%&'*+\-.^_`|~]"
+"""What CGI, WSGI and their like may all turn into `_`, so that two fields become one variable."""
 
-    The names may be patterns themselves. The class of first letters in front is a shortcut: most lines of most
-    heads fail there, after one comparison.
-    """
-    first = b"".join(sorted({n[:1].lower() + n[:1].upper() for n in names}))
-    return re.compile(rb"\n(?=[" + first + rb"])((?i:" + b"|".join(names) + rb")):[\t ]*+([^\r]*+)")
+FORWARDED = (
+    rb"x%bforwarded%b%b" % (_SEPARATOR, _SEPARATOR, TOKEN),
+    rb"x%breal%bip" % (_SEPARATOR, _SEPARATOR),
+    rb"forwarded",
+)
+"""What tells a backend where a client is, in every spelling (traefik strips underscores too)."""
 
+FORGED = (
+    rb"x-forwarded-(?:for|proto|host|port)",
+    rb"x-real-ip",
+    rb"x(?!-forwarded-)%bforwarded%b%b" % (_SEPARATOR, _SEPARATOR, TOKEN),
+    rb"x(?!-real-ip)%breal%bip" % (_SEPARATOR, _SEPARATOR),
+)
+"""Of those, what even a trusted peer does not pass on: what pylb writes itself, and the odd spellings."""
 
-FORWARDED = (rb"x[-_]forwarded[-_][\w-]++", rb"x[-_]real[-_]ip", rb"forwarded")
-"""What tells a backend where a client is; underscores too: CGI and WSGI make no difference (traefik strips both)."""
+REQUEST_ID = rb"x%brequest%bid" % (_SEPARATOR, _SEPARATOR)
 
 HOP_BY_HOP = (
     rb"connection",
@@ -59,13 +78,117 @@ HOP_BY_HOP = (
 )
 """Fields that end at the next hop, whether `Connection` names them or not (RFC 9110 §7.6.1)."""
 
-REQUEST_FIELDS = fields(
-    rb"host", rb"content-length", rb"expect", rb"x[-_]request[-_]id", rb"proxy", *FORWARDED, *HOP_BY_HOP
+LOOKALIKES = (rb"content(?!-)%blength" % _SEPARATOR, rb"transfer(?!-)%bencoding" % _SEPARATOR)
+"""Fields that a CGI-like backend may take for framing. No honest client sends them."""
+
+_REQUEST_SPECIAL = (
+    *HOP_BY_HOP,
+    *FORWARDED,
+    *LOOKALIKES,
+    REQUEST_ID,
+    rb"content-length",
+    rb"expect",
+    rb"host",
+    rb"proxy",
 )
-RESPONSE_FIELDS = fields(rb"content-length", *HOP_BY_HOP)
+_RESPONSE_SPECIAL = (*HOP_BY_HOP, rb"content-length")
+
+
+def _initials(names: tuple[bytes, ...]) -> bytes:
+    return b"".join(sorted({name[:1] + name[:1].upper() for name in names}))
+
+
+def _any_case(*names: bytes) -> bytes:
+    """Alternatives for names, grouped by first letter: most lines need one comparison for each group."""
+    rests: dict[bytes, list[bytes]] = {}
+    for name in names:
+        rests.setdefault(name[:1], []).append(name[1:])
+    return b"|".join(
+        rb"[%b%b](?i:%b)" % (initial, initial.upper(), b"|".join(rest))
+        for initial, rest in sorted(rests.items())
+    )
+
+
+def _ordinary(special: tuple[bytes, ...]) -> bytes:
+    """Any number of field lines, none of them with one of these names. Most are told by the first letter."""
+    initials = _initials(special)
+    others = bytes(letter for letter in ascii_letters.encode() if letter not in initials)
+    return rb"(?:[%b%b]%b*+:%b\r\n|(?!(?:%b):)[%b]%b*+:%b\r\n)*" % (
+        _TOKEN_MARKS, others, _TOKEN_CHAR, VALUE,
+        _any_case(*special), initials, _TOKEN_CHAR, VALUE,
+    )  # fmt: skip
+
+
+def _usual(start: bytes, special: tuple[bytes, ...], first: bytes = b"") -> re.Pattern[bytes]:
+    """A head with at most one Content-Length and one `Connection: keep-alive`, in either order.
+
+    Its last groups are the lines before the `Connection`, among them the `length`; the lines after it, among
+    them the `late` length. The lines of the two together are what can be passed on.
+    """
+    ordinary = _ordinary(special)
+    persistent = rb"%b: (?i:keep-alive)\r\n" % _any_case(b"connection")
+    length, late = (
+        rb"%b: (?P<%b>%b)\r\n%b" % (_any_case(b"content-length"), group, _LENGTH, ordinary)
+        for group in (b"length", b"late")
+    )
+    return re.compile(
+        rb"%b\r(\n%b%b(?:%b|))" % (start, ordinary, first and first + ordinary, length)
+        + rb"(?:%b(%b(?:(?(length)(?!))%b|))|)\r\n" % (persistent, ordinary, late)
+    )
+
+
+USUAL_REQUEST = _usual(
+    rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (/%b*+) HTTP/1\.1" % _TARGET_CHAR,
+    _REQUEST_SPECIAL,
+    rb"%b: (%b)\r\n" % (_any_case(b"host"), _USUAL_HOST),
+)
+"""method, target, lines, host, length, more lines, late length. Always HTTP/1.1 and in origin-form."""
+
+USUAL_RESPONSE = _usual(rb"HTTP/1\.1 ([1-5][0-9][0-9])(?: (%b)|)" % VALUE, _RESPONSE_SPECIAL)
+"""status, reason, lines, length, more lines, late length. Always HTTP/1.1."""
+
+BEGINNING = re.compile(_TOKEN_CHAR)
+"""What a request begins with; a TLS record or a PROXY header of version 2 does not."""
+
+_LINES = rb"(\n(?:%b:%b\r\n)*)" % (TOKEN, VALUE)
+"""All field lines, with the line feed that ends the start line in front, so that each begins with one."""
+
+REQUEST = re.compile(rb"(%b) (%b++) HTTP/1\.([01])\r%b\r\n" % (TOKEN, _TARGET_CHAR, _LINES))
+"""method, target, minor version, lines."""
+
+RESPONSE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: (%b)|)\r%b\r\n" % (VALUE, _LINES))
+"""minor version, status, reason, lines."""
+
+TRAILERS = re.compile(rb"((?:%b:%b\r\n)*)\r\n" % (TOKEN, VALUE))
+"""The trailer section of a chunked body: field lines, and the empty line."""
+
+TRAILERS_BEGUN = re.compile(rb"(?:%b:%b\r\n)*(?:\r|%b(?::%b\r?|)|)" % (TOKEN, VALUE, TOKEN, VALUE))
+"""What it may look like while its end has not come."""
+
+
+def fields(*names: bytes) -> re.Pattern[bytes]:
+    """A pattern that finds the lines of these fields, case-insensitively: (name, value) per match."""
+    return re.compile(rb"\n(?=[%b])((?:%b)):[\t ]*+([^\r]*+)" % (_initials(names), _any_case(*names)))
 
 
 def without(*names: bytes) -> re.Pattern[bytes]:
     """A pattern that matches whole lines of these fields, for removal by `sub(b"", lines)`."""
-    first = b"".join(sorted({n[:1].lower() + n[:1].upper() for n in names}))
-    return re.compile(rb"\n(?=[" + first + rb"])(?i:" + b"|".join(names) + rb"):[^\n]*+")
+    return re.compile(rb"\n(?=[%b])(?:%b):[^\n]*+" % (_initials(names), _any_case(*names)))
+
+
+REQUEST_FIELDS = fields(
+    rb"connection",
+    rb"content-length",
+    rb"expect",
+    rb"host",
+    rb"te",
+    rb"trailer",
+    rb"transfer-encoding",
+    rb"upgrade",
+    rb"x-forwarded-(?:for|proto|host|port)",
+    rb"x-real-ip",
+    rb"x-request-id",
+)
+RESPONSE_FIELDS = fields(rb"connection", rb"content-length", rb"trailer", rb"transfer-encoding", rb"upgrade")
+LOOKALIKE = fields(*LOOKALIKES)
+DATE = fields(rb"date")

@@ -1,37 +1,36 @@
 """What pylb adds to a request so that a backend knows where it came from (semantics of traefik and caddy).
 
-A peer that is not trusted has every such field of its own removed; one that is (`--trusted-proxies`) is believed,
-and the chain grows.
+A peer that is not trusted has every such field of its own removed; one that is (`--trusted-proxies`) is
+believed, and the chain grows. Spellings with underscores and the like are never believed: an honest proxy
+does not use them, but may have let them through.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from pylb.http1 import grammar
 
-VIA = b"Via: 1.1 pylb\r\n"
-"""A gateway must name itself to backends (RFC 9110 §7.6.3)."""
+_REWRITTEN = (*grammar.HOP_BY_HOP, rb"content-length", rb"expect", rb"host", rb"proxy", grammar.REQUEST_ID)
+"""Fields that are written anew if at all: those for this hop, for routing and for framing, the request's id,
+and `Proxy`, which CGI programs take for a setting (CVE-2016-5385)."""
 
-STRIP_UNTRUSTED = grammar.without(*grammar.HOP_BY_HOP, *grammar.FORWARDED, rb"proxy", rb"x[-_]request[-_]id")
-"""Hop-by-hop, forged, and `Proxy`, which CGI programs take for a setting (CVE-2016-5385)."""
+STRIP_UNTRUSTED = grammar.without(*_REWRITTEN, *grammar.FORWARDED)
+STRIP_TRUSTED = grammar.without(*_REWRITTEN, *grammar.FORGED)
 
-STRIP_TRUSTED = grammar.without(
-    *grammar.HOP_BY_HOP,
-    rb"x[-_]forwarded[-_](?:for|proto|host|port)",
-    rb"x[-_]real[-_]ip",
-    rb"proxy",
-    rb"x[-_]request[-_]id",
-)
+_NOTHING: Mapping[bytes, bytes] = MappingProxyType({})
 
-_LIST_END = re.compile(rb"[\t ]*+$")
+_ID = re.compile(rb"[0-9A-Za-z\-._~+/=:@]{1,128}")
+"""An X-Request-ID that is kept: short, and nothing in it could mean something to a reader of logs."""
 
 
 class Origin:
     """Where the requests of one client connection come from, as backends are told.
 
     Args:
-        address: the peer's IP address.
+        address: the peer's IP address; empty for a peer on a Unix socket, which has none.
         scheme: `http` or `https`, as the client used it.
         port: the port that the client connected to.
         trusted: whether the peer's own X-Forwarded fields are believed.
@@ -40,45 +39,41 @@ class Origin:
     __slots__ = ("_fixed", "address", "port", "scheme", "strip", "trusted")
 
     def __init__(self, address: str, scheme: str, port: int, *, trusted: bool = False) -> None:
-        self.address = address.split("%", 1)[0]  # A zone means nothing on another host.
+        # A zone means nothing on another host, and an IPv4 address is one however the socket shows it.
+        self.address = address.split("%", 1)[0].removeprefix("::ffff:")
         self.scheme = scheme
         self.port = port
         self.trusted = trusted
         self.strip = STRIP_TRUSTED if trusted else STRIP_UNTRUSTED
-        self._fixed = (
-            f"X-Forwarded-For: {self.address}\r\nX-Forwarded-Proto: {scheme}\r\n"
-            f"X-Forwarded-Port: {port}\r\nX-Real-IP: {self.address}\r\n"
-        ).encode() + VIA
+        self._fixed = self._about_client(_NOTHING)
 
-    def lines(self, host: bytes, fields: list[tuple[bytes, bytes]]) -> bytes:
-        """The field lines to add: X-Forwarded-For, -Proto, -Port, -Host, X-Real-IP, Via.
+    def lines(self, host: bytes, fields: Mapping[bytes, bytes]) -> bytes:
+        """The field lines to add: X-Forwarded-For, -Proto, -Port, -Host, X-Real-IP.
 
         Args:
             host: what the client asked for.
-            fields: what its request said itself; read only if it is trusted.
+            fields: what its request said itself, by name in lower case; read only if it is trusted.
         """
-        if not self.trusted:
-            return b"%bX-Forwarded-Host: %b\r\n" % (self._fixed, host) if host else self._fixed
-        said: dict[bytes, bytes] = {}
-        for name, value in fields:
-            key = name.lower().replace(b"_", b"-")
-            value = _LIST_END.sub(b"", value)
-            said[key] = said[key] + b", " + value if key == b"x-forwarded-for" and key in said else value
-        address = self.address.encode()
-        chain = said.get(b"x-forwarded-for")
-        return b"".join((
-            b"X-Forwarded-For: ", chain + b", " + address if chain else address,
-            b"\r\nX-Forwarded-Proto: ", said.get(b"x-forwarded-proto", self.scheme.encode()),
-            b"\r\nX-Forwarded-Port: ", said.get(b"x-forwarded-port", str(self.port).encode()),
-            b"\r\nX-Real-IP: ", said.get(b"x-real-ip", address),
-            b"\r\nX-Forwarded-Host: ", said.get(b"x-forwarded-host", host),
-            b"\r\n", VIA,
-        ))  # fmt: skip
+        fixed = self._fixed
+        if self.trusted and fields:
+            fixed = self._about_client(fields)
+            host = fields.get(b"x-forwarded-host") or host
+        return b"%bX-Forwarded-Host: %b\r\n" % (fixed, host) if host else fixed
 
-    def request_id(self, fields: list[tuple[bytes, bytes]]) -> bytes:
+    def request_id(self, fields: Mapping[bytes, bytes]) -> bytes:
         """The X-Request-ID that a trusted peer gave, or nothing."""
-        if self.trusted:
-            for name, value in fields:
-                if name.lower().replace(b"_", b"-") == b"x-request-id":
-                    return value.rstrip(b"\t ")
-        return b""
+        given = fields.get(b"x-request-id", b"") if self.trusted else b""
+        return given if _ID.fullmatch(given) else b""
+
+    def _about_client(self, said: Mapping[bytes, bytes]) -> bytes:
+        address = self.address.encode()
+        chain = b", ".join(filter(None, (said.get(b"x-forwarded-for"), address)))
+        real = said.get(b"x-real-ip") or address
+        return b"".join(
+            (
+                b"X-Forwarded-For: %b\r\n" % chain if chain else b"",
+                b"X-Forwarded-Proto: %b\r\n" % (said.get(b"x-forwarded-proto") or self.scheme.encode()),
+                b"X-Forwarded-Port: %b\r\n" % (said.get(b"x-forwarded-port") or b"%d" % self.port),
+                b"X-Real-IP: %b\r\n" % real if real else b"",
+            )
+        )

@@ -18,7 +18,7 @@ class Limits:
 
 
 MAX_CHUNK_LINE = 256
-"""A chunk's size line with its extensions. Real ones are below 20; long ones are a way to burn CPU (CVE-2023-39326)."""
+"""A chunk's size line with its extensions. Real ones are below 20; long ones burn CPU (CVE-2023-39326)."""
 
 MAX_TRAILERS = 8 * 1024
 """The trailer section of a chunked body."""

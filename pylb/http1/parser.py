@@ -1,13 +1,14 @@
 """Heads: bytes in, a `Request` or a `Response` out, or the reason why not (RFC 9112).
 
-Strict by design: whatever two parsers could read in two ways is refused, never repaired. A head that is refused
-is looked at a second time, slowly, to say what is wrong with it (`http1.refusal`).
+Strict by design: whatever two parsers could read in two ways is refused, never repaired. A head that is
+refused is looked at a second time, slowly, to say what is wrong with it (`http1.refusal`).
 """
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from pylb.errors import ProxyError
 from pylb.http1 import grammar
@@ -16,30 +17,43 @@ from pylb.http1.refusal import bad_response, not_a_request, not_a_response, refu
 
 END_OF_HEAD = b"\r\n\r\n"
 
-_DIGITS = re.compile(rb"[0-9]{1,18}")
-_PASSED_ON = frozenset([b"host", b"content-length", b"expect"])
-"""Fields that mean something to pylb and still go to the backend as they stand."""
+_SLASH = 0x2F
+_SHORTEST_LINE = len(b"a:\r\n")
+_NO_FIELDS: Mapping[bytes, bytes] = MappingProxyType({})
+_DEFAULT_LIMITS = Limits()
+_NOT_FORWARDED = frozenset([b"CONNECT", b"TRACE"])
+"""A gateway has no tunnels to offer; TRACE would show clients what pylb tells backends (nginx: 405, too)."""
+_DEFAULT_PORTS = {b"http": b":80", b"https": b":443"}
+_NOT_TUNNELLED = frozenset([b"h2c", b"h2"])
+"""HTTP/2 in a tunnel would carry requests past every check made here, and RFC 9113 §3.1 gave up on `h2c`."""
 
 
 class Request:
-    """A request's head, checked. Its body is `chunked`, or else `length` bytes."""
+    """A request's head, checked. Its body is `chunked`, or else `length` bytes.
 
-    __slots__ = (
-        "chunked",
-        "clean",
-        "close",
-        "expect",
-        "fields",
-        "host",
-        "length",
-        "lines",
-        "method",
-        "nominated",
-        "target",
-        "trailers",
-        "upgrade",
-        "version",
-    )
+    What most requests do not have is said by the class, so that making one stores only what they have.
+    """
+
+    host = b""
+    """`Host` or the target's authority; empty only for HTTP/1.0."""
+    clean = True
+    """Whether `lines` can go to the backend as they are: nothing hop-by-hop, forged or odd is in them."""
+    fields: Mapping[bytes, bytes] = _NO_FIELDS
+    """If not clean: what means something to a proxy, by name in lower case; values of one name are joined."""
+    length = 0
+    chunked = False
+    close = False
+    """Whether the client wants the connection closed after the response."""
+    expect = False
+    """`Expect: 100-continue`: the client waits for a 100 before it sends the body."""
+    upgrade = b""
+    """The protocols offered, if `Connection` says that `Upgrade` is meant."""
+    trailers = False
+    """`TE: trailers`: the client understands trailers."""
+    announced = b""
+    """`Trailer`: the fields that may follow a chunked body."""
+    nominated: frozenset[bytes] = frozenset()
+    """What `Connection` said besides `close` and `keep-alive`: names that are hop-by-hop, too; lower case."""
 
     def __init__(self, method: bytes, target: bytes, version: int, lines: bytes) -> None:
         self.method = method
@@ -48,56 +62,53 @@ class Request:
         self.version = version
         """Minor version of HTTP/1: 0 or 1."""
         self.lines = lines
-        """All field lines as received; each begins with the line feed that ended the one before."""
-        self.fields: list[tuple[bytes, bytes]] = grammar.REQUEST_FIELDS.findall(lines)
-        """Those that mean something to a proxy, as (name, value) as written."""
-        self.clean = True
-        """Whether `lines` can go to the backend whole: nothing hop-by-hop, nothing forged."""
-        self.host = b""
-        """`Host` or the target's authority; empty only for HTTP/1.0."""
-        self.length = 0
-        self.chunked = False
-        self.close = version == 0
-        """Whether the client wants the connection closed after the response."""
-        self.expect = False
-        """`Expect: 100-continue`: the client waits for a 100 before it sends the body."""
-        self.upgrade = b""
-        """The protocols offered, if `Connection` says that `Upgrade` is meant."""
-        self.trailers = False
-        """`TE: trailers`: the client understands trailers."""
-        self.nominated: tuple[bytes, ...] = ()
-        """Names that `Connection` declares hop-by-hop, beyond those that always are; lower case."""
+        """Field lines as received, but a plain `Connection: keep-alive` may be left out. The line feed
+        that ended the start line comes first."""
 
 
 class Response:
-    """A response's head, checked. Its body: none, `chunked`, `length` bytes, or until the connection closes."""
+    """A response's head, checked. Its body: none, `chunked`, `length` bytes, or all until the close."""
 
-    __slots__ = (
-        "chunked",
-        "clean",
-        "close",
-        "length",
-        "lines",
-        "nominated",
-        "reason",
-        "status",
-        "upgrade",
-        "version",
-    )
+    clean = True
+    length = -1
+    """Content-Length, -1 for none. Answers to HEAD, 1xx, 204 and 304 have no body whatever it says."""
+    chunked = False
+    close = False
+    """Whether the backend closes the connection after it."""
+    upgrade = b""
+    announced = b""
+    nominated: frozenset[bytes] = frozenset()
 
     def __init__(self, version: int, status: int, reason: bytes, lines: bytes) -> None:
         self.version = version
         self.status = status
         self.reason = reason
         self.lines = lines
-        self.clean = True
-        self.length = -1
-        """Bytes of body; -1 is "not said"."""
-        self.chunked = False
-        self.close = version == 0
-        """Whether the backend closes the connection after it."""
-        self.upgrade = b""
-        self.nominated: tuple[bytes, ...] = ()
+
+
+def check_beginning(data: bytes, limits: Limits) -> None:
+    """Refuse at once what cannot become a head any more, though its end has not come.
+
+    Args:
+        data: all that has arrived of it, at least a byte; without an empty line that came before it.
+        limits: what is accepted.
+
+    Raises:
+        ProxyError: 400, 414 or 431: TLS, bare line feeds, too many bytes.
+    """
+    line_ends = data.count(b"\r\n")
+    if (
+        grammar.BEGINNING.match(data) is None
+        or data.count(b"\n") != line_ends
+        or data.count(b"\r") - data.endswith(b"\r") != line_ends
+        or b"\0" in data
+    ):
+        raise not_a_request(data.removesuffix(b"\r"), limits)
+    if len(data) > limits.head:
+        target = data.partition(b"\r\n")[0].partition(b" ")[2]
+        if len(target) > limits.target + len(b" HTTP/1.1"):
+            raise refused(f"a target of more than {limits.target} bytes", 414)
+        raise refused(f"a head of more than {limits.head} bytes", 431)
 
 
 def parse_request(head: bytes, limits: Limits) -> Request:
@@ -110,156 +121,185 @@ def parse_request(head: bytes, limits: Limits) -> Request:
     Raises:
         ProxyError: 400, 405, 414, 417, 431, 501 or 505, with the reason in words.
     """
+    if len(head) > limits.fields * _SHORTEST_LINE and head.count(b"\n") - 2 > limits.fields:
+        raise refused(f"more than {limits.fields} fields in the head", 431)
+    usual = grammar.USUAL_REQUEST.fullmatch(head)
+    if usual is None:
+        return _examine_request(head, limits)
+    method, target, lines, host, length, more_lines, late_length = usual.groups()
+    if len(target) > limits.target:
+        raise refused(f"a target of {len(target)} bytes, expected at most {limits.target}", 414)
+    request = Request(method, target, 1, lines + more_lines if more_lines else lines)
+    request.host = host
+    if length or late_length:
+        request.length = int(length or late_length)
+    return request
+
+
+def parse_response(head: bytes, limits: Limits = _DEFAULT_LIMITS) -> Response:
+    """Check and understand a response's head, as strictly as a request's where it matters.
+
+    Args:
+        head: everything up to and including the empty line, or what there is, if it is known to be wrong.
+        limits: only the number of fields is looked at.
+
+    Raises:
+        ProxyError: 502, with the reason in words for the operator.
+    """
+    if len(head) > limits.fields * _SHORTEST_LINE and head.count(b"\n") - 2 > limits.fields:
+        raise bad_response(f"more than {limits.fields} fields in the head")
+    usual = grammar.USUAL_RESPONSE.fullmatch(head)
+    if usual is None or len(head) > MAX_RESPONSE_HEAD:
+        return _examine_response(head)
+    status, reason, lines, length, more_lines, late_length = usual.groups()
+    response = Response(1, int(status), reason or b"", lines + more_lines if more_lines else lines)
+    if length or late_length:
+        response.length = int(length or late_length)
+        response.clean = may_have_length(response.status)
+    return response
+
+
+def may_have_length(status: int) -> bool:
+    """Whether a response of this status may have a Content-Length (RFC 9110 §8.6)."""
+    return status >= 200 and status != 204
+
+
+def _examine_request(head: bytes, limits: Limits) -> Request:
+    """Understand any valid head, whatever is in it."""
     match = grammar.REQUEST.fullmatch(head)
     if match is None:
         raise not_a_request(head, limits)
     method, target, version, lines = match.groups()
     if len(target) > limits.target:
         raise refused(f"a target of {len(target)} bytes, expected at most {limits.target}", 414)
-    count = lines.count(b"\n") - 1
-    if count > limits.fields:
-        raise refused(f"{count} fields in the head, expected at most {limits.fields}", 431)
-    request = Request(method, target, 1 if version == b"1" else 0, lines)
-    host = length = coding = upgrade = None
-    for name, value in request.fields:
-        key = name.lower()
-        if key not in _PASSED_ON:
-            request.clean = False
-        if key == b"host":
-            if host is not None:
-                raise refused("two Host fields")
-            host = value.rstrip(b"\t ")
-        elif key == b"connection":
-            _connection(request, value)
-        elif key == b"content-length":
-            if length is not None:
-                raise refused("two Content-Length fields")
-            length = _length(value, refused)
-        elif key == b"transfer-encoding":
-            if coding is not None:
-                raise refused("two Transfer-Encoding fields")
-            coding = value.strip(b"\t ").lower()
-        elif key == b"expect":
-            if value.rstrip(b"\t ").lower() != b"100-continue":
-                raise refused("an expectation other than 100-continue", 417)
-            request.expect = request.version == 1
-        elif key == b"te":
-            request.trailers = b"trailers" in value.lower()
-        elif key == b"upgrade":
-            upgrade = value.rstrip(b"\t ") if upgrade is None else upgrade + b", " + value.rstrip(b"\t ")
-    if coding is not None:
-        _request_coding(request, coding, length)
-    elif length is not None:
-        request.length = length
-    if upgrade and b"upgrade" in request.nominated and request.version == 1:
-        request.upgrade = upgrade
-    if host is not None and target[0] == 0x2F and _is_host(host):  # "/": the usual case
-        request.host = host
-        return request
-    return _authority(request, host)
+    lookalike = grammar.LOOKALIKE.search(lines)
+    if lookalike is not None:
+        raise refused(f"a field {lookalike[1]!r}, which backends could mistake for framing")
+    fields = _combined(grammar.REQUEST_FIELDS, lines)
+    request = Request(method, target, int(version), lines)
+    request.clean = False
+    request.fields = fields
+    _frame_request(request)
+    _direct(request)
+    modern = request.version == 1
+    request.close, request.nominated = _options(fields, persistent=modern)
+    request.announced = fields.get(b"trailer", b"")
+    expectation = fields.get(b"expect", b"").lower()
+    if expectation not in {b"", b"100-continue"}:
+        raise refused("an expectation other than 100-continue", 417)
+    # HTTP/1.0 has none of these; a hop before us must have let them through (RFC 9110 §7.8, §10.1.1).
+    request.expect = modern and expectation != b"" and (request.chunked or request.length > 0)
+    request.trailers = modern and b"trailers" in _members(fields.get(b"te", b"").lower())
+    if modern and b"upgrade" in request.nominated:
+        request.upgrade = b", ".join(
+            protocol
+            for protocol in _members(fields.get(b"upgrade", b""))
+            if protocol.lower() not in _NOT_TUNNELLED
+        )
+    return request
 
 
-def parse_response(head: bytes) -> Response:
-    """Check and understand a response's head, as strictly as a request's where it matters.
-
-    Raises:
-        ProxyError: 502, with the reason in words for the operator.
-    """
+def _examine_response(head: bytes) -> Response:
+    """Understand any valid head, whatever is in it."""
     match = grammar.RESPONSE.fullmatch(head)
     if match is None or len(head) > MAX_RESPONSE_HEAD:
         raise not_a_response(head)
     version, status, reason, lines = match.groups()
-    response = Response(1 if version == b"1" else 0, int(status), reason or b"", lines)
-    coding = None
-    for name, value in grammar.RESPONSE_FIELDS.findall(lines):
-        key = name.lower()
-        if key == b"content-length":
-            if response.length >= 0:
-                raise bad_response("two Content-Length fields")
-            response.length = _length(value, bad_response)
-            continue
-        response.clean = False
-        if key == b"connection":
-            _connection(response, value)
-        elif key == b"transfer-encoding":
-            if coding is not None:
-                raise bad_response("two Transfer-Encoding fields")
-            coding = value.strip(b"\t ").lower()
-        elif key == b"upgrade":
-            response.upgrade = value.rstrip(b"\t ")
+    fields = _combined(grammar.RESPONSE_FIELDS, lines)
+    response = Response(int(version), int(status), reason or b"", lines)
+    response.clean = False
+    response.length = _length(fields, bad_response)
+    coding = fields.get(b"transfer-encoding")
     if coding is not None:
-        if coding != b"chunked" or response.version == 0:
-            raise bad_response(
-                f"Transfer-Encoding {coding!r} in HTTP/1.{response.version}, expected chunked in 1.1"
-            )
         if response.length >= 0:
             raise bad_response("both Content-Length and Transfer-Encoding")
+        if coding.lower() != b"chunked" or response.version == 0:
+            raise bad_response(
+                f"Transfer-Encoding {coding[:40]!r} in HTTP/1.{response.version}, expected chunked in 1.1"
+            )
         response.chunked = True
+    response.close, response.nominated = _options(fields, persistent=response.version == 1)
+    response.upgrade = fields.get(b"upgrade", b"")
+    response.announced = fields.get(b"trailer", b"")
     return response
 
 
-def _connection(message: Request | Response, value: bytes) -> None:
-    """Apply one `Connection` field: `close`, `keep-alive`, and names that end at this hop."""
-    value = value.strip(b"\t ").lower()
-    if value == b"keep-alive" and not message.nominated:
-        message.close = False
-        return
-    options = [option.strip(b"\t ") for option in value.split(b",")]
-    if b"close" in options:
-        message.close = True
-        # `close` wins over `keep-alive`, in whatever order and in however many fields they come.
-        message.nominated += (b"close",)
-    elif b"keep-alive" in options and b"close" not in message.nominated:
-        message.close = False
-    message.nominated += tuple(o for o in options if o not in {b"", b"close", b"keep-alive"})
+def _combined(pattern: re.Pattern[bytes], lines: bytes) -> dict[bytes, bytes]:
+    """Values by name, several of one name joined by commas, as anyone on the way may do (RFC 9110 §5.3).
+
+    A field that must be there once is so refused for what its values make together: `5, 5` is not a length.
+    """
+    fields: dict[bytes, bytes] = {}
+    for written, padded in pattern.findall(lines):
+        name, value = written.lower(), padded.rstrip(b"\t ")
+        fields[name] = b"%b, %b" % (fields[name], value) if name in fields else value
+    return fields
 
 
-def _length(value: bytes, error: type[ProxyError] | object) -> int:
-    """A Content-Length: digits alone. A list, a sign or white space inside is ambiguous (RFC 9112 §6.3)."""
-    value = value.rstrip(b"\t ")
-    if _DIGITS.fullmatch(value) is None:
-        raise error(f"Content-Length {value[:40]!r}, expected digits")  # type: ignore[operator]
+def _members(value: bytes) -> list[bytes]:
+    """The members of a comma-separated list that are not empty."""
+    return [member for part in value.split(b",") if (member := part.strip(b"\t "))]
+
+
+def _options(fields: Mapping[bytes, bytes], *, persistent: bool) -> tuple[bool, frozenset[bytes]]:
+    """What `Connection` says: whether it closes, and which names it makes hop-by-hop.
+
+    `close` wins over `keep-alive`, in whatever order they come.
+    """
+    said = frozenset(_members(fields.get(b"connection", b"").lower()))
+    close = b"close" in said or not (persistent or b"keep-alive" in said)
+    return close, said - {b"close", b"keep-alive"}
+
+
+def _length(fields: Mapping[bytes, bytes], error: Callable[[str], ProxyError]) -> int:
+    """The Content-Length, or -1 for none. A list, a sign, a space inside are ambiguous (RFC 9112 §6.3)."""
+    value = fields.get(b"content-length")
+    if value is None:
+        return -1
+    if grammar.LENGTH.fullmatch(value) is None:
+        raise error(f"Content-Length {value[:40]!r}, expected one number without sign or leading zero")
     return int(value)
 
 
-def _request_coding(request: Request, coding: bytes, length: int | None) -> None:
-    """Transfer codings of a request: `chunked` alone, in HTTP/1.1, without a length (RFC 9112 §6.1, §6.3)."""
-    if length is not None:
+def _frame_request(request: Request) -> None:
+    """Where the body ends: by length, or by `chunked` alone, in HTTP/1.1, without a length (RFC 9112 §6)."""
+    length = _length(request.fields, refused)
+    coding = request.fields.get(b"transfer-encoding")
+    if coding is None:
+        request.length = max(length, 0)
+        return
+    if length >= 0:
         raise refused("both Content-Length and Transfer-Encoding")
     if request.version == 0:
         raise refused("Transfer-Encoding in HTTP/1.0")
-    if coding != b"chunked":
-        final = coding.rsplit(b",", 1)[-1].strip(b"\t ")
-        if final != b"chunked" or coding.count(b"chunked") > 1:
-            raise refused(f"Transfer-Encoding {coding[:40]!r}, expected it to end in one chunked")
-        raise refused(f"Transfer-Encoding {coding[:40]!r}, only chunked is known", 501)
+    if coding.lower() != b"chunked":
+        members = _members(coding.lower())
+        if members[1:] and members[-1] == b"chunked" and members.count(b"chunked") == 1:
+            raise refused(f"Transfer-Encoding {coding[:40]!r}, only chunked is known", 501)
+        raise refused(f"Transfer-Encoding {coding[:40]!r}, expected it to end in one chunked")
     request.chunked = True
 
 
-@lru_cache(maxsize=1024)
-def _is_host(host: bytes) -> bool:
-    return grammar.HOST.fullmatch(host) is not None
-
-
-def _authority(request: Request, host: bytes | None) -> Request:
-    """The less usual targets, and requests without a (valid) Host (RFC 9112 §3.2)."""
-    target = request.target
+def _direct(request: Request) -> None:
+    """Whom the request is for (RFC 9112 §3.2): the `Host` and the target must be valid, and agree."""
+    host, target = request.fields.get(b"host"), request.target
     if host is None and request.version == 1:
         raise refused("no Host field, which HTTP/1.1 requires")
-    if host and not _is_host(host):
-        raise refused(f"Host {host[:60]!r}, expected a name or address, and a port at most")
+    if host is not None and grammar.HOST.fullmatch(host) is None:
+        raise refused(f"Host {host[:60]!r}, expected one name or address, and a port at most")
+    if request.method in _NOT_FORWARDED:
+        raise refused(f"method {request.method.decode()}, which a gateway does not serve", 405)
     request.host = host or b""
-    if request.method == b"CONNECT":
-        raise refused("CONNECT: this is a gateway, not a forward proxy", 405)
     absolute = grammar.ABSOLUTE.fullmatch(target)
-    if absolute:
-        authority, path = absolute.groups()
-        if not _is_host(authority):
+    if absolute is not None:
+        scheme, authority, path, query = absolute.groups()
+        if grammar.HOST.fullmatch(authority) is None:
             raise refused(f"a target with authority {authority[:60]!r}, expected a name or address")
-        if host is not None and host.lower() != authority.lower():
+        port = _DEFAULT_PORTS[scheme.lower()]
+        if host is not None and host.lower().removesuffix(port) != authority.lower().removesuffix(port):
             raise refused(f"Host {host[:60]!r} beside a target for {authority[:60]!r}, expected the same")
         request.host = authority
-        request.target = path if path and path[0] == 0x2F else b"/" + (path or b"")
-    elif target[0] != 0x2F and not (target == b"*" and request.method == b"OPTIONS"):
+        star = request.method == b"OPTIONS" and not path and not query
+        request.target = b"*" if star else (path or b"/") + query
+    elif target[0] != _SLASH and not (target == b"*" and request.method == b"OPTIONS"):
         raise refused(f"target {target[:60]!r}, expected a path that begins with /")
-    return request

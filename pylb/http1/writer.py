@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 
 from pylb.http1 import grammar
 from pylb.http1.headers import Origin
-from pylb.http1.parser import Request, Response
+from pylb.http1.parser import Request, Response, may_have_length
 
-_HOP_BY_HOP = grammar.without(*grammar.HOP_BY_HOP)
-_HOP_BY_HOP_AND_LENGTH = grammar.without(*grammar.HOP_BY_HOP, rb"content-length")
-_NOT_FOR_CONNECTION_TO_NAME = frozenset(
-    [
-        b"host",
-        b"content-length",
-        b"transfer-encoding",
-        b"close",
-        b"keep-alive",
-        b"upgrade",
-        b"te",
-        b"connection",
-    ]
-)
-"""A client must not make pylb drop what routing and framing rest on (RFC 9110 §7.6.1 warns of it)."""
+_VIA = (b"Via: 1.0 pylb\r\nX-Request-ID: ", b"Via: 1.1 pylb\r\nX-Request-ID: ")
+"""By minor version of the request. A gateway must name itself to backends (RFC 9110 §7.6.3)."""
+
+_REWRITTEN = grammar.without(*grammar.HOP_BY_HOP, rb"content-length")
+_ABOUT_CLIENT = re.compile(b"|".join(grammar.FORWARDED))
+"""A client must not make pylb drop, by naming it in `Connection`, what tells where it is."""
 
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _STATUS_LINES = {code: b"HTTP/1.1 %d %b\r" % (code, reason) for code, reason in _REASONS.items()}
+_UPGRADE_SAID = frozenset([101, 426])
+"""Responses that must say which protocols they mean (RFC 9110 §7.8, §15.5.22)."""
 
 
 def request_head(request: Request, origin: Origin, request_id: bytes, authority: bytes) -> bytes:
@@ -37,19 +31,16 @@ def request_head(request: Request, origin: Origin, request_id: bytes, authority:
         request_id: the value of X-Request-ID.
         authority: the backend's own `host:port`, for the HTTP/1.0 client that names no host.
     """
-    lines = request.lines if request.clean else origin.strip.sub(b"", request.lines)
-    extra = b"" if request.clean else _request_extra(request)
-    if request.nominated:
-        lines = _without_nominated(lines, request.nominated)
-    if not request.host:
-        lines += b"Host: %b\r\n" % authority if b"\nhost:" not in lines.lower() else b""
     return b"".join((
-        request.method, b" ", request.target, b" HTTP/1.1\r", lines, extra,
-        origin.lines(request.host, request.fields), b"X-Request-ID: ", request_id, b"\r\n\r\n",
+        request.method, b" ", request.target, b" HTTP/1.1\r",
+        request.lines if request.clean else _request_lines(request, origin, authority),
+        origin.lines(request.host, request.fields), _VIA[request.version], request_id, b"\r\n\r\n",
     ))  # fmt: skip
 
 
-def response_head(response: Response, *, chunked: bool, close: bool, version: int) -> bytes:
+def response_head(
+    response: Response, *, chunked: bool, close: bool, version: int, date: bytes = b""
+) -> bytes:
     """The head that goes to the client.
 
     Args:
@@ -57,33 +48,34 @@ def response_head(response: Response, *, chunked: bool, close: bool, version: in
         chunked: whether the body is sent to the client in chunks.
         close: whether the connection closes after it.
         version: minor version of HTTP that the client speaks; 1.0 must be told of persistence.
+        date: the time now, as an HTTP date, for a response that has none; empty if it shall stay without.
     """
-    lines = response.lines
-    if not response.clean:
-        if response.status < 200 or response.status == 204 or response.chunked:
-            lines = _HOP_BY_HOP_AND_LENGTH.sub(b"", lines)
-        else:
-            lines = _HOP_BY_HOP.sub(b"", lines)
-        if response.nominated:
-            lines = _without_nominated(lines, response.nominated)
+    status = response.status
     start = (
-        _STATUS_LINES.get(response.status)
-        if response.reason == _REASONS.get(response.status)
-        else b"HTTP/1.1 %d %b\r" % (response.status, response.reason)
+        _STATUS_LINES[status]
+        if response.reason == _REASONS.get(status)
+        else b"HTTP/1.1 %d %b\r" % (status, response.reason)
     )
+    lines = response.lines if response.clean else _response_lines(response, chunked=chunked)
     if chunked:
         lines += b"Transfer-Encoding: chunked\r\n"
-    if response.status == 101:
-        lines += b"Connection: Upgrade\r\nUpgrade: %b\r\n" % response.upgrade
-    elif close:
+    if close:
         lines += b"Connection: close\r\n"
     elif version == 0:
         lines += b"Connection: keep-alive\r\n"
+    if date and b"\nDate: " not in lines and grammar.DATE.search(lines) is None:
+        lines += b"Date: %b\r\n" % date
     return b"%b%b\r\n" % (start, lines)
 
 
 def refusal(
-    status: int, detail: str, *, request_id: bytes = b"", retry_after: int = 0, body: bool = True
+    status: int,
+    detail: str,
+    *,
+    request_id: bytes = b"",
+    retry_after: int = 0,
+    body: bool = True,
+    date: bytes = b"",
 ) -> bytes:
     """A whole response of pylb's own: small, plain, without internals.
 
@@ -93,12 +85,15 @@ def refusal(
         request_id: to find the request in the log.
         retry_after: seconds, where trying again makes sense.
         body: false for an answer to HEAD.
+        date: the time now, as an HTTP date.
     """
     reason = _REASONS.get(status, b"Error")
     text = b"%d %b\n%b\n" % (status, reason, detail.encode()) if detail else b"%d %b\n" % (status, reason)
     return b"".join((
         b"HTTP/1.1 %d %b\r\n" % (status, reason),
-        b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nCache-Control: no-store\r\n" % len(text),
+        b"Date: %b\r\n" % date if date else b"",
+        b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n" % len(text),
+        b"Cache-Control: no-store\r\n",
         b"X-Request-ID: %b\r\n" % request_id if request_id else b"",
         b"Retry-After: %d\r\n" % retry_after if retry_after else b"",
         b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n" if status == 405 else b"",
@@ -107,22 +102,48 @@ def refusal(
     ))  # fmt: skip
 
 
-def _request_extra(request: Request) -> bytes:
-    extra = b"Transfer-Encoding: chunked\r\n" if request.chunked else b""
+def _request_lines(request: Request, origin: Origin, authority: bytes) -> bytes:
+    """The client's fields with everything in them written anew that matters to routing and framing."""
     options = []
-    if request.upgrade:
-        options.append(b"Upgrade")
-        extra += b"Upgrade: %b\r\n" % request.upgrade
+    lines = [
+        b"\nHost: %b\r" % (request.host or authority),
+        _without_nominated(origin.strip.sub(b"", request.lines), request.nominated),
+    ]
+    if request.chunked:
+        lines.append(b"Transfer-Encoding: chunked\r\n")
+        if request.announced:
+            lines.append(b"Trailer: %b\r\n" % request.announced)
+    elif b"content-length" in request.fields:
+        lines.append(b"Content-Length: %d\r\n" % request.length)
+    if request.expect:
+        lines.append(b"Expect: 100-continue\r\n")
     if request.trailers:
+        lines.append(b"TE: trailers\r\n")
         options.append(b"TE")
-        extra += b"TE: trailers\r\n"
-    return extra + b"Connection: %b\r\n" % b", ".join(options) if options else extra
+    if request.upgrade:
+        lines.append(b"Upgrade: %b\r\n" % request.upgrade)
+        options.append(b"Upgrade")
+    if options:
+        lines.append(b"Connection: %b\r\n" % b", ".join(options))
+    return b"".join(lines)
 
 
-def _without_nominated(lines: bytes, nominated: tuple[bytes, ...]) -> bytes:
-    """Remove the fields that `Connection` named; lines keep their leading line feed and trailing CRLF."""
-    names = frozenset(nominated) - _NOT_FOR_CONNECTION_TO_NAME
+def _response_lines(response: Response, *, chunked: bool) -> bytes:
+    """The backend's fields with everything in them written anew that matters to framing."""
+    lines = _without_nominated(_REWRITTEN.sub(b"", response.lines), response.nominated)
+    if response.length >= 0 and may_have_length(response.status):
+        lines += b"Content-Length: %d\r\n" % response.length
+    if chunked and response.announced:
+        lines += b"Trailer: %b\r\n" % response.announced
+    if response.upgrade and response.status in _UPGRADE_SAID:
+        lines += b"Connection: Upgrade\r\nUpgrade: %b\r\n" % response.upgrade
+    return lines
+
+
+def _without_nominated(lines: bytes, nominated: frozenset[bytes]) -> bytes:
+    """Remove what `Connection` named. Fields for routing and framing are no longer among the lines."""
+    names = {name for name in nominated if _ABOUT_CLIENT.fullmatch(name) is None}
     if not names:
         return lines
-    kept = [line for line in lines[1:].split(b"\r\n") if line.split(b":", 1)[0].lower() not in names]
+    kept = [line for line in lines[1:].split(b"\r\n") if line.partition(b":")[0].lower() not in names]
     return b"\n" + b"\r\n".join(kept)
