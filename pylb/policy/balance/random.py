@@ -16,9 +16,9 @@ class RandomChoice:
 
     Equal weights, the usual case, need no more than a random place. Else the backends' shares lie side by
     side on a line, and a pick is a random point on it. Whose share the point lies in is looked up in a table
-    with as many cells as there are backends: it names the share in which a cell begins, and on average no more
-    than one other begins in the same cell (Chen and Asau's guide table). So it costs much the same for ten
-    thousand backends as for ten, where a binary search takes longer and longer.
+    with as many cells as there are backends: it names the share in which a cell begins, and on average no
+    more than one other begins in the same cell (Chen and Asau's guide table). So it costs much the same for
+    ten thousand backends as for ten, where a binary search takes longer and longer.
     """
 
     __slots__ = ("_backends", "_cells", "_equal", "_guide", "_random", "_starts", "_total")
