@@ -115,9 +115,8 @@ class AgentApi:
     async def register_service(self, request: web.Request) -> web.Response:
         """Add or change a service."""
         service, checks = service_from_json(await request.read())
-        self._agent.register_service(
-            service, checks, replace_checks="replace-existing-checks" in request.query
-        )
+        replace_checks = request.query.get("replace-existing-checks") in ("", "true")
+        self._agent.register_service(service, checks, replace_checks=replace_checks)
         return web.Response()
 
     async def deregister_service(self, request: web.Request) -> web.Response:

@@ -1,6 +1,7 @@
 """Blocking queries: a reader says which index it has seen, and is answered when there is a newer one.
 
-Consul's documentation calls this feature "blocking queries"; the rules are those of its server 1.8.
+The rules are those of Consul's server 1.8. In particular, a newer index alone does not end the wait: one of
+the rows that the query looked at must have changed, come or gone as well.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ class Answer(Generic[T]):
 
     index: int
     content: T
+    """The rows that it looked at, which are what it watches."""
+    watches_index: bool = False
+    """Whether there was nothing to watch, so that any newer index counts as a change."""
 
 
 class Changes:
@@ -53,17 +57,17 @@ class Changes:
             wait: seconds; 0 or less means Consul's default of 5 minutes, more than 10 minutes mean 10.
 
         Returns:
-            The latest answer. That it came does not mean that its content differs.
+            The latest answer, or the first one again if the time was up.
         """
-        answer = query()
+        first = answer = query()
         if not 0 < answer.index <= seen:
             return answer
         wait = min(wait, MAX_WAIT) if wait > 0 else DEFAULT_WAIT
         try:
             async with asyncio.timeout(wait + random.uniform(0, wait / JITTER_FRACTION)):
-                while answer.index <= seen:
+                while answer.index <= seen or not (answer.watches_index or answer.content != first.content):
                     await self._next.wait()
                     answer = query()
         except TimeoutError:
-            pass
+            return first
         return answer

@@ -95,27 +95,24 @@ class Catalog:
     # What the node's agent writes
 
     def register(self, service: Service, checks: Iterable[Check]) -> None:
-        """Add or change a service and its checks, in one write; nothing happens if all is known already."""
+        """Add or change a service and its checks, in one write."""
         row = self._services.get(service.id.lower())
-        new_service = row is None or row.service != service
-        new_checks = [check for check in _owned(checks, service) if self._is_news(check)]
-        if not new_service and not new_checks:
+        checks = _owned(checks, service)
+        if row is not None and row.service == service and not checks:
             return
         index = self._changes.advance()
-        if new_service:
+        if row is None or row.service != service:
             created = row.create_index if row else index
             self._services[service.id.lower()] = ServiceRow(service, created, index)
-            self._services_index = index
-            self._service_indexes[service.name.lower()] = index
-        for check in new_checks:
+            self._services_index = self._service_indexes[service.name.lower()] = index
+        for check in checks:
             self._write(check, index)
 
     def update_check(self, check: Check) -> None:
         """Add or change one check, of the node or of a service that is registered."""
         if row := self._services.get(check.service_id.lower()):
             (check,) = _owned([check], row.service)
-        if self._is_news(check):
-            self._write(check, self._changes.advance())
+        self._write(check, self._changes.advance())
 
     def deregister_service(self, service_id: str) -> None:
         """Remove an instance with its checks."""
@@ -126,7 +123,7 @@ class Catalog:
         for check in [c.check for c in self._checks.values() if c.check.service_id == row.service.id]:
             del self._checks[check.id]
         name = row.service.name.lower()
-        if self._rows_of(name):
+        if self.instances(name).content:
             self._service_indexes[name] = index
         else:
             self._service_indexes.pop(name, None)
@@ -142,14 +139,13 @@ class Catalog:
         if not row.check.service_id:
             self._services_index = index
 
-    def _is_news(self, check: Check) -> bool:
-        row = self._checks.get(check.id)
-        return row is None or row.check != check
-
     def _write(self, check: Check, index: int) -> None:
+        """Store a check. Even one that says nothing new moves the index of the checks, in Consul too."""
+        self._checks_index = index
         row = self._checks.get(check.id)
-        self._checks[check.id] = CheckRow(check, row.create_index if row else index, index)
-        self._touch(check, index)
+        if row is None or row.check != check:
+            self._checks[check.id] = CheckRow(check, row.create_index if row else index, index)
+            self._touch(check, index)
 
     def _touch(self, check: Check, index: int) -> None:
         """Move the index of the checks, and of every service whose health this check tells."""
@@ -160,17 +156,21 @@ class Catalog:
 
     # What clients read
 
-    def services(self) -> Answer[dict[str, list[str]]]:
-        """Every service's name, with the tags that any of its instances has."""
-        tags: dict[str, dict[str, None]] = {}
-        for row in self._services.values():
-            tags.setdefault(row.service.name, {}).update(dict.fromkeys(row.service.tags))
-        return Answer(self._services_index, {name: list(tags[name]) for name in sorted(tags)})
+    def services(self) -> Answer[list[ServiceRow]]:
+        """Every instance of every service, sorted by id."""
+        rows = sorted(self._services.values(), key=lambda row: row.service.id.lower())
+        return Answer(self._services_index, rows)
 
     def instances(self, name: str) -> Answer[list[ServiceRow]]:
-        """The instances of a service, sorted by id."""
-        rows = self._rows_of(name.lower())
-        return Answer(self._index_of(name.lower(), exists=bool(rows)), rows)
+        """The instances of a service, sorted by id.
+
+        A missing service has no index of its own: it shares that of the last one that went missing.
+        """
+        rows = [row for row in self.services().content if row.service.name.lower() == name.lower()]
+        if rows:
+            return Answer(self._service_indexes[name.lower()], rows)
+        youngest = max(self.node.index, self._services_index, self._checks_index)
+        return Answer(self._last_extinction or youngest, rows, watches_index=True)
 
     def health(self, name: str) -> Answer[list[Health]]:
         """The instances of a service with their checks, sorted by id."""
@@ -180,7 +180,7 @@ class Catalog:
             Health(row, (*node_checks, *self._checks_where(service_id=row.service.id)))
             for row in found.content
         ]
-        return Answer(found.index, healths)
+        return Answer(found.index, healths, found.watches_index)
 
     def checks(self, *, service: str | None = None, state: str = ANY_STATE) -> Answer[list[CheckRow]]:
         """The checks of the service of that name, or of all and of the node, that are in that state."""
@@ -199,20 +199,6 @@ class Catalog:
     def nodes(self) -> Answer[list[Node]]:
         """Every node."""
         return Answer(self.node.index, [self.node])
-
-    def node_services(self) -> Answer[list[ServiceRow]]:
-        """Every instance on the node."""
-        rows = sorted(self._services.values(), key=lambda row: row.service.id.lower())
-        return Answer(max(self.node.index, self._services_index), rows)
-
-    def _rows_of(self, name: str) -> list[ServiceRow]:
-        return [row for row in self.node_services().content if row.service.name.lower() == name]
-
-    def _index_of(self, name: str, *, exists: bool) -> int:
-        """A missing service has no index of its own: it shares that of the last one that went missing."""
-        if exists:
-            return self._service_indexes[name]
-        return self._last_extinction or max(self.node.index, self._services_index, self._checks_index)
 
     def _sorted_checks(self) -> list[CheckRow]:
         return [self._checks[check_id] for check_id in sorted(self._checks)]

@@ -58,10 +58,13 @@ class CatalogApi:
         return await self._entries(request, nodes, NODE, lambda node, _: node_view(node))
 
     async def services(self, request: web.Request) -> web.Response:
-        """Names and tags of all services."""
+        """Names of all services, with the tags that any of their instances has."""
         options = read_options(request)
         answer = await self._changes.settle(self._catalog.services, options.index, options.wait)
-        content = answer.content if self._node_matches(options) else {}
+        tags: dict[str, dict[str, None]] = {}
+        for row in answer.content if self._node_matches(options) else ():
+            tags.setdefault(row.service.name, {}).update(dict.fromkeys(row.service.tags))
+        content = {name: list(tags[name]) for name in sorted(tags)}
         return json_response(request, content, answer_headers(answer, options.consistency))
 
     async def service_instances(self, request: web.Request) -> web.Response:

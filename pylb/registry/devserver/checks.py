@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -75,8 +76,8 @@ class TimeToLive:
         self.start()
 
     def _expire(self) -> None:
-        last = self._last_output
-        self._report(CRITICAL, "TTL expired" + last and f" (last output before timeout follows): {last}")
+        last = self._last_output and f" (last output before timeout follows): {self._last_output}"
+        self._report(CRITICAL, f"TTL expired{last}")
 
 
 class Probe:
@@ -97,7 +98,7 @@ class Probe:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Look at once, and then at each interval."""
+        """Look within an interval, so that checks that started together spread, and then at each interval."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name=self._name)
 
     def stop(self) -> None:
@@ -106,6 +107,7 @@ class Probe:
             self._task.cancel()
 
     async def _run(self) -> None:
+        await asyncio.sleep(random.uniform(0, self._interval))
         streak = dict(self._needed)  # so that the first result is believed at once
         while True:
             status, output = await self._attempt()

@@ -25,6 +25,7 @@ _COMPLAINTS = {
     "Illegal trailing comma before end of object": "looking for beginning of object key string",
     "Expecting ':' delimiter": "after object key",
     "Invalid control character at": "in string literal",
+    "Invalid \\escape": "in string escape code",
 }
 
 
@@ -76,6 +77,7 @@ def _first_value(text: str) -> Any:
         value, _ = json.JSONDecoder(parse_float=Decimal, strict=True).raw_decode(text, start)
     except json.JSONDecodeError as error:
         position = error.pos
+        position += error.msg == "Invalid \\escape"  # the decoder points at the backslash
         if "," in error.msg:  # the decoder points at the comma, Go at what follows it
             position += len(text[position:]) - len(text[position:].lstrip(", \t\r\n"))
         if position >= len(text) or error.msg.startswith("Unterminated string"):
@@ -128,7 +130,7 @@ def string(value: Any, place: str) -> str:
     """A JSON string."""
     if not isinstance(value, str):
         raise _mismatch(value, place, "string")
-    return value
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # half a pair is no character
 
 
 def integer(value: Any, place: str) -> int:

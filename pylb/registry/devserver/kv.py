@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pylb.registry.devserver.blocking import Answer, Changes
@@ -32,24 +33,17 @@ class KeyValues:
     def get(self, key: str) -> Answer[Entry | None]:
         """The entry; the index of one that does not exist grows with every write to the store."""
         entry = self._entries.get(key)
-        return Answer(entry.modify_index if entry else max(self._index, 1), entry)
+        if entry is None:
+            return Answer(max(self._index, 1), None, watches_index=True)
+        return Answer(entry.modify_index, entry)
 
     def under(self, prefix: str) -> Answer[list[Entry]]:
         """Every entry whose key starts with `prefix`, sorted by key."""
         entries = sorted((e for e in self._entries.values() if e.key.startswith(prefix)), key=_by_bytes)
         if not entries:
-            return Answer(max(self._index, 1), [])
+            return Answer(max(self._index, 1), [], watches_index=True)
         deletions = (index for key, index in self._deleted.items() if key.startswith(prefix))
         return Answer(max(*(e.modify_index for e in entries), 0, *deletions), entries)
-
-    def keys(self, prefix: str, separator: str) -> Answer[list[str]]:
-        """The keys that start with `prefix`, each cut after the first `separator` beyond it, once each."""
-        found = self.under(prefix)
-        keys: dict[str, None] = {}
-        for entry in found.content:
-            head, cut, _ = entry.key[len(prefix) :].partition(separator) if separator else ("", "", "")
-            keys[prefix + head + cut if cut else entry.key] = None
-        return Answer(found.index, list(keys))
 
     def put(self, key: str, value: bytes, flags: int, expected: int | None) -> bool:
         """Store a value.
@@ -93,6 +87,15 @@ class KeyValues:
         for key in keys:
             del self._entries[key]
             self._deleted[key] = self._index
+
+
+def branches(entries: Iterable[Entry], prefix: str, separator: str) -> list[str]:
+    """The entries' keys, each cut after the first `separator` beyond `prefix`, once each."""
+    keys: dict[str, None] = {}
+    for entry in entries:
+        end = entry.key.find(separator, len(prefix)) if separator else -1
+        keys[entry.key if end < 0 else entry.key[: end + len(separator)]] = None
+    return list(keys)
 
 
 def _by_bytes(entry: Entry) -> bytes:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TypeVar
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -15,8 +17,10 @@ from pylb.registry.devserver.exchange import (
     json_response,
     read_options,
 )
-from pylb.registry.devserver.kv import Entry, KeyValues
+from pylb.registry.devserver.kv import KeyValues, branches
 from pylb.registry.devserver.views import kv_entry
+
+T = TypeVar("T")
 
 MAX_VALUE = 512 * 1024
 SESSION_ID_LENGTH = 36
@@ -47,7 +51,7 @@ class KvApi:
         if "recurse" in request.query:
             return await self._read_all(request)
         key = _key(request)
-        answer: Answer[Entry | None] = await self._settle(request, lambda: self._store.get(key))
+        answer = await self._settle(request, lambda: self._store.get(key))
         headers = answer_headers(answer)
         entry = answer.content
         if entry is None:
@@ -58,19 +62,20 @@ class KvApi:
 
     async def _read_all(self, request: web.Request) -> web.Response:
         prefix = request.match_info["key"]
-        answer: Answer[list[Entry]] = await self._settle(request, lambda: self._store.under(prefix))
+        answer = await self._settle(request, lambda: self._store.under(prefix))
         if not answer.content:
             return web.Response(status=404, headers=answer_headers(answer))
         return json_response(request, [kv_entry(entry) for entry in answer.content], answer_headers(answer))
 
     async def _read_keys(self, request: web.Request) -> web.Response:
         prefix, separator = request.match_info["key"], request.query.get("separator", "")
-        answer: Answer[list[str]] = await self._settle(request, lambda: self._store.keys(prefix, separator))
+        answer = await self._settle(request, lambda: self._store.under(prefix))
         if not answer.content and prefix:
             return web.Response(status=404, headers=answer_headers(answer))
-        return json_response(request, answer.content, answer_headers(answer))
+        keys = branches(answer.content, prefix, separator)
+        return json_response(request, keys, answer_headers(answer))
 
-    async def _settle(self, request: web.Request, query: Any) -> Any:
+    async def _settle(self, request: web.Request, query: Callable[[], Answer[T]]) -> Answer[T]:
         options = read_options(request)
         return await self._changes.settle(query, options.index, options.wait)
 
@@ -119,9 +124,8 @@ def _number(request: web.Request, name: str) -> int | None:
 
 
 def _refuse_conflicts(request: web.Request, *names: str) -> None:
-    given = sorted(name for name in names if name in request.query)
-    if len(given) > 1:
-        raise RequestError(f"Conflicting flags: {request.rel_url.raw_query_string}")
+    if sum(name in request.query for name in names) > 1:
+        raise RequestError(f"Conflicting flags: {urlencode(sorted(request.query.items()))}")
 
 
 def _unknown_session(session: str) -> RequestError:

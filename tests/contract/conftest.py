@@ -1,0 +1,36 @@
+"""The registries that must not be told apart."""
+
+import aiohttp
+import pytest
+
+from pylb.registry.devserver import DevRegistry
+from tests.contract.api import Api
+
+
+@pytest.fixture
+async def session():
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        yield session
+
+
+@pytest.fixture
+async def devserver(session):
+    """The embedded registry."""
+    registry = DevRegistry()
+    yield Api(await registry.start(), session)
+    await registry.stop()
+
+
+@pytest.fixture
+async def real(consul, session):
+    """A real Consul, which the tests of this process share."""
+    api = Api(consul.http, session)
+    yield api
+    await api.clean()
+
+
+@pytest.fixture(params=["devserver", "real"])
+def api(request):
+    """Each registry in turn."""
+    return request.getfixturevalue(request.param)
