@@ -93,7 +93,7 @@ class AgentApi:
 
     async def services(self, request: web.Request) -> web.Response:
         """The services registered here, by id."""
-        wanted = entry_filter(request, AGENT_SERVICE, by_servers=False)
+        wanted = entry_filter(request, AGENT_SERVICE)
         views = {service.id: agent_service(service) for service in self._agent.services.values()}
         return json_response(request, {key: view for key, view in sorted(views.items()) if wanted(view)})
 
@@ -108,7 +108,7 @@ class AgentApi:
 
     async def checks(self, request: web.Request) -> web.Response:
         """The checks registered here, by id, with their latest outputs."""
-        wanted = entry_filter(request, CHECK, by_servers=False)
+        wanted = entry_filter(request, CHECK)
         views = {check.id: check_view(check, self._node) for check in self._agent.checks.values()}
         return json_response(request, {key: view for key, view in views.items() if wanted(view)})
 

@@ -127,7 +127,7 @@ class CatalogApi:
             view: a member as it is shown; None if the options do not want it.
         """
         options = read_options(request)
-        wanted = entry_filter(request, entry, by_servers=True)
+        wanted = entry_filter(request, entry)
         answer = await self._changes.settle(query, options.index, options.wait)
         members: Iterable[T] = answer.content if self._node_matches(options) else ()
         views = (view(member, options) for member in members)

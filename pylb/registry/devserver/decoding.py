@@ -18,8 +18,7 @@ Shape = Mapping[str, tuple[str, Kind]]
 """An object's fields: lower-case JSON name -> (key in the result, kind)."""
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"([-+]?)((?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)")
-_DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)([a-zµμ]+)")
+_DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+|)([^\d.]*)")
 _COMPLAINTS = {
     "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
     "Illegal trailing comma before end of object": "looking for beginning of object key string",
@@ -39,22 +38,27 @@ def parse_duration(text: str) -> float:
     Raises:
         DecodeError: it is something else.
     """
-    if match := _DURATION.fullmatch(text):
-        seconds = sum(float(number) * _UNITS[unit] for number, unit in _DURATION_PART.findall(match[2]))
-        return -seconds if match[1] == "-" else seconds
-    if text.lstrip("+-") == "0":
+    rest = text[1:] if text.startswith(("-", "+")) else text
+    if rest == "0":
         return 0.0
-    problem = "missing unit in" if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)", text) else "invalid"
-    raise DecodeError(f'time: {problem} duration "{text}"')
+    seconds = 0.0
+    for number, unit in _DURATION_PART.findall(rest)[:-1] or [("", "")]:  # the last match is the empty end
+        if not number:
+            raise DecodeError(f'time: invalid duration "{text}"')
+        if unit not in _UNITS:
+            problem = f'unknown unit "{unit}" in' if unit else "missing unit in"
+            raise DecodeError(f'time: {problem} duration "{text}"')
+        seconds += float(number) * _UNITS[unit]
+    return -seconds if text.startswith("-") else seconds
 
 
-def decode(body: bytes, shape: Shape, place: str = "", type_name: str = "object") -> dict[str, Any]:
+def decode(body: bytes, shape: Shape, place: str = ".*", type_name: str = "object") -> dict[str, Any]:
     """The fields of the JSON object that `body` starts with.
 
     Args:
         body: as the client sent it, whatever it called its type.
         shape: the fields there may be.
-        place: what Consul calls the object in its messages.
+        place: what Consul calls a field in its messages; `*` stands for its name.
         type_name: what Consul calls its type.
 
     Raises:
@@ -101,7 +105,7 @@ def _fields(value: Mapping[str, Any], shape: Shape, place: str) -> dict[str, Any
             raise DecodeError(f'json: unknown field "{name}"')
         key, kind = shape[name.lower()]
         if item is not None:
-            result[key] = kind(item, f"{place}.{name}")
+            result[key] = kind(item, place.replace("*", name))
     return result
 
 
@@ -178,13 +182,19 @@ def mapping(of: Kind, type_name: str) -> Kind:
     return check
 
 
-def nested(shape: Shape, type_name: str, place: str | None = None) -> Kind:
-    """A JSON object with fields of its own, which messages place in `place`, or else nowhere."""
+def nested(shape: Shape, type_name: str, place: str = "") -> Kind:
+    """A JSON object with fields of its own.
+
+    Args:
+        shape: the fields.
+        type_name: what Consul calls its type.
+        place: what Consul calls a field of it, with `*` for its name; empty where it names the object only.
+    """
 
     def check(value: Any, outer: str) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise _mismatch(value, outer, type_name)
-        return _fields(value, shape, place or "")
+        return _fields(value, shape, place or outer)
 
     return check
 

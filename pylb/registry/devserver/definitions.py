@@ -165,7 +165,7 @@ _SERVICE: Shape = {
     "meta": ("meta", mapping(string, "map[string]string")),
     "taggedaddresses": ("tagged_addresses", _ADDRESSES),
     "tagged_addresses": ("tagged_addresses", _ADDRESSES),
-    "weights": ("weights", nested(_WEIGHTS, "structs.Weights", "Weights.Weights")),
+    "weights": ("weights", nested(_WEIGHTS, "structs.Weights", "Weights.Weights.*")),
     "enabletagoverride": ("enable_tag_override", boolean),
     "enable_tag_override": ("enable_tag_override", boolean),
     "check": ("check", nested(_SERVICE_CHECK, "structs.CheckType")),
@@ -235,14 +235,14 @@ def update_from_json(body: bytes) -> tuple[str, str]:
     Raises:
         RequestError: Consul would refuse it.
     """
-    data = _decode(body, _UPDATE, "checkUpdate", "agent.checkUpdate")
+    data = _decode(body, _UPDATE, "checkUpdate.*", "agent.checkUpdate")
     status = data.get("status", "")
     if status not in STATUSES:
         raise RequestError(f"Invalid check status: '{status}'")
     return status, data.get("output", "")
 
 
-def _decode(body: bytes, shape: Shape, place: str = "", type_name: str = "object") -> dict[str, Any]:
+def _decode(body: bytes, shape: Shape, place: str = ".*", type_name: str = "object") -> dict[str, Any]:
     try:
         return decode(body, shape, place, type_name)
     except DecodeError as error:

@@ -24,11 +24,6 @@ get = functools.partial(web.get, allow_head=False)
 """A route for GET alone: Consul does not answer HEAD."""
 
 _METHODS = ("GET", "PUT", "DELETE")
-_OF_REFUSAL_BY_SERVERS = {
-    "X-Consul-Index": "1",
-    "X-Consul-KnownLeader": "false",
-    "X-Consul-LastContact": "0",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +68,7 @@ def check_datacenter(request: web.Request) -> None:
         problem = 'Invalid query parameter: "ns" - Namespaces are a Consul Enterprise feature'
         raise RequestError(f"Bad request: {problem}")
     if request.query.get("dc", "") not in ("", DATACENTER):
-        raise RequestError("No path to datacenter", status=500, by_servers=True)
+        raise RequestError("No path to datacenter", status=500)
 
 
 def boolean(text: str) -> bool | None:
@@ -96,13 +91,12 @@ def flag(request: web.Request, name: str) -> bool:
     return value
 
 
-def entry_filter(request: web.Request, entry: Type, *, by_servers: bool) -> Predicate:
+def entry_filter(request: web.Request, entry: Type) -> Predicate:
     """The choice among entries that the request makes.
 
     Args:
         request: it may carry a `filter`.
         entry: what the entries are.
-        by_servers: whether in Consul it is the servers that choose.
 
     Raises:
         RequestError: the filter makes no sense for such entries.
@@ -111,7 +105,7 @@ def entry_filter(request: web.Request, entry: Type, *, by_servers: bool) -> Pred
         return compile_filter(request.query.get("filter", ""), entry)
     except FilterError as error:
         text = f"Failed to create boolean expression evaluator: {error}"
-        raise RequestError(text, status=500, by_servers=by_servers) from error
+        raise RequestError(text, status=500) from error
 
 
 def json_response(
@@ -149,8 +143,7 @@ async def like_consul(
     try:
         return await handler(request)
     except RequestError as refusal:
-        headers = _OF_REFUSAL_BY_SERVERS if refusal.by_servers else None
-        return web.Response(text=str(refusal), status=refusal.status, headers=headers)
+        return web.Response(text=str(refusal), status=refusal.status)
     except web.HTTPMethodNotAllowed as error:
         allowed = {hdrs.ALLOW: ",".join(["OPTIONS", *(m for m in _METHODS if m in error.allowed_methods)])}
         if request.method == hdrs.METH_OPTIONS:

@@ -87,7 +87,7 @@ def compile_filter(text: str, entry: Type) -> Predicate:
     Raises:
         FilterError: the expression is malformed, or asks for what entries do not have.
     """
-    if not text.strip(" \t\r\n"):
+    if not text:
         return lambda _entry: True
     return _compile(parse(text), entry)
 
