@@ -80,7 +80,7 @@ class Fleet:
 
         Raises:
             StartError: one did not start.
-            ConsulError: the registry does not answer.
+            ConsulException: the registry does not answer.
         """
         for starting in [self._take() for _ in range(size)]:
             instance = await starting
@@ -96,7 +96,7 @@ class Fleet:
         """Take the newest instance out of the registry, wait until its last request has ended, stop it.
 
         Raises:
-            ConsulError: the registry does not answer.
+            ConsulException: the registry does not answer.
         """
         if len(self.instances) < 2:
             log.info("the last instance stays")

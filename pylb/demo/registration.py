@@ -10,7 +10,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from pylb.clients.consul import ConsulClient, ConsulError, ConsulSettings
+from consul import ConsulException
+
+from pylb.clients.consul import ConsulClient, ConsulSettings
 from pylb.config import Url
 from pylb.model import Endpoint
 from pylb.process.lifecycle import Owner, spawn
@@ -28,7 +30,7 @@ async def register(client: ConsulClient, instance: Endpoint) -> None:
     Consul would otherwise hold it back until then.
 
     Raises:
-        ConsulError: the registry does not answer, or refuses.
+        ConsulException: the registry does not answer, or refuses.
     """
     await client.agent.service.register(
         instance.service,
@@ -49,7 +51,7 @@ async def deregister(client: ConsulClient, instance: Endpoint) -> None:
     """Have no more requests sent to an instance; those in flight there go on.
 
     Raises:
-        ConsulError: the registry does not answer, or refuses.
+        ConsulException: the registry does not answer, or refuses.
     """
     await client.agent.service.deregister(instance.id)
 
@@ -83,7 +85,7 @@ async def registered(registry: Url, instance: Endpoint) -> AsyncIterator[None]:
         try:
             await deregister(client, instance)
             log.info("%s is deregistered", instance.id)
-        except ConsulError as error:
+        except ConsulException as error:
             log.warning("%s could not be deregistered: %s", instance.id, error)
 
 
@@ -94,7 +96,7 @@ async def _register_in_time(client: ConsulClient, registry: Url, instance: Endpo
             if instance.address in {"0.0.0.0", "::", ""}:
                 instance = replace(instance, address=await asyncio.to_thread(_own_address, registry))
             await register(client, instance)
-        except (ConsulError, OSError) as error:
+        except (ConsulException, OSError) as error:
             if trouble != str(error):
                 trouble = str(error)
                 log.warning("%s is not registered yet: %s", instance.id, trouble)
