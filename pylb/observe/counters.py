@@ -1,58 +1,19 @@
-"""Where counters lie: a block of integers that several processes can share, and who owns which part of it.
-
-The block is a table: a column of `CELLS` integers (a slot) per backend and per service, a row per process.
-A process writes only its own row, so nobody locks; whoever wants a total adds the rows up.
-"""
+"""Who owns which slot of the block: decided in one place, so that every count has one meaning."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from mmap import mmap
+from collections.abc import Callable
+from typing import Any
 
 from pylb.model import Endpoint
-from pylb.observe.cells import CELLS
+from pylb.observe.block import Block, add
+from pylb.observe.gauges import IN_FLIGHT, PROCESS, SLOTS
+from pylb.policy.backend import Backend
 
-PAGE_SLOTS = 256
-"""Slots per page of memory: 100 KB per row, so that a small installation stays small."""
 GRACE = 60.0
 """Seconds for which the slot of a backend that went is not given to another one: its last requests may still
 be counted."""
-
-Memory = Callable[[int], bytearray | mmap]
-"""Makes so many zeroed bytes: `bytearray`, or something that maps shared memory."""
-
-
-class Block:
-    """The memory: pages of slots, each with a row per process. It grows by pages, cells never move.
-
-    Args:
-        rows: how many processes write.
-        row: which of them this one is.
-        memory: where a page comes from; every process must get the same pages in the same order.
-    """
-
-    def __init__(self, *, rows: int = 1, row: int = 0, memory: Memory = bytearray) -> None:
-        self.rows = rows
-        self.row = row
-        self._memory = memory
-        self._pages: list[memoryview] = []
-
-    def cells(self, slot: int) -> memoryview:
-        """The cells of `slot` that this process writes."""
-        return self._cells(slot, self.row)
-
-    def total(self, slot: int) -> list[int]:
-        """The cells of `slot`, added up over all processes."""
-        return add([self._cells(slot, row).tolist() for row in range(self.rows)])
-
-    def _cells(self, slot: int, row: int) -> memoryview:
-        page, place = divmod(slot, PAGE_SLOTS)
-        while page >= len(self._pages):
-            size = self.rows * PAGE_SLOTS * CELLS * 8
-            self._pages.append(memoryview(self._memory(size)).cast("B").cast("q"))
-        start = (row * PAGE_SLOTS + place) * CELLS
-        return self._pages[page][start : start + CELLS]
 
 
 class Counters:
@@ -64,10 +25,13 @@ class Counters:
 
     Args:
         block: where the counters lie.
-        clock: seconds that only grow.
+        clock: seconds that only grow, for all processes of this machine alike.
+        memory: what `remember` returned, if another process decided before this one.
     """
 
-    def __init__(self, block: Block, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, block: Block, clock: Callable[[], float], memory: dict[str, Any] | None = None
+    ) -> None:
         self.block = block
         self._clock = clock
         self._services: dict[str, int] = {}
@@ -76,7 +40,31 @@ class Counters:
         self._users: Counter[tuple[str, str]] = Counter()
         self._left: dict[tuple[str, str], tuple[int, float]] = {}
         """Slots of backends that went, the first to go first, with the time at which they did."""
-        self._used = 0
+        self._used = PROCESS + 1
+        if memory:
+            # Whoever is still there is about to be allocated again, and finds the slot that it had.
+            self._services = memory["services"]
+            self._left = {(s, b): (slot, left) for s, b, slot, left in memory["left"]}
+            self._left |= {(s, b): (slot, clock()) for s, b, slot in memory["backends"]}
+            self._used = memory["used"]
+
+    def remember(self) -> dict[str, Any]:
+        """Everything that another process needs to go on from here, as plain values."""
+        return {
+            "services": self._services,
+            "backends": [(*name, slot) for name, slot in self._backends.items()],
+            "left": [(*name, *left) for name, left in self._left.items()],
+            "used": self._used,
+        }
+
+    def attach(self, backend: Backend) -> None:
+        """Give a backend its cells."""
+        backend.cells = self.allocate(backend.endpoint)
+
+    def detach(self, backend: Backend) -> None:
+        """Take them back; what still runs there is counted to its service."""
+        self.release(backend.endpoint)
+        backend.cells = self.service(backend.endpoint.service)
 
     def allocate(self, endpoint: Endpoint) -> memoryview:
         """The cells of a backend: for another one at its address, and when it comes back, the same again."""
@@ -96,10 +84,18 @@ class Counters:
 
     def service(self, name: str) -> memoryview:
         """The cells for requests that reached no backend; `name` is "" if not even the service was known."""
-        slot = self._services.get(name)
+        return self.block.cells(self.slot(name))
+
+    def slot(self, service: str) -> int:
+        """The number of a service's own slot."""
+        slot = self._services.get(service)
         if slot is None:
-            slot = self._services[name] = self._next()
-        return self.block.cells(slot)
+            slot = self._services[service] = self._next()
+        return slot
+
+    def slots(self, service: str) -> dict[str, int]:
+        """The numbers of its backends' slots, by authority."""
+        return {backend: slot for (of, backend), slot in self._backends.items() if of == service}
 
     def read(self) -> tuple[dict[str, list[int]], dict[tuple[str, str], list[int]]]:
         """Totals by service, all its backends of now and before included, and by backend of now."""
@@ -112,18 +108,22 @@ class Counters:
         return {service: add(totals) for service, totals in parts.items()}, backends
 
     def _slot_for(self, name: tuple[str, str]) -> int:
-        """The slot it had, one whose owner went long ago, or a new one."""
+        """The slot it had, one whose owner went long ago and has no request left, or a new one."""
         if name in self._left:
             return self._left.pop(name)[0]
-        oldest = next(iter(self._left), None)
-        if oldest is not None and self._left[oldest][1] + GRACE <= self._clock():
-            slot, _ = self._left.pop(oldest)
-            self._empty(slot, into=self.service(oldest[0]))
-            return slot
+        latest = self._clock() - GRACE
+        for former, (slot, left) in self._left.items():
+            if left > latest:
+                break
+            if not any(self.block.gauge(slot, IN_FLIGHT)):
+                del self._left[former]
+                self._empty(slot, into=self.service(former[0]))
+                return slot
         return self._next()
 
     def _next(self) -> int:
         self._used += 1
+        self.block.gauge(PROCESS, SLOTS)[self.block.row] = self._used
         return self._used - 1
 
     def _empty(self, slot: int, *, into: memoryview) -> None:
@@ -132,8 +132,3 @@ class Counters:
         for cell, count in enumerate(self.block.total(slot)):
             own[cell] -= count
             into[cell] += count
-
-
-def add(rows: Sequence[list[int]]) -> list[int]:
-    """Cell by cell sum of one or more rows."""
-    return rows[0] if len(rows) == 1 else list(map(sum, zip(*rows, strict=True)))

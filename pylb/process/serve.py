@@ -19,7 +19,8 @@ from pylb.admin.app import AdminApp
 from pylb.admin.views import View
 from pylb.config import Options
 from pylb.observe.accesslog import FORMATS
-from pylb.observe.counters import Block, Counters
+from pylb.observe.block import Block
+from pylb.observe.counters import Counters
 from pylb.observe.record import Record
 from pylb.process.control import Control
 from pylb.process.lifecycle import Lifecycle, Owner, ProcessState

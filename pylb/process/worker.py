@@ -70,10 +70,9 @@ class Worker:
         """Swap a pool; the counters of its backends come and go with them."""
         change = self.plane.apply(snapshot)
         for backend in change.removed:
-            self.counters.release(backend.endpoint)
-            backend.cells = self.counters.service(backend.endpoint.service)  # for what still runs there
+            self.counters.detach(backend)
         for backend in change.added:
-            backend.cells = self.counters.allocate(backend.endpoint)
+            self.counters.attach(backend)
         return change
 
     async def drain(self, timeout: float) -> int:

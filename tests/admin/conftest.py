@@ -3,7 +3,8 @@ import pytest
 from pylb.admin.views import View
 from pylb.discovery.status import WatchStatus
 from pylb.model import Snapshot
-from pylb.observe.counters import Block, Counters
+from pylb.observe.block import Block
+from pylb.observe.counters import Counters
 from pylb.policy.pool import Pool
 from pylb.process.lifecycle import Lifecycle
 

@@ -1,12 +1,13 @@
-from mmap import mmap
-
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pylb.model import Endpoint
+from pylb.observe.block import PAGE_SLOTS, Block
 from pylb.observe.cells import CELLS
-from pylb.observe.counters import GRACE, PAGE_SLOTS, Block, Counters
+from pylb.observe.counters import GRACE, Counters
+from pylb.observe.gauges import GAUGES, IN_FLIGHT
 
 
 def web(number, service="web"):
@@ -38,18 +39,6 @@ def shown(counters, cell=0):
 def of_service(counters, service="web"):
     services, _ = counters.read()
     return services[service][0] if service in services else 0
-
-
-@pytest.mark.parametrize("memory", [bytearray, lambda size: mmap(-1, size)], ids=["private", "shared"])
-def test_processes_write_their_rows_and_read_the_sum(memory):
-    page = memory(2 * PAGE_SLOTS * CELLS * 8)
-    first, second = (Block(rows=2, row=row, memory=lambda size: page) for row in range(2))
-    first.cells(3)[5] += 10
-    second.cells(3)[5] += 4
-    second.cells(3)[6] += 1
-    for block in (first, second):
-        assert block.total(3)[5:7] == [14, 1]
-        assert sum(block.total(2)) == sum(block.total(4)) == 0
 
 
 def test_growth_keeps_what_was_handed_out(counters):
@@ -111,20 +100,67 @@ def test_cells_are_given_to_another_only_after_the_grace_time_and_empty(counters
     assert of_service(counters) == 16
 
 
+def two_rows():
+    """A worker's and control's view of one block."""
+    page, gauges = bytearray(2 * PAGE_SLOTS * CELLS * 8), bytearray(2 * PAGE_SLOTS * GAUGES * 8)
+    return (Block(rows=2, row=r, counters=lambda _: page, gauges=lambda _: gauges) for r in range(2))
+
+
 def test_reuse_leaves_the_rows_of_other_processes_alone(clock):
-    page = bytearray(2 * PAGE_SLOTS * CELLS * 8)
-    worker, control = (Block(rows=2, row=row, memory=lambda _: page) for row in range(2))
+    worker, control = two_rows()
     counters = Counters(control, clock)
     counters.allocate(web(1))
-    worker.cells(0)[0] = 10
+    (slot,) = counters.slots("web").values()
+    worker.cells(slot)[0] = 10
     counters.release(web(1))
     clock.now += GRACE
     counters.allocate(web(2))
-    assert worker.cells(0)[0] == 10
+    assert counters.slots("web") == {"10.0.0.2:80": slot}
+    assert worker.cells(slot)[0] == 10
     assert shown(counters) == {"10.0.0.2:80": 0}
     assert of_service(counters) == 10
-    worker.cells(0)[0] += 1
+    worker.cells(slot)[0] += 1
     assert shown(counters) == {"10.0.0.2:80": 1}
+
+
+def test_cells_are_not_given_to_another_while_any_process_has_requests_there(clock):
+    worker, control = two_rows()
+    counters = Counters(control, clock)
+    counters.allocate(web(1))
+    counters.allocate(web(2))
+    first, second = counters.slots("web").values()
+    worker.gauge(first, IN_FLIGHT)[worker.row] = 1
+    for number in (1, 2):
+        counters.release(web(number))
+    clock.now += GRACE
+    counters.allocate(web(3))
+    assert counters.slots("web") == {"10.0.0.3:80": second}
+    worker.gauge(first, IN_FLIGHT)[worker.row] = 0
+    counters.allocate(web(4))
+    assert counters.slots("web")["10.0.0.4:80"] == first
+
+
+def test_a_successor_goes_on_where_it_ended(clock):
+    page = bytearray(PAGE_SLOTS * CELLS * 8)
+    before = Counters(Block(counters=lambda _: page), clock)
+    before.service("web")[0] = 1
+    before.allocate(web(1))[0] = 10
+    before.allocate(web(2))[0] = 20
+    before.allocate(web(3))[0] = 40
+    before.release(web(3))
+    after = Counters(Block(counters=lambda _: page), clock, orjson.loads(orjson.dumps(before.remember())))
+    for number in (1, 2):
+        after.allocate(web(number))
+    assert after.slots("web") == before.slots("web")
+    assert after.read() == before.read()
+    assert of_service(after) == 71
+    after.allocate(web(4))
+    assert len(set(after.slots("web").values()) | {after.slot("web")}) == 4
+    after.release(web(1))
+    clock.now += GRACE
+    after.allocate(web(5))
+    after.allocate(web(6))
+    assert of_service(after) == 71
 
 
 def test_cells_stay_while_one_of_two_backends_at_the_same_address_is_left(counters, clock):

@@ -10,7 +10,8 @@ from pylb.discovery.status import WatchStatus
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.model import Endpoint, Excluded, Snapshot
 from pylb.observe import cells, exposition
-from pylb.observe.counters import Block, Counters
+from pylb.observe.block import Block
+from pylb.observe.counters import Counters
 from pylb.observe.metrics import Metrics
 from pylb.policy.pool import Pool
 from tests.observe.records import attempt, backend, record

@@ -2,7 +2,8 @@ import pytest
 
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.observe import cells
-from pylb.observe.counters import Block, Counters
+from pylb.observe.block import Block
+from pylb.observe.counters import Counters
 from pylb.observe.metrics import Metrics
 from tests.observe.records import attempt, backend, record
 
