@@ -3,8 +3,8 @@
 Counters: a column of `CELLS` integers (a slot) per backend and per service, a row per process. A process
 writes only its own row, so nobody locks; whoever wants a total adds the rows up.
 
-Gauges: for each slot the same few numbers of every process side by side, so that adding them up is one call:
-least-connections does that while it chooses.
+Gauges: a few numbers per slot that say how it is now, each with its values from all processes side by side,
+so that adding them up is one call: least-connections does that while it chooses.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class Block:
     def gauge(self, slot: int, which: int) -> memoryview:
         """One gauge of `slot`, as all processes have it: an item per row."""
         page, place = divmod(slot, PAGE_SLOTS)
-        start = place * self.rows * GAUGES
-        return self._gauges[page][start + which : start + self.rows * GAUGES : GAUGES]
+        start = (place * GAUGES + which) * self.rows
+        return self._gauges[page][start : start + self.rows]
 
     def forget(self, row: int) -> int:
         """A process has died: set its gauges back; return how many requests it had in flight."""

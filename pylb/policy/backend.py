@@ -72,6 +72,9 @@ class Backend:
         self.elsewhere = elsewhere
         self.count(0)
 
+    def refresh(self) -> None:
+        """Find out what the other workers have on it. There are none; see `policy.shared`."""
+
     def update(self, endpoint: Endpoint) -> None:
         """Take over a newer description of the same instance at the same address."""
         self.endpoint = endpoint

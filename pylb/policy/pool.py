@@ -52,6 +52,9 @@ class Pool:
         cells: makes the counters of a new backend.
     """
 
+    kind: type[Backend] = Backend
+    """What it makes of an endpoint."""
+
     def __init__(
         self,
         service: str,
@@ -84,7 +87,7 @@ class Pool:
         for identity, endpoint in endpoints.items():
             backend = self.backends.get(identity)
             if backend is None:
-                backend = self.draining.get(identity) or Backend(endpoint, self._cells(endpoint))
+                backend = self.draining.get(identity) or self.kind(endpoint, self._cells(endpoint))
                 added.append(backend)
             elif backend.endpoint != endpoint:
                 reweighted |= backend.weight != endpoint.weight

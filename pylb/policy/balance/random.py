@@ -75,4 +75,6 @@ class RandomTwo(RandomChoice):
             first = backends[one]
             point = random() * (self._total - first.weight)
             second = backends[self._owner(point if point < self._starts[one] else point + first.weight)]
+        first.refresh()
+        second.refresh()
         return second if second.load < first.load else first
