@@ -165,26 +165,20 @@ class Chunked:
                 continue
             match = self._next.whole.match(data, position)
             if match is None:
-                self._begun = self._check(data[position:])
+                self._begun = data[position:]
+                if len(self._begun) > self._next.limit or self._next.begun.fullmatch(self._begun) is None:
+                    raise self._broken(self._begun)
                 break
-            self._understand(match)
             position = match.end()
+            self._understand(match)
         if self.done:
             self.rest = data[position:]
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _check(self, begun: bytes) -> bytes:
-        """The same, if it can become what is to come next."""
-        if len(begun) > self._next.limit or self._next.begun.fullmatch(begun) is None:
-            raise self._error(f"{begun[:40]!r} in a chunked body, expected {self._next.expected}")
-        return begun
-
     def _understand(self, match: re.Match[bytes]) -> None:
         """Take in a whole piece of framing."""
         if match.end() - match.start() > self._next.limit:
-            raise self._error(
-                f"more than {self._next.limit} bytes of framing, expected {self._next.expected}"
-            )
+            raise self._broken(match[0])
         if self._next is _TRAILERS:
             self.trailers = _NEVER_TRAILS.sub(b"", b"\n" + match[1])[1:]
             self.done = True
@@ -194,6 +188,10 @@ class Chunked:
         if self._extensions > MAX_CHUNK_EXTENSIONS:
             raise self._error(f"chunk extensions of more than {MAX_CHUNK_EXTENSIONS} bytes")
         self._next = _NEXT_SIZE if self._remaining else _TRAILERS
+
+    def _broken(self, framing: bytes) -> ProxyError:
+        expected, limit = self._next.expected, self._next.limit
+        return self._error(f"{framing[:40]!r} in a chunked body, expected {expected}, at most {limit} bytes")
 
 
 def chunk(payload: bytes) -> bytes:

@@ -1,0 +1,121 @@
+"""Every wire case, as one message and byte by byte; see `tests/http1/corpus.py` for what a case says."""
+
+import pytest
+
+from pylb.errors import ProxyError
+from pylb.http1.body import Chunked, Sized, UntilClose
+from pylb.http1.headers import Origin
+from pylb.http1.limits import Limits
+from pylb.http1.parser import END_OF_HEAD, check_beginning, parse_request, parse_response
+from pylb.http1.refusal import bad_response, refused
+from pylb.http1.writer import request_head, response_head
+from tests.http1.corpus import FACTS, cases
+
+BODILESS = {204, 304}
+
+
+def parametrized(*kind):
+    found = cases(*kind)
+    return pytest.mark.parametrize("case", found, ids=[case.name for case in found])
+
+
+def split(wire):
+    end = wire.index(END_OF_HEAD) + len(END_OF_HEAD)
+    return wire[:end], wire[end:]
+
+
+def decode(decoder, data, size):
+    """What a decoder makes of data that arrives in pieces of that size."""
+    payload = b""
+    while data and not decoder.done:
+        payload += decoder.feed(data[:size])
+        data = data[size:]
+    return payload, decoder.trailers, decoder.rest + data
+
+
+def read_request(wire, size):
+    if END_OF_HEAD not in wire:
+        check_beginning(wire, Limits())
+    head, rest = split(wire)
+    request = parse_request(head, Limits())
+    return decode(Chunked(refused) if request.chunked else Sized(request.length), rest, size)
+
+
+def told(case):
+    """What is added to every request."""
+    host = case.fact("host", "shop.example")
+    version = b"1.0" if b" HTTP/1.0\r\n" in case.wire else b"1.1"
+    return b"".join((
+        b"X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: 80\r\n",
+        b"X-Real-IP: 192.0.2.7\r\n",
+        b"" if host == b"none" else b"X-Forwarded-Host: %b\r\n" % host,
+        b"Via: %b pylb\r\nX-Request-ID: corpus\r\n\r\n" % version,
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 10**6])
+@parametrized("requests", "valid")
+def test_a_valid_request_becomes_one_unambiguous_message(case, size):
+    head, rest = split(case.wire)
+    request = parse_request(head, Limits())
+    origin = Origin("192.0.2.7", "http", 80, trusted="trusted" in case.facts)
+    id_ = origin.request_id(request.fields) or b"corpus"
+    expected = case.forwarded if "told" in case.facts else case.forwarded + told(case)
+    assert request_head(request, origin, id_, b"10.0.0.1:8000") == expected
+    decoder = Chunked(refused) if request.chunked else Sized(request.length)
+    assert decode(decoder, rest, size) == (case.fact("body"), case.fact("trailers"), case.fact("rest"))
+    assert request.close == ("closes" in case.facts)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 10**6])
+@parametrized("requests", "invalid")
+def test_an_invalid_request_is_refused(case, size):
+    with pytest.raises(ProxyError) as refusal:
+        read_request(case.wire, size)
+    assert refusal.value.status == case.status
+    assert case.words in refusal.value.detail
+
+
+def answered(case, response):
+    """How the body arrives, and how it leaves, as `proxy.forward` decides."""
+    bodiless = case.fact("method") == b"HEAD" or response.status < 200 or response.status in BODILESS
+    length = 0 if bodiless else response.length
+    version = int(case.fact("client", "1"))
+    chunked = length < 0 and version == 1
+    close = length < 0 and version == 0
+    decoder = Sized(length) if length >= 0 else Chunked(bad_response) if response.chunked else UntilClose()
+    return decoder, response_head(response, chunked=chunked, close=close, version=version)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 10**6])
+@parametrized("responses", "valid")
+def test_a_valid_response_becomes_one_unambiguous_message(case, size):
+    head, rest = split(case.wire)
+    response = parse_response(head)
+    decoder, sent = answered(case, response)
+    assert sent == case.forwarded
+    assert decode(decoder, rest, size) == (case.fact("body"), case.fact("trailers"), case.fact("rest"))
+    assert response.close == ("closes" in case.facts)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 10**6])
+@parametrized("responses", "invalid")
+def test_an_invalid_response_is_a_bad_gateway(case, size):
+    head, rest = split(case.wire)
+    with pytest.raises(ProxyError) as refusal:
+        decode(answered(case, parse_response(head))[0], rest, size)
+    assert refusal.value.status == case.status == 502
+    assert case.words in refusal.value.detail
+
+
+def test_every_fact_is_one_that_is_understood():
+    for kind in ("requests", "responses"):
+        for verdict in ("valid", "invalid"):
+            for case in cases(kind, verdict):
+                assert set(case.facts) <= set(FACTS), case.name
+                assert case.facts["source"], case.name
+                assert ("refused" in case.facts) == (verdict == "invalid"), case.name
+
+
+def test_the_corpus_is_large():
+    assert sum(len(cases(k, v)) for k in ("requests", "responses") for v in ("valid", "invalid")) >= 400
