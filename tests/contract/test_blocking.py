@@ -155,6 +155,17 @@ async def test_a_missing_service_is_not_woken_by_one_that_only_changes(api):
     await not_woken(api, "/v1/health/service/@never", api.register({"Name": "@other", "Port": 7}))
 
 
+async def test_an_id_that_changes_its_service_leaves_unnoticed(web):
+    """An oversight of Consul's: who watches the old name is not told while other instances remain."""
+    await web.register({"Name": "@web", "ID": "@2"})
+    await web.catalogued(instances=2)
+    path = "/v1/health/service/@web"
+    reply = await not_woken(web, path, web.register({"Name": "@other", "ID": "@2"}))
+    assert len(reply.content) == 2
+    again = await web.until(web.health, lambda r: len(r.content) == 1)
+    assert again.index == reply.index
+
+
 async def test_catalog_services(web):
     before = await web.get("/v1/catalog/services")
     query = web.get("/v1/catalog/services", index=before.index, wait=LONG)

@@ -15,8 +15,7 @@ import aiohttp
 
 from pylb.registry.devserver.catalog import Catalog, Check
 from pylb.registry.devserver.checks import Probe, Runner, TimeToLive, http_attempt, tcp_attempt
-from pylb.registry.devserver.definitions import CRITICAL, CheckDefinition, Service
-from pylb.registry.devserver.errors import RequestError
+from pylb.registry.devserver.definitions import CRITICAL, CheckDefinition, RequestError, Service
 
 NODE_MAINTENANCE = "_node_maintenance"
 SERVICE_MAINTENANCE = "_service_maintenance:"

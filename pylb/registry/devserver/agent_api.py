@@ -13,14 +13,13 @@ from pylb.registry.devserver.definitions import (
     CRITICAL,
     PASSING,
     WARNING,
+    RequestError,
     check_from_json,
     service_from_json,
     update_from_json,
 )
-from pylb.registry.devserver.entry_types import AGENT_SERVICE, CHECK
-from pylb.registry.devserver.errors import RequestError
 from pylb.registry.devserver.exchange import boolean, entry_filter, get, json_response
-from pylb.registry.devserver.views import agent_service, check_view
+from pylb.registry.devserver.views import AGENT_SERVICE, CHECK, agent_service, check_view
 
 VERSION = "1.8.7"
 """The Consul release whose interface this is."""

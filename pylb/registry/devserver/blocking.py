@@ -31,11 +31,17 @@ class Answer(Generic[T]):
     """Whether there was nothing to watch, so that any newer index counts as a change."""
 
 
+def patience(wait: float) -> float:
+    """Seconds to wait for who asked for `wait`: none asked for means 5 minutes, and 10 are the most."""
+    wait = min(wait, MAX_WAIT) if wait > 0 else DEFAULT_WAIT
+    return wait + random.uniform(0, wait / JITTER_FRACTION)
+
+
 class Changes:
     """The counter of writes that all the registry's data share, and those who wait for the next one."""
 
     def __init__(self) -> None:
-        self.index = 0
+        self.index = 1  # of no write, so that it can stand for data that was never written
         self._next = asyncio.Event()
 
     def advance(self) -> int:
@@ -54,7 +60,7 @@ class Changes:
         Args:
             query: looks at the data as they are now.
             seen: the index that the reader knows.
-            wait: seconds; 0 or less means Consul's default of 5 minutes, more than 10 minutes mean 10.
+            wait: seconds, as `patience` reads them.
 
         Returns:
             The latest answer, or the first one again if the time was up.
@@ -62,9 +68,8 @@ class Changes:
         first = answer = query()
         if not 0 < answer.index <= seen:
             return answer
-        wait = min(wait, MAX_WAIT) if wait > 0 else DEFAULT_WAIT
         try:
-            async with asyncio.timeout(wait + random.uniform(0, wait / JITTER_FRACTION)):
+            async with asyncio.timeout(patience(wait)):
                 while answer.index <= seen or not (answer.watches_index or answer.content != first.content):
                     await self._next.wait()
                     answer = query()

@@ -9,8 +9,7 @@ from aiohttp import web
 
 from pylb.registry.devserver.blocking import Answer, Changes
 from pylb.registry.devserver.catalog import Catalog, CheckRow, Health, ServiceRow
-from pylb.registry.devserver.entry_types import CATALOG_SERVICE, CHECK, HEALTH_ENTRY, NODE
-from pylb.registry.devserver.errors import RequestError
+from pylb.registry.devserver.definitions import RequestError
 from pylb.registry.devserver.exchange import (
     DATACENTER,
     ReadOptions,
@@ -22,7 +21,17 @@ from pylb.registry.devserver.exchange import (
     read_options,
 )
 from pylb.registry.devserver.filter import Type
-from pylb.registry.devserver.views import View, catalog_service, check_row, health_entry, node_view
+from pylb.registry.devserver.views import (
+    CATALOG_SERVICE,
+    CHECK,
+    HEALTH_ENTRY,
+    NODE,
+    View,
+    catalog_service,
+    check_row,
+    health_entry,
+    node_view,
+)
 
 T = TypeVar("T")
 

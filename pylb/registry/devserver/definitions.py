@@ -22,7 +22,6 @@ from pylb.registry.devserver.decoding import (
     string,
     strings,
 )
-from pylb.registry.devserver.errors import RequestError
 
 PASSING, WARNING, CRITICAL = "passing", "warning", "critical"
 STATUSES = (PASSING, WARNING, CRITICAL)
@@ -32,6 +31,19 @@ MAX_META_PAIRS = 64
 MAX_META_KEY = 128
 MAX_META_VALUE = 512
 DEFAULT_OUTPUT_SIZE = 4096
+
+
+class RequestError(Exception):
+    """A request that Consul answers with an error; the message is Consul's.
+
+    Args:
+        text: the answer's body.
+        status: its HTTP status.
+    """
+
+    def __init__(self, text: str, status: int = 400) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 
 from pylb.registry.devserver.blocking import Answer
 from pylb.registry.devserver.decoding import DecodeError, parse_duration
-from pylb.registry.devserver.errors import RequestError
+from pylb.registry.devserver.definitions import RequestError
 from pylb.registry.devserver.filter import Predicate, Type, compile_filter
 from pylb.registry.devserver.filter_grammar import FilterError
 

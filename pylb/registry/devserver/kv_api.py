@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from pylb.registry.devserver.blocking import Answer, Changes
-from pylb.registry.devserver.errors import RequestError
+from pylb.registry.devserver.definitions import RequestError
 from pylb.registry.devserver.exchange import (
     answer_headers,
     check_datacenter,
