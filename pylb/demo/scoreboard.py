@@ -22,12 +22,15 @@ class Row:
     name: str
     address: str
     state: str
-    """A word, or for an instance that gets no requests, why."""
+    """One word."""
     up: bool
+    """Whether it gets requests."""
     requests: int = 0
     in_flight: int = 0
     share: float | None = None
     """Its part of the requests since instances last changed, from 0 to 1; None if there were none."""
+    reason: str = ""
+    """Why it is excluded, in words, if it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,10 @@ class Scoreboard:
         self._pool = pool
         self._counters = counters
         self._generation = -1
+        self._seen: dict[Backend, int] = {}
+        """What each backend had answered at the last look."""
         self._before: dict[Backend, int] = {}
-        """What each backend had answered when instances last changed."""
+        """And at the last one before instances changed."""
         self._totals: deque[tuple[float, int]] = deque()
         """The sum at each look of the last two seconds."""
 
@@ -71,7 +76,8 @@ class Scoreboard:
         answered = {backend: backend.cells[ATTEMPTS] for backend in backends}
         if pool.snapshot and pool.snapshot.generation != self._generation:
             self._generation = pool.snapshot.generation
-            self._before = answered
+            self._before = self._seen
+        self._seen = answered
         since = {backend: count - self._before.get(backend, 0) for backend, count in answered.items()}
         total = sum(since.values())
         rows = [
@@ -87,8 +93,8 @@ class Scoreboard:
             for backend in backends
         ]
         rows += [
-            Row(e.endpoint.id, e.endpoint.authority, e.reason, up=False)
-            for e in (pool.snapshot.excluded if pool.snapshot else ())
+            Row(each.endpoint.id, each.endpoint.authority, "excluded", up=False, reason=each.reason)
+            for each in (pool.snapshot.excluded if pool.snapshot else ())
         ]
         cells = self._counters.read()[0].get(pool.service, [0] * len(CODES))
         requests = sum(cells[: len(CODES)])

@@ -80,6 +80,7 @@ def render(signs: Sequence[Sign], moment: Moment, messages: Sequence[Message]) -
             Text(moment.by_hand or "(the next one is starting)\n", "cyan"),
             "",
             _instances(moment),
+            *(_one_line(f"{row.name}: {row.reason}", "yellow") for row in moment.standing.rows if row.reason),
             "",
             _sums(moment.standing),
             "",
@@ -101,7 +102,7 @@ def _instances(moment: Moment) -> Table:
     table.add_column("Instance", no_wrap=True)
     table.add_column("Address", no_wrap=True)
     table.add_column("PID", no_wrap=True, justify="right")
-    table.add_column("State")
+    table.add_column("State", no_wrap=True)
     table.add_column("Requests", no_wrap=True, justify="right")
     table.add_column("In flight", no_wrap=True, justify="right")
     table.add_column("Share", no_wrap=True)
@@ -110,7 +111,7 @@ def _instances(moment: Moment) -> Table:
             Text(row.name, "bold"),
             row.address,
             str(moment.processes.get(row.address, "")),
-            _one_line(row.state, "green" if row.up else "yellow"),
+            Text(row.state, "green" if row.up else "yellow"),
             f"{row.requests:,}",
             str(row.in_flight),
             _share(row),

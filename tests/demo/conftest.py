@@ -2,10 +2,16 @@
 
 import aiohttp
 import pytest
+import uvloop
 
 from pylb.clients.consul import ConsulClient, ConsulSettings
 from pylb.config import Url
 from pylb.registry.devserver import DevRegistry
+
+
+def pytest_asyncio_loop_factories():
+    """Every test here runs on uvloop, as pylb does."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture
