@@ -18,7 +18,8 @@ from pylb.registry.devserver.definitions import (
     service_from_json,
     update_from_json,
 )
-from pylb.registry.devserver.exchange import boolean, entry_filter, get, json_response
+from pylb.registry.devserver.exchange import entry_filter, get, json_response
+from pylb.registry.devserver.literals import LiteralError, parse_bool
 from pylb.registry.devserver.views import AGENT_SERVICE, CHECK, agent_service, check_view
 
 VERSION = "1.8.7"
@@ -177,7 +178,7 @@ def _enable(request: web.Request) -> bool:
     text = request.query.get("enable")
     if text is None:
         raise RequestError("Missing value for enable")
-    enable = boolean(text)
-    if enable is None:
-        raise RequestError(f'Invalid value for enable: "{text}"')
-    return enable
+    try:
+        return parse_bool(text)
+    except LiteralError as error:
+        raise RequestError(f'Invalid value for enable: "{text}"') from error

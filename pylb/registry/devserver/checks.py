@@ -169,6 +169,8 @@ def tcp_attempt(definition: CheckDefinition) -> Attempt:
             return CRITICAL, f"dial tcp {definition.tcp}: i/o timeout"
         except OSError as error:
             return CRITICAL, _dial_problem(definition.tcp, error)
+        except (ValueError, OverflowError) as error:
+            return CRITICAL, f"dial tcp: address {definition.tcp}: {error}"
         writer.close()
         return PASSING, f"TCP connect {definition.tcp}: Success"
 

@@ -7,18 +7,18 @@ unknown name or a value of the wrong type is refused. A duration is a number of 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
+
+from pylb.registry.devserver.literals import MAX_DURATION, LiteralError, parse_duration
 
 Kind = Callable[[Any, str], Any]
 """Checks one value and converts it; its second argument is the value's place, for the message."""
 Shape = Mapping[str, tuple[str, Kind]]
 """An object's fields: lower-case JSON name -> (key in the result, kind)."""
 
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+|)([^\d.]*)")
+_MAX_NANOSECONDS = int(MAX_DURATION * 1e9)
 _COMPLAINTS = {
     "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
     "Illegal trailing comma before end of object": "looking for beginning of object key string",
@@ -30,26 +30,6 @@ _COMPLAINTS = {
 
 class DecodeError(Exception):
     """The body cannot be read; the message is Consul's."""
-
-
-def parse_duration(text: str) -> float:
-    """Seconds, from Go's notation: `1h15m30.5s`, `-1.5h`, `300ms`, `0`.
-
-    Raises:
-        DecodeError: it is something else.
-    """
-    rest = text[1:] if text.startswith(("-", "+")) else text
-    if rest == "0":
-        return 0.0
-    seconds = 0.0
-    for number, unit in _DURATION_PART.findall(rest)[:-1] or [("", "")]:  # the last match is the empty end
-        if not number:
-            raise DecodeError(f'time: invalid duration "{text}"')
-        if unit not in _UNITS:
-            problem = f'unknown unit "{unit}" in' if unit else "missing unit in"
-            raise DecodeError(f'time: {problem} duration "{text}"')
-        seconds += float(number) * _UNITS[unit]
-    return -seconds if text.startswith("-") else seconds
 
 
 def decode(body: bytes, shape: Shape, place: str = ".*", type_name: str = "object") -> dict[str, Any]:
@@ -88,6 +68,8 @@ def _first_value(text: str) -> Any:
             raise DecodeError("unexpected EOF") from error
         character = text[position].replace("\n", "\\n").replace("'", "\\'")
         raise DecodeError(f"invalid character '{character}' {_complaint(error)}") from error
+    except RecursionError as error:
+        raise DecodeError("exceeded max depth") from error
     return value
 
 
@@ -155,11 +137,12 @@ def duration(value: Any, _place: str) -> float:
     """Seconds; Consul lets a value that is neither a string nor a number count as 0."""
     match value:
         case str():
-            return parse_duration(value)
-        case bool():
-            return 0.0
-        case int() | Decimal():
-            return float(value) * 1e-9
+            try:
+                return parse_duration(value)
+            except LiteralError as error:
+                raise DecodeError(str(error)) from error
+        case int() | Decimal() if not isinstance(value, bool):
+            return float(min(max(value, -_MAX_NANOSECONDS), _MAX_NANOSECONDS)) * 1e-9
         case _:
             return 0.0
 

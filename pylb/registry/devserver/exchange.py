@@ -12,14 +12,13 @@ import orjson
 from aiohttp import hdrs, web
 
 from pylb.registry.devserver.blocking import Answer
-from pylb.registry.devserver.decoding import DecodeError, parse_duration
 from pylb.registry.devserver.definitions import RequestError
 from pylb.registry.devserver.filter import Predicate, Type, compile_filter
 from pylb.registry.devserver.filter_grammar import FilterError
+from pylb.registry.devserver.literals import LiteralError, parse_bool, parse_duration, parse_uint
 
 DATACENTER = "dc1"
 
-_TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
 get = functools.partial(web.get, allow_head=False)
 """A route for GET alone: Consul does not answer HEAD."""
 
@@ -71,11 +70,6 @@ def check_datacenter(request: web.Request) -> None:
         raise RequestError("No path to datacenter", status=500)
 
 
-def boolean(text: str) -> bool | None:
-    """What Go's strconv.ParseBool reads; None if it reads nothing."""
-    return True if text in _TRUE else False if text in _FALSE else None
-
-
 def flag(request: web.Request, name: str) -> bool:
     """Whether a switch is on that counts as on without a value.
 
@@ -85,10 +79,10 @@ def flag(request: web.Request, name: str) -> bool:
     text = request.query.get(name)
     if not text:
         return text is not None
-    value = boolean(text)
-    if value is None:
-        raise RequestError(f"Invalid value for ?{name}")
-    return value
+    try:
+        return parse_bool(text)
+    except LiteralError as error:
+        raise RequestError(f"Invalid value for ?{name}") from error
 
 
 def entry_filter(request: web.Request, entry: Type) -> Predicate:
@@ -134,11 +128,8 @@ async def like_consul(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Turn refusals, unknown paths and unknown methods into Consul's answers to them."""
-    cleaned = posixpath.normpath("/" + request.rel_url.raw_path.lstrip("/"))
-    if (
-        cleaned + "/" * (request.rel_url.raw_path.endswith("/") and cleaned != "/")
-        != request.rel_url.raw_path
-    ):
+    path = request.rel_url.raw_path
+    if path != (cleaned := _cleaned(path)):
         return web.Response(status=301, headers={hdrs.LOCATION: cleaned})
     try:
         return await handler(request)
@@ -153,20 +144,23 @@ async def like_consul(
         return web.Response(status=404)
 
 
+def _cleaned(path: str) -> str:
+    """A path without empty parts and dots, as Go's router insists on."""
+    cleaned = posixpath.normpath("/" + path.lstrip("/"))
+    return f"{cleaned}/" if path.endswith("/") and cleaned != "/" else cleaned
+
+
 def _index(text: str) -> int:
-    if not text:
-        return 0
-    if not (text.isascii() and text.isdigit()):
-        raise RequestError("Invalid index")
-    return int(text)
+    try:
+        return parse_uint(text) if text else 0
+    except LiteralError as error:
+        raise RequestError("Invalid index") from error
 
 
 def _wait(text: str) -> float:
-    if not text:
-        return 0.0
     try:
-        return parse_duration(text)
-    except DecodeError as error:
+        return parse_duration(text) if text else 0.0
+    except LiteralError as error:
         raise RequestError("Invalid wait time") from error
 
 
@@ -176,7 +170,7 @@ def _consistency(query: Mapping[str, str]) -> str:
         stale = True
         try:
             parse_duration(query["max_stale"])
-        except DecodeError as error:
+        except LiteralError as error:
             raise RequestError(f'Invalid max_stale value "{query["max_stale"]}"') from error
     for loose, given in (("stale", stale), ("cached", "cached" in query)):
         if given and "consistent" in query:

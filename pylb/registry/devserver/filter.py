@@ -21,11 +21,10 @@ from pylb.registry.devserver.filter_grammar import (
     Operator,
     parse,
 )
+from pylb.registry.devserver.literals import LiteralError, parse_bool, parse_int
 
 Predicate = Callable[[Any], bool]
 
-_INT64 = range(-(2**63), 2**63)
-_TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
 _NEGATIVE = {
     Operator.NOT_EQUAL: Operator.EQUAL,
     Operator.NOT_IN: Operator.IN,
@@ -163,15 +162,13 @@ def _test(match: Match, kind: Type) -> Predicate:
 
 def _coerce(match: Match, kind: Type) -> Any:
     """The value of a comparison as what the field holds."""
-    failed = f'Failed to coerce value "{match.value}" for selector "{".".join(match.selector)}": strconv.'
-    if kind is INTEGER:
-        if not re.fullmatch(r"-?\d+", match.value):
-            raise FilterError(f'{failed}ParseInt: parsing "{match.value}": invalid syntax')
-        if int(match.value) not in _INT64:
-            raise FilterError(f'{failed}ParseInt: parsing "{match.value}": value out of range')
-        return int(match.value)
-    if kind is BOOLEAN:
-        if match.value not in _TRUE + _FALSE:
-            raise FilterError(f'{failed}ParseBool: parsing "{match.value}": invalid syntax')
-        return match.value in _TRUE
+    try:
+        if kind is INTEGER:
+            return parse_int(match.value)
+        if kind is BOOLEAN:
+            return parse_bool(match.value)
+    except LiteralError as error:
+        name = ".".join(match.selector)
+        problem = f'Failed to coerce value "{match.value}" for selector "{name}": {error}'
+        raise FilterError(problem) from error
     return match.value

@@ -113,7 +113,10 @@ def parse(text: str) -> Expression:
         FilterError: it is none; the message names the place where it ceases to be one.
     """
     parser = _Parser(text)
-    expression = parser.either()
+    try:
+        expression = parser.either()
+    except RecursionError as error:
+        raise FilterError("nested too deeply") from error
     if parser.token.kind != "end":
         raise parser.error('"and", "or" or the end')
     return expression

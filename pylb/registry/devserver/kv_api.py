@@ -18,6 +18,7 @@ from pylb.registry.devserver.exchange import (
     read_options,
 )
 from pylb.registry.devserver.kv import KeyValues, branches
+from pylb.registry.devserver.literals import LiteralError, parse_uint
 from pylb.registry.devserver.views import kv_entry
 
 T = TypeVar("T")
@@ -26,7 +27,6 @@ MAX_VALUE = 512 * 1024
 SESSION_ID_LENGTH = 36
 
 _RAW_HEADERS = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
-_UINT64 = range(2**64)
 
 
 class KvApi:
@@ -116,11 +116,10 @@ def _number(request: web.Request, name: str) -> int | None:
     text = request.query.get(name)
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit()):
-        raise RequestError(f'strconv.ParseUint: parsing "{text}": invalid syntax', status=500)
-    if int(text) not in _UINT64:
-        raise RequestError(f'strconv.ParseUint: parsing "{text}": value out of range', status=500)
-    return int(text)
+    try:
+        return parse_uint(text)
+    except LiteralError as error:
+        raise RequestError(str(error), status=500) from error
 
 
 def _refuse_conflicts(request: web.Request, *names: str) -> None:

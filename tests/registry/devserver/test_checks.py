@@ -2,10 +2,11 @@
 
 import asyncio
 
+import aiohttp
 import pytest
 
 from pylb.registry.devserver import checks
-from pylb.registry.devserver.checks import Probe, TimeToLive
+from pylb.registry.devserver.checks import Probe, TimeToLive, http_attempt, tcp_attempt
 from pylb.registry.devserver.definitions import CheckDefinition
 
 
@@ -106,3 +107,34 @@ async def test_a_stopped_probe_looks_no_more(impatient, reports):
     other.stop()
     await asyncio.sleep(0.02)
     assert looked == before
+
+
+NO_TARGETS = [
+    "",
+    "x",
+    ":",
+    "::",
+    "127.0.0.1:",
+    "127.0.0.1:99999",
+    "127.0.0.1:port",
+    "a\0b:1",
+    f"{'x' * 300}.test:1",
+]
+
+
+@pytest.mark.parametrize("target", NO_TARGETS)
+async def test_what_cannot_be_connected_to_is_critical(target):
+    status, output = await tcp_attempt(CheckDefinition(tcp=target))()
+    assert status == "critical"
+    assert output.startswith("dial tcp")
+
+
+@pytest.mark.parametrize(
+    "target", [*NO_TARGETS, "http://", "ftp://127.0.0.1/", "http://127.0.0.1:99999/", "http://a b/"]
+)
+@pytest.mark.parametrize("more", [{}, {"method": "GE T"}, {"header": {"X": ["a\r\nb"]}}])
+async def test_what_cannot_be_asked_is_critical(target, more):
+    async with aiohttp.ClientSession() as session:
+        status, output = await http_attempt(CheckDefinition(http=target, **more), session)()
+    assert status == "critical"
+    assert f'"{target}": ' in output

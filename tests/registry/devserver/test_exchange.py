@@ -2,7 +2,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from pylb.registry.devserver.definitions import RequestError
-from pylb.registry.devserver.exchange import ReadOptions, boolean, flag, read_options
+from pylb.registry.devserver.exchange import ReadOptions, flag, read_options
 
 
 def request(query):
@@ -39,14 +39,3 @@ def test_options_that_are_refused(query):
 )
 def test_flags(query, on):
     assert flag(request(query), "passing") is on
-
-
-def test_booleans():
-    assert [boolean(text) for text in ("t", "TRUE", "0", "False", "yes", "")] == [
-        True,
-        True,
-        False,
-        False,
-        None,
-        None,
-    ]

@@ -63,6 +63,11 @@ def test_any_text_is_an_expression_or_refused(text):
         assert parse(text)
 
 
+def test_too_deep():
+    with pytest.raises(FilterError, match="nested too deeply"):
+        parse("not " * 100_000 + "a == 1")
+
+
 A, B, C = (Match((name,), Operator.EQUAL, "1") for name in "abc")
 
 

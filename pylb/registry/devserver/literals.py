@@ -1,0 +1,76 @@
+"""Numbers, booleans and durations in text: what Go's standard library reads, and its words for the rest."""
+
+from __future__ import annotations
+
+import re
+
+_TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
+_UINT64, _INT64 = range(2**64), range(-(2**63), 2**63)
+_MOST_DIGITS = 20
+"""Of a number that fits 64 bits; Python refuses to look at some thousands of them."""
+
+MAX_DURATION = 2**63 / 1e9
+"""Seconds; Go counts nanoseconds in 64 bits."""
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+|)([^\d.]*)", re.ASCII)
+
+
+class LiteralError(ValueError):
+    """The text is not what it should be; the message is Go's."""
+
+
+def parse_uint(text: str) -> int:
+    """A natural number of at most 64 bits.
+
+    Raises:
+        LiteralError: it is something else.
+    """
+    return _number("ParseUint", r"\d+", text, _UINT64)
+
+
+def parse_int(text: str) -> int:
+    """A whole number of at most 64 bits.
+
+    Raises:
+        LiteralError: it is something else.
+    """
+    return _number("ParseInt", r"[-+]?\d+", text, _INT64)
+
+
+def _number(function: str, pattern: str, text: str, allowed: range) -> int:
+    if not re.fullmatch(pattern, text, re.ASCII):
+        raise LiteralError(f'strconv.{function}: parsing "{text}": invalid syntax')
+    if len(text.lstrip("+-0")) > _MOST_DIGITS or (number := int(text)) not in allowed:
+        raise LiteralError(f'strconv.{function}: parsing "{text}": value out of range')
+    return number
+
+
+def parse_bool(text: str) -> bool:
+    """A truth value, in one of the ways in which Go writes it.
+
+    Raises:
+        LiteralError: it is something else.
+    """
+    if text not in _TRUE + _FALSE:
+        raise LiteralError(f'strconv.ParseBool: parsing "{text}": invalid syntax')
+    return text in _TRUE
+
+
+def parse_duration(text: str) -> float:
+    """Seconds, from Go's notation: `1h15m30.5s`, `-1.5h`, `300ms`, `0`.
+
+    Raises:
+        LiteralError: it is something else.
+    """
+    rest = text[1:] if text.startswith(("-", "+")) else text
+    if rest == "0":
+        return 0.0
+    seconds = 0.0
+    for number, unit in _DURATION_PART.findall(rest)[:-1] or [("", "")]:  # the last match is the empty end
+        if number and unit not in _UNITS:
+            problem = f'unknown unit "{unit}" in' if unit else "missing unit in"
+            raise LiteralError(f'time: {problem} duration "{text}"')
+        seconds += float(number) * _UNITS[unit] if number else MAX_DURATION
+    if seconds >= MAX_DURATION:
+        raise LiteralError(f'time: invalid duration "{text}"')
+    return -seconds if text.startswith("-") else seconds
