@@ -121,6 +121,10 @@ async def _adopt(reached: socket.socket, client: Downstream, backend: Backend) -
     upstream = Upstream(backend, client)
     opening = asyncio.get_running_loop().create_connection(lambda: upstream, sock=reached)
     _advance(opening, upstream)
+    if not upstream.lost:
+        # From here on the loop owns the descriptor. Were the transport to close before the loop has taken over
+        # the socket object too, that object would later close the same number again, by then somebody else's.
+        reached.detach()
     try:
         while not upstream.made:
             if upstream.lost:
