@@ -51,7 +51,7 @@ class Request:
     trailers = False
     """`TE: trailers`: the client understands trailers."""
     announced = b""
-    """`Trailer`: the fields that may follow a chunked body."""
+    """`Trailer`: the fields that may follow the chunked body."""
     nominated: frozenset[bytes] = frozenset()
     """What `Connection` said besides `close` and `keep-alive`: names that are hop-by-hop, too; lower case."""
 
@@ -183,7 +183,8 @@ def _examine_request(head: bytes, limits: Limits) -> Request:
     _direct(request)
     modern = request.version == 1
     request.close, request.nominated = _options(fields, persistent=modern)
-    request.announced = fields.get(b"trailer", b"")
+    if request.chunked:
+        request.announced = b", ".join(_members(fields.get(b"trailer", b"")))
     expectation = fields.get(b"expect", b"").lower()
     if expectation not in {b"", b"100-continue"}:
         raise refused("an expectation other than 100-continue", 417)
@@ -218,9 +219,11 @@ def _examine_response(head: bytes) -> Response:
                 f"Transfer-Encoding {coding[:40]!r} in HTTP/1.{response.version}, expected chunked in 1.1"
             )
         response.chunked = True
+        response.announced = b", ".join(_members(fields.get(b"trailer", b"")))
     response.close, response.nominated = _options(fields, persistent=response.version == 1)
-    response.upgrade = fields.get(b"upgrade", b"")
-    response.announced = fields.get(b"trailer", b"")
+    response.upgrade = b", ".join(_members(fields.get(b"upgrade", b"")))
+    if response.status == 101 and not response.upgrade:
+        raise bad_response("status 101 without the name of a protocol in Upgrade")
     return response
 
 

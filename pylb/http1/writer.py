@@ -111,10 +111,10 @@ def _request_lines(request: Request, origin: Origin, authority: bytes) -> bytes:
     ]
     if request.chunked:
         lines.append(b"Transfer-Encoding: chunked\r\n")
-        if request.announced:
-            lines.append(b"Trailer: %b\r\n" % request.announced)
     elif b"content-length" in request.fields:
         lines.append(b"Content-Length: %d\r\n" % request.length)
+    if request.announced:
+        lines.append(b"Trailer: %b\r\n" % request.announced)
     if request.expect:
         lines.append(b"Expect: 100-continue\r\n")
     if request.trailers:

@@ -13,8 +13,8 @@
     POST / HTTP/1.1\\r\\n
     ...
 
-On the wire there is what is written, without the line ends of the file, and with `\\r`, `\\n`, `\\t`, `\\\\` and
-`\\xNN` in place of bytes that one could not see. Other facts that a comment may state are listed in `FACTS`.
+On the wire there is what is written, without the line ends of the file; `\\r`, `\\n`, `\\t`, `\\\\`, `\\xNN`
+stand for bytes that one could not see. Other facts that a comment may state are listed in `FACTS`.
 """
 
 import re

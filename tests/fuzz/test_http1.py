@@ -1,0 +1,26 @@
+from tests.fuzz import http1
+
+
+def test_a_short_run_breaks_nothing_and_finds_ends_that_no_seed_has():
+    said = []
+    assert http1.by_mutation(20_000, 1, said.append)
+    known = {
+        (kind, http1.judge(kind, message, 0))
+        for kind in http1.KINDS
+        for verdict in ("valid", "invalid")
+        for message in http1.seeds(kind, verdict)
+    }
+    ends = int(said[-1].partition(" different ends")[0].rpartition(" ")[2])
+    assert said[-1].startswith("20,000 executions")
+    assert ends > len(known)
+
+
+def test_a_broken_invariant_is_shown_as_a_message_to_keep(monkeypatch):
+    def breaks(data, cut, **_):
+        assert b"Host" not in data or cut < 50
+
+    monkeypatch.setattr(http1, "check_request", breaks)
+    said = []
+    assert not http1.by_mutation(1_000, 1, said.append)
+    assert "AssertionError" in said[-1]
+    assert "requests, cut at" in said[-1]
