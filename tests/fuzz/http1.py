@@ -1,8 +1,8 @@
 """Throw mutated messages at the HTTP/1 layer: `python -m tests.fuzz.http1 --executions 1000000`.
 
 The seeds are the wire cases. A mutant that comes to an end not seen before becomes a seed itself, so the
-search goes where there is something to find. Every execution checks `tests.http1.invariants`; a message that breaks
-them is printed as a Python literal, ready to become a wire case, and the exit status is 1.
+search goes where there is something to find. Every execution checks `tests.http1.invariants`; a message that
+breaks them is printed as a Python literal, ready to become a wire case, and the exit status is 1.
 
 `--engine atheris` lets libFuzzer make the mutants, guided by the branches that they take; it needs the
 package atheris, and reports in its own way.
@@ -18,12 +18,13 @@ from tests.http1.corpus import cases
 from tests.http1.invariants import check_request, check_response
 
 WORDS = [
-    b"\r\n", b"\r\n\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b",", b";", b"0", b"5", b"_", b"-", b"*",
-    b"\x0b", b"\x7f", b"\xff", b"#", b"\r\n ", b"\r\nHost: a", b"\r\nContent-Length: 5",
+    b"\r\n", b"\r\n\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b",", b";", b"0", b"5", b"_", b"-",
+    b"*", b"\x0b", b"\x7f", b"\xff", b"#", b"\r\n ", b"\r\nHost: a", b"\r\nContent-Length: 5",
     b"\r\ncontent-length:5", b"\r\nTransfer-Encoding: chunked", b"\r\nConnection: ", b"keep-alive",
-    b"close", b"upgrade", b"OPTIONS", b"\r\nUpgrade: websocket", b"\r\nTE: trailers", b"\r\nExpect: 100-continue",
-    b"\r\nX-Forwarded-For: 1", b"\r\nx_real_ip: 1", b"\r\nTrailer: x", b"\r\nProxy: x", b"HTTP/1.0", b"HTTP/1.1", b"http://a/", b"[::1]",
-    b"0\r\n\r\n", b"5\r\nhello\r\n", b"204", b"101",
+    b"close", b"upgrade", b"OPTIONS", b"\r\nUpgrade: websocket", b"\r\nTE: trailers",
+    b"\r\nExpect: 100-continue", b"\r\nX-Forwarded-For: 1", b"\r\nx_real_ip: 1", b"\r\nTrailer: x",
+    b"\r\nProxy: x", b"HTTP/1.0", b"HTTP/1.1", b"http://a/", b"[::1]", b"0\r\n\r\n", b"5\r\nhello\r\n",
+    b"204", b"101",
 ]  # fmt: skip
 KINDS = ("requests", "responses")
 MOST_SEEDS = 5000
