@@ -29,6 +29,7 @@ class Lines:
         """Write the signs; there are no keys."""
         for sign in signs:
             write(f"{sign.label:<10}{sign.text}" + (f"  ({sign.note})" if sign.note else ""))
+        write(f"{'End':<10}Ctrl-C")
         return nullcontext()
 
     def show(self, moment: Moment) -> None:
