@@ -190,6 +190,9 @@ class Timeouts(Group):
         "4s",
         "How long to keep an idle connection to a backend; the backend should keep it longer; 0 keeps none.",
     )
+    tunnel_timeout: float = option(
+        DURATION, "1h", "How long a WebSocket or another upgraded connection may be silent, both ways."
+    )
     drain_timeout: float = option(
         DURATION_OR_ZERO, "30s", "How long requests in flight may take to finish once pylb is told to stop."
     )

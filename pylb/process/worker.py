@@ -56,6 +56,7 @@ class Worker:
                 head=options.head_timeout,
                 keepalive=options.keepalive_timeout,
                 upstream_keepalive=options.upstream_keepalive,
+                tunnel=options.tunnel_timeout,
             ),
             limits=Limits(head=options.max_head, target=options.max_target, fields=options.max_headers),
             observe=observer(Metrics(counters).count, log_access),

@@ -154,6 +154,11 @@ class Downstream(Stream):
             while not self.lost and not self.expired:
                 await EVENT
         self.transport.close()
+        self.arm(monotonic(), plane.timeouts.body)  # What is still to be written has this long to go out.
+        while not self.lost:
+            if self.expired:
+                self.transport.abort()
+            await EVENT
 
     def _head(self) -> bytes | None:
         """The bytes of the next request's head, if they are there; empty if there will be none.

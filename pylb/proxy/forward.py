@@ -89,7 +89,8 @@ async def forward(client: Downstream, head: bytes) -> bool:
                         await EVENT
 
                     if response.status == 101:
-                        return await tunnel(client, upstream, record, response)  # TUNNEL
+                        uploaded = upload is None or upload.done
+                        return await tunnel(client, upstream, record, response, uploaded=uploaded)  # TUNNEL
                     keep = _keep_alive(client, upstream, record, upload, response)
                     download = _answer(client, upstream, record, response, keep=keep)  # BODY
                     while download is not None and not _moved(client, upstream, download):

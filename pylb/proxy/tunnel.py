@@ -6,6 +6,8 @@ registry goes on draining until its tunnels have ended.
 
 from __future__ import annotations
 
+import asyncio
+from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from pylb.errors import Fault, Phase, ProxyError
@@ -38,34 +40,79 @@ class Half(Pump):
         return True
 
 
-async def tunnel(client: Downstream, upstream: Upstream, record: Record, response: Response) -> bool:
+async def tunnel(
+    client: Downstream, upstream: Upstream, record: Record, response: Response, *, uploaded: bool
+) -> bool:
     """Answer 101 and join the two connections; return false: no request can follow on them.
 
+    Args:
+        client: who asked for it.
+        upstream: who agreed.
+        record: the request's.
+        response: the 101.
+        uploaded: whether the backend has been sent the whole request.
+
     Raises:
-        ProxyError: nobody had asked for an upgrade, or nothing moved for longer than the tunnel time-out.
+        ProxyError: 502, the backend may not switch now, or not to that protocol.
     """
-    if not cast(Request, record.request).upgrade:
-        raise bad_response(f"{upstream.backend.name} switched protocols without being asked")
+    check(cast(Request, record.request), response, upstream.backend.name, uploaded=uploaded)
     record.status = response.status
     record.sending = True
     head = response_head(response, chunked=False, close=False, version=1)
     down, up = Half(upstream, client), Half(client, client)
     down.start(client, head)
     up.start(upstream, b"")
-    client.arm(record.attempts[-1].head, client.plane.timeouts.tunnel)
+    timeouts = client.plane.timeouts
+    client.arm(record.attempts[-1].head, timeouts.tunnel)
     try:
         while not (client.lost or upstream.lost or (down.done and up.done)):
             if client.expired:
-                raise ProxyError(
-                    Phase.TUNNEL, Fault.UPSTREAM_TIMEOUT, "nothing moved in the tunnel for too long"
-                )
+                record.ended(_idle(client.patience))
+                break
+            if (down.done or up.done) and client.patience != timeouts.body:
+                client.arm(
+                    monotonic(), timeouts.body
+                )  # One side has ended; the other is not waited for as long.
             await EVENT
     finally:
         record.sent, record.received = down.moved, up.moved
         upstream.pump = client.pump = None
-        client.filler = None
-        if not upstream.lost:
-            upstream.client = None
-            upstream.reusable = False
-            upstream.transport.close()
+        upstream.filler = client.filler = None
+        upstream.client = None
+        upstream.reusable = False
+        _part(upstream, timeouts.body)
     return False
+
+
+def _part(upstream: Upstream, seconds: float) -> None:
+    """Close the backend's connection; what is still to be written has so many seconds to go out."""
+    transport = upstream.transport
+    if upstream.lost:
+        return
+    transport.close()
+    if transport.get_write_buffer_size():
+        asyncio.get_running_loop().call_later(seconds, transport.abort)
+
+
+def check(request: Request, response: Response, name: str, *, uploaded: bool) -> None:
+    """Whether the backend may switch protocols (RFC 9110 §7.8).
+
+    Raises:
+        ProxyError: 502: it was not asked to, not to that one, or not before it has the whole request, whose
+            rest would be taken for the other protocol's.
+    """
+    if not request.upgrade:
+        raise bad_response(f"{name} switched protocols without being asked")
+    if not _names(response.upgrade) <= _names(request.upgrade):
+        raise bad_response(f"{name} switched to {response.upgrade!r}, asked for was {request.upgrade!r}")
+    if not uploaded:
+        raise bad_response(f"{name} switched protocols inside the request's body")
+
+
+def _names(protocols: bytes) -> frozenset[bytes]:
+    return frozenset(name.strip() for name in protocols.lower().split(b","))
+
+
+def _idle(seconds: float) -> ProxyError:
+    """The end of a tunnel that nobody uses: nobody's failure, so it is not raised, and no lease is blamed."""
+    return ProxyError(Phase.TUNNEL, Fault.CLIENT_TIMEOUT, f"nothing moved in the tunnel for {seconds:g} s")

@@ -1,0 +1,254 @@
+"""After an upgrade: any protocol both ways, ends passed on as ends, and no tunnel broken by a change."""
+
+import asyncio
+from contextlib import AsyncExitStack, suppress
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosed
+
+from pylb.errors import ProxyError
+from pylb.http1.limits import Limits
+from pylb.http1.parser import parse_request, parse_response
+from pylb.model import Endpoint
+from pylb.proxy.tunnel import check
+from tests.stage import HOST, Stage, answers, read_request
+from tests.until import until
+
+ASK = b"GET /chat HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: echo\r\n"
+AGREE = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+ENDPOINT = Endpoint("web", "127.0.0.1", 1, id="other")
+
+
+async def echo(reader, writer):
+    """Agree to an upgrade, then send everything back until the other side has ended."""
+    if b"\r\nUpgrade: echo\r\n" not in await read_request(reader):
+        return
+    writer.write(AGREE)
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+    writer.write(b"bye")
+
+
+async def opened(stage, early=b""):
+    client = (await stage.client()).send(ASK + b"\r\n" + early)
+    head = await client.head()
+    assert head.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
+    assert b"\r\nConnection: Upgrade\r\nUpgrade: echo\r\n" in head
+    return client
+
+
+async def echoed(client, data):
+    client.send(data)
+    return await asyncio.wait_for(client.reader.readexactly(len(data)), 10)
+
+
+async def test_bytes_go_both_ways_and_an_end_leaves_the_other_direction_open():
+    async with Stage() as stage:
+        await stage.origin(echo)
+        client = await opened(stage)
+        assert await echoed(client, b"ping") == b"ping"
+        client.writer.write_eof()
+        assert await client.rest() == b"bye"
+        await until(lambda: stage.records)
+        (record,) = stage.records
+        assert (record.termination, record.status, record.received, record.sent) == ("--", 101, 4, 7)
+        await until(lambda: not stage.plane.connections)
+        assert repr(stage.pool) == "<Pool web: 1 up, 0 draining | 0 active, 0 idle>"
+
+
+async def test_what_a_side_sends_before_the_other_is_ready_is_not_lost():
+    async def handle(reader, writer):
+        await read_request(reader)
+        writer.write(AGREE + b"welcome")
+        writer.write(await reader.readexactly(5))
+        await reader.read(-1)
+
+    async with Stage() as stage:
+        await stage.origin(handle)
+        client = await opened(stage, early=b"early")
+        assert await client.reader.readexactly(12) == b"welcomeearly"
+
+
+async def test_much_data_flows_with_bounded_buffers():
+    async with Stage() as stage:
+        await stage.origin(echo)
+        client = await opened(stage)
+        assert await echoed(client, data := bytes(range(256)) * 32768) == data
+
+
+async def test_a_refused_upgrade_is_an_answer_like_any_other_and_the_connection_goes_on():
+    async with Stage() as stage:
+        await stage.origin(answers(b"no", status=b"426 Upgrade Required", extra=b"Upgrade: other\r\n"))
+        client = await stage.client()
+        for _ in range(2):
+            client.send(ASK + b"\r\n")
+            status, head, body = await client.answer()
+            assert (status, body) == (426, b"no")
+            assert b"\r\nConnection: Upgrade\r\nUpgrade: other\r\n" in head
+
+
+def switch(asked, agreed, *, uploaded=True):
+    request = parse_request(b"GET / HTTP/1.1\r\nHost: a\r\n" + asked + b"\r\n", Limits())
+    response = parse_response(b"HTTP/1.1 101 X\r\nConnection: upgrade\r\n" + agreed + b"\r\n")
+    check(request, response, "web-1", uploaded=uploaded)
+
+
+UPGRADE = b"Connection: upgrade\r\nUpgrade: WebSocket, x/2\r\n"
+
+
+def test_a_backend_may_switch_to_what_was_asked_for():
+    switch(UPGRADE, b"Upgrade: websocket\r\n")
+    switch(UPGRADE, b"Upgrade: x/2\r\n")
+
+
+@pytest.mark.parametrize(
+    ("asked", "agreed", "uploaded"),
+    [
+        (b"", b"Upgrade: websocket\r\n", True),
+        (b"Upgrade: websocket\r\n", b"Upgrade: websocket\r\n", True),
+        (UPGRADE, b"Upgrade: y\r\n", True),
+        (UPGRADE, b"Upgrade: websocket, y\r\n", True),
+        (UPGRADE, b"Upgrade: websocket\r\n", False),
+        (b"Connection: upgrade\r\nUpgrade: h2c\r\n", b"Upgrade: h2c\r\n", True),
+    ],
+)
+def test_a_backend_may_not_switch_otherwise(asked, agreed, uploaded):
+    with pytest.raises(ProxyError) as raised:
+        switch(asked, agreed, uploaded=uploaded)
+    assert raised.value.status == 502
+
+
+async def test_a_switch_inside_the_requests_body_is_a_502_and_no_byte_of_either_side_gets_through():
+    got = bytearray()
+
+    async def handle(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(AGREE + b"secret")
+        got.extend(await reader.read(-1))
+
+    async with Stage() as stage:
+        origin = await stage.origin(handle)
+        client = (await stage.client()).send(ASK + b"Content-Length: 10\r\n\r\nhello")
+        status, _, body = await client.answer()
+        assert (status, b"secret" in body) == (502, False)
+        client.send(b"world, and more")
+        await until(lambda: origin.open == 0)
+        assert bytes(got) in {b"", b"hello"}
+
+
+async def test_a_silent_tunnel_is_closed_after_its_time_and_a_busy_one_is_not():
+    async with Stage(tunnel=0.4) as stage:
+        await stage.origin(echo)
+        silent, busy = await opened(stage), await opened(stage)
+        while not stage.records:
+            assert await echoed(busy, b"still here") == b"still here"
+            await asyncio.sleep(0.01)
+        assert await silent.rest() == b""
+        assert [(record.termination, record.status) for record in stage.records] == [("cT", 101)]
+        assert await echoed(busy, b"still here") == b"still here"
+
+
+async def test_a_side_that_has_ended_is_not_waited_for_as_long():
+    async def handle(reader, writer):
+        await read_request(reader)
+        writer.write(AGREE)
+        writer.write_eof()
+        await reader.read(-1)
+
+    async with Stage(tunnel=3600, body=0.1) as stage:
+        await stage.origin(handle)
+        client = await opened(stage)
+        assert await client.rest() == b""
+        await until(lambda: stage.records)
+
+
+async def test_two_sides_that_do_not_read_are_not_waited_for_for_ever():
+    async with Stage(tunnel=0.1, body=0.1) as stage:
+        origin = await stage.origin(echo)
+        client = await opened(stage)
+        client.writer.transport.pause_reading()
+        client.send(bytes(1 << 24))
+        await until(lambda: not stage.plane.connections)
+        await until(lambda: not origin.open)
+
+
+async def test_a_backend_that_leaves_keeps_its_tunnels_until_they_end():
+    async with Stage() as stage:
+        origin = await stage.origin(echo)
+        client = await opened(stage)
+        stage.register(ENDPOINT)
+        stage.register()
+        assert await echoed(client, b"still here") == b"still here"
+        assert repr(stage.pool) == "<Pool web: 0 up, 1 draining | 1 active, 0 idle>"
+        client.close()
+        await until(lambda: not stage.pool.backends)
+        await until(lambda: origin.open == 0)
+
+
+async def test_a_tunnel_outlives_a_drain_up_to_its_deadline():
+    async with Stage() as stage:
+        await stage.origin(echo)
+        client, stays = await opened(stage), await opened(stage)
+        drain = asyncio.gather(stage.plane.drain(0.5))
+        await until(lambda: stage.plane.draining)
+        assert await echoed(client, b"still here") == b"still here"
+        client.close()
+        assert await drain == [1]
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await stays.reader.readexactly(1)
+
+
+async def test_a_backend_that_dies_ends_its_tunnels():
+    async def handle(reader, writer):
+        await read_request(reader)
+        writer.write(AGREE + b"last words")
+        await reader.readexactly(1)
+
+    async with Stage() as stage:
+        await stage.origin(handle)
+        client = (await opened(stage)).send(b"x")
+        assert await client.rest() == b"last words"
+
+
+async def speak(port, number, rounds):
+    """One WebSocket user's life; fails if anything is lost or changed."""
+    async with connect(f"ws://127.0.0.1:{port}/{number}", max_size=None) as socket:
+        for turn in range(rounds):
+            await socket.send([f"{number} ", "in ", "pieces ", str(turn)])
+            assert await socket.recv() == f"{number} in pieces {turn}"
+            await asyncio.wait_for(await socket.ping(), 10)
+        if number % 10 == 0:
+            await socket.send(big := bytes([number]) * (1 << 20))
+            assert await socket.recv() == big
+        await socket.close(4000 + number, "done")
+    return socket.close_code
+
+
+@pytest.mark.slow
+async def test_no_websocket_is_dropped_while_instances_come_and_go():
+    codes = []
+
+    async def handle(socket):
+        with suppress(ConnectionClosed):
+            async for message in socket:
+                await socket.send(message)
+        codes.append(socket.close_code)
+
+    async with Stage() as stage, AsyncExitStack() as stack:
+        servers = [
+            await stack.enter_async_context(serve(handle, "127.0.0.1", 0, max_size=None)) for _ in range(3)
+        ]
+        ports = [server.sockets[0].getsockname()[1] for server in servers]
+        endpoints = [Endpoint("web", "127.0.0.1", port, id=str(port)) for port in ports]
+        stage.register(*endpoints)
+        users = asyncio.gather(*(speak(stage.port, number, 10) for number in range(200)))
+        changes = 0
+        while not users.done():
+            stage.register(*(e for i, e in enumerate(endpoints) if i != changes % 3))
+            changes += 1
+            await asyncio.sleep(0.005)
+        assert changes > 20
+        assert sorted(await users) == sorted(codes) == list(range(4000, 4200))
