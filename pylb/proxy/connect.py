@@ -1,8 +1,8 @@
 """Opening a connection to a backend, without a task and in as few turns of the loop as can be.
 
-On a busy loop every turn costs milliseconds, and `loop.create_connection` in a task takes five of them. Here
-the kernel is asked to connect at once, and what is left is one turn until it has, and one until the loop calls
-`connection_made`.
+On a busy loop every turn costs milliseconds, and `loop.create_connection` in a task takes five of them.
+Here the kernel is asked to connect at once; what is left is one turn until it has, and one until the loop
+calls `connection_made`. It rests on how uvloop takes over a socket; other loops are not supported.
 """
 
 from __future__ import annotations
@@ -122,8 +122,8 @@ async def _adopt(reached: socket.socket, client: Downstream, backend: Backend) -
     opening = asyncio.get_running_loop().create_connection(lambda: upstream, sock=reached)
     _advance(opening, upstream)
     if not upstream.lost:
-        # From here on the loop owns the descriptor. Were the transport to close before the loop has taken over
-        # the socket object too, that object would later close the same number again, by then somebody else's.
+        # From here on the loop owns the descriptor. Were the transport to close before the loop has taken
+        # over the socket object too, that object would later close the same number again, by then another's.
         reached.detach()
     try:
         while not upstream.made:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.http1.headers import Origin
-from pylb.http1.parser import END_OF_HEAD
-from pylb.http1.refusal import not_a_request, refused
+from pylb.http1.parser import END_OF_HEAD, check_beginning
 from pylb.http1.writer import refusal
 from pylb.observe.record import Record
 from pylb.proxy.flow import EVENT, Stream
@@ -33,6 +32,7 @@ RETRY_AFTER = 1
 """Seconds after which a client may try again when no backend could take its request."""
 
 CARRIAGE_RETURN = 0x0D
+EMPTY_LINE = b"\r\n"
 
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER, on, 0 s: close by reset."""
@@ -48,6 +48,7 @@ class Downstream(Stream):
         "discarding",
         "expired",
         "idle",
+        "keep",
         "origin",
         "patience",
         "plane",
@@ -67,6 +68,8 @@ class Downstream(Stream):
         """Whether bytes of a body moved since the last sweep."""
         self.idle = False
         """Whether it waits for the first byte of a request."""
+        self.keep = True
+        """Whether it can carry another request after the response that is being sent."""
         self.served = False
         """Whether it has had an answer; from then on it may stay idle for longer."""
         self.discarding = False
@@ -169,17 +172,15 @@ class Downstream(Stream):
         inbox = self.inbox
         if inbox and not self.choked:
             if inbox[0] == CARRIAGE_RETURN:
-                inbox = self.inbox = inbox.removeprefix(b"\r\n")  # RFC 9112 §2.2 asks for this leniency.
-            limit = self.plane.limits.head
+                inbox = self.inbox = inbox.removeprefix(EMPTY_LINE)  # RFC 9112 §2.2 asks for this leniency.
+            limits = self.plane.limits
             end = inbox.find(END_OF_HEAD) + len(END_OF_HEAD)
-            if len(END_OF_HEAD) <= end <= limit:
+            if len(END_OF_HEAD) <= end <= limits.head:
                 self.inbox = inbox[end:]
                 self.idle = False
                 return inbox[:end]
-            if len(inbox) > limit:
-                raise refused(f"a head of more than {limit} bytes", 431)
-            if _hopeless(inbox):
-                raise not_a_request(inbox, self.plane.limits)
+            if inbox not in EMPTY_LINE:
+                check_beginning(inbox, limits)
         if self.lost:
             return b""
         if self.expired:
@@ -220,8 +221,3 @@ class Downstream(Stream):
         self.pump = None
         self.inbox = b""
         self.resume()
-
-
-def _hopeless(inbox: bytes) -> bool:
-    """Whether these first bytes can never become a head: waiting would only delay the answer."""
-    return b"\n\n" in inbox or not (inbox[:1].isalpha() or inbox in b"\r")

@@ -27,7 +27,6 @@ from pylb.http1.refusal import bad_response, refused
 from pylb.http1.writer import response_head
 from pylb.observe.record import Record
 from pylb.policy.backend import Backend
-from pylb.policy.lease import Lease
 from pylb.policy.retry import IDEMPOTENT, is_stale, may_retry
 from pylb.proxy.connect import connect
 from pylb.proxy.flow import EVENT, Pump
@@ -52,6 +51,7 @@ async def forward(client: Downstream, head: bytes) -> bool:
         Whether another request may follow on the connection.
     """
     plane = client.plane
+    timeouts = plane.timeouts
     now = monotonic()
     record = Record(client.origin.address, now)
     upload: Pump | None = None
@@ -79,24 +79,29 @@ async def forward(client: Downstream, head: bytes) -> bool:
                     if upstream is not None:
                         lease.reused = True
                     else:
-                        upstream = await connect(lease.backend, client, plane.timeouts.connect)
+                        upstream = await connect(lease.backend, client, timeouts.connect)
                         lease.connected = now = monotonic()
 
                     upstream.send(request, upload, record.id)  # SEND
-                    client.arm(now, plane.timeouts.response if upload is None else plane.timeouts.body)
+                    client.arm(now, timeouts.response if upload is None else timeouts.body)
 
-                    while (response := _head(client, upstream, record, upload)) is None:  # HEAD
+                    if upload is None:  # HEAD
+                        await EVENT  # Nothing can have come yet.
+                    while (response := _head(client, upstream, record, upload)) is None:
                         await EVENT
 
                     if response.status == 101:
                         uploaded = upload is None or upload.done
                         return await tunnel(client, upstream, record, response, uploaded=uploaded)  # TUNNEL
-                    keep = _keep_alive(client, upstream, record, upload, response)
-                    download = _answer(client, upstream, record, response, keep=keep)  # BODY
+                    download = _answer(client, upstream, record, upload, response)  # BODY
                     while download is not None and not _moved(client, upstream, download):
                         await EVENT
-                    _release(client, upstream, lease, upload)
-                    return keep
+
+                    if upload is not None and not upload.done:  # Answered before it was read to its end.
+                        upload.detach()
+                        client.discard()
+                    upstream.free(lease.head)
+                    return client.keep
                 except ProxyError as error:
                     lease.error = error
                     if upstream is not None:
@@ -168,36 +173,33 @@ def _head(client: Downstream, upstream: Upstream, record: Record, upload: Pump |
     return None
 
 
-def _keep_alive(
-    client: Downstream, upstream: Upstream, record: Record, upload: Pump | None, response: Response
-) -> bool:
-    """Whether the client's connection can carry another request; says the same of the backend's."""
-    request = cast(Request, record.request)
-    uploaded = upload is None or upload.done  # If not, neither side knows where the next request would begin.
-    until_close = response.length < 0 and not response.chunked and not _is_bodiless(request, response)
-    upstream.reusable = uploaded and not response.close and not until_close
-    delimited = request.version == 1 or response.length >= 0 or _is_bodiless(request, response)
-    return uploaded and delimited and not request.close and not client.plane.draining
-
-
-def _is_bodiless(request: Request, response: Response) -> bool:
-    return request.method == b"HEAD" or response.status in BODILESS
-
-
 def _answer(
-    client: Downstream, upstream: Upstream, record: Record, response: Response, *, keep: bool
+    client: Downstream, upstream: Upstream, record: Record, upload: Pump | None, response: Response
 ) -> Pump | None:
     """Send the response's head and what is there of its body; a pump for the rest, if that is not all.
 
     How the body arrives decides how it leaves: by its length, or in chunks, or, for a client that does not
-    know chunks, up to the end of the connection.
+    know chunks, up to the end of the connection. And it decides whether each connection can be used again.
     """
     request = cast(Request, record.request)
+    length, chunked = response.length, False
+    keep = not (request.close or client.plane.draining)
+    if response.close:
+        upstream.reusable = False
+    if request.method == b"HEAD" or response.status in BODILESS:
+        length = 0
+    elif length < 0:
+        chunked = request.version == 1
+        keep = keep and chunked
+        if not response.chunked:
+            upstream.reusable = False
+    if upload is not None and not upload.done:  # Nobody knows where the next request would begin.
+        upstream.reusable = keep = False
+    client.keep = keep
+
+    head = response_head(response, chunked=chunked, close=not keep, version=request.version)
     record.status = response.status
     record.sending = True
-    length = 0 if _is_bodiless(request, response) else response.length
-    chunked = length < 0 and request.version == 1
-    head = response_head(response, chunked=chunked, close=not keep, version=request.version)
     if length == len(upstream.inbox):
         client.transport.write(head + upstream.inbox)
         upstream.inbox = b""
@@ -230,11 +232,3 @@ def _moved(client: Downstream, upstream: Upstream, download: Pump) -> bool:
             Phase.DATA, Fault.UPSTREAM_TIMEOUT, f"{upstream.backend.name} stalled inside the body"
         )
     return False
-
-
-def _release(client: Downstream, upstream: Upstream, lease: Lease, upload: Pump | None) -> None:
-    """Part the two connections; a request that was answered before it was read to its end has no future."""
-    if upload is not None and not upload.done:
-        upload.detach()
-        client.discard()
-    upstream.free(lease.head)
