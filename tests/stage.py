@@ -11,10 +11,12 @@ import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from time import monotonic
 
 from pylb.http1.limits import Limits
 from pylb.model import Endpoint, Snapshot
 from pylb.observe.record import Record
+from pylb.policy.health import HealthRules
 from pylb.policy.pool import Pool
 from pylb.policy.route import Route, Routes
 from pylb.proxy.dataplane import DataPlane, Timeouts
@@ -92,9 +94,14 @@ class Stage:
     """Origins, a data plane and clients; leave it with `async with` and all of them end."""
 
     def __init__(
-        self, *, timeouts: Timeouts | None = None, limits: Limits | None = None, **changes: float
+        self,
+        *,
+        timeouts: Timeouts | None = None,
+        limits: Limits | None = None,
+        health: HealthRules | None = None,
+        **changes: float,
     ) -> None:
-        self.pool = Pool("web", policy="round-robin")
+        self.pool = Pool("web", policy="round-robin", health=health, clock=monotonic)
         self.records: list[Record] = []
         self.plane = DataPlane(
             Routes([Route("web")], {"web": self.pool}),

@@ -102,6 +102,7 @@ def _membership(pool: Pool) -> dict[str, Any]:
         "generation": snapshot.generation if snapshot else 0,
         "observed": snapshot.observed if snapshot else None,
         "cause": snapshot.cause if snapshot else "",
+        "panic": pool.panics,
         "backends": [_backend(b) for b in (*pool.backends.values(), *pool.draining.values())],
         "excluded": [
             {"id": e.endpoint.id, "address": e.endpoint.authority, "reason": e.reason}

@@ -169,6 +169,41 @@ class Balancing(Group):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Health(Group):
+    """When a backend that fails is left alone."""
+
+    title: ClassVar = "Health"
+
+    suspect_time: float = option(
+        DURATION_OR_ZERO,
+        "1s",
+        "How long a backend is left alone that refused or broke a connection; doubles each time, up to 30s; "
+        "0 never leaves it alone for that.",
+    )
+    eject_failures: int = option(
+        integer(0, 1000),
+        "5",
+        "Failures in a row (no connection, a broken one, no answer in time, a status of 500 or above) after "
+        "which a backend is ejected; 0 ejects none.",
+    )
+    eject_time: float = option(
+        DURATION, "10s", "How long it is ejected, times the number of its ejections, up to 5m."
+    )
+    eject_most: int = option(
+        integer(0, 100), "50", "Percentage of a service's backends that may be ejected at a time."
+    )
+    panic_threshold: int = option(
+        integer(0, 100),
+        "50",
+        "If a smaller percentage of a service's backends is fit, failures are overlooked and only those that "
+        "accept no connection are left out.",
+    )
+    panic: str = option(
+        choice("serve", "fail"), "serve", "What to do then: serve all the same, or fail with 503 at once."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Timeouts(Group):
     """How long to wait for what."""
 
@@ -232,7 +267,7 @@ class Logging(Group):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Discovery, Consul, Listen, Balancing, Timeouts, Limits, Logging):
+class Options(Discovery, Consul, Listen, Balancing, Health, Timeouts, Limits, Logging):
     """All that `pylb` takes."""
 
     def check(self) -> None:

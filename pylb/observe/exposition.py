@@ -8,7 +8,7 @@ requests to forward. `prometheus_client.generate_latest` would take 6 µs for ea
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import attrgetter, itemgetter
@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from pylb import __version__
 from pylb.observe import cells
 from pylb.observe.counters import Counters
+from pylb.policy.backend import State
 from pylb.policy.pool import Pool
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -158,6 +159,10 @@ BUILD = _number("build_info", "gauge", "Always 1; the labels say what runs.")
 CONNECTIONS = _number("client_connections", "gauge", "Clients that are connected.")
 LINES_DROPPED = _number("access_log_lines_dropped_total", "counter", "Lines lost to a slow reader.")
 BACKENDS = _number("backends", "gauge", "Backends by state.")
+PANICS = _number("panic", "gauge", "Whether so few backends are fit that failures are overlooked.")
+HEALTH_EVENTS = _number(
+    "health_events_total", "counter", "Verdicts that traffic passed on backends, by kind."
+)
 AGE = _number("discovery_age_seconds", "gauge", "Time since the registry last answered.")
 GUARDS = _number("guards_total", "counter", "Times that a guard acted on an answer.")
 
@@ -197,13 +202,17 @@ def traffic(counters: Counters) -> Iterator[str]:
         yield family.text(by_backend, "pylb_backend_")
 
 
-def pools(pools: Iterable[Pool]) -> Iterator[str]:
+def pools(pools: Collection[Pool]) -> Iterator[str]:
     """Who is in the pools, and what runs there at this moment."""
     states, rows = [], []
     for pool in pools:
+        weightless = sum(backend.weight <= 0 for backend in pool.backends.values())
+        marked = Counter(backend.state for backend in pool.backends.values())
         for state, number in (
-            ("up", len(pool.eligible)),
-            ("zero_weight", len(pool.backends) - len(pool.eligible)),
+            ("up", marked[State.UP] - weightless),
+            ("suspect", marked[State.SUSPECT]),
+            ("ejected", marked[State.EJECTED]),
+            ("zero_weight", weightless),
             ("draining", len(pool.draining)),
             ("excluded", len(pool.snapshot.excluded) if pool.snapshot else 0),
         ):
@@ -211,6 +220,14 @@ def pools(pools: Iterable[Pool]) -> Iterator[str]:
         present = {b.name: b for b in (*pool.draining.values(), *pool.backends.values())}
         rows += [(labels(service=pool.service, backend=name), backend) for name, backend in present.items()]
     yield BACKENDS.text(states)
+    yield PANICS.text([(labels(service=pool.service), int(pool.panics)) for pool in pools])
+    yield HEALTH_EVENTS.text(
+        [
+            (labels(service=pool.service, event=event), number)
+            for pool in pools
+            for event, number in pool.events.items()
+        ]
+    )
     for family in BACKEND_NOW:
         yield family.text(rows)
 

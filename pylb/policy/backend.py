@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any
 
 from pylb.model import Endpoint, Key
+from pylb.policy.health import Health
 
 
 class State(Enum):
@@ -13,6 +14,10 @@ class State(Enum):
 
     UP = "up"
     """Takes its share of requests."""
+    SUSPECT = "suspect"
+    """Refused or broke a connection; left alone for a moment (`policy.health`)."""
+    EJECTED = "ejected"
+    """Failed again and again; left alone for longer."""
     DRAINING = "draining"
     """Left the registry: what runs on it finishes, nothing new is sent."""
     GONE = "gone"
@@ -31,12 +36,14 @@ class Backend:
         "cells",
         "elsewhere",
         "endpoint",
+        "health",
         "idle",
         "inflight",
         "key",
         "load",
         "name",
         "state",
+        "watched",
         "weight",
     )
 
@@ -47,6 +54,10 @@ class Backend:
         self.weight: float = endpoint.weight
         """Its share of traffic relative to its peers; 0 means that it is never picked."""
         self.state = State.UP
+        self.health = Health()
+        """What traffic knows of it."""
+        self.watched = False
+        """Whether it matters that a request on it went well: because it drains, or has failed before."""
         self.inflight = 0
         """Requests of this worker that hold a lease on it. Change it with `count`."""
         self.elsewhere = 0
@@ -61,6 +72,11 @@ class Backend:
         """Open connections without a request, newest last; `proxy.upstream` owns them."""
         self.cells = cells
         """This worker's counters for it; `observe.metrics` gives and reads them."""
+
+    @property
+    def identity(self) -> tuple[Key, str]:
+        """What tells it apart from every other backend of its pool: key and authority."""
+        return self.key, self.name
 
     def count(self, change: int) -> None:
         """Take note that a request of this worker began (+1) or ended (-1)."""

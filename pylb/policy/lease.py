@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from pylb.errors import ProxyError
-from pylb.policy.backend import Backend, State
+from pylb.policy.backend import Backend
 
 if TYPE_CHECKING:
     from pylb.policy.pool import Pool
@@ -45,5 +45,5 @@ class Lease:
     ) -> None:
         backend = self.backend
         backend.count(-1)
-        if backend.state is State.DRAINING and not backend.inflight:
-            self.pool.forget(backend)
+        if self.status >= 500 or backend.watched or self.error is not None:
+            self.pool.settle(self)

@@ -1,11 +1,13 @@
 """A service's pool: the one place where discovery and requests meet.
 
-`apply` swaps in a snapshot as a diff, `lease` hands out a backend for the time of one attempt. Eligibility is
-computed when something changes, never per request; balancers only ever see backends that may be picked.
+`apply` swaps in a snapshot as a diff, `lease` hands out a backend for the time of one attempt, `settle` takes
+note of what came of it. Eligibility is computed when something changes, never per request; balancers only
+ever see backends that may be picked.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from random import Random
@@ -15,6 +17,7 @@ from pylb.errors import Fault, Phase, ProxyError
 from pylb.model import Endpoint, Key, Snapshot
 from pylb.policy.backend import Backend, State
 from pylb.policy.balance import BALANCERS, Balancer
+from pylb.policy.health import HealthRules, Outcome, judge
 from pylb.policy.lease import Lease
 
 REDRAWS = 3
@@ -50,6 +53,9 @@ class Pool:
         policy: a key of `BALANCERS`.
         rng: source of every random choice; seed it and the picks repeat.
         cells: makes the counters of a new backend.
+        health: when a backend that fails is left alone.
+        clock: monotonic seconds; asked only when something failed.
+        notice: called when what traffic says of a backend has changed where it stands.
     """
 
     kind: type[Backend] = Backend
@@ -62,6 +68,9 @@ class Pool:
         policy: str = "least-connections",
         rng: Random | None = None,
         cells: Callable[[Endpoint], Any] = lambda _: None,
+        health: HealthRules | None = None,
+        clock: Callable[[], float] = lambda: 0.0,
+        notice: Callable[[Backend], None] = lambda _: None,
     ) -> None:
         self.service = service
         self.snapshot: Snapshot | None = None
@@ -71,9 +80,18 @@ class Pool:
         """Those that it no longer names, and that still have requests."""
         self.eligible: tuple[Backend, ...] = ()
         """Those that may be picked."""
+        self.panics = False
+        """Whether so few are fit that their failures are overlooked."""
+        self.events: Counter[str] = Counter()
+        """How often a backend became `suspect`, `ejected` or `up` again, and the pool began to `panic`."""
+        self.notice = notice
         self._policy = BALANCERS[policy]
         self._rng = rng or Random()
         self._cells = cells
+        self._health = health or HealthRules()
+        self._clock = clock
+        self._marked: set[Backend] = set()
+        """Those that are left alone for some time."""
         self._balancer: Balancer = self._policy((), self._rng)
 
     def apply(self, snapshot: Snapshot) -> Change:
@@ -96,10 +114,14 @@ class Pool:
         removed = {identity: b for identity, b in self.backends.items() if identity not in backends}
 
         for backend in (*added, *updated):
-            backend.update(endpoints[backend.key, backend.name])
+            backend.update(endpoints[backend.identity])
+        for backend in added:
+            backend.health.clear()
             backend.state = State.UP
+            backend.watched = False
         for backend in removed.values():
             backend.state = State.DRAINING if backend.inflight else State.GONE
+            backend.watched = True
         self.draining = {
             identity: backend
             for identity, backend in (self.draining | removed).items()
@@ -107,10 +129,8 @@ class Pool:
         }
         self.backends = backends
         self.snapshot = snapshot
-        eligible = tuple(backend for backend in backends.values() if backend.weight > 0)
-        if reweighted or eligible != self.eligible:
-            self.eligible = eligible
-            self._balancer = self._policy(eligible, self._rng)
+        self._marked.difference_update(removed.values())
+        self.elect(reweighted=reweighted)
         return Change(tuple(added), tuple(updated), tuple(removed.values()))
 
     def lease(self, tried: Collection[Backend] = (), now: float = 0.0) -> Lease:
@@ -132,17 +152,77 @@ class Pool:
         if self.snapshot is None:
             return f"service {self.service!r}: the registry has not answered yet"
         reasons = [f"{e.endpoint.id or e.endpoint.authority}: {e.reason}" for e in self.snapshot.excluded]
-        reasons += [f"{b.endpoint.id or b.name}: weight 0" for b in self.backends.values()]
+        reasons += [
+            f"{b.endpoint.id or b.name}: {'weight 0' if b.weight <= 0 else b.state.value}"
+            for b in self.backends.values()
+        ]
         if not reasons:
             return f"service {self.service!r}: the registry knows no instance"
         if len(reasons) > REASONS:
             reasons[REASONS:] = [f"{len(reasons) - REASONS} more"]
         return f"service {self.service!r}: no instance may be sent requests ({'; '.join(reasons)})"
 
-    def forget(self, backend: Backend) -> None:
-        """A draining backend has finished its last request."""
-        del self.draining[backend.key, backend.name]
-        backend.state = State.GONE
+    def elect(self, *, reweighted: bool = False) -> None:
+        """Find out anew who may be picked.
+
+        Args:
+            reweighted: build the balancer anew even if they are the same as before.
+        """
+        candidates = [backend for backend in self.backends.values() if backend.weight > 0]
+        fit = [backend for backend in candidates if backend.state is State.UP]
+        panics = len(fit) < self._health.panic * len(candidates)
+        if panics and not self.panics:
+            self.events["panic"] += 1
+        self.panics = panics
+        if panics and not self._health.panic_fails:
+            fit = [b for b in candidates if b.state is State.UP or not b.health.refused] or candidates
+        eligible = tuple(fit)
+        if reweighted or eligible != self.eligible:
+            self.eligible = eligible
+            self._balancer = self._policy(eligible, self._rng)
+
+    def settle(self, lease: Lease) -> None:
+        """An attempt has ended that failed, or on a backend that is watched."""
+        backend = lease.backend
+        if backend.state is State.DRAINING and not backend.inflight:
+            del self.draining[backend.identity]
+            backend.state = State.GONE
+        if backend.state in {State.DRAINING, State.GONE}:
+            return
+        outcome = judge(lease.error, lease.status, reused=lease.reused, answered=lease.answered)
+        health, now = backend.health, self._clock()
+        if outcome is Outcome.SUCCESS:
+            if health.succeeded(lease.started, now):
+                backend.watched = False
+                if backend.state is not State.UP:
+                    self._place(backend, State.UP)
+        elif outcome is not None:
+            backend.watched = True
+            suspect = health.failed(outcome, lease.started, now, self._health)
+            if health.is_due(self._health) and self._may_eject(backend):
+                health.eject(now, self._health)
+                self._place(backend, State.EJECTED)
+            elif suspect:
+                self._place(backend, State.SUSPECT)
+
+    def tick(self, now: float) -> None:
+        """Let those back in whose time is over. Called a few times a second."""
+        for backend in [backend for backend in self._marked if backend.health.until <= now]:
+            self._place(backend, State.UP)
+
+    def _may_eject(self, backend: Backend) -> bool:
+        """Whether the pool can do without it as well."""
+        ejected = sum(other.state is State.EJECTED for other in self._marked if other is not backend)
+        return ejected + 1 <= self._health.share * len(self.backends)
+
+    def _place(self, backend: Backend, state: State) -> None:
+        """A backend stands elsewhere from now on, by what traffic says of it."""
+        if backend.state is not state:
+            backend.state = state
+            self.events[state.value] += 1
+            self.notice(backend)
+        (self._marked.discard if state is State.UP else self._marked.add)(backend)
+        self.elect()
 
     def _another(self, tried: Collection[Backend]) -> Backend:
         for _ in range(REDRAWS):

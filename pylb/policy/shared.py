@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from pylb.model import Endpoint, Snapshot
+from pylb.model import Endpoint
 from pylb.policy.backend import Backend
 from pylb.policy.balance.least_connections import LeastConnections
 from pylb.policy.lease import Lease
-from pylb.policy.pool import Change, Pool
+from pylb.policy.pool import Pool
 
 
 class SharedBackend(Backend):
@@ -65,11 +65,10 @@ class SharedPool(Pool):
     _compared: tuple[Backend, ...] = ()
     """Backends that every pick compares all of; policies that compare two refresh those themselves."""
 
-    def apply(self, snapshot: Snapshot) -> Change:
-        """See `Pool.apply`."""
-        change = super().apply(snapshot)
+    def elect(self, *, reweighted: bool = False) -> None:
+        """See `Pool.elect`."""
+        super().elect(reweighted=reweighted)
         self._compared = self.eligible if isinstance(self._balancer, LeastConnections) else ()
-        return change
 
     def lease(self, tried: Collection[Backend] = (), now: float = 0.0) -> Lease:
         """See `Pool.lease`."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable
+from time import monotonic
 
 from pylb.config import Options
 from pylb.errors import UsageError
@@ -12,9 +14,13 @@ from pylb.model import Snapshot
 from pylb.observe.counters import Counters
 from pylb.observe.metrics import Metrics
 from pylb.observe.record import Record
+from pylb.policy.backend import Backend, State
+from pylb.policy.health import HealthRules
 from pylb.policy.pool import Change, Pool
 from pylb.policy.route import Route, Routes, parse_route
 from pylb.proxy.dataplane import DataPlane, Timeouts
+
+log = logging.getLogger("pylb.health")
 
 
 def read_routes(options: Options) -> tuple[Route, ...]:
@@ -45,7 +51,7 @@ class Worker:
     ) -> None:
         routes = read_routes(options)
         self.counters = counters
-        self.pools = {route.service: Pool(route.service, policy=options.policy) for route in routes}
+        self.pools = {route.service: self._pool(route.service, options) for route in routes}
         self.plane = DataPlane(
             Routes(routes, self.pools),
             self.pools,
@@ -60,6 +66,23 @@ class Worker:
             ),
             limits=Limits(head=options.max_head, target=options.max_target, fields=options.max_headers),
             observe=observer(Metrics(counters).count, log_access),
+        )
+
+    @staticmethod
+    def _pool(service: str, options: Options) -> Pool:
+        return Pool(
+            service,
+            policy=options.policy,
+            health=HealthRules(
+                suspect=options.suspect_time,
+                failures=options.eject_failures,
+                ejected=options.eject_time,
+                share=options.eject_most / 100,
+                panic=options.panic_threshold / 100,
+                panic_fails=options.panic == "fail",
+            ),
+            clock=monotonic,
+            notice=tell,
         )
 
     async def listen(self, sockets: list[socket.socket]) -> None:
@@ -79,6 +102,16 @@ class Worker:
     async def drain(self, timeout: float) -> int:
         """Finish what runs, for at most so many seconds; return how many connections had to be cut off."""
         return await self.plane.drain(timeout)
+
+
+def tell(backend: Backend) -> None:
+    """Log where a backend stands now, by what traffic says of it."""
+    service = backend.endpoint.service
+    if backend.state is State.UP:
+        log.info("%s: %s takes requests again", service, backend.name)
+    else:
+        seconds = backend.health.until - backend.health.since
+        log.warning("%s: %s is %s for %.3g s", service, backend.name, backend.state.value, seconds)
 
 
 def observer(

@@ -146,6 +146,7 @@ class DataPlane:
             client.wake()
         before = now - self.timeouts.upstream_keepalive
         for pool in self.pools.values():
+            pool.tick(now)
             for backend in pool.backends.values():
                 if backend.idle:
                     close_idle(backend, before)

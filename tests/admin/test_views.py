@@ -52,7 +52,14 @@ def test_membership_is_who_is_in_and_who_is_not_and_why(view, know):
     with view.pools["web"].lease():
         know("web", second, excluded=(Excluded(first, "critical: TCP connect refused"),))
         shown = view.membership()
-    assert shown["api"] == {"generation": 0, "observed": None, "cause": "", "backends": [], "excluded": []}
+    assert shown["api"] == {
+        "generation": 0,
+        "observed": None,
+        "cause": "",
+        "panic": False,
+        "backends": [],
+        "excluded": [],
+    }
     web = shown["web"]
     assert (web["generation"], web["cause"]) == (1, "consul index 7: +web-1")
     assert web["excluded"] == [

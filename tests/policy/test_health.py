@@ -1,0 +1,113 @@
+import pytest
+
+from pylb.errors import Fault, Phase, ProxyError
+from pylb.policy.health import Health, HealthRules, Outcome, judge
+
+RULES = HealthRules()
+
+
+@pytest.mark.parametrize(
+    ("phase", "fault", "outcome"),
+    [
+        (Phase.CONNECT, Fault.UPSTREAM, Outcome.REFUSED),
+        (Phase.CONNECT, Fault.UPSTREAM_TIMEOUT, Outcome.REFUSED),
+        (Phase.CONNECT, Fault.CLIENT, None),
+        (Phase.HEADERS, Fault.UPSTREAM, Outcome.RESET),
+        (Phase.HEADERS, Fault.UPSTREAM_TIMEOUT, Outcome.FAILURE),
+        (Phase.HEADERS, Fault.CLIENT_TIMEOUT, None),
+        (Phase.DATA, Fault.UPSTREAM, Outcome.RESET),
+        (Phase.DATA, Fault.UPSTREAM_TIMEOUT, Outcome.FAILURE),
+        (Phase.DATA, Fault.CLIENT, None),
+        (Phase.TUNNEL, Fault.UPSTREAM_TIMEOUT, None),
+    ],
+)
+def test_whose_fault_it_was_decides(phase, fault, outcome):
+    assert judge(ProxyError(phase, fault, "it failed"), 0, reused=False, answered=False) is outcome
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (200, Outcome.SUCCESS),
+        (101, Outcome.SUCCESS),
+        (404, Outcome.SUCCESS),
+        (500, Outcome.FAILURE),
+        (503, Outcome.FAILURE),
+        (0, None),
+    ],
+)
+def test_a_status_speaks_for_itself(status, outcome):
+    assert judge(None, status, reused=False, answered=True) is outcome
+
+
+def test_an_idle_connection_that_the_backend_had_closed_says_nothing_of_it():
+    closed = ProxyError(Phase.HEADERS, Fault.UPSTREAM, "closed")
+    assert judge(closed, 0, reused=True, answered=False) is None
+    assert judge(closed, 0, reused=True, answered=True) is Outcome.RESET
+
+
+def marked(outcome, *times, rules=RULES):
+    """How long it is left alone after failures at these moments, each of a request that had just begun."""
+    health = Health()
+    spans = []
+    for now in times:
+        assert health.failed(outcome, now, now, rules)
+        spans.append(health.until - now)
+    return spans
+
+
+def test_each_mark_lasts_twice_as_long_as_the_one_before_up_to_a_limit():
+    assert marked(Outcome.REFUSED, 0, 2, 5, 10, 19, 36, 70) == [1, 2, 4, 8, 16, 30, 30]
+
+
+def test_good_conduct_for_as_long_as_the_last_mark_makes_earlier_ones_forgotten():
+    assert marked(Outcome.RESET, 0, 1 + 9, 12 + 11) == [1, 2, 1]
+    assert marked(Outcome.RESET, 0, 1, 3, 7, 15 + 9, 40 + 16) == [1, 2, 4, 8, 16, 30]
+    assert marked(Outcome.RESET, 0, 1, 3, 7, 15 + 9, 40 + 17) == [1, 2, 4, 8, 16, 1]
+
+
+def test_a_crash_that_breaks_many_requests_is_one_crash():
+    health = Health()
+    assert health.failed(Outcome.RESET, 9.0, 10.0, RULES)
+    assert not any(health.failed(Outcome.RESET, 9.5, 10.0 + n / 100, RULES) for n in range(20))
+    assert (health.failures, health.suspicions, health.until) == (1, 1, 11.0)
+
+
+def test_what_began_before_a_mark_and_went_well_does_not_undo_it():
+    health = Health()
+    health.failed(Outcome.RESET, 9.0, 10.0, RULES)
+    assert not health.succeeded(9.5, 10.2)
+    assert health.until == 11.0
+    assert health.succeeded(10.1, 10.3)
+    assert (health.until, health.failures, health.refused) == (10.3, 0, False)
+
+
+def test_bad_answers_in_a_row_are_counted_and_mark_nothing_by_themselves():
+    health = Health()
+    for number in range(1, 6):
+        assert not health.is_due(RULES)
+        assert not health.failed(Outcome.FAILURE, number, number, RULES)
+    assert health.is_due(RULES)
+    health.succeeded(6.0, 6.0)
+    assert not health.is_due(RULES)
+
+
+def test_each_ejection_lasts_longer_and_needs_one_more_failure_only():
+    health, now, spans = Health(), 0.0, []
+    health.failures = 5
+    for _ in range(32):
+        health.eject(now, RULES)
+        spans.append(health.until - now)
+        assert not health.is_due(RULES)
+        now = health.until
+        health.failed(Outcome.FAILURE, now, now, RULES)
+        assert health.is_due(RULES)
+    assert spans[:3] == [10, 20, 30]
+    assert spans[29:] == [300, 300, 300]
+
+
+def test_rules_can_be_switched_off():
+    off = HealthRules(suspect=0, failures=0)
+    health = Health()
+    assert not any(health.failed(Outcome.REFUSED, n, n, off) for n in range(100))
+    assert not health.is_due(off)

@@ -1,0 +1,218 @@
+"""What failures do to a pool: who is left out, for how long, and that somebody is always left."""
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from pylb.errors import Fault, Phase, ProxyError
+from pylb.model import Snapshot
+from pylb.policy.backend import State
+from pylb.policy.health import HealthRules
+from pylb.policy.pool import Pool
+from tests.policy.backends import endpoint
+
+REFUSED = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
+RESET = ProxyError(Phase.HEADERS, Fault.UPSTREAM, "closed")
+LATE = ProxyError(Phase.HEADERS, Fault.UPSTREAM_TIMEOUT, "late")
+LEFT = ProxyError(Phase.DATA, Fault.CLIENT, "left")
+
+
+class Service:
+    """A pool of so many backends, with its time in our hands."""
+
+    def __init__(self, count, **rules):
+        self.now = 100.0
+        self.noticed = []
+        self.pool = Pool(
+            "web", health=HealthRules(**rules), clock=lambda: self.now, notice=self.noticed.append
+        )
+        self.pool.apply(Snapshot("web", tuple(endpoint(n) for n in range(1, count + 1))))
+        self.backends = list(self.pool.backends.values())
+
+    def attempt(self, backend, result):
+        """Let one attempt at this backend end with a status or an error."""
+        lease = self.pool.lease((), self.now)
+        lease.backend = backend
+        with lease:
+            if isinstance(result, ProxyError):
+                lease.error = result
+            else:
+                lease.status = result
+
+    def later(self, seconds):
+        self.now += seconds
+        self.pool.tick(self.now)
+
+    @property
+    def out(self):
+        return [n for n, b in enumerate(self.backends, 1) if b not in self.pool.eligible]
+
+
+@pytest.mark.parametrize("error", [REFUSED, RESET])
+def test_one_failed_connection_takes_a_backend_out_at_once_and_for_a_second(error):
+    service = Service(3)
+    service.attempt(service.backends[0], error)
+    assert service.out == [1]
+    assert service.backends[0].state is State.SUSPECT
+    service.later(0.9)
+    assert service.out == [1]
+    service.later(0.2)
+    assert service.out == []
+    assert service.noticed == [service.backends[0]] * 2
+    assert service.pool.events == {"suspect": 1, "up": 1}
+
+
+@pytest.mark.parametrize("failure", [500, 503, LATE])
+def test_five_failures_in_a_row_eject(failure):
+    service = Service(3)
+    for _ in range(4):
+        service.attempt(service.backends[0], failure)
+    service.attempt(service.backends[0], 200)
+    for _ in range(4):
+        service.attempt(service.backends[0], failure)
+    assert service.out == []
+    service.attempt(service.backends[0], failure)
+    assert (service.out, service.backends[0].state) == ([1], State.EJECTED)
+    service.later(10)
+    assert service.out == []
+    service.attempt(service.backends[0], failure)  # on probation
+    assert service.out == [1]
+    service.later(19)
+    assert service.out == [1]
+    service.later(1)
+    service.attempt(service.backends[0], 200)
+    service.attempt(service.backends[0], failure)
+    assert service.out == []
+
+
+def test_what_clients_do_is_held_against_nobody():
+    service = Service(2)
+    for _ in range(20):
+        service.attempt(service.backends[0], LEFT)
+        service.attempt(service.backends[1], 404)
+    assert service.out == []
+    assert not service.pool.events
+
+
+@pytest.mark.parametrize(("count", "most"), [(1, 0), (2, 1), (3, 1), (4, 2), (10, 5)])
+def test_never_more_than_half_are_ejected(count, most):
+    service = Service(count)
+    for _ in range(7):
+        for backend in service.backends:
+            service.attempt(backend, 500)
+    assert len(service.out) == most
+    assert not service.pool.panics
+
+
+def test_who_was_spared_is_ejected_once_there_is_room():
+    service = Service(2)
+    for backend in service.backends:
+        for _ in range(5):
+            service.attempt(backend, 500)
+    assert service.out == [1]
+    service.later(10)
+    service.attempt(service.backends[1], 500)
+    assert service.out == [2]
+
+
+def test_below_half_the_failures_are_overlooked_but_for_those_that_refuse():
+    service = Service(4)
+    service.attempt(service.backends[0], REFUSED)
+    service.attempt(service.backends[1], RESET)
+    assert (service.out, service.pool.panics) == ([1, 2], False)
+    service.attempt(service.backends[2], RESET)
+    assert (service.out, service.pool.panics) == ([1], True)
+    service.attempt(service.backends[3], REFUSED)
+    assert service.out == [1, 4]
+    service.later(0.1)
+    service.attempt(service.backends[1], 200)
+    service.attempt(service.backends[2], 200)
+    assert (service.out, service.pool.panics) == ([1, 4], False)
+    assert service.pool.events["panic"] == 1
+
+
+def test_if_all_refuse_all_are_asked():
+    service = Service(2)
+    for backend in service.backends:
+        service.attempt(backend, REFUSED)
+    assert service.out == []
+    service.attempt(service.backends[0], 200)
+    assert service.out == [2]
+
+
+def test_panic_can_be_made_to_fail():
+    service = Service(2, panic_fails=True)
+    for backend in service.backends:
+        service.attempt(backend, RESET)
+    assert service.pool.eligible == ()
+    with pytest.raises(ProxyError, match="web-1: suspect; web-2: suspect"):
+        service.pool.lease()
+    service.later(1)
+    assert len(service.pool.eligible) == 2
+
+
+def test_a_single_backend_is_never_left_out():
+    service = Service(1)
+    for failure in (REFUSED, RESET, 500, 500, 500, 500, 500):
+        service.attempt(service.backends[0], failure)
+        assert service.out == []
+
+
+def test_a_fresh_registration_clears_what_a_change_of_tags_does_not():
+    service = Service(3)
+    service.attempt(service.backends[0], REFUSED)
+    service.pool.apply(Snapshot("web", (endpoint(1, tags=("v2",)), endpoint(2), endpoint(3))))
+    assert service.out == [1]
+    service.pool.apply(Snapshot("web", (endpoint(2), endpoint(3))))
+    service.pool.apply(Snapshot("web", (endpoint(1), endpoint(2), endpoint(3))))
+    assert len(service.pool.eligible) == 3
+    assert {b.state for b in service.pool.eligible} == {State.UP}
+
+
+def test_the_time_of_one_that_left_brings_nothing_back():
+    service = Service(3)
+    service.attempt(service.backends[0], REFUSED)
+    service.pool.apply(Snapshot("web", (endpoint(2), endpoint(3))))
+    service.later(60)
+    assert service.backends[0].state is State.GONE
+    assert service.backends[0] not in service.pool.eligible
+
+
+class PoolUnderFailure(RuleBasedStateMachine):
+    """Whatever happens to requests: somebody is always left, and everybody comes back."""
+
+    def __init__(self):
+        super().__init__()
+        self.service = Service(5)
+
+    @rule(number=st.integers(0, 4), result=st.sampled_from([200, 404, 500, 503, REFUSED, RESET, LATE, LEFT]))
+    def request(self, number, result):
+        self.service.attempt(self.service.backends[number], result)
+
+    @rule(seconds=st.floats(0, 40))
+    def time_passes(self, seconds):
+        self.service.later(seconds)
+
+    @invariant()
+    def somebody_is_left(self):
+        assert self.service.pool.eligible
+
+    @invariant()
+    def at_most_half_are_ejected(self):
+        assert sum(b.state is State.EJECTED for b in self.service.backends) <= 2
+
+    @invariant()
+    def who_is_fit_is_in(self):
+        fit = {b for b in self.service.backends if b.state is State.UP}
+        assert fit <= set(self.service.pool.eligible)
+        if len(fit) >= 3:
+            assert set(self.service.pool.eligible) == fit
+
+    def teardown(self):
+        self.service.later(301)
+        assert {b.state for b in self.service.backends} == {State.UP}
+
+
+TestPoolUnderFailure = PoolUnderFailure.TestCase
+TestPoolUnderFailure.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

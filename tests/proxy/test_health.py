@@ -1,0 +1,72 @@
+"""Backends that fail, under requests: they leave the rotation and come back, and clients notice little."""
+
+import asyncio
+
+import pytest
+
+from pylb.policy.backend import State
+from pylb.policy.health import HealthRules
+from tests.stage import Stage, answers, read_request
+from tests.until import until
+
+QUICK = HealthRules(suspect=0.05, ejected=0.05, forget=0.05)
+
+
+def states(stage):
+    return {b.endpoint.id: b.state for b in stage.pool.backends.values()}
+
+
+async def resets(reader, writer):
+    await read_request(reader)
+    writer.transport.abort()
+
+
+async def test_a_backend_that_breaks_its_connections_is_left_alone_and_comes_back_when_healed():
+    async with Stage(health=QUICK) as stage:
+        for _ in range(2):
+            await stage.origin(answers(b"hello"))
+        broken = await stage.origin(resets)
+        for _ in range(3):
+            await stage.get()
+        assert states(stage)["web-3"] is State.SUSPECT
+        asked = len(stage.records)
+        broken.handler = answers(b"healed")
+        await until(lambda: states(stage)["web-3"] is State.UP)
+        assert b"healed" in [(await stage.get())[2] for _ in range(3)]
+        assert {record.status for record in stage.records[asked:]} == {200}
+
+
+async def test_a_backend_that_answers_500_to_everything_is_ejected_and_comes_back_when_healed():
+    async with Stage(health=QUICK) as stage:
+        for _ in range(2):
+            await stage.origin(answers(b"hello"))
+        broken = await stage.origin(answers(b"no", status=b"500 No", extra=b"Connection: close\r\n"))
+        statuses = [(await stage.get())[0] for _ in range(15)]
+        assert statuses.count(500) == 5
+        assert states(stage)["web-3"] is State.EJECTED
+        broken.handler = answers(b"healed")
+        await until(lambda: states(stage)["web-3"] is State.UP)
+        assert b"healed" in [(await stage.get())[2] for _ in range(3)]
+
+
+async def test_a_backend_that_never_answers_is_ejected():
+    async def silent(reader, writer):
+        await reader.read(-1)
+
+    async with Stage(response=0.01, health=HealthRules(failures=2)) as stage:
+        for _ in range(2):
+            await stage.origin(answers(b"hello"))
+        await stage.origin(silent)
+        async with asyncio.TaskGroup() as clients:
+            asked = [clients.create_task(stage.get()) for _ in range(6)]
+        assert states(stage)["web-3"] is State.EJECTED
+        assert {ask.result()[0] for ask in asked} <= {200, 504}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+async def test_if_all_fail_all_are_still_asked(count):
+    async with Stage() as stage:
+        for _ in range(count):
+            await stage.origin(answers(b"no", status=b"500 Internal Server Error"))
+        assert {(await stage.get())[0] for _ in range(12 * count)} == {500}
+        assert stage.pool.eligible
