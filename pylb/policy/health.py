@@ -52,7 +52,7 @@ class HealthRules:
     """Of a pool's backends that may be ejected at a time."""
     panic: float = 0.5
     """If less than this share of a pool is fit, failures no longer matter: better a bad answer than none.
-    Those that accept no connection are still left out, unless there is nobody else (Envoy: panic threshold)."""
+    Those that accept no connection are still left out, unless nobody else is there. (Envoy: panic.)"""
     panic_fails: bool = False
     """In that case, send requests nowhere instead."""
     forget: float = 10.0
