@@ -1,0 +1,165 @@
+import re
+import time
+from re import _constants as codes
+from re import _parser as sre
+
+import pytest
+
+from pylb.http1 import body, grammar, headers, parser, refusal, writer
+
+PATTERNS = {
+    f"{module.__name__.rpartition('.')[2]}.{name}.{number}": pattern
+    for module in (body, grammar, headers, parser, refusal, writer)
+    for name, value in vars(module).items()
+    for number, pattern in enumerate(
+        [value.whole, value.begun] if isinstance(value, body._Framing) else [value]
+    )
+    if isinstance(pattern, re.Pattern)
+}
+
+ONE_CHARACTER = [[codes.IN], [codes.LITERAL], [codes.NOT_LITERAL]]
+
+H = b"GET / HTTP/1.1\r\nHost: shop.example\r\n"
+R = b"HTTP/1.1 200 OK\r\n"
+
+
+def operations(tree, inside=()):
+    """All operations of a parsed pattern, each with its argument and with the operations around it."""
+    for operation, argument in tree:
+        yield operation, argument, inside
+        for part in argument if isinstance(argument, tuple | list) else [argument]:
+            if isinstance(part, sre.SubPattern):
+                yield from operations(part, (*inside, operation))
+            elif isinstance(part, list):
+                for alternative in part:
+                    if isinstance(alternative, sre.SubPattern):
+                        yield from operations(alternative, (*inside, operation))
+
+
+def unsafe(pattern):
+    """What of a pattern is wrong in some Python that pylb runs on; see the top of `pylb/http1/grammar.py`."""
+    repeats = {codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT}
+    found = []
+    for operation, argument, inside in operations(sre.parse(pattern)):
+        if operation is codes.POSSESSIVE_REPEAT and [what for what, _ in argument[2]] not in ONE_CHARACTER:
+            found.append("a possessive repeat of more than a character")
+        if operation is codes.SUBPATTERN and argument[0] is not None and repeats & set(inside):
+            found.append("a captured group inside a repeat")
+    return found
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_no_pattern_needs_what_some_pythons_get_wrong(name):
+    assert unsafe(PATTERNS[name].pattern) == []
+
+
+def test_what_some_pythons_get_wrong_would_be_found():
+    assert unsafe(rb"(?:[a-z]++:)*+") == ["a possessive repeat of more than a character"]
+    assert unsafe(rb"(?:a|(b))*") == ["a captured group inside a repeat"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        H,
+        H + b"Content-Length: 0\r\n",
+        H + b"Accept: */*\r\nConnection: Keep-Alive\r\nContent-Length: 12\r\nCookie: a=b\r\n",
+        H + b"content-length: 12\r\nconnection: keep-alive\r\n",
+        b"DELETE /a?b HTTP/1.1\r\nAccept: x\r\nhost: a:80\r\nUpgrade-Insecure-Requests: 1\r\n",
+    ],
+)
+def test_usual_requests(head):
+    assert grammar.USUAL_REQUEST.fullmatch(head + b"\r\n")
+    assert grammar.REQUEST.fullmatch(head + b"\r\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"Host: a",
+        b"Content-Length: 1\r\nContent-Length: 1",
+        b"Content-Length: 1\r\nConnection: keep-alive\r\nContent-Length: 1",
+        b"Content-Length: 01",
+        b"Content-Length:1",
+        b"Content-Length: 1 ",
+        b"Connection: close",
+        b"Connection: keep-alive, close",
+        b"Connection: keep-alive\r\nConnection: close",
+        b"Transfer-Encoding: chunked",
+        b"Transfer_Encoding: chunked",
+        b"content.length: 1",
+        b"Expect: 100-continue",
+        b"TE: trailers",
+        b"Trailer: x",
+        b"Upgrade: x",
+        b"Keep-Alive: x",
+        b"Proxy: x",
+        b"proxy-connection: x",
+        b"PROXY-AUTHORIZATION: x",
+        b"Forwarded: x",
+        b"X-Forwarded-For: x",
+        b"x_forwarded_anything: x",
+        b"X-Real-IP: x",
+        b"X-Request-ID: x",
+        b"x_request-id: x",
+    ],
+)
+def test_requests_with_anything_else_are_not_usual_but_valid(line):
+    assert grammar.USUAL_REQUEST.fullmatch(H + line + b"\r\n\r\n") is None
+    assert grammar.REQUEST.fullmatch(H + line + b"\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"GET / HTTP/1.0", b"BREW / HTTP/1.1", b"CONNECT / HTTP/1.1", b"TRACE / HTTP/1.1", b"OPTIONS * HTTP/1.1",
+     b"GET http://a/ HTTP/1.1"],
+)  # fmt: skip
+def test_requests_of_other_kinds_are_not_usual_but_valid(start):
+    head = start + b"\r\nHost: a\r\n\r\n"
+    assert grammar.USUAL_REQUEST.fullmatch(head) is None
+    assert grammar.REQUEST.fullmatch(head)
+
+
+def test_usual_responses():
+    lines = b"Server: x\r\nContent-Length: 5\r\nConnection: keep-alive\r\nDate: now\r\n\r\n"
+    assert grammar.USUAL_RESPONSE.fullmatch(R + lines).groups() == (
+        b"200", b"OK", b"\nServer: x\r\nContent-Length: 5\r\n", b"5", b"Date: now\r\n", None,
+    )  # fmt: skip
+    for other in (
+        b"HTTP/1.0 200 OK\r\n",
+        b"HTTP/1.1 100 Continue\r\n",
+        R + b"Transfer-Encoding: chunked\r\n",
+    ):
+        assert grammar.USUAL_RESPONSE.fullmatch(other + lines) is None
+        assert grammar.RESPONSE.fullmatch(other + lines)
+
+
+SIZE = 64 * 1024
+HOSTILE = {
+    "names without colons": b"a" * SIZE,
+    "short lines": b"a:\r\n" * (SIZE // 4),
+    "special names almost": b"Connectio: x\r\n" * (SIZE // 14),
+    "special names": b"Connection: keep-alive\r\n" * (SIZE // 24),
+    "hosts": b"Host: a\r\n" * (SIZE // 9),
+    "lengths": b"Content-Length: 1\r\n" * (SIZE // 19),
+    "forwarded": b"x-forwarded-" * (SIZE // 12),
+    "white space": b"a:" + b" \t" * (SIZE // 2),
+    "codings": b"Transfer-Encoding: " + b"chunked," * (SIZE // 8),
+    "percent": b"Host: " + b"%41" * (SIZE // 3),
+    "colons": b":" * SIZE,
+    "line ends": b"\r\n" * (SIZE // 2),
+    "returns": b"\r" * SIZE,
+    "commas": b"Connection: " + b"," * SIZE,
+}
+
+
+@pytest.mark.parametrize("end", [b"", b"\r\n\r\n", b"\0\r\n\r\n", b"\r\nTE: x\r\nTE\r\n\r\n"])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_pattern_takes_longer_than_in_proportion(name, end):
+    """A pattern that is quadratic would need minutes for this; all of them together need milliseconds."""
+    began = time.process_time()
+    for pattern in PATTERNS.values():
+        for start in (b"", H, R, b"\n", b"0\r\n"):
+            use = pattern.search if pattern.pattern.startswith(rb"\n") else pattern.fullmatch
+            use(start + HOSTILE[name] + end)
+    assert time.process_time() - began < 5

@@ -1,0 +1,110 @@
+"""Limits, and what no wire case shows; what heads mean is in the corpus."""
+
+import pytest
+
+from pylb.errors import ProxyError
+from pylb.http1.limits import MAX_RESPONSE_HEAD, Limits
+from pylb.http1.parser import check_beginning, may_have_length, parse_request, parse_response
+
+GET = b"GET / HTTP/1.1\r\nHost: shop.example\r\n"
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+def refusal(call, *arguments):
+    with pytest.raises(ProxyError) as caught:
+        call(*arguments)
+    return caught.value.status
+
+
+@pytest.mark.parametrize("last", [b"X: y\r\n", b"TE: trailers\r\n", b"Connection: keep-alive\r\n"])
+def test_fields_are_counted(last):
+    limits = Limits(fields=20)
+    assert parse_request(GET + b"a:\r\n" * 18 + last + b"\r\n", limits)
+    assert refusal(parse_request, GET + b"a:\r\n" * 19 + last + b"\r\n", limits) == 431
+    assert parse_response(OK + b"a:\r\n" * 19 + last + b"\r\n", limits)
+    assert refusal(parse_response, OK + b"a:\r\n" * 20 + last + b"\r\n", limits) == 502
+
+
+def test_an_answer_may_have_as_many_fields_as_a_request_by_default():
+    assert parse_response(OK + b"a:\r\n" * 100 + b"\r\n")
+    assert refusal(parse_response, OK + b"a:\r\n" * 101 + b"\r\n") == 502
+
+
+@pytest.mark.parametrize("form", [b"GET %b HTTP/1.1", b"BREW %b HTTP/1.1"])
+def test_targets_are_measured(form):
+    limits = Limits(target=10)
+    head = form + b"\r\nHost: a\r\n\r\n"
+    assert parse_request(head % b"/123456789", limits)
+    assert refusal(parse_request, head % b"/1234567890", limits) == 414
+
+
+@pytest.mark.parametrize("special", [b"", b"TE: x\r\n"])
+def test_heads_of_responses_are_measured(special):
+    filled = OK + special + b"X: %b\r\n\r\n"
+    room = MAX_RESPONSE_HEAD - len(filled % b"")
+    assert parse_response(filled % (b"x" * room))
+    assert refusal(parse_response, filled % (b"x" * (room + 1))) == 502
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"G", b"GET / HTTP/1.1", b"GET / HTTP/1.1\r", b"GET / HTTP/1.1\r\nHost: a\r\n", b"!#", b"GET /\xff"],
+)
+def test_a_beginning_may_go_on(data):
+    check_beginning(data, Limits())
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"\x16\x03\x01\x02\0\x01", 400),
+        (b" GET", 400),
+        (b"\0", 400),
+        (b"\xff", 400),
+        (b"\r\n", 400),
+        (b"GET / HTTP/1.1\n", 400),
+        (b"GET / HTTP/1.1\n\r", 400),
+        (b"GET / HTTP/1.1\rH", 400),
+        (b"GET / HTTP/1.1\r\r", 400),
+        (b"GET / HTTP/1.1\r\nX: \0", 400),
+        (b"\r\n\r\n\0\r\nQUIT\n", 400),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 100, 431),
+        (b"GET /" + b"x" * 100, 414),
+        (b"GET /" + b"x" * 100 + b" HTTP/1.1\r\n\r\n", 414),
+        (b"GET /" + b"x" * 30 + b" HTTP/1.1\r\nX: " + b"x" * 70, 431),
+    ],
+)
+def test_a_beginning_of_nothing_is_refused_at_once(data, status):
+    assert refusal(check_beginning, data, Limits(head=100, target=50)) == status
+
+
+def test_what_a_request_does_not_say():
+    request = parse_request(GET + b"\r\n", Limits())
+    assert (request.host, request.length, request.chunked, request.close) == (
+        b"shop.example",
+        0,
+        False,
+        False,
+    )
+    assert (request.expect, request.upgrade, request.trailers) == (False, b"", False)
+    assert dict(request.fields) == {}
+
+
+def test_what_a_trusted_proxy_said_can_be_read():
+    request = parse_request(
+        GET + b"X-Forwarded-For: a\r\nx-request-id:\tb \r\nX-Forwarded-For: c\r\n\r\n", Limits()
+    )
+    assert request.fields == {b"host": b"shop.example", b"x-forwarded-for": b"a, c", b"x-request-id": b"b"}
+
+
+def test_the_lines_hold_what_a_log_wants_to_know():
+    request = parse_request(GET + b"Connection: keep-alive\r\nUser-Agent: x\r\n\r\n", Limits())
+    assert request.lines == b"\nHost: shop.example\r\nUser-Agent: x\r\n"
+    assert request.clean
+
+
+@pytest.mark.parametrize(
+    ("status", "may"), [(100, False), (199, False), (200, True), (204, False), (304, True)]
+)
+def test_which_answers_may_tell_a_length(status, may):
+    assert may_have_length(status) == may

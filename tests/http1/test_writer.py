@@ -1,0 +1,65 @@
+"""Dates and pylb's own answers; the heads of others are in the corpus."""
+
+import pytest
+
+from pylb.http1.parser import parse_response
+from pylb.http1.writer import refusal, response_head
+
+NOW = b"Sun, 22 Nov 2026 13:00:00 GMT"
+DATE = b"Date: " + NOW + b"\r\n"
+
+
+def sent(lines, **arguments):
+    response = parse_response(b"HTTP/1.1 200 OK\r\n" + lines + b"\r\n")
+    return response_head(response, **{"chunked": False, "close": False, "version": 1, **arguments})
+
+
+def test_an_answer_without_a_date_gets_one():
+    assert sent(b"X: y\r\n", date=NOW) == b"HTTP/1.1 200 OK\r\nX: y\r\n" + DATE + b"\r\n"
+    assert sent(b"", date=NOW) == b"HTTP/1.1 200 OK\r\n" + DATE + b"\r\n"
+    assert sent(b"X: y\r\n") == b"HTTP/1.1 200 OK\r\nX: y\r\n\r\n"
+
+
+@pytest.mark.parametrize("line", [b"Date: x\r\n", b"date: x\r\n", b"DATE:x\r\n"])
+def test_an_answer_with_a_date_keeps_it(line):
+    assert sent(line, date=NOW) == b"HTTP/1.1 200 OK\r\n" + line + b"\r\n"
+
+
+def test_the_connection_is_said_to_close_or_to_stay():
+    assert sent(b"", close=True, version=0) == b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+    assert sent(b"", version=0) == b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n\r\n"
+
+
+def test_a_refusal_says_what_and_which_and_closes():
+    assert refusal(400, "a bare NUL in the head", request_id=b"1", date=NOW) == (
+        b"HTTP/1.1 400 Bad Request\r\n" + DATE + b"Content-Type: text/plain; charset=utf-8\r\n"
+        b"Content-Length: 39\r\nCache-Control: no-store\r\nX-Request-ID: 1\r\nConnection: close\r\n\r\n"
+        b"400 Bad Request\na bare NUL in the head\n"
+    )
+
+
+def body_of(answer):
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"\r\nContent-Length: %d\r\n" % len(body) in head + b"\r\n"
+    return body
+
+
+def test_a_refusal_without_a_detail_is_its_reason():
+    answer = refusal(503, "", retry_after=5)
+    assert body_of(answer) == b"503 Service Unavailable\n"
+    assert b"\r\nRetry-After: 5\r\n" in answer
+
+
+def test_a_refusal_of_a_method_says_which_are_served():
+    answer = refusal(405, "no")
+    assert b"\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n" in answer
+
+
+def test_a_refusal_of_head_has_no_body():
+    answer = refusal(404, "no", body=False)
+    assert answer.endswith(b"\r\n\r\n")
+    assert b"\r\nContent-Length: 17\r\n" in answer
+
+
+def test_a_status_without_a_name():
+    assert refusal(599, "").startswith(b"HTTP/1.1 599 Error\r\n")
