@@ -144,8 +144,8 @@ USUAL_REQUEST = _usual(
 )
 """method, target, lines, host, length, more lines, late length. Always HTTP/1.1 and in origin-form."""
 
-USUAL_RESPONSE = _usual(rb"HTTP/1\.1 ([2-5][0-9][0-9])(?: (%b)|)" % VALUE, _RESPONSE_SPECIAL)
-"""status, reason, lines, length, more lines, late length. Always HTTP/1.1, never 1xx."""
+USUAL_RESPONSE = _usual(rb"HTTP/1\.1 ((?!204)[2-5][0-9][0-9])(?: (%b)|)" % VALUE, _RESPONSE_SPECIAL)
+"""status, reason, lines, length, more lines, late length. Always HTTP/1.1, never 1xx or 204."""
 
 BEGINNING = re.compile(_TOKEN_CHAR)
 """What a request begins with; a TLS record or a PROXY header of version 2 does not."""

@@ -155,13 +155,7 @@ def parse_response(head: bytes, limits: Limits = _DEFAULT_LIMITS) -> Response:
     response = Response(1, int(status), reason or b"", lines + more_lines if more_lines else lines)
     if length or late_length:
         response.length = int(length or late_length)
-        response.clean = may_have_length(response.status)
     return response
-
-
-def may_have_length(status: int) -> bool:
-    """Whether a response of this status may have a Content-Length (RFC 9110 §8.6)."""
-    return status >= 200 and status != 204
 
 
 def _examine_request(head: bytes, limits: Limits) -> Request:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from pylb.http1 import grammar
 from pylb.http1.headers import Origin
-from pylb.http1.parser import Request, Response, may_have_length
+from pylb.http1.parser import Request, Response
 
 _VIA = (b"Via: 1.0 pylb\r\nX-Request-ID: ", b"Via: 1.1 pylb\r\nX-Request-ID: ")
 """By minor version of the request. A gateway must name itself to backends (RFC 9110 §7.6.3)."""
@@ -131,7 +131,7 @@ def _request_lines(request: Request, origin: Origin, authority: bytes) -> bytes:
 def _response_lines(response: Response, *, chunked: bool) -> bytes:
     """The backend's fields with everything in them written anew that matters to framing."""
     lines = _without_nominated(_REWRITTEN.sub(b"", response.lines), response.nominated)
-    if response.length >= 0 and may_have_length(response.status):
+    if response.length >= 0 and response.status >= 200 and response.status != 204:  # RFC 9110 §8.6
         lines += b"Content-Length: %d\r\n" % response.length
     if chunked and response.announced:
         lines += b"Trailer: %b\r\n" % response.announced

@@ -4,7 +4,7 @@ import pytest
 
 from pylb.errors import ProxyError
 from pylb.http1.limits import MAX_RESPONSE_HEAD, Limits
-from pylb.http1.parser import check_beginning, may_have_length, parse_request, parse_response
+from pylb.http1.parser import check_beginning, parse_request, parse_response
 
 GET = b"GET / HTTP/1.1\r\nHost: shop.example\r\n"
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -101,10 +101,3 @@ def test_the_lines_hold_what_a_log_wants_to_know():
     request = parse_request(GET + b"Connection: keep-alive\r\nUser-Agent: x\r\n\r\n", Limits())
     assert request.lines == b"\nHost: shop.example\r\nUser-Agent: x\r\n"
     assert request.clean
-
-
-@pytest.mark.parametrize(
-    ("status", "may"), [(100, False), (199, False), (200, True), (204, False), (304, True)]
-)
-def test_which_answers_may_tell_a_length(status, may):
-    assert may_have_length(status) == may
