@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from time import monotonic
+from typing import Any
 
 from pylb.http1.limits import Limits
 from pylb.model import Endpoint, Snapshot
@@ -99,6 +100,7 @@ class Stage:
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
         health: HealthRules | None = None,
+        plane: Mapping[str, Any] | None = None,
         **changes: float,
     ) -> None:
         self.pool = Pool("web", policy="round-robin", health=health, clock=monotonic)
@@ -109,6 +111,7 @@ class Stage:
             timeouts=replace(timeouts or Timeouts(), **changes),
             limits=limits or Limits(),
             observe=self.records.append,
+            **(plane or {}),
         )
         self.origins: list[Origin] = []
         self.port = 0

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, ip_network
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -164,6 +164,16 @@ def _address(value: str) -> Address:
 
 ADDRESS = Kind("ADDRESS", "host:port, [IPv6]:port or unix:/path", _address)
 """Where to listen; port 0 lets the kernel choose one."""
+
+
+def _network(value: str) -> str:
+    if value != "unix":
+        ip_network(value)
+    return value
+
+
+NETWORK = Kind("CIDR", "a network such as 10.0.0.0/8, an address, or unix", _network)
+"""A set of addresses; `unix` stands for whoever connects through a Unix socket."""
 
 _API_PORTS = {"http": 80, "https": 443}
 

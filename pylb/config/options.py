@@ -12,6 +12,7 @@ from pylb.config.kinds import (
     DURATION_OR_ZERO,
     FILE,
     FLAG,
+    NETWORK,
     PATH,
     SIZE,
     Address,
@@ -156,6 +157,30 @@ class Listen(Group):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClientAddress(Group):
+    """Who is believed about where a client is, and how backends are told."""
+
+    title: ClassVar = "Where the client is"
+
+    trusted_proxies: tuple[str, ...] = repeated(
+        NETWORK,
+        None,
+        "Load balancers in front of pylb, whose X-Forwarded fields are believed; anybody else's are removed; "
+        "`unix` means Unix sockets.",
+    )
+    proxy_protocol: bool = option(
+        FLAG, "off", "Expect a PROXY protocol preamble, version 1 or 2, from the trusted proxies on --listen."
+    )
+    forwarded: bool = option(FLAG, "off", "Tell backends in a Forwarded field as well (RFC 7239).")
+
+    def check(self) -> None:
+        """Refuse a preamble that nobody may send."""
+        super().check()
+        if self.proxy_protocol and not self.trusted_proxies:
+            raise UsageError("--proxy-protocol: expected --trusted-proxies with it")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Balancing(Group):
     """Which backend takes a request."""
 
@@ -267,7 +292,7 @@ class Logging(Group):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Discovery, Consul, Listen, Balancing, Health, Timeouts, Limits, Logging):
+class Options(Discovery, Consul, Listen, ClientAddress, Balancing, Health, Timeouts, Limits, Logging):
     """All that `pylb` takes."""
 
     def check(self) -> None:

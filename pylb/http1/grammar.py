@@ -52,8 +52,9 @@ FORWARDED = (
     rb"x%bforwarded%b%b" % (_SEPARATOR, _SEPARATOR, TOKEN),
     rb"x%breal%bip" % (_SEPARATOR, _SEPARATOR),
     rb"forwarded",
+    rb"x%bclient%bcert%b%b" % (_SEPARATOR, _SEPARATOR, _SEPARATOR, TOKEN),
 )
-"""What tells a backend where a client is, in every spelling (traefik strips underscores too)."""
+"""What tells a backend who and where a client is, in every spelling (traefik strips underscores too)."""
 
 FORGED = (
     rb"x-forwarded-(?:for|proto|host|port)",
@@ -180,6 +181,7 @@ REQUEST_FIELDS = fields(
     rb"connection",
     rb"content-length",
     rb"expect",
+    rb"forwarded",
     rb"host",
     rb"te",
     rb"trailer",

@@ -19,6 +19,7 @@ and `Proxy`, which CGI programs take for a setting (CVE-2016-5385)."""
 
 STRIP_UNTRUSTED = grammar.without(*_REWRITTEN, *grammar.FORWARDED)
 STRIP_TRUSTED = grammar.without(*_REWRITTEN, *grammar.FORGED)
+_STRIP_TRUSTED_FORWARDED = grammar.without(*_REWRITTEN, *grammar.FORGED, rb"forwarded")
 
 _NOTHING: Mapping[bytes, bytes] = MappingProxyType({})
 
@@ -34,17 +35,21 @@ class Origin:
         scheme: `http` or `https`, as the client used it.
         port: the port that the client connected to.
         trusted: whether the peer's own X-Forwarded fields are believed.
+        certificate: field lines about the client's certificate; a trusted peer's is not its clients'.
     """
 
-    __slots__ = ("_fixed", "address", "port", "scheme", "strip", "trusted")
+    __slots__ = ("_certificate", "_fixed", "address", "port", "scheme", "strip", "trusted")
 
-    def __init__(self, address: str, scheme: str, port: int, *, trusted: bool = False) -> None:
+    def __init__(
+        self, address: str, scheme: str, port: int, *, trusted: bool = False, certificate: bytes = b""
+    ) -> None:
         # A zone means nothing on another host, and an IPv4 address is one however the socket shows it.
         self.address = address.split("%", 1)[0].removeprefix("::ffff:")
         self.scheme = scheme
         self.port = port
         self.trusted = trusted
         self.strip = STRIP_TRUSTED if trusted else STRIP_UNTRUSTED
+        self._certificate = b"" if trusted else certificate
         self._fixed = self._about_client(_NOTHING)
 
     def lines(self, host: bytes, fields: Mapping[bytes, bytes]) -> bytes:
@@ -75,5 +80,33 @@ class Origin:
                 b"X-Forwarded-Proto: %b\r\n" % (said.get(b"x-forwarded-proto") or self.scheme.encode()),
                 b"X-Forwarded-Port: %b\r\n" % (said.get(b"x-forwarded-port") or b"%d" % self.port),
                 b"X-Real-IP: %b\r\n" % real if real else b"",
+                self._certificate,
             )
         )
+
+
+class ForwardedOrigin(Origin):
+    """Says the same in a `Forwarded` field as well (RFC 7239)."""
+
+    __slots__ = ()
+
+    def __init__(
+        self, address: str, scheme: str, port: int, *, trusted: bool = False, certificate: bytes = b""
+    ) -> None:
+        super().__init__(address, scheme, port, trusted=trusted, certificate=certificate)
+        if trusted:
+            self.strip = _STRIP_TRUSTED_FORWARDED
+
+    def lines(self, host: bytes, fields: Mapping[bytes, bytes]) -> bytes:
+        """The field lines to add: those of `Origin`, and one more element of `Forwarded`."""
+        element = b"for=%b;proto=%b" % (self._node(), self.scheme.encode())
+        if host:
+            element += b';host="%b"' % host
+        said = fields.get(b"forwarded", b"") if self.trusted else b""
+        chain = b"%b, %b" % (said, element) if said else element
+        return b"%bForwarded: %b\r\n" % (super().lines(host, fields), chain)
+
+    def _node(self) -> bytes:
+        if not self.address:
+            return b"unknown"
+        return b'"[%b]"' % self.address.encode() if ":" in self.address else self.address.encode()

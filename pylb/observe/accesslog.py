@@ -82,7 +82,7 @@ class Combined:
         timings = f"{connect}/{head}/{(record.finished - record.started) * 1e3:.1f}"
         balanced = f"{word(record.service)} {backend} {timings} {len(attempts)} {record.termination}"
         return b'%b - - [%b] "%b" %d %d "%b" "%b" %b "%b"\n' % (
-            record.client.encode(),
+            record.client.encode() or b"-",
             self._time,
             line,
             record.status,

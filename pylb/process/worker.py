@@ -9,6 +9,7 @@ from time import monotonic
 
 from pylb.config import Options
 from pylb.errors import UsageError
+from pylb.http1.headers import ForwardedOrigin, Origin
 from pylb.http1.limits import Limits
 from pylb.model import Snapshot
 from pylb.observe.counters import Counters
@@ -16,6 +17,7 @@ from pylb.observe.metrics import Metrics
 from pylb.observe.record import Record
 from pylb.policy.backend import Backend, State
 from pylb.policy.health import HealthRules
+from pylb.policy.networks import Networks
 from pylb.policy.pool import Change, Pool
 from pylb.policy.route import Route, Routes, parse_route
 from pylb.proxy.dataplane import DataPlane, Timeouts
@@ -65,6 +67,9 @@ class Worker:
                 tunnel=options.tunnel_timeout,
             ),
             limits=Limits(head=options.max_head, target=options.max_target, fields=options.max_headers),
+            trusted=Networks(options.trusted_proxies),
+            proxy_protocol=options.proxy_protocol,
+            origin=ForwardedOrigin if options.forwarded else Origin,
             observe=observer(Metrics(counters).count, log_access),
         )
 

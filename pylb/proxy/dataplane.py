@@ -9,15 +9,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from time import monotonic
+from typing import cast
 
 from pylb.http1.headers import Origin
 from pylb.http1.limits import Limits
 from pylb.http1.parser import Request
 from pylb.model import Snapshot
 from pylb.observe.record import Record
+from pylb.policy.networks import Networks
 from pylb.policy.pool import Change, Pool
 from pylb.policy.route import Routes
-from pylb.proxy.downstream import Downstream
+from pylb.proxy.downstream import Downstream, Peer
+from pylb.proxy.proxyprotocol import Preamble
 from pylb.proxy.upstream import close_idle
 
 SWEEP = 0.25
@@ -52,6 +55,9 @@ class DataPlane:
         timeouts: how long to wait for what.
         limits: how large a head may be.
         observe: called once per request, at its end.
+        trusted: the peers that are believed when they say where a client is.
+        proxy_protocol: whether those peers begin each connection with a PROXY protocol preamble.
+        origin: says where a connection's requests come from; `ForwardedOrigin` does it in RFC 7239's way too.
     """
 
     def __init__(
@@ -62,6 +68,9 @@ class DataPlane:
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
         observe: Callable[[Record], None] = lambda _: None,
+        trusted: Networks | None = None,
+        proxy_protocol: bool = False,
+        origin: type[Origin] = Origin,
     ) -> None:
         self.routes = routes
         self.pools = pools
@@ -70,6 +79,9 @@ class DataPlane:
         self.connections: set[Downstream] = set()
         self.draining = False
         self.observe = observe
+        self._trusted = trusted or Networks(())
+        self._proxy_protocol = proxy_protocol
+        self._origin = origin
         self._servers: list[asyncio.Server] = []
         self._sweeping: asyncio.TimerHandle | None = None
         self._prefix = os.urandom(8).hex().encode()
@@ -78,7 +90,8 @@ class DataPlane:
     async def listen(self, listening: socket.socket) -> None:
         """Serve the connections that arrive on a bound socket."""
         loop = asyncio.get_running_loop()
-        self._servers.append(await loop.create_server(lambda: Downstream(self), sock=listening, backlog=4096))
+        make = self._preamble if self._proxy_protocol else self._client
+        self._servers.append(await loop.create_server(make, sock=listening, backlog=4096))
         if self._sweeping is None:
             self._sweep()
 
@@ -125,11 +138,27 @@ class DataPlane:
                 close_idle(backend)
         return len(cut)
 
-    def request_id(self, origin: Origin, request: Request) -> bytes:
-        """The id that a trusted peer gave, or a new one: unique here, elsewhere but for 1 in 2**64."""
-        if origin.trusted and (given := origin.request_id(request.fields)):
-            return given
-        return b"%b%08x" % (self._prefix, next(self._numbers))
+    def origin(self, address: str, scheme: str, port: int) -> Origin:
+        """What backends are told of a client's connection."""
+        return self._origin(address, scheme, port, trusted=address in self._trusted)
+
+    def identify(self, record: Record, origin: Origin) -> None:
+        """Find out who asks, and give the request an id.
+
+        The id is the one that a trusted peer gave, or a new one: unique here, elsewhere but for 1 in 2**64.
+        """
+        if origin.trusted:
+            fields = cast(Request, record.request).fields
+            record.client = self._trusted.client(origin.address, fields.get(b"x-forwarded-for", b""))
+            record.id = origin.request_id(fields)
+        if not record.id:
+            record.id = b"%b%08x" % (self._prefix, next(self._numbers))
+
+    def _client(self, peer: Peer | None = None) -> Downstream:
+        return Downstream(self, peer)
+
+    def _preamble(self) -> Preamble:
+        return Preamble(self._client, self._trusted.__contains__, self.timeouts.head)
 
     def _sweep(self) -> None:
         """Move deadlines on where bytes moved, wake who is late, close what was idle for too long."""

@@ -8,10 +8,9 @@ import socket
 import struct
 from collections.abc import Coroutine
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pylb.errors import Fault, Phase, ProxyError
-from pylb.http1.headers import Origin
 from pylb.http1.parser import END_OF_HEAD, check_beginning
 from pylb.http1.writer import refusal
 from pylb.observe.record import Record
@@ -38,12 +37,25 @@ RESET = struct.pack("ii", 1, 0)
 """SO_LINGER, on, 0 s: close by reset."""
 
 
+class Peer(NamedTuple):
+    """A client as a peer in front of us names it: its address, and the port that it connected to."""
+
+    address: str
+    port: int
+
+
 class Downstream(Stream):
-    """One client connection."""
+    """One client connection.
+
+    Args:
+        plane: what it shares with all others.
+        peer: the client, where the other end of the connection is not the client itself.
+    """
 
     __slots__ = (
         "_busy",
         "_coroutine",
+        "_peer",
         "deadline",
         "discarding",
         "expired",
@@ -56,9 +68,10 @@ class Downstream(Stream):
         "touched",
     )
 
-    def __init__(self, plane: DataPlane) -> None:
+    def __init__(self, plane: DataPlane, peer: Peer | None = None) -> None:
         super().__init__()
         self.plane = plane
+        self._peer = peer
         self.deadline = float("inf")
         """When the sweep sets `expired`, in monotonic seconds."""
         self.expired = False
@@ -81,10 +94,9 @@ class Downstream(Stream):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        peer = transport.get_extra_info("peername") or ("", 0)
-        here = transport.get_extra_info("sockname") or ("", 0)
-        scheme = "https" if transport.get_extra_info("ssl_object") else "http"
-        self.origin = Origin(peer[0], scheme, here[1])
+        secure = transport.get_extra_info("ssl_object") is not None
+        address, port = self._peer or _ends(transport)
+        self.origin = self.plane.origin(address, "https" if secure else "http", port)
         self.plane.connections.add(self)
         self.wake()
 
@@ -221,3 +233,11 @@ class Downstream(Stream):
         self.pump = None
         self.inbox = b""
         self.resume()
+
+
+def _ends(transport: asyncio.BaseTransport) -> tuple[str, int]:
+    """The address at the other end, and the port at this one; a Unix socket has neither."""
+    there = transport.get_extra_info("peername")
+    if not there:
+        return "", 0
+    return there[0], transport.get_extra_info("sockname")[1]

@@ -58,7 +58,7 @@ async def forward(client: Downstream, head: bytes) -> bool:
     download: Pump | None = None
     try:
         request = record.request = parse_request(head, plane.limits)
-        record.id = plane.request_id(client.origin, request)
+        plane.identify(record, client.origin)
         if request.length or request.chunked:
             upload = _upload(request, client)
 

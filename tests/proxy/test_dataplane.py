@@ -1,0 +1,116 @@
+"""Where a client is: whom pylb believes, and what it tells the backend."""
+
+import asyncio
+import socket
+
+import pytest
+
+from pylb.http1.headers import ForwardedOrigin
+from pylb.policy.networks import Networks
+from tests.stage import HOST, Client, Stage, read_request
+from tests.until import until
+
+LOOPBACK = Networks(["127.0.0.1"])
+
+
+async def told(fields, **plane):
+    """The fields that a backend gets, by name in lower case, and the record of the request."""
+    heads = []
+
+    async def handle(reader, writer):
+        heads.append(await read_request(reader))
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    async with Stage(plane=plane) as stage:
+        await stage.origin(handle)
+        assert (await stage.get(extra=fields))[0] == 204
+        return split(heads[0]), stage.records[0]
+
+
+def split(head):
+    lines = [line.partition(b": ") for line in head.split(b"\r\n")[1:-2]]
+    assert len({name.lower() for name, _, _ in lines}) == len(lines), "a field came twice"
+    return {name.lower(): value for name, _, value in lines}
+
+
+SAID = (
+    b"X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\nX_Forwarded_Proto: https\r\n"
+    b"X-Real-IP: 203.0.113.9\r\nForwarded: for=203.0.113.9\r\nX-Request-ID: abc\r\n"
+    b"X-Client-Cert-Subject: CN=admin\r\nX_Client-Cert_Subject: CN=admin\r\n"
+)
+
+
+async def test_who_is_not_trusted_is_not_believed():
+    fields, record = await told(SAID)
+    assert fields[b"x-forwarded-for"] == fields[b"x-real-ip"] == b"127.0.0.1"
+    assert fields[b"x-forwarded-proto"] == b"http"
+    assert fields[b"x-request-id"] != b"abc"
+    assert not {b"forwarded", b"x_forwarded_proto", b"x-client-cert-subject", b"x_client-cert_subject"} & set(
+        fields
+    )
+    assert record.client == "127.0.0.1"
+
+
+async def test_a_trusted_peer_is_believed_and_the_chain_grows():
+    fields, record = await told(SAID, trusted=LOOPBACK)
+    assert fields[b"x-forwarded-for"] == b"203.0.113.9, 127.0.0.1"
+    assert fields[b"x-real-ip"] == b"203.0.113.9"
+    assert fields[b"x-forwarded-proto"] == b"https"
+    assert fields[b"forwarded"] == b"for=203.0.113.9"
+    assert fields[b"x-request-id"] == b"abc" == record.id
+    assert b"x_forwarded_proto" not in fields
+    assert record.client == "203.0.113.9"
+
+
+async def test_forwarded_says_it_in_the_standards_way():
+    fields, _ = await told(SAID, origin=ForwardedOrigin)
+    assert fields[b"forwarded"] == b'for=127.0.0.1;proto=http;host="shop.example"'
+    fields, _ = await told(SAID, origin=ForwardedOrigin, trusted=LOOPBACK)
+    assert fields[b"forwarded"] == b'for=203.0.113.9, for=127.0.0.1;proto=http;host="shop.example"'
+
+
+@pytest.mark.parametrize(("address", "node"), [("2001:db8::1%eth0", b'"[2001:db8::1]"'), ("", b"unknown")])
+def test_forwarded_names_ipv6_and_unix_peers(address, node):
+    assert b"Forwarded: for=" + node + b";" in ForwardedOrigin(address, "http", 80).lines(b"a", {})
+
+
+async def reach(family, address, **plane):
+    """A request over a listener of that family; what the backend is told of it."""
+    heads = []
+
+    async def handle(reader, writer):
+        heads.append(await read_request(reader))
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    async with Stage(plane=plane) as stage:
+        await stage.origin(handle)
+        listening = socket.socket(family)
+        listening.bind(address)
+        await stage.plane.listen(listening)
+        where = listening.getsockname()
+        opening = (
+            asyncio.open_unix_connection(where)
+            if family == socket.AF_UNIX
+            else asyncio.open_connection(where[0], where[1])
+        )
+        client = Client(*await opening).send(b"GET / HTTP/1.1\r\n" + HOST + SAID + b"\r\n")
+        assert (await client.answer())[0] == 204
+        client.close()
+        await until(lambda: not stage.plane.connections)
+        return split(heads[0]), stage.records[0]
+
+
+async def test_ipv6():
+    fields, record = await reach(socket.AF_INET6, ("::1", 0))
+    assert fields[b"x-forwarded-for"] == b"::1"
+    assert record.client == "::1"
+
+
+async def test_a_peer_on_a_unix_socket_has_no_address_and_may_be_trusted(tmp_path):
+    fields, record = await reach(socket.AF_UNIX, str(tmp_path / "plain"))
+    assert not {b"x-forwarded-for", b"x-real-ip"} & set(fields)
+    assert fields[b"x-forwarded-proto"] == b"http"
+    assert record.client == ""
+    fields, record = await reach(socket.AF_UNIX, str(tmp_path / "trusted"), trusted=Networks(["unix"]))
+    assert fields[b"x-forwarded-for"] == b"203.0.113.9"
+    assert record.client == "203.0.113.9"

@@ -1,0 +1,120 @@
+"""PROXY protocol preambles: both versions, piecemeal, from trusted peers only."""
+
+import socket
+import struct
+
+import pytest
+
+from pylb.policy.networks import Networks
+from pylb.proxy.downstream import Peer
+from pylb.proxy.proxyprotocol import SIGNATURE, PreambleError, parse
+from tests.stage import HOST, Stage, read_request
+from tests.until import until
+
+GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
+
+
+def binary(command, family, addresses):
+    return SIGNATURE + struct.pack("!BBH", 0x20 | command, family, len(addresses)) + addresses
+
+
+V4 = binary(1, 0x11, bytes([203, 0, 113, 9, 10, 0, 0, 1]) + struct.pack("!HH", 5555, 443) + b"\x04\0\x01x")
+V6 = binary(
+    1, 0x21, socket.inet_pton(socket.AF_INET6, "2001:db8::9") + bytes(16) + struct.pack("!HH", 5555, 8443)
+)
+
+
+@pytest.mark.parametrize(
+    ("preamble", "peer"),
+    [
+        (b"PROXY TCP4 203.0.113.9 10.0.0.1 5555 443\r\n", Peer("203.0.113.9", 443)),
+        (b"PROXY TCP6 2001:db8::9 2001:db8::1 5555 8443\r\n", Peer("2001:db8::9", 8443)),
+        (b"PROXY UNKNOWN\r\n", None),
+        (b"PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n", None),
+        (V4, Peer("203.0.113.9", 443)),
+        (V6, Peer("2001:db8::9", 8443)),
+        (binary(0, 0, b""), None),
+        (binary(1, 0x31, bytes(216)), None),
+    ],
+)
+def test_a_preamble_names_the_client_and_ends_where_it_ends(preamble, peer):
+    assert parse(preamble + b"GET") == (peer, len(preamble))
+    for end in range(1, len(preamble)):
+        assert parse(preamble[:end]) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET / HTTP/1.1\r\n",
+        b"PROXY TCP4 203.0.113.9 10.0.0.1 5555\r\n",
+        b"PROXY TCP4 999.0.113.9 10.0.0.1 5555 443\r\n",
+        b"PROXY TCP4 203.0.113.9 10.0.0.1 5555 443" + b" " * 100,
+        b"PROXY  TCP4 203.0.113.9 10.0.0.1 5555 443\r\n",
+        binary(2, 0x11, bytes(12)),
+        binary(1, 0x11, bytes(11)),
+        SIGNATURE + b"\x11\x11\0\x0c" + bytes(12),
+        binary(1, 0x11, bytes(4000)),
+    ],
+)
+def test_what_is_no_preamble_is_refused(data):
+    with pytest.raises(PreambleError):
+        parse(data)
+
+
+async def told(preamble, trusted="127.0.0.1", **plane):
+    """What a backend is told of a request after that preamble, and the record; nothing if it was refused."""
+    heads = []
+
+    async def handle(reader, writer):
+        while head := await read_request(reader):
+            heads.append(head)
+            writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    options = {"trusted": Networks([trusted]), "proxy_protocol": True, **plane}
+    async with Stage(plane=options, head=0.2) as stage:
+        await stage.origin(handle)
+        client = await stage.client()
+        for piece in (preamble[:7], preamble[7:] + GET):
+            client.send(piece)
+            await client.writer.drain()
+        try:
+            await client.answer()
+            await until(lambda: stage.records)
+        except (ConnectionError, EOFError):
+            return b"", None
+        return heads[0] if heads else b"", stage.records[0]
+
+
+@pytest.mark.parametrize(
+    ("preamble", "address", "port"),
+    [(b"PROXY TCP4 203.0.113.9 10.0.0.1 5555 443\r\n", "203.0.113.9", 443), (V6, "2001:db8::9", 8443)],
+)
+async def test_the_client_that_a_trusted_peer_names_is_the_client(preamble, address, port):
+    head, record = await told(preamble)
+    assert f"\r\nX-Forwarded-For: {address}\r\n".encode() in head
+    assert f"\r\nX-Forwarded-Port: {port}\r\n".encode() in head
+    assert record.client == address
+
+
+async def test_a_peer_that_speaks_for_itself_is_the_client():
+    head, record = await told(b"PROXY UNKNOWN\r\n")
+    assert b"\r\nX-Forwarded-For: 127.0.0.1\r\n" in head
+    assert record.client == "127.0.0.1"
+
+
+async def test_from_a_peer_that_is_not_trusted_a_preamble_is_no_request():
+    head, record = await told(b"PROXY TCP4 203.0.113.9 10.0.0.1 5555 443\r\n", trusted="10.0.0.0/8")
+    assert head == b""
+    assert (record.status, record.termination, record.client) == (400, "PR", "127.0.0.1")
+
+
+@pytest.mark.parametrize("preamble", [b"", b"PROXY TCP4 lies\r\n"])
+async def test_a_trusted_peer_must_send_one(preamble):
+    assert await told(preamble) == (b"", None)
+
+
+async def test_a_preamble_must_come_in_time():
+    async with Stage(plane={"trusted": Networks(["127.0.0.1"]), "proxy_protocol": True}, head=0.1) as stage:
+        client = (await stage.client()).send(b"PROXY TCP4 ")
+        assert await client.rest() == b""
