@@ -1,4 +1,4 @@
-"""The admin server: health, readiness, metrics, and a look into the pools."""
+"""The admin server: health, readiness, metrics, the API and the dashboard on one port."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ import orjson
 from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
+from pylb.admin.access import Access
+from pylb.admin.api import Api, Operator
+from pylb.admin.dashboard import files
 from pylb.admin.views import View
 from pylb.observe.exposition import CONTENT_TYPE
 
@@ -18,24 +21,33 @@ aiohttp.web_response.SERVER_SOFTWARE = "pylb"  # type: ignore[attr-defined]
 """aiohttp's own value for `Server` tells versions, even to those whom it refuses before any handler runs."""
 
 
+MAX_BODY = 64 * 1024
+"""Bytes of a request's body; the longest that makes sense has a few hundred."""
+
+
 class AdminApp:
-    """Serves `/health`, `/ready`, `/metrics` and `/pools`. Everything is read-only.
+    """Serves the dashboard at `/`, and `/api`, `/health`, `/ready`, `/metrics` and `/pools`.
 
     Args:
         view: what it shows.
+        operator: what the API may change.
+        access: who may.
     """
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, operator: Operator, access: Access) -> None:
         self._view = view
+        self._api = Api(view, operator)
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
-        self.web = web.Application()
+        self.web = web.Application(middlewares=[access.middleware], client_max_size=MAX_BODY)
         self.web.add_routes(
             [
                 web.get("/health", self.health),
                 web.get("/ready", self.ready),
                 web.get("/metrics", self.metrics),
                 web.get("/pools", self.pools),
+                *self._api.routes(),
+                *files.routes(),
             ]
         )
         self._runner = web.AppRunner(self.web, access_log=None, shutdown_timeout=1.0)
@@ -48,6 +60,7 @@ class AdminApp:
 
     async def close(self) -> None:
         """Answer what runs, then close all connections."""
+        self._api.close()
         await self._runner.cleanup()
 
     async def health(self, _: web.Request) -> web.Response:

@@ -1,17 +1,22 @@
-"""What the admin server may look at, and how it looks to an operator. Nothing here can change anything."""
+"""What the admin server may look at: readiness, membership, metrics. Nothing here can change anything."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
+from math import inf
 from typing import Any, Protocol
 
 from pylb.observe import exposition
 from pylb.observe.counters import Counters
 from pylb.observe.exposition import Watched
+from pylb.observe.history import History
+from pylb.observe.samples import Samples
 from pylb.policy.backend import Backend
+from pylb.policy.overrides import Override
 from pylb.policy.pool import Pool
+from pylb.policy.route import Routes
 
 
 class ProcessState(Protocol):
@@ -49,6 +54,16 @@ class View:
     """How many lines of the access log were lost, since the start."""
     clock: Callable[[], float]
     """Monotonic seconds, the watches' clock."""
+    routes: Routes
+    history: History
+    samples: Samples
+    overrides: Mapping[int, Override]
+    """In force, by id."""
+    config: Mapping[str, str]
+    """The options in force as a user would write them, without secrets."""
+    max_age: float | None = None
+    """Seconds since the registry answered after which this process counts as not ready; None: it always
+    does, as what is known stays good while the registry is away."""
 
     def obstacles(self) -> list[str]:
         """Why this process should be sent no requests, one sentence each; nothing if it should."""
@@ -58,6 +73,8 @@ class View:
                 error = self.watches[service].error
                 reason = f"service {service}: the registry has not answered yet"
                 reasons.append(f"{reason}: {error}" if error else reason)
+            elif (age := self.watches[service].age(self.clock())) and age > (self.max_age or inf):
+                reasons.append(f"service {service}: the registry last answered {age:.0f} s ago")
         return reasons
 
     def readiness(self) -> dict[str, Any]:
@@ -84,7 +101,7 @@ class View:
 
     def membership(self) -> dict[str, Any]:
         """Who is in the pools, and who is not and why, by service."""
-        return {service: _membership(pool) for service, pool in self.pools.items()}
+        return {service: _membership(pool, self.clock()) for service, pool in self.pools.items()}
 
     def metrics(self) -> Iterator[str]:
         """Everything for Prometheus, in pieces that take a few milliseconds each."""
@@ -92,18 +109,19 @@ class View:
             exposition.instance(self.connections(), self.log_lines_dropped()),
             exposition.discovery(self.watches.values(), self.clock()),
             exposition.pools(self.pools.values()),
+            exposition.changes(self.history),
             exposition.traffic(self.counters),
         )
 
 
-def _membership(pool: Pool) -> dict[str, Any]:
+def _membership(pool: Pool, now: float) -> dict[str, Any]:
     snapshot = pool.snapshot
     return {
         "generation": snapshot.generation if snapshot else 0,
         "observed": snapshot.observed if snapshot else None,
         "cause": snapshot.cause if snapshot else "",
         "panic": pool.panics,
-        "backends": [_backend(b) for b in (*pool.backends.values(), *pool.draining.values())],
+        "backends": [_backend(b, now) for b in (*pool.backends.values(), *pool.draining.values())],
         "excluded": [
             {"id": e.endpoint.id, "address": e.endpoint.authority, "reason": e.reason}
             for e in (snapshot.excluded if snapshot else ())
@@ -111,7 +129,7 @@ def _membership(pool: Pool) -> dict[str, Any]:
     }
 
 
-def _backend(backend: Backend) -> dict[str, Any]:
+def _backend(backend: Backend, now: float) -> dict[str, Any]:
     endpoint = backend.endpoint
     return {
         "id": endpoint.id,
@@ -119,6 +137,8 @@ def _backend(backend: Backend) -> dict[str, Any]:
         "node": endpoint.node,
         "state": backend.state.value,
         "status": endpoint.status,
+        "failures": backend.health.failures,
+        "left_alone_seconds": round(max(0.0, backend.health.until - now), 1),
         "weight": backend.weight,
         "in_flight": backend.inflight,
         "idle_connections": len(backend.idle),

@@ -113,3 +113,19 @@ def groups(command: type[Group]) -> Iterator[tuple[str, list[Option]]]:
 def options(command: type[Group]) -> list[Option]:
     """All options of a command."""
     return [each for _, members in groups(command) for each in members]
+
+
+def in_force(made: Group) -> dict[str, str]:
+    """The values of all options by flag, for people to read; `(secret)` for those that are."""
+    return {
+        "--" + f.name.replace("_", "-"): _shown(getattr(made, f.name), secret=not f.repr)
+        for f in fields(cast(Any, made))
+    }
+
+
+def _shown(value: object, *, secret: bool) -> str:
+    if value is None or value == ():
+        return ""
+    if secret:
+        return "(secret)"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -152,7 +152,24 @@ class Listen(Group):
 
     listen: tuple[Address, ...] = repeated(ADDRESS, "0.0.0.0:8080", "Where to take requests.")
     admin: Address | None = option(
-        or_off(ADDRESS), "127.0.0.1:8081", "Where to serve /health, /ready and /metrics."
+        or_off(ADDRESS),
+        "127.0.0.1:8081",
+        "Where to serve the dashboard, the API, /health, /ready and /metrics.",
+    )
+    admin_token: str | None = option(
+        text("TOKEN", "a token"),
+        None,
+        "What whoever changes something by the API must show; without it changes are possible from this "
+        "machine only, and only if --admin listens on a loopback address.",
+        secret=True,
+    )
+    admin_token_file: str | None = option(
+        FILE, None, "A file with that token, so that it does not stand in the list of processes."
+    )
+    ready_max_age: float | None = option(
+        or_off(DURATION),
+        "off",
+        "How old what the registry said last may become before /ready answers 503; `off`: any age will do.",
     )
 
 

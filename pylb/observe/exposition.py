@@ -16,8 +16,10 @@ from platform import python_version
 from typing import Any, Protocol
 
 from pylb import __version__
-from pylb.observe import cells
+from pylb.observe import cells, history
 from pylb.observe.counters import Counters
+from pylb.observe.histogram import Histogram
+from pylb.observe.history import History
 from pylb.policy.backend import State
 from pylb.policy.pool import Pool
 
@@ -72,9 +74,22 @@ def _histogram(name: str, text: str, first: int, microseconds: int) -> Family:
         buckets = tuple(accumulate(totals[first : first + cells.BUCKETS]))
         return *buckets, totals[microseconds] / 1e6, buckets[-1]
 
-    bounds = [*(f"{bound:g}" for bound in cells.BOUNDS), "+Inf"]
-    samples = [*(("_bucket", f'le="{bound}"') for bound in bounds), ("_sum", ""), ("_count", "")]
-    return Family(name, "histogram", text, values, tuple(samples))
+    return Family(name, "histogram", text, values, _histogram_samples(cells.BOUNDS))
+
+
+def _histogram_samples(bounds: Iterable[float]) -> tuple[tuple[str, str], ...]:
+    words = [*(f"{bound:g}" for bound in bounds), "+Inf"]
+    return (*(("_bucket", f'le="{word}"') for word in words), ("_sum", ""), ("_count", ""))
+
+
+def _propagation(name: str, text: str) -> Family:
+    """A family whose rows are histograms of `History`."""
+
+    def values(histogram: Histogram) -> tuple[float, ...]:
+        buckets = tuple(accumulate(histogram.buckets))
+        return *buckets, histogram.sum, buckets[-1]
+
+    return Family(name, "histogram", text, values, _histogram_samples(history.BOUNDS))
 
 
 TRAFFIC = (
@@ -167,6 +182,15 @@ AGE = _number("discovery_age_seconds", "gauge", "Time since the registry last an
 GUARDS = _number("guards_total", "counter", "Times that a guard acted on an answer.")
 
 
+APPLIED = _propagation(
+    "propagation_applied_seconds", "Time from the registry's answer until the pools went by it."
+)
+ROUTED = _propagation(
+    "propagation_routed_seconds",
+    "Time from the registry's answer until a request had gone to an instance that it added, under traffic.",
+)
+
+
 class Watched(Protocol):
     """What a watch tells of itself; `discovery.status.WatchStatus` says what each means."""
 
@@ -230,6 +254,12 @@ def pools(pools: Collection[Pool]) -> Iterator[str]:
     )
     for family in BACKEND_NOW:
         yield family.text(rows)
+
+
+def changes(recorded: History) -> Iterator[str]:
+    """How long changes took to reach requests."""
+    for family, histograms in ((APPLIED, recorded.applied), (ROUTED, recorded.routed)):
+        yield family.text([(labels(service=service), each) for service, each in histograms.items()])
 
 
 def discovery(watches: Iterable[Watched], now: float) -> Iterator[str]:

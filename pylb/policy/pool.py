@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection
+from copy import deepcopy
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -85,6 +86,8 @@ class Pool:
         self.events: Counter[str] = Counter()
         """How often a backend became `suspect`, `ejected` or `up` again, and the pool began to `panic`."""
         self.notice = notice
+        self.policy = policy
+        """A key of `BALANCERS`."""
         self._policy = BALANCERS[policy]
         self._rng = rng or Random()
         self._cells = cells
@@ -146,6 +149,16 @@ class Pool:
         if not self.eligible:
             raise ProxyError(Phase.QUEUE, Fault.DOWN, self.why_empty())
         return Lease(self, self._another(tried) if tried else self._balancer.pick(), now)
+
+    def upcoming(self) -> Backend | None:
+        """Who would be picked next, None if nobody may be.
+
+        A copy of the balancer is asked, so that asking changes nothing.
+        """
+        if not self.eligible:
+            return None
+        shared = {id(backend): backend for backend in self.eligible}
+        return deepcopy(self._balancer, shared).pick()
 
     def why_empty(self) -> str:
         """Why no backend can be picked, for the operator."""

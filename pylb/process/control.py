@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from time import time
 
 from pylb.clients.consul import ConsulSettings
 from pylb.config import Options
@@ -13,7 +15,11 @@ from pylb.discovery.static import StaticProvider, parse_static
 from pylb.discovery.status import WatchStatus
 from pylb.discovery.watch import Watch
 from pylb.model import Snapshot
+from pylb.observe.counters import Counters
+from pylb.policy.overrides import overrule
 from pylb.process.lifecycle import Owner, spawn
+from pylb.process.operator import Operator
+from pylb.process.recorder import Recorder
 
 
 def consul_settings(options: Options) -> ConsulSettings:
@@ -36,19 +42,30 @@ def consul_settings(options: Options) -> ConsulSettings:
 
 
 class Control:
-    """Runs the watches and passes on what they deliver.
+    """Runs the watches, lays the operator's decisions over what they find, and passes it on.
 
     Args:
         options: what the user wants.
         services: the services to watch.
         deliver: takes each snapshot that differs from the one before.
+        counters: the traffic, for the records.
     """
 
-    def __init__(self, options: Options, services: list[str], deliver: Callable[[Snapshot], object]) -> None:
-        self.watches = {service: self._watch(options, service, deliver) for service in services}
+    def __init__(
+        self,
+        options: Options,
+        services: list[str],
+        deliver: Callable[[Snapshot], object],
+        counters: Counters,
+    ) -> None:
+        self.operator = Operator(self._changed)
+        self.recorder = Recorder(counters)
+        self._deliver = deliver
+        self._found: dict[str, Snapshot] = {}
+        """What the registry says, by service, without the operator's decisions."""
+        self.watches = {service: self._watch(options, service) for service in services}
 
-    @staticmethod
-    def _watch(options: Options, service: str, deliver: Callable[[Snapshot], object]) -> Watch:
+    def _watch(self, options: Options, service: str) -> Watch:
         status = WatchStatus(service)
         provider: Provider
         if options.static is not None:
@@ -61,15 +78,27 @@ class Control:
                 tags=options.tag,
                 warning_ok=options.warning_ok,
             )
-
-        def take(snapshot: Snapshot) -> None:
-            deliver(snapshot)
-
-        return Watch(
-            provider, take, status=status, guard=Guard(status.guards, empty_guard=options.empty_guard)
-        )
+        guard = Guard(status.guards, empty_guard=options.empty_guard)
+        return Watch(provider, self._take, status=status, guard=guard)
 
     def start(self, owner: Owner) -> None:
         """Start watching; it goes on until the owner ends."""
+        self.recorder.start(owner)
         for service, watch in self.watches.items():
             spawn(watch.run(), name=f"watch {service}", owner=owner)
+
+    def _take(self, snapshot: Snapshot) -> None:
+        """A watch has found something new."""
+        self._found[snapshot.service] = snapshot
+        overruled = overrule(snapshot, self.operator.overrides.values())
+        entry = self.recorder.history.record(overruled)
+        self._deliver(overruled)
+        self.recorder.applied(entry, overruled)
+
+    def _changed(self, service: str, cause: str) -> None:
+        """The operator has decided something: what is known of the service holds in another way."""
+        found = self._found.get(service)
+        if found is not None:
+            status = self.watches[service].status
+            status.generation += 1
+            self._take(replace(found, generation=status.generation, cause=cause, observed=time()))

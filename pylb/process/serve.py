@@ -15,9 +15,11 @@ from time import monotonic, time
 import uvloop
 
 from pylb import __version__
+from pylb.admin.access import Access, is_loopback, read_token
 from pylb.admin.app import AdminApp
 from pylb.admin.views import View
 from pylb.config import Options
+from pylb.config.option import in_force
 from pylb.observe.accesslog import FORMATS
 from pylb.observe.block import Block
 from pylb.observe.counters import Counters
@@ -69,6 +71,13 @@ def access_log(form: str, writer: LogWriter) -> Callable[[Record], None]:
     return write
 
 
+def access(options: Options) -> Access:
+    """Who may do what on the admin port."""
+    host = options.admin.host if options.admin else ""
+    token = read_token(options.admin_token, options.admin_token_file)
+    return Access(loopback=is_loopback(host), token=token)
+
+
 class Balancer:
     """A whole pylb in one loop: what `--workers 1`, the demo and the tests run.
 
@@ -85,7 +94,7 @@ class Balancer:
             options, counters, access_log(options.access_log, self.writer) if self.writer else None
         )
         # With one worker the channel from control to it is a call.
-        self.control = Control(options, list(self.worker.pools), self.worker.apply)
+        self.control = Control(options, list(self.worker.pools), self.worker.apply, counters)
         self.view = View(
             lifecycle=self.lifecycle,
             pools=self.worker.pools,
@@ -94,6 +103,12 @@ class Balancer:
             connections=lambda: len(self.worker.plane.connections),
             log_lines_dropped=lambda: self.writer.dropped if self.writer else 0,
             clock=monotonic,
+            routes=self.worker.plane.routes,
+            history=self.control.recorder.history,
+            samples=self.control.recorder.samples,
+            overrides=self.control.operator.overrides,
+            config=in_force(options),
+            max_age=options.ready_max_age,
         )
         self._stop = asyncio.Event()
 
@@ -108,7 +123,8 @@ class Balancer:
         async with AsyncExitStack() as stack:
             if self.writer:
                 stack.callback(self.writer.close)
-            app = AdminApp(self.view)
+            app = AdminApp(self.view, self.control.operator, access(self.options))
+            stack.callback(self.control.operator.close)
             stack.push_async_callback(app.close)
             for listening in admin:
                 await app.listen(listening)

@@ -1,12 +1,19 @@
 import pytest
 
+from pylb.admin.access import Access
+from pylb.admin.app import AdminApp
 from pylb.admin.views import View
 from pylb.discovery.status import WatchStatus
 from pylb.model import Snapshot
 from pylb.observe.block import Block
 from pylb.observe.counters import Counters
+from pylb.observe.history import History
+from pylb.observe.samples import Samples
+from pylb.policy.overrides import overrule
 from pylb.policy.pool import Pool
+from pylb.policy.route import Route, Routes
 from pylb.process.lifecycle import Lifecycle
+from pylb.process.operator import Operator
 
 
 class Clock:
@@ -22,19 +29,37 @@ def clock():
 
 
 @pytest.fixture
-def view(clock):
+def operator():
+    """Makes decisions; what they change is seen once `know` has been called again."""
+    operator = Operator(lambda service, cause: None)
+    yield operator
+    operator.close()
+
+
+@pytest.fixture
+def view(clock, operator):
     """A process that has just started, for the services `web` and `api`."""
     counters = Counters(Block(), clock)
-    names = ("web", "api")
+    pools = {name: Pool(name, cells=counters.allocate) for name in ("web", "api")}
     return View(
         lifecycle=Lifecycle(),
-        pools={name: Pool(name, cells=counters.allocate) for name in names},
-        watches={name: WatchStatus(name) for name in names},
+        pools=pools,
+        watches={name: WatchStatus(name) for name in pools},
         counters=counters,
         connections=lambda: 5,
         log_lines_dropped=lambda: 2,
         clock=clock,
+        routes=Routes([Route("web"), Route("api", path="/api")], pools),
+        history=History(),
+        samples=Samples(counters),
+        overrides=operator.overrides,
+        config={"--policy": "least-connections", "--token": "(secret)"},
     )
+
+
+@pytest.fixture
+def app(view, operator):
+    return AdminApp(view, operator, Access())
 
 
 @pytest.fixture
@@ -43,6 +68,8 @@ def know(view):
 
     def answer(service, *endpoints, excluded=()):
         snapshot = Snapshot(service, endpoints, excluded, generation=1, cause="consul index 7: +web-1")
+        snapshot = overrule(snapshot, view.overrides.values())
+        view.history.was_applied(view.history.record(snapshot), snapshot.observed)
         view.pools[service].apply(snapshot)
         view.watches[service].answered = view.clock()
         view.watches[service].instances = len(endpoints)

@@ -7,14 +7,13 @@ import orjson
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from pylb.admin.app import AdminApp
 from pylb.model import Endpoint
 from pylb.process.lifecycle import ProcessState
 
 
 @pytest.fixture
-async def client(view, aiohttp_client):
-    return await aiohttp_client(AdminApp(view).web)
+async def client(app, aiohttp_client):
+    return await aiohttp_client(app.web)
 
 
 @pytest.mark.parametrize("state", ProcessState)
@@ -78,16 +77,14 @@ async def test_everything_can_be_read_and_nothing_be_changed(client, path):
 
 
 @pytest.fixture
-async def served(view):
-    app = AdminApp(view)
+async def served(app):
     listening = socket.create_server(("127.0.0.1", 0))
     await app.listen(listening)
     yield listening.getsockname()
     await app.close()
 
 
-async def test_a_bound_socket_is_served_and_closed(view, caplog):
-    app = AdminApp(view)
+async def test_a_bound_socket_is_served_and_closed(app, caplog):
     first, second = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
     ports = [listening.getsockname()[1] for listening in (first, second)]
     await app.listen(first)

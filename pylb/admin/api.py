@@ -1,0 +1,264 @@
+"""The API: everything can be read, and an operator's decisions made, listed and revoked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from time import time
+from typing import Any, NoReturn, Protocol
+
+import orjson
+from aiohttp import web
+
+from pylb.admin import state
+from pylb.admin.access import HEADERS
+from pylb.admin.openapi import DOCUMENT, LEVELS, MAX_SECONDS, MAX_TEXT, MAX_WEIGHT
+from pylb.admin.views import View
+from pylb.policy.overrides import Action, Override
+
+TICK = 1.0
+"""Seconds between two events, if nothing happens; a change of a pool is told at once."""
+
+audit = logging.getLogger("pylb.audit")
+
+
+class Operator(Protocol):
+    """Who makes decisions hold; see `process.operator`."""
+
+    def decide(
+        self,
+        service: str,
+        action: Action,
+        *,
+        backend: str = "",
+        weight: int = 0,
+        reason: str = "",
+        seconds: float | None = None,
+        who: str = "",
+    ) -> Override:
+        """Put an override in force."""
+
+    def revoke(self, number: int, who: str = "") -> Override | None:
+        """End an override; None if there is no such one."""
+
+
+class Api:
+    """What is below `/api`.
+
+    Args:
+        view: what can be read.
+        operator: what can be changed.
+    """
+
+    def __init__(self, view: View, operator: Operator) -> None:
+        self._view = view
+        self._operator = operator
+        self._ended = asyncio.Event()
+
+    def routes(self) -> list[web.RouteDef]:
+        """Paths and their handlers; `openapi.DOCUMENT` describes them."""
+        return [
+            web.get("/api/state", self.state),
+            web.get("/api/services", self.services),
+            web.get("/api/backends", self.backends),
+            web.get("/api/problems", self.problems),
+            web.get("/api/config", self.config),
+            web.get("/api/history", self.history),
+            web.get("/api/samples", self.samples),
+            web.get("/api/explain", self.explain),
+            web.get("/api/events", self.events, allow_head=False),
+            web.get("/api/openapi.json", self.openapi),
+            web.get("/api/overrides", self.overrides),
+            web.post("/api/overrides", self.decide),
+            web.delete("/api/overrides/{id}", self.revoke),
+            web.put("/api/log-level", self.log_level),
+        ]
+
+    def close(self) -> None:
+        """Let the readers of events go."""
+        self._ended.set()
+
+    async def state(self, _: web.Request) -> web.Response:
+        """All that is true at this moment."""
+        return _json(state.state(self._view, time()))
+
+    async def services(self, _: web.Request) -> web.Response:
+        """The services."""
+        return _json(state.services(self._view))
+
+    async def backends(self, _: web.Request) -> web.Response:
+        """Every instance with its state and the reason for it."""
+        return _json(list(state.backends(self._view)))
+
+    async def problems(self, _: web.Request) -> web.Response:
+        """What an operator should know of."""
+        return _json(list(state.problems(self._view)))
+
+    async def config(self, _: web.Request) -> web.Response:
+        """The options in force."""
+        return _json(self._view.config)
+
+    async def openapi(self, _: web.Request) -> web.Response:
+        """The description of the API."""
+        return _json(DOCUMENT)
+
+    async def history(self, request: web.Request) -> web.Response:
+        """The last changes."""
+        since = _number(request.query.get("since", "0"), "since")
+        found = self._view.history.since(since, service=request.query.get("service", ""))
+        return _json([entry.as_dict() for entry in found])
+
+    async def samples(self, _: web.Request) -> web.Response:
+        """Fifteen minutes of traffic, by service."""
+        rings = self._view.samples.services
+        return _json({name: [s.as_dict() for s in rings[name]] for name in self._view.pools if name in rings})
+
+    async def explain(self, request: web.Request) -> web.Response:
+        """Where a request would go, and why."""
+        query = request.query
+        return _json(state.explain(self._view, query.get("host", ""), query.get("target", "/")))
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """Server-sent events: the state each second, and the history as it is written."""
+        response = web.StreamResponse(
+            headers={**HEADERS, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
+        )
+        await response.prepare(request)
+        history, news, told = self._view.history, asyncio.Event(), 0
+        history.listeners.add(news.set)
+        try:
+            while not self._ended.is_set():
+                news.clear()
+                await response.write(_event("state", state.state(self._view, time())))
+                # An entry's times are still being measured for a while, so the last ones are told again.
+                entries = [e.as_dict() for e in history.since(max(0, told - 20))]
+                told = history.entries[-1].number if history.entries else 0
+                await response.write(_event("history", entries))
+                await self._wait(news)
+        except ConnectionError:
+            pass  # whoever was looking has gone
+        finally:
+            history.listeners.discard(news.set)
+        return response
+
+    async def overrides(self, _: web.Request) -> web.Response:
+        """The operator's decisions in force."""
+        return _json([state.described(override) for override in self._view.overrides.values()])
+
+    async def decide(self, request: web.Request) -> web.Response:
+        """Make a decision."""
+        body = await _body(request)
+        wanted = _read_decision(body)
+        pool = self._view.pools.get(wanted["service"])
+        if pool is None:
+            _refuse(web.HTTPNotFound, f"there is no service {wanted['service']!r}")
+        backend = wanted["backend"]
+        known = {
+            name
+            for row in state.backends(self._view)
+            if row["service"] == pool.service
+            for name in (row["id"], row["address"])
+        }
+        if backend and backend not in known:
+            _refuse(web.HTTPNotFound, f"service {pool.service} has no backend {backend!r}")
+        made = self._operator.decide(**wanted, who=_who(request))
+        return _json(state.described(made), status=201)
+
+    async def revoke(self, request: web.Request) -> web.Response:
+        """End a decision."""
+        number = _number(request.match_info["id"], "id")
+        ended = self._operator.revoke(number, who=_who(request))
+        if ended is None:
+            _refuse(web.HTTPNotFound, f"there is no override {number}")
+        return _json(state.described(ended))
+
+    async def log_level(self, request: web.Request) -> web.Response:
+        """Say more or less in the log."""
+        body = await _body(request)
+        level = body.get("level")
+        if level not in LEVELS or len(body) != 1:
+            _refuse(web.HTTPBadRequest, f"level: expected one of {', '.join(LEVELS)}")
+        logging.getLogger("pylb").setLevel(level.upper())
+        audit.warning("operator: log level %s [%s]", level, _who(request))
+        return _json({"level": level})
+
+    async def _wait(self, news: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(TICK):
+                await news.wait()
+        except TimeoutError:
+            pass
+
+
+def _read_decision(body: dict[str, Any]) -> dict[str, Any]:
+    """What is to be decided, checked field by field."""
+    actions = [action.value for action in Action]
+    action = body.get("action")
+    if action not in actions:
+        _refuse(web.HTTPBadRequest, f"action: got {action!r}, expected one of {', '.join(actions)}")
+    needs = {"service", "action"}
+    needs |= {"backend"} if action != "maintenance" else set()
+    needs |= {"weight"} if action == "weight" else set()
+    may = {"reason", "seconds"}
+    if (missing := needs - body.keys()) or (extra := body.keys() - needs - may):
+        wrong = (
+            f"{', '.join(sorted(missing))} missing" if missing else f"{', '.join(sorted(extra))} not known"
+        )
+        _refuse(web.HTTPBadRequest, f"{action}: {wrong}")
+    for name in ("service", "backend", "reason"):
+        value = body.get(name, "-")
+        if not isinstance(value, str) or len(value) > MAX_TEXT or (not value and name != "reason"):
+            _refuse(web.HTTPBadRequest, f"{name}: expected a text of at most {MAX_TEXT} characters")
+    weight, seconds = body.get("weight", 0), body.get("seconds")
+    if type(weight) is not int or not 0 <= weight <= MAX_WEIGHT:
+        _refuse(web.HTTPBadRequest, f"weight: expected a whole number from 0 to {MAX_WEIGHT}")
+    if "seconds" in body and (type(seconds) not in (int, float) or not 1 <= seconds <= MAX_SECONDS):  # type: ignore[operator]
+        _refuse(web.HTTPBadRequest, f"seconds: expected a number from 1 to {MAX_SECONDS}")
+    return {
+        "service": body["service"],
+        "action": Action(action),
+        "backend": body.get("backend", ""),
+        "weight": weight,
+        # It is going to stand in a log line.
+        "reason": "".join(c if c.isprintable() else "?" for c in body.get("reason", "")),
+        "seconds": seconds,
+    }
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    """The JSON object that was sent.
+
+    That it must be declared as JSON is what keeps out the forms of other sites: no browser sends such a
+    request across sites without asking first, and the answer to that is no.
+    """
+    if request.content_type != "application/json":
+        _refuse(web.HTTPUnsupportedMediaType, "expected Content-Type: application/json")
+    try:
+        body = orjson.loads(await request.read())
+    except orjson.JSONDecodeError as error:
+        _refuse(web.HTTPBadRequest, f"the body is not JSON: {error}")
+    if not isinstance(body, dict):
+        _refuse(web.HTTPBadRequest, "expected a JSON object")
+    return body
+
+
+def _number(text: str, name: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 16):
+        _refuse(web.HTTPBadRequest, f"{name}: got {text!r}, expected a whole number")
+    return int(text)
+
+
+def _who(request: web.Request) -> str:
+    return request.remote or "unix"
+
+
+def _refuse(kind: type[web.HTTPError], reason: str) -> NoReturn:
+    raise kind(text=orjson.dumps({"error": reason}).decode(), content_type="application/json")
+
+
+def _event(name: str, content: object) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), orjson.dumps(content))
+
+
+def _json(content: object, *, status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(content), status=status, content_type="application/json")

@@ -1,0 +1,1 @@
+"""The dashboard: one page, its style and its script, sent as they are."""

@@ -1,0 +1,169 @@
+"""The whole picture as one document: what the dashboard, `pylb top` and the API show."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from math import inf
+from typing import Any
+
+from pylb import __version__
+from pylb.admin.views import View
+from pylb.observe.samples import Sample
+from pylb.policy.backend import State
+from pylb.policy.overrides import DECIDED, Override
+
+STALE = 120.0
+"""Seconds without an answer of the registry that are worth a line; twice what a waiting query takes."""
+SHARE = 0.1
+"""Of a backend's requests that fail, above which it is worth a line."""
+
+
+def state(view: View, now: float) -> dict[str, Any]:
+    """Everything that is true at this moment. `now`: seconds since the epoch."""
+    return {
+        "time": now,
+        "version": __version__,
+        "state": view.lifecycle.state.word,
+        "connections": view.connections(),
+        "services": services(view),
+        "backends": list(backends(view)),
+        "problems": list(problems(view)),
+        "overrides": [described(override) for override in view.overrides.values()],
+    }
+
+
+def services(view: View) -> list[dict[str, Any]]:
+    """One row per service: how fresh what is known of it is, and what goes on."""
+    fresh, members = view.readiness()["services"], view.membership()
+    return [
+        {
+            "service": service,
+            **fresh[service],
+            "generation": members[service]["generation"],
+            "observed": members[service]["observed"],
+            "cause": members[service]["cause"],
+            "traffic": _latest(view.samples.services.get(service)),
+        }
+        for service in view.pools
+    ]
+
+
+def backends(view: View) -> Iterator[dict[str, Any]]:
+    """One row per instance, also of those that get no requests, with the reason for its state."""
+    for service, members in view.membership().items():
+        reasons = {excluded["address"]: excluded["reason"] for excluded in members["excluded"]}
+        for backend in members["backends"]:
+            ring = view.samples.backends.get((service, backend["address"]))
+            yield {
+                "service": service,
+                **backend,
+                "why": _why(backend, reasons),
+                "traffic": _latest(ring),
+                "requests": [round(sample.requests, 1) for sample in ring or ()],
+                "p99": [sample.p99 for sample in ring or ()],
+            }
+        here = {backend["address"] for backend in members["backends"]}
+        for excluded in members["excluded"]:
+            if excluded["address"] not in here:
+                yield {
+                    "service": service,
+                    "id": excluded["id"],
+                    "address": excluded["address"],
+                    "state": "drained" if excluded["reason"].startswith(DECIDED) else "out",
+                    "why": excluded["reason"],
+                    "weight": 0,
+                    "in_flight": 0,
+                    "traffic": None,
+                    "requests": [],
+                    "p99": [],
+                }
+
+
+def problems(view: View) -> Iterator[dict[str, str]]:
+    """What an operator should know of, the worst first; nothing on a good day."""
+    ages = {service: watch.age(view.clock()) for service, watch in view.watches.items()}
+    for service, pool in view.pools.items():
+        watch = view.watches[service]
+        if not pool.eligible:
+            yield _problem("error", service, pool.why_empty())
+        if watch.error:
+            yield _problem("error", service, f"the registry does not answer: {watch.error}")
+        elif (age := ages[service]) is not None and age > STALE:
+            yield _problem("warning", service, f"the registry last answered {age:.0f} s ago")
+        if watch.held:
+            yield _problem("warning", service, f"{watch.held} instances are kept: {watch.doubt}")
+        for excluded in pool.snapshot.excluded if pool.snapshot else ():
+            if excluded.reason.startswith(DECIDED):
+                continue
+            name = excluded.endpoint.id or excluded.endpoint.authority
+            yield _problem("warning", service, f"{name} gets no requests: {excluded.reason}")
+    for (service, address), ring in view.samples.backends.items():
+        requests, errors = (sum(getattr(s, field) for s in ring) for field in ("requests", "errors"))
+        if errors > SHARE * requests:
+            yield _problem(
+                "error", service, f"{address} answers {errors / requests:.0%} of its requests with 5xx"
+            )
+    if dropped := view.log_lines_dropped():
+        yield _problem("warning", "", f"{dropped} lines of the access log were lost to a slow reader")
+
+
+def described(override: Override) -> dict[str, Any]:
+    """An override for JSON."""
+    return {
+        "id": override.id,
+        "service": override.service,
+        "action": override.action.value,
+        "backend": override.backend,
+        "weight": override.weight,
+        "reason": override.reason,
+        "since": override.since,
+        "expires": None if override.expires == inf else override.expires,
+    }
+
+
+def explain(view: View, host: str, target: str) -> dict[str, Any]:
+    """Where a request would go and why: the pool's own answer, and nothing changes by asking."""
+    pool = view.routes.match(host.encode(), target.encode())
+    if pool is None:
+        return {"service": None, "why": f"no route takes {target} of host {host or '-'}", "winner": None}
+    winner = pool.upcoming()
+    return {
+        "service": pool.service,
+        "policy": pool.policy,
+        "candidates": [
+            {
+                "id": b.endpoint.id,
+                "address": b.name,
+                "weight": b.weight,
+                "in_flight": b.inflight,
+                "load": b.load,
+                "wins": b is winner,
+            }
+            for b in pool.eligible
+        ],
+        "excluded": [
+            {"id": row["id"], "address": row["address"], "reason": row["why"]}
+            for row in backends(view)
+            if row["service"] == pool.service and row["why"]
+        ],
+        "winner": winner and winner.name,
+        "why": f"{pool.policy} among {len(pool.eligible)}" if winner else pool.why_empty(),
+    }
+
+
+def _why(backend: dict[str, Any], reasons: dict[str, str]) -> str:
+    if backend["state"] == State.DRAINING.value:
+        return reasons.get(backend["address"], "left the registry; what runs there is finished")
+    if backend["state"] in (State.SUSPECT.value, State.EJECTED.value):
+        failures, seconds = backend["failures"], backend["left_alone_seconds"]
+        return f"{failures} failures in a row, left alone for {seconds:.0f} s more"
+    return "" if backend["weight"] else "weight 0"
+
+
+def _latest(ring: deque[Sample] | None) -> dict[str, Any] | None:
+    return ring[-1].as_dict() if ring else None
+
+
+def _problem(severity: str, service: str, text: str) -> dict[str, str]:
+    return {"severity": severity, "service": service, "text": text}

@@ -1,0 +1,128 @@
+"""The flight recorder: every change of a pool, what caused it, and how long it took to reach requests.
+
+A change is *seen* when the registry's answer was read, *applied* when the pools go by it, and *routed* when a
+request has gone to an instance that it added. The last one is the only proof that all of it worked.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pylb.model import Endpoint, Key, Snapshot
+from pylb.observe.histogram import Histogram
+
+SIZE = 1000
+"""Changes that are kept, of all services together."""
+
+BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""Upper bounds of the propagation buckets, in seconds."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """One change of one service's pool."""
+
+    number: int
+    """Counts all entries since the start, so that a reader knows which ones it has."""
+    time: float
+    """When it was seen, in seconds since the epoch."""
+    service: str
+    generation: int
+    cause: str
+    added: tuple[str, ...]
+    """Names of instances."""
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+    """Why an instance was removed stands with it, where the registry says so: `web-1 (critical: ...)`."""
+    instances: int
+    """How many take requests now."""
+    doubt: str
+    """Why some of them are kept against the registry's answer, in words."""
+    applied: float | None = None
+    """Seconds from seen to applied."""
+    routed: float | None = None
+    """Seconds from seen until a request had gone to an instance that was added."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+class History:
+    """The last changes, and how long changes took.
+
+    Args:
+        size: how many are kept.
+    """
+
+    def __init__(self, size: int = SIZE) -> None:
+        self.entries: deque[Entry] = deque(maxlen=size)
+        self.applied: dict[str, Histogram] = {}
+        """By service: from seen to applied."""
+        self.routed: dict[str, Histogram] = {}
+        """By service: from seen to the first request."""
+        self.listeners: set[Callable[[], None]] = set()
+        """Called after each change."""
+        self._latest: dict[str, Snapshot] = {}
+        self._count = 0
+
+    def record(self, snapshot: Snapshot) -> Entry:
+        """Write down that a pool is about to go by this snapshot."""
+        before = self._latest.get(snapshot.service)
+        self._latest[snapshot.service] = snapshot
+        added, changed, removed = compare(before, snapshot)
+        why = {excluded.endpoint.key: f" ({excluded.reason})" for excluded in snapshot.excluded}
+        self._count += 1
+        entry = Entry(
+            number=self._count,
+            time=snapshot.observed,
+            service=snapshot.service,
+            generation=snapshot.generation,
+            cause=snapshot.cause,
+            added=tuple(map(name, added)),
+            changed=tuple(map(name, changed)),
+            removed=tuple(name(e) + why.get(e.key, "") for e in removed),
+            instances=len(snapshot.endpoints),
+            doubt=snapshot.doubt,
+        )
+        self.entries.append(entry)
+        return entry
+
+    def was_applied(self, entry: Entry, now: float) -> None:
+        """The pools go by it since `now`, in seconds since the epoch."""
+        entry.applied = max(0.0, now - entry.time)
+        self.applied.setdefault(entry.service, Histogram(BOUNDS)).add(entry.applied)
+        self._tell()
+
+    def was_routed(self, entry: Entry, now: float) -> None:
+        """A request has gone to an instance that it added."""
+        entry.routed = max(0.0, now - entry.time)
+        self.routed.setdefault(entry.service, Histogram(BOUNDS)).add(entry.routed)
+        self._tell()
+
+    def since(self, number: int = 0, *, service: str = "") -> Iterator[Entry]:
+        """Entries with a greater number, the oldest first; of one service, if it is named."""
+        return (e for e in self.entries if e.number > number and service in ("", e.service))
+
+    def _tell(self) -> None:
+        for listener in tuple(self.listeners):
+            listener()
+
+
+def name(endpoint: Endpoint) -> str:
+    """What an operator calls an instance."""
+    return endpoint.id or endpoint.authority
+
+
+def compare(old: Snapshot | None, new: Snapshot) -> tuple[list[Endpoint], list[Endpoint], list[Endpoint]]:
+    """What is added, changed and removed among the instances that take requests."""
+    before: dict[Key, Endpoint] = {e.key: e for e in old.endpoints} if old else {}
+    after = {e.key: e for e in new.endpoints}
+    return (
+        [e for key, e in after.items() if key not in before],
+        [e for key, e in after.items() if key in before and before[key] != e],
+        [e for key, e in before.items() if key not in after],
+    )

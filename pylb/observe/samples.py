@@ -1,0 +1,94 @@
+"""The last fifteen minutes of traffic: counters looked at every second, kept as rates and latencies.
+
+Whoever handles requests does nothing for it. The sampler reads totals that are there anyway, and keeps the
+differences.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from pylb.observe import cells
+from pylb.observe.counters import Counters
+from pylb.observe.histogram import quantile
+
+PERIOD = 1.0
+"""Seconds between two samples."""
+KEPT = 900
+"""Samples of each service."""
+KEPT_BACKEND = 60
+"""Samples of each backend, for its sparkline."""
+
+Totals = list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What went on in one period. Rates are per second; latencies are seconds, None without any request."""
+
+    time: float
+    """At its end, in seconds since the epoch."""
+    requests: float
+    errors: float
+    """Requests answered with 5xx."""
+    received: float
+    """Bytes of request bodies."""
+    sent: float
+    """Bytes of response bodies."""
+    p50: float | None
+    p99: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+class Samples:
+    """Rings of samples, by service and by backend.
+
+    Args:
+        counters: what is looked at.
+    """
+
+    def __init__(self, counters: Counters) -> None:
+        self.services: dict[str, deque[Sample]] = {}
+        self.backends: dict[tuple[str, str], deque[Sample]] = {}
+        """By service and authority."""
+        self._counters = counters
+        self._services: dict[str, Totals] = {}
+        self._backends: dict[tuple[str, str], Totals] = {}
+        self._taken = 0.0
+
+    def take(self, now: float) -> None:
+        """Look at the counters. `now`: seconds since the epoch."""
+        services, backends = self._counters.read()
+        elapsed = now - self._taken
+        if self._taken and elapsed > 0:
+            for name, totals in services.items():
+                ring = self.services.setdefault(name, deque(maxlen=KEPT))
+                ring.append(_difference(self._services.get(name), totals, now, elapsed))
+            for key, totals in backends.items():
+                line = self.backends.setdefault(key, deque(maxlen=KEPT_BACKEND))
+                line.append(_difference(self._backends.get(key), totals, now, elapsed))
+        for gone in self.backends.keys() - backends.keys():
+            del self.backends[gone]
+        self._services, self._backends, self._taken = services, backends, now
+
+
+def _difference(before: Totals | None, after: Totals, now: float, elapsed: float) -> Sample:
+    old = before or [0] * cells.CELLS
+    buckets = [
+        max(0, after[cell] - old[cell]) for cell in range(cells.DURATION, cells.DURATION + cells.BUCKETS)
+    ]
+    errors = cells.CODES.index("5xx")
+    return Sample(
+        time=now,
+        requests=sum(buckets) / elapsed,
+        errors=max(0, after[errors] - old[errors]) / elapsed,
+        received=max(0, after[cells.RECEIVED] - old[cells.RECEIVED]) / elapsed,
+        sent=max(0, after[cells.SENT] - old[cells.SENT]) / elapsed,
+        p50=quantile(0.50, buckets, cells.BOUNDS),
+        p99=quantile(0.99, buckets, cells.BOUNDS),
+    )

@@ -1,0 +1,84 @@
+"""Overrides: what an operator decided at run time, laid over what the registry says.
+
+Nothing of it is written into a backend. An override changes the snapshot before any pool sees it, so that a
+drained instance is simply one that the snapshot excludes, with the reason for everybody to read; and when the
+override ends, the registry's own words count again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import Enum
+from math import inf
+
+from pylb.model import Endpoint, Excluded, Snapshot
+
+
+DECIDED = "operator: "
+"""How the reason begins for which an operator's decision excludes an instance."""
+
+
+class Action(Enum):
+    """What an override does; each value is the word that operators use."""
+
+    DRAIN = "drain"
+    """Nothing new is sent to a backend, what runs there finishes."""
+    WEIGHT = "weight"
+    """A backend has another weight than the registry gives it; 0 sends nothing new."""
+    MAINTENANCE = "maintenance"
+    """Nothing new is sent to any backend of the service: its clients are answered 503."""
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """One decision."""
+
+    id: int
+    service: str
+    action: Action
+    backend: str = ""
+    """The instance's id or its `host:port`; empty for the whole service."""
+    weight: int = 0
+    """For `WEIGHT`."""
+    reason: str = ""
+    """In the operator's words."""
+    since: float = 0.0
+    """Seconds since the epoch."""
+    expires: float = inf
+    """Likewise: when it ends by itself."""
+
+    def concerns(self, endpoint: Endpoint) -> bool:
+        """Whether it is about this instance."""
+        return not self.backend or self.backend in (endpoint.id, endpoint.authority)
+
+    def replaces(self, other: Override) -> bool:
+        """Whether it says something new about the same thing, so that the other one has no say any more."""
+        return (self.service, self.backend, self.action) == (other.service, other.backend, other.action)
+
+    def __str__(self) -> str:
+        """`drain web-1 (deploy)`, as the log and the history name it."""
+        what = f"weight {self.weight} for" if self.action is Action.WEIGHT else self.action.value
+        return f"{what} {self.backend or self.service}{f' ({self.reason})' if self.reason else ''}"
+
+
+def overrule(snapshot: Snapshot, overrides: Iterable[Override]) -> Snapshot:
+    """What the pools are to go by.
+
+    Args:
+        snapshot: what the registry says of a service.
+        overrides: all that are in force, of any service.
+    """
+    decisions = [override for override in overrides if override.service == snapshot.service]
+    if not decisions:
+        return snapshot
+    endpoints, excluded = [], list(snapshot.excluded)
+    for endpoint in snapshot.endpoints:
+        about = [override for override in decisions if override.concerns(endpoint)]
+        out = next((override for override in about if override.action is not Action.WEIGHT), None)
+        weight = next((o.weight for o in about if o.action is Action.WEIGHT), endpoint.weight)
+        if out is not None:
+            excluded.append(Excluded(endpoint, f"{DECIDED}{out}"))
+        else:
+            endpoints.append(replace(endpoint, weight=weight))
+    return replace(snapshot, endpoints=tuple(endpoints), excluded=tuple(excluded))

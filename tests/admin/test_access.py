@@ -1,0 +1,94 @@
+import pytest
+from aiohttp import web
+
+from pylb.admin.access import Access, is_loopback, read_token
+
+
+@pytest.fixture
+def port(aiohttp_client):
+    """A port with that access, on which anything can be read and changed."""
+
+    async def serve(**access):
+        async def handle(_):
+            return web.Response(text="done")
+
+        app = web.Application(middlewares=[Access(**access).middleware])
+        app.router.add_route("*", "/", handle)
+        return await aiohttp_client(app)
+
+    return serve
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8081", "127.0.0.1:8081", "127.1.2.3", "[::1]:8081"])
+async def test_this_machine_may_do_everything(port, host):
+    client = await port()
+    assert (await client.post("/", headers={"Host": host})).status == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example:8081", "localhost.evil.example", "10.0.0.1"]
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_name_that_was_rebound_to_this_machine_is_not_served(port, host, method):
+    client = await port(token="secret")
+    headers = {"Host": host, "Authorization": "Bearer secret"}
+    assert (await client.request(method, "/", headers=headers)).status == 421
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://localhost"])
+async def test_a_page_of_another_site_changes_nothing(port, origin):
+    client = await port()
+    assert (await client.post("/", headers={"Origin": origin})).status == 403
+
+
+async def test_the_dashboard_itself_may(port):
+    client = await port()
+    origin = f"http://{client.host}:{client.port}"
+    assert (await client.post("/", headers={"Origin": origin})).status == 200
+
+
+async def test_reached_from_elsewhere_everything_can_be_read_but_nothing_changed_without_a_token(port):
+    client = await port(loopback=False)
+    headers = {"Host": "pylb.example"}
+    assert (await client.get("/", headers=headers)).status == 200
+    for method in ("POST", "PUT", "DELETE", "PATCH"):
+        answer = await client.request(method, "/", headers=headers)
+        assert answer.status == 403
+        assert "--admin-token" in (await answer.json())["error"]
+
+
+@pytest.mark.parametrize("loopback", [True, False])
+@pytest.mark.parametrize(
+    "given", ["", "Bearer", "Bearer wrong", "Basic secret", "Bearer secret2", "Bearer sécret"]
+)
+async def test_where_there_is_a_token_it_is_needed(port, loopback, given):
+    client = await port(loopback=loopback, token="secret")
+    answer = await client.post("/", headers={"Authorization": given} if given else {})
+    assert answer.status == 401
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert (await client.post("/", headers={"Authorization": "Bearer secret"})).status == 200
+
+
+async def test_no_answer_may_be_framed_sniffed_or_kept_and_no_other_site_may_read_it(port):
+    client = await port()
+    for headers in ({}, {"Host": "evil.example"}):
+        answer = await client.get("/", headers=headers)
+        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "Access-Control-Allow-Origin" not in answer.headers
+        assert "Set-Cookie" not in answer.headers
+
+
+def test_the_token_may_stand_in_a_file(tmp_path):
+    (tmp_path / "token").write_text("secret\n")
+    assert read_token("other", str(tmp_path / "token")) == "secret"
+    assert read_token("other", None) == "other"
+    assert read_token(None, None) == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"), [("127.0.0.1", True), ("::1", True), ("0.0.0.0", False), ("x", False)]
+)
+def test_what_is_loopback(host, loopback):
+    assert is_loopback(host) is loopback

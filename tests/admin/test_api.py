@@ -1,0 +1,144 @@
+import asyncio
+import logging
+
+import orjson
+import pytest
+
+from pylb.model import Endpoint, Excluded
+
+ONE, TWO = (Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}") for n in (1, 2))
+
+
+@pytest.fixture
+async def client(app, aiohttp_client, know):
+    know("web", ONE, TWO)
+    know("api")
+    return await aiohttp_client(app.web)
+
+
+async def get(client, path):
+    answer = await client.get(path)
+    assert answer.status == 200, await answer.text()
+    return await answer.json()
+
+
+async def test_a_decision_is_made_listed_and_revoked(client, view):
+    answer = await client.post(
+        "/api/overrides",
+        json={"service": "web", "action": "drain", "backend": "web-1", "reason": "x\ny", "seconds": 60},
+    )
+    assert answer.status == 201
+    made = await answer.json()
+    assert (made["backend"], made["reason"]) == ("web-1", "x?y"), "a reason stays one line in the log"
+    assert made["expires"] == pytest.approx(made["since"] + 60)
+    assert await get(client, "/api/overrides") == [made]
+    assert (await client.delete(f"/api/overrides/{made['id']}")).status == 200
+    assert await get(client, "/api/overrides") == []
+    assert (await client.delete(f"/api/overrides/{made['id']}")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            {"service": "web", "action": "explode"},
+            "action: got 'explode', expected one of drain, weight, maintenance",
+        ),
+        ({"service": "web", "action": "drain"}, "drain: backend missing"),
+        ({"service": "web", "action": "weight", "backend": "web-1"}, "weight: weight missing"),
+        ({"service": "web", "action": "maintenance", "backend": "web-1"}, "maintenance: backend not known"),
+        (
+            {"service": "web", "action": "weight", "backend": "web-1", "weight": -1},
+            "weight: expected a whole",
+        ),
+        (
+            {"service": "web", "action": "weight", "backend": "web-1", "weight": True},
+            "weight: expected a whole",
+        ),
+        ({"service": "web", "action": "maintenance", "seconds": 0}, "seconds: expected a number from 1"),
+        ({"service": "web", "action": "maintenance", "seconds": None}, "seconds: expected a number from 1"),
+        ({"service": 5, "action": "maintenance"}, "service: expected a text"),
+        ({"service": "web", "action": "drain", "backend": ""}, "backend: expected a text"),
+        ({"service": "web", "action": "maintenance", "reason": "x" * 201}, "reason: expected a text"),
+        ([], "expected a JSON object"),
+    ],
+)
+async def test_what_cannot_be_meant_is_refused_in_one_line_and_changes_nothing(client, view, body, words):
+    answer = await client.post("/api/overrides", json=body)
+    assert answer.status == 400
+    assert (await answer.json())["error"].startswith(words)
+    assert view.overrides == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"service": "shop", "action": "maintenance"}, "there is no service 'shop'"),
+        ({"service": "web", "action": "drain", "backend": "web-9"}, "service web has no backend 'web-9'"),
+    ],
+)
+async def test_what_is_not_there_is_not_found(client, body, words):
+    answer = await client.post("/api/overrides", json=body)
+    assert (answer.status, (await answer.json())["error"]) == (404, words)
+
+
+async def test_a_form_of_another_site_is_not_taken_for_json(client, view):
+    body = orjson.dumps({"service": "web", "action": "maintenance"})
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+        answer = await client.post("/api/overrides", data=body, headers={"Content-Type": kind})
+        assert answer.status == 415
+    assert view.overrides == {}
+
+
+async def test_the_log_level_can_be_changed(client):
+    logger = logging.getLogger("pylb")
+    before = logger.level
+    try:
+        assert (await client.put("/api/log-level", json={"level": "debug"})).status == 200
+        assert logger.level == logging.DEBUG
+        assert (await client.put("/api/log-level", json={"level": "loud"})).status == 400
+    finally:
+        logger.setLevel(before)
+
+
+async def test_history_can_be_read_from_a_point_on(client):
+    assert [e["service"] for e in await get(client, "/api/history")] == ["web", "api"]
+    assert [e["service"] for e in await get(client, "/api/history?since=1")] == ["api"]
+    assert [e["service"] for e in await get(client, "/api/history?service=web")] == ["web"]
+    assert (await client.get("/api/history?since=-1")).status == 400
+
+
+async def test_everything_can_be_read(client):
+    assert await get(client, "/api/config") == {"--policy": "least-connections", "--token": "(secret)"}
+    state = await get(client, "/api/state")
+    assert state["services"] == await get(client, "/api/services")
+    assert state["backends"] == await get(client, "/api/backends")
+    assert state["problems"] == await get(client, "/api/problems")
+    assert await get(client, "/api/samples") == {}
+
+
+async def test_events_tell_the_state_and_every_change_at_once(client, know):
+    async with client.get("/api/events") as stream:
+        assert stream.content_type == "text/event-stream"
+
+        async def next_event():
+            block = await asyncio.wait_for(stream.content.readuntil(b"\n\n"), 5)
+            name, data = block.decode().strip().split("\ndata: ")
+            return name.removeprefix("event: "), orjson.loads(data)
+
+        assert (await next_event())[0] == "state"
+        name, entries = await next_event()
+        assert (name, len(entries)) == ("history", 2)
+        know("web", TWO, excluded=(Excluded(ONE, "critical: refused"),))
+        name, state = await next_event()
+        assert {b["id"]: b["state"] for b in state["backends"]} == {"web-1": "out", "web-2": "up"}
+        name, entries = await next_event()
+        assert entries[-1]["removed"] == ["web-1 (critical: refused)"]
+
+
+async def test_the_end_of_the_server_ends_the_events(client, app):
+    async with client.get("/api/events") as stream:
+        await stream.content.readuntil(b"\n\n")
+        await app.close()
+        app._api._ended.set()
+        await asyncio.wait_for(stream.content.read(), 5)

@@ -1,0 +1,91 @@
+from pylb.admin.state import backends, explain, problems, state
+from pylb.model import Endpoint, Excluded
+from pylb.observe.cells import CODES, DURATION
+from pylb.policy.overrides import Action
+
+ONE, TWO, THREE = (Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}") for n in (1, 2, 3))
+
+
+def rows(view):
+    return {row["id"]: row for row in backends(view)}
+
+
+def texts(view):
+    return [problem["text"] for problem in problems(view) if problem["service"] == "web"]
+
+
+def test_every_instance_has_a_row_with_its_state_and_the_reason(view, know, operator):
+    know("web", ONE, TWO)
+    operator.decide("web", Action.DRAIN, backend="web-2", reason="deploy")
+    operator.decide("web", Action.WEIGHT, backend="web-1", weight=0)
+    with view.pools["web"].lease():
+        know("web", ONE, TWO, excluded=(Excluded(THREE, "critical: refused"),))
+        shown = {name: (row["state"], row["why"]) for name, row in rows(view).items()}
+        assert shown["web-1"] == ("up", "weight 0")
+        assert shown["web-2"] in [
+            ("draining", "operator: drain web-2 (deploy)"),
+            ("drained", "operator: drain web-2 (deploy)"),
+        ]
+        assert shown["web-3"] == ("out", "critical: refused")
+
+
+def test_what_an_operator_wants_is_no_problem_but_what_breaks_is(view, know, operator, clock):
+    know("web", ONE, TWO, THREE)
+    operator.decide("web", Action.DRAIN, backend="web-2")
+    know("web", ONE, TWO, excluded=(Excluded(THREE, "critical: refused"),))
+    assert texts(view) == ["web-3 gets no requests: critical: refused"]
+    clock.now += 130
+    assert "the registry last answered 130 s ago" in texts(view)
+    view.watches["web"].error = "Connection refused"
+    assert "the registry does not answer: Connection refused" in texts(view)
+    know("web")
+    assert texts(view) == ["service 'web': the registry knows no instance"]
+
+
+def test_a_backend_that_mostly_fails_is_a_problem(view, know):
+    know("web", ONE)
+    cells = view.pools["web"].backends[ONE.key, "10.0.0.1:80"].cells
+    view.samples.take(1.0)
+    cells[DURATION] += 10
+    cells[CODES.index("5xx")] += 4
+    view.samples.take(2.0)
+    assert texts(view) == ["10.0.0.1:80 answers 40% of its requests with 5xx"]
+
+
+def test_lost_log_lines_are_a_problem(view):
+    assert {
+        "severity": "warning",
+        "service": "",
+        "text": "2 lines of the access log were lost to a slow reader",
+    } in [*problems(view)]
+
+
+def test_the_whole_picture_has_traffic_where_there_was_some(view, know):
+    know("web", ONE)
+    view.samples.take(1.0)
+    view.pools["web"].backends[ONE.key, "10.0.0.1:80"].cells[DURATION] += 10
+    view.samples.take(2.0)
+    shown = state(view, 5.0)
+    assert shown["time"] == 5.0
+    assert shown["services"][0]["traffic"]["requests"] == 10.0
+    assert shown["backends"][0]["requests"] == [10.0]
+
+
+def test_explain_names_candidates_exclusions_and_the_winner(view, know):
+    know("web", ONE, TWO, excluded=(Excluded(THREE, "critical: refused"),))
+    busy = view.pools["web"].backends[ONE.key, "10.0.0.1:80"]
+    busy.count(+1)
+    told = explain(view, "any.example", "/x")
+    assert (told["service"], told["policy"], told["winner"]) == ("web", "least-connections", "10.0.0.2:80")
+    assert {(c["id"], c["in_flight"], c["wins"]) for c in told["candidates"]} == {
+        ("web-1", 1, False),
+        ("web-2", 0, True),
+    }
+    assert told["excluded"] == [{"id": "web-3", "address": "10.0.0.3:80", "reason": "critical: refused"}]
+
+
+def test_explain_says_why_nobody_would_answer(view, know):
+    assert "has not answered yet" in explain(view, "", "/api/x")["why"]
+    know("api")
+    assert explain(view, "", "/api/x")["winner"] is None
+    assert explain(view, "", "/api/x")["service"] == "api"

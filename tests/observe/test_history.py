@@ -1,0 +1,61 @@
+from pylb.model import Endpoint, Excluded, Snapshot
+from pylb.observe.history import History
+
+ONE, TWO, THREE = (Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}") for n in (1, 2, 3))
+HEAVY = Endpoint("web", "10.0.0.1", 80, id="web-1", weight=5)
+
+
+def test_an_entry_says_what_came_changed_and_went_and_why():
+    history = History()
+    history.record(Snapshot("web", (ONE, TWO), generation=1, observed=10.0, cause="consul index 1"))
+    entry = history.record(
+        Snapshot(
+            "web",
+            (HEAVY, THREE),
+            (Excluded(TWO, "critical: TCP connect refused"),),
+            generation=2,
+            observed=12.0,
+            cause="consul index 2",
+            doubt="filtered by ACLs",
+        )
+    )
+    assert (entry.added, entry.changed) == (("web-3",), ("web-1",))
+    assert entry.removed == ("web-2 (critical: TCP connect refused)",)
+    assert (entry.time, entry.generation, entry.instances) == (12.0, 2, 2)
+    assert (entry.cause, entry.doubt) == ("consul index 2", "filtered by ACLs")
+    assert (entry.applied, entry.routed) == (None, None), "nothing is claimed that was not measured"
+
+
+def test_services_do_not_mix():
+    history = History()
+    history.record(Snapshot("web", (ONE,)))
+    other = history.record(Snapshot("api", ()))
+    assert other.removed == ()
+    assert [e.service for e in history.since(0)] == ["web", "api"]
+    assert [e.service for e in history.since(1)] == ["api"]
+    assert [e.service for e in history.since(0, service="web")] == ["web"]
+
+
+def test_the_oldest_is_forgotten_but_its_number_is_not_given_again():
+    history = History(size=2)
+    for _ in range(3):
+        history.record(Snapshot("web", ()))
+    assert [e.number for e in history.since()] == [2, 3]
+
+
+def test_propagation_is_measured_from_seen_and_told_to_whoever_listens():
+    history, told = History(), []
+    history.listeners.add(lambda: told.append(1))
+    entry = history.record(Snapshot("web", (ONE,), observed=100.0))
+    history.was_applied(entry, 100.5)
+    history.was_routed(entry, 102.0)
+    assert (entry.applied, entry.routed) == (0.5, 2.0)
+    assert sum(history.applied["web"].buckets) == sum(history.routed["web"].buckets) == 1
+    assert len(told) == 2
+
+
+def test_a_clock_that_was_set_back_gives_no_negative_time():
+    history = History()
+    entry = history.record(Snapshot("web", (), observed=100.0))
+    history.was_applied(entry, 99.0)
+    assert entry.applied == 0.0

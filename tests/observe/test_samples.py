@@ -1,0 +1,48 @@
+import pytest
+
+from pylb.model import Endpoint
+from pylb.observe.block import Block
+from pylb.observe.cells import CODES, DURATION, SENT
+from pylb.observe.counters import Counters
+from pylb.observe.samples import KEPT_BACKEND, Samples
+
+WEB = Endpoint("web", "10.0.0.1", 80, id="web-1")
+
+
+@pytest.fixture
+def counters():
+    return Counters(Block(), lambda: 0.0)
+
+
+def test_a_sample_is_what_went_on_since_the_last_one(counters):
+    samples, cells = Samples(counters), counters.allocate(WEB)
+    samples.take(100.0)
+    assert samples.services == {}, "there is no rate without a time before"
+    cells[DURATION + 3] += 8
+    cells[CODES.index("5xx")] += 2
+    cells[SENT] += 4096
+    samples.take(102.0)
+    (sample,) = samples.services["web"]
+    assert (sample.requests, sample.errors, sample.sent) == (4.0, 1.0, 2048.0)
+    assert 0.0025 < sample.p50 < sample.p99 <= 0.005
+    assert list(samples.backends["web", "10.0.0.1:80"]) == [sample]
+    samples.take(103.0)
+    assert (samples.services["web"][-1].requests, samples.services["web"][-1].p99) == (0.0, None)
+
+
+def test_what_a_service_did_does_not_shrink_when_an_instance_goes(counters):
+    samples, cells = Samples(counters), counters.allocate(WEB)
+    cells[DURATION] += 5
+    samples.take(1.0)
+    counters.release(WEB)
+    samples.take(2.0)
+    assert samples.backends == {}
+    assert samples.services["web"][-1].requests == 0.0
+
+
+def test_only_so_many_are_kept(counters):
+    samples = Samples(counters)
+    counters.allocate(WEB)
+    for second in range(KEPT_BACKEND + 10):
+        samples.take(1.0 + second)
+    assert len(samples.backends["web", "10.0.0.1:80"]) == KEPT_BACKEND

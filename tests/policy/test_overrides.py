@@ -1,0 +1,66 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pylb.model import Endpoint, Excluded, Snapshot
+from pylb.policy.overrides import Action, Override, overrule
+
+ENDPOINTS = tuple(Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}", weight=n) for n in (1, 2, 3))
+SNAPSHOT = Snapshot("web", ENDPOINTS, generation=7, cause="consul index 3: +web-3")
+
+
+def names(snapshot):
+    return [e.id for e in snapshot.endpoints]
+
+
+def test_without_a_decision_about_it_a_service_is_as_the_registry_says():
+    assert overrule(SNAPSHOT, [Override(1, "api", Action.MAINTENANCE)]) is SNAPSHOT
+
+
+@pytest.mark.parametrize("backend", ["web-2", "10.0.0.2:80"])
+def test_a_drained_instance_is_excluded_and_the_reason_can_be_read(backend):
+    drained = overrule(SNAPSHOT, [Override(1, "web", Action.DRAIN, backend, reason="new kernel")])
+    assert names(drained) == ["web-1", "web-3"]
+    assert drained.excluded == (Excluded(ENDPOINTS[1], f"operator: drain {backend} (new kernel)"),)
+
+
+def test_a_weight_replaces_the_registrys_and_nothing_else():
+    weighed = overrule(SNAPSHOT, [Override(1, "web", Action.WEIGHT, "web-3", weight=0)])
+    assert [e.weight for e in weighed.endpoints] == [1, 2, 0]
+    assert [e.key for e in weighed.endpoints] == [e.key for e in ENDPOINTS]
+
+
+def test_maintenance_takes_the_whole_service_out_whatever_else_was_decided():
+    decisions = [
+        Override(1, "web", Action.WEIGHT, "web-1", weight=9),
+        Override(2, "web", Action.MAINTENANCE),
+    ]
+    shut = overrule(SNAPSHOT, decisions)
+    assert shut.endpoints == ()
+    assert {x.reason for x in shut.excluded} == {"operator: maintenance web"}
+
+
+def test_a_newer_decision_makes_way_for_the_same_kind_only():
+    drain, again = (Override(n, "web", Action.DRAIN, "web-1", reason=str(n)) for n in (1, 2))
+    assert again.replaces(drain)
+    assert not Override(3, "web", Action.WEIGHT, "web-1").replaces(drain)
+    assert not Override(3, "web", Action.DRAIN, "web-2").replaces(drain)
+    assert not Override(3, "api", Action.DRAIN, "web-1").replaces(drain)
+
+
+decisions = st.builds(
+    Override,
+    st.integers(1, 99),
+    st.sampled_from(["web", "api"]),
+    st.sampled_from(Action),
+    st.sampled_from(["", "web-1", "10.0.0.2:80", "nobody"]),
+    st.integers(0, 9),
+)
+
+
+@given(st.lists(decisions))
+def test_nobody_is_lost_and_nobody_invented(overrides):
+    after = overrule(SNAPSHOT, overrides)
+    known = [*(e.key for e in after.endpoints), *(x.endpoint.key for x in after.excluded)]
+    assert sorted(known) == sorted(e.key for e in ENDPOINTS)
+    assert (after.generation, after.cause) == (SNAPSHOT.generation, SNAPSHOT.cause)

@@ -1,0 +1,61 @@
+import pytest
+
+from pylb.config import Options
+from pylb.model import Endpoint, Snapshot
+from pylb.observe.block import Block
+from pylb.observe.counters import Counters
+from pylb.policy.overrides import Action
+from pylb.process.control import Control
+
+ONE, TWO = (Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}") for n in (1, 2))
+
+
+@pytest.fixture
+def delivered():
+    return []
+
+
+@pytest.fixture
+def control(delivered):
+    options = Options(static="10.0.0.1:80", service=("web",))
+    return Control(options, ["web"], delivered.append, Counters(Block(), lambda: 0.0))
+
+
+def find(control, *endpoints):
+    """Let the registry say something new, as the watch would pass it on."""
+    status = control.watches["web"].status
+    status.generation += 1
+    control._take(Snapshot("web", endpoints, generation=status.generation, cause="consul index 5"))
+
+
+def test_a_decision_takes_effect_at_once_as_a_generation_of_its_own(control, delivered):
+    find(control, ONE, TWO)
+    made = control.operator.decide("web", Action.DRAIN, backend="web-1")
+    assert [e.id for e in delivered[-1].endpoints] == ["web-2"]
+    assert (delivered[-1].generation, delivered[-1].cause) == (2, "operator: drain web-1")
+    control.operator.revoke(made.id)
+    assert [e.id for e in delivered[-1].endpoints] == ["web-1", "web-2"]
+    assert [s.generation for s in delivered] == [1, 2, 3]
+
+
+def test_a_decision_outlives_what_the_registry_says_next(control, delivered):
+    find(control, ONE)
+    control.operator.decide("web", Action.DRAIN, backend="web-1")
+    find(control, ONE, TWO)
+    assert [e.id for e in delivered[-1].endpoints] == ["web-2"]
+
+
+def test_a_decision_before_the_first_answer_waits_for_it(control, delivered):
+    control.operator.decide("web", Action.MAINTENANCE)
+    assert delivered == [], "unknown is never a snapshot"
+    find(control, ONE)
+    assert delivered[-1].endpoints == ()
+
+
+def test_every_change_is_in_the_history(control):
+    find(control, ONE, TWO)
+    control.operator.decide("web", Action.DRAIN, backend="web-1")
+    first, second = control.recorder.history.since()
+    assert (first.added, first.removed) == (("web-1", "web-2"), ())
+    assert second.removed == ("web-1 (operator: drain web-1)",)
+    assert second.applied is not None
