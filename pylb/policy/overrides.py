@@ -14,7 +14,6 @@ from math import inf
 
 from pylb.model import Endpoint, Excluded, Snapshot
 
-
 DECIDED = "operator: "
 """How the reason begins for which an operator's decision excludes an instance."""
 

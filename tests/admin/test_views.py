@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -27,6 +29,18 @@ def test_ready_only_with_every_service_known_and_the_process_serving(view, know)
     view.lifecycle.advance(ProcessState.DRAINING)
     assert view.obstacles() == ["pylb is draining"]
     assert view.readiness()["ready"] is False
+
+
+def test_ready_may_also_mean_fresh(view, know, clock):
+    fresh = replace(view, max_age=30.0)
+    view.lifecycle.advance(ProcessState.SERVING)
+    know("web")
+    know("api")
+    clock.now += 29
+    assert fresh.obstacles() == []
+    clock.now += 2
+    assert fresh.obstacles() == [f"service {s}: the registry last answered 31 s ago" for s in ("web", "api")]
+    assert view.obstacles() == [], "any age will do, unless somebody wants it otherwise"
 
 
 def test_readiness_tells_how_old_the_knowledge_is(view, know, clock):

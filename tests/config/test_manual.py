@@ -41,5 +41,5 @@ def test_the_help_fits_the_terminal(width):
 
 
 def test_a_bar_does_not_end_a_cell_of_a_table():
-    rows = [line for line in markdown().splitlines() if line.startswith("| `--admin")]
+    rows = [line for line in markdown().splitlines() if line.startswith("| `--admin ")]
     assert [row.replace("\\|", "").count("|") for row in rows] == [5]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 
 from pylb.config.kinds import DURATION, FLAG, SIZE
-from pylb.config.option import Group, groups, option, options, repeated
+from pylb.config.option import Group, groups, in_force, option, options, repeated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,3 +58,9 @@ def test_groups_come_in_the_order_of_the_bases_and_an_option_once():
 def test_a_secret_is_not_shown():
     assert "hunter2" not in repr(House(key="hunter2"))
     assert "boil_time" in repr(House())
+
+
+def test_what_is_in_force_can_be_shown_without_its_secrets():
+    assert in_force(Cellar(key="s3cret", barrel=(1, 2))) == {"--barrel": "1, 2", "--key": "(secret)"}
+    assert in_force(Cellar(barrel=())) == {"--barrel": "", "--key": ""}
+    assert in_force(Kitchen()) == {"--boil-time": "180.0", "--lid": "True"}

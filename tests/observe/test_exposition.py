@@ -12,6 +12,7 @@ from pylb.model import Endpoint, Excluded, Snapshot
 from pylb.observe import cells, exposition
 from pylb.observe.block import Block
 from pylb.observe.counters import Counters
+from pylb.observe.history import History
 from pylb.observe.metrics import Metrics
 from pylb.policy.pool import Pool
 from tests.observe.records import attempt, backend, record
@@ -164,3 +165,16 @@ def test_a_thousand_backends_are_quick_and_in_small_pieces(counters):
         return perf_counter() - started
 
     assert min(scrape() for _ in range(10)) < 0.05
+
+
+def test_how_long_changes_took_is_a_histogram_by_service():
+    recorded = History()
+    entry = recorded.record(Snapshot("web", (), observed=100.0))
+    recorded.was_applied(entry, 100.003)
+    recorded.was_routed(entry, 100.02)
+    values, kinds = samples(exposition.changes(recorded))
+    for stage, bound in (("applied", "0.005"), ("routed", "0.025")):
+        name = f"pylb_propagation_{stage}_seconds"
+        counts = [values[f"{name}_bucket", f"le={le}", "service=web"] for le in ("0.001", bound, "+Inf")]
+        assert counts == [0, 1, 1]
+        assert kinds[name] == "histogram"
