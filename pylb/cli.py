@@ -39,6 +39,11 @@ COMMANDS = {
         "pylb.config:Options",
         "pylb.process.serve:run",
     ),
+    "registrator": Command(
+        "Keep Consul equal to the containers that run on a Docker engine.",
+        "pylb.process.registrator:RegistratorOptions",
+        "pylb.process.registrator:run",
+    ),
     "demo": Command(
         "Show it all on this machine: a registry, three web services, and pylb before them.",
         "pylb.demo.command:DemoOptions",

@@ -196,6 +196,21 @@ def _consul(value: str) -> Url:
 CONSUL = Kind("HOST:PORT", "host:port, http://host:port, https://host:port or unix:///path", _consul)
 """Consul's API; without a port it is 8500, in a URL the scheme's own."""
 
+
+def _engine(value: str) -> Url:
+    scheme, separator, rest = value.partition("://")
+    if not separator:
+        raise ValueError
+    if scheme == "unix" and rest.startswith("/"):
+        return Url(scheme, path=rest)
+    if scheme not in {"tcp", "http", "https"}:
+        raise ValueError
+    return Url(scheme, *_host_and_port(rest.removesuffix("/"), 2375))
+
+
+DOCKER = Kind("URL", "unix:///path, tcp://host:port, http://host:port or https://host:port", _engine)
+"""A Docker engine's API; without a port it is 2375."""
+
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 

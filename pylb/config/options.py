@@ -8,6 +8,7 @@ from typing import ClassVar
 from pylb.config.kinds import (
     ADDRESS,
     CONSUL,
+    DOCKER,
     DURATION,
     DURATION_OR_ZERO,
     FILE,
@@ -42,6 +43,9 @@ class Discovery(Group):
         text("BACKENDS", "backends such as 10.0.0.1:80,10.0.0.2:80;weight=3"),
         None,
         "Backends written down instead of looked up: `10.0.0.1:80,10.0.0.2:80;weight=3`.",
+    )
+    docker: bool = option(
+        FLAG, "off", "Look services up among the containers of a Docker engine, without any registry."
     )
     tag: tuple[str, ...] = repeated(
         text("TAG", "a tag"), None, "Only instances that carry this tag; given twice, both are needed."
@@ -142,6 +146,43 @@ class Consul(Group):
         if bool(self.consul_cert) != bool(self.consul_key):
             given, missing = ("cert", "key") if self.consul_cert else ("key", "cert")
             raise UsageError(f"--consul-{given}: expected --consul-{missing} with it")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Docker(Group):
+    """How to reach a Docker engine; its own client's variables are honoured."""
+
+    title: ClassVar = "Docker"
+
+    docker_host: Url = option(
+        DOCKER,
+        "unix:///var/run/docker.sock",
+        "Where the engine's API is; https where --docker-tls is on.",
+        fallbacks=("DOCKER_HOST",),
+    )
+    docker_tls: bool = option(
+        FLAG,
+        "off",
+        "Speak TLS to the engine, with the files of --docker-certs.",
+        fallbacks=("DOCKER_TLS_VERIFY",),
+    )
+    docker_certs: str | None = option(
+        FILE,
+        None,
+        "A directory with ca.pem, cert.pem and key.pem for --docker-tls.",
+        fallbacks=("DOCKER_CERT_PATH",),
+    )
+    network: str | None = option(
+        text("NAME", "a network's name"),
+        None,
+        "The Docker network whose addresses count, for containers that are on several.",
+    )
+
+    def check(self) -> None:
+        """Refuse TLS without certificates."""
+        super().check()
+        if self.docker_tls and not self.docker_certs:
+            raise UsageError("--docker-tls: expected --docker-certs with it")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -309,7 +350,7 @@ class Logging(Group):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Discovery, Consul, Listen, ClientAddress, Balancing, Health, Timeouts, Limits, Logging):
+class Options(Discovery, Consul, Docker, Listen, ClientAddress, Balancing, Health, Timeouts, Limits, Logging):
     """All that `pylb` takes."""
 
     def check(self) -> None:
@@ -319,10 +360,11 @@ class Options(Discovery, Consul, Listen, ClientAddress, Balancing, Health, Timeo
             UsageError: neither Consul nor fixed backends, or a registry but no service to look up in it.
         """
         super().check()
-        if not self.static and not self.consul:
+        if not self.static and not self.consul and not self.docker:
             raise UsageError(
                 "expected --consul HOST:PORT and --service NAME, or --static HOST:PORT,...; "
                 "see pylb --help, or try pylb demo"
             )
         if not self.static and not self.service:
-            raise UsageError("expected --service NAME: the service in Consul to balance")
+            where = "among the containers" if self.docker else "in Consul"
+            raise UsageError(f"expected --service NAME: the service {where} to balance")

@@ -7,8 +7,11 @@ from dataclasses import replace
 from time import time
 
 from pylb.clients.consul import ConsulSettings
+from pylb.clients.docker import EngineSettings
 from pylb.config import Options
+from pylb.config.options import Consul, Docker
 from pylb.discovery.consul import ConsulProvider
+from pylb.discovery.docker import DockerProvider
 from pylb.discovery.guard import Guard
 from pylb.discovery.provider import Provider
 from pylb.discovery.static import StaticProvider, parse_static
@@ -22,7 +25,7 @@ from pylb.process.operator import Operator
 from pylb.process.recorder import Recorder
 
 
-def consul_settings(options: Options) -> ConsulSettings:
+def consul_settings(options: Consul) -> ConsulSettings:
     """How to reach Consul, as the options say."""
     return ConsulSettings(
         url=str(options.consul_url),
@@ -38,6 +41,13 @@ def consul_settings(options: Options) -> ConsulSettings:
         cert=options.consul_cert,
         key=options.consul_key,
         server_name=options.consul_tls_server_name,
+    )
+
+
+def engine_settings(options: Docker) -> EngineSettings:
+    """How to reach the Docker engine, as the options say."""
+    return EngineSettings(
+        url=str(options.docker_host), certificates=options.docker_certs if options.docker_tls else None
     )
 
 
@@ -70,6 +80,10 @@ class Control:
         provider: Provider
         if options.static is not None:
             provider = StaticProvider(service, parse_static(service, options.static))
+        elif options.docker:
+            provider = DockerProvider(
+                engine_settings(options), service, tags=options.tag, network=options.network or ""
+            )
         else:
             provider = ConsulProvider(
                 consul_settings(options),

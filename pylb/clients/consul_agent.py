@@ -1,0 +1,101 @@
+"""The part of Consul's API that writes: the local agent's services and checks, one call each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import consul
+import orjson
+
+from pylb.clients.consul import ConsulClient, ConsulError
+
+OK = 200
+
+
+class ConsulAgent:
+    """Registers services with the agent that a client talks to.
+
+    py-consul's own calls raise other errors for other statuses and cannot set all that a registration may
+    hold; these send what they are given.
+
+    Args:
+        client: where the agent is.
+    """
+
+    def __init__(self, client: ConsulClient) -> None:
+        self._client = client
+
+    async def services(self) -> dict[str, Any]:
+        """What this agent has registered, by service id.
+
+        Raises:
+            ConsulError: no usable answer.
+        """
+        found = await self._get("/v1/agent/services")
+        if not isinstance(found, dict):
+            raise ConsulError(f"expected an object of services, got {found!r}"[:160])
+        return found
+
+    async def address(self) -> str:
+        """The address under which the agent's node is known to others.
+
+        Raises:
+            ConsulError: no usable answer.
+        """
+        found = await self._get("/v1/agent/self")
+        try:
+            return str(found["Member"]["Addr"])
+        except (KeyError, TypeError) as error:
+            raise ConsulError("expected Member.Addr in what the agent says of itself") from error
+
+    async def register(self, definition: Mapping[str, Any]) -> None:
+        """Register a service, or replace the one with its id; checks that are not named again go.
+
+        Raises:
+            ConsulError: no answer, or refused.
+        """
+        await self._put("/v1/agent/service/register", definition, [("replace-existing-checks", "true")])
+
+    async def deregister(self, service_id: str) -> None:
+        """Remove a service and its checks; that it is gone already is no error.
+
+        Raises:
+            ConsulError: no answer, or refused.
+        """
+        try:
+            await self._put(f"/v1/agent/service/deregister/{service_id}", {})
+        except ConsulError as error:
+            if "Unknown service" not in str(error):
+                raise
+
+    async def update_check(self, check_id: str, status: str, output: str) -> None:
+        """Say how a TTL check stands: `passing`, `warning` or `critical`.
+
+        Raises:
+            ConsulError: no answer, or there is no such check.
+        """
+        await self._put(f"/v1/agent/check/update/{check_id}", {"Status": status, "Output": output})
+
+    async def _get(self, path: str) -> Any:
+        return await self._client.http.get(_json, path, headers=self._client.prepare_headers(), raw=True)
+
+    async def _put(
+        self, path: str, content: Mapping[str, Any], params: list[tuple[str, str]] | None = None
+    ) -> None:
+        headers, data = self._client.prepare_headers(), orjson.dumps(content)
+        await self._client.http.put(_accepted, path, params=params, headers=headers, data=data)
+
+
+def _json(response: consul.base.Response) -> Any:
+    if response.code != OK:
+        raise ConsulError(f"answered {response.code} {response.body[:200].decode(errors='replace').strip()}")
+    try:
+        return orjson.loads(response.body)
+    except ValueError as error:
+        raise ConsulError(f"cannot understand the answer: {error}") from error
+
+
+def _accepted(response: consul.base.Response) -> None:
+    if response.code != OK:
+        raise ConsulError(f"answered {response.code} {response.body[:200].strip()}")

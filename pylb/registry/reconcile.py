@@ -1,0 +1,63 @@
+"""From what the registry should hold and what it holds to what must be done: a pure function.
+
+Nothing is remembered between two calls. Whatever was missed, refused or lost in between shows up as a
+difference again, and is done then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pylb.registry.registrations import CONTAINER, DIGEST, OWNER, Desired, Registration
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """An entry of the registry that is the registrator's own."""
+
+    container: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """What makes the registry right, in this order: what is new comes before what is old goes."""
+
+    register: tuple[Registration, ...] = ()
+    deregister: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.register or self.deregister)
+
+
+def owned(services: Mapping[str, Any], owner: str) -> dict[str, Owned]:
+    """Pick out of an agent's services, as Consul lists them, what this owner registered."""
+    found = {}
+    for service_id, service in services.items():
+        meta = service.get("Meta") or {}
+        if meta.get(OWNER) == owner:
+            found[service_id] = Owned(meta.get(CONTAINER, ""), meta.get(DIGEST, ""))
+    return found
+
+
+def reconcile(desired: Desired, present: Mapping[str, Owned], *, cleanup: bool = True) -> Actions:
+    """Compare.
+
+    Args:
+        desired: what should be registered.
+        present: what is, of the same owner. An id that somebody else holds is taken over by registering it.
+        cleanup: whether entries are removed whose container is gone.
+    """
+    register = tuple(
+        each
+        for service_id, each in desired.registrations.items()
+        if service_id not in present or present[service_id].digest != each.digest
+    )
+    gone = (
+        service_id
+        for service_id, each in present.items()
+        if service_id not in desired.registrations and each.container not in desired.kept
+    )
+    return Actions(register, tuple(gone) if cleanup else ())

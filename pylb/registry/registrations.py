@@ -1,0 +1,254 @@
+"""From the containers that run to the entries that the registry should hold: a pure function.
+
+The conventions are registrator's, one row each in docs/registrator.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from pylb.containers.container import Container, Port
+from pylb.containers.conventions import Metadata, metadata, service_name, split_tags
+from pylb.registry.checks import Definition, asked_check
+
+OWNER, CONTAINER, DIGEST = "pylb-owner", "pylb-container", "pylb-digest"
+"""What a registration says of itself in its Meta: whose it is, of which container, and what all of it was."""
+HEALTH_TTL = "24h"
+"""For the check that repeats what Docker says: that the registrator is away proves nothing of a service."""
+MIN_DEREGISTER_AFTER = 60
+"""Seconds; Consul takes no less."""
+HEALTH = {"healthy": "passing", "unhealthy": "critical", "starting": "critical"}
+SPECIAL = frozenset({"name", "tags", "id", "ignore", "lb_weight", "lb_weight_warning"})
+"""What does not go to Meta, because it has a place of its own."""
+META_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
+MAX_META_VALUE = 512
+MAX_META = 61
+"""Pairs; Consul takes 64, three are ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How containers are registered."""
+
+    owner: str
+    """Marks what is registered; the same for as long as the engine lives, whoever registers."""
+    hostname: str
+    """The first part of a service's id."""
+    host_address: str = ""
+    """Where ports that are published on all addresses can be reached."""
+    internal: bool = False
+    """Register the container's own address and port in place of the published ones."""
+    network: str = ""
+    """With `internal`: the network whose address counts."""
+    ip: str = ""
+    """Register this address for all."""
+    ip_label: str = ""
+    """The label that holds a container's address."""
+    tags: tuple[str, ...] = ()
+    """Added to those of every service."""
+    explicit: bool = False
+    """Register only what has a name by `SERVICE_NAME`."""
+    keep_failed: bool = False
+    """Leave a container registered that ended by its own failure."""
+    ttl: float = 0.0
+    """Seconds after which a registration that is not confirmed is critical; 0: never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a TTL check is to be told."""
+
+    check_id: str
+    status: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """One entry of the registry."""
+
+    id: str
+    container: str
+    """Short id."""
+    definition: dict[str, Any]
+    """As Consul takes it, without what changes by itself."""
+    reports: tuple[Report, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Equal for equal definitions."""
+        return self.definition["Meta"][DIGEST]  # type: ignore[no-any-return]
+
+    def payload(self) -> dict[str, Any]:
+        """The definition with its TTL checks as they stand now, so that none begins as critical."""
+        states = {r.check_id: r for r in self.reports}
+        checks = [
+            {**check, "Status": states[check["CheckID"]].status} if check["CheckID"] in states else check
+            for check in self.definition["Checks"]
+        ]
+        return {**self.definition, "Checks": checks}
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What the registry should hold."""
+
+    registrations: dict[str, Registration]
+    """By id."""
+    kept: frozenset[str] = frozenset()
+    """Short ids of containers whose entries stay as they are, although nothing runs."""
+    problems: tuple[str, ...] = ()
+    """What a container says that cannot be used, one sentence each; it is left out, the rest counts."""
+
+
+def desired(
+    containers: Sequence[Container], rules: Rules, stopping: Collection[str] = frozenset()
+) -> Desired:
+    """Decide what should be registered.
+
+    Args:
+        containers: all of the engine's, the oldest first; of two that claim one id, the older has it.
+        rules: how.
+        stopping: ids of containers that have been told to stop and need not be asked any more.
+    """
+    registrations: dict[str, Registration] = {}
+    problems: list[str] = []
+    for container in containers:
+        if not container.running or container.id in stopping:
+            continue
+        for port in container.ports:
+            made = _registration(container, port, rules, problems)
+            if made is None:
+                continue
+            rival = registrations.setdefault(made.id, made)
+            if rival is not made:
+                problems.append(
+                    f"{container.name}: the id {made.id!r} is that of container {rival.container}"
+                )
+    kept = frozenset(c.short_id for c in containers if rules.keep_failed and _failed(c))
+    return Desired(registrations, kept, tuple(problems))
+
+
+def _failed(container: Container) -> bool:
+    """Whether it ended by itself with an error; above 128, a signal ended it (registrator's rule)."""
+    return not container.running and container.exit_code != 0 and not container.exit_code & 128
+
+
+def _registration(container: Container, port: Port, rules: Rules, problems: list[str]) -> Registration | None:
+    name = service_name(container, port, explicit=rules.explicit)
+    if not name or not (rules.internal or port.host_port):
+        return None
+    said = metadata(container, port)
+    address = _address(container, port, rules)
+    if not address:
+        where = f"on the network {rules.network}" if rules.network else "on any network"
+        problems.append(f"{container.name}: it has no address {where}")
+        return None
+    number = port.number if rules.internal else port.host_port
+    service_id = said.get("id") or _id(container, port, rules)
+    checks = list(_checks(container, port, rules, said, (service_id, address, number)))
+    complaints: list[str] = []
+    definition: dict[str, Any] = {
+        "ID": service_id,
+        "Name": name,
+        "Address": address,
+        "Port": number,
+        "Tags": [*split_tags(said.get("tags")), *rules.tags, *(["udp"] if port.protocol == "udp" else [])],
+        "Weights": _weights(said, complaints),
+        "Checks": [check for check, _ in checks],
+        "Meta": _meta(said, complaints),
+    }
+    problems += [f"{container.name}: {complaint}" for complaint in complaints]
+    definition["Meta"] |= {OWNER: rules.owner, CONTAINER: container.short_id}
+    definition["Meta"][DIGEST] = digest(definition)
+    return Registration(
+        service_id, container.short_id, definition, tuple(report for _, report in checks if report)
+    )
+
+
+def digest(definition: dict[str, Any]) -> str:
+    """A short name for exactly this definition."""
+    return hashlib.sha256(orjson.dumps(definition, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+def _id(container: Container, port: Port, rules: Rules) -> str:
+    made = f"{rules.hostname}:{container.name}:{port.number}"
+    return f"{made}:udp" if port.protocol == "udp" else made
+
+
+def _address(container: Container, port: Port, rules: Rules) -> str:
+    """Where Consul's clients find the port; a container's address never with a published port."""
+    labelled = dict(container.labels).get(rules.ip_label, "").partition("/")[0] if rules.ip_label else ""
+    if rules.ip or labelled:
+        return rules.ip or labelled
+    if rules.internal and not container.on_host:
+        return container.address(rules.network)
+    return port.host_ip or rules.host_address
+
+
+def _checks(
+    container: Container, port: Port, rules: Rules, said: Metadata, service: tuple[str, str, int]
+) -> Iterator[tuple[Definition, Report | None]]:
+    """The check that the container asks for, the one of its image, and the registrator's own."""
+    service_id, address, number = service
+    asked = asked_check(
+        dict(said.values), address=address, port=number, container=container.short_id, inside=port.number
+    )
+    if asked:
+        yield {"CheckID": f"service:{service_id}", "Name": f"Service {service_id}", **asked}, None
+    if container.health:
+        check_id = f"docker:{service_id}"
+        status = HEALTH.get(container.health, "critical")
+        if container.health == "starting":
+            status = said.get("check_initial_status") or status
+        words = f"Docker says {container.health}"
+        output = f"{words}: {container.health_output}" if container.health_output else words
+        yield (
+            {"CheckID": check_id, "Name": "Docker HEALTHCHECK", "TTL": HEALTH_TTL},
+            Report(check_id, status, output),
+        )
+    if rules.ttl:
+        check_id = f"registrator:{service_id}"
+        after = max(MIN_DEREGISTER_AFTER, rules.ttl)
+        yield (
+            {
+                "CheckID": check_id,
+                "Name": "Confirmed by the registrator",
+                "TTL": f"{rules.ttl:g}s",
+                "DeregisterCriticalServiceAfter": f"{after:g}s",
+            },
+            Report(check_id, "passing", f"container {container.short_id} runs"),
+        )
+
+
+def _weights(said: Metadata, complaints: list[str]) -> dict[str, int]:
+    weights = {}
+    for key, kind in (("lb_weight", "Passing"), ("lb_weight_warning", "Warning")):
+        try:
+            weights[kind] = said.weight(key)
+        except ValueError as error:
+            complaints.append(str(error))
+            weights[kind] = 1
+    return weights
+
+
+def _meta(said: Metadata, complaints: list[str]) -> dict[str, str]:
+    """Everything without a meaning of its own; what Consul would refuse is left out, not the service."""
+    meta: dict[str, str] = {}
+    for key, value in said.values:
+        if key in SPECIAL:
+            continue
+        if not META_KEY.fullmatch(key) or len(value) > MAX_META_VALUE or len(meta) == MAX_META:
+            complaints.append(
+                f"SERVICE_{key.upper()} is left out: expected at most {MAX_META} names of letters, digits, - "
+                f"and _ with values of up to {MAX_META_VALUE} characters"
+            )
+        else:
+            meta[key] = value
+    return meta

@@ -1,0 +1,102 @@
+"""A Docker engine that runs whatever a test says: its API on a Unix socket, without containers."""
+
+import asyncio
+import json
+import time
+
+from aiohttp import web
+
+
+class ScriptedEngine:
+    """Answers from `containers`; `tell` sends an event to whoever listens."""
+
+    def __init__(self, path):
+        self.path = path
+        self.url = f"unix://{path}"
+        self.id = "TIY7:4CFD"
+        self.name = "machine"
+        self.containers = {}
+        self.broken = False
+        self.asked = []
+        self.since = []
+        self.looked = 0.0
+        self._listeners = set()
+        self._runner = None
+
+    def run(self, described):
+        self.containers[described["Id"]] = described
+
+    def remove(self, described):
+        del self.containers[described["Id"]]
+
+    def tell(self, action, described, **attributes):
+        event = {"Type": "container", "Action": action}
+        event["Actor"] = {"ID": described["Id"], "Attributes": attributes}
+        for queue in self._listeners:
+            queue.put_nowait(event)
+
+    @property
+    def listeners(self):
+        return len(self._listeners)
+
+    def hang_up(self):
+        """End all streams of events."""
+        for queue in self._listeners:
+            queue.put_nowait(None)
+
+    async def start(self):
+        app = web.Application(middlewares=[self._trouble])
+        app.add_routes(
+            [
+                web.get("/version", self._version),
+                web.get("/{v}/version", self._version),
+                web.get("/{v}/info", self._info),
+                web.get("/{v}/containers/json", self._list),
+                web.get("/{v}/containers/{id}/json", self._inspect),
+                web.get("/{v}/events", self._events),
+            ]
+        )
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.UnixSite(self._runner, str(self.path)).start()
+
+    async def stop(self):
+        self.hang_up()
+        await self._runner.cleanup()
+
+    @web.middleware
+    async def _trouble(self, request, handler):
+        self.asked.append(request.path)
+        if self.broken:
+            return web.json_response({"message": "out of order"}, status=500)
+        return await handler(request)
+
+    async def _version(self, request):
+        return web.json_response({"ApiVersion": "1.41", "Version": "20.10.24"})
+
+    async def _info(self, request):
+        return web.json_response({"ID": self.id, "Name": self.name})
+
+    async def _list(self, request):
+        assert request.query["all"].lower() in {"1", "true"}
+        self.looked = time.time()
+        return web.json_response([{"Id": each} for each in self.containers])
+
+    async def _inspect(self, request):
+        found = self.containers.get(request.match_info["id"])
+        if found is None or found.get("vanishes"):
+            return web.json_response({"message": "No such container"}, status=404)
+        return web.json_response(found)
+
+    async def _events(self, request):
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        queue = asyncio.Queue()
+        self.since.append(float(request.query["since"]))
+        self._listeners.add(queue)
+        try:
+            while (event := await queue.get()) is not None:
+                await response.write(json.dumps(event).encode() + b"\n")
+        finally:
+            self._listeners.discard(queue)
+        return response

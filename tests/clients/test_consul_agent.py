@@ -1,0 +1,77 @@
+import pytest
+from aiohttp import web
+
+from pylb.clients.consul import ConsulClient, ConsulError, ConsulSettings, ConsulUnreachableError
+from pylb.clients.consul_agent import ConsulAgent
+from pylb.registry.devserver import DevRegistry
+
+
+@pytest.fixture
+async def agent():
+    registry = DevRegistry()
+    url = f"http://{await registry.start()}"
+    async with ConsulClient(ConsulSettings(url=url)) as client:
+        yield ConsulAgent(client)
+    await registry.stop()
+
+
+WEB = {"ID": "host:web/1:80", "Name": "web", "Address": "10.0.0.1", "Port": 80}
+TTL = {"CheckID": "ttl:web", "Name": "ttl", "TTL": "1h"}
+
+
+async def test_a_service_comes_and_goes(agent):
+    await agent.register(WEB)
+    assert (await agent.services())["host:web/1:80"]["Address"] == "10.0.0.1"
+    await agent.deregister("host:web/1:80")
+    assert "host:web/1:80" not in await agent.services()
+
+
+async def test_that_it_is_gone_already_is_no_error(agent):
+    await agent.deregister("none")
+
+
+async def test_checks_that_are_not_named_again_go(agent):
+    await agent.register({**WEB, "Checks": [TTL]})
+    await agent.update_check("ttl:web", "passing", "well")
+    await agent.register(WEB)
+    with pytest.raises(ConsulError):
+        await agent.update_check("ttl:web", "passing", "well")
+
+
+async def test_the_agents_address(agent):
+    assert await agent.address() == "127.0.0.1"
+
+
+async def test_a_refusal_is_told_in_consuls_words(agent):
+    with pytest.raises(ConsulError, match=r"answered 400 .*name"):
+        await agent.register({"ID": "x"})
+
+
+async def answering(aiohttp_server, body, status=200):
+    async def handle(request):
+        return web.Response(status=status, body=body)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handle)
+    return f"http://127.0.0.1:{(await aiohttp_server(app)).port}"
+
+
+@pytest.mark.parametrize("body", [b"[]", b"nonsense", b"{"])
+async def test_what_is_no_answer(aiohttp_server, body):
+    async with ConsulClient(ConsulSettings(url=await answering(aiohttp_server, body))) as client:
+        with pytest.raises(ConsulError):
+            await ConsulAgent(client).services()
+        with pytest.raises(ConsulError):
+            await ConsulAgent(client).address()
+
+
+async def test_an_error_never_looks_like_an_empty_agent(aiohttp_server):
+    async with ConsulClient(ConsulSettings(url=await answering(aiohttp_server, b"{}", 500))) as client:
+        with pytest.raises(ConsulError, match="answered 500"):
+            await ConsulAgent(client).services()
+
+
+async def test_nobody_there(unused_tcp_port):
+    async with ConsulClient(ConsulSettings(url=f"http://127.0.0.1:{unused_tcp_port}")) as client:
+        with pytest.raises(ConsulUnreachableError):
+            await ConsulAgent(client).services()

@@ -1,0 +1,85 @@
+import pytest
+
+from pylb.containers.conventions import image_name, metadata, service_name, split_tags
+from tests.containers.inspected import container
+
+
+def said(port=80, **about):
+    made = container(**about)
+    return dict(metadata(made, next(p for p in made.ports if p.number == port)).values)
+
+
+def name(**about):
+    made = container(**about)
+    return service_name(made, made.ports[0])
+
+
+def test_keys_lose_the_prefix_and_their_case():
+    assert said(env={"SERVICE_NAME": "web", "PATH": "/bin", "SERVICE_Region": "eu"}) == {
+        "name": "web",
+        "region": "eu",
+    }
+
+
+def test_labels_go_before_the_environment():
+    assert said(env={"SERVICE_NAME": "env"}, labels={"SERVICE_NAME": "label"}) == {"name": "label"}
+
+
+def test_what_is_said_of_a_port_goes_before_what_is_said_of_all():
+    assert said(env={"SERVICE_80_NAME": "env"}, labels={"SERVICE_NAME": "label"}) == {"name": "env"}
+
+
+def test_what_is_said_of_another_port_is_left_out():
+    assert said(env={"SERVICE_81_NAME": "other"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("about", "expected"),
+    [
+        ({"env": {"SERVICE_NAME": "shop"}}, "shop"),
+        ({"image": "registry.example:5000/shop/web:1.2"}, "web"),
+        ({"env": {"SERVICE_80_NAME": "front", "SERVICE_NAME": "shop"}}, "front"),
+        ({"env": {"SERVICE_NAME": "shop"}, "exposed": ["80/tcp", "81/tcp"]}, "shop-80"),
+        ({"env": {"SERVICE_80_NAME": "front"}, "exposed": ["80/tcp", "81/tcp"]}, "front"),
+        ({"exposed": ["80/tcp", "81/tcp"]}, "web-80"),
+        ({"env": {"SERVICE_IGNORE": "yes"}}, ""),
+        ({"env": {"SERVICE_80_IGNORE": "1", "SERVICE_NAME": "web"}}, ""),
+        ({"env": {"SERVICE_IGNORE": ""}}, "web"),
+    ],
+)
+def test_names(about, expected):
+    assert name(**about) == expected
+
+
+def test_explicit_takes_only_what_is_named():
+    made = container()
+    assert service_name(made, made.ports[0], explicit=True) == ""
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [("web", "web"), ("web:1", "web"), ("h:5000/a/web:1@sha256:ab", "web"), ("web@sha256:ab", "web")],
+)
+def test_image_names(image, expected):
+    assert image_name(image) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "tags"),
+    [("", ()), ("a", ("a",)), ("b, a", ("b", "a")), (r"a\,b,c", ("a,b", "c")), ("a,,b,", ("a", "b"))],
+)
+def test_tags_keep_their_order(text, tags):
+    assert split_tags(text) == tags
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "65536", "1.5", "١"])
+def test_what_is_no_weight_is_refused_in_words(text):
+    made = container(env={"SERVICE_LB_WEIGHT": text})
+    with pytest.raises(ValueError, match=f"SERVICE_LB_WEIGHT: got '{text}', expected a number from 0"):
+        metadata(made, made.ports[0]).weight("lb_weight")
+
+
+@pytest.mark.parametrize(("env", "weight"), [({}, 1), ({"SERVICE_LB_WEIGHT": "5"}, 5)])
+def test_weights(env, weight):
+    made = container(env=env)
+    assert metadata(made, made.ports[0]).weight("lb_weight") == weight

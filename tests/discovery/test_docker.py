@@ -1,0 +1,167 @@
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from pylb.clients.docker import EngineError, EngineSettings
+from pylb.discovery.docker import DockerProvider, read_container
+from tests.containers.inspected import container, inspected
+from tests.until import until
+
+COMPOSE = {"com.docker.compose.service": "web"}
+
+
+def read(service="web", network="", **said):
+    return read_container(service, container(**said), network)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"env": {"SERVICE_NAME": "web"}},
+        {"env": {"SERVICE_80_NAME": "web"}},
+        {"labels": {"SERVICE_NAME": "web"}},
+        {"labels": COMPOSE},
+        {"labels": {"pylb.service": "web"}},
+        {"labels": {"pylb.service": "web", **COMPOSE, "SERVICE_NAME": "other"}},
+    ],
+)
+def test_whose_service_it_is(said):
+    endpoint, reason = read(**said)
+    assert (endpoint.authority, endpoint.id, reason) == ("172.17.0.2:80", "web-1", "")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"labels": {**COMPOSE, "SERVICE_NAME": "other"}},
+        {"labels": {"pylb.service": "other", "SERVICE_NAME": "web"}},
+        {"labels": COMPOSE, "running": False},
+        {"env": {"SERVICE_NAME": "web", "SERVICE_IGNORE": "1"}},
+    ],
+)
+def test_whose_it_is_not(said):
+    assert read(**said) is None
+
+
+def test_the_label_chooses_among_several_ports():
+    labels = {"pylb.service": "web", "pylb.port": "81"}
+    assert read(labels=labels, exposed=["80/tcp", "81/tcp"])[0].port == 81
+
+
+def test_a_service_of_several_ports_is_several_services():
+    assert read("shop-81", env={"SERVICE_NAME": "shop"}, exposed=["80/tcp", "81/tcp"])[0].port == 81
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            {"exposed": ["80/tcp", "81/tcp"]},
+            "it exposes 2 TCP ports, expected one; name it in the label pylb.port",
+        ),
+        ({"exposed": []}, "it exposes 0 TCP ports, expected one; name it in the label pylb.port"),
+        ({"networks": {}}, "it has no address on any network"),
+        ({"network": "front"}, "it has no address on the network front"),
+        (
+            {"env": {"SERVICE_LB_WEIGHT": "x"}},
+            "SERVICE_LB_WEIGHT: got 'x', expected a number from 0 to 65535",
+        ),
+        ({"health": "unhealthy", "output": "refused"}, "Docker says unhealthy: refused"),
+        ({"health": "starting"}, "Docker says starting"),
+    ],
+)
+def test_why_it_gets_no_requests(said, reason):
+    endpoint, found = read(labels=COMPOSE, **said)
+    assert found == reason
+    assert endpoint.status == "critical"
+
+
+def test_what_it_says_of_itself():
+    env = {"SERVICE_LB_WEIGHT": "5", "SERVICE_TAGS": "b,a"}
+    endpoint, _ = read(
+        labels=COMPOSE, env=env, health="healthy", networks={"x": "10.0.0.1", "y": "10.0.0.2"}, network="y"
+    )
+    assert (endpoint.weight, endpoint.tags, endpoint.checked, endpoint.address) == (
+        5,
+        ("b", "a"),
+        True,
+        "10.0.0.2",
+    )
+
+
+def test_in_the_machines_own_network_it_listens_on_the_machine():
+    assert read(labels=COMPOSE, mode="host", networks={"host": ""})[0].authority == "127.0.0.1:80"
+
+
+@pytest.fixture
+async def snapshots(engine):
+    provider = DockerProvider(EngineSettings(url=engine.url), "web", resync=60.0)
+    async with aclosing(provider.watch()) as watching:
+        yield watching
+
+
+def names(snapshot):
+    return [e.id for e in snapshot.endpoints], [e.endpoint.id for e in snapshot.excluded]
+
+
+WEB = inspected("web-1", labels=COMPOSE)
+
+
+async def test_changes_come_with_the_events(engine, snapshots):
+    assert names(await anext(snapshots)) == ([], [])
+
+    async def start():
+        await until(lambda: engine.listeners)
+        engine.tell("start", inspected("other"))
+        engine.run(WEB)
+        engine.tell("start", WEB)
+
+    changed, _ = await asyncio.gather(anext(snapshots), start())
+    assert names(changed) == (["web-1"], [])
+    engine.run(inspected("web-1", labels=COMPOSE, health="unhealthy"))
+    engine.tell("health_status: unhealthy", WEB)
+    assert names(await anext(snapshots)) == ([], ["web-1"])
+
+
+async def test_what_happens_between_the_first_look_and_the_stream_is_not_missed(engine, snapshots):
+    await anext(snapshots)
+    assert engine.asked[-1].endswith("json")
+
+    async def events_asked():
+        await until(lambda: engine.listeners)
+        engine.hang_up()
+
+    with pytest.raises(EngineError):
+        await asyncio.gather(anext(snapshots), events_asked())
+    assert engine.since[0] < engine.looked
+
+
+async def test_silence_proves_that_the_engine_lives(engine):
+    engine.run(WEB)
+    provider = DockerProvider(EngineSettings(url=engine.url), "web", resync=0.01)
+    async with aclosing(provider.watch()) as watching:
+        first, second = await anext(watching), await anext(watching)
+    assert first.same_content(second)
+
+
+async def test_tags_choose(engine):
+    engine.run(inspected("web-1", id="1" * 64, labels=COMPOSE, env={"SERVICE_TAGS": "blue"}))
+    engine.run(inspected("web-2", id="2" * 64, labels=COMPOSE))
+    provider = DockerProvider(EngineSettings(url=engine.url), "web", tags=["blue"])
+    async with aclosing(provider.watch()) as watching:
+        assert names(await anext(watching)) == (["web-1"], [])
+
+
+async def test_an_engine_in_trouble_is_an_error_and_never_empty(engine, snapshots):
+    engine.run(WEB)
+    await anext(snapshots)
+
+    async def trouble():
+        await until(lambda: engine.listeners)
+        engine.broken = True
+        engine.tell("die", WEB)
+
+    with pytest.raises(EngineError, match="out of order"):
+        await asyncio.gather(anext(snapshots), trouble())

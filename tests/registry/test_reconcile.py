@@ -1,0 +1,100 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pylb.registry.reconcile import Actions, Owned, owned, reconcile
+from pylb.registry.registrations import CONTAINER, DIGEST, OWNER, Desired, Rules, desired
+from tests.containers.inspected import container
+
+RULES = Rules(owner="engine", hostname="host", internal=True)
+
+names = st.sampled_from(["web-1", "web-2", "web-3", "dns"])
+environments = st.dictionaries(
+    st.sampled_from(["SERVICE_NAME", "SERVICE_TAGS", "SERVICE_ID", "SERVICE_CHECK_TCP", "SERVICE_IGNORE"]),
+    st.sampled_from(["", "x", "a,b"]),
+)
+containers = st.builds(
+    lambda name, env, exposed, running, code, health: container(
+        name, env=env, exposed=exposed, running=running, exit_code=code, health=health
+    ),
+    names,
+    environments,
+    st.lists(st.sampled_from(["80/tcp", "53/udp", "81/tcp"]), unique=True),
+    st.booleans(),
+    st.sampled_from([0, 1, 143]),
+    st.sampled_from([None, "healthy", "unhealthy"]),
+)
+machines = st.lists(containers, max_size=4, unique_by=lambda c: c.name)
+rules = st.builds(
+    lambda keep: Rules(owner="engine", hostname="host", internal=True, keep_failed=keep), st.booleans()
+)
+
+
+def agent_after(services, actions):
+    """An agent's services once these actions are done."""
+    services = dict(services)
+    for each in actions.register:
+        services[each.id] = {"Meta": each.definition["Meta"]}
+    for each in actions.deregister:
+        del services[each]
+    return services
+
+
+FOREIGN = {
+    "by-hand": {"Meta": {}},
+    "other": {"Meta": {OWNER: "elsewhere", DIGEST: "x"}},
+    "bare": {"Meta": None},
+}
+
+
+@given(machines, machines, rules)
+def test_one_step_from_any_state_to_the_desired_one_and_none_after_it(before, after, how):
+    services = agent_after(FOREIGN, reconcile(desired(before, how), {}))
+    wanted = desired(after, how)
+    done = agent_after(services, reconcile(wanted, owned(services, "engine")))
+    mine = owned(done, "engine")
+    assert {i: o.digest for i, o in mine.items() if i in wanted.registrations} == {
+        i: r.digest for i, r in wanted.registrations.items()
+    }
+    assert {o.container for i, o in mine.items() if i not in wanted.registrations} <= wanted.kept
+    assert not reconcile(wanted, mine)
+
+
+@given(machines, machines)
+def test_what_somebody_else_registered_is_never_touched(before, after):
+    services = agent_after(FOREIGN, reconcile(desired(before, RULES), {}))
+    done = agent_after(services, reconcile(desired(after, RULES), owned(services, "engine")))
+    assert {i: s for i, s in done.items() if i in FOREIGN} == FOREIGN
+
+
+@given(machines, machines)
+def test_without_cleanup_nothing_is_removed(before, after):
+    services = agent_after({}, reconcile(desired(before, RULES), {}))
+    actions = reconcile(desired(after, RULES), owned(services, "engine"), cleanup=False)
+    assert actions.deregister == ()
+
+
+@given(machines)
+def test_a_registrator_made_anew_finds_everything_as_it_should_be(running):
+    services = agent_after({}, reconcile(desired(running, RULES), {}))
+    assert reconcile(desired(running, RULES), owned(services, "engine")) == Actions()
+
+
+@given(machines)
+def test_an_emptied_registry_gets_everything_again(running):
+    wanted = desired(running, RULES)
+    assert reconcile(wanted, {}).register == tuple(wanted.registrations.values())
+
+
+def test_an_entry_that_somebody_changed_is_made_anew():
+    wanted = desired([container()], RULES)
+    (service_id,) = wanted.registrations
+    assert reconcile(wanted, {service_id: Owned("x", "changed")}).register
+
+
+def test_owned_reads_what_was_marked():
+    services = {"a": {"Meta": {OWNER: "engine", CONTAINER: "c", DIGEST: "d"}}, **FOREIGN}
+    assert owned(services, "engine") == {"a": Owned("c", "d")}
+
+
+def test_what_failed_by_itself_stays_where_that_is_wished():
+    assert reconcile(Desired({}, frozenset({"c"})), {"a": Owned("c", "d")}) == Actions()

@@ -1,0 +1,188 @@
+"""One test per row of docs/registrator.md: conventions and options."""
+
+import pytest
+
+from pylb.registry.registrations import Rules, desired
+from tests.containers.inspected import container
+
+RULES = {"owner": "engine", "hostname": "host", "host_address": "10.9.9.9", "internal": True}
+
+
+def made(*containers, stopping=(), **rules):
+    return desired(containers, Rules(**{**RULES, **rules}), stopping)
+
+
+def one(rules=None, **said):
+    (registration,) = made(container(**said), **(rules or {})).registrations.values()
+    return registration
+
+
+def test_ids():
+    assert list(made(container("web-1")).registrations) == ["host:web-1:80"]
+    assert list(made(container("dns", exposed=["53/udp"])).registrations) == ["host:dns:53:udp"]
+
+
+@pytest.mark.parametrize("key", ["SERVICE_ID", "SERVICE_80_ID"])
+def test_an_id_of_the_users_own(key):
+    assert one(env={key: "mine"}).id == "mine"
+
+
+def test_of_two_that_claim_one_id_the_older_has_it():
+    young = container("b", env={"SERVICE_ID": "x"}, networks={"n": "10.0.0.2"})
+    found = made(container("a", env={"SERVICE_ID": "x"}), young)
+    assert found.registrations["x"].definition["Address"] == "172.17.0.2"
+    assert found.problems == ("b: the id 'x' is that of container " + container("a").short_id,)
+
+
+def test_the_whole_definition():
+    env = {"SERVICE_NAME": "web", "SERVICE_TAGS": "b,a", "SERVICE_REGION": "eu", "SERVICE_CHECK_TCP": "true"}
+    definition = one(env=env).definition
+    meta = definition.pop("Meta")
+    assert definition == {
+        "ID": "host:web-1:80",
+        "Name": "web",
+        "Address": "172.17.0.2",
+        "Port": 80,
+        "Tags": ["b", "a"],
+        "Weights": {"Passing": 1, "Warning": 1},
+        "Checks": [
+            {
+                "CheckID": "service:host:web-1:80",
+                "Name": "Service host:web-1:80",
+                "TCP": "172.17.0.2:80",
+                "Interval": "10s",
+            }
+        ],
+    }
+    assert {k: v for k, v in meta.items() if not k.startswith("pylb-")} == {
+        "region": "eu",
+        "check_tcp": "true",
+    }
+    assert meta["pylb-owner"] == "engine"
+
+
+def test_without_a_word_about_checks_there_is_none():
+    assert one().definition["Checks"] == []
+
+
+def test_udp_is_a_tag():
+    assert one(exposed=["53/udp"], env={"SERVICE_TAGS": "a"}, rules={"tags": ("all",)}).definition[
+        "Tags"
+    ] == [
+        "a",
+        "all",
+        "udp",
+    ]
+
+
+def test_every_port_is_a_service_of_its_own():
+    found = made(container(exposed=["80/tcp", "81/tcp"])).registrations.values()
+    assert [(r.definition["Name"], r.definition["Port"]) for r in found] == [("web-80", 80), ("web-81", 81)]
+
+
+def test_explicit():
+    assert made(container(), explicit=True).registrations == {}
+
+
+def test_ignored():
+    assert made(container(env={"SERVICE_IGNORE": "1"})).registrations == {}
+
+
+PUBLISHED = {"80/tcp": [("0.0.0.0", 8080)]}
+
+
+@pytest.mark.parametrize(
+    ("said", "rules", "place"),
+    [
+        ({}, {}, ("172.17.0.2", 80)),
+        ({"networks": {"b": "10.0.0.2", "a": "10.0.0.1"}}, {}, ("10.0.0.1", 80)),
+        ({"networks": {"b": "10.0.0.2", "a": "10.0.0.1"}}, {"network": "b"}, ("10.0.0.2", 80)),
+        ({"published": PUBLISHED}, {"internal": False}, ("10.9.9.9", 8080)),
+        ({"published": PUBLISHED, "networks": {"own": "10.0.0.1"}}, {"internal": False}, ("10.9.9.9", 8080)),
+        ({"published": {"80/tcp": [("10.1.1.1", 81)]}}, {"internal": False}, ("10.1.1.1", 81)),
+        ({"published": PUBLISHED}, {"internal": False, "ip": "10.5.5.5"}, ("10.5.5.5", 8080)),
+        ({"labels": {"addr": "10.6.6.6/24"}}, {"ip_label": "addr"}, ("10.6.6.6", 80)),
+        ({"labels": {"addr": "10.6.6.6"}}, {"ip_label": "addr", "ip": "10.5.5.5"}, ("10.5.5.5", 80)),
+        ({}, {"ip_label": "addr"}, ("172.17.0.2", 80)),
+        ({"mode": "host", "networks": {"host": ""}}, {}, ("10.9.9.9", 80)),
+        ({"mode": "host", "networks": {"host": ""}}, {"internal": False}, ("10.9.9.9", 80)),
+    ],
+)
+def test_addresses(said, rules, place):
+    definition = one(rules, **said).definition
+    assert (definition["Address"], definition["Port"]) == place
+
+
+def test_what_is_not_published_is_not_registered_unless_internal():
+    assert made(container(), internal=False).registrations == {}
+
+
+def test_a_container_that_is_not_on_the_network_is_a_problem():
+    found = made(container(), network="front")
+    assert found.registrations == {}
+    assert found.problems == ("web-1: it has no address on the network front",)
+
+
+def test_weights():
+    env = {"SERVICE_LB_WEIGHT": "5", "SERVICE_LB_WEIGHT_WARNING": "2"}
+    definition = one(env=env).definition
+    assert definition["Weights"] == {"Passing": 5, "Warning": 2}
+    assert "lb_weight" not in definition["Meta"]
+
+
+def test_a_weight_that_is_none_is_a_problem_and_the_service_is_registered():
+    found = made(container(env={"SERVICE_LB_WEIGHT": "lots"}))
+    assert len(found.registrations) == 1
+    assert found.problems == ("web-1: SERVICE_LB_WEIGHT: got 'lots', expected a number from 0 to 65535",)
+
+
+@pytest.mark.parametrize("env", [{"SERVICE_A.B": "x"}, {"SERVICE_LONG": "x" * 513}])
+def test_what_meta_cannot_hold_is_a_problem_and_the_service_is_registered(env):
+    found = made(container(env={"SERVICE_OK": "yes", **env}))
+    (registration,) = found.registrations.values()
+    assert registration.definition["Meta"]["ok"] == "yes"
+    assert "is left out" in found.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ({"health": "healthy"}, "passing"),
+        ({"health": "unhealthy"}, "critical"),
+        ({"health": "starting"}, "critical"),
+        ({"health": "starting", "env": {"SERVICE_CHECK_INITIAL_STATUS": "passing"}}, "passing"),
+    ],
+)
+def test_dockers_own_health_check_becomes_a_check(said, status):
+    registration = one(**said)
+    (check,) = registration.payload()["Checks"]
+    assert (check["CheckID"], check["Status"], check["TTL"]) == ("docker:host:web-1:80", status, "24h")
+
+
+def test_health_is_told_without_registering_anew():
+    well, ill = one(health="healthy"), one(health="unhealthy", output="refused")
+    assert well.digest == ill.digest
+    assert ill.reports[0].output == "Docker says unhealthy: refused"
+
+
+def test_with_a_ttl_a_registration_expires():
+    (check,) = one({"ttl": 90.0}).payload()["Checks"]
+    assert check == {
+        "CheckID": "registrator:host:web-1:80",
+        "Name": "Confirmed by the registrator",
+        "TTL": "90s",
+        "DeregisterCriticalServiceAfter": "90s",
+        "Status": "passing",
+    }
+
+
+def test_what_has_ended_or_is_told_to_stop_is_not_registered():
+    stopped, told = container("a", running=False), container("b")
+    assert made(stopped, told, stopping={told.id}).registrations == {}
+
+
+@pytest.mark.parametrize(("code", "kept"), [(0, False), (1, True), (137, False), (143, False)])
+def test_deregistered_on_success_only(code, kept):
+    ended = container(running=False, exit_code=code)
+    assert (ended.short_id in made(ended, keep_failed=True).kept) is kept
+    assert made(ended).kept == frozenset()

@@ -1,0 +1,236 @@
+"""Stories with a scripted engine and the embedded registry: each shows a complaint about registrator gone."""
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+
+import pytest
+
+from pylb.clients.consul import ConsulClient, ConsulSettings
+from pylb.clients.consul_agent import ConsulAgent
+from pylb.clients.docker import DockerClient, EngineSettings
+from pylb.process.lifecycle import Owner, spawn
+from pylb.registry import registrator
+from pylb.registry.devserver import DevRegistry
+from pylb.registry.registrations import Rules
+from pylb.registry.registrator import Registrator, signal_number
+from tests.containers.inspected import inspected
+from tests.until import until
+
+WEB = inspected("web-1", env={"SERVICE_NAME": "web"})
+SECOND = inspected("web-2", env={"SERVICE_NAME": "web"}, networks={"bridge": "172.17.0.3"})
+
+
+@pytest.fixture(autouse=True)
+def impatience(monkeypatch):
+    monkeypatch.setattr(registrator, "RETRY", 0.01)
+
+
+@pytest.fixture
+async def registry():
+    made = DevRegistry()
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def agent(registry):
+    async with ConsulClient(ConsulSettings(url=f"http://{registry.address}")) as client:
+        yield ConsulAgent(client)
+
+
+@asynccontextmanager
+async def running(engine, consul, hostname="", **options):
+    """A registrator at work, and its status."""
+    async with (
+        DockerClient(EngineSettings(url=engine.url)) as docker,
+        ConsulClient(ConsulSettings(url=consul)) as client,
+        Owner("registrator") as owner,
+    ):
+        made = Registrator(
+            docker,
+            ConsulAgent(client),
+            lambda e, address: Rules(
+                owner=e.id, hostname=hostname or e.name, host_address=address, internal=True
+            ),
+            **{"resync": 60.0, **options},
+        )
+        spawn(made.listen(), name="listen", owner=owner)
+        spawn(made.keep(), name="keep", owner=owner)
+        yield made.status
+
+
+async def until_registered(agent, *names):
+    await until_ids(agent, {f"machine:{name}:80" for name in names})
+
+
+async def until_ids(agent, expected):
+    deadline = time.monotonic() + 5
+    while set(found := await agent.services()) != expected:
+        assert time.monotonic() < deadline, f"expected {expected}, found {set(found)}"
+        await asyncio.sleep(0.002)
+
+
+def url(registry):
+    return f"http://{registry.address}"
+
+
+async def test_what_runs_is_registered_and_what_ends_is_not(engine, registry, agent):
+    engine.run(WEB)
+    async with running(engine, url(registry)):
+        await until_registered(agent, "web-1")
+        await until(lambda: engine.listeners)
+        engine.run(SECOND)
+        engine.tell("start", SECOND)
+        await until_registered(agent, "web-1", "web-2")
+        engine.remove(WEB)
+        engine.tell("die", WEB)
+        await until_registered(agent, "web-2")
+
+
+async def test_a_missed_event_is_made_good_by_the_next_look(engine, registry, agent):
+    async with running(engine, url(registry), resync=0.02):
+        await until_registered(agent)
+        engine.run(WEB)
+        await until_registered(agent, "web-1")
+
+
+async def test_the_end_of_the_stream_of_events_ends_nothing(engine, registry, agent):
+    async with running(engine, url(registry)):
+        await until(lambda: engine.listeners)
+        engine.run(WEB)
+        engine.hang_up()
+        await until_registered(agent, "web-1")
+        await until(lambda: engine.listeners)
+
+
+async def test_it_waits_for_an_engine_that_comes_later(engine, registry, agent):
+    engine.broken = True
+    engine.run(WEB)
+    async with running(engine, url(registry)) as status:
+        await until(lambda: "out of order" in status.trouble)
+        engine.broken = False
+        await until_registered(agent, "web-1")
+        await until(lambda: not status.trouble)
+
+
+async def test_it_waits_for_a_consul_that_comes_later(engine, unused_tcp_port):
+    engine.run(WEB)
+    registry = DevRegistry()
+    async with running(engine, f"http://127.0.0.1:{unused_tcp_port}") as status:
+        await until(lambda: "refused" in status.trouble)
+        await registry.start(port=unused_tcp_port)
+        await until(lambda: status.registered == 1)
+    await registry.stop()
+
+
+async def test_an_engine_in_trouble_deregisters_nobody(engine, registry, agent):
+    engine.run(WEB)
+    async with running(engine, url(registry), resync=0.01) as status:
+        await until_registered(agent, "web-1")
+        engine.broken = True
+        await until(lambda: status.failures > 3)
+        await until_registered(agent, "web-1")
+
+
+async def test_an_emptied_consul_gets_everything_again(engine, registry, agent):
+    engine.run(WEB)
+    engine.run(SECOND)
+    async with running(engine, url(registry), resync=0.05):
+        await until_registered(agent, "web-1", "web-2")
+        port = int(registry.address.rpartition(":")[2])
+        await registry.stop()
+        await registry.start(port=port)
+        await until_registered(agent, "web-1", "web-2")
+
+
+async def test_made_anew_under_another_name_it_leaves_no_ghost_and_no_duplicate(engine, registry, agent):
+    engine.run(WEB)
+    engine.run(SECOND)
+    async with running(engine, url(registry), hostname="first"):
+        await until_ids(agent, {"first:web-1:80", "first:web-2:80"})
+    engine.remove(WEB)
+    async with running(engine, url(registry), hostname="second"):
+        await until_ids(agent, {"second:web-2:80"})
+
+
+async def test_what_others_registered_stays(engine, registry, agent):
+    await agent.register({"ID": "machine:old:80", "Name": "old", "Port": 80})
+    engine.run(WEB)
+    async with running(engine, url(registry)):
+        await until_registered(agent, "old", "web-1")
+
+
+async def test_a_refused_registration_is_tried_again_and_stops_no_other(engine, registry, agent):
+    bad = inspected("bad", env={"SERVICE_CHECK_TCP": "1", "SERVICE_CHECK_INTERVAL": "soon"})
+    engine.run(bad)
+    engine.run(WEB)
+    async with running(engine, url(registry)) as status:
+        await until_registered(agent, "web-1")
+        await until(lambda: status.failures > 2)
+        assert "machine:bad:80 cannot be registered" in status.trouble
+        engine.remove(bad)
+        await until(lambda: not status.trouble)
+
+
+async def health(agent, check):
+    return (await agent._get("/v1/agent/checks"))[check]["Status"]
+
+
+async def test_what_docker_says_of_health_is_passed_on(engine, registry, agent):
+    check = "docker:machine:web-1:80"
+    engine.run(inspected("web-1", health="starting"))
+    async with running(engine, url(registry)) as status:
+        await until_registered(agent, "web-1")
+        assert await health(agent, check) == "critical"
+        await until(lambda: engine.listeners)
+        engine.run(inspected("web-1", health="healthy"))
+        engine.tell("health_status: healthy", WEB)
+        while await health(agent, check) != "passing":
+            await asyncio.sleep(0.002)
+        assert status.registrations == 1
+
+
+@pytest.mark.parametrize(
+    "told",
+    [("15", None, True), ("9", None, True), ("3", "SIGQUIT", True), ("1", None, False)],
+)
+async def test_told_to_stop_it_is_gone_before_it_has_stopped(engine, registry, agent, told):
+    number, stop_signal, gone = told
+    told = inspected("web-1", stop_signal=stop_signal)
+    engine.run(told)
+    async with running(engine, url(registry), stop_signals=True) as status:
+        await until_registered(agent, "web-1")
+        await until(lambda: engine.listeners)
+        before = status.synchronized
+        engine.tell("kill", told, signal=number)
+        await until(lambda: status.synchronized > before)
+        await until_registered(agent, *([] if gone else ["web-1"]))
+        if gone:
+            engine.tell("start", told)
+            await until_registered(agent, "web-1")
+
+
+async def test_without_the_option_it_is_gone_when_it_has_stopped(engine, registry, agent):
+    engine.run(WEB)
+    async with running(engine, url(registry)) as status:
+        await until_registered(agent, "web-1")
+        await until(lambda: engine.listeners)
+        before = status.synchronized
+        engine.tell("kill", WEB, signal="15")
+        await until(lambda: status.synchronized > before)
+        await until_registered(agent, "web-1")
+
+
+async def test_what_cannot_be_used_is_told(engine, registry, agent):
+    engine.run(inspected("web-1", env={"SERVICE_LB_WEIGHT": "lots"}))
+    async with running(engine, url(registry)) as status:
+        await until_registered(agent, "web-1")
+        await until(lambda: status.problems)
+        assert "got 'lots'" in status.problems[0]
+
+
+@pytest.mark.parametrize(("name", "number"), [("SIGQUIT", "3"), ("QUIT", "3"), ("3", "3"), ("odd", "odd")])
+def test_signals(name, number):
+    assert signal_number(name) == number
