@@ -1,16 +1,19 @@
 """Opening a connection to a backend, without a task and in as few turns of the loop as can be.
 
 On a busy loop every turn costs milliseconds, and `loop.create_connection` in a task takes five of them.
-Here the kernel is asked to connect at once; what is left is one turn until it has, and one until the loop
-calls `connection_made`. It rests on how uvloop takes over a socket; other loops are not supported.
+Here the kernel is asked to connect at once, and the request goes to the socket as soon as it has: on one
+machine in this very turn, on a network in the one in which the backend's answer to the handshake is seen.
+Meanwhile the loop makes a transport of the socket. This rests on how uvloop takes over a socket.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import select
 import socket
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from errno import EINPROGRESS
 from functools import lru_cache
 from ipaddress import ip_address
@@ -20,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.policy.backend import Backend
 from pylb.proxy.flow import EVENT
+from pylb.proxy.opening import Opening
 from pylb.proxy.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -50,7 +54,7 @@ async def connect(backend: Backend, client: Downstream, timeout: float) -> Upstr
             reached = socket.socket(place[0], socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
             try:
                 await _reach(reached, place, client, backend)
-                return await _adopt(reached, client, backend)
+                return _adopt(reached, client, backend)
             except OSError:
                 reached.close()
                 if place is places[-1]:
@@ -96,7 +100,7 @@ async def _reach(reached: socket.socket, place: Place, client: Downstream, backe
     """Let the kernel connect."""
     reached.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     error = reached.connect_ex(place[1])
-    if error == EINPROGRESS:
+    if error == EINPROGRESS and not _writable(reached):
         loop = asyncio.get_running_loop()
         settled: list[bool] = []
 
@@ -111,42 +115,34 @@ async def _reach(reached: socket.socket, place: Place, client: Downstream, backe
                 await EVENT
         finally:
             loop.remove_writer(reached)
+    if error == EINPROGRESS:
         error = reached.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if error:
         raise OSError(error, os.strerror(error))
 
 
-async def _adopt(reached: socket.socket, client: Downstream, backend: Backend) -> Upstream:
-    """Make a transport of a connected socket; the loop calls `connection_made` on its next turn."""
-    upstream = Upstream(backend, client)
-    opening = asyncio.get_running_loop().create_connection(lambda: upstream, sock=reached)
-    _advance(opening, upstream)
-    if not upstream.lost:
-        # From here on the loop owns the descriptor. Were the transport to close before the loop has taken
-        # over the socket object too, that object would later close the same number again, by then another's.
-        reached.detach()
-    try:
-        while not upstream.made:
-            if upstream.lost:
-                raise OSError("the connection was lost at once")
-            _look_on(client, backend)
-            await EVENT
-    except BaseException:
-        opening.close()
-        raise
+def _writable(reached: socket.socket) -> bool:
+    """Whether the kernel has connected already, or failed to."""
+    poll = select.poll()
+    poll.register(reached, select.POLLOUT)
+    return bool(poll.poll(0))
+
+
+def _adopt(reached: socket.socket, client: Downstream, backend: Backend) -> Upstream:
+    """Let the loop make a transport of a connected socket; meanwhile something stands in for it."""
+    upstream = Upstream(backend, client, Opening(reached.fileno()))
+    making = asyncio.get_running_loop().create_connection(lambda: upstream, sock=reached)
+    waiter: asyncio.Future[Any] = making.send(None)
+    # From here on the loop owns the descriptor. Were the transport to close before the loop has taken over
+    # the socket object too, that object would later close the same number again, by then another's.
+    reached.detach()
+
+    def finish(_: object) -> None:
+        with suppress(StopIteration):
+            making.send(None)
+
+    waiter.add_done_callback(finish)
     return upstream
-
-
-def _advance(opening: Coroutine[Any, Any, Any], upstream: Upstream) -> None:
-    """Run the loop's coroutine on to its next future. A task would do the same, one turn later each time."""
-    try:
-        waiter: asyncio.Future[Any] = opening.send(None)
-    except StopIteration:
-        return
-    except OSError as error:
-        upstream.connection_lost(error)
-        return
-    waiter.add_done_callback(lambda _: _advance(opening, upstream))
 
 
 def _look_on(client: Downstream, backend: Backend) -> None:

@@ -10,6 +10,7 @@ from pylb.http1.parser import Request
 from pylb.http1.writer import request_head
 from pylb.policy.backend import Backend, State
 from pylb.proxy.flow import Pump, Stream
+from pylb.proxy.opening import Opening
 
 if TYPE_CHECKING:
     from pylb.proxy.downstream import Downstream
@@ -22,14 +23,13 @@ class Upstream(Stream):
     of a response. So no response can be taken for the answer to another request.
     """
 
-    __slots__ = ("backend", "broken", "client", "idle_since", "made", "reusable")
+    __slots__ = ("_opening", "backend", "broken", "client", "idle_since", "reusable")
 
-    def __init__(self, backend: Backend, client: Downstream) -> None:
+    def __init__(self, backend: Backend, client: Downstream, opening: Opening) -> None:
         super().__init__()
+        self.transport = self._opening = opening
         self.backend = backend
         self.client: Downstream | None = client
-        self.made = False
-        """Whether the loop has made a transport for it."""
         self.idle_since = 0.0
         self.reusable = True
         self.broken = False
@@ -37,9 +37,10 @@ class Upstream(Stream):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self.made = True
-        if self.client is not None:
-            self.client.wake()
+        if self._opening.over:
+            self.transport.abort()
+        elif self._opening.left:
+            self.transport.write(self._opening.left)
 
     def data_received(self, data: bytes) -> None:
         if self.pump is not None:
