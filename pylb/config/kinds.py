@@ -137,6 +137,18 @@ def _bytes(value: str) -> int:
 SIZE = Kind("SIZE", "a size above 0, such as 8192, 64k or 1MiB", _bytes)
 """Bytes; `k` is 1024, as for nginx and HAProxy."""
 
+SIZE_OR_OFF = Kind(
+    "SIZE|off", f"{SIZE.expected}, or off", lambda value: 0 if value == "off" else _bytes(value)
+)
+"""Bytes; 0 stands for no limit."""
+
+
+def integer_or_off(high: int) -> Kind[int]:
+    """Whole numbers from 1 to `high`, and 0 for `off`."""
+    some = or_off(integer(1, high))
+    return Kind(some.metavar, some.expected, lambda value: some.parse(value) or 0)
+
+
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}")
 
 

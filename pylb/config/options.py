@@ -16,10 +16,12 @@ from pylb.config.kinds import (
     NETWORK,
     PATH,
     SIZE,
+    SIZE_OR_OFF,
     Address,
     Url,
     choice,
     integer,
+    integer_or_off,
     or_off,
     text,
 )
@@ -332,6 +334,36 @@ class Limits(Group):
     )
     max_headers: int = option(
         integer(1, 10_000), "100", "The number of a request's header fields; more is answered with 431."
+    )
+    max_body: int = option(
+        SIZE_OR_OFF,
+        "off",
+        "The size of a request's body; more is answered with 413. Bodies are passed on, not kept.",
+    )
+    min_body_rate: int = option(
+        SIZE_OR_OFF,
+        "240",
+        "Bytes per second that a request's body must come with, on the average over --body-timeout.",
+    )
+    max_connections: int = option(
+        integer_or_off(1_000_000),
+        "20000",
+        "Client connections of one worker; one more is answered with 503. Idle ones take some 10 KB each.",
+    )
+    max_client_connections: int = option(
+        integer_or_off(1_000_000),
+        "off",
+        "Connections from one IPv4 address or IPv6 /64; off, because many users can share an address.",
+    )
+    max_client_rate: int = option(
+        integer_or_off(1_000_000),
+        "off",
+        "Requests per second from one IPv4 address or IPv6 /64, in each worker; more is answered with 429.",
+    )
+    max_requests: int = option(
+        integer_or_off(1_000_000_000),
+        "off",
+        "Requests on one connection; the last is answered with `Connection: close`.",
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits on heads, in bytes unless said otherwise."""
+    """Limits on requests, in bytes unless said otherwise."""
 
     head: int = 32 * 1024
     """Start line and header fields together. nginx: 4 × 8 KiB; HAProxy: 15 KiB; Node: 16 KiB."""
@@ -15,6 +15,8 @@ class Limits:
     """The request target; RFC 9112 §3 recommends at least 8,000."""
     fields: int = 100
     """Number of header fields. HAProxy: 101; Apache: 100."""
+    body: float = float("inf")
+    """A request's body."""
 
 
 MAX_CHUNK_LINE = 256

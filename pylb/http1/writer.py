@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from http import HTTPStatus
 
@@ -15,6 +16,8 @@ _VIA = (b"Via: 1.0 pylb\r\nX-Request-ID: ", b"Via: 1.1 pylb\r\nX-Request-ID: ")
 _REWRITTEN = grammar.without(*grammar.HOP_BY_HOP, rb"content-length")
 _ABOUT_CLIENT = re.compile(b"|".join(grammar.FORWARDED))
 """A client must not make pylb drop, by naming it in `Connection`, what tells where it is."""
+
+_ACCEPT = grammar.fields(rb"accept")
 
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _STATUS_LINES = {code: b"HTTP/1.1 %d %b\r" % (code, reason) for code, reason in _REASONS.items()}
@@ -76,6 +79,7 @@ def refusal(
     retry_after: int = 0,
     body: bool = True,
     date: bytes = b"",
+    as_json: bool = False,
 ) -> bytes:
     """A whole response of pylb's own: small, plain, without internals.
 
@@ -86,13 +90,19 @@ def refusal(
         retry_after: seconds, where trying again makes sense.
         body: false for an answer to HEAD.
         date: the time now, as an HTTP date.
+        as_json: whether the client prefers that to text.
     """
     reason = _REASONS.get(status, b"Error")
+    kind = b"text/plain; charset=utf-8"
     text = b"%d %b\n%b\n" % (status, reason, detail.encode()) if detail else b"%d %b\n" % (status, reason)
+    if as_json:
+        kind = b"application/json"
+        said = {"status": status, "error": reason.decode(), "detail": detail, "id": request_id.decode()}
+        text = json.dumps({name: value for name, value in said.items() if value}).encode() + b"\n"
     return b"".join((
         b"HTTP/1.1 %d %b\r\n" % (status, reason),
         b"Date: %b\r\n" % date if date else b"",
-        b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n" % len(text),
+        b"Content-Type: %b\r\nContent-Length: %d\r\n" % (kind, len(text)),
         b"Cache-Control: no-store\r\n",
         b"X-Request-ID: %b\r\n" % request_id if request_id else b"",
         b"Retry-After: %d\r\n" % retry_after if retry_after else b"",
@@ -100,6 +110,12 @@ def refusal(
         b"Connection: close\r\n\r\n",
         text if body else b"",
     ))  # fmt: skip
+
+
+def prefers_json(lines: bytes) -> bool:
+    """Whether a request's Accept names JSON, and no text: what programs ask for, and browsers do not."""
+    accept = b",".join(value for _, value in _ACCEPT.findall(lines)).lower()
+    return b"json" in accept and b"text/" not in accept
 
 
 def _request_lines(request: Request, origin: Origin, authority: bytes) -> bytes:

@@ -15,6 +15,7 @@ from pylb.model import Snapshot
 from pylb.observe.counters import Counters
 from pylb.observe.metrics import Metrics
 from pylb.observe.record import Record
+from pylb.policy.admission import Connections
 from pylb.policy.backend import Backend, State
 from pylb.policy.health import HealthRules
 from pylb.policy.networks import Networks
@@ -65,8 +66,17 @@ class Worker:
                 keepalive=options.keepalive_timeout,
                 upstream_keepalive=options.upstream_keepalive,
                 tunnel=options.tunnel_timeout,
+                body_rate=options.min_body_rate,
             ),
-            limits=Limits(head=options.max_head, target=options.max_target, fields=options.max_headers),
+            limits=Limits(
+                head=options.max_head,
+                target=options.max_target,
+                fields=options.max_headers,
+                body=options.max_body or float("inf"),
+            ),
+            admission=Connections(options.max_connections, options.max_client_connections),
+            requests=options.max_requests,
+            rate=options.max_client_rate,
             trusted=Networks(options.trusted_proxies),
             proxy_protocol=options.proxy_protocol,
             origin=ForwardedOrigin if options.forwarded else Origin,

@@ -16,6 +16,7 @@ from pylb.http1.limits import Limits
 from pylb.http1.parser import Request
 from pylb.model import Snapshot
 from pylb.observe.record import Record
+from pylb.policy.admission import Connections, Rate
 from pylb.policy.networks import Networks
 from pylb.policy.pool import Change, Pool
 from pylb.policy.route import Routes
@@ -44,6 +45,8 @@ class Timeouts:
     keepalive: float = 75.0
     upstream_keepalive: float = 4.0
     tunnel: float = 3600.0
+    body_rate: float = 0.0
+    """Bytes per second that a request's body must come with, over the time that it may stand still."""
 
 
 class DataPlane:
@@ -57,6 +60,9 @@ class DataPlane:
         observe: called once per request, at its end.
         trusted: the peers that are believed when they say where a client is.
         proxy_protocol: whether those peers begin each connection with a PROXY protocol preamble.
+        admission: which connections are one too many.
+        requests: how many a connection may carry; 0 for any number.
+        rate: requests per second that one client may make; 0 for any number.
         origin: says where a connection's requests come from; `ForwardedOrigin` does it in RFC 7239's way too.
     """
 
@@ -70,6 +76,9 @@ class DataPlane:
         observe: Callable[[Record], None] = lambda _: None,
         trusted: Networks | None = None,
         proxy_protocol: bool = False,
+        admission: Connections | None = None,
+        requests: int = 0,
+        rate: int = 0,
         origin: type[Origin] = Origin,
     ) -> None:
         self.routes = routes
@@ -82,6 +91,15 @@ class DataPlane:
         self._trusted = trusted or Networks(())
         self._proxy_protocol = proxy_protocol
         self._origin = origin
+        self._admission = admission or Connections()
+        self.leave = self._admission.leave
+        self.last_but_one = requests - 1
+        """Answers after which a connection has one left; negative for never."""
+        self.quota = self.timeouts.body_rate * self.timeouts.body
+        """Bytes of a request's body that must arrive before its time-out begins anew."""
+        self._rate = Rate(rate) if rate else None
+        self.identify: Callable[[Record, Origin], None] = self._within_rate if rate else self._identify
+        """Finds out who asks, and gives the request an id; may refuse it."""
         self._servers: list[asyncio.Server] = []
         self._sweeping: asyncio.TimerHandle | None = None
         self._prefix = os.urandom(8).hex().encode()
@@ -116,6 +134,7 @@ class DataPlane:
             server.close()
         now = monotonic()
         for client in self.connections:
+            client.leaving = True
             if client.idle:
                 client.deadline = min(client.deadline, now + IDLE_AT_DRAIN)
         deadline = now + timeout
@@ -142,11 +161,21 @@ class DataPlane:
         """What backends are told of a client's connection."""
         return self._origin(address, scheme, port, trusted=address in self._trusted)
 
-    def identify(self, record: Record, origin: Origin) -> None:
-        """Find out who asks, and give the request an id.
+    def enter(self, origin: Origin) -> str:
+        """Take up a connection; return what to give to `leave`.
 
-        The id is the one that a trusted peer gave, or a new one: unique here, elsewhere but for 1 in 2**64.
+        Raises:
+            ProxyError: it is one too many.
         """
+        others = len(self.connections) - 1
+        return self._admission.enter(origin.address, others, trusted=origin.trusted)
+
+    def _within_rate(self, record: Record, origin: Origin) -> None:
+        self._identify(record, origin)
+        cast(Rate, self._rate).count(record.client, record.started)
+
+    def _identify(self, record: Record, origin: Origin) -> None:
+        # The id is the one that a trusted peer gave, or a new one: unique here, elsewhere but for 1 in 2**64.
         if origin.trusted:
             fields = cast(Request, record.request).fields
             record.client = self._trusted.client(origin.address, fields.get(b"x-forwarded-for", b""))

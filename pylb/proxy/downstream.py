@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.http1.parser import END_OF_HEAD, check_beginning
-from pylb.http1.writer import refusal
+from pylb.http1.writer import prefers_json, refusal
 from pylb.observe.record import Record
 from pylb.proxy.flow import EVENT, Stream
 from pylb.proxy.forward import forward
@@ -28,7 +28,9 @@ LINGER = 2.0
 Closing at once would make the kernel send a reset, and destroy the answer on its way (RFC 9112 §9.6)."""
 
 RETRY_AFTER = 1
-"""Seconds after which a client may try again when no backend could take its request."""
+"""Seconds after which a client may try again when there was no room for its request."""
+
+RETRIABLE = frozenset([429, 503])
 
 CARRIAGE_RETURN = 0x0D
 EMPTY_LINE = b"\r\n"
@@ -54,6 +56,7 @@ class Downstream(Stream):
 
     __slots__ = (
         "_busy",
+        "_client",
         "_coroutine",
         "_peer",
         "deadline",
@@ -61,6 +64,7 @@ class Downstream(Stream):
         "expired",
         "idle",
         "keep",
+        "leaving",
         "origin",
         "patience",
         "plane",
@@ -72,6 +76,9 @@ class Downstream(Stream):
         super().__init__()
         self.plane = plane
         self._peer = peer
+        self._client = ""
+        self.leaving = plane.draining
+        """Whether the next answer is the last."""
         self.deadline = float("inf")
         """When the sweep sets `expired`, in monotonic seconds."""
         self.expired = False
@@ -83,8 +90,8 @@ class Downstream(Stream):
         """Whether it waits for the first byte of a request."""
         self.keep = True
         """Whether it can carry another request after the response that is being sent."""
-        self.served = False
-        """Whether it has had an answer; from then on it may stay idle for longer."""
+        self.served = 0
+        """Answers that it has had; after the first it may stay idle for longer."""
         self.discarding = False
         """Whether it was refused: nothing that it sends is looked at any more."""
         self._busy = False
@@ -115,6 +122,7 @@ class Downstream(Stream):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self.lost = True
         self.plane.connections.discard(self)
+        self.plane.leave(self._client)
         self.wake()
 
     def resume_writing(self) -> None:
@@ -152,18 +160,23 @@ class Downstream(Stream):
         """Serve requests one after the other until either side wants to stop."""
         plane = self.plane
         try:
+            self._client = plane.enter(self.origin)
             while True:
                 self.arm(monotonic(), plane.timeouts.keepalive if self.served else plane.timeouts.head)
                 while (head := self._head()) is None:
                     await EVENT
                 if not head or not await forward(self, head):
                     break
-                self.served = True
+                self.served += 1
+                if self.served == plane.last_but_one:
+                    self.leaving = True
         except ProxyError as error:  # There was no head to make a request of.
             record = Record(self.origin.address, monotonic())
             record.ended(error)
             self.refuse(record, error)
             plane.observe(record)
+            if error.fault is Fault.RESOURCE:
+                self.discarding = False  # Who is one too many is not waited for.
         if self.discarding:
             self.arm(monotonic(), LINGER)
             while not self.lost and not self.expired:
@@ -221,9 +234,15 @@ class Downstream(Stream):
             return
         detail = error.detail if error.fault is Fault.POLICY else ""
         head = record.request is not None and record.request.method == b"HEAD"
-        retry_after = RETRY_AFTER if error.status == 503 else 0
         self.transport.write(
-            refusal(error.status, detail, request_id=record.id, retry_after=retry_after, body=not head)
+            refusal(
+                error.status,
+                detail,
+                request_id=record.id,
+                retry_after=RETRY_AFTER if error.status in RETRIABLE else 0,
+                body=not head,
+                as_json=record.request is not None and prefers_json(record.request.lines),
+            )
         )
         self.discard()
 

@@ -31,6 +31,7 @@ from pylb.policy.retry import IDEMPOTENT, is_stale, may_retry
 from pylb.proxy.connect import connect
 from pylb.proxy.flow import EVENT, Pump
 from pylb.proxy.tunnel import tunnel
+from pylb.proxy.upload import Upload, too_large
 from pylb.proxy.upstream import Upstream, reuse
 
 if TYPE_CHECKING:
@@ -130,10 +131,13 @@ async def forward(client: Downstream, head: bytes) -> bool:
         plane.observe(record)  # OBSERVE
 
 
-def _upload(request: Request, client: Downstream) -> Pump:
+def _upload(request: Request, client: Downstream) -> Upload:
     """The pump for the request's body; it starts when there is somewhere to pump it."""
+    plane = client.plane
+    if request.length > plane.limits.body:
+        raise too_large(plane.limits.body)
     decoder = Chunked(refused) if request.chunked else Sized(request.length)
-    return Pump(client, decoder, client, chunked=request.chunked, replay=True)
+    return Upload(client, decoder, chunked=request.chunked, limit=plane.limits.body, quota=plane.quota)
 
 
 def _head(client: Downstream, upstream: Upstream, record: Record, upload: Pump | None) -> Response | None:
@@ -183,7 +187,7 @@ def _answer(
     """
     request = cast(Request, record.request)
     length, chunked = response.length, False
-    keep = not (request.close or client.plane.draining)
+    keep = not (request.close or client.leaving)
     if response.close:
         upstream.reusable = False
     if request.method == b"HEAD" or response.status in BODILESS:

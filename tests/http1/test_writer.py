@@ -3,7 +3,7 @@
 import pytest
 
 from pylb.http1.parser import parse_response
-from pylb.http1.writer import refusal, response_head
+from pylb.http1.writer import prefers_json, refusal, response_head
 
 NOW = b"Sun, 22 Nov 2026 13:00:00 GMT"
 DATE = b"Date: " + NOW + b"\r\n"
@@ -63,3 +63,27 @@ def test_a_refusal_of_head_has_no_body():
 
 def test_a_status_without_a_name():
     assert refusal(599, "").startswith(b"HTTP/1.1 599 Error\r\n")
+
+
+@pytest.mark.parametrize(
+    ("accept", "json"),
+    [
+        (b"application/json", True),
+        (b"application/problem+json, */*", True),
+        (b"text/html,application/json", False),
+        (b"*/*", False),
+    ],
+)
+def test_json_is_for_who_asks_for_it_and_for_no_text(accept, json):
+    assert prefers_json(b"\nHost: a\r\nACCEPT: " + accept + b"\r\n") is json
+    assert prefers_json(b"\nX-Accept: " + accept + b"\r\n") is False
+
+
+def test_an_answer_in_json():
+    answer = refusal(413, 'too "large"', request_id=b"1", as_json=True)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % len(body) in head
+    assert (
+        body
+        == b'{"status": 413, "error": "Request Entity Too Large", "detail": "too \\"large\\"", "id": "1"}\n'
+    )

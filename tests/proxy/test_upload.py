@@ -1,0 +1,118 @@
+"""Limits that hold for clients: how large, how slow, how often, how many."""
+
+import asyncio
+
+import pytest
+
+from pylb.http1.limits import Limits
+from pylb.policy.admission import Connections
+from tests.stage import HOST, Stage, answers, read_request
+from tests.until import until
+
+GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
+POST = b"POST / HTTP/1.1\r\n" + HOST
+
+
+def endings(stage):
+    return [(record.termination, record.status) for record in stage.records]
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (POST + b"Content-Length: 10\r\n\r\n0123456789", 200),
+        (POST + b"Content-Length: 11\r\n\r\n", 413),
+        (POST + b"Content-Length: 11\r\nExpect: 100-continue\r\n\r\n", 413),
+        (POST + b"Transfer-Encoding: chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\n", 200),
+        (POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n6\r\n567890\r\n", 413),
+    ],
+)
+async def test_a_body_of_more_than_the_limit_is_a_413(request_bytes, status):
+    async with Stage(limits=Limits(body=10)) as stage:
+        await stage.origin(answers(b"hello"))
+        client = (await stage.client()).send(request_bytes)
+        assert (await client.answer())[0] == status
+        assert endings(stage) == [("--" if status == 200 else "PR", status)]
+
+
+async def trickle(client):
+    """Send a byte now and then until the connection ends."""
+    while not client.reader.at_eof():
+        client.send(b"x")
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize(("rate", "status"), [(10_000, 408), (10, 200)])
+async def test_a_trickle_is_no_progress(rate, status):
+    async with Stage(body=0.5, body_rate=rate) as stage:
+        await stage.origin(answers(b"hello"))
+        client = (await stage.client()).send(POST + b"Content-Length: 40\r\n\r\n")
+        sending = asyncio.gather(trickle(client))
+        assert (await client.answer())[0] == status
+        sending.cancel()
+
+
+async def test_a_connection_ends_after_its_last_request():
+    async with Stage(plane={"requests": 3}) as stage:
+        await stage.origin(answers(b"hello"))
+        client = await stage.client()
+        closing = []
+        for _ in range(3):
+            _, head, _ = await client.send(GET).answer()
+            closing.append(b"\r\nConnection: close\r\n" in head)
+        assert closing == [False, False, True]
+        assert await client.rest() == b""
+
+
+async def test_one_connection_too_many_is_a_503_and_there_is_room_again_later():
+    async with Stage(plane={"admission": Connections(total=1)}) as stage:
+        await stage.origin(answers(b"hello"))
+        first = await stage.client()
+        await until(lambda: stage.plane.connections)
+        second = await stage.client()
+        status, head, _ = await second.answer()
+        assert (status, b"\r\nRetry-After: 1\r\n" in head) == (503, True)
+        assert await second.rest() == b""
+        assert endings(stage) == [("RR", 503)]
+        first.close()
+        await until(lambda: not stage.plane.connections)
+        assert (await stage.get())[0] == 200
+
+
+async def test_one_connection_too_many_of_one_client():
+    async with Stage(plane={"admission": Connections(per_client=2)}) as stage:
+        await stage.origin(answers(b"hello"))
+        kept = [await stage.client() for _ in range(2)]
+        await until(lambda: len(stage.plane.connections) == 2)
+        assert (await (await stage.client()).answer())[0] == 503
+        kept[0].close()
+        await until(lambda: len(stage.plane.connections) == 1)
+        assert (await stage.get())[0] == 200
+
+
+async def test_one_request_too_many_is_a_429():
+    async with Stage(plane={"rate": 2}) as stage:
+        await stage.origin(answers(b"hello"))
+        answered = [await stage.get(extra=b"Accept: application/json\r\n") for _ in range(3)]
+        assert [status for status, _, _ in answered] == [200, 200, 429]
+        assert b"\r\nRetry-After: 1\r\n" in answered[2][1]
+        assert b'"status": 429' in answered[2][2]
+
+
+async def test_a_client_that_does_not_read_its_last_answer_is_cut_off():
+    async def handle(reader, writer):
+        await read_request(reader)
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\nConnection: close\r\n\r\n" + bytes(20000000)
+        )
+        await reader.read(-1)
+
+    async with Stage(body=0.2) as stage:
+        await stage.origin(handle)
+        client = await stage.client()
+        client.send(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
+        await client.head()
+        client.writer.transport.pause_reading()
+        await until(lambda: not stage.plane.connections)
+        await until(lambda: stage.records)
+        assert endings(stage) == [("cD", 200)]
