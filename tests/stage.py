@@ -19,6 +19,7 @@ from pylb.model import Endpoint, Snapshot
 from pylb.observe.record import Record
 from pylb.policy.health import HealthRules
 from pylb.policy.pool import Pool
+from pylb.policy.retry import RetryRules
 from pylb.policy.route import Route, Routes
 from pylb.proxy.dataplane import DataPlane, Timeouts
 
@@ -101,6 +102,7 @@ class Stage:
         limits: Limits | None = None,
         health: HealthRules | None = None,
         plane: Mapping[str, Any] | None = None,
+        retry: RetryRules | None = None,
         **changes: float,
     ) -> None:
         self.pool = Pool("web", policy="round-robin", health=health, clock=monotonic)
@@ -110,6 +112,7 @@ class Stage:
             {"web": self.pool},
             timeouts=replace(timeouts or Timeouts(), **changes),
             limits=limits or Limits(),
+            retry=retry,
             observe=self.records.append,
             **(plane or {}),
         )

@@ -77,6 +77,18 @@ def choice(*words: str) -> Kind[str]:
     return Kind("|".join(words), f"one of {', '.join(words)}", parse)
 
 
+def some_of(*words: str) -> Kind[frozenset[str]]:
+    """Any number of a few words, with commas between them, or `none`."""
+
+    def parse(value: str) -> frozenset[str]:
+        chosen = frozenset() if value == "none" else frozenset(value.split(","))
+        if not chosen <= set(words):
+            raise ValueError
+        return chosen
+
+    return Kind("WORD,...|none", f"some of {','.join(words)}, or none", parse)
+
+
 def integer(low: int, high: int) -> Kind[int]:
     """Whole numbers from `low` to `high`, both included."""
 

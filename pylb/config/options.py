@@ -23,6 +23,7 @@ from pylb.config.kinds import (
     integer,
     integer_or_off,
     or_off,
+    some_of,
     text,
 )
 from pylb.config.option import Group, option, repeated
@@ -254,6 +255,35 @@ class Balancing(Group):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Retries(Group):
+    """What becomes of a request that failed before its client saw anything of an answer."""
+
+    title: ClassVar = "Retries"
+
+    retries: int = option(
+        integer(0, 100), "2", "How many more backends a request is offered to that failed on the first one."
+    )
+    retry_on: frozenset[str] = option(
+        some_of("connect", "reset", "timeout", "502", "503", "504"),
+        "connect,reset,timeout",
+        "After which failures: no connection (any method), a broken one, no answer in time, these statuses.",
+    )
+    retry_methods: frozenset[str] = option(
+        some_of("PUT", "DELETE"),
+        "none",
+        "Which methods may be sent a second time besides GET, HEAD and OPTIONS.",
+    )
+    retry_keyed: bool = option(
+        FLAG, "off", "Send requests with an Idempotency-Key a second time, whatever their method."
+    )
+    retry_budget: int = option(
+        integer(0, 1000),
+        "20",
+        "Retries per 100 requests of a service, in the long run; 3 a second are always allowed.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Health(Group):
     """When a backend that fails is left alone."""
 
@@ -382,7 +412,19 @@ class Logging(Group):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Discovery, Consul, Docker, Listen, ClientAddress, Balancing, Health, Timeouts, Limits, Logging):
+class Options(
+    Discovery,
+    Consul,
+    Docker,
+    Listen,
+    ClientAddress,
+    Balancing,
+    Retries,
+    Health,
+    Timeouts,
+    Limits,
+    Logging,
+):
     """All that `pylb` takes."""
 
     def check(self) -> None:

@@ -18,6 +18,7 @@ from pylb.errors import Fault, Phase, ProxyError
 from pylb.model import Endpoint, Key, Snapshot
 from pylb.policy.backend import Backend, State
 from pylb.policy.balance import BALANCERS, Balancer
+from pylb.policy.budget import BudgetRules, RetryBudget
 from pylb.policy.health import HealthRules, Outcome, judge
 from pylb.policy.lease import Lease
 
@@ -54,6 +55,7 @@ class Pool:
         policy: a key of `BALANCERS`.
         rng: source of every random choice; seed it and the picks repeat.
         cells: makes the counters of a new backend.
+        budget: how many retries there may be.
         health: when a backend that fails is left alone.
         clock: monotonic seconds; asked only when something failed.
         notice: called when what traffic says of a backend has changed where it stands.
@@ -69,6 +71,7 @@ class Pool:
         policy: str = "least-connections",
         rng: Random | None = None,
         cells: Callable[[Endpoint], Any] = lambda _: None,
+        budget: BudgetRules | None = None,
         health: HealthRules | None = None,
         clock: Callable[[], float] = lambda: 0.0,
         notice: Callable[[Backend], None] = lambda _: None,
@@ -84,10 +87,14 @@ class Pool:
         self.panics = False
         """Whether so few are fit that their failures are overlooked."""
         self.events: Counter[str] = Counter()
-        """How often a backend became `suspect`, `ejected` or `up` again, and the pool began to `panic`."""
+        """How often a backend became `suspect`, `ejected` or `up` again, the pool began to `panic`, and there
+        was no budget for a retry (`retry_denied`)."""
         self.notice = notice
         self.policy = policy
         """A key of `BALANCERS`."""
+        self.requests = 0
+        """How many have been given a backend, since the start."""
+        self._budget = RetryBudget(budget)
         self._policy = BALANCERS[policy]
         self._rng = rng or Random()
         self._cells = cells
@@ -148,7 +155,22 @@ class Pool:
         """
         if not self.eligible:
             raise ProxyError(Phase.QUEUE, Fault.DOWN, self.why_empty())
-        return Lease(self, self._another(tried) if tried else self._balancer.pick(), now)
+        if tried:
+            return Lease(self, self._another(tried), now)
+        self.requests += 1
+        return Lease(self, self._balancer.pick(), now)
+
+    def afford_retry(self) -> bool:
+        """Take one retry out of the service's budget; whether there was one left."""
+        in_flight = sum(backend.inflight for backend in (*self.backends.values(), *self.draining.values()))
+        affordable = self._budget.spend(self.requests, in_flight, self._clock())
+        if not affordable:
+            self.events["retry_denied"] += 1
+        return affordable
+
+    def has_other_than(self, tried: Collection[Backend]) -> bool:
+        """Whether a request that has failed on these could be given another backend."""
+        return any(backend not in tried for backend in self.eligible)
 
     def upcoming(self) -> Backend | None:
         """Who would be picked next, None if nobody may be.

@@ -17,9 +17,11 @@ from pylb.observe.metrics import Metrics
 from pylb.observe.record import Record
 from pylb.policy.admission import Connections
 from pylb.policy.backend import Backend, State
+from pylb.policy.budget import BudgetRules
 from pylb.policy.health import HealthRules
 from pylb.policy.networks import Networks
 from pylb.policy.pool import Change, Pool
+from pylb.policy.retry import SAFE, RetryRules
 from pylb.policy.route import Route, Routes, parse_route
 from pylb.proxy.dataplane import DataPlane, Timeouts
 
@@ -68,6 +70,12 @@ class Worker:
                 tunnel=options.tunnel_timeout,
                 body_rate=options.min_body_rate,
             ),
+            retry=RetryRules(
+                retries=options.retries,
+                on=options.retry_on,
+                methods=SAFE | {method.encode() for method in options.retry_methods},
+                keyed=options.retry_keyed,
+            ),
             limits=Limits(
                 head=options.max_head,
                 target=options.max_target,
@@ -88,6 +96,7 @@ class Worker:
         return Pool(
             service,
             policy=options.policy,
+            budget=BudgetRules(share=options.retry_budget / 100),
             health=HealthRules(
                 suspect=options.suspect_time,
                 failures=options.eject_failures,

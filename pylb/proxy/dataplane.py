@@ -19,6 +19,7 @@ from pylb.observe.record import Record
 from pylb.policy.admission import Connections, Rate
 from pylb.policy.networks import Networks
 from pylb.policy.pool import Change, Pool
+from pylb.policy.retry import RetryRules
 from pylb.policy.route import Routes
 from pylb.proxy.downstream import Downstream, Peer
 from pylb.proxy.proxyprotocol import Preamble
@@ -57,6 +58,7 @@ class DataPlane:
         pools: the pool of each service.
         timeouts: how long to wait for what.
         limits: how large a head may be.
+        retry: which requests are tried again.
         observe: called once per request, at its end.
         trusted: the peers that are believed when they say where a client is.
         proxy_protocol: whether those peers begin each connection with a PROXY protocol preamble.
@@ -73,6 +75,7 @@ class DataPlane:
         *,
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
+        retry: RetryRules | None = None,
         observe: Callable[[Record], None] = lambda _: None,
         trusted: Networks | None = None,
         proxy_protocol: bool = False,
@@ -85,6 +88,7 @@ class DataPlane:
         self.pools = pools
         self.timeouts = timeouts or Timeouts()
         self.limits = limits or Limits()
+        self.retry = retry or RetryRules()
         self.connections: set[Downstream] = set()
         self.draining = False
         self.observe = observe

@@ -27,7 +27,8 @@ from pylb.http1.refusal import bad_response, refused
 from pylb.http1.writer import response_head
 from pylb.observe.record import Record
 from pylb.policy.backend import Backend
-from pylb.policy.retry import IDEMPOTENT, is_stale, may_retry
+from pylb.policy.pool import Pool
+from pylb.policy.retry import IDEMPOTENT, is_stale
 from pylb.proxy.connect import connect
 from pylb.proxy.flow import EVENT, Pump
 from pylb.proxy.tunnel import tunnel
@@ -91,6 +92,8 @@ async def forward(client: Downstream, head: bytes) -> bool:
                     while (response := _head(client, upstream, record, upload)) is None:
                         await EVENT
 
+                    if response.status >= 500 and response.status in plane.retry.statuses:
+                        _ask_another(client, upstream, pool, record, upload, tried=tried)
                     if response.status == 101:
                         uploaded = upload is None or upload.done
                         return await tunnel(client, upstream, record, response, uploaded=uploaded)  # TUNNEL
@@ -104,7 +107,6 @@ async def forward(client: Downstream, head: bytes) -> bool:
                     upstream.free(lease.head)
                     return client.keep
                 except ProxyError as error:
-                    lease.error = error
                     if upstream is not None:
                         upstream.close()
                     if upload is not None:
@@ -112,11 +114,10 @@ async def forward(client: Downstream, head: bytes) -> bool:
                     fresh = is_stale(error, reused=lease.reused, answered=lease.answered)
                     if not fresh:
                         tried += (lease.backend,)
-                    replayable = upload is None or upload.can_replay
-                    if not may_retry(
-                        error, method=request.method, stale=fresh, tries=len(tried), replayable=replayable
-                    ):
-                        raise
+                    if lease.error is not error:
+                        lease.error = error
+                        if not _may_retry(client, pool, record, upload, tries=len(tried), stale=fresh):
+                            raise
             now = monotonic()
     except ProxyError as error:
         record.ended(error)
@@ -129,6 +130,46 @@ async def forward(client: Downstream, head: bytes) -> bool:
             record.sent = download.moved
         record.finished = monotonic()
         plane.observe(record)  # OBSERVE
+
+
+def _may_retry(
+    client: Downstream, pool: Pool, record: Record, upload: Upload | None, *, tries: int, stale: bool = False
+) -> bool:
+    """Whether the rules and the service's budget allow another try after the last one's error."""
+    lease = record.attempts[-1]
+    allowed = client.plane.retry.allow(
+        cast(ProxyError, lease.error),
+        cast(Request, record.request),
+        status=lease.status,
+        stale=stale,
+        tries=tries,
+        replayable=upload is None or upload.can_replay,
+    )
+    return allowed and (stale or pool.afford_retry())
+
+
+def _ask_another(
+    client: Downstream,
+    upstream: Upstream,
+    pool: Pool,
+    record: Record,
+    upload: Pump | None,
+    *,
+    tried: tuple[Backend, ...],
+) -> None:
+    """Give up an answer for that of another backend, if there is one and a retry is allowed.
+
+    Raises:
+        ProxyError: it is; the lease has the same error, as a sign that leave has been given.
+    """
+    lease = record.attempts[-1]
+    if not pool.has_other_than((*tried, lease.backend)):
+        return
+    name = upstream.backend.name
+    lease.error = ProxyError(Phase.HEADERS, Fault.UPSTREAM, f"{name} answered {lease.status}")
+    if _may_retry(client, pool, record, upload, tries=len(tried) + 1):
+        raise lease.error
+    lease.error = None
 
 
 def _upload(request: Request, client: Downstream) -> Upload:

@@ -20,6 +20,7 @@ from pylb.config.kinds import (
     choice,
     integer,
     or_off,
+    some_of,
     text,
 )
 
@@ -40,6 +41,8 @@ ACCEPTED = [
     (integer(1, 10), "1", 1),
     (integer(1, 10), "10", 10),
     (choice("a", "b"), "b", "b"),
+    (some_of("a", "b"), "b,a", frozenset("ab")),
+    (some_of("a", "b"), "none", frozenset()),
     (text("NAME", "a name"), "web", "web"),
     (PATH, "/not/there/yet", "/not/there/yet"),
     (FILE, __file__, __file__),
@@ -86,6 +89,8 @@ REFUSED = [
     (integer(1, 10), "٣"),
     (integer(1, 10), "9" * 10_000),
     (choice("a", "b"), "A"),
+    (some_of("a", "b"), "a,"),
+    (some_of("a", "b"), "none,a"),
     (text("NAME", "a name"), ""),
     (FILE, "/not/there"),
     (FLAG, "maybe"),

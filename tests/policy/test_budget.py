@@ -1,0 +1,39 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pylb.policy.budget import BudgetRules, RetryBudget
+
+
+def affordable(budget, requests, in_flight, now, most=10_000):
+    """How many retries can be had at this moment."""
+    for number in range(most):
+        if not budget.spend(requests, in_flight, now):
+            return number
+    return most
+
+
+def test_a_few_are_free():
+    budget = RetryBudget()
+    assert affordable(budget, 1, 1, 100.0) == 10
+    assert affordable(budget, 1, 1, 101.0) == 3
+    assert affordable(budget, 1, 1, 101.9) == 2
+    assert affordable(budget, 1, 1, 200.0) == 10
+
+
+def test_what_was_in_flight_on_a_backend_that_died_can_all_go_elsewhere():
+    budget = RetryBudget()
+    assert affordable(budget, 1000, 64, 100.0) == 64
+
+
+def test_without_a_share_and_free_ones_there_is_none():
+    budget = RetryBudget(BudgetRules(share=0, least=0, purse=0))
+    assert not budget.spend(1000, 0, 100.0)
+
+
+@given(st.integers(1, 500), st.integers(100, 3000))
+def test_when_everything_fails_the_load_grows_by_a_fifth(in_flight, rate):
+    """Every request of ten seconds asks for two retries; what is granted beyond the purse is 20 %."""
+    budget, granted = RetryBudget(), 0
+    for number in range(10 * rate):
+        granted += sum(budget.spend(number, in_flight, 100 + number / rate) for _ in range(2))
+    assert granted <= 0.2 * 10 * rate + max(10, in_flight) + 1

@@ -1,0 +1,103 @@
+import pytest
+
+from pylb.errors import Fault, Phase, ProxyError
+from pylb.http1.parser import Request
+from pylb.policy.retry import CONDITIONS, RetryRules, condition, is_stale
+
+REFUSED = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
+BROKEN = ProxyError(Phase.HEADERS, Fault.UPSTREAM, "closed without an answer")
+LATE = ProxyError(Phase.HEADERS, Fault.UPSTREAM_TIMEOUT, "gave no answer in time")
+CUT = ProxyError(Phase.DATA, Fault.UPSTREAM, "closed inside the body")
+LEFT = ProxyError(Phase.HEADERS, Fault.CLIENT, "the client left")
+EVERYTHING = RetryRules(on=frozenset(CONDITIONS), methods=frozenset([b"GET", b"PUT"]), keyed=True)
+
+
+def allow(error, method=b"GET", *, rules=None, lines=b"\n", status=0, stale=False, tries=1, replayable=True):
+    rules = rules or RetryRules()
+    request = Request(method, b"/", 1, lines)
+    return rules.allow(error, request, status=status, stale=stale, tries=tries, replayable=replayable)
+
+
+@pytest.mark.parametrize("method", [b"GET", b"POST", b"PATCH", b"LOCK"])
+def test_what_was_never_sent_may_go_elsewhere_whatever_the_method(method):
+    assert allow(REFUSED, method)
+    assert not allow(REFUSED, method, replayable=False)
+
+
+@pytest.mark.parametrize("error", [BROKEN, LATE])
+@pytest.mark.parametrize(
+    ("method", "again"),
+    [
+        (b"GET", True),
+        (b"HEAD", True),
+        (b"OPTIONS", True),
+        (b"PUT", False),
+        (b"DELETE", False),
+        (b"POST", False),
+        (b"PATCH", False),
+        (b"TRACE", False),
+        (b"get", False),
+    ],
+)
+def test_what_was_sent_may_be_sent_again_if_it_changes_nothing(error, method, again):
+    assert allow(error, method) is again
+
+
+def test_more_methods_can_be_allowed():
+    assert allow(BROKEN, b"PUT", rules=EVERYTHING)
+    assert not allow(BROKEN, b"POST", rules=EVERYTHING)
+
+
+@pytest.mark.parametrize(
+    ("lines", "again"),
+    [
+        (b"\nIdempotency-Key: 7\r\n", True),
+        (b"\nAccept: */*\r\nidempotency-key: 7\r\n", True),
+        (b"\nX-Idempotency-Key: 7\r\n", False),
+        (b"\nAccept: idempotency-key:\r\n", False),
+    ],
+)
+def test_a_key_makes_any_method_safe_if_so_configured(lines, again):
+    assert allow(BROKEN, b"POST", lines=lines, rules=EVERYTHING) is again
+    assert not allow(BROKEN, b"POST", lines=lines)
+
+
+def test_what_the_client_saw_or_did_is_never_tried_again():
+    for error in (CUT, LEFT, ProxyError(Phase.CONNECT, Fault.CLIENT, "left")):
+        assert not allow(error, rules=EVERYTHING)
+
+
+def test_tries_are_counted():
+    assert [allow(REFUSED, tries=tries) for tries in (1, 2, 3)] == [True, True, False]
+    assert not allow(REFUSED, tries=1, rules=RetryRules(retries=0))
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "met"),
+    [
+        (REFUSED, 0, "connect"),
+        (BROKEN, 0, "reset"),
+        (LATE, 0, "timeout"),
+        (BROKEN, 503, "503"),
+        (CUT, 200, ""),
+    ],
+)
+def test_each_condition_can_be_left_out(error, status, met):
+    assert condition(error, status) == met
+    if met:
+        assert allow(error, status=status, rules=EVERYTHING)
+        others = RetryRules(on=frozenset(CONDITIONS) - {met})
+        assert not allow(error, status=status, rules=others)
+
+
+def test_statuses_are_passed_on_unless_named():
+    assert RetryRules().statuses == frozenset()
+    assert EVERYTHING.statuses == {502, 503, 504}
+
+
+@pytest.mark.parametrize(("method", "again"), [(b"GET", True), (b"PUT", True), (b"POST", False)])
+def test_a_stale_connection_is_replaced_for_idempotent_methods_however_often(method, again):
+    assert is_stale(BROKEN, reused=True, answered=False)
+    assert not is_stale(BROKEN, reused=False, answered=False)
+    assert not is_stale(BROKEN, reused=True, answered=True)
+    assert allow(BROKEN, method, stale=True, tries=9) is again

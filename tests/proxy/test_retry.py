@@ -1,0 +1,121 @@
+"""Requests that fail on one backend and are answered by another; and those that must not be tried again."""
+
+import asyncio
+
+import pytest
+
+from pylb.policy.health import HealthRules
+from pylb.policy.retry import CONDITIONS, RetryRules
+from tests.stage import HOST, Stage, answers, read_request
+from tests.until import until
+
+NEVER_OUT = HealthRules(suspect=0, failures=0)
+ALL = RetryRules(on=frozenset(CONDITIONS))
+
+
+async def breaks(reader, writer):
+    await read_request(reader)
+    writer.transport.abort()
+
+
+async def says_nothing(reader, writer):
+    await reader.read(-1)
+
+
+async def breaks_inside_the_body(reader, writer):
+    await read_request(reader)
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe")
+    await writer.drain()
+
+
+BUSY = answers(b"busy", status=b"503 Busy")
+
+
+@pytest.mark.parametrize(("failing", "rules"), [(breaks, None), (says_nothing, None), (BUSY, ALL)])
+async def test_a_get_is_answered_by_another_backend(failing, rules):
+    async with Stage(response=0.05, health=NEVER_OUT, retry=rules) as stage:
+        bad = await stage.origin(failing)
+        await stage.origin(answers(b"hello"))
+        assert [(await stage.get())[2] for _ in range(4)] == [b"hello"] * 4
+        assert bad.connections
+        tries = [[lease.backend.endpoint.id for lease in record.attempts] for record in stage.records]
+        assert ["web-1", "web-2"] in tries
+        assert all(ids[-1] == "web-2" for ids in tries)
+
+
+async def request(stage, method, extra=b""):
+    client = await stage.client()
+    client.send(method + b" / HTTP/1.1\r\n" + HOST + extra + b"Content-Length: 5\r\n\r\nhello")
+    return (await client.answer())[0]
+
+
+@pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE", b"PATCH"])
+async def test_what_may_have_been_done_is_not_done_again(method):
+    async with Stage(health=NEVER_OUT) as stage:
+        for _ in range(2):
+            await stage.origin(breaks)
+        assert await request(stage, method) == 502
+        assert sum(origin.connections for origin in stage.origins) == 1
+
+
+async def test_a_body_is_sent_again_whole_where_that_is_allowed():
+    bodies = []
+
+    async def keeps(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        bodies.append(await reader.readexactly(5))
+        writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+
+    async with Stage(health=NEVER_OUT, retry=RetryRules(methods=frozenset([b"PUT"]), keyed=True)) as stage:
+        await stage.origin(breaks)
+        await stage.origin(keeps)
+        assert [await request(stage, b"PUT") for _ in range(2)] == [201] * 2
+        assert [await request(stage, b"POST", b"Idempotency-Key: 1\r\n") for _ in range(2)] == [201] * 2
+        assert bodies == [b"hello"] * 4
+
+
+async def test_an_answer_that_has_begun_is_never_replaced():
+    async with Stage(health=NEVER_OUT, retry=ALL) as stage:
+        await stage.origin(breaks_inside_the_body)
+        stage.register(stage.origins[0].endpoint)
+        client = (await stage.client()).send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+        await client.head()
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await client.reader.readexactly(5)
+        await until(lambda: stage.records)
+        assert stage.origins[0].connections == 1
+
+
+async def test_the_last_answer_is_passed_on_whatever_its_status():
+    async with Stage(health=NEVER_OUT, retry=ALL) as stage:
+        for _ in range(2):
+            await stage.origin(BUSY)
+        status, _, body = await stage.get()
+        assert (status, body) == (503, b"busy")
+        assert len(stage.records[0].attempts) == 2
+
+
+async def test_a_status_is_passed_on_by_default():
+    async with Stage(health=NEVER_OUT) as stage:
+        await stage.origin(BUSY)
+        await stage.origin(answers())
+        assert sorted([(await stage.get())[0] for _ in range(2)]) == [200, 503]
+        assert {len(record.attempts) for record in stage.records} == {1}
+
+
+async def test_if_everything_fails_the_backends_get_a_fifth_more():
+    async with Stage(health=NEVER_OUT) as stage:
+        for _ in range(3):
+            await stage.origin(breaks)
+        client_count, each = 4, 100
+
+        async def ask():
+            for _ in range(each):
+                assert (await stage.get())[0] == 502
+
+        async with asyncio.TaskGroup() as clients:
+            for _ in range(client_count):
+                clients.create_task(ask())
+        asked = client_count * each
+        assert asked < sum(origin.connections for origin in stage.origins) <= asked * 1.2 + 11
+        assert stage.pool.events["retry_denied"]
