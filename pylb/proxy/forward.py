@@ -133,7 +133,7 @@ async def forward(client: Downstream, head: bytes) -> bool:
 
 
 def _may_retry(
-    client: Downstream, pool: Pool, record: Record, upload: Upload | None, *, tries: int, stale: bool = False
+    client: Downstream, pool: Pool, record: Record, upload: Pump | None, *, tries: int, stale: bool = False
 ) -> bool:
     """Whether the rules and the service's budget allow another try after the last one's error."""
     lease = record.attempts[-1]
