@@ -54,7 +54,7 @@ def _sentence(option: Option) -> str:
 _INTRODUCTION = """\
 # Options
 
-<!-- Written by `make docs` from pylb/config/options.py; do not edit it here. -->
+<!-- Written by `make docs` from the declarations in pylb/config; do not edit it here. -->
 
 There is no configuration file. Each option is a flag, or a variable in the environment: `--policy random` is
 `PYLB_POLICY=random`. A flag goes before a variable, `PYLB_*` before the variables of other programs, those

@@ -13,9 +13,9 @@ from typing import ClassVar
 import uvloop
 from rich.console import Console
 
+from pylb.config.backends import Balancing
 from pylb.config.kinds import Address, Kind, integer, text
 from pylb.config.option import Group, option
-from pylb.config.options import Balancing
 from pylb.demo.display import Display, Sign
 from pylb.demo.lines import Lines, write
 from pylb.demo.screen import Screen

@@ -9,7 +9,7 @@ from time import time
 from pylb.clients.consul import ConsulSettings
 from pylb.clients.docker import EngineSettings
 from pylb.config import Options
-from pylb.config.options import Consul, Docker
+from pylb.config.sources import Consul, Docker
 from pylb.discovery.consul import ConsulProvider
 from pylb.discovery.docker import DockerProvider
 from pylb.discovery.guard import Guard

@@ -29,7 +29,8 @@ from pylb.config.kinds import (
     text,
 )
 from pylb.config.option import Group, option
-from pylb.config.options import Consul, Docker, Logging
+from pylb.config.options import Logging
+from pylb.config.sources import Consul, Docker
 from pylb.containers.conventions import split_tags
 from pylb.errors import StartError
 from pylb.process.control import consul_settings, engine_settings

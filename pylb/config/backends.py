@@ -1,0 +1,116 @@
+"""The side of the backends: which one takes a request, what if it fails, how long to wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pylb.config.kinds import DURATION, DURATION_OR_ZERO, FLAG, choice, integer, some_of
+from pylb.config.option import Group, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balancing(Group):
+    """Which backend takes a request."""
+
+    title: ClassVar = "Balancing"
+
+    policy: str = option(
+        choice("least-connections", "round-robin", "random-two", "random"),
+        "least-connections",
+        "How a backend is chosen; all policies honour weights.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retries(Group):
+    """What becomes of a request that failed before its client saw anything of an answer."""
+
+    title: ClassVar = "Retries"
+
+    retries: int = option(
+        integer(0, 100), "2", "How many more backends a request is offered to that failed on the first one."
+    )
+    retry_on: frozenset[str] = option(
+        some_of("connect", "reset", "timeout", "502", "503", "504"),
+        "connect,reset,timeout",
+        "After which failures: no connection (any method), a broken one, no answer in time, these statuses.",
+    )
+    retry_methods: frozenset[str] = option(
+        some_of("PUT", "DELETE"),
+        "none",
+        "Which methods may be sent a second time besides GET, HEAD and OPTIONS.",
+    )
+    retry_keyed: bool = option(
+        FLAG, "off", "Send requests with an Idempotency-Key a second time, whatever their method."
+    )
+    retry_budget: int = option(
+        integer(0, 1000),
+        "20",
+        "Retries per 100 requests of a service, in the long run; 3 a second are always allowed.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health(Group):
+    """When a backend that fails is left alone."""
+
+    title: ClassVar = "Health"
+
+    suspect_time: float = option(
+        DURATION_OR_ZERO,
+        "1s",
+        "How long a backend is left alone that refused or broke a connection; doubles each time, up to 30s; "
+        "0 never leaves it alone for that.",
+    )
+    eject_failures: int = option(
+        integer(0, 1000),
+        "5",
+        "Failures in a row (no connection, a broken one, no answer in time, a status of 500 or above) after "
+        "which a backend is ejected; 0 ejects none.",
+    )
+    eject_time: float = option(
+        DURATION, "10s", "How long it is ejected, times the number of its ejections, up to 5m."
+    )
+    eject_most: int = option(
+        integer(0, 100), "50", "Percentage of a service's backends that may be ejected at a time."
+    )
+    panic_threshold: int = option(
+        integer(0, 100),
+        "50",
+        "If a smaller percentage of a service's backends is fit, failures are overlooked and only those that "
+        "accept no connection are left out.",
+    )
+    panic: str = option(
+        choice("serve", "fail"), "serve", "What to do then: serve all the same, or fail with 503 at once."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeouts(Group):
+    """How long to wait for what."""
+
+    title: ClassVar = "Time-outs"
+
+    connect_timeout: float = option(DURATION, "2s", "How long a backend may take to accept a connection.")
+    response_timeout: float = option(
+        DURATION, "60s", "How long a backend may take for the head of its answer."
+    )
+    body_timeout: float = option(DURATION, "60s", "How long a body may stand still, either way.")
+    head_timeout: float = option(
+        DURATION, "10s", "How long a client may take for the whole head of a request."
+    )
+    keepalive_timeout: float = option(
+        DURATION, "75s", "How long a client's connection may wait for its next request."
+    )
+    upstream_keepalive: float = option(
+        DURATION_OR_ZERO,
+        "4s",
+        "How long to keep an idle connection to a backend; the backend should keep it longer; 0 keeps none.",
+    )
+    tunnel_timeout: float = option(
+        DURATION, "1h", "How long a WebSocket or another upgraded connection may be silent, both ways."
+    )
+    drain_timeout: float = option(
+        DURATION_OR_ZERO, "30s", "How long requests in flight may take to finish once pylb is told to stop."
+    )
