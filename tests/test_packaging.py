@@ -113,11 +113,22 @@ def test_composes_web_service_can_be_scaled():
     assert not {"container_name", "ports", "hostname"} & set(SERVICES["web"])
 
 
-def test_composes_registrator_keeps_its_name_and_reaches_engine_and_consul():
-    registrator = SERVICES["registrator"]
-    assert registrator["hostname"]
-    assert registrator["volumes"] == ["/var/run/docker.sock:/var/run/docker.sock:ro"]
-    assert "consul:8500" in compose_command("registrator")
+def test_composes_registrator_reaches_engine_and_consul():
+    name, *arguments = compose_command("registrator")
+    started = parse(cli.resolve_name(cli.COMMANDS[name].options), arguments, ENVIRONMENT)
+    assert started.consul.host in SERVICES
+    assert started.internal, "nothing but the load balancer is published"
+    socket = started.docker_host.path
+    assert SERVICES["registrator"]["volumes"] == [f"{socket}:{socket}:ro"]
+
+
+def test_the_images_health_check_fits_every_service_that_keeps_it():
+    for name, service in SERVICES.items():
+        if service.get("image") == "pylb" and "healthcheck" not in service:
+            command = compose_command(name)
+            options_of = cli.COMMANDS.get(command[0], cli.COMMANDS[cli.DEFAULT]).options
+            started = parse(cli.resolve_name(options_of), command[command[0] in cli.COMMANDS :], ENVIRONMENT)
+            assert started.admin.port == 8081
 
 
 def test_every_variable_that_compose_sets_is_an_option():
