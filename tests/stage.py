@@ -1,7 +1,7 @@
 """A stage for stories of the data plane: scripted origins, a data plane between, clients with raw sockets.
 
-Everything is real but small: sockets on 127.0.0.1 and port 0, one loop. An origin is a coroutine function that
-gets a reader and a writer per connection; what a client writes and reads is bytes.
+Everything is real but small: sockets on 127.0.0.1 and port 0, one loop. An origin is a coroutine function
+that gets a reader and a writer per connection; what a client writes and reads is bytes.
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ class Origin:
         self.endpoint = Endpoint("web", "127.0.0.1", 0)
         self.server: asyncio.Server | None = None
 
-    async def start(self, name: str) -> None:
-        self.server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+    async def start(self, name: str, host: str = "127.0.0.1") -> None:
+        self.server = await asyncio.start_server(self._connected, host, 0)
         port = self.server.sockets[0].getsockname()[1]
-        self.endpoint = Endpoint("web", "127.0.0.1", port, id=name)
+        self.endpoint = Endpoint("web", host, port, id=name)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -133,10 +133,10 @@ class Stage:
         for origin in self.origins:
             origin.close()
 
-    async def origin(self, handler: Handler) -> Origin:
+    async def origin(self, handler: Handler, host: str = "127.0.0.1") -> Origin:
         """Start a backend and put it into the pool."""
         origin = Origin(handler)
-        await origin.start(f"web-{len(self.origins) + 1}")
+        await origin.start(f"web-{len(self.origins) + 1}", host)
         self.origins.append(origin)
         self.register(*(o.endpoint for o in self.origins))
         return origin

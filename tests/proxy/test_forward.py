@@ -73,7 +73,8 @@ async def test_a_chunked_answer_stays_chunked_and_its_extensions_are_dropped():
     async with Stage() as stage:
         await stage.origin(
             script(
-                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n",
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                b"5;x=y\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n",
                 b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
             )
         )
@@ -196,7 +197,8 @@ async def test_early_hints_pass_and_an_early_answer_ends_the_connection():
     async def handle(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
         writer.write(
-            b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"
+            b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
+            b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"
         )
         await reader.read(-1)
 

@@ -1,0 +1,47 @@
+"""A lease counts a request in flight, and settles when it ends, however it ends."""
+
+import pytest
+
+from pylb.errors import Fault, Phase, ProxyError
+from pylb.model import Endpoint, Snapshot
+from pylb.policy.backend import State
+from pylb.policy.pool import Pool
+
+
+@pytest.fixture
+def pool():
+    pool = Pool("web")
+    pool.apply(Snapshot("web", (Endpoint("web", "10.0.0.1", 80, id="web-1"),)))
+    return pool
+
+
+def test_a_request_is_in_flight_from_with_to_its_end(pool):
+    with pool.lease(now=7.0) as lease:
+        assert lease.backend.inflight == 1
+        assert lease.started == 7.0
+    assert lease.backend.inflight == 0
+
+
+@pytest.mark.parametrize("error", [ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused"), KeyboardInterrupt()])
+def test_it_ends_whatever_goes_wrong(pool, error):
+    with pytest.raises(type(error)), pool.lease() as lease:
+        raise error
+    assert lease.backend.inflight == 0
+
+
+def test_the_last_lease_on_a_backend_that_left_lets_it_go(pool):
+    with pool.lease() as first:
+        with pool.lease() as second:
+            assert first.backend is second.backend
+            pool.apply(Snapshot("web", ()))
+        assert first.backend.state is State.DRAINING
+        assert list(pool.draining.values()) == [first.backend]
+    assert first.backend.state is State.GONE
+    assert not pool.draining
+
+
+def test_a_new_lease_has_reached_nothing(pool):
+    lease = pool.lease()
+    assert (lease.connected, lease.head, lease.status, lease.error) == (0.0, 0.0, 0, None)
+    assert not lease.reused
+    assert not lease.answered

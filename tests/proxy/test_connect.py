@@ -1,0 +1,74 @@
+"""Opening connections: to addresses and names, to what refuses and what never answers."""
+
+import asyncio
+import socket
+
+from pylb.model import Endpoint
+from pylb.proxy.connect import literal
+from tests.stage import HOST, Stage, answers
+from tests.until import until
+
+
+def test_an_address_is_known_without_asking_anybody():
+    assert literal("10.0.0.1", 80) == ((socket.AF_INET, ("10.0.0.1", 80)),)
+    ((family, place),) = literal("::1", 80)
+    assert family == socket.AF_INET6
+    assert place[:2] == ("::1", 80)
+    assert literal("web.example", 80) == ()
+
+
+async def test_a_backend_may_be_a_name():
+    async with Stage() as stage:
+        origin = await stage.origin(answers(b"hello"))
+        stage.register(Endpoint("web", "localhost", origin.endpoint.port, id="by-name"))
+        assert (await stage.get())[2] == b"hello"
+
+
+async def test_a_name_that_nobody_knows_is_a_503():
+    async with Stage() as stage:
+        stage.register(Endpoint("web", "no-such-host.invalid", 80, id="nowhere"))
+        assert (await stage.get())[0] == 503
+        assert stage.records[0].termination == "SC"
+
+
+async def test_a_backend_may_have_an_ipv6_address():
+    async with Stage() as stage:
+        origin = await stage.origin(answers(b"hello"), host="::1")
+        stage.register(Endpoint("web", "::1", origin.endpoint.port, id="six"))
+        assert (await stage.get())[2] == b"hello"
+
+
+async def test_a_client_that_leaves_while_a_connection_is_opened_is_noticed():
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        waiting = [socket.socket() for _ in range(3)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        async with Stage() as stage:
+            stage.register(Endpoint("web", "127.0.0.1", full.getsockname()[1], id="full"))
+            client = await stage.client()
+            client.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+            await until(lambda: repr(stage.pool).endswith("| 1 active, 0 idle>"))
+            client.close()
+            await until(lambda: stage.records)
+            assert (stage.records[0].termination, stage.records[0].status) == ("CC", 499)
+        for one in waiting:
+            one.close()
+
+
+async def test_many_clients_at_once_get_connections_of_their_own():
+    async def handle(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        await together.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        await reader.read(-1)
+
+    together = asyncio.Event()
+    async with Stage() as stage:
+        origin = await stage.origin(handle)
+        gets = [asyncio.ensure_future(stage.get()) for _ in range(40)]  # noqa: TID251
+        await until(lambda: origin.open == 40)
+        together.set()
+        assert {(await get)[2] for get in gets} == {b"ok"}

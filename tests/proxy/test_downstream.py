@@ -1,0 +1,98 @@
+"""A client's connection between its requests: what it may begin with, and how it ends."""
+
+import asyncio
+
+import pytest
+
+from tests.stage import HOST, Stage, answers
+from tests.until import until
+
+GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
+
+
+async def test_a_head_may_come_byte_by_byte():
+    async with Stage() as stage:
+        await stage.origin(answers(b"hello"))
+        client = await stage.client()
+        for byte in GET:
+            client.send(bytes([byte]))
+            await client.writer.drain()
+            await asyncio.sleep(0)
+        assert (await client.answer())[2] == b"hello"
+
+
+async def test_an_empty_line_before_a_request_is_overlooked_but_not_two():
+    async with Stage() as stage:
+        await stage.origin(answers(b"hello"))
+        client = (await stage.client()).send(b"\r\n" + GET)
+        assert (await client.answer())[2] == b"hello"
+        client.send(b"\r").send(b"\n" + GET)
+        assert (await client.answer())[2] == b"hello"
+        client.send(b"\r\n\r\n" + GET)
+        assert (await client.answer())[0] == 400
+
+
+async def test_a_client_that_does_not_read_its_answers_gets_no_more_of_them():
+    """Requests sent ahead wait in the kernel while the write buffer is full; memory stays bounded."""
+    async with Stage() as stage:
+        await stage.origin(answers(b"x" * 100_000))
+        client = await stage.client()
+        client.writer.transport.pause_reading()
+        client.send(GET * 500)
+        await until(lambda: any(connection.choked for connection in stage.plane.connections))
+        (connection,) = stage.plane.connections
+        assert connection.transport.get_write_buffer_size() < 1 << 20
+        assert len(connection.inbox) < 1 << 18
+        client.writer.transport.resume_reading()
+        for _ in range(500):
+            assert len((await client.answer())[2]) == 100_000
+
+
+@pytest.mark.parametrize("sent", [b"", GET, b"GET / HT"])
+async def test_a_client_may_leave_at_any_moment(sent):
+    async with Stage() as stage:
+        await stage.origin(answers(b"hello"))
+        client = (await stage.client()).send(sent)
+        await until(lambda: stage.plane.connections)
+        client.close()
+        await until(lambda: not stage.plane.connections)
+
+
+async def test_a_refused_client_gets_to_read_why_though_it_sends_on():
+    async with Stage() as stage:
+        client = await stage.client()
+        client.send(b"BAD\r\n\r\n" + b"x" * 5_000_000)
+        assert (await client.answer())[0] == 400
+
+
+async def test_draining_answers_what_runs_and_closes():
+    release = asyncio.Event()
+
+    async def handle(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        await release.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        await reader.read(-1)
+
+    async with Stage() as stage:
+        origin = await stage.origin(handle)
+        client = (await stage.client()).send(GET)
+        await until(lambda: origin.open)
+        draining = asyncio.ensure_future(stage.plane.drain(10))  # noqa: TID251
+        await until(lambda: stage.plane.draining)
+        release.set()
+        _, head, body = await client.answer()
+        assert body == b"hello"
+        assert b"\r\nConnection: close\r\n" in head
+        assert await draining == 0
+
+
+async def test_what_does_not_end_in_time_is_cut_off_and_counted():
+    async def handle(reader, writer):
+        await reader.read(-1)
+
+    async with Stage() as stage:
+        origin = await stage.origin(handle)
+        (await stage.client()).send(GET)
+        await until(lambda: origin.open)
+        assert await stage.plane.drain(0.1) == 1

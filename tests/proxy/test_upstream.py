@@ -1,0 +1,109 @@
+"""Connections to backends: which are kept, which are used again, which are noticed to have died."""
+
+import asyncio
+
+from pylb.model import Endpoint
+from pylb.policy.backend import State
+from pylb.proxy.upstream import close_idle, reuse
+from tests.stage import HOST, Stage, answers, read_request
+from tests.until import until
+
+GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
+
+
+async def test_the_connection_that_was_used_last_is_used_first():
+    release = asyncio.Event()
+
+    async def handle(reader, writer):
+        while await read_request(reader):
+            await release.wait()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    async with Stage() as stage:
+        origin = await stage.origin(handle)
+        clients = [(await stage.client()).send(GET) for _ in range(3)]
+        await until(lambda: origin.open == 3)
+        release.set()
+        for client in clients:
+            await client.answer()
+        (backend,) = stage.pool.backends.values()
+        newest = backend.idle[-1]
+        assert reuse(backend, object(), careful=False) is newest
+        assert len(backend.idle) == 2
+        close_idle(backend)
+        await until(lambda: origin.open == 1)
+        newest.client = None
+        newest.close()
+
+
+async def test_an_idle_connection_that_the_backend_closes_is_forgotten():
+    async def handle(reader, writer):
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    async with Stage() as stage:
+        await stage.origin(handle)
+        await stage.get()
+        (backend,) = stage.pool.backends.values()
+        await until(lambda: not backend.idle)
+
+
+async def test_an_idle_connection_that_starts_to_talk_is_closed():
+    async def handle(reader, writer):
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await talk.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
+        await reader.read(-1)
+
+    talk = asyncio.Event()
+    async with Stage() as stage:
+        origin = await stage.origin(handle)
+        await stage.get()
+        talk.set()
+        await until(lambda: origin.open == 0)
+        assert repr(stage.pool).endswith("| 0 active, 0 idle>")
+
+
+async def test_what_runs_on_a_backend_that_leaves_finishes_and_its_connection_is_not_kept():
+    release = asyncio.Event()
+
+    async def handle(reader, writer):
+        while await read_request(reader):
+            await release.wait()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+
+    async with Stage() as stage:
+        leaving = await stage.origin(handle)
+        client = (await stage.client()).send(GET)
+        await until(lambda: leaving.open == 1)
+        staying = await stage.origin(answers(b"other"))
+        stage.register(staying.endpoint)
+        (backend,) = stage.pool.draining.values()
+        assert backend.state is State.DRAINING
+        assert [(await stage.get())[2] for _ in range(3)] == [b"other"] * 3
+        release.set()
+        assert (await client.answer())[2] == b"hello"
+        await until(lambda: leaving.open == 0)
+        assert backend.state is State.GONE
+
+
+async def test_a_changed_address_is_another_backend_and_the_old_connections_are_closed():
+    async with Stage() as stage:
+        old = await stage.origin(answers(b"old"))
+        new = await stage.origin(answers(b"new"))
+        stage.register(Endpoint("web", "127.0.0.1", old.endpoint.port, id="web-1"))
+        assert (await stage.get())[2] == b"old"
+        stage.register(Endpoint("web", "127.0.0.1", new.endpoint.port, id="web-1"))
+        assert (await stage.get())[2] == b"new"
+        await until(lambda: old.open == 0)
+
+
+async def test_a_changed_weight_keeps_backend_and_connection():
+    async with Stage() as stage:
+        origin = await stage.origin(answers(b"hello"))
+        await stage.get()
+        port = origin.endpoint.port
+        stage.register(Endpoint("web", "127.0.0.1", port, id="web-1", weight=5))
+        await stage.get()
+        assert origin.connections == 1
