@@ -4,6 +4,7 @@ import urllib.request
 
 import pytest
 
+from tests import components
 from tests.components import Source, classic_sources, deb822_sources, machine_sources
 
 DEB822 = """\
@@ -80,3 +81,41 @@ def test_a_restarted_agent_answers_at_the_same_address_and_knows_nothing(own_con
     assert b"web" in services(own_consul)
     own_consul.restart()
     assert services(own_consul).strip() == b"{}"
+
+
+@pytest.fixture
+def bin_directory(tmp_path, monkeypatch):
+    """A PATH of one empty directory, and a way to put programs there."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    def add(name, script="exit 0"):
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        return program
+
+    return add
+
+
+def test_an_engine_that_is_there_is_taken(bin_directory):
+    for name in components.DOCKER_PACKAGES:
+        bin_directory(name)
+    bin_directory("apt-get", "exit 1")
+    assert components.docker_programs() == bin_directory("dockerd")
+
+
+def test_what_is_missing_of_an_engine_is_installed(bin_directory):
+    for name in components.DOCKER_PACKAGES:
+        bin_directory(name)
+    missing = bin_directory("busybox")
+    missing.unlink()
+    asked = missing.with_name("asked")
+    bin_directory("apt-get", f'echo "$@" >> {asked}')
+    components.docker_programs()
+    assert asked.read_text().splitlines()[-1].endswith("--no-install-recommends busybox-static")
+
+
+def test_an_engine_that_cannot_be_installed_is_an_error(bin_directory):
+    bin_directory("apt-get", "echo no such package >&2; exit 100")
+    with pytest.raises(components.ComponentError, match="apt-get update -q: no such package"):
+        components.docker_programs()
