@@ -29,7 +29,7 @@ def open_sockets(addresses: tuple[Address, ...], *, option: str = "--listen") ->
 
 def _open(address: Address) -> list[socket.socket]:
     if address.path:
-        Path(address.path).unlink(missing_ok=True)
+        _remove_stale(Path(address.path))
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listening.bind(address.path)
         return [listening]
@@ -44,6 +44,16 @@ def _open(address: Address) -> list[socket.socket]:
         listening.bind(where)
         sockets.append(listening)
     return sockets
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove a socket whose process is gone; anything else stays, and binding to it fails as it should."""
+    if path.is_socket():
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            try:
+                probe.connect(os.fspath(path))
+            except ConnectionRefusedError:
+                path.unlink()
 
 
 def where(listening: socket.socket) -> str:
