@@ -149,20 +149,50 @@ def docker_programs() -> Path:
     """
     missing = sorted({package for name, package in DOCKER_PACKAGES.items() if not shutil.which(name)})
     if missing:
-        # A service that starts now would be a second engine that nobody asked for.
-        environment = {**os.environ, "RUNLEVEL": "1", "DEBIAN_FRONTEND": "noninteractive"}
-        install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing]
-        for command in (["apt-get", "update", "-q"], install):
-            done = subprocess.run(command, env=environment, capture_output=True, text=True)
-            if done.returncode:
-                raise ComponentError(f"{' '.join(command)}: {done.stderr.strip()}")
+        install(missing)
     found = shutil.which("dockerd")
     if found is None:
         raise ComponentError("cannot find dockerd after installing docker.io")
     return Path(found)
 
 
-COMPONENTS: dict[str, Callable[[], Path]] = {"consul": consul_binary, "docker": docker_programs}
+def chromium_binary() -> Path:
+    """Where a Chromium is; if it is missing it is installed, which takes root.
+
+    Raises:
+        ComponentError: it is neither here nor can it be installed.
+    """
+    if not shutil.which("chromium"):
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with (CACHE / "chromium.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            install(["chromium"])
+    found = shutil.which("chromium")
+    if found is None:
+        raise ComponentError("cannot find chromium after installing it")
+    return Path(found)
+
+
+def install(packages: list[str]) -> None:
+    """Install packages from the machine's own archives.
+
+    Raises:
+        ComponentError: apt says no.
+    """
+    # A service that starts now would be one that nobody asked for.
+    environment = {**os.environ, "RUNLEVEL": "1", "DEBIAN_FRONTEND": "noninteractive"}
+    as_root = [] if os.geteuid() == 0 else ["sudo"]
+    for step in (["update", "-q"], ["install", "-y", "-q", "--no-install-recommends", *packages]):
+        done = subprocess.run([*as_root, "apt-get", *step], env=environment, capture_output=True, text=True)
+        if done.returncode:
+            raise ComponentError(f"apt-get {' '.join(step)}: {done.stderr.strip()}")
+
+
+COMPONENTS: dict[str, Callable[[], Path]] = {
+    "consul": consul_binary,
+    "docker": docker_programs,
+    "chromium": chromium_binary,
+}
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from pylb.admin import state
 from pylb.admin.access import HEADERS
-from pylb.admin.openapi import DOCUMENT, LEVELS, MAX_SECONDS, MAX_TEXT, MAX_WEIGHT
+from pylb.admin.openapi import DOCUMENT, LEVELS, MAX_NUMBER, MAX_SECONDS, MAX_TEXT, MAX_WEIGHT
 from pylb.admin.views import View
 from pylb.policy.overrides import Action, Override
 
@@ -210,7 +210,7 @@ def _read_decision(body: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(value, str) or len(value) > MAX_TEXT or (not value and name != "reason"):
             _refuse(web.HTTPBadRequest, f"{name}: expected a text of at most {MAX_TEXT} characters")
     weight, seconds = body.get("weight", 0), body.get("seconds")
-    if type(weight) is not int or not 0 <= weight <= MAX_WEIGHT:
+    if type(weight) not in (int, float) or not 0 <= weight <= MAX_WEIGHT or weight != int(weight):
         _refuse(web.HTTPBadRequest, f"weight: expected a whole number from 0 to {MAX_WEIGHT}")
     if "seconds" in body and (type(seconds) not in (int, float) or not 1 <= seconds <= MAX_SECONDS):  # type: ignore[operator]
         _refuse(web.HTTPBadRequest, f"seconds: expected a number from 1 to {MAX_SECONDS}")
@@ -218,7 +218,7 @@ def _read_decision(body: dict[str, Any]) -> dict[str, Any]:
         "service": body["service"],
         "action": Action(action),
         "backend": body.get("backend", ""),
-        "weight": weight,
+        "weight": int(weight),
         # It is going to stand in a log line.
         "reason": "".join(c if c.isprintable() else "?" for c in body.get("reason", "")),
         "seconds": seconds,
@@ -243,8 +243,8 @@ async def _body(request: web.Request) -> dict[str, Any]:
 
 
 def _number(text: str, name: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 16):
-        _refuse(web.HTTPBadRequest, f"{name}: got {text!r}, expected a whole number")
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) <= MAX_NUMBER):
+        _refuse(web.HTTPBadRequest, f"{name}: got {text!r}, expected a whole number up to {MAX_NUMBER}")
     return int(text)
 
 

@@ -12,6 +12,8 @@ MAX_WEIGHT = 65_535
 """Consul's own limit."""
 MAX_SECONDS = 31_536_000
 """A year: what is to hold for longer belongs into the registry."""
+MAX_NUMBER = 2**31
+"""Of an override or of an entry of the history."""
 LEVELS = ("debug", "info", "warning", "error")
 
 Schema = dict[str, Any]
@@ -180,7 +182,7 @@ DOCUMENT: Schema = {
         "/api/history": _read(
             "The last changes of pools.",
             _list(ENTRY),
-            since={**COUNT, "maximum": 2**31, "default": 0},
+            since={**COUNT, "maximum": MAX_NUMBER, "default": 0},
             service={**TEXT, "default": ""},
         ),
         "/api/samples": _read(
@@ -198,7 +200,7 @@ DOCUMENT: Schema = {
             "delete": {
                 **_change("End a decision.", {"200": _answer(OVERRIDE)}),
                 "parameters": [
-                    {"name": "id", "in": "path", "required": True, "schema": {**COUNT, "maximum": 2**31}}
+                    {"name": "id", "in": "path", "required": True, "schema": {**COUNT, "maximum": MAX_NUMBER}}
                 ],
             }
         },

@@ -2,6 +2,7 @@
 
 const WINDOW = 15 * 60; // seconds that the graphs show at most, and
 const SHORTEST = 60; // at least: they show what there is
+const MARGIN = 52; // pixels on the left for the words of the scale
 const $ = (selector, from = document) => from.querySelector(selector);
 
 let state = null;
@@ -219,9 +220,9 @@ function draw(svg, points, lines, [now, span], words, marks) {
   const [width, height] = [svg.clientWidth || 500, svg.clientHeight || 132];
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   const top = nice(Math.max(...points.flatMap((point) => lines.map(([field]) => point[field] ?? 0)), 0));
-  const x = (time) => (width * (time - now + span) / span).toFixed(1);
+  const x = (time) => (MARGIN + (width - MARGIN) * (time - now + span) / span).toFixed(1);
   const y = (value) => (height - 1 - (height - 16) * value / top).toFixed(1);
-  const shapes = [path("grid", `M0 ${y(0)}H${width}M0 ${y(top / 2)}H${width}M0 ${y(top)}H${width}`)];
+  const shapes = [path("grid", [0, top / 2, top].map((value) => `M${MARGIN} ${y(value)}H${width}`).join(""))];
   shapes.push(...marks.filter((time) => time > now - span).map((time) => path("change", `M${x(time)} ${y(top)}V${height}`)));
   for (const [field, area] of lines) {
     let d = "";
@@ -233,7 +234,7 @@ function draw(svg, points, lines, [now, span], words, marks) {
     if (area && d) d += `L${x(before)} ${y(0)}L${x(points[0].time)} ${y(0)}Z`;
     shapes.push(path(area ?? field, d));
   }
-  shapes.push(label(0, y(top) - 4, words(top)), label(0, y(top / 2) - 4, words(top / 2)));
+  shapes.push(label(0, +y(top) + 4, words(top)), label(0, +y(top / 2) + 4, words(top / 2)));
   svg.replaceChildren(...shapes);
 }
 

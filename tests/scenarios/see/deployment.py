@@ -21,7 +21,7 @@ from tests.until import until
 class Deployment:
     """Leave it with `async with` and all of it ends."""
 
-    def __init__(self, consul: ConsulAgent, service: str, *, admin_port: int = 0) -> None:
+    def __init__(self, consul: ConsulAgent, service: str, *, admin_port: int = 0, **options: str) -> None:
         self.consul = consul
         self.service = service
         self.answers: Counter[str] = Counter()
@@ -29,6 +29,7 @@ class Deployment:
         self.failures = 0
         self.balancer: Balancer
         self._admin_port = admin_port
+        self._options = options
         self._stack = AsyncExitStack()
         self._http: aiohttp.ClientSession
 
@@ -42,6 +43,7 @@ class Deployment:
             service=(self.service,),
             admin=Address("127.0.0.1", admin.getsockname()[1]),
             drain_timeout=0.5,
+            **self._options,
         )
         self.balancer = Balancer(options)
         serving = asyncio.get_running_loop().create_task(self.balancer.serve([listening], [admin]))

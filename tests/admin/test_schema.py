@@ -1,0 +1,55 @@
+"""The API is what its description says, whatever is sent to it."""
+
+import asyncio
+import socket
+import threading
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+
+from pylb.admin.access import Access
+from pylb.admin.app import AdminApp
+from pylb.admin.openapi import DOCUMENT
+from pylb.model import Endpoint
+
+EXAMPLES = 15
+"""Requests for each operation; the description is small."""
+
+SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
+
+
+@pytest.fixture
+def url(view, operator, know):
+    """The API in a loop of its own, as schemathesis asks from the test's thread."""
+    know("web", Endpoint("web", "10.0.0.1", 80, id="web-1"))
+    view.samples.take(1.0)
+    view.samples.take(2.0)
+    loop, stop, listening = asyncio.new_event_loop(), asyncio.Event(), socket.create_server(("127.0.0.1", 0))
+
+    async def serve():
+        app = AdminApp(view, operator, Access())
+        await app.listen(listening)
+        await stop.wait()
+        await app.close()
+        operator.close()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    loop.call_soon_threadsafe(stop.set)
+    thread.join()
+    loop.close()
+
+
+@pytest.mark.slow
+@SCHEMA.parametrize()
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+def test_the_api_keeps_its_word(case, url):
+    case.call_and_validate(base_url=url)

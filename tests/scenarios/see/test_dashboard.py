@@ -1,0 +1,173 @@
+"""The dashboard in a real browser, before a real registry and real traffic."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import async_playwright, expect
+
+from tests.components import chromium_binary
+from tests.scenarios.see.deployment import Deployment
+from tests.until import until
+
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PICTURES = os.environ.get("PYLB_PICTURES")
+"""A folder for screenshots, if they are wanted; docs/images has them."""
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+async def browser():
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium_binary(), args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def page(browser):
+    """A tab; what it says on its console is in `said`."""
+    page = await browser.new_page(viewport={"width": 1180, "height": 1020}, color_scheme="light")
+    page.said = []
+    page.on("console", lambda message: page.said.append(message.text))
+    page.on("pageerror", lambda error: page.said.append(str(error)))
+    return page
+
+
+def row(page, name):
+    return page.locator("tr[data-backend]", has=page.locator("th", has_text=name))
+
+
+async def test_rows_come_and_go_with_the_instances_and_a_button_ends_traffic(consul, page):
+    async with Deployment(consul, "dashboard") as pylb:
+        await pylb.start("web-1")
+        await pylb.ready(1)
+        pylb.load(4)
+        await page.goto(f"{pylb.admin}/")
+        await expect(row(page, "web-1")).to_contain_text("up")
+        await pylb.start("web-2")
+        await expect(row(page, "web-2")).to_contain_text("up")
+        await expect(page.locator("#history")).to_contain_text("+web-2")
+
+        await page.get_by_role("button", name="Drain web-1").click()
+        await expect(row(page, "web-1")).to_contain_text("drained")
+        await pylb.answering("web-2")
+        await expect(row(page, "web-1")).to_contain_text("operator: drain web-1")
+        await page.get_by_role("button", name="Undrain web-1").click()
+        await pylb.answering("web-1", "web-2")
+
+        await page.get_by_role("button", name="Weight of web-2").click()
+        await page.get_by_label("Weight", exact=True).fill("0")
+        await page.get_by_label("Reason").fill("too slow")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#overrides")).to_contain_text("weight 0 web-2")
+        await pylb.answering("web-1")
+        await page.get_by_role("button", name="Take back").click()
+        await expect(page.locator("#overrides")).to_be_hidden()
+
+        await pylb.stop("web-2")
+        await expect(row(page, "web-2")).to_have_count(0)
+        assert page.said == []
+        assert pylb.failures == 0
+
+
+async def test_it_works_without_a_mouse(consul, page):
+    async with Deployment(consul, "keyboard") as pylb:
+        await pylb.start("web-1")
+        await pylb.start("web-2")
+        await pylb.ready(2)
+        await page.goto(f"{pylb.admin}/")
+        drain = page.get_by_role("button", name="Drain web-1")
+        await expect(drain).to_be_visible()
+        for _ in range(20):
+            await page.keyboard.press("Tab")
+            if await drain.evaluate("each => each === document.activeElement"):
+                break
+        await page.keyboard.press("Enter")
+        await expect(row(page, "web-1")).to_contain_text("drained")
+        focused = await page.evaluate("document.activeElement.getAttribute('aria-label')")
+        assert focused == "Undrain web-1", "the focus stays where it was"
+
+
+async def test_it_finds_back_when_pylb_was_away(consul, page):
+    async with Deployment(consul, "away") as pylb:
+        await pylb.start("web-1")
+        await pylb.ready(1)
+        await page.goto(f"{pylb.admin}/")
+        await expect(row(page, "web-1")).to_contain_text("up")
+        port = int(pylb.admin.rpartition(":")[2])
+    await expect(page.locator("#life")).to_contain_text("not reachable")
+    async with Deployment(consul, "away", admin_port=port) as pylb:
+        await pylb.start("web-2")
+        await expect(row(page, "web-2")).to_contain_text("up", timeout=15_000)
+        await expect(page.locator("#life")).to_contain_text("serving")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1180, 390])
+async def test_it_is_accessible_and_fits(consul, page, scheme, width):
+    async with Deployment(consul, f"axe-{scheme}-{width}") as pylb:
+        await pylb.start("web-1")
+        await pylb.start("web-2")
+        await pylb.ready(2)
+        await page.emulate_media(color_scheme=scheme)
+        await page.set_viewport_size({"width": width, "height": 900})
+        await page.goto(f"{pylb.admin}/")
+        await page.get_by_role("button", name="Drain web-2").click()
+        await expect(row(page, "web-2")).to_contain_text("drained")
+        results = await Axe().run(page)
+        assert results.violations_count == 0, results.generate_report()
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width, "nothing to scroll sideways"
+        await page.get_by_role("button", name="Weight of web-1").click()
+        results = await Axe().run(page)
+        assert results.violations_count == 0, results.generate_report()
+
+
+async def test_where_a_token_is_needed_the_page_asks_for_it(consul, page):
+    async with Deployment(consul, "token", admin_token="s3cret") as pylb:
+        await pylb.start("web-1")
+        await pylb.ready(1)
+        await page.goto(f"{pylb.admin}/")
+        await page.get_by_role("button", name="Drain web-1").click()
+        await page.get_by_role("textbox", name="Token").fill("s3cret")
+        await page.keyboard.press("Enter")
+        await expect(row(page, "web-1")).to_contain_text("drained")
+        assert len(pylb.balancer.control.operator.overrides) == 1
+
+
+@pytest.mark.parametrize("folder", [PICTURES] if PICTURES else [])
+async def test_pictures(consul, page, folder):
+    async with Deployment(consul, "web") as pylb:
+        for number, seconds in ((1, 0.004), (2, 0.006), (3, 0.012)):
+            await pylb.start(f"web-{number}", seconds=seconds)
+        await pylb.ready(3)
+        pylb.load(8)
+        await page.goto(f"{pylb.admin}/")
+        samples = pylb.balancer.control.recorder.samples.services
+        await until(lambda: len(samples.get("web", ())) > 40, 60)
+        await pylb.start("web-4", seconds=0.005)
+        await until(lambda: len(samples["web"]) > 70, 60)
+        await page.get_by_role("button", name="Drain web-2").click()
+        await pylb.stop("web-1")
+        await until(lambda: len(samples["web"]) > 85, 60)
+        for scheme in ("light", "dark"):
+            await page.emulate_media(color_scheme=scheme)
+            await page.screenshot(path=Path(folder) / f"dashboard-{scheme}.png")
+        await page.emulate_media(color_scheme="light")
+        await page.set_viewport_size({"width": 390, "height": 844})
+        await page.reload()
+        await expect(row(page, "web-3")).to_contain_text("up")
+        await page.screenshot(path=Path(folder) / "dashboard-phone.png")
