@@ -130,7 +130,9 @@ async def test_it_is_accessible_and_fits(consul, page, scheme, width):
         await expect(row(page, "web-2")).to_contain_text("drained")
         results = await Axe().run(page)
         assert results.violations_count == 0, results.generate_report()
-        assert await page.evaluate("document.documentElement.scrollWidth") <= width, "nothing to scroll sideways"
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width, (
+            "nothing to scroll sideways"
+        )
         await page.get_by_role("button", name="Weight of web-1").click()
         results = await Axe().run(page)
         assert results.violations_count == 0, results.generate_report()
