@@ -37,7 +37,22 @@ COMMANDS = {
     DEFAULT: Command(
         "Balance requests over the instances of services; the command may be left out.",
         "pylb.config:Options",
-        "pylb.process.serve:run",
+        "pylb.process.start:run",
+    ),
+    "reload": Command(
+        "Have a running pylb replace its workers, with the code and options that are there now.",
+        "pylb.process.command:Target",
+        "pylb.process.command:reload",
+    ),
+    "upgrade": Command(
+        "Have a running pylb replaced by the program that is there now, without losing a request.",
+        "pylb.process.command:Target",
+        "pylb.process.command:upgrade",
+    ),
+    "stop": Command(
+        "Have a running pylb finish what runs, and end.",
+        "pylb.process.command:Target",
+        "pylb.process.command:stop",
     ),
     "registrator": Command(
         "Keep Consul equal to the containers that run on a Docker engine.",
@@ -57,6 +72,17 @@ COMMANDS = {
 }
 
 
+ROLES = {
+    role: Command("", "pylb.config:Options", f"pylb.process.{module}:run")
+    for role, module in {
+        "control": "controlprocess",
+        "worker": "workerprocess",
+        "rehearse": "rehearsal",
+    }.items()
+}
+"""What a running pylb starts by itself, with the arguments that it was given."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments say.
 
@@ -74,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(arguments: list[str]) -> int:
     name = arguments.pop(0) if arguments and not arguments[0].startswith("-") else DEFAULT
-    command = COMMANDS.get(name)
+    command = COMMANDS.get(name) or ROLES.get(name)
     if command is None:
         raise unknown("command", name, COMMANDS)
     if "--version" in arguments:

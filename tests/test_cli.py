@@ -142,8 +142,10 @@ async def test_static_backends_alone_take_all_requests_until_told_to_stop(aiohtt
         *PYLB, "--static", f"127.0.0.1:{origin.port}", *places, stderr=asyncio.subprocess.PIPE, env=CLEAN
     )
     try:
-        started = await asyncio.wait_for(program.stderr.readline(), 10)
-        address = re.search(r"listens on (\S+)", started.decode())[1]
+        said = b""
+        while not (found := re.search(rb"listens on ([0-9.:]+)", said)):
+            said += await asyncio.wait_for(program.stderr.readline(), 20)
+        address = found[1].decode()
         async with ClientSession() as client, client.get(f"http://{address}/") as answer:
             assert await answer.text() == "hello"
     finally:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from pylb.observe import exposition
 from pylb.observe.counters import Counters
 from pylb.observe.exposition import Watched
+from pylb.observe.gauges import CLIENTS, LINES_DROPPED, PROCESS
 from pylb.observe.history import History
 from pylb.observe.samples import Samples
 from pylb.policy.backend import Backend
@@ -48,10 +49,6 @@ class View:
     watches: Mapping[str, Watched]
     """By service, the same ones."""
     counters: Counters
-    connections: Callable[[], int]
-    """How many clients are connected."""
-    log_lines_dropped: Callable[[], int]
-    """How many lines of the access log were lost, since the start."""
     clock: Callable[[], float]
     """Monotonic seconds, the watches' clock."""
     routes: Routes
@@ -64,10 +61,25 @@ class View:
     max_age: float | None = None
     """Seconds since the registry answered after which this process counts as not ready; None: it always
     does, as what is known stays good while the registry is away."""
+    refresh: Callable[[], object] = lambda: None
+    """Brings pools and gauges up to date, where they are not at all times."""
+    workers: Callable[[], int] = lambda: 1
+    """How many processes take requests and are told of changes."""
+
+    def connections(self) -> int:
+        """How many clients are connected."""
+        self.refresh()
+        return sum(self.counters.block.gauge(PROCESS, CLIENTS))
+
+    def log_lines_dropped(self) -> int:
+        """How many lines of the access log were lost, since the start."""
+        return self.counters.block.total(PROCESS)[LINES_DROPPED]
 
     def obstacles(self) -> list[str]:
         """Why this process should be sent no requests, one sentence each; nothing if it should."""
         reasons = [] if self.lifecycle.serving else [f"pylb is {self.lifecycle.state.word}"]
+        if not self.workers():
+            reasons.append("no worker is there to take requests")
         for service, pool in self.pools.items():
             if pool.snapshot is None:
                 error = self.watches[service].error
@@ -101,12 +113,14 @@ class View:
 
     def membership(self) -> dict[str, Any]:
         """Who is in the pools, and who is not and why, by service."""
+        self.refresh()
         return {service: _membership(pool, self.clock()) for service, pool in self.pools.items()}
 
     def metrics(self) -> Iterator[str]:
         """Everything for Prometheus, in pieces that take a few milliseconds each."""
+        self.refresh()
         return chain(
-            exposition.instance(self.connections(), self.log_lines_dropped()),
+            exposition.processes(self.counters.block, self.workers()),
             exposition.discovery(self.watches.values(), self.clock()),
             exposition.pools(self.pools.values()),
             exposition.changes(self.history),

@@ -109,6 +109,15 @@ def or_off(kind: Kind[T_co]) -> Kind[T_co | None]:
     return Kind(f"{kind.metavar}|off", f"{kind.expected}, or off", parse)
 
 
+def or_auto(kind: Kind[T_co]) -> Kind[T_co | None]:
+    """Also accept the word `auto`, which is None."""
+
+    def parse(value: str) -> T_co | None:
+        return None if value == "auto" else kind.parse(value)
+
+    return Kind(f"{kind.metavar}|auto", f"{kind.expected}, or auto", parse)
+
+
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|)")
 _LONGEST = 365 * 86400.0

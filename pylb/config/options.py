@@ -9,6 +9,7 @@ from pylb.config.backends import Balancing, Health, Retries, Timeouts
 from pylb.config.clients import ClientAddress, Limits, Listen
 from pylb.config.kinds import choice
 from pylb.config.option import Group, option
+from pylb.config.processes import Processes
 from pylb.config.sources import Consul, Discovery, Docker
 from pylb.errors import UsageError
 
@@ -39,6 +40,7 @@ class Options(
     Health,
     Timeouts,
     Limits,
+    Processes,
     Logging,
 ):
     """All that `pylb` takes."""

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
+from pylb.config.envfile import read_env_file
 from pylb.config.option import Group, Option, options
 from pylb.errors import UsageError
 
@@ -17,7 +18,8 @@ def parse(command: type[G], arguments: Sequence[str], environment: Mapping[str, 
     """Read the options of a command.
 
     The command line goes before `PYLB_*`, that before the variables of other programs, that before the
-    default. A variable that is set but empty counts as not set (compose files pass those on).
+    default. A variable that is set but empty counts as not set (compose files pass those on). Variables of
+    the environment go before those of the same name in `--env-file`.
 
     Raises:
         UsageError: an option is unknown, a value is missing or cannot be used; the message names where it
@@ -25,10 +27,22 @@ def parse(command: type[G], arguments: Sequence[str], environment: Mapping[str, 
     """
     declared = options(command)
     given = _split(declared, arguments)
+    environment = _more(declared, given, environment)
     values = {o.name: _value(o, *found) for o in declared if (found := _find(o, given, environment))}
     made = command(**values)
     made.check()
     return made
+
+
+def _more(
+    declared: list[Option], given: Mapping[str, list[str]], environment: Mapping[str, str]
+) -> Mapping[str, str]:
+    """The environment, and what a file adds to it if the command takes one and is given one."""
+    for option in declared:
+        if option.name == "env_file" and (found := _find(option, given, environment)):
+            source, (*_, path) = found
+            return {**read_env_file(path, source), **{k: v for k, v in environment.items() if v}}
+    return environment
 
 
 def _split(declared: list[Option], arguments: Sequence[str]) -> dict[str, list[str]]:

@@ -34,7 +34,8 @@ class Watch:
     Args:
         provider: where the endpoints come from. deliver: takes each snapshot that differs from the one
         before; called in the running loop, must not block. status: what the watch writes about itself; shared
-        with the provider. guard: decides which disappearances to believe. clock: monotonic seconds. sleep:
+        with the provider. guard: decides which disappearances to believe. known: what another
+        watch of the service has delivered last; this one goes on from there. clock: monotonic seconds. sleep:
         waits so many seconds. rng: source of the back-off's jitter.
     """
 
@@ -45,12 +46,13 @@ class Watch:
         *,
         status: WatchStatus,
         guard: Guard | None = None,
+        known: Snapshot | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rng: Random | None = None,
     ) -> None:
         self.status = status
-        self.current: Snapshot | None = None
+        self.current = known
         """The last snapshot that was delivered."""
         self._provider = provider
         self._take = deliver
@@ -61,6 +63,10 @@ class Watch:
         self._bucket = TokenBucket()
         self._seen: Snapshot | None = None
         self._recheck: asyncio.TimerHandle | None = None
+        if known:
+            status.generation = known.generation
+            status.instances = len(known.endpoints)
+            self._guard.resume(known)
 
     async def run(self) -> NoReturn:
         """Watch until cancelled."""

@@ -16,7 +16,7 @@ from zlib import crc32
 
 from pylb.observe import cells, gauges
 from pylb.observe.cells import CELLS
-from pylb.observe.gauges import CLIENTS, GAUGES, IDLE, IN_FLIGHT, PROCESS, SLOTS
+from pylb.observe.gauges import CLIENTS, GAUGES, IN_FLIGHT, PROCESS, SLOTS
 
 PAGE_SLOTS = 256
 """Slots per page of memory: 100 KB per row, so that a small installation stays small."""
@@ -71,7 +71,8 @@ class Block:
         for slot in range(1, sum(self.gauge(PROCESS, SLOTS))):
             in_flight = self.gauge(slot, IN_FLIGHT)
             lost += in_flight[row]
-            in_flight[row] = self.gauge(slot, IDLE)[row] = 0
+            for which in range(GAUGES):
+                self.gauge(slot, which)[row] = 0
         self.gauge(PROCESS, CLIENTS)[row] = 0
         return lost
 

@@ -46,4 +46,8 @@ DURATION: Final = 18
 """The first of `BUCKETS` cells: requests by duration."""
 HEAD: Final = DURATION + BUCKETS
 """The first of `BUCKETS` cells: tries by the time to the response's head."""
-CELLS: Final = HEAD + BUCKETS
+EVENTS: Final = ("suspect", "ejected", "up", "panic", "retry_denied")
+"""What failures did to a pool; see `Pool.events`."""
+EVENT: Final = HEAD + BUCKETS
+"""The first of as many cells, in the slot of the service."""
+CELLS: Final = EVENT + len(EVENTS)

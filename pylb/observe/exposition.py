@@ -16,7 +16,8 @@ from platform import python_version
 from typing import Any, Protocol
 
 from pylb import __version__
-from pylb.observe import cells, history
+from pylb.observe import cells, gauges, history
+from pylb.observe.block import Block
 from pylb.observe.counters import Counters
 from pylb.observe.histogram import Histogram
 from pylb.observe.history import History
@@ -172,7 +173,14 @@ def _number(name: str, kind: str, text: str) -> Family:
 
 BUILD = _number("build_info", "gauge", "Always 1; the labels say what runs.")
 CONNECTIONS = _number("client_connections", "gauge", "Clients that are connected.")
-LINES_DROPPED = _number("access_log_lines_dropped_total", "counter", "Lines lost to a slow reader.")
+PROCESSES = (
+    _counter("client_connections_cut_total", "Connections that had not ended when they had to.", gauges.CUT),
+    _counter("access_log_lines_dropped_total", "Lines lost to a slow reader.", gauges.LINES_DROPPED),
+    _counter("restarts_total", "Processes replaced because they had ended unasked.", gauges.RESTARTS),
+    _counter("requests_lost_total", "Requests in flight in a process when it died.", gauges.LOST),
+)
+"""What processes count of themselves."""
+WORKERS = _number("workers", "gauge", "Processes that take requests and are told of changes.")
 BACKENDS = _number("backends", "gauge", "Backends by state.")
 PANICS = _number("panic", "gauge", "Whether so few backends are fit that failures are overlooked.")
 POOL_EVENTS = _number("pool_events_total", "counter", "What failures did to the pools, by kind.")
@@ -207,11 +215,14 @@ class Watched(Protocol):
         """Seconds since the last usable answer; None: there was none yet."""
 
 
-def instance(connections: int, lines_dropped: int) -> Iterator[str]:
-    """What concerns the process as a whole."""
+def processes(block: Block, workers: int) -> Iterator[str]:
+    """What concerns the processes as such. `workers`: how many take requests."""
     yield BUILD.text([(labels(version=__version__, python=python_version()), 1)])
-    yield CONNECTIONS.text([("", connections)])
-    yield LINES_DROPPED.text([("", lines_dropped)])
+    yield WORKERS.text([("", workers)])
+    yield CONNECTIONS.text([("", sum(block.gauge(gauges.PROCESS, gauges.CLIENTS)))])
+    totals = block.total(gauges.PROCESS)
+    for family in PROCESSES:
+        yield family.text([("", totals)])
 
 
 def traffic(counters: Counters) -> Iterator[str]:
@@ -222,6 +233,13 @@ def traffic(counters: Counters) -> Iterator[str]:
     for family in TRAFFIC:
         yield family.text(by_service)
         yield family.text(by_backend, "pylb_backend_")
+    yield POOL_EVENTS.text(
+        [
+            (labels(service=service, event=event), totals[cells.EVENT + place])
+            for service, totals in services.items()
+            for place, event in enumerate(cells.EVENTS)
+        ]
+    )
 
 
 def pools(pools: Collection[Pool]) -> Iterator[str]:
@@ -243,13 +261,6 @@ def pools(pools: Collection[Pool]) -> Iterator[str]:
         rows += [(labels(service=pool.service, backend=name), backend) for name, backend in present.items()]
     yield BACKENDS.text(states)
     yield PANICS.text([(labels(service=pool.service), int(pool.panics)) for pool in pools])
-    yield POOL_EVENTS.text(
-        [
-            (labels(service=pool.service, event=event), number)
-            for pool in pools
-            for event, number in pool.events.items()
-        ]
-    )
     for family in BACKEND_NOW:
         yield family.text(rows)
 

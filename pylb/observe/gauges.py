@@ -8,12 +8,26 @@ from __future__ import annotations
 
 from typing import Final
 
+from pylb.policy.backend import State
+
 IN_FLIGHT: Final = 0
 """Requests on a backend."""
 IDLE: Final = 1
 """Open connections to a backend without a request, a second old at most."""
-GAUGES: Final = 2
+STANDING: Final = 2
+"""Where traffic has put a backend: a place in `STANDINGS`."""
+FAILURES: Final = 3
+"""Its failures in a row."""
+UNTIL: Final = 4
+"""When it is to be used again, in monotonic milliseconds; 0: it is used."""
+GAUGES: Final = 5
 """How many gauges there are per slot and process."""
+
+STANDINGS: Final = (State.UP, State.SUSPECT, State.EJECTED)
+"""From good to bad."""
+
+PANICS: Final = 0
+"""Of the slot of a service: whether its pool panics."""
 
 PROCESS: Final = 0
 """The slot that belongs to no backend and no service, but to the processes themselves. Its gauges: """
@@ -22,13 +36,11 @@ CLIENTS: Final = 0
 SLOTS: Final = 1
 """How many slots have been given away; control alone sets it."""
 
-REFUSED: Final = 0
-"""The first of that slot's counters: connections answered with 503 because there were too many."""
-LINES_DROPPED: Final = 1
-"""Lines of the access log that were lost to a slow reader."""
-CUT: Final = 2
+LINES_DROPPED: Final = 0
+"""The first of that slot's counters: lines of the access log that were lost to a slow reader."""
+CUT: Final = 1
 """Connections that had not ended when the time for draining was over."""
-RESTARTS: Final = 3
+RESTARTS: Final = 2
 """Processes that were started to replace one that had ended unasked."""
-LOST: Final = 4
+LOST: Final = 3
 """Requests that were in flight in a process when it died."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 
 from pylb.errors import NORMAL, Fault, Phase
+from pylb.observe.assigned import AssignedCounters
 from pylb.observe.cells import (
     ABORTED,
     ATTEMPTS,
@@ -40,7 +41,7 @@ class Metrics:
         counters: where the cells of services come from.
     """
 
-    def __init__(self, counters: Counters) -> None:
+    def __init__(self, counters: Counters | AssignedCounters) -> None:
         self._counters = counters
 
     def count(self, record: Record) -> None:

@@ -220,8 +220,7 @@ class Pool:
         """An attempt has ended that failed, or on a backend that is watched."""
         backend = lease.backend
         if backend.state is State.DRAINING and not backend.inflight:
-            del self.draining[backend.identity]
-            backend.state = State.GONE
+            self.forget(backend)
         if backend.state in {State.DRAINING, State.GONE}:
             return
         outcome = judge(lease.error, lease.status, reused=lease.reused, answered=lease.answered)
@@ -239,6 +238,11 @@ class Pool:
                 self._place(backend, State.EJECTED)
             elif suspect:
                 self._place(backend, State.SUSPECT)
+
+    def forget(self, backend: Backend) -> None:
+        """A backend that drains has finished its last request."""
+        del self.draining[backend.identity]
+        backend.state = State.GONE
 
     def tick(self, now: float) -> None:
         """Let those back in whose time is over. Called a few times a second."""

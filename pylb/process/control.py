@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from time import time
+from typing import Any
 
 from pylb.clients.consul import ConsulSettings
 from pylb.clients.docker import EngineSettings
@@ -57,29 +58,38 @@ class Control:
     Args:
         options: what the user wants.
         services: the services to watch.
-        deliver: takes each snapshot that differs from the one before.
+        deliver: takes each snapshot that differs from the one before, and what to call when all workers go by
+            it.
         counters: the traffic, for the records.
+        memory: what `remember` returned, if another control was here before this one.
     """
 
     def __init__(
         self,
         options: Options,
         services: list[str],
-        deliver: Callable[[Snapshot], object],
+        deliver: Callable[[Snapshot, Callable[[], None]], object],
         counters: Counters,
+        memory: Mapping[str, Any] | None = None,
     ) -> None:
         self.operator = Operator(self._changed)
         self.recorder = Recorder(counters)
         self._deliver = deliver
         self._found: dict[str, Snapshot] = {}
         """What the registry says, by service, without the operator's decisions."""
+        if memory:
+            found = map(Snapshot.from_dict, memory["found"])
+            self._found = {snapshot.service: snapshot for snapshot in found}
+            self.operator.resume(memory["overrides"])
         self.watches = {service: self._watch(options, service) for service in services}
 
     def _watch(self, options: Options, service: str) -> Watch:
         status = WatchStatus(service)
+        guard = Guard(status.guards, empty_guard=options.empty_guard)
         provider: Provider
         if options.static is not None:
             provider = StaticProvider(service, parse_static(service, options.static))
+            guard = Guard(status.guards, empty_guard=0.0)  # what is written down is beyond doubt
         elif options.docker:
             provider = DockerProvider(
                 engine_settings(options), service, tags=options.tag, network=options.network or ""
@@ -92,8 +102,11 @@ class Control:
                 tags=options.tag,
                 warning_ok=options.warning_ok,
             )
-        guard = Guard(status.guards, empty_guard=options.empty_guard)
-        return Watch(provider, self._take, status=status, guard=guard)
+        return Watch(provider, self._take, status=status, guard=guard, known=self._found.get(service))
+
+    def remember(self) -> dict[str, Any]:
+        """Everything that another control needs to go on from here, for JSON."""
+        return {"found": list(self._found.values()), "overrides": self.operator.remember()}
 
     def start(self, owner: Owner) -> None:
         """Start watching; it goes on until the owner ends."""
@@ -106,8 +119,7 @@ class Control:
         self._found[snapshot.service] = snapshot
         overruled = overrule(snapshot, self.operator.overrides.values())
         entry = self.recorder.history.record(overruled)
-        self._deliver(overruled)
-        self.recorder.applied(entry, overruled)
+        self._deliver(overruled, lambda: self.recorder.applied(entry, overruled))
 
     def _changed(self, service: str, cause: str) -> None:
         """The operator has decided something: what is known of the service holds in another way."""

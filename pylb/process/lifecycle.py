@@ -1,4 +1,4 @@
-"""A process's life as four states, and the one way to start a task in it.
+"""A process's life as five states, and the one way to start a task in it.
 
 Everything that must know where the process stands (readiness, signal handlers, tests) reads or awaits one
 `Lifecycle`. Every background task is made by `spawn`: it has a name, a reference that keeps it from being
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from enum import Enum
 from types import TracebackType
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ class ProcessState(Enum):
 
     STARTING = ("starting", "sockets are being opened; no client is served yet")
     SERVING = ("serving", "new connections and requests are accepted")
+    LEAVING = ("leaving", "they still are, but /ready says no, so that nobody is sent here any more")
     DRAINING = ("draining", "nothing new is accepted; requests that run are finished")
     STOPPED = ("stopped", "no request runs and every connection is closed")
 
@@ -43,10 +44,12 @@ class Lifecycle:
 
     Args:
         name: what the log calls the process: `pylb`, `worker 2`, `control`.
+        tell: called with the word for each state that is entered.
     """
 
-    def __init__(self, name: str = "pylb") -> None:
+    def __init__(self, name: str = "pylb", tell: Callable[[str], object] = lambda _: None) -> None:
         self.name = name
+        self._tell = tell
         self.state = ProcessState.STARTING
         self._reached = {state: asyncio.Event() for state in ProcessState}
         self._reached[self.state].set()
@@ -69,6 +72,7 @@ class Lifecycle:
             return
         self.state = to
         log.info("%s is %s: %s", self.name, to.word, to.sentence)
+        self._tell(to.word)
         for state in ORDER[: there + 1]:
             self._reached[state].set()
 

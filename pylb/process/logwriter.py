@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import select
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Event, Thread
 
 GATHER = 0.2
@@ -27,11 +30,14 @@ class LogWriter:
     Args:
         descriptor: where the lines go. It may block: only the writer's thread waits.
         name: what complaints call it.
+        turn: descriptor of a file that every process which writes to the same place locks meanwhile: a pipe
+            would mix up batches that are written at the same time. It must not be closed.
     """
 
-    def __init__(self, descriptor: int, name: str = "access log") -> None:
+    def __init__(self, descriptor: int, name: str = "access log", *, turn: int | None = None) -> None:
         self._descriptor = descriptor
         self._name = name
+        self._turn = turn
         self._lines: deque[bytes] = deque()
         self._accepted = 0
         """Bytes that `write` took, since the start."""
@@ -99,7 +105,8 @@ class LogWriter:
             batch.append(self._lines.popleft())
             size += len(batch[-1])
         try:
-            self._write_all(memoryview(b"".join(batch)))
+            with self._taking_turns():
+                self._write_all(memoryview(b"".join(batch)))
             self._trouble = ""
         except OSError as error:
             self._lost += len(batch)
@@ -107,6 +114,17 @@ class LogWriter:
                 self._trouble = str(error)
                 log.error("%s: lines are dropped: %s", self._name, error)
         self._settled += size
+
+    @contextmanager
+    def _taking_turns(self) -> Iterator[None]:
+        if self._turn is None:
+            yield
+            return
+        fcntl.lockf(self._turn, fcntl.LOCK_EX)  # The kernel lets go of it if this process dies.
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._turn, fcntl.LOCK_UN)
 
     def _write_all(self, data: memoryview) -> None:
         while data:

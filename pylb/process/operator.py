@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
 from math import inf
 from time import time
+from typing import Any
 
 from pylb.policy.overrides import DECIDED, Action, Override
 
@@ -58,10 +59,7 @@ class Operator:
         made = Override(self._count, service, action, backend, weight, reason, now, expires)
         for other in [each for each in self.overrides.values() if made.replaces(each)]:
             self._forget(other.id)
-        self.overrides[made.id] = made
-        if seconds is not None:
-            loop = asyncio.get_running_loop()
-            self._timers[made.id] = loop.call_later(seconds, self.revoke, made.id, "its time is over")
+        self._put(made)
         self._announce(made, str(made), who)
         return made
 
@@ -72,10 +70,36 @@ class Operator:
             self._announce(ended, f"end of {replace(ended, reason='')}", who)
         return ended
 
+    def remember(self) -> list[dict[str, Any]]:
+        """All overrides, for JSON, which knows no infinity."""
+        return [
+            {
+                **asdict(each),
+                "action": each.action.value,
+                "expires": None if each.expires == inf else each.expires,
+            }
+            for each in self.overrides.values()
+        ]
+
+    def resume(self, remembered: Iterable[dict[str, Any]]) -> None:
+        """Put in force again what another one remembered; nobody needs to be told."""
+        for each in remembered:
+            expires = inf if each["expires"] is None else each["expires"]
+            made = Override(**{**each, "action": Action(each["action"]), "expires": expires})
+            self._put(made)
+            self._count = max(self._count, made.id)
+
     def close(self) -> None:
         """Let no timer outlive the process."""
         for timer in self._timers.values():
             timer.cancel()
+
+    def _put(self, override: Override) -> None:
+        self.overrides[override.id] = override
+        if override.expires < inf:
+            left = max(0.0, override.expires - self._clock())
+            loop = asyncio.get_running_loop()
+            self._timers[override.id] = loop.call_later(left, self.revoke, override.id, "its time is over")
 
     def _forget(self, number: int) -> Override | None:
         timer = self._timers.pop(number, None)

@@ -35,7 +35,7 @@ from pylb.containers.conventions import split_tags
 from pylb.errors import StartError
 from pylb.process.control import consul_settings, engine_settings
 from pylb.process.lifecycle import Owner, spawn
-from pylb.process.serve import log_to_stderr
+from pylb.process.logs import log_to_stderr
 from pylb.process.sockets import open_sockets
 from pylb.registry.registrations import Rules
 from pylb.registry.registrator import Registrator

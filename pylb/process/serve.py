@@ -9,73 +9,68 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from contextlib import AsyncExitStack
-from time import monotonic, time
+from contextlib import AsyncExitStack, suppress
+from time import monotonic
 
 import uvloop
 
 from pylb import __version__
-from pylb.admin.access import Access, is_loopback, read_token
 from pylb.admin.app import AdminApp
 from pylb.admin.views import View
 from pylb.config import Options
 from pylb.config.option import in_force
-from pylb.observe.accesslog import FORMATS
+from pylb.model import Snapshot
 from pylb.observe.block import Block
 from pylb.observe.counters import Counters
-from pylb.observe.record import Record
+from pylb.process.access import access
 from pylb.process.control import Control
-from pylb.process.lifecycle import Lifecycle, Owner, ProcessState
+from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
+from pylb.process.lifeline import Lifeline
+from pylb.process.listeners import Listeners
 from pylb.process.logwriter import LogWriter
-from pylb.process.sockets import open_sockets, where
-from pylb.process.worker import Worker, read_routes
+from pylb.process.pidfile import PidFile
+from pylb.process.sockets import where
+from pylb.process.worker import Worker
 
 log = logging.getLogger("pylb")
 
 
-def run(options: Options) -> int:
-    """Serve until told to stop.
-
-    Raises:
-        UsageError: the options contradict each other.
-        StartError: an address cannot be bound.
-    """
-    log_to_stderr(options.log_level)
-    read_routes(options)
-    sockets = open_sockets(options.listen)
-    admin = open_sockets((options.admin,), option="--admin") if options.admin else []
-    return uvloop.run(_serve(options, sockets, admin))
+UNABLE = "%s: a single process cannot replace itself; with --workers 2 or more it could"
 
 
-async def _serve(options: Options, sockets: list[socket.socket], admin: list[socket.socket]) -> int:
+def serve(
+    options: Options, listeners: Listeners, predecessor: Lifeline | None, pid_file: PidFile | None
+) -> int:
+    """Be all of pylb until told to stop; return the exit code."""
+    try:
+        return uvloop.run(_serve(options, listeners, predecessor, pid_file))
+    finally:
+        if pid_file:
+            pid_file.remove()
+
+
+async def _serve(
+    options: Options, listeners: Listeners, predecessor: Lifeline | None, pid_file: PidFile | None
+) -> int:
     balancer = Balancer(options)
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, balancer.stop)
-    return await balancer.serve(sockets, admin)
+        loop.add_signal_handler(number, balancer.stop)
+    loop.add_signal_handler(signal.SIGQUIT, balancer.stop_at_once)
+    for number in (signal.SIGHUP, signal.SIGUSR2):
+        loop.add_signal_handler(number, log.error, UNABLE, number.name)
+    loop.add_signal_handler(signal.SIGUSR1, lambda: None)
+    async with Owner("start") as owner:
 
+        async def tell() -> None:
+            await balancer.lifecycle.wait(ProcessState.SERVING)
+            if pid_file:
+                pid_file.write()
+            if predecessor:
+                predecessor.tell(ProcessState.SERVING.word)
 
-def log_to_stderr(level: str) -> None:
-    """One line per message, with time, level and where it comes from."""
-    logging.basicConfig(
-        level=level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-    )
-
-
-def access_log(form: str, writer: LogWriter) -> Callable[[Record], None]:
-    """What writes a record as a line of the access log."""
-    line = FORMATS[form]().line
-
-    def write(record: Record) -> None:
-        writer.write(line(record, time()))
-
-    return write
-
-
-def access(options: Options) -> Access:
-    """Who may do what on the admin port."""
-    host = options.admin.host if options.admin else ""
-    token = read_token(options.admin_token, options.admin_token_file)
-    return Access(loopback=is_loopback(host), token=token)
+        spawn(tell(), name="tell that it serves", owner=owner)
+        return await balancer.serve(listeners.of_worker(0), listeners.of_control())
 
 
 class Balancer:
@@ -90,19 +85,15 @@ class Balancer:
         self.lifecycle = Lifecycle()
         self.writer = LogWriter(sys.stdout.fileno()) if options.access_log != "off" else None
         counters = Counters(Block(), monotonic)
-        self.worker = Worker(
-            options, counters, access_log(options.access_log, self.writer) if self.writer else None
-        )
-        # With one worker the channel from control to it is a call.
-        self.control = Control(options, list(self.worker.pools), self.worker.apply, counters)
+        self.worker = Worker(options, counters, self.writer)
+        self.control = Control(options, list(self.worker.pools), self.apply, counters)
         self.view = View(
             lifecycle=self.lifecycle,
             pools=self.worker.pools,
             watches={service: watch.status for service, watch in self.control.watches.items()},
             counters=counters,
-            connections=lambda: len(self.worker.plane.connections),
-            log_lines_dropped=lambda: self.writer.dropped if self.writer else 0,
             clock=monotonic,
+            refresh=self.worker.publish,
             routes=self.worker.plane.routes,
             history=self.control.recorder.history,
             samples=self.control.recorder.samples,
@@ -111,12 +102,24 @@ class Balancer:
             max_age=options.ready_max_age,
         )
         self._stop = asyncio.Event()
+        self._at_once = asyncio.Event()
+
+    def apply(self, snapshot: Snapshot, applied: Callable[[], None]) -> None:
+        """Go by what control knows; with one worker the channel between them is a call."""
+        self.worker.apply(snapshot)
+        applied()
 
     def stop(self) -> None:
         """Begin the orderly end; asked a second time, end at once."""
         if self._stop.is_set():
-            self.worker.plane.close()
+            self.stop_at_once()
         self._stop.set()
+
+    def stop_at_once(self) -> None:
+        """End without regard for what runs."""
+        self._stop.set()
+        self._at_once.set()
+        self.worker.plane.close()
 
     async def serve(self, sockets: list[socket.socket], admin: list[socket.socket]) -> int:
         """Serve on these sockets until `stop` is called; return the exit code."""
@@ -142,9 +145,11 @@ class Balancer:
             gc.collect()
             gc.freeze()  # What is here now lives as long as the process: no collection need look at it again.
             await self._stop.wait()
+            if self.options.shutdown_delay:
+                self.lifecycle.advance(ProcessState.LEAVING)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._at_once.wait(), self.options.shutdown_delay)
             self.lifecycle.advance(ProcessState.DRAINING)
-            cut = await self.worker.drain(self.options.drain_timeout)
-            if cut:
-                log.warning("%d connections were cut off: they had not ended in time", cut)
+            await self.worker.drain(self.options.drain_timeout)
         self.lifecycle.advance(ProcessState.STOPPED)
         return 0

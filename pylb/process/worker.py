@@ -4,42 +4,32 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
 from collections.abc import Callable
-from time import monotonic
+from time import time
 
 from pylb.config import Options
-from pylb.errors import UsageError
 from pylb.http1.headers import ForwardedOrigin, Origin
 from pylb.http1.limits import Limits
 from pylb.model import Snapshot
+from pylb.observe.accesslog import FORMATS
+from pylb.observe.assigned import AssignedCounters
+from pylb.observe.cells import EVENT, EVENTS
 from pylb.observe.counters import Counters
+from pylb.observe.gauges import CLIENTS, CUT, LINES_DROPPED, PROCESS
 from pylb.observe.metrics import Metrics
 from pylb.observe.record import Record
 from pylb.policy.admission import Connections
-from pylb.policy.backend import Backend, State
-from pylb.policy.budget import BudgetRules
-from pylb.policy.health import HealthRules
 from pylb.policy.networks import Networks
 from pylb.policy.pool import Change, Pool
 from pylb.policy.retry import SAFE, RetryRules
-from pylb.policy.route import Route, Routes, parse_route
+from pylb.policy.route import Routes
+from pylb.process.descriptors import most_clients, raise_limit
+from pylb.process.logwriter import LogWriter
+from pylb.process.pools import make_pool, read_routes
 from pylb.proxy.dataplane import DataPlane, Timeouts
 
-log = logging.getLogger("pylb.health")
-
-
-def read_routes(options: Options) -> tuple[Route, ...]:
-    """The routes that `--service` declares; without any, `--static` is one service that takes all requests.
-
-    Raises:
-        UsageError: one cannot be read, or two are for the same requests.
-    """
-    try:
-        routes = tuple(parse_route(text) for text in options.service or ("static",))
-        Routes(routes, {route.service: Pool(route.service) for route in routes})
-    except ValueError as error:
-        raise UsageError(f"--service: {error}") from None
-    return routes
+log = logging.getLogger("pylb")
 
 
 class Worker:
@@ -48,15 +38,21 @@ class Worker:
     Args:
         options: what the user wants.
         counters: where requests are counted.
-        log_access: takes each record, if there is to be an access log.
+        writer: writes the access log, if there is to be one.
+        pool: what kind of pools it balances over.
     """
 
     def __init__(
-        self, options: Options, counters: Counters, log_access: Callable[[Record], None] | None = None
+        self,
+        options: Options,
+        counters: Counters | AssignedCounters,
+        writer: LogWriter | None = None,
+        *,
+        pool: type[Pool] = Pool,
     ) -> None:
         routes = read_routes(options)
         self.counters = counters
-        self.pools = {route.service: self._pool(route.service, options) for route in routes}
+        self.pools = {route.service: make_pool(pool, route.service, options) for route in routes}
         self.plane = DataPlane(
             Routes(routes, self.pools),
             self.pools,
@@ -82,32 +78,19 @@ class Worker:
                 fields=options.max_headers,
                 body=options.max_body or float("inf"),
             ),
-            admission=Connections(options.max_connections, options.max_client_connections),
+            admission=Connections(max_connections(options), options.max_client_connections),
             requests=options.max_requests,
             rate=options.max_client_rate,
             trusted=Networks(options.trusted_proxies),
             proxy_protocol=options.proxy_protocol,
             origin=ForwardedOrigin if options.forwarded else Origin,
-            observe=observer(Metrics(counters).count, log_access),
-        )
-
-    @staticmethod
-    def _pool(service: str, options: Options) -> Pool:
-        return Pool(
-            service,
-            policy=options.policy,
-            budget=BudgetRules(share=options.retry_budget / 100),
-            health=HealthRules(
-                suspect=options.suspect_time,
-                failures=options.eject_failures,
-                ejected=options.eject_time,
-                share=options.eject_most / 100,
-                panic=options.panic_threshold / 100,
-                panic_fails=options.panic == "fail",
+            observe=observer(
+                Metrics(counters).count, access_log(options.access_log, writer) if writer else None
             ),
-            clock=monotonic,
-            notice=tell,
         )
+        self._writer = writer
+        self._published: dict[tuple[str, int], int] = {}
+        """What was published last, by service and cell."""
 
     async def listen(self, sockets: list[socket.socket]) -> None:
         """Serve the clients that connect to these."""
@@ -123,19 +106,28 @@ class Worker:
             self.counters.attach(backend)
         return change
 
-    async def drain(self, timeout: float) -> int:
-        """Finish what runs, for at most so many seconds; return how many connections had to be cut off."""
-        return await self.plane.drain(timeout)
+    def publish(self) -> None:
+        """Write down what is true of this worker as a whole, for whoever shows it."""
+        block = self.counters.block
+        block.gauge(PROCESS, CLIENTS)[block.row] = len(self.plane.connections)
+        own = block.cells(PROCESS)
+        self._grow("", own, LINES_DROPPED, self._writer.dropped if self._writer else 0)
+        for service, pool in self.pools.items():
+            for place, event in enumerate(EVENTS):
+                self._grow(service, self.counters.service(service), EVENT + place, pool.events[event])
 
+    def _grow(self, service: str, own: memoryview, cell: int, count: int) -> None:
+        """Let a counter grow by as much as what it counts has grown."""
+        own[cell] += count - self._published.get((service, cell), 0)
+        self._published[service, cell] = count
 
-def tell(backend: Backend) -> None:
-    """Log where a backend stands now, by what traffic says of it."""
-    service = backend.endpoint.service
-    if backend.state is State.UP:
-        log.info("%s: %s takes requests again", service, backend.name)
-    else:
-        seconds = backend.health.until - backend.health.since
-        log.warning("%s: %s is %s for %.3g s", service, backend.name, backend.state.value, seconds)
+    async def drain(self, timeout: float) -> None:
+        """Finish what runs, for at most so many seconds; what has not ended then is cut off and counted."""
+        cut = await self.plane.drain(timeout)
+        self.counters.block.cells(PROCESS)[CUT] += cut
+        if cut:
+            log.warning("%d connections were cut off: they had not ended in %g s", cut, timeout)
+        self.publish()
 
 
 def observer(
@@ -150,3 +142,23 @@ def observer(
         log_access(record)
 
     return observe
+
+
+def access_log(form: str, writer: LogWriter) -> Callable[[Record], None]:
+    """What writes a record as a line of the access log."""
+    line = FORMATS[form]().line
+
+    def write(record: Record) -> None:
+        writer.write(line(record, time()))
+
+    return write
+
+
+def max_connections(options: Options) -> int:
+    """How many clients may be connected: as many as are asked for, if there are descriptors for them."""
+    limit = raise_limit()
+    most = most_clients(limit)
+    wanted = options.max_connections or sys.maxsize
+    if options.max_connections > most:
+        log.warning("%d open files (ulimit -n) are enough for %d clients, not for %d", limit, most, wanted)
+    return min(wanted, most)

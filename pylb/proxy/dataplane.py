@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from time import monotonic
 from typing import cast
@@ -141,10 +141,12 @@ class DataPlane:
             client.leaving = True
             if client.idle:
                 client.deadline = min(client.deadline, now + IDLE_AT_DRAIN)
-        deadline = now + timeout
-        while self.connections and monotonic() < deadline:
-            await asyncio.sleep(SWEEP / 5)
-        return self.close()
+        # An answer that is under way may have promised its client another request.
+        self.timeouts = replace(self.timeouts, keepalive=min(self.timeouts.keepalive, IDLE_AT_DRAIN))
+        while True:
+            await asyncio.sleep(SWEEP / 5)  # Once in any case: what was accepted last is not listed yet.
+            if not self.connections or monotonic() > now + timeout:
+                return self.close()
 
     def close(self) -> int:
         """Cut off every connection, now; return how many there were."""

@@ -46,8 +46,6 @@ def view(clock, operator):
         pools=pools,
         watches={name: WatchStatus(name) for name in pools},
         counters=counters,
-        connections=lambda: 5,
-        log_lines_dropped=lambda: 2,
         clock=clock,
         routes=Routes([Route("web"), Route("api", path="/api")], pools),
         history=History(),

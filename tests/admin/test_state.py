@@ -1,6 +1,7 @@
 from pylb.admin.state import backends, explain, problems, state
 from pylb.model import Endpoint, Excluded
 from pylb.observe.cells import CODES, DURATION
+from pylb.observe.gauges import LINES_DROPPED, PROCESS
 from pylb.policy.overrides import Action
 
 ONE, TWO, THREE = (Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}") for n in (1, 2, 3))
@@ -53,6 +54,7 @@ def test_a_backend_that_mostly_fails_is_a_problem(view, know):
 
 
 def test_lost_log_lines_are_a_problem(view):
+    view.counters.block.cells(PROCESS)[LINES_DROPPED] = 2
     assert {
         "severity": "warning",
         "service": "",

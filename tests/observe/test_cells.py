@@ -5,11 +5,14 @@ def test_no_two_counters_share_a_cell():
     single = [
         value
         for name, value in vars(cells).items()
-        if name.isupper() and isinstance(value, int) and name not in ("BUCKETS", "DURATION", "HEAD", "CELLS")
+        if name.isupper()
+        and isinstance(value, int)
+        and name not in ("BUCKETS", "DURATION", "HEAD", "EVENT", "CELLS")
     ]
     buckets = [first + i for first in (cells.DURATION, cells.HEAD) for i in range(cells.BUCKETS)]
     used = [*range(len(cells.CODES)), *single, *buckets]
-    assert sorted(used) == list(range(cells.CELLS))
+    events = [cells.EVENT + place for place in range(len(cells.EVENTS))]
+    assert sorted([*used, *events]) == list(range(cells.CELLS))
 
 
 def test_every_status_has_its_class():

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pylb.discovery.status import WatchStatus
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.model import Endpoint, Excluded, Snapshot
-from pylb.observe import cells, exposition
+from pylb.observe import cells, exposition, gauges
 from pylb.observe.block import Block
 from pylb.observe.counters import Counters
 from pylb.observe.history import History
@@ -135,11 +135,23 @@ def test_freshness_of_discovery():
     }
 
 
-def test_the_process_as_a_whole():
-    values, _ = samples(exposition.instance(12, 3))
-    assert values["pylb_client_connections",] == 12
-    assert values["pylb_access_log_lines_dropped_total",] == 3
-    assert [name[0] for name, value in values.items() if value == 1] == ["pylb_build_info"]
+def test_the_processes():
+    block = Block(rows=2)
+    for row, clients in enumerate((5, 7)):
+        block.gauge(gauges.PROCESS, gauges.CLIENTS)[row] = clients
+    for cell in range(5):
+        block.cells(gauges.PROCESS)[cell] = 10 + cell
+    values, _ = samples(exposition.processes(block, 2))
+    assert {name[0].removeprefix("pylb_"): value for name, value in values.items()} == {
+        "build_info": 1,
+        "workers": 2,
+        "client_connections": 12,
+        "client_connections_refused_total": 10,
+        "access_log_lines_dropped_total": 11,
+        "client_connections_cut_total": 12,
+        "restarts_total": 13,
+        "requests_lost_total": 14,
+    }
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

@@ -1,7 +1,14 @@
 from pylb.observe import gauges
+from pylb.policy.backend import State
 
 
 def test_no_two_gauges_and_no_two_counters_share_a_place():
-    assert {gauges.IN_FLIGHT, gauges.IDLE} == {gauges.CLIENTS, gauges.SLOTS} == set(range(gauges.GAUGES))
-    counters = [gauges.REFUSED, gauges.LINES_DROPPED, gauges.CUT, gauges.RESTARTS, gauges.LOST]
-    assert counters == list(range(5))
+    of_backends = [gauges.IN_FLIGHT, gauges.IDLE, gauges.STANDING, gauges.FAILURES, gauges.UNTIL]
+    assert of_backends == list(range(gauges.GAUGES))
+    assert gauges.CLIENTS != gauges.SLOTS
+    counters = [gauges.LINES_DROPPED, gauges.CUT, gauges.RESTARTS, gauges.LOST]
+    assert counters == list(range(4))
+
+
+def test_the_worst_standing_is_the_greatest():
+    assert gauges.STANDINGS == (State.UP, State.SUSPECT, State.EJECTED)

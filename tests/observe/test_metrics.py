@@ -10,7 +10,9 @@ from tests.observe.records import attempt, backend, record
 CELL_NAMES = {
     value: name
     for name, value in vars(cells).items()
-    if name.isupper() and isinstance(value, int) and name not in ("BUCKETS", "DURATION", "HEAD", "CELLS")
+    if name.isupper()
+    and isinstance(value, int)
+    and name not in ("BUCKETS", "DURATION", "HEAD", "EVENT", "CELLS")
 }
 
 

@@ -1,3 +1,4 @@
+import orjson
 import pytest
 
 from pylb.config import Options
@@ -18,7 +19,12 @@ def delivered():
 @pytest.fixture
 def control(delivered):
     options = Options(static="10.0.0.1:80", service=("web",))
-    return Control(options, ["web"], delivered.append, Counters(Block(), lambda: 0.0))
+
+    def deliver(snapshot, applied):
+        delivered.append(snapshot)
+        applied()
+
+    return Control(options, ["web"], deliver, Counters(Block(), lambda: 0.0))
 
 
 def find(control, *endpoints):
@@ -59,3 +65,30 @@ def test_every_change_is_in_the_history(control):
     assert (first.added, first.removed) == (("web-1", "web-2"), ())
     assert second.removed == ("web-1 (operator: drain web-1)",)
     assert second.applied is not None
+
+
+async def test_another_one_goes_on_where_it_ended(control, delivered):
+    find(control, ONE, TWO)
+    control.operator.decide("web", Action.DRAIN, backend="web-1")
+    control.operator.decide("web", Action.WEIGHT, backend="web-2", weight=3, seconds=60)
+    memory = orjson.loads(orjson.dumps(control.remember()))
+    control.operator.close()
+    successor = Control(
+        Options(static="10.0.0.1:80", service=("web",)),
+        ["web"],
+        lambda snapshot, applied: delivered.append(snapshot),
+        Counters(Block(), lambda: 0.0),
+        memory,
+    )
+    assert successor.operator.overrides == control.operator.overrides
+    watch = successor.watches["web"]
+    assert watch.current.same_content(Snapshot("web", (ONE, TWO)))
+    assert (watch.current.generation, watch.status.generation, watch.status.instances) == (3, 3, 2)
+    find(successor, ONE)
+    assert (delivered[-1].generation, delivered[-1].endpoints) == (4, ())
+    third = successor.operator.decide("web", Action.MAINTENANCE)
+    assert third.id == 3
+    successor.operator.revoke(1)
+    successor.operator.revoke(3)
+    assert [e.id for e in delivered[-1].endpoints] == ["web-1"]
+    successor.operator.close()

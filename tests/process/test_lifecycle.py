@@ -5,7 +5,7 @@ import pytest
 
 from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
 
-STARTING, SERVING, DRAINING, STOPPED = ProcessState
+STARTING, SERVING, LEAVING, DRAINING, STOPPED = ProcessState
 
 
 async def forever(log=None):
@@ -29,9 +29,9 @@ async def test_each_state_is_entered_once_and_announced_with_its_sentence(caplog
             assert life.state is state
             assert life.serving is (state is SERVING)
     assert [r.getMessage() for r in caplog.records] == [
-        f"worker 1 is {state.word}: {state.sentence}" for state in (SERVING, DRAINING, STOPPED)
+        f"worker 1 is {state.word}: {state.sentence}" for state in (SERVING, LEAVING, DRAINING, STOPPED)
     ]
-    assert len({state.sentence for state in ProcessState}) == 4
+    assert len({state.sentence for state in ProcessState}) == 5
 
 
 @pytest.mark.parametrize(("now", "back"), [(SERVING, STARTING), (DRAINING, SERVING), (STOPPED, DRAINING)])

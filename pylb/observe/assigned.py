@@ -1,0 +1,67 @@
+"""The counters of a process that is told which slot is whose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+from pylb.observe.block import Block
+from pylb.observe.gauges import FAILURES, IDLE, IN_FLIGHT, PANICS, PROCESS, STANDING, STANDINGS, UNTIL
+from pylb.policy.backend import Backend, State
+from pylb.policy.pool import Pool
+from pylb.policy.shared import SharedBackend
+
+
+class AssignedCounters:
+    """Does for a worker what `Counters` does for the process that decides.
+
+    Args:
+        block: where the counters lie.
+    """
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
+        self._services: dict[str, memoryview] = {}
+        self._panics: dict[str, memoryview] = {}
+        self._slots: dict[str, Mapping[str, int]] = {}
+        self._nowhere = memoryview(bytearray(block.cells(PROCESS).nbytes)).cast("q")
+        """For what is counted before anything was assigned: it is lost."""
+
+    def assign(self, service: str, slot: int, slots: Mapping[str, int]) -> None:
+        """Take note of a service's slot, and of those of its backends by authority."""
+        self._services[service] = self.block.cells(slot)
+        self._panics[service] = self.block.gauge(slot, PANICS)
+        self._slots[service] = slots
+
+    def service(self, name: str) -> memoryview:
+        """The cells for requests that reached no backend; `name` is "" if not even the service was known."""
+        return self._services.get(name, self._nowhere)
+
+    def attach(self, backend: Backend) -> None:
+        """Give a backend its cells, and let other workers see what it has in flight."""
+        slot = self._slots[backend.endpoint.service][backend.name]
+        backend.cells = self.block.cells(slot)
+        cast(SharedBackend, backend).share(self.block.gauge(slot, IN_FLIGHT), self.block.row)
+
+    def detach(self, backend: Backend) -> None:
+        """What still runs there is counted to its service; others see it until it has ended."""
+        backend.cells = self.service(backend.endpoint.service)
+
+    def publish(self, backend: Backend) -> None:
+        """Let others see how it stands here."""
+        slot = self._slots[backend.endpoint.service].get(backend.name)
+        if slot is None or backend.state not in STANDINGS:
+            return
+        block, health = self.block, backend.health
+        up = backend.state is State.UP
+        for which, value in (
+            (IDLE, len(backend.idle)),
+            (STANDING, STANDINGS.index(backend.state)),
+            (FAILURES, health.failures),
+            (UNTIL, 0 if up else int(health.until * 1000)),
+        ):
+            block.gauge(slot, which)[block.row] = value
+
+    def publish_panic(self, pool: Pool) -> None:
+        """Let others see whether a pool panics here."""
+        self._panics[pool.service][self.block.row] = pool.panics

@@ -1,0 +1,149 @@
+"""`pylb control`: the process that knows. The supervisor starts it.
+
+Discovery, metrics and the admin server are here, and nothing that a request has to wait for. When it dies,
+the workers go on with what they know, and the supervisor starts another one, which finds in the state file
+what this one knew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from time import monotonic
+
+import uvloop
+
+from pylb.admin.app import AdminApp
+from pylb.admin.views import View
+from pylb.config import Options
+from pylb.config.option import in_force
+from pylb.model import Snapshot
+from pylb.observe.counters import Counters
+from pylb.policy.route import Routes
+from pylb.process.access import access
+from pylb.process.control import Control
+from pylb.process.hub import Hub
+from pylb.process.inheritance import Inheritance
+from pylb.process.lifecycle import Lifecycle, Owner, ProcessState
+from pylb.process.lifeline import Lifeline
+from pylb.process.logs import log_to_stderr
+from pylb.process.overview import Overview
+from pylb.process.pools import read_routes
+
+UNROUTED = ""
+"""The service of requests that are for none."""
+
+WORDS = {state.word: state for state in ProcessState}
+
+
+def run(options: Options) -> int:
+    """Know, until told to stop."""
+    inheritance = Inheritance.take()
+    log_to_stderr(options.log_level, inheritance.name)
+    return uvloop.run(_run(options, inheritance))
+
+
+async def _run(options: Options, inheritance: Inheritance) -> int:
+    return await ControlProcess(options, inheritance).run()
+
+
+class ControlProcess:
+    """Control with what ties it to the other processes.
+
+    Args:
+        options: what the user wants.
+        inheritance: what the supervisor gave it.
+    """
+
+    def __init__(self, options: Options, inheritance: Inheritance) -> None:
+        self.options = options
+        self.inheritance = inheritance
+        self.lifeline = Lifeline(socket.socket(fileno=inheritance.lifeline))
+        self.lifecycle = Lifecycle()
+        self._file = inheritance.state_file
+        state = self._file.read()
+        routes = read_routes(options)
+        services = list(dict.fromkeys(route.service for route in routes))
+        self.counters = Counters(
+            inheritance.memory.block(inheritance.row), monotonic, state.counters if state else None
+        )
+        self.overview = Overview(options, services, self.counters)
+        self.hub = Hub(socket.socket(fileno=inheritance.door))
+        self.control = Control(
+            options, services, self.deliver, self.counters, state.control if state else None
+        )
+        for update in state.updates if state else ():
+            if update.snapshot and update.service in services:
+                self.overview.apply(update.snapshot)
+        for service in (*services, UNROUTED):
+            self.hub.publish(self.overview.update(service))
+        self._remember()
+        self.view = View(
+            lifecycle=self.lifecycle,
+            pools=self.overview.pools,
+            watches={service: watch.status for service, watch in self.control.watches.items()},
+            counters=self.counters,
+            clock=monotonic,
+            refresh=self.overview.refresh,
+            workers=lambda: self.hub.serving,
+            routes=Routes(routes, self.overview.pools),
+            history=self.control.recorder.history,
+            samples=self.control.recorder.samples,
+            overrides=self.control.operator.overrides,
+            config=in_force(options),
+            max_age=options.ready_max_age,
+        )
+        self._may_be_asked = asyncio.Event()
+        """While another pylb still answers at the same admin address, this one must not."""
+        if not inheritance.successor:
+            self._may_be_asked.set()
+        self._stop = asyncio.Event()
+
+    def deliver(self, snapshot: Snapshot, applied: Callable[[], None]) -> None:
+        """Let all workers go by a snapshot; whoever starts later will, too."""
+        self.overview.apply(snapshot)
+        self.hub.publish(self.overview.update(snapshot.service), applied)
+        self._remember()
+
+    async def run(self) -> int:
+        """Know, until told to stop; return the exit code."""
+        async with AsyncExitStack() as stack:
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGQUIT):
+                loop.add_signal_handler(number, self._end)
+            for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+                loop.add_signal_handler(number, lambda: None)
+            self.lifeline.listen(self._heard, self._end)
+            owner = await stack.enter_async_context(Owner("control"))
+            self.hub.open(owner)
+            stack.callback(self.hub.close)
+            self.control.start(owner)
+            self.lifeline.tell(ProcessState.SERVING.word)
+            await self._may_be_asked.wait()
+            stack.callback(self.control.operator.close)
+            app = AdminApp(self.view, self.control.operator, access(self.options))
+            stack.push_async_callback(app.close)
+            if not self._stop.is_set():
+                for listening in self.inheritance.sockets:
+                    await app.listen(listening)
+            gc.collect()
+            gc.freeze()  # What is here now lives as long as the process.
+            await self._stop.wait()
+        return 0
+
+    def _heard(self, word: str) -> None:
+        """The supervisor says where all of pylb stands."""
+        self.lifecycle.advance(WORDS[word])
+        if self.lifecycle.state is not ProcessState.STARTING:
+            self._may_be_asked.set()
+
+    def _end(self) -> None:
+        self._stop.set()
+        self._may_be_asked.set()
+
+    def _remember(self) -> None:
+        self._file.write(self.hub.updates, self.counters.remember(), self.control.remember())

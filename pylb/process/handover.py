@@ -1,0 +1,93 @@
+"""What a pylb gets from whoever starts it: sockets from systemd, or everything from the pylb it replaces."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import orjson
+
+from pylb.process.sockets import Group
+
+VARIABLE = "PYLB_HANDOVER"
+SYSTEMD = "systemd"
+"""The address under which the sockets stand that systemd has passed: they take the place of `--listen`."""
+FIRST = 3
+"""The first descriptor that systemd passes (sd_listen_fds(3))."""
+ADMIN = "admin"
+"""`FileDescriptorName=` of the one that is for the admin server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """Sockets by the address that was asked for, and the ties to a predecessor."""
+
+    clients: Mapping[str, list[Group]] = field(default_factory=dict)
+    admin: Mapping[str, list[Group]] = field(default_factory=dict)
+    lifeline: socket.socket | None = None
+    """To the pylb that is to be replaced: it is told when this one serves."""
+    pid_file: int | None = None
+    """Its descriptor, with the lock on it."""
+
+    @classmethod
+    def take(cls) -> Handover:
+        """What this process was given. Its own children will not be given it again."""
+        packed = os.environ.pop(VARIABLE, "")
+        if not packed:
+            return cls._from_systemd()
+        given = orjson.loads(packed)
+        return cls(
+            _unpacked(given["clients"]),
+            _unpacked(given["admin"]),
+            _socket(given["lifeline"]),
+            given["pid_file"],
+        )
+
+    @classmethod
+    def _from_systemd(cls) -> Handover:
+        environment = [os.environ.pop(name, "") for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")]
+        pid, number, names = environment
+        if pid != str(os.getpid()) or not number.isdigit():
+            return cls()
+        named = names.split(":") + [""] * int(number)
+        groups: dict[bool, list[Group]] = {False: [], True: []}
+        for place in range(int(number)):
+            groups[named[place] == ADMIN].append([_socket(FIRST + place)])
+        clients, admin = ({SYSTEMD: found} if found else {} for found in (groups[False], groups[True]))
+        return cls(clients, admin)
+
+    def to_environment(self, lifeline: int) -> dict[str, str]:
+        """As variables for a successor, given the number of its end of the lifeline."""
+        given = {
+            "clients": _packed(self.clients),
+            "admin": _packed(self.admin),
+            "lifeline": lifeline,
+            "pid_file": self.pid_file,
+        }
+        return {VARIABLE: orjson.dumps(given).decode()}
+
+    @property
+    def descriptors(self) -> list[int]:
+        """All that must stay open in the successor, but for the lifeline."""
+        groups = [
+            group for each in (self.clients, self.admin) for groups in each.values() for group in groups
+        ]
+        return [s.fileno() for group in groups for s in group] + ([self.pid_file] if self.pid_file else [])
+
+
+def _packed(addresses: Mapping[str, list[Group]]) -> dict[str, list[list[int]]]:
+    return {
+        address: [[listening.fileno() for listening in group] for group in groups]
+        for address, groups in addresses.items()
+    }
+
+
+def _unpacked(addresses: Mapping[str, list[list[int]]]) -> dict[str, list[Group]]:
+    return {address: [[*map(_socket, group)] for group in groups] for address, groups in addresses.items()}
+
+
+def _socket(descriptor: int) -> socket.socket:
+    os.set_inheritable(descriptor, False)
+    return socket.socket(fileno=descriptor)

@@ -1,0 +1,109 @@
+"""Control's side of the channels: every worker gets what is true now, and says when it goes by it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pylb.process.channel import Channel
+from pylb.process.lifecycle import Owner, spawn
+from pylb.process.rendezvous import Greeting, welcome
+from pylb.process.update import Update
+
+log = logging.getLogger("pylb.control")
+
+
+class Member:
+    """One worker."""
+
+    def __init__(self, greeting: Greeting) -> None:
+        self.greeting = greeting
+        self.channel: Channel | None = None
+        self.applied: dict[str, int] = {}
+        """By service: the generation that it goes by. Nothing here yet: it has not said."""
+
+    def __repr__(self) -> str:
+        return f"<Member {self.greeting.name}, generation {self.greeting.generation}: {self.applied}>"
+
+
+class Hub:
+    """All workers.
+
+    Args:
+        door: the end of the mailbox where they come from.
+    """
+
+    def __init__(self, door: socket.socket) -> None:
+        self.members: set[Member] = set()
+        self.updates: dict[str, bytes] = {}
+        """By service: the last update, ready to be sent."""
+        self._door = door
+        self._under_way: dict[str, deque[tuple[int, Callable[[], None]]]] = defaultdict(deque)
+        """By service: generations that not all workers go by, and what to call when they do."""
+
+    @property
+    def serving(self) -> int:
+        """How many workers there are that go by something."""
+        return sum(1 for member in self.members if member.applied)
+
+    def open(self, owner: Owner) -> None:
+        """Let workers in, until the owner ends."""
+        self._door.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._door, self._let_in, owner)
+
+    def close(self) -> None:
+        """Let nobody in any more, and hang up."""
+        asyncio.get_running_loop().remove_reader(self._door)
+        for member in self.members:
+            if member.channel:
+                member.channel.close()
+
+    def publish(self, update: Update, applied: Callable[[], None] | None = None) -> None:
+        """Send an update to all workers; those that are behind skip what it replaces.
+
+        Args:
+            update: all that there is to say of a service.
+            applied: called when every worker goes by this update, or by a newer one.
+        """
+        if applied:
+            self._under_way[update.service].append((update.generation, applied))
+        self.updates[update.service] = content = update.to_bytes()
+        for member in self.members:
+            if member.channel:
+                member.channel.post(update.service, content)
+
+    def _let_in(self, owner: Owner) -> None:
+        while (newcomer := welcome(self._door)) is not None:
+            greeting, end = newcomer
+            spawn(self._join(Member(greeting), end), name=f"greet {greeting.name}", owner=owner)
+
+    async def _join(self, member: Member, end: socket.socket) -> None:
+        self.members.add(member)
+        member.channel = await Channel.open(
+            end, lambda _, message: self._heard(member, message), lambda: self._lost(member)
+        )
+        log.debug("%s (pid %d) is here", member.greeting.name, member.greeting.pid)
+        for service, content in self.updates.items():
+            member.channel.post(service, content)
+
+    def _heard(self, member: Member, message: Mapping[str, Any]) -> None:
+        member.applied[message["service"]] = message["generation"]
+        self._settle(message["service"])
+
+    def _lost(self, member: Member) -> None:
+        self.members.discard(member)
+        log.debug("%s (pid %d) has left", member.greeting.name, member.greeting.pid)
+        for service in self.updates:
+            self._settle(service)
+
+    def _settle(self, service: str) -> None:
+        """Look how far all workers have got."""
+        reached = min((member.applied.get(service, 0) for member in self.members), default=0)
+        under_way = self._under_way[service]
+        while under_way and under_way[0][0] <= reached:
+            _, applied = under_way.popleft()
+            applied()

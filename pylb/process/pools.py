@@ -1,0 +1,59 @@
+"""Which service gets which requests, and how its pool chooses: as the options say."""
+
+from __future__ import annotations
+
+import logging
+from time import monotonic
+
+from pylb.config import Options
+from pylb.errors import UsageError
+from pylb.policy.backend import Backend, State
+from pylb.policy.budget import BudgetRules
+from pylb.policy.health import HealthRules
+from pylb.policy.pool import Pool
+from pylb.policy.route import Route, Routes, parse_route
+
+log = logging.getLogger("pylb.health")
+
+
+def read_routes(options: Options) -> tuple[Route, ...]:
+    """The routes that `--service` declares; without any, `--static` is one service that takes all requests.
+
+    Raises:
+        UsageError: one cannot be read, or two are for the same requests.
+    """
+    try:
+        routes = tuple(parse_route(text) for text in options.service or ("static",))
+        Routes(routes, {route.service: Pool(route.service) for route in routes})
+    except ValueError as error:
+        raise UsageError(f"--service: {error}") from None
+    return routes
+
+
+def make_pool(kind: type[Pool], service: str, options: Options) -> Pool:
+    """An empty pool that goes by the options."""
+    return kind(
+        service,
+        policy=options.policy,
+        budget=BudgetRules(share=options.retry_budget / 100),
+        health=HealthRules(
+            suspect=options.suspect_time,
+            failures=options.eject_failures,
+            ejected=options.eject_time,
+            share=options.eject_most / 100,
+            panic=options.panic_threshold / 100,
+            panic_fails=options.panic == "fail",
+        ),
+        clock=monotonic,
+        notice=tell,
+    )
+
+
+def tell(backend: Backend) -> None:
+    """Log where a backend stands now, by what traffic says of it."""
+    service = backend.endpoint.service
+    if backend.state is State.UP:
+        log.info("%s: %s takes requests again", service, backend.name)
+    else:
+        seconds = backend.health.until - backend.health.since
+        log.warning("%s: %s is %s for %.3g s", service, backend.name, backend.state.value, seconds)

@@ -1,0 +1,36 @@
+"""`pylb`: from the options to the processes that they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pkgutil import resolve_name
+
+from pylb.config import Options
+from pylb.process.cpus import usable_cpus
+from pylb.process.handover import Handover
+from pylb.process.lifeline import Lifeline
+from pylb.process.listeners import Listeners
+from pylb.process.logs import log_to_stderr
+from pylb.process.pidfile import PidFile
+from pylb.process.pools import read_routes
+
+
+def run(options: Options) -> int:
+    """Serve until told to stop: in this process alone, or with a supervisor, control and workers.
+
+    Raises:
+        UsageError: the options contradict each other.
+        StartError: an address cannot be bound, or pylb runs already.
+    """
+    log_to_stderr(options.log_level)
+    read_routes(options)
+    workers = options.workers or usable_cpus()
+    given = Handover.take()
+    pid_file = PidFile(options.pid_file, given.pid_file) if options.pid_file else None
+    listeners = Listeners(options.listen, options.admin, workers, given)
+    predecessor = Lifeline(given.lifeline) if given.lifeline else None
+    # A supervisor is to stay small: it does not even import what serves.
+    serve: Callable[..., int] = resolve_name(
+        "pylb.process.serve:serve" if workers == 1 else "pylb.process.supervisor:supervise"
+    )
+    return serve(options, listeners, predecessor, pid_file)

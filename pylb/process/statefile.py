@@ -1,0 +1,81 @@
+"""What control knows, kept in memory that outlives it.
+
+A control that was killed finds here which counter belongs to whom, and the generation to go on from. A worker
+that starts while there is no control finds here where to send requests.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+import orjson
+
+from pylb.process.update import Update
+
+HEADER = struct.Struct("<QQI")
+"""Sequence number, length and checksum of what follows."""
+LOOKS = 5
+"""How often a reader looks again if a writer overtakes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the file says."""
+
+    updates: tuple[Update, ...]
+    counters: dict[str, Any]
+    """See `Counters.remember`."""
+    control: dict[str, Any]
+    """See `Control.remember`."""
+
+
+class StateFile:
+    """Two files in memory that are written by turns: whenever the writer dies, one of them is whole.
+
+    Args:
+        descriptors: of both. Control writes, any process may read.
+    """
+
+    def __init__(self, descriptors: tuple[int, int]) -> None:
+        self.descriptors = descriptors
+
+    @classmethod
+    def create(cls) -> StateFile:
+        """Make an empty one."""
+        return cls((os.memfd_create("pylb state a"), os.memfd_create("pylb state b")))
+
+    def write(
+        self, updates: Mapping[str, bytes], counters: Mapping[str, Any], control: Mapping[str, Any]
+    ) -> None:
+        """Replace what is kept.
+
+        Args:
+            updates: by service, as `Update.to_bytes` made them.
+            counters: see `Counters.remember`.
+            control: see `Control.remember`.
+        """
+        told = [orjson.Fragment(update) for update in updates.values()]
+        body = orjson.dumps({"updates": told, "counters": counters, "control": control})
+        (_, older), (sequence, _) = sorted((self._content(each)[0], each) for each in self.descriptors)
+        os.pwrite(older, HEADER.pack(sequence + 1, len(body), crc32(body)) + body, 0)
+
+    def read(self) -> State | None:
+        """The newest state that is whole; None if none was ever written."""
+        for _ in range(LOOKS):
+            _, body = max(map(self._content, self.descriptors))
+            if body:
+                data = orjson.loads(body)
+                return State(tuple(map(Update.from_dict, data["updates"])), data["counters"], data["control"])
+        return None
+
+    def _content(self, descriptor: int) -> tuple[int, bytes]:
+        """Sequence number and body; nothing, if they do not belong together."""
+        header = os.pread(descriptor, HEADER.size, 0).ljust(HEADER.size, b"\0")
+        sequence, length, checksum = HEADER.unpack(header)
+        body = os.pread(descriptor, length, HEADER.size)
+        return (sequence, body) if crc32(body) == checksum else (0, b"")

@@ -1,0 +1,45 @@
+"""What control tells workers of one service: the whole of it, so that only the newest counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from pylb.model import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One service as control knows it."""
+
+    service: str
+    """Empty for requests that are for no service."""
+    slot: int
+    """Where to count requests of the service that reach no backend."""
+    slots: Mapping[str, int]
+    """Where to count requests that reach one, by its authority."""
+    snapshot: Snapshot | None
+    """None: the registry has not answered yet."""
+
+    @property
+    def generation(self) -> int:
+        """The snapshot's, 0 before the first."""
+        return self.snapshot.generation if self.snapshot else 0
+
+    def to_bytes(self) -> bytes:
+        """As JSON."""
+        return orjson.dumps(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Update:
+        """From what JSON made of it."""
+        snapshot = data["snapshot"]
+        return cls(
+            data["service"],
+            data["slot"],
+            data["slots"],
+            None if snapshot is None else Snapshot.from_dict(snapshot),
+        )

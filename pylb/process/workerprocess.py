@@ -1,0 +1,153 @@
+"""`pylb worker`: one process that takes requests. The supervisor starts it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import socket
+import sys
+from time import process_time
+
+import uvloop
+
+from pylb.config import Options
+from pylb.observe.assigned import AssignedCounters
+from pylb.policy.backend import Backend
+from pylb.policy.shared import SharedPool
+from pylb.process.inheritance import Inheritance
+from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
+from pylb.process.lifeline import Lifeline
+from pylb.process.link import follow
+from pylb.process.logs import log_to_stderr
+from pylb.process.logwriter import LogWriter
+from pylb.process.pools import tell
+from pylb.process.rendezvous import Greeting
+from pylb.process.update import Update
+from pylb.process.worker import Worker
+
+PATIENCE = 5.0
+"""Seconds that a worker waits for the first snapshot of every service, where nobody serves meanwhile."""
+PUBLISHED = 1.0
+"""Seconds between two publications of the gauges that are not worth a write per request."""
+SHARE = 0.01
+"""Of the process's time that publishing may use: with very many backends it is done less often."""
+
+
+def run(options: Options) -> int:
+    """Take requests until told to stop."""
+    inheritance = Inheritance.take()
+    log_to_stderr(options.log_level, inheritance.name)
+    if options.pin:
+        cpus = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cpus[inheritance.number % len(cpus)]})
+    return uvloop.run(_run(options, inheritance))
+
+
+async def _run(options: Options, inheritance: Inheritance) -> int:
+    return await WorkerProcess(options, inheritance).run()
+
+
+class WorkerProcess:
+    """A worker with what ties it to the other processes.
+
+    It goes by the last snapshots that it was told of. Those that control told to others before are in the
+    state file, so it needs nobody to be alive in order to start.
+
+    Args:
+        options: what the user wants.
+        inheritance: what the supervisor gave it.
+    """
+
+    def __init__(self, options: Options, inheritance: Inheritance) -> None:
+        self.options = options
+        self.inheritance = inheritance
+        self.lifeline = Lifeline(socket.socket(fileno=inheritance.lifeline))
+        self.lifecycle = Lifecycle(inheritance.name, self.lifeline.tell)
+        self.counters = AssignedCounters(inheritance.memory.block(inheritance.row))
+        self.writer = (
+            LogWriter(sys.stdout.fileno(), turn=inheritance.counters) if options.access_log != "off" else None
+        )
+        self.worker = Worker(options, self.counters, self.writer, pool=SharedPool)
+        for each in self.worker.pools.values():
+            each.notice = self._notice
+        self._decided = asyncio.Event()
+        """Whether all services are known, or it is over already."""
+        self._stop = asyncio.Event()
+
+    def apply(self, update: Update) -> None:
+        """Go by what control says of a service."""
+        self.counters.assign(update.service, update.slot, update.slots)
+        if update.snapshot and update.service in self.worker.pools:
+            self.worker.apply(update.snapshot)
+        if all(pool.snapshot for pool in self.worker.pools.values()):
+            self._decided.set()
+
+    async def run(self) -> int:
+        """Serve until told to stop; return the exit code."""
+        async with contextlib.AsyncExitStack() as stack:
+            if self.writer:
+                stack.callback(self.writer.close)
+            self._obey()
+            if state := self.inheritance.state_file.read():
+                for update in state.updates:
+                    self.apply(update)
+            owner = await stack.enter_async_context(Owner(self.lifecycle.name))
+            door = socket.socket(fileno=self.inheritance.door)
+            greeting = Greeting(self.inheritance.name, os.getpid(), self.inheritance.generation)
+            spawn(follow(door, greeting, self.apply), name="follow control", owner=owner)
+            if await self._ready():
+                await self.worker.listen(self.inheritance.sockets)
+                spawn(self._publish(), name="publish gauges", owner=owner)
+                self.lifecycle.advance(ProcessState.SERVING)
+                gc.collect()
+                gc.freeze()  # What is here now lives as long as the process.
+                await self._stop.wait()
+            self.lifecycle.advance(ProcessState.DRAINING)
+            await self.worker.drain(self.options.drain_timeout)
+        self.lifecycle.advance(ProcessState.STOPPED)
+        return 0
+
+    def _obey(self) -> None:
+        """TERM, or a supervisor that is gone: finish what runs. QUIT: end at once. The rest is not for us."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._finish)
+        loop.add_signal_handler(signal.SIGQUIT, self._end)
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            loop.add_signal_handler(number, lambda: None)
+        self.lifeline.listen(lambda _: None, self._finish)
+
+    def _finish(self) -> None:
+        self._stop.set()
+        self._decided.set()
+
+    def _end(self) -> None:
+        self._finish()
+        self.worker.plane.close()
+
+    async def _ready(self) -> bool:
+        """Wait until it is known where to send requests; false if it is over before that.
+
+        If nobody serves meanwhile it begins even so after a while: an honest 503 is better than silence.
+        """
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._decided.wait(), None if self.inheritance.successor else PATIENCE)
+        return not self._stop.is_set()
+
+    def _notice(self, backend: Backend) -> None:
+        """Traffic has put a backend elsewhere: that is worth telling at once."""
+        tell(backend)
+        self.counters.publish(backend)
+
+    async def _publish(self) -> None:
+        while True:
+            started = process_time()
+            self.worker.publish()
+            for pool in self.worker.pools.values():
+                if pool.snapshot:
+                    self.counters.publish_panic(pool)
+                for backend in pool.backends.values():
+                    self.counters.publish(backend)
+            await asyncio.sleep(max(PUBLISHED, (process_time() - started) / SHARE))
