@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from typing import cast
 
 from pylb.observe.block import Block
-from pylb.observe.gauges import FAILURES, IDLE, IN_FLIGHT, PANICS, PROCESS, STANDING, STANDINGS, UNTIL
+from pylb.observe.gauges import FAILURES, IDLE, IN_FLIGHT, PANICS, PROCESS, STANDING, UNTIL
 from pylb.policy.backend import Backend, State
 from pylb.policy.pool import Pool
 from pylb.policy.shared import SharedBackend
+
+STANDINGS = (State.UP, State.SUSPECT, State.EJECTED)
+"""Where traffic can put a backend, from good to bad."""
 
 
 class AssignedCounters:

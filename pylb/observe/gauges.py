@@ -8,23 +8,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from pylb.policy.backend import State
-
 IN_FLIGHT: Final = 0
 """Requests on a backend."""
 IDLE: Final = 1
 """Open connections to a backend without a request, a second old at most."""
 STANDING: Final = 2
-"""Where traffic has put a backend: a place in `STANDINGS`."""
+"""Where traffic has put a backend: a place in `observe.assigned.STANDINGS`."""
 FAILURES: Final = 3
 """Its failures in a row."""
 UNTIL: Final = 4
 """When it is to be used again, in monotonic milliseconds; 0: it is used."""
 GAUGES: Final = 5
 """How many gauges there are per slot and process."""
-
-STANDINGS: Final = (State.UP, State.SUSPECT, State.EJECTED)
-"""From good to bad."""
 
 PANICS: Final = 0
 """Of the slot of a service: whether its pool panics."""

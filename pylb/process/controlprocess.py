@@ -117,7 +117,7 @@ class ControlProcess:
                 loop.add_signal_handler(number, self._end)
             for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
                 loop.add_signal_handler(number, lambda: None)
-            self.lifeline.listen(self._heard, self._end)
+            self.lifeline.listen(loop, self._heard, self._end)
             owner = await stack.enter_async_context(Owner("control"))
             self.hub.open(owner)
             stack.callback(self.hub.close)

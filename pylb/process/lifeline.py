@@ -6,10 +6,13 @@ end of the connection: the supervisor starts another child, a child finishes wha
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 
 class Lifeline:
@@ -38,9 +41,10 @@ class Lifeline:
             return None
         return said.decode().split() if said else None
 
-    def listen(self, words: Callable[[str], object], alone: Callable[[], object]) -> None:
-        """Have the running loop call `words` with each word, and `alone` when the other side is gone."""
-        loop = asyncio.get_running_loop()
+    def listen(
+        self, loop: AbstractEventLoop, words: Callable[[str], object], alone: Callable[[], object]
+    ) -> None:
+        """Have a loop call `words` with each word, and `alone` when the other side is gone."""
 
         def readable() -> None:
             heard = self.hear()

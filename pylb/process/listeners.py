@@ -52,12 +52,10 @@ class Listeners:
             for group in groups:
                 close(group)
 
-    def __str__(self) -> str:
-        shown = [
-            ", ".join(where(group[0]) for groups in addresses.values() for group in groups)
-            for addresses in (self.clients, self.admin)
-        ]
-        return f"{shown[0]}, admin on {shown[1] or 'off'}"
+
+def addresses(groups: Mapping[str, list[Group]]) -> str:
+    """Where these listen, as a log line shows it."""
+    return ", ".join(where(group[0]) for each in groups.values() for group in each) or "off"
 
 
 def _gather(

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from pylb.config import Options
 from pylb.model import Snapshot
+from pylb.observe.assigned import STANDINGS
 from pylb.observe.counters import Counters
-from pylb.observe.gauges import FAILURES, IDLE, IN_FLIGHT, PANICS, STANDING, STANDINGS, UNTIL
+from pylb.observe.gauges import FAILURES, IDLE, IN_FLIGHT, PANICS, STANDING, UNTIL
 from pylb.policy.backend import Backend
 from pylb.policy.pool import Pool
 from pylb.process.pools import make_pool

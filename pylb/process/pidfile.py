@@ -36,8 +36,9 @@ class PidFile:
 
     def write(self) -> None:
         """Put this process's id into it."""
-        os.ftruncate(self.descriptor, 0)
-        os.pwrite(self.descriptor, f"{os.getpid()}\n".encode(), 0)
+        line = f"{os.getpid()}\n".encode()
+        os.pwrite(self.descriptor, line, 0)  # Who reads it meanwhile never finds it empty.
+        os.ftruncate(self.descriptor, len(line))
 
     def remove(self) -> None:
         """Remove it at the end, unless a successor has taken it over."""

@@ -29,6 +29,8 @@ def run(options: Options) -> int:
     pid_file = PidFile(options.pid_file, given.pid_file) if options.pid_file else None
     listeners = Listeners(options.listen, options.admin, workers, given)
     predecessor = Lifeline(given.lifeline) if given.lifeline else None
+    if pid_file and not predecessor:
+        pid_file.write()  # A successor puts its own id there when it serves.
     # A supervisor is to stay small: it does not even import what serves.
     serve: Callable[..., int] = resolve_name(
         "pylb.process.serve:serve" if workers == 1 else "pylb.process.supervisor:supervise"

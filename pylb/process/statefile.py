@@ -18,7 +18,7 @@ import orjson
 from pylb.process.update import Update
 
 HEADER = struct.Struct("<QQI")
-"""Sequence number, length and checksum of what follows."""
+"""Sequence number and length of what follows, and a checksum of all three."""
 LOOKS = 5
 """How often a reader looks again if a writer overtakes it."""
 
@@ -62,7 +62,8 @@ class StateFile:
         told = [orjson.Fragment(update) for update in updates.values()]
         body = orjson.dumps({"updates": told, "counters": counters, "control": control})
         (_, older), (sequence, _) = sorted((self._content(each)[0], each) for each in self.descriptors)
-        os.pwrite(older, HEADER.pack(sequence + 1, len(body), crc32(body)) + body, 0)
+        header = HEADER.pack(sequence + 1, len(body), crc32(body, sequence + 1))
+        os.pwrite(older, header + body, 0)
 
     def read(self) -> State | None:
         """The newest state that is whole; None if none was ever written."""
@@ -78,4 +79,4 @@ class StateFile:
         header = os.pread(descriptor, HEADER.size, 0).ljust(HEADER.size, b"\0")
         sequence, length, checksum = HEADER.unpack(header)
         body = os.pread(descriptor, length, HEADER.size)
-        return (sequence, body) if crc32(body) == checksum else (0, b"")
+        return (sequence, body) if crc32(body, sequence) == checksum else (0, b"")

@@ -17,9 +17,10 @@ from pylb.process.child import SERVING
 from pylb.process.crew import Crew
 from pylb.process.handover import Handover
 from pylb.process.lifeline import Lifeline
-from pylb.process.listeners import Listeners
+from pylb.process.listeners import Listeners, addresses
 from pylb.process.pidfile import PidFile
 from pylb.process.plans import Condition, Plan
+from pylb.process.pools import read_routes
 from pylb.process.signals import SignalQueue
 
 log = logging.getLogger("pylb.supervisor")
@@ -158,8 +159,15 @@ class Supervisor:
         """Tell everybody, once all are ready for the first time."""
         if not self._serving and all(seat.ready() for seat in self._crew.seats):
             self._serving = True
-            number = len(self._crew.workers)
-            log.info("pylb %s listens on %s, %d workers", __version__, self._listeners, number)
+            log.info(
+                "pylb %s listens on %s for %s, admin on %s, policy %s, %d workers",
+                __version__,
+                addresses(self._listeners.clients),
+                ", ".join(route.service for route in read_routes(self._options)),
+                addresses(self._listeners.admin),
+                self._options.policy,
+                len(self._crew.workers),
+            )
             if self._pid_file:
                 self._pid_file.write()
             if self._predecessor:

@@ -160,5 +160,5 @@ def max_connections(options: Options) -> int:
     most = most_clients(limit)
     wanted = options.max_connections or sys.maxsize
     if options.max_connections > most:
-        log.warning("%d open files (ulimit -n) are enough for %d clients, not for %d", limit, most, wanted)
+        log.info("%d open files (ulimit -n) are enough for %d clients, not for %d", limit, most, wanted)
     return min(wanted, most)

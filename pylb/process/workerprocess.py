@@ -117,7 +117,7 @@ class WorkerProcess:
         loop.add_signal_handler(signal.SIGQUIT, self._end)
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
             loop.add_signal_handler(number, lambda: None)
-        self.lifeline.listen(lambda _: None, self._finish)
+        self.lifeline.listen(loop, lambda _: None, self._finish)
 
     def _finish(self) -> None:
         self._stop.set()

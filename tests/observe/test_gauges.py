@@ -1,5 +1,4 @@
 from pylb.observe import gauges
-from pylb.policy.backend import State
 
 
 def test_no_two_gauges_and_no_two_counters_share_a_place():
@@ -8,7 +7,3 @@ def test_no_two_gauges_and_no_two_counters_share_a_place():
     assert gauges.CLIENTS != gauges.SLOTS
     counters = [gauges.LINES_DROPPED, gauges.CUT, gauges.RESTARTS, gauges.LOST]
     assert counters == list(range(4))
-
-
-def test_the_worst_standing_is_the_greatest():
-    assert gauges.STANDINGS == (State.UP, State.SUSPECT, State.EJECTED)

@@ -1,71 +1,82 @@
-"""Sockets are opened before anything else: where, and what is said if that cannot be."""
-
 import socket
+import threading
 
 import pytest
 
-from pylb.config import Address
+from pylb.config.kinds import Address
 from pylb.errors import StartError
-from pylb.process.sockets import open_sockets, where
+from pylb.process.sockets import close, extend, open_groups, open_sockets, share, where
+
+ANY = Address("127.0.0.1", 0)
 
 
-@pytest.fixture
-def opened():
-    sockets = []
-    yield sockets
-    for each in sockets:
-        each.close()
+def connects(address):
+    with socket.create_connection(address, timeout=5):
+        return True
 
 
-def port(listening):
-    return listening.getsockname()[1]
+def test_each_copy_is_of_one_and_the_same_address():
+    (group,) = open_groups(ANY, copies=3)
+    assert len({where(listening) for listening in group}) == 1
+    assert len(group) == 3
+    for listening in group:
+        listening.listen()
+    assert connects(group[0].getsockname())
+    close(group)
 
 
-def test_an_address_and_what_the_log_says_of_it(opened):
-    opened += open_sockets((Address("127.0.0.1", 0),))
-    assert where(opened[0]) == f"127.0.0.1:{port(opened[0])}"
+@pytest.mark.parametrize("copies", [1, 2])
+def test_a_port_in_use_is_noticed_even_if_it_could_be_shared(copies):
+    (taken,) = open_groups(ANY, copies=2)
+    for listening in taken:
+        listening.listen()
+    address = Address("127.0.0.1", taken[0].getsockname()[1])
+    with pytest.raises(StartError, match=f"--listen: cannot listen on {address}: Address already in use"):
+        open_groups(address, copies=copies)
+    close(taken)
 
 
-def test_ipv6_leaves_the_ipv4_port_free(opened):
-    opened += open_sockets((Address("::1", 0),))
-    opened += open_sockets((Address("127.0.0.1", port(opened[0])),))
-    assert where(opened[0]) == f"[::1]:{port(opened[0])}"
+def test_a_group_grows_if_it_was_opened_to_be_shared():
+    (group,) = open_groups(ANY, copies=2)
+    extend(group, 4)
+    assert len(group) == 4
+    close(group)
+    (alone,) = open_groups(ANY)
+    extend(alone, 4)
+    assert len(alone) == 1
+    close(alone)
 
 
-def test_what_cannot_be_bound_is_named_and_nothing_stays_open(opened):
-    opened += open_sockets((Address("127.0.0.1", 0),))
-    opened[0].listen()
-    taken = Address("127.0.0.1", port(opened[0]))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        free = Address("127.0.0.1", port(probe))
-    with pytest.raises(StartError) as caught:
-        open_sockets((free, taken), option="--admin")
-    assert str(caught.value) == f"--admin: cannot listen on {taken}: Address already in use"
-    opened += open_sockets((free,))
+def test_every_worker_has_a_socket_and_every_socket_a_worker():
+    group = list("abcd")
+    for workers in range(1, 8):
+        shares = [share(group, worker, workers) for worker in range(workers)]
+        assert all(shares)
+        assert {listening for each in shares for listening in each} == set(group)
 
 
-def test_a_unix_socket_takes_the_place_of_one_whose_process_is_gone(opened, tmp_path):
-    address = Address(path=str(tmp_path / "pylb.sock"))
-    left_behind = open_sockets((address,))[0]
-    left_behind.close()
-    opened += open_sockets((address,))
-    assert where(opened[0]) == f"unix:{tmp_path}/pylb.sock"
+def test_a_path_is_shared_as_it_is(tmp_path):
+    (group,) = open_groups(Address(path=str(tmp_path / "pylb.sock")), copies=3)
+    assert len(group) == 1
+    assert where(group[0]) == f"unix:{tmp_path}/pylb.sock"
+    close(group)
 
 
-def test_a_unix_socket_that_is_answered_stays(opened, tmp_path):
-    address = Address(path=str(tmp_path / "pylb.sock"))
-    opened += open_sockets((address,))
-    opened[0].listen()
-    with pytest.raises(StartError, match=r"cannot listen on unix:/.*: Address already in use"):
-        open_sockets((address,))
-    with socket.socket(socket.AF_UNIX) as client:
-        client.connect(address.path)
+def test_a_stale_path_is_removed_and_one_in_use_is_not(tmp_path):
+    path = Address(path=str(tmp_path / "pylb.sock"))
+    (stale,) = open_sockets((path,))
+    stale.close()
+    (used,) = open_sockets((path,))
+    used.listen()
+    accepting = threading.Thread(target=used.accept)
+    accepting.start()
+    with pytest.raises(StartError, match="Address already in use"):
+        open_sockets((path,))
+    accepting.join()
+    used.close()
 
 
-def test_a_file_is_not_removed_for_a_socket(tmp_path):
-    file = tmp_path / "precious"
-    file.write_text("data")
-    with pytest.raises(StartError, match=r"cannot listen on unix:/.*precious: Address already in use"):
-        open_sockets((Address(path=str(file)),))
-    assert file.read_text() == "data"
+def test_both_families_of_a_name():
+    sockets = open_sockets((Address("127.0.0.1", 0), Address("::1", 0)), option="--admin")
+    assert [where(listening).rpartition(":")[0] for listening in sockets] == ["127.0.0.1", "[::1]"]
+    close(sockets)

@@ -1,0 +1,116 @@
+"""Control's and the workers' ends of the channels, together."""
+
+import asyncio
+
+import pytest
+
+from pylb.model import Endpoint, Snapshot
+from pylb.process.hub import Hub
+from pylb.process.lifecycle import Owner, spawn
+from pylb.process.link import follow
+from pylb.process.rendezvous import Greeting, mailbox, meet
+from pylb.process.update import Update
+from tests.until import until
+
+
+class Worker:
+    """What a worker was told."""
+
+    def __init__(self, name, workers_door, owner):
+        self.told = []
+        self.greeting = Greeting(name, 1, 1)
+        self.task = spawn(follow(workers_door, self.greeting, self.told.append), name=name, owner=owner)
+
+    @property
+    def generations(self):
+        return {update.service: update.generation for update in self.told}
+
+
+def update(generation, service="web", size=1):
+    endpoints = tuple(Endpoint(service, "10.0.0.1", port, id=f"web-{port}") for port in range(1, size + 1))
+    return Update(service, 1, {}, Snapshot(service, endpoints, generation=generation))
+
+
+@pytest.fixture
+async def doors():
+    control, workers = mailbox()
+    yield control, workers
+    control.close()
+    workers.close()
+
+
+@pytest.fixture
+async def owner():
+    async with Owner("test") as owned:
+        yield owned
+
+
+@pytest.fixture
+async def hub(doors, owner):
+    made = Hub(doors[0])
+    made.open(owner)
+    yield made
+    made.close()
+
+
+async def test_everybody_is_told_everything_whenever_they_come(hub, doors, owner):
+    early = Worker("worker 1", doors[1], owner)
+    await until(lambda: hub.members)
+    hub.publish(update(1))
+    hub.publish(update(4, "api"))
+    hub.publish(Update("", 9, {}, None))
+    late = Worker("worker 2", doors[1], owner)
+    await until(lambda: early.generations == late.generations == {"web": 1, "api": 4, "": 0})
+    assert late.told[0].snapshot == update(1).snapshot
+    await until(lambda: hub.serving == 2)
+
+
+async def test_applied_is_what_all_go_by(hub, doors, owner):
+    workers = [Worker(f"worker {number}", doors[1], owner) for number in (1, 2)]
+    await until(lambda: len(hub.members) == 2)
+    done = []
+    hub.publish(update(1), lambda: done.append(1))
+    assert done == []
+    await until(lambda: done == [1])
+    hub.publish(update(2), lambda: done.append(2))
+    hub.publish(update(3), lambda: done.append(3))
+    await until(lambda: done == [1, 2, 3])
+    assert all(worker.generations["web"] == 3 for worker in workers)
+
+
+async def test_one_that_hangs_holds_up_nobody_and_nothing_is_applied_by_all(hub, doors, owner):
+    quick = Worker("worker 1", doors[1], owner)
+    hung = meet(doors[1], Greeting("worker 2", 2, 1))
+    await until(lambda: len(hub.members) == 2)
+    done = []
+    for generation in range(1, 200):
+        hub.publish(update(generation, size=500), lambda generation=generation: done.append(generation))
+        await asyncio.sleep(0)
+    await until(lambda: quick.generations == {"web": 199})
+    assert done == []
+    hung.close()
+    await until(lambda: done and done[-1] == 199)
+
+
+async def test_without_workers_nothing_is_applied_until_one_comes(hub, doors, owner):
+    done = []
+    hub.publish(update(1), lambda: done.append(1))
+    await asyncio.sleep(0.01)
+    assert (done, hub.serving) == ([], 0)
+    Worker("worker 1", doors[1], owner)
+    await until(lambda: done == [1])
+
+
+async def test_workers_follow_the_next_control_by_themselves(doors, owner):
+    first = Hub(doors[0])
+    first.open(owner)
+    worker = Worker("worker 1", doors[1], owner)
+    first.publish(update(1))
+    await until(lambda: worker.generations == {"web": 1})
+    first.close()
+    await asyncio.sleep(0.02)
+    second = Hub(doors[0])
+    second.publish(update(2))
+    second.open(owner)
+    await until(lambda: worker.generations == {"web": 2})
+    second.close()

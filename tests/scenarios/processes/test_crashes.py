@@ -1,0 +1,232 @@
+"""Any process dies: what is lost is bounded and counted, and another one takes its place."""
+
+import asyncio
+import os
+import signal
+import time
+
+import aiohttp
+import pytest
+
+from tests.scenarios.processes.program import closed
+from tests.until import until
+
+pytestmark = pytest.mark.slow
+
+
+async def test_a_worker_is_killed_and_none_is_refused(program):
+    pylb = program()
+    for _ in range(2):
+        await pylb.origin()
+    await pylb.start()
+    async with pylb.clients(16) as clients:
+        await clients.more()
+        for count in (1, 2, 3):
+            victim = pylb.processes("worker")[count % 2].pid
+            os.kill(victim, signal.SIGKILL)
+            killed = time.monotonic()
+            await pylb.said(f"pid {victim}.* was killed by SIGKILL.*; another one starts at once")
+            await pylb.said(r"worker \d is serving", 2 + count)
+            back = time.monotonic() - killed
+            await clients.more()
+    assert back < 5, "a second is usual; here others keep the machine busy"
+    assert sum(clients.failures.values()) <= 3 * 16, "no more than there were connections"
+    assert set(clients.failures) <= {"IncompleteReadError", "ConnectionResetError", "BrokenPipeError"}
+    lost = await pylb.metric("pylb_requests_lost_total")
+    assert lost <= sum(clients.failures.values())
+    assert await pylb.metric("pylb_restarts_total") == 3
+    assert clients.total <= await pylb.metric("pylb_requests_total") <= clients.total + 48, "counts are kept"
+    assert await pylb.metric("pylb_backend_requests_in_flight") == 0, "and what it had in flight is forgotten"
+
+
+async def test_requests_in_flight_in_a_worker_that_dies_are_counted(program):
+    async def never(reader, writer):
+        await reader.read(-1)
+
+    pylb = program()
+    await pylb.origin(never)
+    await pylb.start()
+    connections = []
+    for _ in range(8):
+        _, writer = await asyncio.open_connection(*pylb.url.removeprefix("http://").split(":"))
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        connections.append(writer)
+    await until(lambda: pylb.origins[0].open == 8, 20)
+    assert await pylb.metric("pylb_backend_requests_in_flight") == 8
+    for worker in pylb.processes("worker"):
+        worker.kill()
+    await pylb.said("was killed by SIGKILL", 2)
+    await pylb.said(r"worker \d is serving", 4)
+    assert await pylb.metric("pylb_requests_lost_total") == 8
+    assert await pylb.metric("pylb_backend_requests_in_flight") == 0
+    for writer in connections:
+        await closed(writer)
+
+
+async def test_control_is_killed_while_instances_come_and_go(program, own_consul):
+    pylb = program("--consul", own_consul.http, "--service", "web")
+    for _ in range(4):
+        await pylb.origin()
+    await pylb.start()
+    consul = Registry(own_consul, pylb.origins)
+    await consul.register(0, 1)
+    await served_by(pylb, "web-1", "web-2")
+    async with pylb.clients(8) as clients:
+        for count in (1, 2, 3):
+            (control,) = pylb.processes("control")
+            control.kill()
+            await consul.register(2) if count % 2 else await consul.deregister(2)
+            await pylb.said("control .* was killed by SIGKILL; another one starts at once", count)
+            await pylb.said("pylb: pylb is serving", 1 + count)
+            restarted = time.monotonic()
+            await served_by(pylb, *(["web-1", "web-2", "web-3"] if count % 2 else ["web-1", "web-2"]))
+            assert time.monotonic() - restarted < 5
+    assert clients.failures == {}
+    generations = [line for line in pylb.lines if "web: generation" in line]
+    numbers = [int(line.split("web: generation ")[1].split(",")[0]) for line in generations]
+    assert numbers == sorted(set(numbers)), "every control goes on from where the last one was"
+
+
+async def test_a_hung_control_touches_nothing_and_a_worker_that_starts_meanwhile_knows_enough(program):
+    pylb = program()
+    for _ in range(2):
+        await pylb.origin()
+    await pylb.start()
+    (control,) = pylb.processes("control")
+    control.suspend()
+    try:
+        async with pylb.clients(8) as clients:
+            await clients.more()
+            for worker in pylb.processes("worker"):
+                worker.kill()
+            await pylb.said(r"worker \d is serving", 4)
+            clients.failures.clear()
+            await clients.more()
+            assert set(clients.answers) == {"web-1", "web-2"}
+        assert clients.failures == {}
+    finally:
+        control.resume()
+    await until_ready(pylb)
+    assert await pylb.metric("pylb_workers") == 2
+
+
+async def test_the_supervisor_is_killed_and_all_others_finish_and_end(program):
+    async def late(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(0.09)
+        await release.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    release = asyncio.Event()
+    pylb = program()
+    await pylb.origin(late)
+    await pylb.start()
+    reader, writer = await asyncio.open_connection(*pylb.url.removeprefix("http://").split(":"))
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    await until(lambda: pylb.origins[0].open == 1, 20)
+    os.kill(pylb.pid, signal.SIGKILL)
+    await pylb.said(r"worker \d is draining", 2)
+    release.set()
+    assert (await asyncio.wait_for(reader.read(-1), 20)).endswith(b"ok")
+    await closed(writer)
+    await pylb.gone()
+
+
+async def test_a_worker_that_is_told_to_end_by_somebody_else_is_replaced_before_it_has(program):
+    release = asyncio.Event()
+
+    async def late(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        await release.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    pylb = program()
+    await pylb.origin(late)
+    await pylb.start()
+    held = []
+    for _ in range(8):
+        held.append(await asyncio.open_connection(*pylb.url.removeprefix("http://").split(":")))
+        held[-1][1].write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    await until(lambda: pylb.origins[0].open == 8, 20)
+    worker = pylb.processes("worker")[0]
+    worker.terminate()
+    await pylb.said(f"pid {worker.pid}.* ends unasked; another one takes over")
+    await pylb.said(r"worker \d is serving", 3)
+    assert len(pylb.processes("worker")) == 3, "the old one still has requests"
+    release.set()
+    for reader, writer in held:
+        assert (await asyncio.wait_for(reader.readuntil(b"ok"), 20)).startswith(b"HTTP/1.1 200")
+        await closed(writer)
+    await until(lambda: len(pylb.processes("worker")) == 2, 20)
+
+
+async def test_two_workers_balance_as_one(program):
+    """Each of them has few requests at a time; together they must still spread them evenly."""
+    peaks = []
+    pylb = program()
+
+    def counting():
+        async def handle(reader, writer):
+            while await reader.readuntil(b"\r\n\r\n"):
+                running[origin_name(writer)] += 1
+                peaks.append(max(running.values()) - sum(running.values()) / 4)
+                await asyncio.sleep(0.02)
+                running[origin_name(writer)] -= 1
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+        return handle
+
+    def origin_name(writer):
+        return writer.get_extra_info("sockname")[1]
+
+    running = {}
+    for _ in range(4):
+        origin = await pylb.origin(counting())
+        running[origin.endpoint.port] = 0
+    await pylb.start()
+    async with pylb.clients(12) as clients:
+        await clients.more(200)
+        peaks.clear()
+        await clients.more(1000)
+    assert clients.failures == {}
+    together = sum(peaks) / len(peaks)
+    assert together < 1.0, f"the busiest of four is {together:.2f} requests above the mean of three"
+
+
+async def until_ready(pylb):
+    async with asyncio.timeout(20):
+        while (await pylb.get("/ready"))[0] != 200:
+            await asyncio.sleep(0.05)
+
+
+async def served_by(pylb, *names):
+    """Wait until exactly these answer."""
+    async with asyncio.timeout(30):
+        while {(await pylb.get("/", admin=False))[1] for _ in range(4 * len(names) + 4)} != set(names):
+            await asyncio.sleep(0.02)
+
+
+class Registry:
+    """Registers origins in a Consul."""
+
+    def __init__(self, consul, origins):
+        self._consul = consul
+        self._origins = origins
+
+    async def register(self, *places):
+        for place in places:
+            body = {
+                "ID": f"web-{place + 1}",
+                "Name": "web",
+                "Address": "127.0.0.1",
+                "Port": self._origins[place].endpoint.port,
+            }
+            await self._put("service/register", body)
+
+    async def deregister(self, place):
+        await self._put(f"service/deregister/web-{place + 1}", {})
+
+    async def _put(self, path, body):
+        url = f"{self._consul.url}/v1/agent/{path}"
+        async with aiohttp.ClientSession() as http, http.put(url, json=body) as answer:
+            assert answer.status == 200

@@ -1,0 +1,100 @@
+"""HUP: new workers and a new control take over, one after the other, and nobody notices."""
+
+import asyncio
+import signal
+
+import pytest
+
+from tests.until import until
+
+pytestmark = pytest.mark.slow
+
+
+async def test_all_processes_but_the_supervisor_are_replaced_and_nothing_is_lost(program):
+    pylb = program()
+    for _ in range(2):
+        await pylb.origin()
+    await pylb.start()
+    before = {p.pid for role in ("worker", "control") for p in pylb.processes(role)}
+    assert len(before) == 3
+    supervisor = pylb.pid
+    async with pylb.clients(16) as clients:
+        await clients.more()
+        for number in (2, 3):
+            pylb.send(signal.SIGHUP)
+            await pylb.said(f"generation {number} serves")
+            await clients.more()
+    assert clients.failures == {}
+    assert set(clients.answers) == {"web-1", "web-2"}
+    await until(lambda: len(pylb.family()) == 4, 10)
+    assert pylb.pid == supervisor
+    assert not before & {p.pid for p in pylb.family()}
+    assert await pylb.metric("pylb_restarts_total") == 0
+    assert await pylb.metric("pylb_requests_total") == clients.total, "counters go on"
+
+
+async def test_a_broken_option_leaves_all_as_it_is(program, tmp_path):
+    options = tmp_path / "pylb.env"
+    options.write_text("PYLB_POLICY=round-robin\n")
+    pylb = program("--env-file", str(options))
+    await pylb.origin()
+    await pylb.start()
+    before = {p.pid for p in pylb.family()}
+    options.write_text("PYLB_POLICY=nonsense\n")
+    pylb.send(signal.SIGHUP)
+    await pylb.said("reload refused: it would not work; generation 1 goes on")
+    await pylb.said("^pylb: PYLB_POLICY: got 'nonsense', expected one of least-connections")
+    assert not [line for line in pylb.lines if "Traceback" in line]
+    assert {p.pid for p in pylb.family()} == before
+    assert (await pylb.get("/", admin=False)) == (200, "web-1")
+    options.write_text("PYLB_POLICY=random\n")
+    pylb.send(signal.SIGHUP)
+    await pylb.said("generation 2 serves")
+    assert '"--policy": "random"' in (await pylb.get("/api/config"))[1]
+
+
+async def test_many_at_once_are_two_at_most(program):
+    """The one that is under way, and one more for what has changed since it began."""
+    pylb = program()
+    await pylb.origin()
+    await pylb.start()
+    for _ in range(10):
+        pylb.send(signal.SIGHUP)
+    await pylb.said("generation 2 serves")
+    pylb.send(signal.SIGHUP)
+    await pylb.said("generation 3 serves")
+    pylb.send(signal.SIGTERM)
+    assert await pylb.ended() == 0
+    assert not [line for line in pylb.lines if "generation 4" in line]
+
+
+async def test_a_worker_that_still_serves_is_waited_for_and_the_memory_stays_bounded(program):
+    """Each generation keeps a request for as long as it wants; the fifth has to wait for the first."""
+    release = asyncio.Event()
+
+    async def hold(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        await release.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nheld")
+
+    pylb = program("--drain-timeout", "60s")
+    await pylb.origin(hold)
+    await pylb.start()
+    held = []
+    for generation in (1, 2, 3, 4):
+        # Enough clients for both workers to have one, whichever way the kernel spreads them.
+        for _ in range(12):
+            reader, writer = await asyncio.open_connection(*pylb.url.removeprefix("http://").split(":"))
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            held.append((reader, writer))
+        count = len(held)
+        await until(lambda count=count: pylb.origins[0].open >= count, 20)
+        pylb.send(signal.SIGHUP)
+        if generation < 4:
+            await pylb.said(f"generation {generation + 1} serves")
+    await pylb.said("reload waits: too many workers of earlier generations still finish their requests")
+    release.set()
+    await pylb.said("generation 5 serves")
+    for reader, writer in held:
+        assert (await asyncio.wait_for(reader.read(-1), 20)).endswith(b"held")
+        writer.close()

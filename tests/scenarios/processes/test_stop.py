@@ -1,0 +1,223 @@
+"""The end, in the order in which nobody is surprised; and the ends that are not orderly."""
+
+import asyncio
+import json
+import os
+import pty
+import signal
+import sys
+import time
+
+import pytest
+
+from tests.scenarios.processes.program import CLEAN, closed
+from tests.until import until
+
+pytestmark = pytest.mark.slow
+
+BOTH = pytest.mark.parametrize("workers", [1, 2])
+"""The order is the same in a single process."""
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+class Held:
+    """An origin that begins its answers and ends them when it is told to."""
+
+    def __init__(self):
+        self.release = asyncio.Event()
+
+    async def __call__(self, reader, writer):
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhe")
+            await self.release.wait()
+            writer.write(b"ld")
+
+
+async def connect(pylb):
+    return await asyncio.open_connection(*pylb.url.removeprefix("http://").split(":"))
+
+
+@BOTH
+async def test_first_not_ready_then_nothing_new_then_the_end(program, workers):
+    held = Held()
+    pylb = program("--shutdown-delay", "1s", workers=workers)
+    await pylb.origin(held)
+    await pylb.start()
+    idle_reader, idle_writer = await connect(pylb)
+    reader, writer = await connect(pylb)
+    writer.write(GET)
+    await reader.readuntil(b"he")
+
+    pylb.send(signal.SIGTERM)
+    await pylb.said("pylb is leaving")
+    status, body = await pylb.get("/ready")
+    assert (status, json.loads(body)["reasons"]) == (503, ["pylb is leaving"])
+    late_reader, late_writer = await connect(pylb)
+    late_writer.write(GET)
+    await asyncio.wait_for(late_reader.readuntil(b"he"), 10)
+    assert idle_reader.at_eof() is False
+
+    await pylb.said("pylb is draining")
+    await until(lambda: idle_reader.at_eof() or idle_reader._eof, 10)
+    with pytest.raises(ConnectionRefusedError):
+        async with asyncio.timeout(10):
+            while True:
+                _, refused = await connect(pylb)
+                await closed(refused)
+    assert (await pylb.get("/ready"))[0] == 503, "control can be asked to the end"
+    held.release.set()
+    for each in (reader, late_reader):
+        assert (await asyncio.wait_for(each.readexactly(2), 10)) == b"ld"
+    assert await pylb.ended() == 0
+    for each in (idle_writer, writer, late_writer):
+        await closed(each)
+    await pylb.gone()
+    assert not pylb.pid_file.exists()
+
+
+@BOTH
+async def test_what_does_not_end_in_time_is_cut_off_and_counted(program, workers):
+    pylb = program("--drain-timeout", "500ms", workers=workers)
+    await pylb.origin(Held())
+    await pylb.start()
+    reader, writer = await connect(pylb)
+    writer.write(GET)
+    await reader.readuntil(b"he")
+    pylb.send(signal.SIGTERM)
+    await pylb.said("1 connections were cut off: they had not ended in 0.5 s")
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
+        await reader.readexactly(2)
+    assert await pylb.ended() == 0
+    await closed(writer)
+
+
+@BOTH
+@pytest.mark.parametrize("signals", [[signal.SIGTERM, signal.SIGTERM], [signal.SIGQUIT]], ids=["twice", "quit"])
+async def test_at_once(program, workers, signals):
+    pylb = program("--shutdown-delay", "60s", workers=workers)
+    await pylb.origin(Held())
+    await pylb.start()
+    reader, writer = await connect(pylb)
+    writer.write(GET)
+    await reader.readuntil(b"he")
+    for place, number in enumerate(signals):
+        if place:
+            await pylb.said("pylb is leaving")  # Until it was taken, a second one would be the same.
+        pylb.send(number)
+    began = time.monotonic()
+    assert await pylb.ended() == 0
+    assert time.monotonic() - began < 5
+    await closed(writer)
+    await pylb.gone()
+
+
+async def test_it_is_killed_and_nothing_is_left_behind(program):
+    """What `docker stop` does in the end, to all processes of a container; here each has to find out."""
+    pylb = program()
+    await pylb.origin()
+    await pylb.start()
+    os.kill(pylb.pid, signal.SIGKILL)
+    await pylb.gone()
+
+
+async def test_ctrl_c_in_a_terminal_is_one_orderly_end(program):
+    """The terminal sends INT to the whole foreground group: nobody but the supervisor may take it."""
+    pylb = program()
+    origin = await pylb.origin()
+    master, slave = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pylb", "--static", origin.endpoint.authority, "--workers", "2"),
+        *("--listen", "127.0.0.1:0", "--admin", "off", "--pid-file", str(pylb.pid_file)),
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env=CLEAN,
+        start_new_session=True,
+        preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),
+    )
+    os.close(slave)
+    said = b""
+
+    def read():
+        nonlocal said
+        said += os.read(master, 4096)
+
+    loop = asyncio.get_running_loop()
+    loop.add_reader(master, read)
+    await until(lambda: b"listens on" in said, 60)
+    os.write(master, b"\x03")
+    await asyncio.wait_for(process.wait(), 60)
+    loop.remove_reader(master)
+    os.close(master)
+    assert process.returncode == 0
+    assert b"SIGINT: stopping; once more stops at once" in said
+    assert b"Traceback" not in said
+    assert b"ERROR" not in said
+    await pylb.gone()
+
+
+async def test_a_child_that_cannot_start_ends_all_with_one_clear_line(program, tmp_path):
+    """Something that only children do fails, again and again."""
+    pylb = program(PYTHONPATH=f"{broken(tmp_path)}:{os.environ.get('PYTHONPATH', '')}")
+    await pylb.origin()
+    await pylb.start(serving=False)
+    assert await pylb.ended() == 1
+    await pylb.said("giving up: worker . cannot start")
+    assert len([line for line in pylb.lines if "giving up" in line]) == 1
+    await pylb.gone()
+    assert not pylb.pid_file.exists()
+
+
+async def test_a_child_that_can_start_no_more_is_tried_less_and_less_often(program, tmp_path):
+    """The code on the disk was broken after the start: who serves goes on, and it may be mended yet."""
+    directory = tmp_path / "late"
+    directory.mkdir()
+    pylb = program(PYTHONPATH=f"{directory}:{os.environ.get('PYTHONPATH', '')}")
+    await pylb.origin()
+    await pylb.start()
+    (directory / "uvloop.py").write_text("raise RuntimeError('broken')")
+    pylb.processes("worker")[0].kill()
+    await pylb.said("ended with exit code 1; another one starts in 0.8 s")
+    assert (await pylb.get("/ready"))[0] == 200
+    (directory / "uvloop.py").unlink()
+    await pylb.said(r"worker \d is serving", 3)
+    assert len(pylb.processes("worker")) == 2
+
+
+def broken(tmp_path):
+    """A directory before all others, in which what workers need is broken."""
+    directory = tmp_path / "broken"
+    directory.mkdir()
+    (directory / "uvloop.py").write_text("raise RuntimeError('broken')")
+    return directory
+
+
+async def test_a_port_in_use_is_one_line(program):
+    first = program()
+    await first.origin()
+    await first.start()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pylb", "--static", "127.0.0.1:1", "--workers", "2"),
+        *("--listen", first.url.removeprefix("http://")),
+        stderr=asyncio.subprocess.PIPE,
+        env=CLEAN,
+    )
+    _, said = await asyncio.wait_for(process.communicate(), 60)
+    address = first.url.removeprefix("http://")
+    assert said.decode() == f"pylb: --listen: cannot listen on {address}: Address already in use\n"
+    assert process.returncode == 1
+    assert (await first.get("/", admin=False))[0] == 200
+
+
+async def test_a_single_process_says_that_it_cannot_replace_itself(program):
+    pylb = program(workers=1)
+    await pylb.origin()
+    await pylb.start()
+    for number in (signal.SIGHUP, signal.SIGUSR2):
+        pylb.send(number)
+        await pylb.said(f"{number.name}: a single process cannot replace itself")
+    pylb.send(signal.SIGUSR1)
+    assert (await pylb.get("/", admin=False)) == (200, "web-1")
+    assert len(pylb.family()) == 1

@@ -1,0 +1,131 @@
+"""USR2: another pylb takes over the sockets; if it cannot, the old one goes on."""
+
+import asyncio
+import os
+import signal
+import sys
+
+import aiohttp
+import pytest
+
+from tests.scenarios.processes.program import CLEAN
+from tests.until import until
+
+pytestmark = pytest.mark.slow
+
+
+async def test_another_pylb_takes_over_and_nothing_is_lost(program):
+    pylb = program()
+    for _ in range(2):
+        await pylb.origin()
+    await pylb.start()
+    old = pylb.pid
+    async with pylb.clients(16) as clients:
+        await clients.more()
+        pylb.send(signal.SIGUSR2)
+        assert await pylb.ended() == 0
+        await clients.more()
+        new = pylb.pid
+        assert new != old
+        pylb.send(signal.SIGHUP)
+        await pylb.said("generation 2 serves")
+        await clients.more()
+    assert clients.failures == {}
+    assert set(clients.answers) == {"web-1", "web-2"}
+    assert (await pylb.get("/ready"))[0] == 200
+    await until(lambda: len(pylb.family()) == 4, 20)
+    os.kill(new, signal.SIGTERM)
+    await pylb.gone()
+    assert not pylb.pid_file.exists()
+
+
+async def test_one_that_cannot_start_is_given_up(program, tmp_path):
+    options = tmp_path / "pylb.env"
+    options.write_text("")
+    pylb = program("--env-file", str(options))
+    await pylb.origin()
+    await pylb.start()
+    before = {p.pid for p in pylb.family()}
+    options.write_text("PYLB_POLICY=nonsense\n")
+    async with pylb.clients(4) as clients:
+        pylb.send(signal.SIGUSR2)
+        await pylb.said("upgrade given up: the new pylb ended with exit code 2; this one goes on")
+        await clients.more()
+    assert clients.failures == {}
+    assert {p.pid for p in pylb.family()} == before
+
+
+async def test_one_that_learns_nothing_from_the_registry_is_no_improvement(program, tmp_path, own_consul):
+    """The old one knows its instances; the new one would have none."""
+    pylb = program("--consul", own_consul.http, "--service", "web")
+    origin = await pylb.origin()
+    await pylb.start()
+    body = {"ID": "web-1", "Name": "web", "Address": "127.0.0.1", "Port": origin.endpoint.port}
+    await put(own_consul, "agent/service/register", body)
+    async with asyncio.timeout(20):
+        while (await pylb.get("/", admin=False))[0] != 200:
+            await asyncio.sleep(0.05)
+    await asyncio.to_thread(own_consul.kill)
+    async with pylb.clients(4) as clients:
+        pylb.send(signal.SIGUSR2)
+        await pylb.said("upgrade: begun")
+        await until(lambda: len(pylb.family()) == 8, 20)
+        await clients.more(200)
+        await asyncio.to_thread(own_consul.start)
+        await put(own_consul, "agent/service/register", body)
+        assert await pylb.ended() == 0
+        await clients.more()
+    assert clients.failures == {}
+
+
+async def put(consul, path, body):
+    async with aiohttp.ClientSession() as http, http.put(f"{consul.url}/v1/{path}", json=body) as answer:
+        assert answer.status == 200
+
+
+async def test_by_command(program):
+    pylb = program()
+    await pylb.origin()
+    await pylb.start()
+    assert await command("reload", pylb) == f"sent SIGHUP to pylb, process {pylb.pid}\n"
+    await pylb.said("generation 2 serves")
+    assert await command("upgrade", pylb) == f"sent SIGUSR2 to pylb, process {pylb.pid}\n"
+    assert await pylb.ended() == 0
+    assert await command("stop", pylb) == f"sent SIGTERM to pylb, process {pylb.pid}\n"
+    await pylb.gone()
+    assert "cannot read" in await command("stop", pylb, expected=1)
+
+
+async def command(name, pylb, expected=0):
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pylb", name, "--pid-file", str(pylb.pid_file)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=CLEAN,
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == expected, said
+    return said.decode()
+
+
+async def test_from_two_workers_to_three_and_to_one(program, tmp_path):
+    """What an upgrade can change that a reload cannot."""
+    options = tmp_path / "pylb.env"
+    options.write_text("")
+    pylb = program("--env-file", str(options), workers=None)
+    await pylb.origin()
+    for number, workers in enumerate((2, 3, 1)):
+        options.write_text(f"PYLB_WORKERS={workers}\n")
+        if not number:
+            await pylb.start()
+            clients = pylb.clients(8)
+        else:
+            before = pylb.pid
+            pylb.send(signal.SIGUSR2)
+            await until(lambda before=before: pylb.pid != before, 60)
+        await clients.more()
+        count = workers + 2 if workers > 1 else 1
+        await until(lambda count=count: len(pylb.family()) == count, 20)
+    async with clients:
+        await clients.more()
+    assert clients.failures == {}
