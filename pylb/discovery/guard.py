@@ -112,6 +112,11 @@ class Guard:
         self._lost = error
         self.due = inf
 
+    def recall(self, snapshot: Snapshot) -> None:
+        """Go on from what was known before the start; the first answer will be in doubt."""
+        self._seen = snapshot
+        self._lost = "pylb was started without the registry"
+
     def judge(self, seen: Snapshot, now: float) -> Snapshot:
         """Return what to go by: `seen`, and with it what is kept.
 

@@ -13,6 +13,7 @@ from pylb.config.sources import Consul, Docker
 from pylb.discovery.consul import ConsulProvider
 from pylb.discovery.docker import DockerProvider
 from pylb.discovery.guard import Guard
+from pylb.discovery.memory import Memory
 from pylb.discovery.provider import Provider
 from pylb.discovery.static import StaticProvider, parse_static
 from pylb.discovery.status import WatchStatus
@@ -73,6 +74,7 @@ class Control:
         self._deliver = deliver
         self._found: dict[str, Snapshot] = {}
         """What the registry says, by service, without the operator's decisions."""
+        self._memory = Memory(options.state_dir) if options.state_dir else None
         self.watches = {service: self._watch(options, service) for service in services}
 
     def _watch(self, options: Options, service: str) -> Watch:
@@ -93,7 +95,8 @@ class Control:
                 warning_ok=options.warning_ok,
             )
         guard = Guard(status.guards, empty_guard=options.empty_guard)
-        return Watch(provider, self._take, status=status, guard=guard)
+        memory = None if options.static is not None else self._memory
+        return Watch(provider, self._take, status=status, guard=guard, memory=memory)
 
     def start(self, owner: Owner) -> None:
         """Start watching; it goes on until the owner ends."""
