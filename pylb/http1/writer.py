@@ -59,9 +59,12 @@ def response_head(
         if response.reason == _REASONS.get(status)
         else b"HTTP/1.1 %d %b\r" % (status, response.reason)
     )
-    lines = response.lines if response.clean else _response_lines(response, chunked=chunked)
-    if chunked:
-        lines += b"Transfer-Encoding: chunked\r\n"
+    if response.clean and chunked >= response.chunked:
+        lines = response.lines
+        if chunked and not response.chunked:
+            lines += b"Transfer-Encoding: chunked\r\n"
+    else:
+        lines = _response_lines(response, chunked=chunked)
     if close:
         lines += b"Connection: close\r\n"
     elif version == 0:
@@ -149,8 +152,10 @@ def _response_lines(response: Response, *, chunked: bool) -> bytes:
     lines = _without_nominated(_REWRITTEN.sub(b"", response.lines), response.nominated)
     if response.length >= 0 and response.status >= 200 and response.status != 204:  # RFC 9110 §8.6
         lines += b"Content-Length: %d\r\n" % response.length
-    if chunked and response.announced:
-        lines += b"Trailer: %b\r\n" % response.announced
+    if chunked:
+        lines += b"Transfer-Encoding: chunked\r\n"
+        if response.announced:
+            lines += b"Trailer: %b\r\n" % response.announced
     if response.upgrade and response.status in _UPGRADE_SAID:
         lines += b"Connection: Upgrade\r\nUpgrade: %b\r\n" % response.upgrade
     return lines

@@ -103,9 +103,10 @@ def check_request(data, cut=0, *, trusted=False):
         request = parser.parse_request(head, LIMITS)
     except ProxyError as error:
         return _check_refusal(error, STATUSES)
-    _check_both_ways(request, parser._examine_request(head, LIMITS))
     (method, target, version), fields = read_head(head)
     assert (request.method, b"HTTP/1.%d" % request.version) == (method, version)
+    plain = parser.Request(method, target, request.version, _lines(head))
+    _check_both_ways(request, parser._examine_request(plain))
     _check_target(request, target)
     _check_request_framing(request, fields)
     origin = ORIGINS[trusted]
@@ -133,9 +134,10 @@ def check_response(data, cut=0):
     except ProxyError as error:
         return _check_refusal(error, {502})
     assert end >= 4
-    _check_both_ways(response, parser._examine_response(head))
-    (version, status, *_), fields = read_head(head)
+    (version, status, *reason), fields = read_head(head)
     assert (version, status) == (b"HTTP/1.%d" % response.version, b"%d" % response.status)
+    plain = parser.Response(response.version, response.status, b"".join(reason), _lines(head))
+    _check_both_ways(response, parser._examine_response(plain))
     _check_response_framing(response, fields)
     for chunked in (False, True) if response.length < 0 else (False,):
         sent = response_head(response, chunked=chunked, close=True, version=1, date=b"now")
@@ -159,8 +161,13 @@ def _check_refusal(error, statuses):
     return f"{error.status} {_QUOTED.sub('.', error.detail)}"
 
 
+def _lines(head):
+    """The field lines in the form that messages keep them in."""
+    return head[head.index(b"\n") : -2]
+
+
 def _check_both_ways(understood, examined):
-    """The pattern for usual heads and the examination of single fields come to the same."""
+    """What is captured of a usual head, and the examination of its single fields, come to the same."""
     for attribute in _FACTS[type(examined)]:
         assert getattr(understood, attribute) == getattr(examined, attribute), attribute
 
