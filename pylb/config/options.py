@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pylb.config.backends import Balancing, Health, Retries, Timeouts
-from pylb.config.clients import ClientAddress, Limits, Listen
+from pylb.config.clients import ClientAddress, Limits, Listen, Tls
 from pylb.config.kinds import choice
 from pylb.config.option import Group, option
 from pylb.config.sources import Consul, Discovery, Docker
@@ -33,6 +33,7 @@ class Options(
     Consul,
     Docker,
     Listen,
+    Tls,
     ClientAddress,
     Balancing,
     Retries,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 from pylb.http1 import grammar
 from pylb.http1.headers import Origin
@@ -113,6 +115,35 @@ def refusal(
         b"Connection: close\r\n\r\n",
         text if body else b"",
     ))  # fmt: skip
+
+
+def redirection(request: Request, port: int, *, close: bool) -> bytes:
+    """A whole response that sends a client to the same URL by TLS.
+
+    Args:
+        request: what it asked for.
+        port: where TLS is spoken.
+        close: whether the connection closes after it.
+    """
+    host = re.sub(rb":[0-9]*\Z", b"", request.host)
+    target = b"" if request.target == b"*" else request.target
+    return b"HTTP/1.1 308 Permanent Redirect\r\nLocation: https://%b%b%b\r\nContent-Length: 0\r\n%b\r\n" % (
+        host,
+        b"" if port == 443 else b":%d" % port,
+        target,
+        b"Connection: close\r\n" if close else b"Connection: keep-alive\r\n" if not request.version else b"",
+    )
+
+
+def with_hsts(seconds: int) -> Callable[..., bytes]:
+    """`response_head`, but each tells browsers to come by TLS only (RFC 6797), for so many seconds."""
+    line = b"Strict-Transport-Security: max-age=%d\r\n\r\n" % seconds
+
+    def head(response: Response, **how: Any) -> bytes:
+        plain = response_head(response, **how)
+        return plain if b"\nstrict-transport-security:" in plain.lower() else plain[:-2] + line
+
+    return head
 
 
 def prefers_json(lines: bytes) -> bool:

@@ -42,7 +42,7 @@ def run(options: Options) -> int:
     """
     log_to_stderr(options.log_level)
     read_routes(options)
-    sockets = open_sockets(options.listen)
+    sockets = open_sockets(options.listen) + open_sockets(options.listen_tls, option="--listen-tls")
     admin = open_sockets((options.admin,), option="--admin") if options.admin else []
     return uvloop.run(_serve(options, sockets, admin))
 

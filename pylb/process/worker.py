@@ -6,6 +6,7 @@ import logging
 import socket
 from collections.abc import Callable
 from time import monotonic
+from typing import Any
 
 from pylb.config import Options
 from pylb.errors import UsageError
@@ -24,6 +25,7 @@ from pylb.policy.pool import Change, Pool
 from pylb.policy.retry import SAFE, RetryRules
 from pylb.policy.route import Route, Routes, parse_route
 from pylb.proxy.dataplane import DataPlane, Timeouts
+from pylb.proxy.tls import Certificates
 
 log = logging.getLogger("pylb.health")
 
@@ -56,6 +58,8 @@ class Worker:
     ) -> None:
         routes = read_routes(options)
         self.counters = counters
+        self._certificates = read_certificates(options)
+        self._by_tls = {address.path or address.port for address in options.listen_tls}
         self.pools = {route.service: self._pool(route.service, options) for route in routes}
         self.plane = DataPlane(
             Routes(routes, self.pools),
@@ -85,6 +89,8 @@ class Worker:
             admission=Connections(options.max_connections, options.max_client_connections),
             requests=options.max_requests,
             rate=options.max_client_rate,
+            redirect_port=options.redirect_to_tls,
+            hsts=options.hsts,
             trusted=Networks(options.trusted_proxies),
             proxy_protocol=options.proxy_protocol,
             origin=ForwardedOrigin if options.forwarded else Origin,
@@ -112,7 +118,10 @@ class Worker:
     async def listen(self, sockets: list[socket.socket]) -> None:
         """Serve the clients that connect to these."""
         for listening in sockets:
-            await self.plane.listen(listening)
+            if self._certificates and _name(listening) in self._by_tls:
+                await self.plane.listen_tls(listening, self._certificates)
+            else:
+                await self.plane.listen(listening)
 
     def apply(self, snapshot: Snapshot) -> Change:
         """Swap a pool; the counters of its backends come and go with them."""
@@ -136,6 +145,28 @@ def tell(backend: Backend) -> None:
     else:
         seconds = backend.health.until - backend.health.since
         log.warning("%s: %s is %s for %.3g s", service, backend.name, backend.state.value, seconds)
+
+
+def read_certificates(options: Options) -> Certificates | None:
+    """The certificates that the options name; None where there is no TLS.
+
+    Raises:
+        StartError: one cannot be used.
+    """
+    if not options.listen_tls:
+        return None
+    return Certificates(
+        tuple(zip(options.tls_cert, options.tls_key, strict=True)),
+        options.tls_dir,
+        client_ca=options.tls_client_ca,
+        client_required=options.tls_client_required,
+    )
+
+
+def _name(listening: socket.socket) -> str | int:
+    """What tells one listener of this process from another: a port, or a path."""
+    name: Any = listening.getsockname()
+    return name if isinstance(name, str) else int(name[1])
 
 
 def observer(
