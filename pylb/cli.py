@@ -44,6 +44,11 @@ COMMANDS = {
         "pylb.process.registrator:RegistratorOptions",
         "pylb.process.registrator:run",
     ),
+    "doctor": Command(
+        "Look at Consul, Docker and pylb, and say what is wrong, why, and what helps.",
+        "pylb.doctor.command:DoctorOptions",
+        "pylb.doctor.command:run",
+    ),
     "demo": Command(
         "Show it all on this machine: a registry, three web services, and pylb before them.",
         "pylb.demo.command:DemoOptions",
