@@ -1,3 +1,8 @@
 """Fixtures that every test may ask for; each family lives in a plugin module of its own."""
 
+from hypothesis import settings
+
+settings.register_profile("pylb", deadline=None)  # How fast a busy machine is says nothing about the code.
+settings.load_profile("pylb")
+
 pytest_plugins = ["tests.consul_agent", "tests.engines"]

@@ -60,6 +60,7 @@ FORGED = (
     rb"x-real-ip",
     rb"x(?!-forwarded-)%bforwarded%b%b" % (_SEPARATOR, _SEPARATOR, TOKEN),
     rb"x(?!-real-ip)%breal%bip" % (_SEPARATOR, _SEPARATOR),
+    rb"x(?!-client-cert-)%bclient%bcert%b%b" % (_SEPARATOR, _SEPARATOR, _SEPARATOR, TOKEN),
 )
 """Of those, what even a trusted peer does not pass on: what pylb writes itself, and the odd spellings."""
 

@@ -216,11 +216,14 @@ def _nominated(fields):
 
 
 def _is_about_client(name, *, trusted):
-    """Whether a backend could learn from it where the client is; some of a trusted client's stay."""
-    odd = name.translate(_AS_CGI)
-    if trusted and (name == b"forwarded" or name.startswith(b"x-forwarded-")):
+    """Whether a backend could learn from it who or where the client is; some of a trusted client's stays."""
+    if trusted and (name == b"forwarded" or name.startswith(b"x-client-cert-")):
+        return False
+    if trusted and name.startswith(b"x-forwarded-"):
         return name.removeprefix(b"x-forwarded-") in (b"for", b"proto", b"host", b"port")
-    about = odd.startswith(b"x_forwarded_") and odd != b"x_forwarded_"
+    odd = name.translate(_AS_CGI)
+    groups = (b"x_forwarded_", b"x_client_cert_")
+    about = any(odd.startswith(group) and odd != group for group in groups)
     return about or odd in (b"x_real_ip", b"x_request_id", b"forwarded")
 
 
