@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pylb.config.backends import Balancing, Health, Retries, Timeouts
+from pylb.config.backends import Balancing, Health, Retries, Timeouts, UpstreamTls
 from pylb.config.clients import ClientAddress, Limits, Listen, Tls
 from pylb.config.kinds import choice
 from pylb.config.option import Group, option
@@ -36,6 +36,7 @@ class Options(
     Tls,
     ClientAddress,
     Balancing,
+    UpstreamTls,
     Retries,
     Health,
     Timeouts,

@@ -26,6 +26,7 @@ from pylb.policy.retry import SAFE, RetryRules
 from pylb.policy.route import Route, Routes, parse_route
 from pylb.proxy.dataplane import DataPlane, Timeouts
 from pylb.proxy.tls import Certificates
+from pylb.proxy.upstreamtls import UpstreamTls
 
 log = logging.getLogger("pylb.health")
 
@@ -91,6 +92,7 @@ class Worker:
             rate=options.max_client_rate,
             redirect_port=options.redirect_to_tls,
             hsts=options.hsts,
+            upstream_tls=read_upstream_tls(options),
             trusted=Networks(options.trusted_proxies),
             proxy_protocol=options.proxy_protocol,
             origin=ForwardedOrigin if options.forwarded else Origin,
@@ -160,6 +162,22 @@ def read_certificates(options: Options) -> Certificates | None:
         options.tls_dir,
         client_ca=options.tls_client_ca,
         client_required=options.tls_client_required,
+    )
+
+
+def read_upstream_tls(options: Options) -> UpstreamTls:
+    """How backends are reached that speak TLS.
+
+    Raises:
+        StartError: a file cannot be used.
+    """
+    cert, key = options.upstream_tls_cert, options.upstream_tls_key
+    return UpstreamTls(
+        everywhere=options.upstream_tls,
+        ca=options.upstream_tls_ca,
+        verify=options.upstream_tls_verify,
+        name=options.upstream_tls_name or "",
+        pair=(cert, key) if cert and key else None,
     )
 
 

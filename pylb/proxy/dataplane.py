@@ -27,6 +27,7 @@ from pylb.proxy.downstream import Downstream, Peer
 from pylb.proxy.proxyprotocol import Preamble
 from pylb.proxy.tls import Certificates, about_client
 from pylb.proxy.upstream import close_idle
+from pylb.proxy.upstreamtls import UpstreamTls
 
 SWEEP = 0.25
 """Seconds between two looks at all deadlines: a time-out may be late by as much, and costs no timer."""
@@ -76,6 +77,7 @@ class DataPlane:
         rate: requests per second that one client may make; 0 for any number.
         redirect_port: where clients that come without TLS are sent; 0 to serve them.
         hsts: seconds for which browsers are told to come by TLS only; 0 to tell them nothing.
+        upstream_tls: which backends speak TLS; those that say so, if not given.
         origin: says where a connection's requests come from; `ForwardedOrigin` does it in RFC 7239's way too.
     """
 
@@ -95,6 +97,7 @@ class DataPlane:
         rate: int = 0,
         redirect_port: int = 0,
         hsts: int = 0,
+        upstream_tls: UpstreamTls | None = None,
         origin: type[Origin] = Origin,
     ) -> None:
         self.routes = routes
@@ -108,6 +111,7 @@ class DataPlane:
         self._trusted = trusted or Networks(())
         self._proxy_protocol = proxy_protocol
         self._origin = origin
+        self.upstream_tls = upstream_tls or UpstreamTls()
         self._certificates: Certificates | None = None
         self._look_at_certificates = 0.0
         self.redirect_port = redirect_port
