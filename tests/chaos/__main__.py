@@ -18,13 +18,14 @@ HEADER = (
 
 def line(row: Row) -> str:
     """A row of the table."""
+    gap = f"{row.gap * 1000:.0f} ms" if row.gap else "-"
     cells = (
         row.event,
         row.promise,
         f"{row.sent:,}",
         row.failed,
         str(row.retried),
-        f"{row.gap * 1000:.0f} ms",
+        gap,
     )
     return f"| {' | '.join(cells)} |\n"
 
