@@ -1,5 +1,6 @@
 """Both compose files: their commands have these options, and they stop in an order that loses nothing."""
 
+import re
 import shlex
 from pathlib import Path
 
@@ -8,7 +9,10 @@ import yaml
 
 from pylb import cli
 from pylb.config.parse import parse
-from pylb.containers.conventions import PREFIX
+from pylb.containers.container import Port
+from pylb.containers.conventions import service_name
+from pylb.discovery.docker import ports_of
+from tests.containers.inspected import container
 
 ROOT = Path(__file__).parents[1]
 FILES = {
@@ -32,9 +36,20 @@ def test_the_commands_can_be_read(services):
 
 
 @compose
-def test_what_is_balanced_is_what_the_containers_call_themselves(services):
-    assert options_of(services["lb"]).service == (services["web"]["labels"]["SERVICE_NAME"],)
-    assert all(label.startswith(PREFIX) for label in services["web"]["labels"])
+def test_what_is_balanced_is_one_port_although_the_image_exposes_others(services):
+    """With several ports, each would be a service of its own, and none of them the one that is balanced."""
+    web = services["web"]
+    image = re.search(r"^EXPOSE (.+)$", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)[1].split()
+    made = container(labels=web["labels"], exposed=[f"{port}/tcp" for port in (*image, *web["expose"])])
+    named = {port.number: service_name(made, port, explicit=True) for port in made.ports}
+    assert {str(number): name for number, name in named.items() if name} == {
+        port: options_of(services["lb"]).service[0] for port in web["expose"]
+    }
+    assert ports_of("web", made) == [Port(8000)]
+
+
+def test_the_registrator_registers_only_what_is_named():
+    assert options_of(FILES["compose.yml"]["registrator"]).explicit
 
 
 @compose
