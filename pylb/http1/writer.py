@@ -21,7 +21,12 @@ _ABOUT_CLIENT = re.compile(b"|".join(grammar.FORWARDED))
 
 _ACCEPT = grammar.fields(rb"accept")
 
-_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus} | {
+    413: b"Content Too Large",  # These names are RFC 9110's; Python has them since 3.13.
+    414: b"URI Too Long",
+    416: b"Range Not Satisfiable",
+    422: b"Unprocessable Content",
+}
 _STATUS_LINES = {code: b"HTTP/1.1 %d %b\r" % (code, reason) for code, reason in _REASONS.items()}
 _UPGRADE_SAID = frozenset([101, 426])
 """Responses that must say which protocols they mean (RFC 9110 §7.8, §15.5.22)."""

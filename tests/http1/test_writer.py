@@ -62,6 +62,11 @@ def test_a_refusal_of_head_has_no_body():
     assert b"\r\nContent-Length: 17\r\n" in answer
 
 
+def test_names_are_those_of_the_rfc_in_every_python():
+    assert refusal(413, "").startswith(b"HTTP/1.1 413 Content Too Large\r\n")
+    assert refusal(414, "").startswith(b"HTTP/1.1 414 URI Too Long\r\n")
+
+
 def test_a_status_without_a_name():
     assert refusal(599, "").startswith(b"HTTP/1.1 599 Error\r\n")
 
@@ -84,10 +89,7 @@ def test_an_answer_in_json():
     answer = refusal(413, 'too "large"', request_id=b"1", as_json=True)
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b"\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % len(body) in head
-    assert (
-        body
-        == b'{"status": 413, "error": "Request Entity Too Large", "detail": "too \\"large\\"", "id": "1"}\n'
-    )
+    assert body == b'{"status": 413, "error": "Content Too Large", "detail": "too \\"large\\"", "id": "1"}\n'
 
 
 @pytest.mark.parametrize(
