@@ -96,7 +96,7 @@ class Deployment:
             await asyncio.sleep(0.09)
             return set(self.answers) == set(names)
 
-        deadline = asyncio.get_running_loop().time() + 10
+        deadline = asyncio.get_running_loop().time() + 30
         while not await only():
             assert asyncio.get_running_loop().time() < deadline, f"{names} expected, got {self.answers}"
 

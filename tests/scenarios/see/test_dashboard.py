@@ -28,6 +28,8 @@ PICTURES = os.environ.get("PYLB_PICTURES")
 
 pytestmark = pytest.mark.slow
 
+expect.set_options(timeout=20_000)
+
 
 @pytest.fixture
 async def browser():
@@ -112,7 +114,7 @@ async def test_it_finds_back_when_pylb_was_away(consul, page):
     await expect(page.locator("#life")).to_contain_text("not reachable")
     async with Deployment(consul, "away", admin_port=port) as pylb:
         await pylb.start("web-2")
-        await expect(row(page, "web-2")).to_contain_text("up", timeout=15_000)
+        await expect(row(page, "web-2")).to_contain_text("up")
         await expect(page.locator("#life")).to_contain_text("serving")
 
 
