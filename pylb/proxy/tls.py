@@ -136,7 +136,7 @@ def names(chain: str) -> list[str]:
 
 
 def about_client(connection: ssl.SSLObject | None) -> bytes:
-    """Field lines for backends about the certificate that a client has shown and pylb has verified, if any."""
+    """Field lines for backends about the certificate that a client has shown and pylb verified, if any."""
     shown: dict[str, Any] | None = connection.getpeercert() if connection else None
     if not connection or not shown:
         return b""
