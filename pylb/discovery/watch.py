@@ -21,7 +21,7 @@ from pylb.discovery.memory import Memory
 from pylb.discovery.pace import Backoff, TokenBucket
 from pylb.discovery.provider import Provider
 from pylb.discovery.status import WatchStatus
-from pylb.model import Snapshot
+from pylb.model import Endpoint, Snapshot
 
 log = logging.getLogger("pylb.discovery")
 
@@ -137,6 +137,8 @@ class Watch:
         except Exception:
             log.exception("%s: could not be delivered: %s", snapshot.service, snapshot.cause)
             return
+        for endpoint in problematic(snapshot, self.current):
+            log.warning("%s: %s: %s", snapshot.service, endpoint.id, "; ".join(endpoint.problems))
         self.current = snapshot
         if self._memory and not self.status.recalled:
             self._memory.save(snapshot)
@@ -188,6 +190,12 @@ class Watch:
         self._cancel_recheck()
         if not self.status.pending:
             self._guard.lost_contact(words)
+
+
+def problematic(snapshot: Snapshot, before: Snapshot | None) -> list[Endpoint]:
+    """Instances with settings that are ignored, as far as that is news."""
+    known = {(e.key, e.problems) for e in before.endpoints} if before else set()
+    return [e for e in snapshot.endpoints if e.problems and (e.key, e.problems) not in known]
 
 
 def difference(old: Snapshot | None, new: Snapshot) -> str:
