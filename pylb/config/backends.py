@@ -39,7 +39,7 @@ class UpstreamTls(Group):
     upstream_tls_name: str | None = option(
         text("NAME", "a name"),
         None,
-        "The name that they carry; if not given, pylb.tls-name of the metadata, or the address.",
+        "The name that they carry where pylb.tls-name in their metadata does not say; else their address.",
     )
     upstream_tls_cert: str | None = option(FILE, None, "The PEM certificate to show to backends.")
     upstream_tls_key: str | None = option(FILE, None, "The PEM key of --upstream-tls-cert.")
