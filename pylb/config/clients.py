@@ -150,7 +150,7 @@ class Limits(Group):
     max_connections: int = option(
         integer_or_off(1_000_000),
         "20000",
-        "Client connections of one worker; one more is answered with 503. Idle ones take some 10 KB each.",
+        "Client connections of one worker; one more is answered with 503. An idle one takes 2 KB.",
     )
     max_client_connections: int = option(
         integer_or_off(1_000_000),
