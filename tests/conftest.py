@@ -5,4 +5,8 @@ from hypothesis import settings
 settings.register_profile("pylb", deadline=None)  # How fast a busy machine is says nothing about the code.
 settings.load_profile("pylb")
 
+import os
+
+os.environ.setdefault("UV_USE_IO_URING", "0")  # as pylb.cli does, and for its reason
+
 pytest_plugins = ["tests.consul_agent", "tests.engines"]
