@@ -121,7 +121,9 @@ def _head(start: bytes, special: tuple[bytes, ...], first: bytes = b"") -> re.Pa
     initials = _initials(special)
     others = bytes(letter for letter in ascii_letters.encode() if letter not in initials)
     names = _any_case(*special)
-    # Any number of lines with other names. Most are told by the first letter.
+    # start CRLF  ordinary* [first ordinary*] [framing ordinary*]
+    #             [keep-alive ordinary* [late ordinary*]] [special any*] CRLF
+    # Ordinary lines have none of the special names; most are told by the first letter.
     ordinary = rb"(?:[%b%b]%b*+:%b\r\n|(?!(?:%b):)[%b]%b*+:%b\r\n)*" % (
         _TOKEN_MARKS, others, _TOKEN_CHAR, VALUE, names, initials, _TOKEN_CHAR, VALUE,
     )  # fmt: skip
