@@ -215,6 +215,11 @@ def _nominated(fields):
     return {o.strip(b"\t ").lower() for value in _values(fields, b"connection") for o in value.split(b",")}
 
 
+def _named_away(fields):
+    """Names that `Connection` ends here; `close` is an option and names no field (RFC 9110 §7.6.1)."""
+    return {name for name in _nominated(fields) - {b"close"} if not _is_about_client(name, trusted=False)}
+
+
 def _is_about_client(name, *, trusted):
     """Whether a backend could learn from it who or where the client is; some of a trusted client's stays."""
     if trusted and (name == b"forwarded" or name.startswith(b"x-client-cert-")):
@@ -228,7 +233,7 @@ def _is_about_client(name, *, trusted):
 
 
 def _check_sent_request(request, fields, sent, *, trusted):
-    named = {n for n in _nominated(fields) if not n.startswith(b"x-forwarded-") and n != b"forwarded"}
+    named = _named_away(fields)
     kept = [
         (name, value)
         for name, value in fields
@@ -247,7 +252,7 @@ def _check_sent_request(request, fields, sent, *, trusted):
 
 
 def _check_sent_response(response, fields, sent, *, chunked):
-    named = {n for n in _nominated(fields) if not n.startswith(b"x-forwarded-") and n != b"forwarded"}
+    named = _named_away(fields)
     ours = _FOR_THIS_HOP | {b"content-length", b"date"}
     assert [pair for pair in sent if pair[0] not in ours] == [
         pair for pair in fields if pair[0] not in ours | named
