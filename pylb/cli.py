@@ -86,9 +86,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         the exit code: 0 for an orderly end, 1 if it could not start, 2 if the arguments cannot be used.
     """
-    # libuv would batch its epoll calls through io_uring, which then acts on descriptors that have been closed
-    # and given away meanwhile: a connection's events are lost, or the loop waits for ever when it is closed.
-    os.environ.setdefault("UV_USE_IO_URING", "0")
     arguments = sys.argv[1:] if argv is None else list(argv)
     try:
         return _dispatch(arguments)

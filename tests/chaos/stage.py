@@ -54,7 +54,7 @@ class Stage:
         self.options = options
         self.consul = ConsulAgent(directory)
         self.backends: list[BackendProcess] = []
-        self.port, self.admin = free_ports(2)
+        self.port = self.admin = 0
         self.pylb: subprocess.Popen[bytes] | None = None
         self._stack = AsyncExitStack()
 
@@ -62,6 +62,7 @@ class Stage:
         self.http = await self._stack.enter_async_context(aiohttp.ClientSession())
         await asyncio.to_thread(self.consul.start_on_new_ports)
         self._stack.callback(self.consul.kill)
+        self.port, self.admin = free_ports(2)  # Not before Consul has taken its own.
         for number in (1, 2, 3):
             backend = BackendProcess(f"web-{number}")
             self._stack.callback(backend.end)
