@@ -80,6 +80,11 @@ class Load:
         times = sorted(seconds for end, _, _, seconds in self.ends if end > moment)
         return times[int(len(times) * 0.99)]
 
+    async def go_on(self, until: float) -> None:
+        """Let them ask on up to a moment of the monotonic clock."""
+        while time.monotonic() < until:
+            await asyncio.sleep(0.01)
+
     async def more(self, requests: int) -> None:
         """Wait until so many more have ended."""
         enough = self.sent + requests
