@@ -14,7 +14,7 @@ demo: $(VENV)/installed  ## Show it all: a registry, three web services, and pyl
 	@$(BIN)/pylb demo
 
 test: $(VENV)/installed-dev  ## Install what the tests need, the real Consul included, then check everything.
-	$(BIN)/python tests/components.py consul docker chromium
+	$(BIN)/python tests/components.py consul docker chromium clients
 	$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -n 2 --dist worksteal
 
@@ -29,6 +29,10 @@ lint: $(VENV)/installed-dev  ## Lint, format, types, and which module may import
 
 bench: $(VENV)/installed-bench  ## Measure pylb next to nginx, HAProxy, Envoy, Traefik, Caddy and stock aiohttp.
 	$(BIN)/python -m bench.hotpath
+
+chaos: $(VENV)/installed-dev  ## Break everything that can break, count what was lost, write it to docs/reliability.md.
+	$(BIN)/python tests/components.py consul
+	$(BIN)/python -m tests.chaos
 
 docs: $(VENV)/installed  ## Write docs/config.md from the declarations of the options.
 	$(BIN)/python -m pylb.config > docs/config.md.new
@@ -53,4 +57,4 @@ $(BIN)/pip:
 		|| { $(ROOT) apt-get update -q && $(APT_INSTALL) python3-venv; }
 	$(PYTHON) -m venv $(VENV)
 
-.PHONY: help demo test check lint bench docs clean
+.PHONY: help demo test check lint bench chaos docs clean

@@ -28,6 +28,8 @@ class Command:
     """Its options, as `module:class`."""
     run: str
     """What takes them and returns the exit code, as `module:function`."""
+    spelled_out: str = ""
+    """What turns a shorter way of writing its arguments into options, as `module:function`."""
 
 
 DEFAULT = "serve"
@@ -58,6 +60,27 @@ COMMANDS = {
         "Keep Consul equal to the containers that run on a Docker engine.",
         "pylb.process.registrator:RegistratorOptions",
         "pylb.process.registrator:run",
+    ),
+    "doctor": Command(
+        "Look at Consul, Docker and pylb, and say what is wrong, why, and what helps.",
+        "pylb.doctor.command:DoctorOptions",
+        "pylb.doctor.command:run",
+    ),
+    "top": Command(
+        "Show what a running pylb does: backends, traffic, problems, changes.",
+        "pylb.terminal.top:TopOptions",
+        "pylb.terminal.top:run",
+    ),
+    "history": Command(
+        "List the changes of pools, their causes, and how long they took to reach requests.",
+        "pylb.terminal.history:HistoryOptions",
+        "pylb.terminal.history:run",
+    ),
+    "explain": Command(
+        "Say where a request would go and why: pylb explain GET /path -H 'host: x'.",
+        "pylb.terminal.explain:ExplainOptions",
+        "pylb.terminal.explain:run",
+        "pylb.terminal.explain:spelled_out",
     ),
     "demo": Command(
         "Show it all on this machine: a registry, three web services, and pylb before them.",
@@ -110,6 +133,8 @@ def _dispatch(arguments: list[str]) -> int:
     if "--help" in arguments or "-h" in arguments:
         sys.stdout.write(_help(name, command, options))
         return 0
+    if command.spelled_out:
+        arguments = resolve_name(command.spelled_out)(arguments)
     parsed = parse(options, arguments, os.environ)
     run: Callable[[Group], int] = resolve_name(command.run)
     return run(parsed)

@@ -36,6 +36,8 @@ class Endpoint:
     """Aggregate of its checks: `passing`, `warning`, `critical` or `maintenance`."""
     tags: tuple[str, ...] = ()
     meta: tuple[tuple[str, str], ...] = ()
+    problems: tuple[str, ...] = ()
+    """What is wrong with settings that it brought along, a sentence each; they are ignored."""
     created: int = 0
     """The registry's creation index; where two ids claim one address, the newer wins."""
     checked: bool = True
@@ -108,4 +110,5 @@ class Snapshot:
 
 
 def _endpoint(data: Mapping[str, Any]) -> Endpoint:
-    return Endpoint(**{**data, "tags": tuple(data["tags"]), "meta": tuple((k, v) for k, v in data["meta"])})
+    lists = {"tags": tuple(data["tags"]), "problems": tuple(data["problems"])}
+    return Endpoint(**{**data, **lists, "meta": tuple((k, v) for k, v in data["meta"])})

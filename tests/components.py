@@ -173,6 +173,28 @@ def chromium_binary() -> Path:
     return Path(found)
 
 
+CLIENT_PROGRAMS = {"curl": "curl", "node": "nodejs", "openssl": "openssl"}
+"""The programs that speak to pylb in tests, and where each comes from."""
+
+
+def client_programs() -> Path:
+    """Where `curl` is; what is missing of `CLIENT_PROGRAMS` is installed, which takes root.
+
+    Raises:
+        ComponentError: something is missing and cannot be installed.
+    """
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "clients.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        missing = [package for name, package in CLIENT_PROGRAMS.items() if not shutil.which(name)]
+        if missing:
+            install(missing)
+    found = shutil.which("curl")
+    if found is None:
+        raise ComponentError("cannot find curl after installing it")
+    return Path(found)
+
+
 def install(packages: list[str]) -> None:
     """Install packages from the machine's own archives.
 
@@ -192,6 +214,7 @@ COMPONENTS: dict[str, Callable[[], Path]] = {
     "consul": consul_binary,
     "docker": docker_programs,
     "chromium": chromium_binary,
+    "clients": client_programs,
 }
 
 

@@ -111,6 +111,11 @@ class ConsulAgent:
         except (OSError, urllib.error.URLError):
             return False
 
+    def signal(self, number: int) -> None:
+        """Send its process a signal."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
     def kill(self) -> None:
         """End it as `kill -9` does; all that it knew is lost."""
         if self._process is not None:

@@ -97,7 +97,7 @@ def compose_command(name):
 def test_composes_load_balancer_starts_with_these_options():
     started = parse(Options, compose_command("lb"), ENVIRONMENT)
     assert started.consul.host in SERVICES
-    assert started.service == (SERVICES["web"]["labels"]["SERVICE_NAME"],)
+    assert started.service == (SERVICES["web"]["labels"]["SERVICE_8000_NAME"],)
     published = {port.rpartition(":")[2] for port in SERVICES["lb"]["ports"]}
     assert published == {str(address.port) for address in (*started.listen, started.admin)}
     assert float(SERVICES["lb"]["stop_grace_period"].rstrip("s")) > started.drain_timeout

@@ -16,6 +16,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from yarl import URL
 
+from pylb.errors import UsageError
+
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 HEADERS = {
@@ -42,8 +44,9 @@ class Access:
 
     def refusal(self, request: web.Request) -> tuple[int, str] | None:
         """Status and reason, if the request may not go on."""
-        if self.loopback and not is_loopback(host := URL(f"//{request.host}").host or ""):
-            return 421, f"this port is for this machine: use 127.0.0.1 or localhost, not {host!r}"
+        host = request.headers.get("Host")  # old health checks send none; every browser does
+        if self.loopback and host and not is_loopback(name := URL(f"//{host}").host or ""):
+            return 421, f"this port is for this machine: use 127.0.0.1 or localhost, not {name!r}"
         if request.method in READING:
             return None
         origin = request.headers.get("Origin", "")
@@ -84,5 +87,14 @@ def is_loopback(host: str) -> bool:
 
 
 def read_token(token: str | None, path: str | None) -> str:
-    """The token in force; the file goes first."""
-    return Path(path).read_text().strip() if path else token or ""
+    """The token in force; the file goes first.
+
+    Raises:
+        UsageError: the file is empty, so that nobody's change would be stopped.
+    """
+    if path is None:
+        return token or ""
+    content = Path(path).read_text().strip()
+    if not content:
+        raise UsageError(f"--admin-token-file: {path} is empty, expected a token in it")
+    return content

@@ -128,6 +128,7 @@ def explain(view: View, host: str, target: str) -> dict[str, Any]:
     if pool is None:
         return {"service": None, "why": f"no route takes {target} of host {host or '-'}", "winner": None}
     winner = pool.upcoming()
+    candidates = {backend.name for backend in pool.eligible}
     return {
         "service": pool.service,
         "policy": pool.policy,
@@ -145,7 +146,7 @@ def explain(view: View, host: str, target: str) -> dict[str, Any]:
         "excluded": [
             {"id": row["id"], "address": row["address"], "reason": row["why"]}
             for row in backends(view)
-            if row["service"] == pool.service and row["why"]
+            if row["service"] == pool.service and row["address"] not in candidates
         ],
         "winner": winner and winner.name,
         "why": f"{pool.policy} among {len(pool.eligible)}" if winner else pool.why_empty(),
@@ -157,7 +158,7 @@ def _why(backend: dict[str, Any], reasons: dict[str, str]) -> str:
         return reasons.get(backend["address"], "left the registry; what runs there is finished")
     if backend["state"] in (State.SUSPECT.value, State.EJECTED.value):
         failures, seconds = backend["failures"], backend["left_alone_seconds"]
-        return f"{failures} failures in a row, left alone for {seconds:.0f} s more"
+        return f"failures in a row: {failures}; left alone for {seconds:.0f} s more"
     return "" if backend["weight"] else "weight 0"
 
 

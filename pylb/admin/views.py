@@ -157,4 +157,5 @@ def _backend(backend: Backend, now: float) -> dict[str, Any]:
         "in_flight": backend.inflight,
         "idle_connections": len(backend.idle),
         "tags": endpoint.tags,
+        "problems": endpoint.problems,
     }

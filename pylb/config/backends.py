@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pylb.config.kinds import DURATION, DURATION_OR_ZERO, FLAG, choice, integer, some_of
+from pylb.config.kinds import DURATION, DURATION_OR_ZERO, FILE, FLAG, choice, integer, some_of, text
 from pylb.config.option import Group, option
+from pylb.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,35 @@ class Balancing(Group):
         "least-connections",
         "How a backend is chosen; all policies honour weights.",
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpstreamTls(Group):
+    """TLS between pylb and backends."""
+
+    title: ClassVar = "TLS to backends"
+
+    upstream_tls: bool = option(
+        FLAG, "off", "Speak TLS to backends; one may say otherwise by its metadata, pylb.tls=true or false."
+    )
+    upstream_tls_ca: str | None = option(
+        FILE, None, "PEM certificates of who signs those of backends; the system's if not given."
+    )
+    upstream_tls_verify: bool = option(FLAG, "on", "Check the certificates and names of backends.")
+    upstream_tls_name: str | None = option(
+        text("NAME", "a name"),
+        None,
+        "The name that they carry where pylb.tls-name in their metadata does not say; else their address.",
+    )
+    upstream_tls_cert: str | None = option(FILE, None, "The PEM certificate to show to backends.")
+    upstream_tls_key: str | None = option(FILE, None, "The PEM key of --upstream-tls-cert.")
+
+    def check(self) -> None:
+        """Refuse a certificate without its key and a key without its certificate."""
+        super().check()
+        if bool(self.upstream_tls_cert) != bool(self.upstream_tls_key):
+            given, missing = ("cert", "key") if self.upstream_tls_cert else ("key", "cert")
+            raise UsageError(f"--upstream-tls-{given}: expected --upstream-tls-{missing} with it")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,6 +53,48 @@ class Listen(Group):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tls(Group):
+    """TLS between clients and pylb."""
+
+    title: ClassVar = "TLS"
+
+    listen_tls: tuple[Address, ...] = repeated(
+        ADDRESS, None, "Where to take requests by TLS, on ports of their own."
+    )
+    tls_cert: tuple[str, ...] = repeated(
+        FILE,
+        None,
+        "A PEM certificate with its chain; the name that a client asks for decides; read again when changed.",
+    )
+    tls_key: tuple[str, ...] = repeated(FILE, None, "The PEM key of each --tls-cert, in the same order.")
+    tls_dir: str | None = option(
+        FILE,
+        None,
+        "A directory of certificates: NAME.crt and NAME.key, or certbot's folders; new ones count.",
+    )
+    tls_client_ca: str | None = option(
+        FILE, None, "PEM certificates of who signs those of clients, which backends see as X-Client-Cert-*."
+    )
+    tls_client_required: bool = option(FLAG, "off", "Let nobody in who has no such certificate.")
+    redirect_to_tls: int = option(
+        integer_or_off(65_535), "off", "Answer what comes to --listen with a redirect to https on this port."
+    )
+    hsts: int = option(
+        integer_or_off(10**9), "off", "Tell browsers to come by TLS only, for so many seconds (RFC 6797)."
+    )
+
+    def check(self) -> None:
+        """Refuse keys without certificates, certificates without a listener, and the other way round."""
+        super().check()
+        if len(self.tls_cert) != len(self.tls_key):
+            raise UsageError(f"--tls-key: got {len(self.tls_key)}, expected one for each --tls-cert")
+        if self.listen_tls and not (self.tls_cert or self.tls_dir):
+            raise UsageError("--listen-tls: expected --tls-cert or --tls-dir with it")
+        if not self.listen_tls and (self.tls_cert or self.tls_dir):
+            raise UsageError("--tls-cert and --tls-dir: expected --listen-tls with them")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClientAddress(Group):
     """Who is believed about where a client is, and how backends are told."""
 
@@ -106,7 +148,7 @@ class Limits(Group):
     max_connections: int = option(
         integer_or_off(1_000_000),
         "20000",
-        "Client connections of one worker; one more is answered with 503. Idle ones take some 10 KB each.",
+        "Client connections of one worker; one more is answered with 503. An idle one takes 2 KB.",
     )
     max_client_connections: int = option(
         integer_or_off(1_000_000),

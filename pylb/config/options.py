@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pylb.config.backends import Balancing, Health, Retries, Timeouts
-from pylb.config.clients import ClientAddress, Limits, Listen
+from pylb.config.backends import Balancing, Health, Retries, Timeouts, UpstreamTls
+from pylb.config.clients import ClientAddress, Limits, Listen, Tls
 from pylb.config.kinds import choice
 from pylb.config.option import Group, option
 from pylb.config.processes import Processes
@@ -34,8 +34,10 @@ class Options(
     Consul,
     Docker,
     Listen,
+    Tls,
     ClientAddress,
     Balancing,
+    UpstreamTls,
     Retries,
     Health,
     Timeouts,

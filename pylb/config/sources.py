@@ -36,6 +36,12 @@ class Discovery(Group):
     warning_ok: bool = option(
         FLAG, "off", "Send requests to instances whose checks warn too, by their weight for that state."
     )
+    state_dir: str | None = option(
+        PATH,
+        None,
+        "A directory where the last known backends of each service are kept, so that pylb can start and "
+        "serve while the registry is down; made if it is not there.",
+    )
     empty_guard: float = option(
         DURATION_OR_ZERO,
         "10s",

@@ -47,7 +47,7 @@ class DemoOptions(Balancing, Group):
         "The address that pylb takes requests on; 0.0.0.0 lets other machines in.",
     )
     port: int = option(PORT, "8080", "The port that pylb takes requests on; if it is taken, a free one.")
-    admin_port: int = option(PORT, "8081", "The port of pylb's metrics; if it is taken, a free one.")
+    admin_port: int = option(PORT, "8081", "The port of pylb's dashboard; if it is taken, a free one.")
     registry_port: int = option(PORT, "8500", "The registry's port; if it is taken, a free one.")
 
 
@@ -91,7 +91,7 @@ async def perform(options: DemoOptions, display: Display) -> int:
                 f"{registry}/v1/health/service/{SERVICE}",
                 _note(options.registry_port, registry.port),
             ),
-            Sign("Metrics", f"http://{admin_address}/metrics", _note(options.admin_port, admin_address.port)),
+            Sign("Dashboard", f"http://{admin_address}/", _note(options.admin_port, admin_address.port)),
         ]
         code = await stage.perform(listening, admin, signs, display)
     write("pylb demo has ended, and all that it has started")

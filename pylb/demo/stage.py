@@ -69,7 +69,7 @@ class Stage:
         """
         with display.open(signs, self.press):
             spawn(self._show(display), name="show", owner=self._owner)
-            return await self.balancer.serve([*listening], [*admin])
+            return await self.balancer.serve(listening, admin=admin)
 
     def press(self, key: str) -> None:
         """Do what a key stands for."""

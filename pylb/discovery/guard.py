@@ -107,15 +107,15 @@ class Guard:
         self._lost = ""
         self._doubtful_until = -inf
 
-    def resume(self, known: Snapshot) -> None:
-        """Go on from what another guard has let pass: between the two, contact was lost."""
-        self._seen = known
-        self.lost_contact("nobody was watching for a moment")
-
     def lost_contact(self, error: str) -> None:
         """The registry cannot be asked: until it answers nothing is let go, and then it is in doubt."""
         self._lost = error
         self.due = inf
+
+    def resume(self, known: Snapshot, why: str) -> None:
+        """Go on from what was known before; as contact was lost since then, the first answer is in doubt."""
+        self._seen = known
+        self.lost_contact(why)
 
     def judge(self, seen: Snapshot, now: float) -> Snapshot:
         """Return what to go by: `seen`, and with it what is kept.

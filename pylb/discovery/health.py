@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pylb.discovery.address import check_host, check_port
+from pylb.discovery.settings import read_settings
 from pylb.model import Endpoint, Excluded
 
 SEVERITY = {"passing": 0, "warning": 1, "critical": 2, "maintenance": 3}
@@ -80,6 +81,8 @@ def read_instance(service: str, item: Any) -> tuple[Endpoint, Verdict]:
     weight = _get(weights, "Warning" if verdict.status == "warning" else "Passing", int, 1)
     if weight < 0:
         raise ValueError(f"expected a weight of 0 or more, got {weight}")
+    meta = _get(described, "Meta", dict, {})
+    settings = read_settings(meta)
     endpoint = Endpoint(
         service=service,
         address=check_host(_get(described, "Address", str, "") or _get(node, "Address", str, "")),
@@ -87,11 +90,12 @@ def read_instance(service: str, item: Any) -> tuple[Endpoint, Verdict]:
         dc=_get(node, "Datacenter", str, ""),
         node=_get(node, "Node", str, ""),
         id=_get(described, "ID", str, ""),
-        weight=weight,
+        weight=weight * settings.weight,
         status=verdict.status,
         tags=tuple(map(str, _get(described, "Tags", list, []))),
-        meta=tuple(sorted((str(k), str(v)) for k, v in _get(described, "Meta", dict, {}).items())),
+        meta=tuple(sorted((str(k), str(v)) for k, v in meta.items())),
         created=_get(described, "CreateIndex", int, 0),
+        problems=settings.problems,
         checked=any(c.get("ServiceID") and not _is_maintenance(c) for c in checks),
     )
     return endpoint, verdict

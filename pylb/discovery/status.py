@@ -18,6 +18,8 @@ class WatchStatus:
     """When the registry last gave a usable answer; None means pending: it never did."""
     changed: float | None = None
     """When a snapshot was last delivered."""
+    recalled: bool = False
+    """Whether what is known was kept on disk from before the start; `answered` says when it was confirmed."""
     generation: int = 0
     """How many snapshots were delivered."""
     instances: int = 0

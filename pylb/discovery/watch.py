@@ -17,12 +17,16 @@ from random import Random
 from typing import NoReturn
 
 from pylb.discovery.guard import Guard
+from pylb.discovery.memory import Memory
 from pylb.discovery.pace import Backoff, TokenBucket
 from pylb.discovery.provider import Provider
 from pylb.discovery.status import WatchStatus
-from pylb.model import Snapshot
+from pylb.model import Endpoint, Snapshot
 
 log = logging.getLogger("pylb.discovery")
+
+PATIENCE = 0.5
+"""Seconds that a registry has for its first answer, before what was kept on disk is used meanwhile."""
 
 MAX_CAUSE = 10
 """Changed instances that a snapshot's cause names before it only counts."""
@@ -34,9 +38,9 @@ class Watch:
     Args:
         provider: where the endpoints come from. deliver: takes each snapshot that differs from the one
         before; called in the running loop, must not block. status: what the watch writes about itself; shared
-        with the provider. guard: decides which disappearances to believe. known: what another
-        watch of the service has delivered last; this one goes on from there. clock: monotonic seconds. sleep:
-        waits so many seconds. rng: source of the back-off's jitter.
+        with the provider. guard: decides which disappearances to believe. known: what another watch of the
+        service has delivered last; this one goes on from there. memory: keeps what is known for the next
+        start. clock: monotonic seconds. sleep: waits so many seconds. rng: source of the back-off's jitter.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class Watch:
         status: WatchStatus,
         guard: Guard | None = None,
         known: Snapshot | None = None,
+        memory: Memory | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rng: Random | None = None,
@@ -57,6 +62,7 @@ class Watch:
         self._provider = provider
         self._take = deliver
         self._guard = guard or Guard(status.guards)
+        self._memory = memory
         self._clock = clock
         self._sleep = sleep
         self._backoff = Backoff(rng)
@@ -66,10 +72,11 @@ class Watch:
         if known:
             status.generation = known.generation
             status.instances = len(known.endpoints)
-            self._guard.resume(known)
+            self._guard.resume(known, "nobody was watching for a moment")
 
     async def run(self) -> NoReturn:
         """Watch until cancelled."""
+        recall = asyncio.get_running_loop().call_later(PATIENCE, self._recall)
         try:
             while True:
                 try:
@@ -78,6 +85,7 @@ class Watch:
                     self._failed(error)
                     await self._sleep(self._backoff.after(error))
         finally:
+            recall.cancel()
             self._cancel_recheck()
 
     async def _follow(self) -> None:
@@ -134,12 +142,34 @@ class Watch:
         except Exception:
             log.exception("%s: could not be delivered: %s", snapshot.service, snapshot.cause)
             return
+        for endpoint in problematic(snapshot, self.current):
+            log.warning("%s: %s: %s", snapshot.service, endpoint.id, "; ".join(endpoint.problems))
         self.current = snapshot
+        if self._memory and not self.status.recalled:
+            self._memory.save(snapshot)
         self.status.generation = snapshot.generation
         self.status.instances = len(snapshot.endpoints)
         self.status.changed = now
         count = len(snapshot.endpoints)
         log.info("%s: generation %d, %d up, %s", snapshot.service, snapshot.generation, count, snapshot.cause)
+
+    def _recall(self) -> None:
+        """As long as the registry has not answered once: go by what was known before the start."""
+        if not self.status.pending or self.current is not None or self._memory is None:
+            return
+        kept = self._memory.load(self.status.service)
+        if kept is None:
+            return
+        snapshot, age = kept
+        now = self._clock()
+        self.status.recalled = True
+        self.status.answered = now - age
+        self.status.doubt = f"kept on disk, confirmed {age:.0f} s before the start"
+        log.warning(
+            "%s: the registry has not answered, going by what is %s", self.status.service, self.status.doubt
+        )
+        self._guard.resume(snapshot, "pylb was started without the registry")
+        self._deliver(replace(snapshot, cause="kept on disk", doubt=self.status.doubt), now)
 
     def _succeeded(self, now: float) -> None:
         """The registry has answered."""
@@ -147,11 +177,15 @@ class Watch:
             log.warning("%s: the registry answers again", self.status.service)
         self.status.error = ""
         self.status.answered = now
+        self.status.recalled = False
+        if self._memory:
+            self._memory.confirm(self.status.service)
         self._backoff.reset()
 
     def _failed(self, error: Exception) -> None:
         """There was no usable answer."""
         words = f"{type(error).__name__}: {error}"
+        self._recall()
         if words != self.status.error:
             plan = "keeping what is known" if self.current else "nothing is known yet"
             log.warning("%s: %s; %s", self.status.service, words, plan)
@@ -161,6 +195,12 @@ class Watch:
         self._cancel_recheck()
         if not self.status.pending:
             self._guard.lost_contact(words)
+
+
+def problematic(snapshot: Snapshot, before: Snapshot | None) -> list[Endpoint]:
+    """Instances with settings that are ignored, as far as that is news."""
+    known = {(e.key, e.problems) for e in before.endpoints} if before else set()
+    return [e for e in snapshot.endpoints if e.problems and (e.key, e.problems) not in known]
 
 
 def difference(old: Snapshot | None, new: Snapshot) -> str:

@@ -3,17 +3,16 @@ r"""The grammar of heads as regular expressions (RFC 9110 §5, RFC 9112 §2-5).
 One strict pattern decides over a whole head at once, in C. It has no optional white space where the RFC has
 none, no bare CR or LF, no folding; so the lines of a head that matched can be passed on as they stand.
 
-There are two patterns for each kind of head. `USUAL_REQUEST` and `USUAL_RESPONSE` match what most software
-sends: heads in which nothing concerns a proxy but `Host`, `Content-Length` and `Connection: keep-alive`, each
-once and written plainly. `REQUEST` and `RESPONSE` match every valid head; the parser then looks at the
-special fields one by one. What the first pattern matches, the second way understands the same, only later.
+The same pass tells what is in a head for a proxy. Most have nothing special but `Host`, a way of framing and
+`Connection: keep-alive`, each once and written plainly; those are captured on the way. The first line that is
+special in another way begins the group `special`; then the parser looks at the fields one by one.
 
 Matching is linear in the length of the head: single characters repeat possessively (`++`, `*+`), whole lines
 repeat such that no two alternatives begin alike, so backtracking over a line fails at its first byte.
 Two constructs are avoided because they are wrong in some Python from 3.11 on:
 
 - a possessive repeat of a group: before 3.11.5 (Debian 12 has 3.11.2) it may go on in the middle of what its
-  last, failed round consumed (CPython gh-106052), and so accept what the pattern does not;
+  last, failed round consumed (CPython gh-106052), and so match what the pattern does not;
 - a captured group inside a repeated one: the engine can lose track of where it began.
 """
 
@@ -61,6 +60,7 @@ FORGED = (
     rb"x-real-ip",
     rb"x(?!-forwarded-)%bforwarded%b%b" % (_SEPARATOR, _SEPARATOR, TOKEN),
     rb"x(?!-real-ip)%breal%bip" % (_SEPARATOR, _SEPARATOR),
+    rb"x(?!-client-cert-)%bclient%bcert%b%b" % (_SEPARATOR, _SEPARATOR, _SEPARATOR, TOKEN),
 )
 """Of those, what even a trusted peer does not pass on: what pylb writes itself, and the odd spellings."""
 
@@ -96,6 +96,7 @@ _RESPONSE_SPECIAL = (*HOP_BY_HOP, rb"content-length")
 
 
 def _initials(names: tuple[bytes, ...]) -> bytes:
+    """First letters, both small and capital."""
     return b"".join(sorted({name[:1] + name[:1].upper() for name in names}))
 
 
@@ -110,55 +111,47 @@ def _any_case(*names: bytes) -> bytes:
     )
 
 
-def _ordinary(special: tuple[bytes, ...]) -> bytes:
-    """Any number of field lines, none of them with one of these names. Most are told by the first letter."""
+def _head(start: bytes, special: tuple[bytes, ...], first: bytes = b"") -> re.Pattern[bytes]:
+    """A start line and fields; of the special ones plainly written, `first`, a framing, and a keep-alive.
+
+    Its last groups: `lines` up to the keep-alive, with the line feed that ends the start line in front; what
+    `first` captures; `framing`, a length or `chunked`, if it is among these lines; the `more` lines after the
+    keep-alive; `late`, the framing, if it is among those; the lines from the first `special` one on.
+    """
     initials = _initials(special)
     others = bytes(letter for letter in ascii_letters.encode() if letter not in initials)
-    return rb"(?:[%b%b]%b*+:%b\r\n|(?!(?:%b):)[%b]%b*+:%b\r\n)*" % (
-        _TOKEN_MARKS, others, _TOKEN_CHAR, VALUE,
-        _any_case(*special), initials, _TOKEN_CHAR, VALUE,
+    names = _any_case(*special)
+    # start CRLF  ordinary* [first ordinary*] [framing ordinary*]
+    #             [keep-alive ordinary* [late ordinary*]] [special any*] CRLF
+    # Ordinary lines have none of the special names; most are told by the first letter.
+    ordinary = rb"(?:[%b%b]%b*+:%b\r\n|(?!(?:%b):)[%b]%b*+:%b\r\n)*" % (
+        _TOKEN_MARKS, others, _TOKEN_CHAR, VALUE, names, initials, _TOKEN_CHAR, VALUE,
     )  # fmt: skip
-
-
-def _usual(start: bytes, special: tuple[bytes, ...], first: bytes = b"") -> re.Pattern[bytes]:
-    """A head with at most one Content-Length and one `Connection: keep-alive`, in either order.
-
-    Its last groups are the lines before the `Connection`, among them the `length`; the lines after it, among
-    them the `late` length. The lines of the two together are what can be passed on.
-    """
-    ordinary = _ordinary(special)
-    persistent = rb"%b: (?i:keep-alive)\r\n" % _any_case(b"connection")
-    length, late = (
-        rb"%b: (?P<%b>%b)\r\n%b" % (_any_case(b"content-length"), group, _LENGTH, ordinary)
-        for group in (b"length", b"late")
+    length, coding = _any_case(b"content-length"), _any_case(b"transfer-encoding")
+    framing, late = (
+        rb"(?:%b: (?=[0-9])|%b: (?=c))(?P<%b>%b|chunked)\r\n%b" % (length, coding, group, _LENGTH, ordinary)
+        for group in (b"framing", b"late")
     )
     return re.compile(
-        rb"%b\r(\n%b%b(?:%b|))" % (start, ordinary, first and first + ordinary, length)
-        + rb"(?:%b(%b(?:(?(length)(?!))%b|))|)\r\n" % (persistent, ordinary, late)
+        rb"%b\r(?P<lines>\n%b(?:%b|)(?:%b|))" % (start, ordinary, first and first + ordinary, framing)
+        + rb"(?:%b: (?i:keep-alive)\r\n(?P<more>%b(?:(?(framing)(?!))(?:%b)|))|)"
+        % (_any_case(b"connection"), ordinary, late)
+        + rb"(?:\r\n|(?P<special>(?:%b):%b\r\n(?:%b:%b\r\n)*)\r\n)" % (names, VALUE, TOKEN, VALUE)
     )
 
 
-USUAL_REQUEST = _usual(
-    rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (/%b*+) HTTP/1\.1" % _TARGET_CHAR,
+REQUEST = _head(
+    rb"(%b) (%b++) HTTP/1\.([01])" % (TOKEN, _TARGET_CHAR),
     _REQUEST_SPECIAL,
     rb"%b: (%b)\r\n" % (_any_case(b"host"), _USUAL_HOST),
 )
-"""method, target, lines, host, length, more lines, late length. Always HTTP/1.1 and in origin-form."""
+"""method, target, minor version, lines, host, framing, more, late, special."""
 
-USUAL_RESPONSE = _usual(rb"HTTP/1\.1 ((?!204)[2-5][0-9][0-9])(?: (%b)|)" % VALUE, _RESPONSE_SPECIAL)
-"""status, reason, lines, length, more lines, late length. Always HTTP/1.1, never 1xx or 204."""
+RESPONSE = _head(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: (%b)|)" % VALUE, _RESPONSE_SPECIAL)
+"""minor version, status, reason, lines, framing, more, late, special."""
 
 BEGINNING = re.compile(_TOKEN_CHAR)
 """What a request begins with; a TLS record or a PROXY header of version 2 does not."""
-
-_LINES = rb"(\n(?:%b:%b\r\n)*)" % (TOKEN, VALUE)
-"""All field lines, with the line feed that ends the start line in front, so that each begins with one."""
-
-REQUEST = re.compile(rb"(%b) (%b++) HTTP/1\.([01])\r%b\r\n" % (TOKEN, _TARGET_CHAR, _LINES))
-"""method, target, minor version, lines."""
-
-RESPONSE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: (%b)|)\r%b\r\n" % (VALUE, _LINES))
-"""minor version, status, reason, lines."""
 
 TRAILERS = re.compile(rb"((?:%b:%b\r\n)*)\r\n" % (TOKEN, VALUE))
 """The trailer section of a chunked body: field lines, and the empty line."""

@@ -20,10 +20,13 @@ END_OF_HEAD = b"\r\n\r\n"
 _SLASH = 0x2F
 _SHORTEST_LINE = len(b"a:\r\n")
 _NO_FIELDS: Mapping[bytes, bytes] = MappingProxyType({})
+_NOTHING: frozenset[bytes] = frozenset()
 _DEFAULT_LIMITS = Limits()
 _NOT_FORWARDED = frozenset([b"CONNECT", b"TRACE"])
 """A gateway has no tunnels to offer; TRACE would show clients what pylb tells backends (nginx: 405, too)."""
 _DEFAULT_PORTS = {b"http": b":80", b"https": b":443"}
+_WITHOUT_LENGTH = frozenset([b"204", *(b"%d" % status for status in range(100, 200))])
+"""Answers that must not have a Content-Length (RFC 9110 §8.6)."""
 _NOT_TUNNELLED = frozenset([b"h2c", b"h2"])
 """HTTP/2 in a tunnel would carry requests past every check made here, and RFC 9113 §3.1 gave up on `h2c`."""
 
@@ -52,7 +55,7 @@ class Request:
     """`TE: trailers`: the client understands trailers."""
     announced = b""
     """`Trailer`: the fields that may follow the chunked body."""
-    nominated: frozenset[bytes] = frozenset()
+    nominated = _NOTHING
     """What `Connection` said besides `close` and `keep-alive`: names that are hop-by-hop, too; lower case."""
 
     def __init__(self, method: bytes, target: bytes, version: int, lines: bytes) -> None:
@@ -77,7 +80,7 @@ class Response:
     """Whether the backend closes the connection after it."""
     upgrade = b""
     announced = b""
-    nominated: frozenset[bytes] = frozenset()
+    nominated = _NOTHING
 
     def __init__(self, version: int, status: int, reason: bytes, lines: bytes) -> None:
         self.version = version
@@ -123,16 +126,22 @@ def parse_request(head: bytes, limits: Limits) -> Request:
     """
     if len(head) > limits.fields * _SHORTEST_LINE and head.count(b"\n") - 2 > limits.fields:
         raise refused(f"more than {limits.fields} fields in the head", 431)
-    usual = grammar.USUAL_REQUEST.fullmatch(head)
-    if usual is None:
-        return _examine_request(head, limits)
-    method, target, lines, host, length, more_lines, late_length = usual.groups()
+    match = grammar.REQUEST.fullmatch(head)
+    if match is None:
+        raise not_a_request(head, limits)
+    method, target, version, lines, host, framing, more, late, special = match.groups()
     if len(target) > limits.target:
         raise refused(f"a target of {len(target)} bytes, expected at most {limits.target}", 414)
-    request = Request(method, target, 1, lines + more_lines if more_lines else lines)
+    if special or host is None or target[0] != _SLASH or version == b"0" or method in _NOT_FORWARDED:
+        lines = head[match.start("lines") : -2]
+        return _examine_request(Request(method, target, int(version), lines))
+    request = Request(method, target, 1, lines + more if more else lines)
     request.host = host
-    if length or late_length:
-        request.length = int(length or late_length)
+    framing = framing or late
+    if framing == b"chunked":
+        request.chunked = True
+    elif framing:
+        request.length = int(framing)
     return request
 
 
@@ -148,61 +157,53 @@ def parse_response(head: bytes, limits: Limits = _DEFAULT_LIMITS) -> Response:
     """
     if len(head) > limits.fields * _SHORTEST_LINE and head.count(b"\n") - 2 > limits.fields:
         raise bad_response(f"more than {limits.fields} fields in the head")
-    usual = grammar.USUAL_RESPONSE.fullmatch(head)
-    if usual is None or len(head) > MAX_RESPONSE_HEAD:
-        return _examine_response(head)
-    status, reason, lines, length, more_lines, late_length = usual.groups()
-    response = Response(1, int(status), reason or b"", lines + more_lines if more_lines else lines)
-    if length or late_length:
-        response.length = int(length or late_length)
+    match = grammar.RESPONSE.fullmatch(head)
+    if match is None or len(head) > MAX_RESPONSE_HEAD:
+        raise not_a_response(head)
+    version, status, reason, lines, framing, more, late, special = match.groups()
+    if special or version == b"0" or status in _WITHOUT_LENGTH:
+        lines = head[match.start("lines") : -2]
+        return _examine_response(Response(int(version), int(status), reason or b"", lines))
+    response = Response(1, int(status), reason or b"", lines + more if more else lines)
+    framing = framing or late
+    if framing == b"chunked":
+        response.chunked = True
+    elif framing:
+        response.length = int(framing)
     return response
 
 
-def _examine_request(head: bytes, limits: Limits) -> Request:
-    """Understand any valid head, whatever is in it."""
-    match = grammar.REQUEST.fullmatch(head)
-    if match is None:
-        raise not_a_request(head, limits)
-    method, target, version, lines = match.groups()
-    if len(target) > limits.target:
-        raise refused(f"a target of {len(target)} bytes, expected at most {limits.target}", 414)
-    lookalike = grammar.LOOKALIKE.search(lines)
+def _examine_request(request: Request) -> Request:
+    """Understand any valid head, field by field."""
+    lookalike = grammar.LOOKALIKE.search(request.lines)
     if lookalike is not None:
         raise refused(f"a field {lookalike[1]!r}, which backends could mistake for framing")
-    fields = _combined(grammar.REQUEST_FIELDS, lines)
-    request = Request(method, target, int(version), lines)
     request.clean = False
-    request.fields = fields
+    request.fields = fields = _combined(grammar.REQUEST_FIELDS, request.lines)
     _frame_request(request)
     _direct(request)
     modern = request.version == 1
     request.close, request.nominated = _options(fields, persistent=modern)
     if request.chunked:
         request.announced = b", ".join(_members(fields.get(b"trailer", b"")))
-    expectation = fields.get(b"expect", b"").lower()
-    if expectation not in {b"", b"100-continue"}:
-        raise refused("an expectation other than 100-continue", 417)
+    expectation = fields.get(b"expect")
+    if expectation:
+        if expectation.lower() != b"100-continue":
+            raise refused("an expectation other than 100-continue", 417)
+        request.expect = modern and (request.chunked or request.length > 0)
     # HTTP/1.0 has none of these; a hop before us must have let them through (RFC 9110 §7.8, §10.1.1).
-    request.expect = modern and expectation != b"" and (request.chunked or request.length > 0)
-    request.trailers = modern and b"trailers" in _members(fields.get(b"te", b"").lower())
+    if modern and b"te" in fields:
+        request.trailers = b"trailers" in _members(fields[b"te"].lower())
     if modern and b"upgrade" in request.nominated:
-        request.upgrade = b", ".join(
-            protocol
-            for protocol in _members(fields.get(b"upgrade", b""))
-            if protocol.lower() not in _NOT_TUNNELLED
-        )
+        protocols = _members(fields.get(b"upgrade", b""))
+        request.upgrade = b", ".join(p for p in protocols if p.lower() not in _NOT_TUNNELLED)
     return request
 
 
-def _examine_response(head: bytes) -> Response:
-    """Understand any valid head, whatever is in it."""
-    match = grammar.RESPONSE.fullmatch(head)
-    if match is None or len(head) > MAX_RESPONSE_HEAD:
-        raise not_a_response(head)
-    version, status, reason, lines = match.groups()
-    fields = _combined(grammar.RESPONSE_FIELDS, lines)
-    response = Response(int(version), int(status), reason or b"", lines)
+def _examine_response(response: Response) -> Response:
+    """Understand any valid head, field by field."""
     response.clean = False
+    fields = _combined(grammar.RESPONSE_FIELDS, response.lines)
     response.length = _length(fields, bad_response)
     coding = fields.get(b"transfer-encoding")
     if coding is not None:
@@ -243,7 +244,9 @@ def _options(fields: Mapping[bytes, bytes], *, persistent: bool) -> tuple[bool, 
 
     `close` wins over `keep-alive`, in whatever order they come.
     """
-    said = frozenset(_members(fields.get(b"connection", b"").lower()))
+    if b"connection" not in fields:
+        return not persistent, _NOTHING
+    said = frozenset(_members(fields[b"connection"].lower()))
     close = b"close" in said or not (persistent or b"keep-alive" in said)
     return close, said - {b"close", b"keep-alive"}
 
@@ -287,6 +290,8 @@ def _direct(request: Request) -> None:
     if request.method in _NOT_FORWARDED:
         raise refused(f"method {request.method.decode()}, which a gateway does not serve", 405)
     request.host = host or b""
+    if target[0] == _SLASH:
+        return
     absolute = grammar.ABSOLUTE.fullmatch(target)
     if absolute is not None:
         scheme, authority, path, query = absolute.groups()
@@ -298,5 +303,5 @@ def _direct(request: Request) -> None:
         request.host = authority
         star = request.method == b"OPTIONS" and not path and not query
         request.target = b"*" if star else (path or b"/") + query
-    elif target[0] != _SLASH and not (target == b"*" and request.method == b"OPTIONS"):
+    elif target != b"*" or request.method != b"OPTIONS":
         raise refused(f"target {target[:60]!r}, expected a path that begins with /")

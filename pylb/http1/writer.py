@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 from pylb.http1 import grammar
 from pylb.http1.headers import Origin
@@ -19,7 +21,12 @@ _ABOUT_CLIENT = re.compile(b"|".join(grammar.FORWARDED))
 
 _ACCEPT = grammar.fields(rb"accept")
 
-_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus} | {
+    413: b"Content Too Large",  # These names are RFC 9110's; Python has them since 3.13.
+    414: b"URI Too Long",
+    416: b"Range Not Satisfiable",
+    422: b"Unprocessable Content",
+}
 _STATUS_LINES = {code: b"HTTP/1.1 %d %b\r" % (code, reason) for code, reason in _REASONS.items()}
 _UPGRADE_SAID = frozenset([101, 426])
 """Responses that must say which protocols they mean (RFC 9110 §7.8, §15.5.22)."""
@@ -59,9 +66,12 @@ def response_head(
         if response.reason == _REASONS.get(status)
         else b"HTTP/1.1 %d %b\r" % (status, response.reason)
     )
-    lines = response.lines if response.clean else _response_lines(response, chunked=chunked)
-    if chunked:
-        lines += b"Transfer-Encoding: chunked\r\n"
+    if response.clean and chunked >= response.chunked:
+        lines = response.lines
+        if chunked and not response.chunked:
+            lines += b"Transfer-Encoding: chunked\r\n"
+    else:
+        lines = _response_lines(response, chunked=chunked)
     if close:
         lines += b"Connection: close\r\n"
     elif version == 0:
@@ -112,6 +122,35 @@ def refusal(
     ))  # fmt: skip
 
 
+def redirection(request: Request, port: int, *, close: bool) -> bytes:
+    """A whole response that sends a client to the same URL by TLS.
+
+    Args:
+        request: what it asked for.
+        port: where TLS is spoken.
+        close: whether the connection closes after it.
+    """
+    host = re.sub(rb":[0-9]*\Z", b"", request.host)
+    target = b"" if request.target == b"*" else request.target
+    return b"HTTP/1.1 308 Permanent Redirect\r\nLocation: https://%b%b%b\r\nContent-Length: 0\r\n%b\r\n" % (
+        host,
+        b"" if port == 443 else b":%d" % port,
+        target,
+        b"Connection: close\r\n" if close else b"Connection: keep-alive\r\n" if not request.version else b"",
+    )
+
+
+def with_hsts(seconds: int) -> Callable[..., bytes]:
+    """`response_head`, but each tells browsers to come by TLS only (RFC 6797), for so many seconds."""
+    line = b"Strict-Transport-Security: max-age=%d\r\n\r\n" % seconds
+
+    def head(response: Response, **how: Any) -> bytes:
+        plain = response_head(response, **how)
+        return plain if b"\nstrict-transport-security:" in plain.lower() else plain[:-2] + line
+
+    return head
+
+
 def prefers_json(lines: bytes) -> bool:
     """Whether a request's Accept names JSON, and no text: what programs ask for, and browsers do not."""
     accept = b",".join(value for _, value in _ACCEPT.findall(lines)).lower()
@@ -149,8 +188,10 @@ def _response_lines(response: Response, *, chunked: bool) -> bytes:
     lines = _without_nominated(_REWRITTEN.sub(b"", response.lines), response.nominated)
     if response.length >= 0 and response.status >= 200 and response.status != 204:  # RFC 9110 §8.6
         lines += b"Content-Length: %d\r\n" % response.length
-    if chunked and response.announced:
-        lines += b"Trailer: %b\r\n" % response.announced
+    if chunked:
+        lines += b"Transfer-Encoding: chunked\r\n"
+        if response.announced:
+            lines += b"Trailer: %b\r\n" % response.announced
     if response.upgrade and response.status in _UPGRADE_SAID:
         lines += b"Connection: Upgrade\r\nUpgrade: %b\r\n" % response.upgrade
     return lines

@@ -77,18 +77,25 @@ class Samples:
         self._services, self._backends, self._taken = services, backends, now
 
 
+_END = cells.DURATION + cells.BUCKETS
+_ERRORS = cells.CODES.index("5xx")
+_NOTHING = [0] * cells.CELLS
+
+
 def _difference(before: Totals | None, after: Totals, now: float, elapsed: float) -> Sample:
-    old = before or [0] * cells.CELLS
-    buckets = [
-        max(0, after[cell] - old[cell]) for cell in range(cells.DURATION, cells.DURATION + cells.BUCKETS)
-    ]
-    errors = cells.CODES.index("5xx")
+    old = before or _NOTHING
+    if old == after:
+        return Sample(now, 0.0, 0.0, 0.0, 0.0, None, None)
+    counted = [new - seen for new, seen in zip(after, old, strict=True)]
+    if min(counted) < 0:
+        counted = after  # another backend has this place now, and began at zero
+    buckets = counted[cells.DURATION : _END]
     return Sample(
         time=now,
         requests=sum(buckets) / elapsed,
-        errors=max(0, after[errors] - old[errors]) / elapsed,
-        received=max(0, after[cells.RECEIVED] - old[cells.RECEIVED]) / elapsed,
-        sent=max(0, after[cells.SENT] - old[cells.SENT]) / elapsed,
+        errors=counted[_ERRORS] / elapsed,
+        received=counted[cells.RECEIVED] / elapsed,
+        sent=counted[cells.SENT] / elapsed,
         p50=quantile(0.50, buckets, cells.BOUNDS),
         p99=quantile(0.99, buckets, cells.BOUNDS),
     )

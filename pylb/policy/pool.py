@@ -260,6 +260,30 @@ class Pool:
             backend.state = state
             self.events[state.value] += 1
             self.notice(backend)
+        self._stands(backend)
+
+    def hear(self, identity: tuple[Key, str], state: State, *, until: float, refused: bool = False) -> None:
+        """Take over what another worker has found out; nobody is told of it again.
+
+        Args:
+            identity: of the backend; one that is not in the pool is nobody's concern.
+            state: `UP`, `SUSPECT` or `EJECTED`.
+            until: when its time is over, in monotonic seconds, which all processes of a machine share.
+            refused: whether it accepts no connection.
+        """
+        backend = self.backends.get(identity)
+        if backend is None:
+            return
+        health = backend.health
+        health.until, health.refused = until, refused
+        if state is not State.UP:
+            health.since = self._clock()
+            backend.watched = True
+        backend.state = state
+        self._stands(backend)
+
+    def _stands(self, backend: Backend) -> None:
+        state = backend.state
         (self._marked.discard if state is State.UP else self._marked.add)(backend)
         self.elect()
 

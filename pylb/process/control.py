@@ -14,6 +14,7 @@ from pylb.config.sources import Consul, Docker
 from pylb.discovery.consul import ConsulProvider
 from pylb.discovery.docker import DockerProvider
 from pylb.discovery.guard import Guard
+from pylb.discovery.memory import Memory
 from pylb.discovery.provider import Provider
 from pylb.discovery.static import StaticProvider, parse_static
 from pylb.discovery.status import WatchStatus
@@ -61,7 +62,7 @@ class Control:
         deliver: takes each snapshot that differs from the one before, and what to call when all workers go by
             it.
         counters: the traffic, for the records.
-        memory: what `remember` returned, if another control was here before this one.
+        former: what `remember` returned, if another control was here before this one.
     """
 
     def __init__(
@@ -70,26 +71,26 @@ class Control:
         services: list[str],
         deliver: Callable[[Snapshot, Callable[[], None]], object],
         counters: Counters,
-        memory: Mapping[str, Any] | None = None,
+        former: Mapping[str, Any] | None = None,
     ) -> None:
         self.operator = Operator(self._changed)
         self.recorder = Recorder(counters)
         self._deliver = deliver
         self._found: dict[str, Snapshot] = {}
         """What the registry says, by service, without the operator's decisions."""
-        if memory:
-            found = map(Snapshot.from_dict, memory["found"])
+        self._memory = Memory(options.state_dir) if options.state_dir else None
+        if former:
+            found = map(Snapshot.from_dict, former["found"])
             self._found = {snapshot.service: snapshot for snapshot in found}
-            self.operator.resume(memory["overrides"])
+            self.operator.resume(former["overrides"])
         self.watches = {service: self._watch(options, service) for service in services}
 
     def _watch(self, options: Options, service: str) -> Watch:
         status = WatchStatus(service)
-        guard = Guard(status.guards, empty_guard=options.empty_guard)
+        beyond_doubt = options.static is not None  # What is written down.
         provider: Provider
         if options.static is not None:
             provider = StaticProvider(service, parse_static(service, options.static))
-            guard = Guard(status.guards, empty_guard=0.0)  # what is written down is beyond doubt
         elif options.docker:
             provider = DockerProvider(
                 engine_settings(options), service, tags=options.tag, network=options.network or ""
@@ -102,7 +103,14 @@ class Control:
                 tags=options.tag,
                 warning_ok=options.warning_ok,
             )
-        return Watch(provider, self._take, status=status, guard=guard, known=self._found.get(service))
+        return Watch(
+            provider,
+            self._take,
+            status=status,
+            guard=Guard(status.guards, empty_guard=0.0 if beyond_doubt else options.empty_guard),
+            known=self._found.get(service),
+            memory=None if beyond_doubt else self._memory,
+        )
 
     def remember(self) -> dict[str, Any]:
         """Everything that another control needs to go on from here, for JSON."""

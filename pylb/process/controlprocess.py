@@ -128,7 +128,8 @@ class ControlProcess:
             app = AdminApp(self.view, self.control.operator, access(self.options))
             stack.push_async_callback(app.close)
             if not self._stop.is_set():
-                for listening in self.inheritance.sockets:
+                admin, _ = self.inheritance.sockets()
+                for listening in admin:
                     await app.listen(listening)
             gc.collect()
             gc.freeze()  # What is here now lives as long as the process.

@@ -49,7 +49,7 @@ class Crew:
         """All that run, by process id, in a seat or not."""
         self.control = Seat("control", "control", 0, listeners.of_control())
         self.workers = [
-            Seat("worker", f"worker {number + 1}", number, listeners.of_worker(number))
+            Seat("worker", f"worker {number + 1}", number, *listeners.of_worker(number))
             for number in range(listeners.workers)
         ]
         self._drain_timeout = drain_timeout
@@ -87,7 +87,7 @@ class Crew:
 
     def rehearse(self) -> Child:
         """Start a process that tries out what control and workers would do, with code and options of now."""
-        return self._execute(Seat("rehearse", "rehearsal", 0, []), "rehearse", self._memory.control_row)
+        return self._execute(Seat("rehearse", "rehearsal"), "rehearse", self._memory.control_row)
 
     def start_successor(self, handover: Handover) -> Child:
         """Start another pylb, which is to take everything over."""
@@ -160,6 +160,7 @@ class Crew:
                 row=row,
                 successor=self._successor and self._word == STARTING,
                 listening=[each.fileno() for each in seat.listening],
+                tls=[each.fileno() for each in seat.tls],
                 lifeline=theirs.fileno(),
                 door=self._doors["control" if seat is self.control else "worker"].fileno(),
                 counters=self._memory.counters,

@@ -16,15 +16,16 @@ SYSTEMD = "systemd"
 """The address under which the sockets stand that systemd has passed: they take the place of `--listen`."""
 FIRST = 3
 """The first descriptor that systemd passes (sd_listen_fds(3))."""
-ADMIN = "admin"
-"""`FileDescriptorName=` of the one that is for the admin server."""
+TLS, ADMIN = "tls", "admin"
+"""`FileDescriptorName=` of those where clients speak TLS, and of the one that is for the admin server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Handover:
     """Sockets by the address that was asked for, and the ties to a predecessor."""
 
-    clients: Mapping[str, list[Group]] = field(default_factory=dict)
+    plain: Mapping[str, list[Group]] = field(default_factory=dict)
+    tls: Mapping[str, list[Group]] = field(default_factory=dict)
     admin: Mapping[str, list[Group]] = field(default_factory=dict)
     lifeline: socket.socket | None = None
     """To the pylb that is to be replaced: it is told when this one serves."""
@@ -39,7 +40,8 @@ class Handover:
             return cls._from_systemd()
         given = orjson.loads(packed)
         return cls(
-            _unpacked(given["clients"]),
+            _unpacked(given["plain"]),
+            _unpacked(given["tls"]),
             _unpacked(given["admin"]),
             _socket(given["lifeline"]),
             given["pid_file"],
@@ -52,16 +54,19 @@ class Handover:
         if pid != str(os.getpid()) or not number.isdigit():
             return cls()
         named = names.split(":") + [""] * int(number)
-        groups: dict[bool, list[Group]] = {False: [], True: []}
+        plain: dict[str, list[Group]] = {}
+        tls: dict[str, list[Group]] = {}
+        admin: dict[str, list[Group]] = {}
+        kinds = {TLS: tls, ADMIN: admin}
         for place in range(int(number)):
-            groups[named[place] == ADMIN].append([_socket(FIRST + place)])
-        clients, admin = ({SYSTEMD: found} if found else {} for found in (groups[False], groups[True]))
-        return cls(clients, admin)
+            kinds.get(named[place], plain).setdefault(SYSTEMD, []).append([_socket(FIRST + place)])
+        return cls(plain, tls, admin)
 
     def to_environment(self, lifeline: int) -> dict[str, str]:
         """As variables for a successor, given the number of its end of the lifeline."""
         given = {
-            "clients": _packed(self.clients),
+            "plain": _packed(self.plain),
+            "tls": _packed(self.tls),
             "admin": _packed(self.admin),
             "lifeline": lifeline,
             "pid_file": self.pid_file,
@@ -71,9 +76,8 @@ class Handover:
     @property
     def descriptors(self) -> list[int]:
         """All that must stay open in the successor, but for the lifeline."""
-        groups = [
-            group for each in (self.clients, self.admin) for groups in each.values() for group in groups
-        ]
+        kinds = (self.plain, self.tls, self.admin)
+        groups = [group for kind in kinds for groups in kind.values() for group in groups]
         return [s.fileno() for group in groups for s in group] + ([self.pid_file] if self.pid_file else [])
 
 

@@ -33,6 +33,8 @@ class Inheritance:
     taken for the other."""
     listening: list[int] = field(default_factory=list)
     """Sockets."""
+    tls: list[int] = field(default_factory=list)
+    """Those where clients speak TLS."""
     lifeline: int
     """To the supervisor: the child tells its states, either side notices when the other is gone."""
     door: int
@@ -68,7 +70,7 @@ class Inheritance:
     @property
     def descriptors(self) -> list[int]:
         """All that must stay open in the child."""
-        return [*self.listening, self.lifeline, self.door, self.counters, self.gauges, *self.state]
+        return [*self.listening, *self.tls, self.lifeline, self.door, self.counters, self.gauges, *self.state]
 
     @property
     def memory(self) -> SharedMemory:
@@ -81,7 +83,7 @@ class Inheritance:
         first, second = self.state
         return StateFile((first, second))
 
-    @property
-    def sockets(self) -> list[socket.socket]:
-        """The listening ones."""
-        return [socket.socket(fileno=descriptor) for descriptor in self.listening]
+    def sockets(self) -> tuple[list[socket.socket], list[socket.socket]]:
+        """The listening ones, without TLS and with it; to be made once."""
+        plain, tls = ([socket.socket(fileno=each) for each in kind] for kind in (self.listening, self.tls))
+        return plain, tls

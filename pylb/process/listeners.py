@@ -20,6 +20,7 @@ class Listeners:
 
     Args:
         listen: where clients connect.
+        listen_tls: where they do and speak TLS.
         admin: where operators do.
         workers: how many there are: each gets a socket of its own.
         given: what was handed over.
@@ -29,38 +30,66 @@ class Listeners:
     """
 
     def __init__(
-        self, listen: tuple[Address, ...], admin: Address | None, workers: int, given: Handover
+        self,
+        *,
+        listen: tuple[Address, ...],
+        listen_tls: tuple[Address, ...] = (),
+        admin: Address | None = None,
+        workers: int = 1,
+        given: Handover | None = None,
     ) -> None:
         self.workers = workers
-        wanted = {} if SYSTEMD in given.clients else {str(address): address for address in listen}
-        self.clients = _gather(wanted, given.clients, workers, "--listen")
-        wanted = {} if SYSTEMD in given.admin or admin is None else {str(admin): admin}
-        self.admin = _gather(wanted, given.admin, 1, "--admin")
+        given = given or Handover()
+        if SYSTEMD in given.plain or SYSTEMD in given.tls:
+            listen = listen_tls = ()
+        self.plain = _gather(listen, given.plain, workers, "--listen")
+        self.tls = _gather(listen_tls, given.tls, workers, "--listen-tls")
+        self.admin = _gather(
+            () if SYSTEMD in given.admin or not admin else (admin,), given.admin, 1, "--admin"
+        )
 
-    def of_worker(self, number: int) -> list[socket.socket]:
-        """The sockets on which one worker, from 0, takes connections."""
-        groups = [group for groups in self.clients.values() for group in groups]
-        return [listening for group in groups for listening in share(group, number, self.workers)]
+    @property
+    def clients(self) -> str:
+        """Where clients connect, as a log line shows it."""
+        return ", ".join([*addresses(self.plain), *(f"{address} (TLS)" for address in addresses(self.tls))])
+
+    @property
+    def operators(self) -> str:
+        """Where operators connect, as a log line shows it."""
+        return ", ".join(addresses(self.admin)) or "off"
+
+    def of_worker(self, number: int) -> tuple[list[socket.socket], list[socket.socket]]:
+        """The sockets on which one worker, from 0, takes connections: without TLS, and with it."""
+        plain, tls = (
+            [each for group in _groups(kind) for each in share(group, number, self.workers)]
+            for kind in (self.plain, self.tls)
+        )
+        return plain, tls
 
     def of_control(self) -> list[socket.socket]:
         """The sockets on which operators are answered."""
-        return [listening for groups in self.admin.values() for group in groups for listening in group]
+        return [listening for group in _groups(self.admin) for listening in group]
 
     def close(self) -> None:
         """Close them all: from now on connections are refused, once no worker has the sockets any more."""
-        for groups in (*self.clients.values(), *self.admin.values()):
-            for group in groups:
+        for kind in (self.plain, self.tls, self.admin):
+            for group in _groups(kind):
                 close(group)
 
 
-def addresses(groups: Mapping[str, list[Group]]) -> str:
-    """Where these listen, as a log line shows it."""
-    return ", ".join(where(group[0]) for each in groups.values() for group in each) or "off"
+def addresses(groups: Mapping[str, list[Group]]) -> list[str]:
+    """Where these listen."""
+    return [where(group[0]) for group in _groups(groups)]
+
+
+def _groups(listening: Mapping[str, list[Group]]) -> list[Group]:
+    return [group for groups in listening.values() for group in groups]
 
 
 def _gather(
-    wanted: Mapping[str, Address], given: Mapping[str, list[Group]], copies: int, option: str
+    addresses: tuple[Address, ...], given: Mapping[str, list[Group]], copies: int, option: str
 ) -> dict[str, list[Group]]:
+    wanted = {str(address): address for address in addresses}
     kept = {address: groups for address, groups in given.items() if address in wanted or address == SYSTEMD}
     for name, groups in given.items():
         if name not in kept:

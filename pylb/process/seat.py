@@ -26,13 +26,22 @@ class Seat:
         name: what logs call them.
         number: which of several it is, from 0.
         listening: the sockets that go with the seat.
+        tls: those where clients speak TLS.
     """
 
-    def __init__(self, role: str, name: str, number: int, listening: Sequence[socket.socket]) -> None:
+    def __init__(
+        self,
+        role: str,
+        name: str,
+        number: int = 0,
+        listening: Sequence[socket.socket] = (),
+        tls: Sequence[socket.socket] = (),
+    ) -> None:
         self.role = role
         self.name = name
         self.number = number
         self.listening = list(listening)
+        self.tls = list(tls)
         self.child: Child | None = None
         self.successor: Child | None = None
         """Takes the seat over as soon as it is ready."""

@@ -8,7 +8,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from time import monotonic
 
@@ -70,7 +70,7 @@ async def _serve(
                 predecessor.tell(ProcessState.SERVING.word)
 
         spawn(tell(), name="tell that it serves", owner=owner)
-        return await balancer.serve(listeners.of_worker(0), listeners.of_control())
+        return await balancer.serve(*listeners.of_worker(0), admin=listeners.of_control())
 
 
 class Balancer:
@@ -121,7 +121,13 @@ class Balancer:
         self._at_once.set()
         self.worker.plane.close()
 
-    async def serve(self, sockets: list[socket.socket], admin: list[socket.socket]) -> int:
+    async def serve(
+        self,
+        plain: Sequence[socket.socket],
+        tls: Sequence[socket.socket] = (),
+        *,
+        admin: Sequence[socket.socket],
+    ) -> int:
         """Serve on these sockets until `stop` is called; return the exit code."""
         async with AsyncExitStack() as stack:
             if self.writer:
@@ -132,11 +138,11 @@ class Balancer:
             for listening in admin:
                 await app.listen(listening)
             self.control.start(await stack.enter_async_context(Owner("control")))
-            await self.worker.listen(sockets)
+            await self.worker.listen(plain, tls)
             log.info(
                 "pylb %s listens on %s for %s, admin on %s, policy %s",
                 __version__,
-                ", ".join(map(where, sockets)),
+                ", ".join(map(where, (*plain, *tls))),
                 ", ".join(self.worker.pools),
                 ", ".join(map(where, admin)) or "off",
                 self.options.policy,

@@ -13,6 +13,7 @@ from pylb.process.listeners import Listeners
 from pylb.process.logs import log_to_stderr
 from pylb.process.pidfile import PidFile
 from pylb.process.pools import read_routes
+from pylb.process.tls import read_certificates, read_upstream_tls
 
 
 def run(options: Options) -> int:
@@ -20,14 +21,22 @@ def run(options: Options) -> int:
 
     Raises:
         UsageError: the options contradict each other.
-        StartError: an address cannot be bound, or pylb runs already.
+        StartError: an address cannot be bound, a certificate cannot be used, or pylb runs already.
     """
     log_to_stderr(options.log_level)
     read_routes(options)
+    read_certificates(options)
+    read_upstream_tls(options)
     workers = options.workers or usable_cpus()
     given = Handover.take()
     pid_file = PidFile(options.pid_file, given.pid_file) if options.pid_file else None
-    listeners = Listeners(options.listen, options.admin, workers, given)
+    listeners = Listeners(
+        listen=options.listen,
+        listen_tls=options.listen_tls,
+        admin=options.admin,
+        workers=workers,
+        given=given,
+    )
     predecessor = Lifeline(given.lifeline) if given.lifeline else None
     if pid_file and not predecessor:
         pid_file.write()  # A successor puts its own id there when it serves.

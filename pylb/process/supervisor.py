@@ -17,7 +17,7 @@ from pylb.process.child import SERVING
 from pylb.process.crew import Crew
 from pylb.process.handover import Handover
 from pylb.process.lifeline import Lifeline
-from pylb.process.listeners import Listeners, addresses
+from pylb.process.listeners import Listeners
 from pylb.process.pidfile import PidFile
 from pylb.process.plans import Condition, Plan
 from pylb.process.pools import read_routes
@@ -137,7 +137,8 @@ class Supervisor:
 
     def _upgrade(self) -> Plan:
         handover = Handover(
-            self._listeners.clients,
+            self._listeners.plain,
+            self._listeners.tls,
             self._listeners.admin,
             pid_file=self._pid_file.descriptor if self._pid_file else None,
         )
@@ -162,9 +163,9 @@ class Supervisor:
             log.info(
                 "pylb %s listens on %s for %s, admin on %s, policy %s, %d workers",
                 __version__,
-                addresses(self._listeners.clients),
+                self._listeners.clients,
                 ", ".join(route.service for route in read_routes(self._options)),
-                addresses(self._listeners.admin),
+                self._listeners.operators,
                 self._options.policy,
                 len(self._crew.workers),
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import time
 
 from pylb.config import Options
@@ -27,6 +27,7 @@ from pylb.policy.route import Routes
 from pylb.process.descriptors import most_clients, raise_limit
 from pylb.process.logwriter import LogWriter
 from pylb.process.pools import make_pool, read_routes
+from pylb.process.tls import read_certificates, read_upstream_tls
 from pylb.proxy.dataplane import DataPlane, Timeouts
 
 log = logging.getLogger("pylb")
@@ -52,6 +53,7 @@ class Worker:
     ) -> None:
         routes = read_routes(options)
         self.counters = counters
+        self._certificates = read_certificates(options)
         self.pools = {route.service: make_pool(pool, route.service, options) for route in routes}
         self.plane = DataPlane(
             Routes(routes, self.pools),
@@ -81,6 +83,9 @@ class Worker:
             admission=Connections(max_connections(options), options.max_client_connections),
             requests=options.max_requests,
             rate=options.max_client_rate,
+            redirect_port=options.redirect_to_tls,
+            hsts=options.hsts,
+            upstream_tls=read_upstream_tls(options),
             trusted=Networks(options.trusted_proxies),
             proxy_protocol=options.proxy_protocol,
             origin=ForwardedOrigin if options.forwarded else Origin,
@@ -92,10 +97,13 @@ class Worker:
         self._published: dict[tuple[str, int], int] = {}
         """What was published last, by service and cell."""
 
-    async def listen(self, sockets: list[socket.socket]) -> None:
+    async def listen(self, plain: Iterable[socket.socket], tls: Iterable[socket.socket] = ()) -> None:
         """Serve the clients that connect to these."""
-        for listening in sockets:
+        for listening in plain:
             await self.plane.listen(listening)
+        if self._certificates:
+            for listening in tls:
+                await self.plane.listen_tls(listening, self._certificates)
 
     def apply(self, snapshot: Snapshot) -> Change:
         """Swap a pool; the counters of its backends come and go with them."""

@@ -99,7 +99,7 @@ class WorkerProcess:
             greeting = Greeting(self.inheritance.name, os.getpid(), self.inheritance.generation)
             spawn(follow(door, greeting, self.apply), name="follow control", owner=owner)
             if await self._ready():
-                await self.worker.listen(self.inheritance.sockets)
+                await self.worker.listen(*self.inheritance.sockets())
                 spawn(self._publish(), name="publish gauges", owner=owner)
                 self.lifecycle.advance(ProcessState.SERVING)
                 gc.collect()

@@ -54,6 +54,8 @@ async def connect(backend: Backend, client: Downstream, timeout: float) -> Upstr
             reached = socket.socket(place[0], socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
             try:
                 await _reach(reached, place, client, backend)
+                if name := client.plane.upstream_tls.name_of(endpoint):
+                    return await _secure(reached, client, backend, name)
                 return _adopt(reached, client, backend)
             except OSError:
                 reached.close()
@@ -142,6 +144,27 @@ def _adopt(reached: socket.socket, client: Downstream, backend: Backend) -> Upst
             making.send(None)
 
     waiter.add_done_callback(finish)
+    return upstream
+
+
+async def _secure(reached: socket.socket, client: Downstream, backend: Backend, name: str) -> Upstream:
+    """Speak TLS on a connected socket; a handshake takes so long that a task makes no difference."""
+    upstream = Upstream(backend, client, opening := Opening(reached.fileno()))
+    loop = asyncio.get_running_loop()
+    context = client.plane.upstream_tls.context
+    shaking = loop.create_task(
+        loop.create_connection(lambda: upstream, sock=reached, ssl=context, server_hostname=name)
+    )
+    shaking.add_done_callback(client.woken)
+    try:
+        while not shaking.done():
+            _look_on(client, backend)
+            await EVENT
+        shaking.result()
+    except BaseException:
+        opening.abort()
+        shaking.cancel()
+        raise
     return upstream
 
 

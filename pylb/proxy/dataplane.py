@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
@@ -14,6 +15,7 @@ from typing import cast
 from pylb.http1.headers import Origin
 from pylb.http1.limits import Limits
 from pylb.http1.parser import Request
+from pylb.http1.writer import response_head, with_hsts
 from pylb.model import Snapshot
 from pylb.observe.record import Record
 from pylb.policy.admission import Connections, Rate
@@ -23,10 +25,18 @@ from pylb.policy.retry import RetryRules
 from pylb.policy.route import Routes
 from pylb.proxy.downstream import Downstream, Peer
 from pylb.proxy.proxyprotocol import Preamble
+from pylb.proxy.tls import Certificates, about_client
 from pylb.proxy.upstream import close_idle
+from pylb.proxy.upstreamtls import UpstreamTls
 
 SWEEP = 0.25
 """Seconds between two looks at all deadlines: a time-out may be late by as much, and costs no timer."""
+
+CERTIFICATES = 2.0
+"""Seconds between two looks at the files of certificates."""
+
+TLS_GOODBYE = 2.0
+"""Seconds that a client has to answer the end of TLS before the connection is cut off."""
 
 IDLE_AT_DRAIN = 1.0
 """Seconds that a client's idle connection is kept open while draining.
@@ -65,6 +75,9 @@ class DataPlane:
         admission: which connections are one too many.
         requests: how many a connection may carry; 0 for any number.
         rate: requests per second that one client may make; 0 for any number.
+        redirect_port: where clients that come without TLS are sent; 0 to serve them.
+        hsts: seconds for which browsers are told to come by TLS only; 0 to tell them nothing.
+        upstream_tls: which backends speak TLS; those that say so, if not given.
         origin: says where a connection's requests come from; `ForwardedOrigin` does it in RFC 7239's way too.
     """
 
@@ -82,6 +95,9 @@ class DataPlane:
         admission: Connections | None = None,
         requests: int = 0,
         rate: int = 0,
+        redirect_port: int = 0,
+        hsts: int = 0,
+        upstream_tls: UpstreamTls | None = None,
         origin: type[Origin] = Origin,
     ) -> None:
         self.routes = routes
@@ -95,6 +111,13 @@ class DataPlane:
         self._trusted = trusted or Networks(())
         self._proxy_protocol = proxy_protocol
         self._origin = origin
+        self.upstream_tls = upstream_tls or UpstreamTls()
+        self._certificates: Certificates | None = None
+        self._look_at_certificates = 0.0
+        self.redirect_port = redirect_port
+        """Where clients that come without TLS are sent; 0 to serve them."""
+        self.response_head = with_hsts(hsts) if hsts else response_head
+        """Writes the heads of answers that go by TLS."""
         self._admission = admission or Connections()
         self.leave = self._admission.leave
         self.last_but_one = requests - 1
@@ -114,6 +137,24 @@ class DataPlane:
         loop = asyncio.get_running_loop()
         make = self._preamble if self._proxy_protocol else self._client
         self._servers.append(await loop.create_server(make, sock=listening, backlog=4096))
+        self._start_sweeping()
+
+    async def listen_tls(self, listening: socket.socket, certificates: Certificates) -> None:
+        """Serve the connections that arrive on a bound socket, by TLS."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            self._client,
+            sock=listening,
+            backlog=4096,
+            ssl=certificates.context,
+            ssl_handshake_timeout=self.timeouts.head,
+            ssl_shutdown_timeout=TLS_GOODBYE,
+        )
+        self._servers.append(server)
+        self._certificates = certificates
+        self._start_sweeping()
+
+    def _start_sweeping(self) -> None:
         if self._sweeping is None:
             self._sweep()
 
@@ -163,9 +204,15 @@ class DataPlane:
                 close_idle(backend)
         return len(cut)
 
-    def origin(self, address: str, scheme: str, port: int) -> Origin:
+    def origin(self, address: str, port: int, tls: ssl.SSLObject | None) -> Origin:
         """What backends are told of a client's connection."""
-        return self._origin(address, scheme, port, trusted=address in self._trusted)
+        return self._origin(
+            address,
+            "https" if tls else "http",
+            port,
+            trusted=address in self._trusted,
+            certificate=about_client(tls),
+        )
 
     def enter(self, origin: Origin) -> str:
         """Take up a connection; return what to give to `leave`.
@@ -214,4 +261,7 @@ class DataPlane:
             for backend in pool.backends.values():
                 if backend.idle:
                     close_idle(backend, before)
+        if self._certificates is not None and now > self._look_at_certificates:
+            self._look_at_certificates = now + CERTIFICATES
+            self._certificates.refresh()
         self._sweeping = asyncio.get_running_loop().call_later(SWEEP, self._sweep)

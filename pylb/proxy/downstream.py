@@ -6,16 +6,17 @@ import asyncio
 import logging
 import socket
 import struct
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.http1.parser import END_OF_HEAD, check_beginning
-from pylb.http1.writer import prefers_json, refusal
+from pylb.http1.writer import prefers_json, refusal, response_head
 from pylb.observe.record import Record
 from pylb.proxy.flow import EVENT, Stream
 from pylb.proxy.forward import forward
+from pylb.proxy.redirect import redirect
 
 if TYPE_CHECKING:
     from pylb.proxy.dataplane import DataPlane
@@ -58,6 +59,7 @@ class Downstream(Stream):
         "_busy",
         "_client",
         "_coroutine",
+        "_handle",
         "_peer",
         "deadline",
         "discarding",
@@ -68,6 +70,7 @@ class Downstream(Stream):
         "origin",
         "patience",
         "plane",
+        "response_head",
         "served",
         "touched",
     )
@@ -77,6 +80,10 @@ class Downstream(Stream):
         self.plane = plane
         self._peer = peer
         self._client = ""
+        self.response_head: Callable[..., bytes] = response_head
+        """Writes the heads of its answers."""
+        self._handle = forward
+        """What is done with a request."""
         self.leaving = plane.draining
         """Whether the next answer is the last."""
         self.deadline = float("inf")
@@ -101,9 +108,13 @@ class Downstream(Stream):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        secure = transport.get_extra_info("ssl_object") is not None
         address, port = self._peer or _ends(transport)
-        self.origin = self.plane.origin(address, "https" if secure else "http", port)
+        tls = transport.get_extra_info("ssl_object")
+        self.origin = self.plane.origin(address, port, tls)
+        if tls is not None:
+            self.response_head = self.plane.response_head
+        elif self.plane.redirect_port:
+            self._handle = redirect
         self.plane.connections.add(self)
         self.wake()
 
@@ -165,7 +176,7 @@ class Downstream(Stream):
                 self.arm(monotonic(), plane.timeouts.keepalive if self.served else plane.timeouts.head)
                 while (head := self._head()) is None:
                     await EVENT
-                if not head or not await forward(self, head):
+                if not head or not await self._handle(self, head):
                     break
                 self.served += 1
                 if self.served == plane.last_but_one:

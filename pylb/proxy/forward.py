@@ -242,7 +242,7 @@ def _answer(
         upstream.reusable = keep = False
     client.keep = keep
 
-    head = response_head(response, chunked=chunked, close=not keep, version=request.version)
+    head = client.response_head(response, chunked=chunked, close=not keep, version=request.version)
     record.status = response.status
     record.sending = True
     if length == len(upstream.inbox):

@@ -32,12 +32,12 @@ class Half(Pump):
         super().__init__(source, UntilClose(), client, chunked=False)
 
     def half_close(self) -> bool:
-        """Pass the end on; a transport that cannot (TLS) closes."""
+        """Pass the end on; a connection that has only one end for both directions (TLS) closes."""
         if self.sink is None or self.sink.lost or not self.sink.transport.can_write_eof():
             return False
         self.sink.transport.write_eof()
         self.finish()
-        return True
+        return self.source.transport.can_write_eof()
 
 
 async def tunnel(

@@ -36,7 +36,7 @@ class RegistratorPage:
         return app
 
     async def health(self, _: web.Request) -> web.Response:
-        """200 if engine and registry were equal a short while ago, else 503; with what is wrong, if anything."""
+        """200 if engine and registry were equal a short while ago, else 503; and what is wrong, if so."""
         age = self._age()
         well = age < self._patience
         content = {

@@ -1,7 +1,10 @@
+import asyncio
+
 import pytest
 from aiohttp import web
 
 from pylb.admin.access import Access, is_loopback, read_token
+from pylb.errors import UsageError
 
 
 @pytest.fixture
@@ -85,6 +88,20 @@ def test_the_token_may_stand_in_a_file(tmp_path):
     assert read_token("other", str(tmp_path / "token")) == "secret"
     assert read_token("other", None) == "other"
     assert read_token(None, None) == ""
+
+
+def test_an_empty_file_is_no_token_but_a_mistake(tmp_path):
+    (tmp_path / "token").write_text("\n")
+    with pytest.raises(UsageError, match="token is empty, expected a token in it"):
+        read_token(None, str(tmp_path / "token"))
+
+
+async def test_an_old_health_check_names_no_host(port):
+    client = await port()
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+    writer.write(b"GET / HTTP/1.0\r\n\r\n")
+    assert (await reader.readline()).startswith(b"HTTP/1.0 200")
+    writer.close()
 
 
 @pytest.mark.parametrize(

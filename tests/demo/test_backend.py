@@ -57,8 +57,7 @@ async def test_it_says_where_it_listens_and_answers_there(http):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_told_to_stop_it_finishes_what_runs_and_takes_nothing_new(http, number):
-    async with started() as service:
-        running, _writer = await begin(http, service, "/slow?seconds=0.5")
+    async with started() as service, begun(http, service, "/slow?seconds=0.5") as running:
         service.process.send_signal(number)
         await until_refused(service)
         assert (await running.read()).startswith(b"HTTP/1.1 200 OK\r\n")
@@ -70,12 +69,16 @@ async def fetch(http, url):
         return answer.status, await answer.text()
 
 
-async def begin(http, service, path):
-    """Send a request; once another one has been answered, it has arrived. Returns the connection."""
+@asynccontextmanager
+async def begun(http, service, path):
+    """Send a request; once another one has been answered, it has arrived."""
     reader, writer = await asyncio.open_connection(service.host, service.port)
-    writer.write(f"GET {path} HTTP/1.1\r\nHost: {service.host}\r\nConnection: close\r\n\r\n".encode())
-    assert (await fetch(http, service.url))[0] == 200
-    return reader, writer
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {service.host}\r\nConnection: close\r\n\r\n".encode())
+        assert (await fetch(http, service.url))[0] == 200
+        yield reader
+    finally:
+        writer.close()
 
 
 async def until_refused(service):
@@ -89,8 +92,7 @@ async def until_refused(service):
 
 
 async def test_told_twice_it_ends_at_once(http):
-    async with started() as service:
-        running, _writer = await begin(http, service, "/slow?seconds=20")
+    async with started() as service, begun(http, service, "/slow?seconds=20") as running:
         service.process.terminate()
         await until_refused(service)
         service.process.terminate()
@@ -101,10 +103,10 @@ async def test_told_twice_it_ends_at_once(http):
 async def test_it_ends_with_whoever_holds_its_standard_input(http):
     async with started("--until-eof", stdin=subprocess.PIPE) as service:
         service.process.stdin.write(b"what is said on it does not matter\n")
-        running, _writer = await begin(http, service, "/slow?seconds=20")
-        service.process.stdin.close()
-        assert await service.ended() == 0
-        assert await running.read() == b""
+        async with begun(http, service, "/slow?seconds=20") as running:
+            service.process.stdin.close()
+            assert await service.ended() == 0
+            assert await running.read() == b""
 
 
 async def test_standard_input_may_be_closed_otherwise(http):

@@ -68,17 +68,21 @@ class DockerEngine:
         self._threads.shutdown()
         shutil.rmtree(self.directory)
 
-    def docker(self, *arguments, **options):
+    def docker(self, *arguments):
         """What the docker command prints.
 
         Raises:
             RuntimeError: it failed; with what it said.
         """
-        command = ["docker", "--host", f"unix://{self.socket}", *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, **options)
+        done = self.command(*arguments)
         if done.returncode:
-            raise RuntimeError(f"docker {' '.join(command[3:])}: {done.stderr}")
+            raise RuntimeError(f"docker {' '.join(arguments)}: {done.stderr}")
         return done.stdout.strip()
+
+    def command(self, *arguments):
+        """The docker command, done: exit code and output."""
+        command = ["docker", "--host", f"unix://{self.socket}", *arguments]
+        return subprocess.run(command, capture_output=True, text=True)
 
     def socket_in(self, address_info):
         """Make a socket in the engine's network, where published ports and containers can be reached."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 import time
 
 import pytest
@@ -12,7 +13,9 @@ from tests.until import until
 pytestmark = pytest.mark.slow
 
 CHECKED = ("SERVICE_CHECK_TCP=true", "SERVICE_CHECK_INTERVAL=1s", "SERVICE_CHECK_DEREGISTER_AFTER=1m")
-REGISTRATOR = ("registrator", "--consul", "consul:8500", "--internal", "--resync", "2s")
+SOON = 4.0
+"""Seconds from a container's start to its first answer while other tests run too; below 2 otherwise."""
+REGISTRATOR = ("registrator", "--consul", "consul:8500", "--internal", "--explicit", "--resync", "2s")
 
 
 def run_registrator(machine):
@@ -43,17 +46,18 @@ def stop(machine, *names):
     machine.docker("rm", *names)
 
 
-async def test_from_one_to_three_to_one_under_load_without_a_failure(recipe):
+async def test_from_one_to_three_to_six_to_one_under_load_without_a_failure(recipe):
     scale(recipe, "web-1")
-    assert (await who_answers(recipe, 1))[0] == {"web-1"}
+    names, _ = await who_answers(recipe, 1)
+    assert names == {"web-1"}
     async with Traffic(recipe) as traffic:
-        await asyncio.to_thread(scale, recipe, "web-2", "web-3")
-        names, seconds = await who_answers(recipe, 3)
-        assert names == {"web-1", "web-2", "web-3"}
-        assert seconds < 2
-        before = traffic.answers.copy()
-        await until(lambda: min((traffic.answers - before).values(), default=0) >= 50, 20)
-        await asyncio.to_thread(stop, recipe, "web-2", "web-3")
+        for new in (("web-2", "web-3"), ("web-4", "web-5", "web-6")):
+            await asyncio.to_thread(scale, recipe, *new)
+            names, seconds = await who_answers(recipe, len(names) + len(new))
+            assert seconds < SOON
+            before = traffic.answers.copy()
+            await until(lambda: min((traffic.answers - before)[name] for name in names) >= 30, 20)  # noqa: B023
+        await asyncio.to_thread(stop, recipe, *(names - {"web-1"}))
         assert (await who_answers(recipe, 1))[0] == {"web-1"}
         before = traffic.answers.total()
         await until(lambda: traffic.answers.total() > before + 100, 20)
@@ -91,6 +95,27 @@ async def test_a_consul_made_anew_is_filled_again_and_traffic_never_stops(recipe
         before = traffic.answers.total()
         await until(lambda: traffic.answers.total() > before + 100, 20)
     assert traffic.failures == []
+
+
+def doctor(machine):
+    """What the doctor says inside the load balancer's container, and its exit code."""
+    command = ["exec", "lb", sys.executable, "-m", "pylb", "doctor", "--consul", "consul:8500", "--docker"]
+    done = machine.command(*command, "--json")
+    return done.returncode, [(each["rule"], each["what"]) for each in json.loads(done.stdout)]
+
+
+async def test_the_doctor_is_silent_until_something_is_wrong(recipe):
+    scale(recipe, "web-1")
+    await who_answers(recipe, 1)
+    assert await asyncio.to_thread(doctor, recipe) == (0, [])
+    machine_name = recipe.docker("info", "--format", "{{.Name}}")
+    recipe.docker("rm", "--force", "registrator")
+    container = recipe.docker("inspect", "--format", "{{.Id}}", "web-1")[:12]
+    recipe.docker("rm", "--force", "web-1")
+    code, findings = await asyncio.to_thread(doctor, recipe)
+    assert code == 3
+    id_ = f"{machine_name}:web-1:8000"
+    assert ("dangling", f"web: {id_} is registered, but its container {container} does not run") in findings
 
 
 async def test_a_paused_instance_is_a_slow_one_and_stays_registered(recipe):
@@ -131,7 +156,7 @@ async def test_without_consul_the_engine_is_the_registry(machine):
     scale(machine, "web-2", "web-3")
     names, seconds = await who_answers(machine, 3)
     assert names == {"web-1", "web-2", "web-3"}
-    assert seconds < 2
+    assert seconds < SOON
     stop(machine, "web-2", "web-3")
     assert (await who_answers(machine, 1))[0] == {"web-1"}
     async with session(machine) as client, client.get(URL) as answer:

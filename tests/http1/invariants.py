@@ -103,9 +103,10 @@ def check_request(data, cut=0, *, trusted=False):
         request = parser.parse_request(head, LIMITS)
     except ProxyError as error:
         return _check_refusal(error, STATUSES)
-    _check_both_ways(request, parser._examine_request(head, LIMITS))
     (method, target, version), fields = read_head(head)
     assert (request.method, b"HTTP/1.%d" % request.version) == (method, version)
+    plain = parser.Request(method, target, request.version, _lines(head))
+    _check_both_ways(request, parser._examine_request(plain))
     _check_target(request, target)
     _check_request_framing(request, fields)
     origin = ORIGINS[trusted]
@@ -133,9 +134,10 @@ def check_response(data, cut=0):
     except ProxyError as error:
         return _check_refusal(error, {502})
     assert end >= 4
-    _check_both_ways(response, parser._examine_response(head))
-    (version, status, *_), fields = read_head(head)
+    (version, status, *reason), fields = read_head(head)
     assert (version, status) == (b"HTTP/1.%d" % response.version, b"%d" % response.status)
+    plain = parser.Response(response.version, response.status, b"".join(reason), _lines(head))
+    _check_both_ways(response, parser._examine_response(plain))
     _check_response_framing(response, fields)
     for chunked in (False, True) if response.length < 0 else (False,):
         sent = response_head(response, chunked=chunked, close=True, version=1, date=b"now")
@@ -159,8 +161,13 @@ def _check_refusal(error, statuses):
     return f"{error.status} {_QUOTED.sub('.', error.detail)}"
 
 
+def _lines(head):
+    """The field lines in the form that messages keep them in."""
+    return head[head.index(b"\n") : -2]
+
+
 def _check_both_ways(understood, examined):
-    """The pattern for usual heads and the examination of single fields come to the same."""
+    """What is captured of a usual head, and the examination of its single fields, come to the same."""
     for attribute in _FACTS[type(examined)]:
         assert getattr(understood, attribute) == getattr(examined, attribute), attribute
 
@@ -208,17 +215,25 @@ def _nominated(fields):
     return {o.strip(b"\t ").lower() for value in _values(fields, b"connection") for o in value.split(b",")}
 
 
+def _named_away(fields):
+    """Names that `Connection` ends here; `close` is an option and names no field (RFC 9110 §7.6.1)."""
+    return {name for name in _nominated(fields) - {b"close"} if not _is_about_client(name, trusted=False)}
+
+
 def _is_about_client(name, *, trusted):
-    """Whether a backend could learn from it where the client is; some of a trusted client's stay."""
-    odd = name.translate(_AS_CGI)
-    if trusted and (name == b"forwarded" or name.startswith(b"x-forwarded-")):
+    """Whether a backend could learn from it who or where the client is; some of a trusted client's stays."""
+    if trusted and (name == b"forwarded" or name.startswith(b"x-client-cert-")):
+        return False
+    if trusted and name.startswith(b"x-forwarded-"):
         return name.removeprefix(b"x-forwarded-") in (b"for", b"proto", b"host", b"port")
-    about = odd.startswith(b"x_forwarded_") and odd != b"x_forwarded_"
+    odd = name.translate(_AS_CGI)
+    groups = (b"x_forwarded_", b"x_client_cert_")
+    about = any(odd.startswith(group) and odd != group for group in groups)
     return about or odd in (b"x_real_ip", b"x_request_id", b"forwarded")
 
 
 def _check_sent_request(request, fields, sent, *, trusted):
-    named = {n for n in _nominated(fields) if not n.startswith(b"x-forwarded-") and n != b"forwarded"}
+    named = _named_away(fields)
     kept = [
         (name, value)
         for name, value in fields
@@ -237,7 +252,7 @@ def _check_sent_request(request, fields, sent, *, trusted):
 
 
 def _check_sent_response(response, fields, sent, *, chunked):
-    named = {n for n in _nominated(fields) if not n.startswith(b"x-forwarded-") and n != b"forwarded"}
+    named = _named_away(fields)
     ours = _FOR_THIS_HOP | {b"content-length", b"date"}
     assert [pair for pair in sent if pair[0] not in ours] == [
         pair for pair in fields if pair[0] not in ours | named

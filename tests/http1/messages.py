@@ -11,8 +11,8 @@ NAMES = st.sampled_from([
     b"Host", b"Content-Length", b"Transfer-Encoding", b"Connection", b"Keep-Alive", b"TE", b"Trailer",
     b"Upgrade", b"Expect", b"Proxy", b"Proxy-Connection", b"X-Forwarded-For", b"X-Forwarded-Proto",
     b"X-Forwarded-Prefix", b"X-Real-IP", b"X-Request-ID", b"Forwarded", b"Content_Length",
-    b"X_Forwarded_For", b"Accept", b"Cookie", b"User-Agent", b"Content-Type", b"Upgrade-Insecure-Requests",
-    b"Date", b"Via", b"Server", b"Set-Cookie",
+    b"X_Forwarded_For", b"X-Client-Cert-Subject", b"Accept", b"Cookie", b"User-Agent", b"Content-Type",
+    b"Upgrade-Insecure-Requests", b"Date", b"Via", b"Server", b"Set-Cookie",
 ])  # fmt: skip
 VALUES = st.sampled_from([
     b"shop.example", b"shop.example:80", b"[::1]", b"a, b", b"5", b"0", b"05", b"+5", b"5, 5", b"chunked",

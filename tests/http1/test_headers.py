@@ -1,6 +1,6 @@
 import pytest
 
-from pylb.http1.headers import Origin
+from pylb.http1.headers import ForwardedOrigin, Origin
 
 
 def test_what_a_backend_is_told_of_a_client():
@@ -63,3 +63,48 @@ def test_a_peer_that_is_not_trusted_is_not_believed():
 def test_an_id_is_kept_if_it_is_harmless(given, kept):
     origin = Origin("192.0.2.7", "http", 80, trusted=True)
     assert origin.request_id({b"x-request-id": given}) == (given if kept else b"")
+
+
+def test_a_certificate_is_told_of_but_for_a_trusted_peer_whose_own_it_is():
+    line = b"X-Client-Cert-Subject: CN=alice\r\n"
+    assert Origin("192.0.2.7", "https", 443, certificate=line).lines(b"", {}).endswith(line)
+    trusted = Origin("192.0.2.7", "https", 443, trusted=True, certificate=line)
+    assert line not in trusted.lines(b"", {b"host": b"a"})
+
+
+def forwarded(origin, host, fields):
+    *_, line = origin.lines(host, fields).removesuffix(b"\r\n").split(b"\r\n")
+    return line
+
+
+@pytest.mark.parametrize(
+    ("address", "node"),
+    [
+        ("192.0.2.7", b"192.0.2.7"),
+        ("2001:db8::1", b'"[2001:db8::1]"'),
+        ("fe80::1%eth0", b'"[fe80::1]"'),
+        ("", b"unknown"),
+    ],
+)
+def test_the_standard_way_to_say_where_a_client_is(address, node):
+    origin = ForwardedOrigin(address, "https", 443)
+    assert forwarded(origin, b"a:443", {}) == b'Forwarded: for=%b;proto=https;host="a:443"' % node
+    assert forwarded(origin, b"", {}) == b"Forwarded: for=%b;proto=https" % node
+    assert origin.lines(b"", {}).startswith(Origin(address, "https", 443).lines(b"", {}))
+
+
+def test_the_standard_chain_grows_only_if_it_is_believed():
+    said = {b"forwarded": b"for=203.0.113.5"}
+    assert (
+        forwarded(ForwardedOrigin("192.0.2.7", "http", 80), b"", said)
+        == b"Forwarded: for=192.0.2.7;proto=http"
+    )
+    assert forwarded(ForwardedOrigin("192.0.2.7", "http", 80, trusted=True), b"", said) == (
+        b"Forwarded: for=203.0.113.5, for=192.0.2.7;proto=http"
+    )
+
+
+def test_a_chain_that_grows_is_not_sent_twice():
+    line = b"\nForwarded: for=203.0.113.5\r\n"
+    assert ForwardedOrigin("192.0.2.7", "http", 80, trusted=True).strip.sub(b"", line) == b"\n"
+    assert Origin("192.0.2.7", "http", 80, trusted=True).strip.sub(b"", line) == line

@@ -2,8 +2,9 @@
 
 import pytest
 
-from pylb.http1.parser import parse_response
-from pylb.http1.writer import prefers_json, refusal, response_head
+from pylb.http1.limits import Limits
+from pylb.http1.parser import parse_request, parse_response
+from pylb.http1.writer import prefers_json, redirection, refusal, response_head, with_hsts
 
 NOW = b"Sun, 22 Nov 2026 13:00:00 GMT"
 DATE = b"Date: " + NOW + b"\r\n"
@@ -61,6 +62,11 @@ def test_a_refusal_of_head_has_no_body():
     assert b"\r\nContent-Length: 17\r\n" in answer
 
 
+def test_names_are_those_of_the_rfc_in_every_python():
+    assert refusal(413, "").startswith(b"HTTP/1.1 413 Content Too Large\r\n")
+    assert refusal(414, "").startswith(b"HTTP/1.1 414 URI Too Long\r\n")
+
+
 def test_a_status_without_a_name():
     assert refusal(599, "").startswith(b"HTTP/1.1 599 Error\r\n")
 
@@ -83,7 +89,35 @@ def test_an_answer_in_json():
     answer = refusal(413, 'too "large"', request_id=b"1", as_json=True)
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b"\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % len(body) in head
-    assert (
-        body
-        == b'{"status": 413, "error": "Request Entity Too Large", "detail": "too \\"large\\"", "id": "1"}\n'
+    assert body == b'{"status": 413, "error": "Content Too Large", "detail": "too \\"large\\"", "id": "1"}\n'
+
+
+@pytest.mark.parametrize(
+    ("asked", "port", "location"),
+    [
+        (b"GET /a?b HTTP/1.1\r\nHost: a.example\r\n", 443, b"https://a.example/a?b"),
+        (b"GET /a HTTP/1.1\r\nHost: a.example:8080\r\n", 8443, b"https://a.example:8443/a"),
+        (b"GET / HTTP/1.1\r\nHost: [::1]:80\r\n", 443, b"https://[::1]/"),
+        (b"OPTIONS * HTTP/1.1\r\nHost: a.example\r\n", 443, b"https://a.example"),
+    ],
+)
+def test_a_redirection_keeps_host_path_and_query(asked, port, location):
+    request = parse_request(asked + b"\r\n", Limits())
+    assert redirection(request, port, close=False) == (
+        b"HTTP/1.1 308 Permanent Redirect\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % location
     )
+
+
+def test_a_redirection_says_if_the_connection_closes_or_stays():
+    old = parse_request(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n", Limits())
+    assert redirection(old, 443, close=True).endswith(b"\r\nConnection: close\r\n\r\n")
+    assert redirection(old, 443, close=False).endswith(b"\r\nConnection: keep-alive\r\n\r\n")
+
+
+def test_browsers_are_told_to_come_by_tls_only_unless_the_backend_told_them():
+    head = with_hsts(300)
+    plain, own = b"X: y\r\n", b"strict-transport-security: max-age=0\r\n"
+    for lines, added in ((plain, b"Strict-Transport-Security: max-age=300\r\n"), (own, b"")):
+        response = parse_response(b"HTTP/1.1 200 OK\r\n" + lines + b"\r\n")
+        sent = head(response, chunked=False, close=False, version=1)
+        assert sent == b"HTTP/1.1 200 OK\r\n" + lines + added + b"\r\n"

@@ -179,6 +179,20 @@ def test_the_time_of_one_that_left_brings_nothing_back():
     assert service.backends[0] not in service.pool.eligible
 
 
+def test_what_another_worker_has_found_out_holds_here_and_goes_no_further():
+    service = Service(3)
+    first = service.backends[0]
+    service.pool.hear(first.identity, State.SUSPECT, until=service.now + 1, refused=True)
+    assert (service.out, first.state, service.noticed) == ([1], State.SUSPECT, [])
+    service.later(1)
+    assert service.out == []
+    service.pool.hear(first.identity, State.EJECTED, until=service.now + 10)
+    service.pool.hear(first.identity, State.UP, until=service.now)
+    assert service.out == []
+    service.pool.hear((("", "", "unknown"), "10.0.0.9:80"), State.SUSPECT, until=service.now + 1)
+    assert service.out == []
+
+
 class PoolUnderFailure(RuleBasedStateMachine):
     """Whatever happens to requests: somebody is always left, and everybody comes back."""
 

@@ -1,6 +1,7 @@
 """Requests that fail on one backend and are answered by another; and those that must not be tried again."""
 
 import asyncio
+from time import monotonic
 
 import pytest
 
@@ -108,6 +109,7 @@ async def test_if_everything_fails_the_backends_get_a_fifth_more():
         for _ in range(3):
             await stage.origin(breaks)
         client_count, each = 4, 100
+        began = monotonic()
 
         async def ask():
             for _ in range(each):
@@ -117,5 +119,6 @@ async def test_if_everything_fails_the_backends_get_a_fifth_more():
             for _ in range(client_count):
                 clients.create_task(ask())
         asked = client_count * each
-        assert asked < sum(origin.connections for origin in stage.origins) <= asked * 1.2 + 11
+        always_allowed = 11 + 3 * (monotonic() - began)
+        assert asked < sum(origin.connections for origin in stage.origins) <= asked * 1.2 + always_allowed
         assert stage.pool.events["retry_denied"]

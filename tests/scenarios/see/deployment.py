@@ -46,7 +46,7 @@ class Deployment:
             **self._options,
         )
         self.balancer = Balancer(options)
-        serving = asyncio.get_running_loop().create_task(self.balancer.serve([listening], [admin]))
+        serving = asyncio.get_running_loop().create_task(self.balancer.serve([listening], admin=[admin]))
         self._stack.push_async_callback(self._stop, serving)
         return self
 
@@ -96,7 +96,7 @@ class Deployment:
             await asyncio.sleep(0.09)
             return set(self.answers) == set(names)
 
-        deadline = asyncio.get_running_loop().time() + 10
+        deadline = asyncio.get_running_loop().time() + 30
         while not await only():
             assert asyncio.get_running_loop().time() < deadline, f"{names} expected, got {self.answers}"
 

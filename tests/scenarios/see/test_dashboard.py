@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import async_playwright, expect
 
 from tests.components import chromium_binary
+from tests.scenarios.see.browser import ARGUMENTS
 from tests.scenarios.see.deployment import Deployment
-from tests.until import until
-
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PICTURES = os.environ.get("PYLB_PICTURES")
-"""A folder for screenshots, if they are wanted; docs/images has them."""
 
 pytestmark = pytest.mark.slow
+
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture
@@ -112,7 +98,7 @@ async def test_it_finds_back_when_pylb_was_away(consul, page):
     await expect(page.locator("#life")).to_contain_text("not reachable")
     async with Deployment(consul, "away", admin_port=port) as pylb:
         await pylb.start("web-2")
-        await expect(row(page, "web-2")).to_contain_text("up", timeout=15_000)
+        await expect(row(page, "web-2")).to_contain_text("up")
         await expect(page.locator("#life")).to_contain_text("serving")
 
 
@@ -148,28 +134,3 @@ async def test_where_a_token_is_needed_the_page_asks_for_it(consul, page):
         await page.keyboard.press("Enter")
         await expect(row(page, "web-1")).to_contain_text("drained")
         assert len(pylb.balancer.control.operator.overrides) == 1
-
-
-@pytest.mark.parametrize("folder", [PICTURES] if PICTURES else [])
-async def test_pictures(consul, page, folder):
-    async with Deployment(consul, "web") as pylb:
-        for number, seconds in ((1, 0.004), (2, 0.006), (3, 0.012)):
-            await pylb.start(f"web-{number}", seconds=seconds)
-        await pylb.ready(3)
-        pylb.load(8)
-        await page.goto(f"{pylb.admin}/")
-        samples = pylb.balancer.control.recorder.samples.services
-        await until(lambda: len(samples.get("web", ())) > 40, 60)
-        await pylb.start("web-4", seconds=0.005)
-        await until(lambda: len(samples["web"]) > 70, 60)
-        await page.get_by_role("button", name="Drain web-2").click()
-        await pylb.stop("web-1")
-        await until(lambda: len(samples["web"]) > 85, 60)
-        for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme)
-            await page.screenshot(path=Path(folder) / f"dashboard-{scheme}.png")
-        await page.emulate_media(color_scheme="light")
-        await page.set_viewport_size({"width": 390, "height": 844})
-        await page.reload()
-        await expect(row(page, "web-3")).to_contain_text("up")
-        await page.screenshot(path=Path(folder) / "dashboard-phone.png")

@@ -37,7 +37,7 @@ async def test_drain_weight_and_maintenance_act_on_traffic_and_are_in_the_histor
         assert pylb.failures == 0, "no decision costs a request"
 
         shut = await decide(action="maintenance")
-        await until(lambda: pylb.failures)
+        await until(lambda: pylb.failures, 20)
         await revoke(shut)
         await pylb.answering("d-1", "d-2", "d-3")
 
@@ -57,9 +57,9 @@ async def test_under_traffic_the_time_to_the_first_request_is_measured(consul):
         await pylb.ready(1)
         pylb.load(4)
         samples = pylb.balancer.control.recorder.samples.services
-        await until(lambda: "propagation" in samples and samples["propagation"][-1].requests)
+        await until(lambda: "propagation" in samples and samples["propagation"][-1].requests, 20)
         await pylb.start("p-2")
         history = pylb.balancer.control.recorder.history
-        await until(lambda: history.routed.get("propagation"))
+        await until(lambda: history.routed.get("propagation"), 20)
         entry = next(entry for entry in history.since() if "p-2" in entry.added)
         assert entry.applied <= entry.routed < 5

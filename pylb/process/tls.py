@@ -1,0 +1,39 @@
+"""What is to be encrypted, and with which certificates: as the options say."""
+
+from __future__ import annotations
+
+from pylb.config import Options
+from pylb.proxy.tls import Certificates
+from pylb.proxy.upstreamtls import UpstreamTls
+
+
+def read_certificates(options: Options) -> Certificates | None:
+    """The certificates that the options name; None where there is no TLS.
+
+    Raises:
+        StartError: one cannot be used.
+    """
+    if not options.listen_tls:
+        return None
+    return Certificates(
+        tuple(zip(options.tls_cert, options.tls_key, strict=True)),
+        options.tls_dir,
+        client_ca=options.tls_client_ca,
+        client_required=options.tls_client_required,
+    )
+
+
+def read_upstream_tls(options: Options) -> UpstreamTls:
+    """How backends are reached that speak TLS.
+
+    Raises:
+        StartError: a file cannot be used.
+    """
+    cert, key = options.upstream_tls_cert, options.upstream_tls_key
+    return UpstreamTls(
+        everywhere=options.upstream_tls,
+        ca=options.upstream_tls_ca,
+        verify=options.upstream_tls_verify,
+        name=options.upstream_tls_name or "",
+        pair=(cert, key) if cert and key else None,
+    )

@@ -1,0 +1,49 @@
+"""From the plain port to the TLS port."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from pylb.errors import ProxyError
+from pylb.http1.parser import parse_request
+from pylb.http1.writer import redirection
+from pylb.observe.record import Record
+from pylb.proxy.forward import forward
+
+if TYPE_CHECKING:
+    from pylb.proxy.downstream import Downstream
+
+
+async def redirect(client: Downstream, head: bytes) -> bool:
+    """Answer a request with the same URL on the TLS port; `forward` where no TLS is to be had.
+
+    308 keeps method and body (RFC 9110 §15.4.9). A trusted peer that had the request by TLS is served, and so
+    is HTTP/1.0 without a Host, which cannot be told where to go.
+
+    Returns:
+        Whether another request may follow on the connection.
+    """
+    plane = client.plane
+    record = Record(client.origin.address, monotonic())
+    try:
+        request = record.request = parse_request(head, plane.limits)
+        by_tls = client.origin.trusted and request.fields.get(b"x-forwarded-proto") == b"https"
+        if by_tls or not request.host:
+            return await forward(client, head)
+        plane.identify(record, client.origin)
+    except ProxyError as error:
+        record.ended(error)
+        client.refuse(record, error)
+    else:
+        keep = not (request.close or client.leaving or request.length or request.chunked)
+        record.status = 308
+        client.transport.write(redirection(request, plane.redirect_port, close=not keep))
+        if keep:
+            return True
+        client.discard()
+    finally:
+        if record.status:
+            record.finished = monotonic()
+            plane.observe(record)
+    return False

@@ -1,0 +1,171 @@
+"""TLS on the clients' side: certificates by name, changed ones picked up, and what a client's own says.
+
+The context that listeners use never changes, so tickets that clients hold stay good; what is chosen anew for
+each handshake is the certificate.
+"""
+
+from __future__ import annotations
+
+import _ssl
+import logging
+import os
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from pylb.errors import StartError
+
+log = logging.getLogger("pylb.tls")
+
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""For TLS 1.2: forward secrecy and authenticated encryption only (Mozilla's "intermediate" without DHE)."""
+
+Pair = tuple[str, str]
+"""The paths of a certificate chain and of its key, both PEM."""
+
+
+class Certificates:
+    """The certificates that clients are shown.
+
+    Args:
+        pairs: chains and keys; the first is for clients that name no host that any certificate is for.
+        directory: where more of them are found: `NAME.crt` or `NAME.pem` with `NAME.key`, or a folder with
+            `fullchain.pem` and `privkey.pem`, as certbot makes them.
+        client_ca: the authorities of clients' certificates; none are asked for without it.
+        client_required: whether a client must have one.
+
+    Raises:
+        StartError: a file cannot be used, or there is none.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        directory: str | None = None,
+        *,
+        client_ca: str | None = None,
+        client_required: bool = False,
+    ) -> None:
+        self._pairs = tuple(pairs)
+        self._directory = directory
+        self._seen: object = None
+        self._contexts: Mapping[str, ssl.SSLContext] = {}
+        self._client_ca = client_ca
+        self._client_required = client_required
+        try:
+            self.context = self._context()
+            self.context.sni_callback = self._choose
+            self._contexts = self._load()
+        except (OSError, ValueError) as error:
+            raise StartError(f"TLS: {_shown(error)}") from None
+
+    def refresh(self) -> None:
+        """Use what has changed on disk; if it cannot be used, go on with what there was."""
+        try:
+            if self._state() != self._seen:
+                self._contexts = self._load()
+                log.info("certificates for %s", ", ".join(filter(None, self._contexts)))
+        except (OSError, ValueError) as error:
+            log.error("certificates have changed but cannot be used, the former ones stay: %s", _shown(error))
+            self._seen = self._state()
+
+    def _choose(self, connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+        """Select the certificate for the name that the client asks for (SNI)."""
+        contexts = self._contexts
+        wanted = (name or "").lower()
+        connection.context = (
+            contexts.get(wanted) or contexts.get(f"*.{wanted.partition('.')[2]}") or contexts[""]
+        )
+
+    def _load(self) -> Mapping[str, ssl.SSLContext]:
+        """A context for each name, and for the empty one the first."""
+        state = self._state()
+        contexts: dict[str, ssl.SSLContext] = {}
+        for chain, key in self._files():
+            context = self._context()
+            try:
+                context.load_cert_chain(chain, key, password=_no_password)
+            except OSError as error:
+                raise ValueError(f"{chain} with {key}: {_shown(error)}") from None
+            for name in ("", *names(chain)):
+                contexts.setdefault(name, context)
+        if not contexts:
+            raise ValueError(f"{self._directory}: expected certificates and keys in it")
+        self._seen = state
+        return contexts
+
+    def _context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(CIPHERS)
+        context.options |= ssl.OP_NO_RENEGOTIATION
+        context.set_alpn_protocols(["http/1.1"])
+        if self._client_ca:
+            context.load_verify_locations(self._client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED if self._client_required else ssl.CERT_OPTIONAL
+        return context
+
+    def _files(self) -> Iterator[Pair]:
+        yield from self._pairs
+        if not self._directory:
+            return
+        for path in sorted(Path(self._directory).iterdir()):
+            key = path.with_suffix(".key")
+            if (path / "privkey.pem").exists():
+                yield str(path / "fullchain.pem"), str(path / "privkey.pem")
+            elif path.suffix in {".crt", ".pem"} and key.exists():
+                yield str(path), str(key)
+
+    def _state(self) -> object:
+        """What changes when a file does; a file may come and go, and be a link to another one."""
+        paths = [path for pair in self._files() for path in pair]
+        return [(path, _stamp(path)) for path in paths]
+
+
+def names(chain: str) -> list[str]:
+    """The host names that a certificate is for, in lower case.
+
+    Args:
+        chain: the path of a PEM file; its first certificate counts.
+    """
+    # What `SSLSocket.getpeercert` uses; there is no public way to read a certificate that is not a peer's.
+    certificate: dict[str, Any] = _ssl._test_decode_cert(chain)  # type: ignore[attr-defined]
+    return [name.lower() for kind, name in certificate.get("subjectAltName", ()) if kind == "DNS"]
+
+
+def about_client(connection: ssl.SSLObject | None) -> bytes:
+    """Field lines for backends about the certificate that a client has shown and pylb verified, if any."""
+    shown: dict[str, Any] | None = connection.getpeercert() if connection else None
+    if not connection or not shown:
+        return b""
+    subject = ",".join(f"{key}={value}" for part in shown["subject"] for key, value in part)
+    der = connection.getpeercert(binary_form=True) or b""
+    return (
+        "X-Client-Cert-Subject: {}\r\nX-Client-Cert-Serial: {}\r\nX-Client-Cert-Fingerprint: {}\r\n".format(
+            # What is no visible ASCII is escaped: a name must not become another field.
+            "".join(c if " " <= c <= "~" else f"\\u{ord(c):04x}" for c in subject),
+            shown["serialNumber"],
+            sha256(der).hexdigest(),
+        ).encode()
+    )
+
+
+def _stamp(path: str) -> object:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def _no_password() -> str:
+    """An encrypted key would make OpenSSL ask on the terminal."""
+    raise ValueError("the key is encrypted, expected one without a password")
+
+
+def _shown(error: Exception) -> str:
+    reason = getattr(error, "strerror", None) or str(error)
+    filename = getattr(error, "filename", None)
+    return f"{filename}: {reason}" if filename else reason

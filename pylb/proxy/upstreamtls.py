@@ -1,0 +1,71 @@
+"""TLS on the backends' side: which of them speak it, under which name, and whom pylb believes."""
+
+from __future__ import annotations
+
+import ssl
+from functools import cached_property
+
+from pylb.errors import StartError
+from pylb.model import Endpoint
+
+MARK = "pylb.tls"
+"""A tag, or a key of a service's metadata with `true` or `false`: whether this instance speaks TLS."""
+
+NAME = "pylb.tls-name"
+"""A key of a service's metadata: the name that the instance's certificate carries."""
+
+
+class UpstreamTls:
+    """How backends are reached that speak TLS.
+
+    Args:
+        everywhere: whether all do that do not say otherwise.
+        ca: PEM certificates of who signs theirs; the system's if not given.
+        verify: whether certificate and name are checked.
+        name: the name that certificates carry, and that is asked for (SNI); if empty, the backend's address.
+        pair: certificate and key to show to them, as paths.
+
+    Raises:
+        StartError: a file cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        everywhere: bool = False,
+        ca: str | None = None,
+        verify: bool = True,
+        name: str = "",
+        pair: tuple[str, str] | None = None,
+    ) -> None:
+        self._everywhere = everywhere
+        self._ca = ca
+        self._verify = verify
+        self._name = name
+        self._pair = pair
+        if everywhere or ca or pair:
+            _ = self.context  # What is wrong with the files shall be said at the start.
+
+    @cached_property
+    def context(self) -> ssl.SSLContext:
+        """The context of all connections to backends."""
+        try:
+            context = ssl.create_default_context(cafile=self._ca)
+            if self._pair:
+                context.load_cert_chain(*self._pair)
+        except OSError as error:
+            raise StartError(f"--upstream-tls: {error.strerror or error}") from None
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols(["http/1.1"])
+        if not self._verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+    def name_of(self, endpoint: Endpoint) -> str:
+        """The name that a backend's certificate must carry; empty if it does not speak TLS."""
+        said = dict(endpoint.meta)
+        mark = said.get(MARK) or ("true" if MARK in endpoint.tags else "")
+        if mark == "false" or not (mark or self._everywhere):
+            return ""
+        return said.get(NAME) or self._name or endpoint.address

@@ -1,0 +1,1 @@
+"""What a running pylb knows, in a terminal: `pylb top`, `pylb history`, `pylb explain`."""

@@ -1,0 +1,28 @@
+"""Numbers as people read them in a narrow column."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+def number(value: float | None) -> str:
+    """A count or a rate: three digits say enough."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
+
+
+def duration(seconds: float | None) -> str:
+    """A time span with the unit that suits it."""
+    if seconds is None:
+        return "–"
+    if seconds < 0.001:
+        return f"{seconds * 1e6:.0f} µs"
+    if seconds < 1:
+        return f"{seconds * 1e3:.{1 if seconds < 0.01 else 0}f} ms"
+    return f"{seconds:.{1 if seconds < 10 else 0}f} s"
+
+
+def clock(epoch: float) -> str:
+    """The time of day, here."""
+    return datetime.fromtimestamp(epoch).strftime("%H:%M:%S")

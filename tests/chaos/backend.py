@@ -1,0 +1,68 @@
+"""A web service that misbehaves on request, as a process: `python tests/chaos/backend.py`.
+
+It writes its port to standard output. Each line on its standard input is how it behaves from then on: `good`,
+`broken` (500 to everything), `busy` (503), `late` (30 s for every answer), `resetting` (every other request
+ends in a reset).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import suppress
+from itertools import count
+
+LATE = 30.0
+
+
+class Backend:
+    """One port, one behaviour at a time."""
+
+    def __init__(self) -> None:
+        self.behaviour = "good"
+        self.numbers = count()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await self._answer(reader, writer):
+                pass
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        if b"content-length: " in head:
+            await reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+        if self.behaviour == "late":
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.Event().wait(), LATE)
+        if self.behaviour == "resetting" and next(self.numbers) % 2:
+            writer.transport.abort()
+            return False
+        status = {"broken": b"500 Broken", "busy": b"503 Busy"}.get(self.behaviour, b"200 OK")
+        writer.write(b"HTTP/1.1 %b\r\nContent-Length: 2\r\n\r\nok" % status)
+        return True
+
+    def obey(self) -> None:
+        line = sys.stdin.readline()
+        self.behaviour = line.strip() or self.behaviour
+        if not line:  # Whoever started it has gone.
+            asyncio.get_running_loop().remove_reader(sys.stdin)
+            asyncio.get_running_loop().stop()
+
+
+async def main() -> None:
+    backend = Backend()
+    server = await asyncio.start_server(backend.serve, "127.0.0.1", 0)
+    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
+    asyncio.get_running_loop().add_reader(sys.stdin, backend.obey)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(main())
+    except RuntimeError:  # the loop was stopped
+        sys.exit(0)

@@ -1,0 +1,43 @@
+import pytest
+
+from pylb.discovery.health import read_instances
+from pylb.discovery.settings import read_settings
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "weight"), [("lb_weight", "3", 3), ("LB_WEIGHT", "0", 0), ("x", "3", 1)]
+)
+def test_a_weight_is_taken_over(key, value, weight):
+    settings = read_settings({"other": "1", key: value})
+    assert (settings.weight, settings.problems) == (weight, ())
+
+
+@pytest.mark.parametrize("value", ["", "-1", "1.5", "1001", "heavy", "٣", "9" * 50, None])
+def test_a_bad_weight_is_reported_and_ignored(value):
+    settings = read_settings({"lb_weight": value})
+    assert settings.weight == 1
+    (problem,) = settings.problems
+    assert problem.startswith("lb_weight: expected a whole number from 0 to 1000, got ")
+    assert len(problem) < 120
+
+
+def instance(name, **meta):
+    return {
+        "Node": {"Node": "n", "Datacenter": "dc1", "Address": "10.0.0.1"},
+        "Service": {
+            "ID": name,
+            "Service": "web",
+            "Port": 80 + len(name),
+            "Weights": {"Passing": 2, "Warning": 1},
+            "Meta": meta,
+        },
+        "Checks": [],
+    }
+
+
+def test_an_instance_with_a_bad_setting_is_served_by_the_registrys_weight():
+    items = [instance("a", lb_weight="3"), instance("bb", lb_weight="many"), instance("ccc")]
+    endpoints, excluded = read_instances("web", items)
+    assert [e.weight for e in endpoints] == [6, 2, 2]
+    assert [len(e.problems) for e in endpoints] == [0, 1, 0]
+    assert not excluded

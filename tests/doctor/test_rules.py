@@ -1,0 +1,173 @@
+"""A healthy stack is met with silence; each seeded fault is found, alone, and named."""
+
+from dataclasses import replace
+
+import pytest
+
+from pylb.doctor.facts import Facts
+from pylb.doctor.rules import RULES, diagnose
+from pylb.model import Endpoint, Excluded
+from tests.containers.inspected import container
+from tests.doctor.stacks import ONE, TWO, endpoint, healthy, pool, with_instances, with_registry
+
+FAULTS = {
+    "Consul is away": (
+        replace(
+            healthy(),
+            registry=None,
+            silent={"Consul at http://consul:8500": "Connection refused"},
+            pools=None,
+        ),
+        "does-not-answer",
+        "Consul at http://consul:8500 does not answer: Connection refused",
+    ),
+    "no leader": (
+        replace(with_registry(leader="", services={}), pools=None),
+        "no-leader",
+        "Consul at http://consul:8500 has no leader",
+    ),
+    "a server's address": (
+        with_registry(nodes=5),
+        "server-address",
+        "is a server of a cluster of 5 nodes, not a local agent",
+    ),
+    "clock ahead": (with_registry(clock_skew=60.0), "clock-skew", "Consul's clock is 60 s ahead of"),
+    "clock behind": (with_registry(clock_skew=-60.0), "clock-skew", "Consul's clock is 60 s behind"),
+    "a token hides instances": (
+        with_instances(endpoint(1), endpoint(2), hidden=True),
+        "hidden-instances",
+        "web: Consul hides instances from this token",
+    ),
+    "nobody registers": (
+        replace(with_instances(), containers=None, pools=None),
+        "no-instance",
+        "web: Consul knows no instance",
+    ),
+    "an instance nobody can read": (
+        with_instances(
+            endpoint(1),
+            endpoint(2),
+            excluded=(
+                Excluded(endpoint(3, meta=(), id="bad"), "invalid: expected a port from 1 to 65535, got 0"),
+            ),
+        ),
+        "malformed",
+        "web: bad cannot be used, invalid: expected a port",
+    ),
+    "a tag with a blank": (
+        with_instances(endpoint(1), endpoint(2, tags=("blue", " green"))),
+        "malformed",
+        "web: host:web-2:80 has tags with blanks around them: [' green']",
+    ),
+    "a weight that is none": (
+        replace(
+            healthy(),
+            containers=(ONE, TWO, container("x", env={"SERVICE_LB_WEIGHT": "lots"})),
+        ),
+        "malformed",
+        "container x: SERVICE_LB_WEIGHT: got 'lots'",
+    ),
+    "two ids on one address": (
+        replace(
+            with_instances(endpoint(1), endpoint(1, id="old:web-1:80", meta=()), endpoint(2)),
+            pools={"web": pool(1, 2, excluded=[{"id": "old:web-1:80", "reason": "duplicate"}])},
+        ),
+        "duplicate-address",
+        "web: host:web-1:80 and old:web-1:80 are both registered at 10.0.0.1:80",
+    ),
+    "a dangling id": (
+        replace(healthy(), containers=(ONE, replace(TWO, running=False))),
+        "dangling",
+        "web: host:web-2:80 is registered, but its container 222222222222 does not run",
+    ),
+    "a container that nobody registered": (
+        replace(with_instances(endpoint(1)), pools={"web": pool(1)}),
+        "unregistered",
+        "web: container web-2 runs, but is not registered",
+    ),
+    "a container's address with a published port": (
+        replace(
+            with_instances(endpoint(1), endpoint(2, port=8080)),
+            containers=(
+                ONE,
+                container(
+                    "web-2",
+                    id="2" * 64,
+                    env={"SERVICE_NAME": "web"},
+                    networks={"shop": "10.0.0.2"},
+                    published={"80/tcp": [("0.0.0.0", 8080)]},
+                ),
+            ),
+        ),
+        "published-port",
+        "web: host:web-2:80 is at 10.0.0.2:8080, the address of container web-2 with a port",
+    ),
+    "a network out of reach": (
+        replace(healthy(), connects={("10.0.0.1", 80): "", ("10.0.0.2", 80): "No route to host"}),
+        "unreachable",
+        "web: host:web-2:80 at 10.0.0.2:80 cannot be reached from here: No route to host",
+    ),
+    "a name nobody knows": (
+        replace(
+            with_instances(endpoint(1), endpoint(2, address="web.lan")),
+            connects={("web.lan", 80): "name cannot be resolved: Name or service not known"},
+        ),
+        "dns",
+        "web: host:web-2:80 is registered as web.lan, and this name cannot be resolved",
+    ),
+    "no health check": (
+        with_instances(endpoint(1), endpoint(2, checked=False)),
+        "unchecked",
+        "web: host:web-2:80 has no health check",
+    ),
+    "no port without a registry": (
+        Facts(
+            containers=(container(labels={"pylb.service": "web"}, exposed=[]),),
+            pools={"web": {"backends": [{"id": "other"}], "excluded": []}},
+        ),
+        "no-port",
+        "web: container web-1 exposes 0 TCP ports, not one",
+    ),
+    "a pool that misses one": (
+        replace(healthy(), pools={"web": pool(1)}),
+        "pool-differs",
+        "web: host:web-2:80 pass in Consul, but pylb does not send requests there",
+    ),
+    "an empty pool": (
+        Facts(pools={"web": pool(excluded=[{"id": "web-1", "reason": "critical: refused"}])}),
+        "pool-empty",
+        "web: pylb has no backend",
+    ),
+}
+
+
+def test_a_healthy_stack_is_met_with_silence():
+    assert diagnose(healthy()) == []
+
+
+def test_what_was_not_looked_at_is_not_judged():
+    assert diagnose(Facts()) == []
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_found_and_nothing_else(fault):
+    facts, rule, words = FAULTS[fault]
+    (finding,) = diagnose(facts)
+    assert finding.rule == rule
+    assert words in finding.what
+    assert finding.cause
+    assert finding.cure
+
+
+def test_every_rule_has_a_fault_that_it_finds():
+    assert {rule for rule in RULES if any(list(rule(facts)) for facts, _, _ in FAULTS.values())} == set(RULES)
+
+
+def test_why_a_pool_is_empty():
+    (finding,) = diagnose(FAULTS["an empty pool"][0])
+    assert finding.cause == "web-1: critical: refused"
+
+
+def test_an_instance_registered_by_hand_is_no_container_of_ours():
+    facts = with_instances(endpoint(1), endpoint(2), Endpoint("web", "10.0.0.3", 80, id="by-hand"))
+    assert diagnose(replace(facts, pools=None)) == []

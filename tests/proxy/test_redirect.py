@@ -1,0 +1,53 @@
+"""From the plain port to the TLS port."""
+
+import pytest
+
+from pylb.policy.networks import Networks
+from tests.stage import HOST, Stage, answers
+
+
+@pytest.mark.parametrize(
+    ("port", "host", "location"),
+    [
+        (443, b"shop.example", b"https://shop.example/a?b=c"),
+        (443, b"shop.example:8080", b"https://shop.example/a?b=c"),
+        (8443, b"[2001:db8::1]:80", b"https://[2001:db8::1]:8443/a?b=c"),
+    ],
+)
+async def test_a_plain_request_is_sent_to_the_same_url_by_tls(port, host, location):
+    async with Stage(plane={"redirect_port": port}) as stage:
+        origin = await stage.origin(answers(b"hello"))
+        client = await stage.client()
+        for _ in range(2):
+            status, head, _ = await client.send(
+                b"GET /a?b=c HTTP/1.1\r\nHost: " + host + b"\r\n\r\n"
+            ).answer()
+            assert status == 308
+            assert b"\r\nLocation: " + location + b"\r\n" in head
+        assert origin.connections == 0
+        assert [(record.status, record.termination) for record in stage.records] == [(308, "--")] * 2
+
+
+async def test_a_body_is_not_read_and_the_connection_ends():
+    async with Stage(plane={"redirect_port": 443}) as stage:
+        client = (await stage.client()).send(
+            b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 9\r\n\r\nnothing"
+        )
+        status, head, _ = await client.answer()
+        assert (status, b"\r\nConnection: close\r\n" in head) == (308, True)
+        assert await client.rest() == b""
+
+
+async def test_what_came_to_a_trusted_peer_by_tls_is_served():
+    async with Stage(plane={"redirect_port": 443, "trusted": Networks(["127.0.0.1"])}) as stage:
+        await stage.origin(answers(b"hello"))
+        assert (await stage.get(extra=b"X-Forwarded-Proto: https\r\n"))[0] == 200
+        assert (await stage.get())[0] == 308
+        assert len(stage.records) == 2
+
+
+async def test_what_is_no_request_is_refused_all_the_same():
+    async with Stage(plane={"redirect_port": 443}) as stage:
+        client = (await stage.client()).send(b"GET / HTTP/1.1\r\n\r\n")
+        assert (await client.answer())[0] == 400
+        assert [(record.status, record.termination) for record in stage.records] == [(400, "PR")]

@@ -1,0 +1,316 @@
+"""TLS on the clients' side, with real handshakes."""
+
+import asyncio
+import os
+import socket
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pylb.errors import StartError
+from pylb.proxy import dataplane
+from pylb.proxy.tls import Certificates, names
+from tests.certificates import Authority
+from tests.stage import HOST, Client, Stage, answers, read_request
+from tests.until import until
+
+GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def pairs(authority):
+    return [authority.sign("shop.example", "127.0.0.1"), authority.sign("*.Wild.example", "api.example")]
+
+
+async def serve(stage, certificates):
+    """Let the stage listen by TLS as well; the port."""
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    await stage.plane.listen_tls(listening, certificates)
+    return listening.getsockname()[1]
+
+
+def trusting(authority, **settings):
+    context = ssl.create_default_context(cafile=authority.certificate)
+    for name, value in settings.items():
+        setattr(context, name, value)
+    return context
+
+
+async def connect(port, context, name="shop.example"):
+    opening = asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=name, limit=1 << 20)
+    return Client(*await asyncio.wait_for(opening, 10))
+
+
+def common_name(client):
+    return dict(part[0] for part in client.writer.get_extra_info("peercert")["subject"])["commonName"]
+
+
+async def test_requests_by_tls_and_what_the_backend_is_told(authority, pairs):
+    heads = []
+
+    async def handle(reader, writer):
+        while head := await read_request(reader):
+            heads.append(head)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+
+    async with Stage() as stage:
+        await stage.origin(handle)
+        port = await serve(stage, Certificates(pairs))
+        client = await connect(port, context := trusting(authority))
+        for _ in range(3):
+            assert (await client.send(GET + b"").answer())[2] == b"hello"
+        tls = client.writer.get_extra_info("ssl_object")
+        assert tls.version() == "TLSv1.3"
+        client.close()
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        client = await connect(port, context)
+        assert client.writer.get_extra_info("ssl_object").selected_alpn_protocol() == "http/1.1"
+        client.close()
+    assert b"\r\nX-Forwarded-Proto: https\r\n" in heads[0]
+    assert b"\r\nX-Forwarded-Port: %d\r\n" % port in heads[0]
+    assert b"X-Client-Cert" not in heads[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ("shop.example", "shop.example"),
+        ("SHOP.example", "shop.example"),
+        ("a.wild.example", "*.Wild.example"),
+        ("api.example", "*.Wild.example"),
+        ("127.0.0.1", "shop.example"),
+    ],
+)
+async def test_the_name_that_is_asked_for_decides_on_the_certificate(authority, pairs, asked, shown):
+    async with Stage() as stage:
+        client = await connect(await serve(stage, Certificates(pairs)), trusting(authority), asked)
+        assert common_name(client) == shown
+        client.close()
+
+
+@pytest.mark.parametrize("asked", ["other.example", "a.b.wild.example"])
+async def test_an_unknown_name_gets_the_first_certificate(authority, pairs, asked):
+    async with Stage() as stage:
+        context = trusting(authority, check_hostname=False)
+        client = await connect(await serve(stage, Certificates(pairs)), context, asked)
+        assert common_name(client) == "shop.example"
+        client.close()
+
+
+async def test_tls_before_1_2_is_refused(authority, pairs):
+    async with Stage() as stage:
+        port = await serve(stage, Certificates(pairs))
+        context = trusting(authority)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers("DEFAULT")
+        client = await connect(port, context)
+        assert (
+            "GCM" in client.writer.get_extra_info("cipher")[0]
+            or "CHACHA" in client.writer.get_extra_info("cipher")[0]
+        )
+        client.close()
+        with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+            context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await connect(port, context)
+
+
+def s_client(port, *arguments):
+    return subprocess.run(
+        ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "shop.example", *arguments],
+        input=b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        capture_output=True,
+        timeout=20,
+    ).stdout
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+async def test_a_session_is_resumed_even_after_the_certificate_has_changed(tmp_path, version):
+    authority = Authority(tmp_path)
+    pair = authority.sign("shop.example")
+    async with Stage() as stage:
+        await stage.origin(answers(b"hello", extra=b"Connection: close\r\n"))
+        certificates = Certificates([pair])
+        port = await serve(stage, certificates)
+        session = str(tmp_path / "session")
+        first = await asyncio.to_thread(s_client, port, version, "-ign_eof", "-sess_out", session)
+        assert b"\nNew, TLS" in first
+        authority.sign("shop.example")
+        certificates.refresh()
+        second = await asyncio.to_thread(s_client, port, version, "-ign_eof", "-sess_in", session)
+        assert b"\nReused, TLS" in second
+
+
+async def test_a_changed_certificate_is_picked_up_and_no_connection_suffers(tmp_path, monkeypatch):
+    monkeypatch.setattr(dataplane, "CERTIFICATES", 0.0)
+    authority = Authority(tmp_path)
+    pair = authority.sign("shop.example", subject="/CN=old")
+    async with Stage() as stage:
+        await stage.origin(answers(b"hello"))
+        port = await serve(stage, Certificates([pair]))
+        kept = await connect(port, context := trusting(authority))
+        authority.sign("shop.example", subject="/CN=new")
+        shown = ""
+        while shown != "new":
+            client = await connect(port, context)
+            assert (await client.send(GET).answer())[2] == b"hello"
+            shown = common_name(client)
+            client.close()
+        assert (await kept.send(GET).answer())[2] == b"hello"
+
+
+def test_a_broken_change_leaves_the_former_certificate(tmp_path, caplog):
+    chain, _ = pair = Authority(tmp_path).sign("shop.example")
+    certificates = Certificates([pair])
+    before = certificates._contexts
+    Path(chain).write_text("broken")
+    certificates.refresh()
+    certificates.refresh()
+    assert certificates._contexts is before
+    assert len([record for record in caplog.records if "cannot be used" in record.message]) == 1
+    os.unlink(chain)
+    certificates.refresh()
+    assert certificates._contexts is before
+
+
+def test_a_directory_and_what_comes_into_it(tmp_path):
+    authority = Authority(tmp_path / "signed")
+    folder = tmp_path / "live"
+    folder.mkdir()
+    for name in ("a.example", "b.example"):
+        for path, suffix in zip(authority.sign(name), (".crt", ".key"), strict=True):
+            (folder / f"{name}{suffix}").symlink_to(path)
+    certificates = Certificates([], str(folder))
+    assert set(certificates._contexts) == {"", "a.example", "b.example"}
+    (folder / "c.example").mkdir()
+    for path, name in zip(authority.sign("c.example"), ("fullchain.pem", "privkey.pem"), strict=True):
+        (folder / "c.example" / name).symlink_to(path)
+    certificates.refresh()
+    assert "c.example" in certificates._contexts
+
+
+def test_names_of_a_certificate(pairs):
+    assert [names(chain) for chain, _ in pairs] == [["shop.example"], ["*.wild.example", "api.example"]]
+
+
+def test_what_cannot_be_used_is_one_line_that_names_it(tmp_path, pairs):
+    (good, key), (_, other) = pairs
+    for wrong in ([(good, other)], [("/nowhere.crt", key)], [(str(tmp_path), key)]):
+        with pytest.raises(StartError, match=r"^TLS: [^\n]+$"):
+            Certificates(wrong)
+    with pytest.raises(StartError, match="expected certificates"):
+        Certificates([], str(tmp_path))
+
+
+async def told(authority, pair, client_pair, **settings):
+    heads = []
+
+    async def handle(reader, writer):
+        heads.append(await read_request(reader))
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    async with Stage() as stage:
+        await stage.origin(handle)
+        certificates = Certificates([pair], client_ca=authority.certificate, **settings)
+        port = await serve(stage, certificates)
+        context = trusting(authority)
+        if client_pair:
+            context.load_cert_chain(*client_pair)
+        client = await connect(port, context)
+        client.send(b"GET / HTTP/1.1\r\n" + HOST + b"X-Client-Cert-Subject: CN=root\r\n\r\n")
+        assert (await client.answer())[0] == 204
+        client.close()
+    return heads[0]
+
+
+async def test_a_client_s_certificate_is_passed_on_and_cannot_be_claimed(authority, pairs):
+    client_pair = authority.sign("alice", subject="/O=Shop/CN=Alice")
+    head = await told(authority, pairs[0], client_pair)
+    assert b"\r\nX-Client-Cert-Subject: organizationName=Shop,commonName=Alice\r\n" in head
+    assert head.count(b"X-Client-Cert-Subject") == 1
+    assert b"\r\nX-Client-Cert-Serial: " in head
+    assert b"\r\nX-Client-Cert-Fingerprint: " in head
+    assert b"X-Client-Cert" not in await told(authority, pairs[0], None)
+
+
+async def test_a_client_without_a_certificate_or_with_a_stranger_s_is_kept_out(authority, pairs, tmp_path):
+    with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
+        await told(authority, pairs[0], None, client_required=True)
+    stranger = Authority(tmp_path, "stranger").sign("alice")
+    with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
+        await told(authority, pairs[0], stranger)
+
+
+async def test_a_handshake_must_end_in_time(pairs):
+    async with Stage(head=0.2) as stage:
+        port = await serve(stage, Certificates(pairs))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"\x16\x03\x01")
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+
+
+async def test_a_truncated_body_is_seen_as_truncated_by_tls_too(authority, pairs):
+    async def handle(reader, writer):
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello")
+
+    async with Stage() as stage:
+        await stage.origin(handle)
+        client = await connect(await serve(stage, Certificates(pairs)), trusting(authority))
+        await client.send(GET).head()
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await client.reader.readexactly(100)
+        await until(lambda: stage.records)
+        assert stage.records[0].termination == "SD"
+
+
+async def test_a_large_answer_that_closes_arrives_whole(authority, pairs):
+    body = os.urandom(3_000_000)
+    async with Stage() as stage:
+        await stage.origin(answers(body))
+        client = await connect(await serve(stage, Certificates(pairs)), trusting(authority))
+        client.send(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
+        assert (await client.answer())[2] == body
+        assert await client.rest() == b""
+
+
+async def test_a_tunnel_by_tls(authority, pairs):
+    async def handle(reader, writer):
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+        writer.write(await reader.readexactly(4))
+        await reader.read(-1)
+
+    async with Stage() as stage:
+        origin = await stage.origin(handle)
+        client = await connect(await serve(stage, Certificates(pairs)), trusting(authority))
+        client.send(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: upgrade\r\nUpgrade: echo\r\n\r\n")
+        assert b" 101 " in await client.head()
+        assert await client.send(b"ping").reader.readexactly(4) == b"ping"
+        client.close()
+        await until(lambda: origin.open == 0)
+        await until(lambda: not stage.plane.connections)
+
+
+async def test_hsts_is_said_by_tls_only_and_not_twice(authority, pairs):
+    async with Stage(plane={"hsts": 300}) as stage:
+        await stage.origin(answers(b"hello"))
+        client = await connect(await serve(stage, Certificates(pairs)), trusting(authority))
+        assert b"\r\nStrict-Transport-Security: max-age=300\r\n" in (await client.send(GET).answer())[1]
+        assert b"Strict-Transport-Security" not in (await stage.get())[1]
+        client.close()
+    async with Stage(plane={"hsts": 300}) as stage:
+        await stage.origin(answers(b"hello", extra=b"strict-transport-security: max-age=1\r\n"))
+        client = await connect(await serve(stage, Certificates(pairs)), trusting(authority))
+        assert (await client.send(GET).answer())[1].lower().count(b"strict-transport-security") == 1
+        client.close()

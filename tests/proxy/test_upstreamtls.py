@@ -1,0 +1,136 @@
+"""TLS on the backends' side, with real handshakes."""
+
+import asyncio
+import ssl
+from dataclasses import replace
+
+import pytest
+
+from pylb.errors import StartError
+from pylb.model import Endpoint
+from pylb.proxy.upstreamtls import UpstreamTls
+from tests.certificates import Authority
+from tests.stage import HOST, Stage, answers, read_request
+from tests.until import until
+
+ENDPOINT = Endpoint("web", "10.0.0.1", 443)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def context(authority):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.sign("backend.example", "127.0.0.1"))
+    return context
+
+
+async def secured(stage, context, handler, **changes):
+    """A backend behind TLS in the stage's pool."""
+    server = await asyncio.start_server(handler, "127.0.0.1", 0, ssl=context)
+    endpoint = Endpoint("web", "127.0.0.1", server.sockets[0].getsockname()[1], id="secure")
+    stage.register(replace(endpoint, **changes))
+    return server
+
+
+async def test_requests_go_by_tls_on_connections_that_are_kept(authority, context):
+    asked = []
+    context.sni_callback = lambda connection, name, _: asked.append(name)
+    async with Stage(plane={"upstream_tls": UpstreamTls(everywhere=True, ca=authority.certificate)}) as stage:
+        server = await secured(stage, context, answers(b"hello"))
+        client = await stage.client()
+        for method in (b"GET", b"POST", b"GET"):
+            client.send(method + b" / HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\n\r\nhi")
+            assert (await client.answer())[2] == b"hello"
+        assert len(asked) == 1
+        server.close()
+
+
+async def test_the_metadata_says_that_one_backend_speaks_tls_and_under_which_name(authority, context):
+    asked = []
+    context.sni_callback = lambda connection, name, _: asked.append(name)
+    async with Stage(plane={"upstream_tls": UpstreamTls(ca=authority.certificate)}) as stage:
+        meta = (("pylb.tls", "true"), ("pylb.tls-name", "backend.example"))
+        server = await secured(stage, context, answers(b"hello"), meta=meta)
+        assert (await stage.get())[2] == b"hello"
+        assert asked == ["backend.example"]
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [({"name": "other.example"}, 503), ({"ca": None}, 503), ({"ca": None, "verify": False}, 200)],
+)
+async def test_a_backend_that_cannot_prove_its_name_gets_no_request(authority, context, settings, status):
+    heads = []
+
+    async def handle(reader, writer):
+        while head := await read_request(reader):
+            heads.append(head)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    tls = UpstreamTls(**{"everywhere": True, "ca": authority.certificate, **settings})
+    async with Stage(plane={"upstream_tls": tls}) as stage:
+        server = await secured(stage, context, handle)
+        assert (await stage.get())[0] == status
+        assert len(heads) == (1 if status == 200 else 0)
+        if status == 503:
+            assert "verify failed" in stage.records[0].detail.lower()
+        server.close()
+
+
+async def test_a_backend_that_does_not_speak_tls_is_a_503(authority):
+    async def handle(reader, writer):
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+    async with Stage(plane={"upstream_tls": UpstreamTls(everywhere=True, ca=authority.certificate)}) as stage:
+        await stage.origin(handle)
+        assert (await stage.get())[0] == 503
+
+
+async def test_a_handshake_that_takes_too_long_is_a_504(authority):
+    async def handle(reader, writer):
+        await reader.read(-1)
+
+    tls = UpstreamTls(everywhere=True, ca=authority.certificate)
+    async with Stage(plane={"upstream_tls": tls}, connect=0.2) as stage:
+        origin = await stage.origin(handle)
+        assert (await stage.get())[0] == 504
+        await until(lambda: origin.open == 0)
+
+
+async def test_a_backend_may_ask_for_a_certificate(authority, context):
+    asking = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority.certificate)
+    asking.verify_mode = ssl.CERT_REQUIRED
+    asking.load_cert_chain(*authority.sign("127.0.0.1", stem="asking"))
+    settings = {"everywhere": True, "ca": authority.certificate}
+    for pair, status in ((authority.sign("pylb"), 200), (None, 502)):
+        async with Stage(plane={"upstream_tls": UpstreamTls(**settings, pair=pair)}) as stage:
+            server = await secured(stage, asking, answers(b"hello"))
+            assert (await stage.get())[0] == status
+            server.close()
+
+
+@pytest.mark.parametrize(
+    ("everywhere", "meta", "tags", "name"),
+    [
+        (False, (), (), ""),
+        (True, (), (), "10.0.0.1"),
+        (False, (("pylb.tls", "true"),), (), "10.0.0.1"),
+        (False, (), ("pylb.tls",), "10.0.0.1"),
+        (True, (("pylb.tls", "false"),), (), ""),
+        (True, (("pylb.tls-name", "a.example"),), (), "a.example"),
+    ],
+)
+def test_who_speaks_tls_and_under_which_name(everywhere, meta, tags, name):
+    tls = UpstreamTls(everywhere=everywhere)
+    assert tls.name_of(replace(ENDPOINT, meta=meta, tags=tags)) == name
+
+
+def test_a_file_that_cannot_be_used_is_one_line():
+    with pytest.raises(StartError, match="--upstream-tls: "):
+        UpstreamTls(everywhere=True, ca="/nowhere.pem")

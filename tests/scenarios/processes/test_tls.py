@@ -1,0 +1,67 @@
+"""Clients that speak TLS do not notice either that processes come and go."""
+
+import asyncio
+import re
+import signal
+import ssl
+from pathlib import Path
+
+import pytest
+
+from tests.certificates import Authority
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("certificates"))
+
+
+async def test_both_workers_take_them_and_a_reload_and_an_upgrade_too(program, authority):
+    certificate, key = map(Path, authority.sign("shop.example"))
+    context = ssl.create_default_context(cafile=authority.certificate)
+    pylb = program("--tls-cert", str(certificate), "--tls-key", str(key))
+    await pylb.origin()
+    both = ("--listen", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+    await pylb.start(*both, serving=False)
+    greeting = await pylb.said(r"listens on 127.0.0.1:\d+, 127.0.0.1:(\d+) \(TLS\) for static")
+
+    async def ask():
+        opening = asyncio.open_connection(
+            "127.0.0.1", int(greeting[1]), ssl=context, server_hostname="shop.example"
+        )
+        reader, writer = await asyncio.wait_for(opening, 20)
+        writer.write(b"GET / HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(-1), 20)
+        writer.close()
+        return re.match(rb"HTTP/1.1 200 OK\r\n.*web-1$", answer, re.DOTALL) is not None
+
+    # The kernel chooses a worker by the client's port: so many connections reach both.
+    assert all([await ask() for _ in range(16)])
+    key_was = key.read_text()
+    key.write_text("broken")
+    pylb.send(signal.SIGHUP)
+    await pylb.said("reload refused")
+    assert await ask()
+    key.write_text(key_was)
+    pylb.send(signal.SIGHUP)
+    await pylb.said("generation 2 serves")
+    assert all([await ask() for _ in range(16)])
+    pylb.send(signal.SIGUSR2)
+    assert await pylb.ended() == 0
+    assert all([await ask() for _ in range(16)])
+
+
+async def test_a_certificate_that_cannot_be_used_is_one_line(program, tmp_path):
+    for name in ("broken.pem", "broken.key"):
+        (tmp_path / name).write_text("broken")
+    pylb = program(
+        *("--tls-cert", str(tmp_path / "broken.pem"), "--tls-key", str(tmp_path / "broken.key")),
+        *("--listen-tls", "127.0.0.1:0"),
+    )
+    await pylb.origin()
+    await pylb.start(serving=False)
+    assert await pylb.ended() == 1
+    (line,) = pylb.lines
+    assert re.match(r"pylb: TLS: .*broken.pem", line)

@@ -1,0 +1,77 @@
+"""Both compose files: their commands have these options, and they stop in an order that loses nothing."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pylb import cli
+from pylb.config.parse import parse
+from pylb.containers.container import Port
+from pylb.containers.conventions import service_name
+from pylb.discovery.docker import ports_of
+from tests.containers.inspected import container
+
+ROOT = Path(__file__).parents[1]
+FILES = {
+    name: yaml.safe_load((ROOT / name).read_text())["services"]
+    for name in ("compose.yml", "compose.docker.yml")
+}
+compose = pytest.mark.parametrize("services", FILES.values(), ids=FILES)
+
+
+def options_of(service):
+    words = shlex.split(service["command"])
+    name = words.pop(0) if words[0] in cli.COMMANDS else cli.DEFAULT
+    return parse(cli.resolve_name(cli.COMMANDS[name].options), words, {})
+
+
+@compose
+def test_the_commands_can_be_read(services):
+    for service in services.values():
+        if service["image"] == "pylb":
+            options_of(service)
+
+
+@compose
+def test_what_is_balanced_is_one_port_although_the_image_exposes_others(services):
+    """With several ports, each would be a service of its own, and none of them the one that is balanced."""
+    web = services["web"]
+    image = re.search(r"^EXPOSE (.+)$", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)[1].split()
+    made = container(labels=web["labels"], exposed=[f"{port}/tcp" for port in (*image, *web["expose"])])
+    named = {port.number: service_name(made, port, explicit=True) for port in made.ports}
+    assert {str(number): name for number, name in named.items() if name} == {
+        port: options_of(services["lb"]).service[0] for port in web["expose"]
+    }
+    assert ports_of("web", made) == [Port(8000)]
+
+
+def test_the_registrator_registers_only_what_is_named():
+    assert options_of(FILES["compose.yml"]["registrator"]).explicit
+
+
+@compose
+def test_whoever_sends_requests_stops_before_whoever_answers_them(services):
+    assert services["lb"]["depends_on"] == ["web"]
+
+
+@compose
+def test_whoever_asks_the_engine_has_its_socket(services):
+    for service in services.values():
+        if service["image"] == "pylb" and (
+            service["command"].startswith("registrator") or "--docker" in service["command"]
+        ):
+            path = options_of(service).docker_host.path
+            assert service["volumes"] == [f"{path}:{path}:ro"]
+            assert service["user"] == "root"
+
+
+@compose
+def test_the_web_service_can_be_scaled(services):
+    assert not {"container_name", "ports", "hostname"} & set(services["web"])
+
+
+def test_the_second_file_needs_no_registry():
+    assert set(FILES["compose.docker.yml"]) == {"web", "lb"}
