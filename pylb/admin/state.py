@@ -43,9 +43,10 @@ def services(view: View) -> list[dict[str, Any]]:
             "generation": members[service]["generation"],
             "observed": members[service]["observed"],
             "cause": members[service]["cause"],
+            "policy": pool.policy,
             "traffic": _latest(view.samples.services.get(service)),
         }
-        for service in view.pools
+        for service, pool in view.pools.items()
     ]
 
 
@@ -116,6 +117,7 @@ def described(override: Override) -> dict[str, Any]:
         "action": override.action.value,
         "backend": override.backend,
         "weight": override.weight,
+        "policy": override.policy,
         "reason": override.reason,
         "since": override.since,
         "expires": None if override.expires == inf else override.expires,

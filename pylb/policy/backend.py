@@ -34,6 +34,7 @@ class Backend:
 
     __slots__ = (
         "cells",
+        "connections",
         "elsewhere",
         "endpoint",
         "health",
@@ -68,6 +69,8 @@ class Backend:
         It is kept up to date where it changes, twice a request, because least-connections reads it of up to
         sixteen backends for every pick. Equal ratios are equal floats, as division rounds correctly.
         """
+        self.connections: set[Any] = set()
+        """All open connections, whoever uses them."""
         self.idle: list[Any] = []
         """Open connections without a request, newest last; `proxy.upstream` owns them."""
         self.cells = cells

@@ -52,7 +52,7 @@ class Pool:
 
     Args:
         service: its name in the registry.
-        policy: a key of `BALANCERS`.
+        policy: a key of `BALANCERS`, for as long as a snapshot names no other one.
         rng: source of every random choice; seed it and the picks repeat.
         cells: makes the counters of a new backend.
         budget: how many retries there may be.
@@ -94,6 +94,7 @@ class Pool:
         """A key of `BALANCERS`."""
         self.requests = 0
         """How many have been given a backend, since the start."""
+        self._default_policy = policy
         self._budget = RetryBudget(budget)
         self._policy = BALANCERS[policy]
         self._rng = rng or Random()
@@ -140,6 +141,14 @@ class Pool:
         self.backends = backends
         self.snapshot = snapshot
         self._marked.difference_update(removed.values())
+        for backend in updated:
+            if backend.endpoint.trusted and backend.state is not State.UP:
+                backend.health.clear()
+                backend.watched = False
+                self._place(backend, State.UP)
+        policy = snapshot.policy or self._default_policy
+        if policy != self.policy:
+            self.policy, self._policy, reweighted = policy, BALANCERS[policy], True
         self.elect(reweighted=reweighted)
         return Change(tuple(added), tuple(updated), tuple(removed.values()))
 
@@ -222,7 +231,7 @@ class Pool:
         if backend.state is State.DRAINING and not backend.inflight:
             del self.draining[backend.identity]
             backend.state = State.GONE
-        if backend.state in {State.DRAINING, State.GONE}:
+        if backend.state in {State.DRAINING, State.GONE} or backend.endpoint.trusted:
             return
         outcome = judge(lease.error, lease.status, reused=lease.reused, answered=lease.answered)
         health, now = backend.health, self._clock()
@@ -268,7 +277,7 @@ class Pool:
             refused: whether it accepts no connection.
         """
         backend = self.backends.get(identity)
-        if backend is None:
+        if backend is None or backend.endpoint.trusted:
             return
         health = backend.health
         health.until, health.refused = until, refused
