@@ -36,6 +36,8 @@ class Endpoint:
     """Aggregate of its checks: `passing`, `warning`, `critical` or `maintenance`."""
     tags: tuple[str, ...] = ()
     meta: tuple[tuple[str, str], ...] = ()
+    slow_start: float | None = None
+    """Seconds in which it is to come to its whole share of requests when it is new; None: as for all."""
     problems: tuple[str, ...] = ()
     """What is wrong with settings that it brought along, a sentence each; they are ignored."""
     created: int = 0

@@ -21,6 +21,7 @@ from pylb.policy.balance import BALANCERS, Balancer
 from pylb.policy.budget import BudgetRules, RetryBudget
 from pylb.policy.health import HealthRules, Outcome, judge
 from pylb.policy.lease import Lease
+from pylb.policy.slowstart import SlowStart
 
 REDRAWS = 3
 """Picks that may hit backends already tried, before a balancer is built over the others alone. In a large
@@ -57,6 +58,7 @@ class Pool:
         cells: makes the counters of a new backend.
         budget: how many retries there may be.
         health: when a backend that fails is left alone.
+        slow_start: seconds in which a new backend comes to its whole share; 0 for at once.
         clock: monotonic seconds; asked only when something failed.
         notice: called when what traffic says of a backend has changed where it stands.
     """
@@ -73,6 +75,7 @@ class Pool:
         cells: Callable[[Endpoint], Any] = lambda _: None,
         budget: BudgetRules | None = None,
         health: HealthRules | None = None,
+        slow_start: float = 0.0,
         clock: Callable[[], float] = lambda: 0.0,
         notice: Callable[[Backend], None] = lambda _: None,
     ) -> None:
@@ -101,6 +104,7 @@ class Pool:
         self._cells = cells
         self._health = health or HealthRules()
         self._clock = clock
+        self._slow_start = SlowStart(slow_start)
         self._marked: set[Backend] = set()
         """Those that are left alone for some time."""
         self._balancer: Balancer = self._policy((), self._rng)
@@ -119,11 +123,12 @@ class Pool:
                 backend = self.draining.get(identity) or self.kind(endpoint, self._cells(endpoint))
                 added.append(backend)
             elif backend.endpoint != endpoint:
-                reweighted |= backend.weight != endpoint.weight
+                reweighted |= backend.endpoint.weight != endpoint.weight
                 updated.append(backend)
             backends[identity] = backend
         removed = {identity: b for identity, b in self.backends.items() if identity not in backends}
 
+        self._slow_start.begin(added, snapshot, self._clock(), alone=not self.eligible)
         for backend in (*added, *updated):
             backend.update(endpoints[backend.identity])
         for backend in added:
@@ -250,7 +255,9 @@ class Pool:
                 self._place(backend, State.SUSPECT)
 
     def tick(self, now: float) -> None:
-        """Let those back in whose time is over. Called a few times a second."""
+        """Let those back in whose time is over, and new ones have more. Called a few times a second."""
+        if self._slow_start.advance(now):
+            self.elect(reweighted=True)
         for backend in [backend for backend in self._marked if backend.health.until <= now]:
             self._place(backend, State.UP)
 

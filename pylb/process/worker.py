@@ -113,6 +113,7 @@ class Worker:
                 panic=options.panic_threshold / 100,
                 panic_fails=options.panic == "fail",
             ),
+            slow_start=options.slow_start,
             clock=monotonic,
             notice=tell,
         )
