@@ -36,12 +36,16 @@ class Endpoint:
     """Aggregate of its checks: `passing`, `warning`, `critical` or `maintenance`."""
     tags: tuple[str, ...] = ()
     meta: tuple[tuple[str, str], ...] = ()
+    slow_start: float | None = None
+    """Seconds in which it is to come to its whole share of requests when it is new; None: as for all."""
     problems: tuple[str, ...] = ()
     """What is wrong with settings that it brought along, a sentence each; they are ignored."""
     created: int = 0
     """The registry's creation index; where two ids claim one address, the newer wins."""
     checked: bool = True
     """Whether the registry runs any check on it at all."""
+    trusted: bool = False
+    """Whether an operator vouches for it, so that what its requests say does not count."""
 
     @property
     def key(self) -> Key:
@@ -61,6 +65,8 @@ class Excluded:
     endpoint: Endpoint
     reason: str
     """Words for an operator: `critical: TCP connect refused`, `maintenance`, `duplicate of web-2`."""
+    abandoned: bool = False
+    """Whether what runs on it is broken off too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,8 @@ class Snapshot:
     doubt: str = ""
     """Why it may not tell all, in words: `filtered by ACLs`. It may add and change instances; that one is
     missing from it proves nothing yet (see `discovery.guard`)."""
+    policy: str = ""
+    """How its backends are chosen; empty: as the options say."""
 
     def same_content(self, other: Snapshot | None) -> bool:
         """Whether both describe the same instances in the same states.
@@ -101,11 +109,12 @@ class Snapshot:
         return cls(
             service=data["service"],
             endpoints=tuple(map(_endpoint, data["endpoints"])),
-            excluded=tuple(Excluded(_endpoint(e["endpoint"]), e["reason"]) for e in data["excluded"]),
+            excluded=tuple(Excluded(**{**e, "endpoint": _endpoint(e["endpoint"])}) for e in data["excluded"]),
             generation=data["generation"],
             observed=data["observed"],
             cause=data["cause"],
             doubt=data["doubt"],
+            policy=data["policy"],
         )
 
 

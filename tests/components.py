@@ -173,6 +173,24 @@ def chromium_binary() -> Path:
     return Path(found)
 
 
+def prometheus_binary() -> Path:
+    """Where `prometheus` is, with `promtool` beside it; if it is missing it is installed, which takes root.
+
+    Raises:
+        ComponentError: it is neither here nor can it be installed.
+    """
+    if not shutil.which("prometheus"):
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with (CACHE / "prometheus.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not shutil.which("prometheus"):
+                install(["prometheus"])
+    found = shutil.which("prometheus")
+    if found is None:
+        raise ComponentError("cannot find prometheus after installing it")
+    return Path(found)
+
+
 CLIENT_PROGRAMS = {"curl": "curl", "node": "nodejs", "openssl": "openssl"}
 """The programs that speak to pylb in tests, and where each comes from."""
 
@@ -215,6 +233,7 @@ COMPONENTS: dict[str, Callable[[], Path]] = {
     "docker": docker_programs,
     "chromium": chromium_binary,
     "clients": client_programs,
+    "prometheus": prometheus_binary,
 }
 
 

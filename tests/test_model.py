@@ -51,5 +51,15 @@ def test_a_snapshot_survives_the_way_through_a_channel():
     full = replace(
         WEB_1, tags=("a", "b"), meta=(("k", "v"),), weight=2, status="warning", created=7, checked=False
     )
-    sent = replace(SNAPSHOT, endpoints=(full,), observed=1.5, cause="index 4", doubt="no leader")
+    full = replace(full, trusted=True)
+    out = replace(SNAPSHOT.excluded[0], abandoned=True)
+    sent = replace(
+        SNAPSHOT,
+        endpoints=(full,),
+        excluded=(out,),
+        observed=1.5,
+        cause="index 4",
+        doubt="no leader",
+        policy="random",
+    )
     assert Snapshot.from_dict(orjson.loads(orjson.dumps(sent))) == sent

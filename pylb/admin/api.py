@@ -12,7 +12,7 @@ from aiohttp import web
 
 from pylb.admin import state
 from pylb.admin.access import HEADERS
-from pylb.admin.openapi import DOCUMENT, LEVELS, MAX_NUMBER, MAX_SECONDS, MAX_TEXT, MAX_WEIGHT
+from pylb.admin.openapi import DOCUMENT, LEVELS, MAX_NUMBER, MAX_SECONDS, MAX_TEXT, MAX_WEIGHT, POLICIES
 from pylb.admin.views import View
 from pylb.policy.overrides import Action, Override
 
@@ -32,6 +32,7 @@ class Operator(Protocol):
         *,
         backend: str = "",
         weight: int = 0,
+        policy: str = "",
         reason: str = "",
         seconds: float | None = None,
         who: str = "",
@@ -190,21 +191,28 @@ class Api:
             pass
 
 
+NEEDS = {
+    Action.DRAIN: {"backend"},
+    Action.EJECT: {"backend"},
+    Action.RESTORE: {"backend"},
+    Action.WEIGHT: {"backend", "weight"},
+    Action.MAINTENANCE: set(),
+    Action.POLICY: {"policy"},
+}
+"""What a decision must say beside its service and action; it may say for how long and why, too."""
+
+
 def _read_decision(body: dict[str, Any]) -> dict[str, Any]:
     """What is to be decided, checked field by field."""
     actions = [action.value for action in Action]
     action = body.get("action")
     if action not in actions:
         _refuse(web.HTTPBadRequest, f"action: got {action!r}, expected one of {', '.join(actions)}")
-    needs = {"service", "action"}
-    needs |= {"backend"} if action != "maintenance" else set()
-    needs |= {"weight"} if action == "weight" else set()
-    may = {"reason", "seconds"}
-    if (missing := needs - body.keys()) or (extra := body.keys() - needs - may):
-        wrong = (
-            f"{', '.join(sorted(missing))} missing" if missing else f"{', '.join(sorted(extra))} not known"
-        )
-        _refuse(web.HTTPBadRequest, f"{action}: {wrong}")
+    needs = {"service", "action"} | NEEDS[Action(action)]
+    if missing := needs - body.keys():
+        _refuse(web.HTTPBadRequest, f"{action}: {', '.join(sorted(missing))} missing")
+    if extra := body.keys() - needs - {"reason", "seconds"}:
+        _refuse(web.HTTPBadRequest, f"{action}: {', '.join(sorted(extra))} not known")
     for name in ("service", "backend", "reason"):
         value = body.get(name, "-")
         if not isinstance(value, str) or len(value) > MAX_TEXT or (not value and name != "reason"):
@@ -212,6 +220,9 @@ def _read_decision(body: dict[str, Any]) -> dict[str, Any]:
     weight, seconds = body.get("weight", 0), body.get("seconds")
     if type(weight) not in (int, float) or not 0 <= weight <= MAX_WEIGHT or weight != int(weight):
         _refuse(web.HTTPBadRequest, f"weight: expected a whole number from 0 to {MAX_WEIGHT}")
+    policy = body.get("policy", "")
+    if "policy" in body and policy not in POLICIES:
+        _refuse(web.HTTPBadRequest, f"policy: got {policy!r}, expected one of {', '.join(POLICIES)}")
     if "seconds" in body and (type(seconds) not in (int, float) or not 1 <= seconds <= MAX_SECONDS):  # type: ignore[operator]
         _refuse(web.HTTPBadRequest, f"seconds: expected a number from 1 to {MAX_SECONDS}")
     return {
@@ -219,6 +230,7 @@ def _read_decision(body: dict[str, Any]) -> dict[str, Any]:
         "action": Action(action),
         "backend": body.get("backend", ""),
         "weight": int(weight),
+        "policy": policy,
         # It is going to stand in a log line.
         "reason": "".join(c if c.isprintable() else "?" for c in body.get("reason", "")),
         "seconds": seconds,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pylb import __version__
+from pylb.policy.balance import BALANCERS
+from pylb.policy.overrides import Action
 
 MAX_TEXT = 200
 """Characters."""
@@ -14,6 +16,7 @@ MAX_SECONDS = 31_536_000
 """A year: what is to hold for longer belongs into the registry."""
 MAX_NUMBER = 2**31
 """Of an override or of an entry of the history."""
+POLICIES = tuple(BALANCERS)
 LEVELS = ("debug", "info", "warning", "error")
 
 Schema = dict[str, Any]
@@ -51,6 +54,7 @@ SAMPLE = _object(
 )
 SERVICE = _object(
     {"service": TEXT, "generation": COUNT, "age_seconds": MAYBE, "instances": COUNT, "held": COUNT},
+    policy={"enum": list(POLICIES)},
     doubt=TEXT,
     error=TEXT,
     cause=TEXT,
@@ -90,9 +94,10 @@ OVERRIDE = _object(
     {
         "id": COUNT,
         "service": TEXT,
-        "action": {"enum": ["drain", "weight", "maintenance"]},
+        "action": {"enum": [action.value for action in Action]},
         "backend": TEXT,
         "weight": COUNT,
+        "policy": {"enum": ["", *POLICIES]},
         "reason": TEXT,
         "since": NUMBER,
         "expires": MAYBE,
@@ -132,8 +137,11 @@ _BACKEND_NAME: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT
 DECISION: Schema = {
     "oneOf": [
         _decision("drain", backend=_BACKEND_NAME),
+        _decision("eject", backend=_BACKEND_NAME),
+        _decision("restore", backend=_BACKEND_NAME),
         _decision("weight", backend=_BACKEND_NAME, weight={**COUNT, "maximum": MAX_WEIGHT}),
         _decision("maintenance"),
+        _decision("policy", policy={"enum": list(POLICIES)}),
     ]
 }
 LEVEL: Schema = {**_object({"level": {"enum": list(LEVELS)}}), "additionalProperties": False}

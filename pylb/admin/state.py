@@ -43,9 +43,10 @@ def services(view: View) -> list[dict[str, Any]]:
             "generation": members[service]["generation"],
             "observed": members[service]["observed"],
             "cause": members[service]["cause"],
+            "policy": pool.policy,
             "traffic": _latest(view.samples.services.get(service)),
         }
-        for service in view.pools
+        for service, pool in view.pools.items()
     ]
 
 
@@ -116,6 +117,7 @@ def described(override: Override) -> dict[str, Any]:
         "action": override.action.value,
         "backend": override.backend,
         "weight": override.weight,
+        "policy": override.policy,
         "reason": override.reason,
         "since": override.since,
         "expires": None if override.expires == inf else override.expires,
@@ -159,6 +161,8 @@ def _why(backend: dict[str, Any], reasons: dict[str, str]) -> str:
     if backend["state"] in (State.SUSPECT.value, State.EJECTED.value):
         failures, seconds = backend["failures"], backend["left_alone_seconds"]
         return f"failures in a row: {failures}; left alone for {seconds:.0f} s more"
+    if backend["part"] < 1:
+        return f"new, so it has {backend['part']:.0%} of its weight for now"
     return "" if backend["weight"] else "weight 0"
 
 

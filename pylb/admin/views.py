@@ -154,6 +154,7 @@ def _backend(backend: Backend, now: float) -> dict[str, Any]:
         "failures": backend.health.failures,
         "left_alone_seconds": round(max(0.0, backend.health.until - now), 1),
         "weight": backend.weight,
+        "part": backend.part,
         "in_flight": backend.inflight,
         "idle_connections": len(backend.idle),
         "tags": endpoint.tags,

@@ -21,6 +21,11 @@ class Balancing(Group):
         "least-connections",
         "How a backend is chosen; all policies honour weights.",
     )
+    slow_start: float = option(
+        DURATION_OR_ZERO,
+        "10s",
+        "How long a new backend takes to come from a tenth of its weight to all of it; 0 gives it at once.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from pylb.clients.docker import DockerClient, EngineSettings
 from pylb.containers.container import Container, Port
 from pylb.containers.conventions import metadata, service_name, split_tags
+from pylb.discovery.settings import read_settings
 from pylb.model import Endpoint, Excluded, Snapshot
 
 RESYNC = 30.0
@@ -105,11 +106,7 @@ def read_container(service: str, container: Container, network: str = "") -> tup
     if not address:
         reason = f"it has no address {f'on the network {network}' if network else 'on any network'}"
     said = metadata(container, port)
-    weight = 1
-    try:
-        weight = said.weight("lb_weight")
-    except ValueError as error:
-        reason = str(error)
+    settings = read_settings(dict(said.values))
     if container.health in {"unhealthy", "starting"}:
         reason = f"Docker says {container.health}" + (
             f": {container.health_output}" if container.health_output else ""
@@ -120,7 +117,9 @@ def read_container(service: str, container: Container, network: str = "") -> tup
         port=port.number,
         node="docker",
         id=container.name,
-        weight=weight,
+        weight=settings.weight,
+        slow_start=settings.slow_start,
+        problems=settings.problems,
         status="critical" if reason else "passing",
         tags=split_tags(said.get("tags")),
         meta=(("container", container.short_id),),

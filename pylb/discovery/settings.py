@@ -1,4 +1,4 @@
-"""Settings that an instance brings along in its service's meta data: `lb_weight`, and what may follow.
+"""Settings that an instance brings along in its service's meta data: `lb_weight`, `lb_slowstart`.
 
 Registrator makes them of the environment or the labels of a container: `SERVICE_LB_WEIGHT=3` becomes the key
 `lb_weight`. Each is checked by itself; one that is wrong is reported and ignored, the others hold, and the
@@ -9,9 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from pylb.config.kinds import DURATION_OR_ZERO, Kind, integer
 
 MOST_WEIGHT = 1000
 """By which Consul's own weight, at most 65535 by habit, may be multiplied."""
+
+MAX_QUOTED = 40
+"""Characters of a bad value that are quoted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +26,29 @@ class Settings:
 
     weight: int = 1
     """Multiplies the weight that the registry gives it; 0 takes it out of the rotation."""
+    slow_start: float | None = None
+    """Seconds in which it comes to its whole share when it is new; None: as for all."""
     problems: tuple[str, ...] = ()
     """What is wrong with those that were ignored, a sentence each."""
 
 
+KINDS: dict[str, tuple[str, Kind[Any]]] = {
+    "lb_weight": ("weight", integer(0, MOST_WEIGHT)),
+    "lb_slowstart": ("slow_start", DURATION_OR_ZERO),
+}
+"""By key: the field of `Settings`, and what the value may be."""
+
+
 def read_settings(meta: Mapping[str, object]) -> Settings:
     """Read the settings among an instance's meta data; the case of a key does not matter."""
+    values: dict[str, Any] = {}
+    problems = []
     for key, value in meta.items():
-        if key.lower() == "lb_weight":
-            text = str(value)
-            if text.isascii() and text.isdigit() and len(text) <= 4 and int(text) <= MOST_WEIGHT:
-                return Settings(int(text))
-            problem = f"{key}: expected a whole number from 0 to {MOST_WEIGHT}, got {text[:40]!r}"
-            return Settings(problems=(problem,))
-    return Settings()
+        if key.lower() not in KINDS:
+            continue
+        field, kind = KINDS[key.lower()]
+        try:
+            values[field] = kind.parse(str(value))
+        except ValueError:
+            problems.append(f"{key}: expected {kind.expected}, got {str(value)[:MAX_QUOTED]!r}")
+    return Settings(**values, problems=tuple(problems))

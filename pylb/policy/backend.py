@@ -34,6 +34,7 @@ class Backend:
 
     __slots__ = (
         "cells",
+        "connections",
         "elsewhere",
         "endpoint",
         "health",
@@ -42,6 +43,7 @@ class Backend:
         "key",
         "load",
         "name",
+        "part",
         "state",
         "watched",
         "weight",
@@ -51,6 +53,8 @@ class Backend:
         self.endpoint = endpoint
         self.key: Key = endpoint.key
         self.name = endpoint.authority
+        self.part: float = 1
+        """How much of its weight counts: less than all of it while it is new (`policy.slowstart`)."""
         self.weight: float = endpoint.weight
         """Its share of traffic relative to its peers; 0 means that it is never picked."""
         self.state = State.UP
@@ -68,6 +72,8 @@ class Backend:
         It is kept up to date where it changes, twice a request, because least-connections reads it of up to
         sixteen backends for every pick. Equal ratios are equal floats, as division rounds correctly.
         """
+        self.connections: set[Any] = set()
+        """All open connections, whoever uses them."""
         self.idle: list[Any] = []
         """Open connections without a request, newest last; `proxy.upstream` owns them."""
         self.cells = cells
@@ -94,7 +100,12 @@ class Backend:
     def update(self, endpoint: Endpoint) -> None:
         """Take over a newer description of the same instance at the same address."""
         self.endpoint = endpoint
-        self.weight = endpoint.weight
+        self.ramp(self.part)
+
+    def ramp(self, part: float) -> None:
+        """Let so much of its weight count."""
+        self.part = part
+        self.weight = self.endpoint.weight * part
         self.count(0)
 
     def __repr__(self) -> str:

@@ -23,10 +23,24 @@ class Action(Enum):
 
     DRAIN = "drain"
     """Nothing new is sent to a backend, what runs there finishes."""
+    EJECT = "eject"
+    """Nothing new is sent to a backend, and what runs there is broken off, to be tried elsewhere if it may be
+    (HAProxy's `shutdown sessions server`)."""
+    RESTORE = "restore"
+    """A backend takes its share whatever its requests say: it is neither left alone nor ejected."""
     WEIGHT = "weight"
     """A backend has another weight than the registry gives it; 0 sends nothing new."""
     MAINTENANCE = "maintenance"
     """Nothing new is sent to any backend of the service: its clients are answered 503."""
+    POLICY = "policy"
+    """The backends of the service are chosen in another way."""
+
+
+OUT = (Action.MAINTENANCE, Action.EJECT, Action.DRAIN)
+"""Those that leave a backend without requests, the one that counts most first."""
+
+OPPOSITES = {Action.RESTORE: Action.EJECT}
+"""Of two that contradict each other, the newer one holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +54,8 @@ class Override:
     """The instance's id or its `host:port`; empty for the whole service."""
     weight: int = 0
     """For `WEIGHT`."""
+    policy: str = ""
+    """For `POLICY`: a key of `BALANCERS`."""
     reason: str = ""
     """In the operator's words."""
     since: float = 0.0
@@ -53,11 +69,18 @@ class Override:
 
     def replaces(self, other: Override) -> bool:
         """Whether it says something new about the same thing, so that the other one has no say any more."""
-        return (self.service, self.backend, self.action) == (other.service, other.backend, other.action)
+        return self._subject == other._subject
+
+    @property
+    def _subject(self) -> tuple[str, str, Action]:
+        return self.service, self.backend, OPPOSITES.get(self.action, self.action)
 
     def __str__(self) -> str:
         """`drain web-1 (deploy)`, as the log and the history name it."""
-        what = f"weight {self.weight} for" if self.action is Action.WEIGHT else self.action.value
+        what = {
+            Action.WEIGHT: f"weight {self.weight} for",
+            Action.POLICY: f"policy {self.policy} for",
+        }.get(self.action, self.action.value)
         return f"{what} {self.backend or self.service}{f' ({self.reason})' if self.reason else ''}"
 
 
@@ -73,11 +96,13 @@ def overrule(snapshot: Snapshot, overrides: Iterable[Override]) -> Snapshot:
         return snapshot
     endpoints, excluded = [], list(snapshot.excluded)
     for endpoint in snapshot.endpoints:
-        about = [override for override in decisions if override.concerns(endpoint)]
-        out = next((override for override in about if override.action is not Action.WEIGHT), None)
-        weight = next((o.weight for o in about if o.action is Action.WEIGHT), endpoint.weight)
+        about = {override.action: override for override in decisions if override.concerns(endpoint)}
+        out = next((about[action] for action in OUT if action in about), None)
         if out is not None:
-            excluded.append(Excluded(endpoint, f"{DECIDED}{out}"))
+            abandoned = out.action is Action.EJECT
+            excluded.append(Excluded(endpoint, f"{DECIDED}{out}", abandoned=abandoned))
         else:
-            endpoints.append(replace(endpoint, weight=weight))
-    return replace(snapshot, endpoints=tuple(endpoints), excluded=tuple(excluded))
+            weight = about[Action.WEIGHT].weight if Action.WEIGHT in about else endpoint.weight
+            endpoints.append(replace(endpoint, weight=weight, trusted=Action.RESTORE in about))
+    policy = next((each.policy for each in decisions if each.action is Action.POLICY), "")
+    return replace(snapshot, endpoints=tuple(endpoints), excluded=tuple(excluded), policy=policy)

@@ -21,6 +21,7 @@ from pylb.policy.balance import BALANCERS, Balancer
 from pylb.policy.budget import BudgetRules, RetryBudget
 from pylb.policy.health import HealthRules, Outcome, judge
 from pylb.policy.lease import Lease
+from pylb.policy.slowstart import SlowStart
 
 REDRAWS = 3
 """Picks that may hit backends already tried, before a balancer is built over the others alone. In a large
@@ -52,11 +53,12 @@ class Pool:
 
     Args:
         service: its name in the registry.
-        policy: a key of `BALANCERS`.
+        policy: a key of `BALANCERS`, for as long as a snapshot names no other one.
         rng: source of every random choice; seed it and the picks repeat.
         cells: makes the counters of a new backend.
         budget: how many retries there may be.
         health: when a backend that fails is left alone.
+        slow_start: seconds in which a new backend comes to its whole share; 0 for at once.
         clock: monotonic seconds; asked only when something failed.
         notice: called when what traffic says of a backend has changed where it stands.
     """
@@ -73,6 +75,7 @@ class Pool:
         cells: Callable[[Endpoint], Any] = lambda _: None,
         budget: BudgetRules | None = None,
         health: HealthRules | None = None,
+        slow_start: float = 0.0,
         clock: Callable[[], float] = lambda: 0.0,
         notice: Callable[[Backend], None] = lambda _: None,
     ) -> None:
@@ -94,12 +97,14 @@ class Pool:
         """A key of `BALANCERS`."""
         self.requests = 0
         """How many have been given a backend, since the start."""
+        self._default_policy = policy
         self._budget = RetryBudget(budget)
         self._policy = BALANCERS[policy]
         self._rng = rng or Random()
         self._cells = cells
         self._health = health or HealthRules()
         self._clock = clock
+        self._slow_start = SlowStart(slow_start)
         self._marked: set[Backend] = set()
         """Those that are left alone for some time."""
         self._balancer: Balancer = self._policy((), self._rng)
@@ -118,11 +123,12 @@ class Pool:
                 backend = self.draining.get(identity) or self.kind(endpoint, self._cells(endpoint))
                 added.append(backend)
             elif backend.endpoint != endpoint:
-                reweighted |= backend.weight != endpoint.weight
+                reweighted |= backend.endpoint.weight != endpoint.weight
                 updated.append(backend)
             backends[identity] = backend
         removed = {identity: b for identity, b in self.backends.items() if identity not in backends}
 
+        self._slow_start.begin(added, snapshot, self._clock(), alone=not self.eligible)
         for backend in (*added, *updated):
             backend.update(endpoints[backend.identity])
         for backend in added:
@@ -140,6 +146,14 @@ class Pool:
         self.backends = backends
         self.snapshot = snapshot
         self._marked.difference_update(removed.values())
+        for backend in updated:
+            if backend.endpoint.trusted and backend.state is not State.UP:
+                backend.health.clear()
+                backend.watched = False
+                self._place(backend, State.UP)
+        policy = snapshot.policy or self._default_policy
+        if policy != self.policy:
+            self.policy, self._policy, reweighted = policy, BALANCERS[policy], True
         self.elect(reweighted=reweighted)
         return Change(tuple(added), tuple(updated), tuple(removed.values()))
 
@@ -221,7 +235,7 @@ class Pool:
         backend = lease.backend
         if backend.state is State.DRAINING and not backend.inflight:
             self.forget(backend)
-        if backend.state in {State.DRAINING, State.GONE}:
+        if backend.state in {State.DRAINING, State.GONE} or backend.endpoint.trusted:
             return
         outcome = judge(lease.error, lease.status, reused=lease.reused, answered=lease.answered)
         health, now = backend.health, self._clock()
@@ -245,7 +259,9 @@ class Pool:
         backend.state = State.GONE
 
     def tick(self, now: float) -> None:
-        """Let those back in whose time is over. Called a few times a second."""
+        """Let those back in whose time is over, and new ones have more. Called a few times a second."""
+        if self._slow_start.advance(now):
+            self.elect(reweighted=True)
         for backend in [backend for backend in self._marked if backend.health.until <= now]:
             self._place(backend, State.UP)
 
@@ -272,7 +288,7 @@ class Pool:
             refused: whether it accepts no connection.
         """
         backend = self.backends.get(identity)
-        if backend is None:
+        if backend is None or backend.endpoint.trusted:
             return
         health = backend.health
         health.until, health.refused = until, refused

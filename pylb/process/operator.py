@@ -38,6 +38,7 @@ class Operator:
         *,
         backend: str = "",
         weight: int = 0,
+        policy: str = "",
         reason: str = "",
         seconds: float | None = None,
         who: str = "",
@@ -49,6 +50,7 @@ class Operator:
             action: what is decided.
             backend: an instance's id or `host:port`; empty for the whole service.
             weight: for `Action.WEIGHT`.
+            policy: for `Action.POLICY`.
             reason: in the operator's words, for others to read.
             seconds: how long it holds; None: until revoked.
             who: the operator's address, for the log.
@@ -56,7 +58,7 @@ class Operator:
         self._count += 1
         now = self._clock()
         expires = inf if seconds is None else now + seconds
-        made = Override(self._count, service, action, backend, weight, reason, now, expires)
+        made = Override(self._count, service, action, backend, weight, policy, reason, now, expires)
         for other in [each for each in self.overrides.values() if made.replaces(each)]:
             self._forget(other.id)
         self._put(made)

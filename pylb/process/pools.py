@@ -44,6 +44,7 @@ def make_pool(kind: type[Pool], service: str, options: Options) -> Pool:
             panic=options.panic_threshold / 100,
             panic_fails=options.panic == "fail",
         ),
+        slow_start=options.slow_start,
         clock=monotonic,
         notice=tell,
     )

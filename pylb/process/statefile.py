@@ -19,8 +19,10 @@ from pylb.process.update import Update
 
 HEADER = struct.Struct("<QQI")
 """Sequence number and length of what follows, and a checksum of all three."""
-LOOKS = 5
+LOOKS = 20
 """How often a reader looks again if a writer overtakes it."""
+NOTHING = (0, b"")
+"""What an empty file says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +63,26 @@ class StateFile:
         """
         told = [orjson.Fragment(update) for update in updates.values()]
         body = orjson.dumps({"updates": told, "counters": counters, "control": control})
-        (_, older), (sequence, _) = sorted((self._content(each)[0], each) for each in self.descriptors)
+        contents = [(self._content(each) or NOTHING, each) for each in self.descriptors]
+        ((_, _), older), ((sequence, _), _) = sorted(contents)
         header = HEADER.pack(sequence + 1, len(body), crc32(body, sequence + 1))
         os.pwrite(older, header + body, 0)
 
     def read(self) -> State | None:
         """The newest state that is whole; None if none was ever written."""
         for _ in range(LOOKS):
-            _, body = max(map(self._content, self.descriptors))
-            if body:
-                data = orjson.loads(body)
-                return State(tuple(map(Update.from_dict, data["updates"])), data["counters"], data["control"])
-        return None
+            contents = [self._content(each) for each in self.descriptors]
+            _, body = max(content or NOTHING for content in contents)
+            if None not in contents:
+                break
+        if not body:
+            return None
+        data = orjson.loads(body)
+        return State(tuple(map(Update.from_dict, data["updates"])), data["counters"], data["control"])
 
-    def _content(self, descriptor: int) -> tuple[int, bytes]:
-        """Sequence number and body; nothing, if they do not belong together."""
+    def _content(self, descriptor: int) -> tuple[int, bytes] | None:
+        """Sequence number and body; None if they do not belong together: a writer is at it, or died of it."""
         header = os.pread(descriptor, HEADER.size, 0).ljust(HEADER.size, b"\0")
         sequence, length, checksum = HEADER.unpack(header)
         body = os.pread(descriptor, length, HEADER.size)
-        return (sequence, body) if crc32(body, sequence) == checksum else (0, b"")
+        return (sequence, body) if crc32(body, sequence) == checksum else None

@@ -26,7 +26,7 @@ from pylb.policy.route import Routes
 from pylb.proxy.downstream import Downstream, Peer
 from pylb.proxy.proxyprotocol import Preamble
 from pylb.proxy.tls import Certificates, about_client
-from pylb.proxy.upstream import close_idle
+from pylb.proxy.upstream import abandon, close_idle
 from pylb.proxy.upstreamtls import UpstreamTls
 
 SWEEP = 0.25
@@ -159,10 +159,18 @@ class DataPlane:
             self._sweep()
 
     def apply(self, snapshot: Snapshot) -> Change:
-        """Swap a service's pool: what is gone loses its idle connections; requests in flight there finish."""
-        change = self.pools[snapshot.service].apply(snapshot)
+        """Swap a service's pool: what is gone loses its idle connections, but requests in flight finish.
+
+        Only those on instances that are abandoned do not.
+        """
+        pool = self.pools[snapshot.service]
+        change = pool.apply(snapshot)
         for backend in change.removed:
             close_idle(backend)
+        for excluded in snapshot.excluded:
+            identity = excluded.endpoint.key, excluded.endpoint.authority
+            if excluded.abandoned and identity in pool.draining:
+                abandon(pool.draining[identity])
         return change
 
     async def drain(self, timeout: float) -> int:

@@ -37,6 +37,7 @@ class Upstream(Stream):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self.backend.connections.add(self)
         if self._opening.over:
             self.transport.abort()
         elif self._opening.left:
@@ -59,6 +60,7 @@ class Upstream(Stream):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
+        self.backend.connections.discard(self)
         self.broken = exc is not None
         if self.client is not None:
             self.client.wake()
@@ -118,6 +120,12 @@ def close_idle(backend: Backend, before: float = float("inf")) -> None:
     idle = backend.idle
     while idle and idle[0].idle_since < before:
         idle.pop(0).transport.close()
+
+
+def abandon(backend: Backend) -> None:
+    """Break off whatever runs on a backend; its requests fail as if it had died."""
+    for upstream in tuple(backend.connections):
+        upstream.transport.abort()
 
 
 def _readable(transport: asyncio.Transport) -> bool:

@@ -42,7 +42,7 @@ async def test_a_decision_is_made_listed_and_revoked(client, view):
     [
         (
             {"service": "web", "action": "explode"},
-            "action: got 'explode', expected one of drain, weight, maintenance",
+            "action: got 'explode', expected one of drain, eject, restore, weight",
         ),
         ({"service": "web", "action": "drain"}, "drain: backend missing"),
         ({"service": "web", "action": "weight", "backend": "web-1"}, "weight: weight missing"),
@@ -57,6 +57,9 @@ async def test_a_decision_is_made_listed_and_revoked(client, view):
         ),
         ({"service": "web", "action": "maintenance", "seconds": 0}, "seconds: expected a number from 1"),
         ({"service": "web", "action": "maintenance", "seconds": None}, "seconds: expected a number from 1"),
+        ({"service": "web", "action": "policy"}, "policy: policy missing"),
+        ({"service": "web", "action": "policy", "policy": "luck"}, "policy: got 'luck', expected one of"),
+        ({"service": "web", "action": "eject", "backend": "web-1", "weight": 1}, "eject: weight not known"),
         ({"service": 5, "action": "maintenance"}, "service: expected a text"),
         ({"service": "web", "action": "drain", "backend": ""}, "backend: expected a text"),
         ({"service": "web", "action": "maintenance", "reason": "x" * 201}, "reason: expected a text"),
@@ -68,6 +71,21 @@ async def test_what_cannot_be_meant_is_refused_in_one_line_and_changes_nothing(c
     assert answer.status == 400
     assert (await answer.json())["error"].startswith(words)
     assert view.overrides == {}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"service": "web", "action": "eject", "backend": "web-1"},
+        {"service": "web", "action": "restore", "backend": "10.0.0.2:80"},
+        {"service": "web", "action": "policy", "policy": "random-two"},
+    ],
+)
+async def test_each_kind_of_decision_is_listed_as_it_was_made(client, body):
+    answer = await client.post("/api/overrides", json=body)
+    assert answer.status == 201
+    (listed,) = await get(client, "/api/overrides")
+    assert listed.items() >= body.items()
 
 
 @pytest.mark.parametrize(

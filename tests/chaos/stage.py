@@ -8,10 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import aiohttp
+import psutil
 
 from tests.chaos.load import Load
 from tests.consul_agent import ConsulAgent, free_ports
@@ -96,9 +97,14 @@ class Stage:
             self.pylb = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
 
     def end_pylb(self) -> None:
+        """Kill all of its processes."""
         if self.pylb:
-            self.pylb.kill()
+            family = [psutil.Process(self.pylb.pid), *psutil.Process(self.pylb.pid).children(recursive=True)]
+            for process in family:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
             self.pylb.wait()
+            psutil.wait_procs(family)
             self.pylb = None
 
     async def serves(self) -> bool:

@@ -64,10 +64,6 @@ def test_a_service_of_several_ports_is_several_services():
         ({"exposed": []}, "it exposes 0 TCP ports, expected one; name it in the label pylb.port"),
         ({"networks": {}}, "it has no address on any network"),
         ({"network": "front"}, "it has no address on the network front"),
-        (
-            {"env": {"SERVICE_LB_WEIGHT": "x"}},
-            "SERVICE_LB_WEIGHT: got 'x', expected a number from 0 to 65535",
-        ),
         ({"health": "unhealthy", "output": "refused"}, "Docker says unhealthy: refused"),
         ({"health": "starting"}, "Docker says starting"),
     ],
@@ -76,6 +72,13 @@ def test_why_it_gets_no_requests(said, reason):
     endpoint, found = read(labels=COMPOSE, **said)
     assert found == reason
     assert endpoint.status == "critical"
+
+
+def test_a_bad_setting_is_reported_and_ignored_alone():
+    said = {"SERVICE_LB_WEIGHT": "x", "SERVICE_LB_SLOWSTART": "30s"}
+    endpoint, reason = read(labels=COMPOSE, env=said)
+    assert (endpoint.weight, endpoint.slow_start, reason) == (1, 30.0, "")
+    assert endpoint.problems == ("lb_weight: expected a whole number from 0 to 1000, got 'x'",)
 
 
 def test_what_it_says_of_itself():

@@ -1,7 +1,7 @@
 import pytest
 
 from pylb.discovery.health import read_instances
-from pylb.discovery.settings import read_settings
+from pylb.discovery.settings import Settings, read_settings
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,23 @@ def test_a_bad_weight_is_reported_and_ignored(value):
     (problem,) = settings.problems
     assert problem.startswith("lb_weight: expected a whole number from 0 to 1000, got ")
     assert len(problem) < 120
+
+
+@pytest.mark.parametrize(("value", "seconds"), [("30s", 30.0), ("500ms", 0.5), ("0", 0.0), ("5", 5.0)])
+def test_a_time_is_taken_over(value, seconds):
+    assert read_settings({"lb_slowstart": value}).slow_start == seconds
+
+
+def test_what_is_not_given_is_as_for_all():
+    assert read_settings({"version": "1"}) == Settings()
+
+
+def test_each_is_checked_by_itself():
+    settings = read_settings({"lb_weight": "2", "LB_SLOWSTART": "soon"})
+    assert (settings.weight, settings.slow_start) == (2, None)
+    assert settings.problems == (
+        "LB_SLOWSTART: expected a duration from 0 to 8760h, such as 0, 500ms, 2s or 1m, got 'soon'",
+    )
 
 
 def instance(name, **meta):

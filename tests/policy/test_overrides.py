@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,6 +40,29 @@ def test_maintenance_takes_the_whole_service_out_whatever_else_was_decided():
     shut = overrule(SNAPSHOT, decisions)
     assert shut.endpoints == ()
     assert {x.reason for x in shut.excluded} == {"operator: maintenance web"}
+
+
+def test_an_ejected_instance_is_abandoned_a_drained_one_is_not():
+    out = overrule(
+        SNAPSHOT, [Override(n, "web", a, f"web-{n}") for n, a in ((1, Action.EJECT), (2, Action.DRAIN))]
+    )
+    assert [(x.endpoint.id, x.abandoned) for x in out.excluded] == [("web-1", True), ("web-2", False)]
+    both = [Override(n, "web", a, "web-1") for n, a in ((1, Action.DRAIN), (2, Action.EJECT))]
+    (excluded,) = overrule(SNAPSHOT, both).excluded
+    assert (excluded.abandoned, excluded.reason) == (True, "operator: eject web-1")
+
+
+def test_a_restored_instance_is_trusted_and_eject_and_restore_replace_each_other():
+    restored, ejected = (Override(n, "web", a, "web-2") for n, a in ((1, Action.RESTORE), (2, Action.EJECT)))
+    assert [e.trusted for e in overrule(SNAPSHOT, [restored]).endpoints] == [False, True, False]
+    assert restored.replaces(ejected)
+    assert ejected.replaces(restored)
+
+
+def test_a_policy_is_the_whole_services():
+    decided = Override(1, "web", Action.POLICY, policy="random")
+    assert overrule(SNAPSHOT, [decided]) == replace(SNAPSHOT, policy="random")
+    assert str(decided) == "policy random for web"
 
 
 def test_a_newer_decision_makes_way_for_the_same_kind_only():

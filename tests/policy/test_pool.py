@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -228,3 +229,19 @@ def test_repr_tells_an_operator_where_it_stands():
         pool.eligible[0].idle.append("connection")
         with pool.lease():
             assert repr(pool) == "<Pool web: 2 up, 1 draining | 2 active, 1 idle>"
+
+
+def test_a_snapshot_may_name_another_policy_and_the_next_one_none():
+    pool = Pool("web", policy="round-robin", rng=Random(1))
+    three = Snapshot("web", tuple(endpoint(n) for n in (1, 2, 3)))
+    pool.apply(three)
+    first = [pool.lease().backend for _ in range(6)]
+    assert first[:3] == first[3:]
+    pool.apply(replace(three, policy="random"))
+    assert pool.policy == "random"
+    chosen = [pool.lease().backend for _ in range(60)]
+    assert any(one is other for one, other in pairwise(chosen)), "not one after the other"
+    pool.apply(three)
+    assert pool.policy == "round-robin"
+    last = [pool.lease().backend for _ in range(6)]
+    assert last[:3] == last[3:]

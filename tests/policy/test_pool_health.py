@@ -1,5 +1,7 @@
 """What failures do to a pool: who is left out, for how long, and that somebody is always left."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -168,6 +170,24 @@ def test_a_fresh_registration_clears_what_a_change_of_tags_does_not():
     service.pool.apply(Snapshot("web", (endpoint(1), endpoint(2), endpoint(3))))
     assert len(service.pool.eligible) == 3
     assert {b.state for b in service.pool.eligible} == {State.UP}
+
+
+def test_whom_an_operator_restores_takes_its_share_whatever_its_requests_say():
+    service = Service(3)
+    for number in (0, 1):
+        service.attempt(service.backends[number], REFUSED)
+    assert service.out == [1, 2]
+    trusted = (replace(endpoint(1), trusted=True), endpoint(2), endpoint(3))
+    service.pool.apply(Snapshot("web", trusted))
+    assert service.out == [2]
+    assert service.noticed[-1] is service.backends[0]
+    service.attempt(service.backends[0], REFUSED)
+    service.pool.hear(service.backends[0].identity, State.EJECTED, until=service.now + 9)
+    assert service.out == [2]
+    service.pool.apply(Snapshot("web", (endpoint(1), endpoint(2), endpoint(3))))
+    assert service.out == [2], "the end of the decision changes nothing by itself"
+    service.attempt(service.backends[0], REFUSED)
+    assert service.out == [1, 2]
 
 
 def test_the_time_of_one_that_left_brings_nothing_back():

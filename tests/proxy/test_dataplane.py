@@ -2,12 +2,14 @@
 
 import asyncio
 import socket
+from dataclasses import replace
 
 import pytest
 
 from pylb.http1.headers import ForwardedOrigin
+from pylb.model import Excluded, Snapshot
 from pylb.policy.networks import Networks
-from tests.stage import HOST, Client, Stage, read_request
+from tests.stage import HOST, Client, Stage, answers, read_request
 from tests.until import until
 
 LOOPBACK = Networks(["127.0.0.1"])
@@ -114,3 +116,24 @@ async def test_a_peer_on_a_unix_socket_has_no_address_and_may_be_trusted(tmp_pat
     fields, record = await reach(socket.AF_UNIX, str(tmp_path / "trusted"), trusted=Networks(["unix"]))
     assert fields[b"x-forwarded-for"] == b"203.0.113.9"
     assert record.client == "203.0.113.9"
+
+
+async def test_requests_on_an_abandoned_backend_are_broken_off_and_tried_elsewhere():
+    async def hang(reader, writer):
+        await read_request(reader)
+        await reader.read()
+
+    async with Stage() as stage:
+        stuck = await stage.origin(hang)
+        client = (await stage.client()).send(b"GET / HTTP/1.1\r\n%b\r\n" % HOST)
+        await until(lambda: stuck.open)
+        well = await stage.origin(answers(b"well"))
+        out = Excluded(stuck.endpoint, "operator: drain web-1")
+        stage.plane.apply(Snapshot("web", (well.endpoint,), (out,)))
+        (draining,) = stage.pool.draining.values()
+        assert draining.inflight == 1, "what is drained may finish"
+        stage.plane.apply(Snapshot("web", (well.endpoint,), (replace(out, abandoned=True),)))
+        assert (await client.answer())[2] == b"well"
+        assert [lease.backend.endpoint.id for lease in stage.records[0].attempts] == ["web-1", "web-2"]
+        assert not draining.connections
+        assert len(stage.pool.backends[well.endpoint.key, well.endpoint.authority].connections) == 1
