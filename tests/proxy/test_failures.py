@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+from time import monotonic
 
 import pytest
 
@@ -221,6 +222,28 @@ async def test_a_client_that_never_sends_anything_is_let_go_without_a_word():
         client = await stage.client()
         assert await client.rest() == b""
         assert stage.records == []
+
+
+async def test_a_client_is_not_late_because_pylb_was():
+    """What it sent while the process was held up is read before its connection is judged."""
+    async with Stage(keepalive=0.3) as stage:
+        await stage.origin(answers())
+        client = await stage.client()
+        client.send(GET)
+        assert (await client.answer())[0] == 200
+        here, there = socket.socketpair()
+
+        def hold_up():
+            asyncio.get_running_loop().remove_reader(here)
+            client.send(GET)
+            until_then = monotonic() + 1.0
+            while monotonic() < until_then:
+                pass
+
+        with here, there:
+            asyncio.get_running_loop().add_reader(here, hold_up)
+            there.send(b"now")
+            assert (await client.answer())[0] == 200
 
 
 async def test_an_idle_client_is_closed_after_the_keepalive_timeout():
