@@ -271,6 +271,8 @@ def _moved(client: Downstream, upstream: Upstream, download: Pump) -> bool:
     if client.lost:
         raise ProxyError(Phase.DATA, Fault.CLIENT, "the client left")
     if client.expired and client.choked:
+        if client.takes_enough():
+            return False
         raise ProxyError(Phase.DATA, Fault.CLIENT_TIMEOUT, "the client did not read for too long")
     if client.expired:
         raise ProxyError(
