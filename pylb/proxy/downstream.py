@@ -183,8 +183,8 @@ class Downstream(Stream):
     def takes_enough(self) -> bool:
         """Whether a client whose time is up reads slowly, but not too slowly; then its time begins anew.
 
-        What it takes of a full write buffer is seen by nobody but the kernel. On the average over the time that
-        has passed it must be `--min-body-rate`.
+        What it takes of a full write buffer is seen by nobody but the kernel. It must be `--min-body-rate` on
+        the average over the time that has passed.
         """
         before, self.taken = self.taken, self._acknowledged()
         if self.taken - before < max(self.plane.quota, 1):
