@@ -22,6 +22,7 @@ from pylb.policy.budget import BudgetRules
 from pylb.policy.health import HealthRules
 from pylb.policy.networks import Networks
 from pylb.policy.pool import Change, Pool
+from pylb.policy.queue import QueueRules
 from pylb.policy.retry import SAFE, RetryRules
 from pylb.policy.route import Route, Routes, parse_route
 from pylb.proxy.dataplane import DataPlane, Timeouts
@@ -114,6 +115,7 @@ class Worker:
                 panic_fails=options.panic == "fail",
             ),
             slow_start=options.slow_start,
+            queue=QueueRules(most=options.max_conn, length=options.max_queue, patience=options.queue_timeout),
             clock=monotonic,
             notice=tell,
         )

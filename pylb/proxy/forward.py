@@ -1,7 +1,7 @@
 """A request's life, from its head to its record. This file alone names every stage, and in order.
 
     ROUTE    which service
-    PICK     which of its backends; the lease counts the request as in flight there
+    PICK     which of its backends; the lease counts the request as in flight there. If all are full: wait
     CONNECT  an idle connection, or a new one
     SEND     the head as a backend is to see it, and the body as it arrives
     HEAD     the response's head, after any 1xx
@@ -28,9 +28,11 @@ from pylb.http1.writer import response_head
 from pylb.observe.record import Record
 from pylb.policy.backend import Backend
 from pylb.policy.pool import Pool
+from pylb.policy.queue import Full
 from pylb.policy.retry import IDEMPOTENT, is_stale
 from pylb.proxy.connect import connect
 from pylb.proxy.flow import EVENT, Pump
+from pylb.proxy.queue import wait_for_room
 from pylb.proxy.tunnel import tunnel
 from pylb.proxy.upload import Upload, too_large
 from pylb.proxy.upstream import Upstream, reuse
@@ -72,7 +74,12 @@ async def forward(client: Downstream, head: bytes) -> bool:
         tried: tuple[Backend, ...] = ()
         fresh = False
         while True:
-            with pool.lease(tried, now) as lease:  # PICK
+            try:
+                lease = pool.lease(tried, now)  # PICK
+            except Full:
+                lease = await wait_for_room(client, pool, tried)
+                now = lease.started
+            with lease:
                 record.attempts.append(lease)
                 upstream = None
                 try:
