@@ -44,7 +44,7 @@ class Balancing(Group):
     max_queue: int = option(
         integer(1, 1_000_000),
         "1000",
-        "How many requests of a service may wait for a backend with room; likewise. One more is answered 503.",
+        "How many requests of a service may wait for a backend with room; likewise. More are answered 503.",
     )
     queue_timeout: float = option(
         DURATION, "5s", "How long a request may wait for a backend with room; then it is answered 503."

@@ -1,4 +1,4 @@
-"""Settings that an instance brings along in its service's meta data: `lb_weight`, `lb_maxconn`, `lb_slowstart`.
+"""Settings that an instance brings along in its service's meta data: those of `KINDS`.
 
 Registrator makes them of the environment or the labels of a container: `SERVICE_LB_WEIGHT=3` becomes the key
 `lb_weight`. Each is checked by itself; one that is wrong is reported and ignored, the others hold, and the

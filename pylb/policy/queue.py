@@ -1,8 +1,8 @@
 """A service's queue: requests that wait until one of its backends has room.
 
 A backend may have a limit of requests (HAProxy's `maxconn`). What comes when all are at theirs waits here, in
-order, and nobody overtakes: while anybody waits, whoever comes gets in line. The queue has an end and so has
-patience; both turn into a 503, because an answer that comes after the client has given up is work for nothing.
+order, and nobody overtakes: while anybody waits, whoever comes gets in line. The queue has an end, and so has
+patience; both turn into a 503, as an answer that comes after the client has given up is work for nothing.
 
 With several processes each has an equal part of every limit and of the queue's length: so no limit is ever
 exceeded, nobody has to be asked, and a process that dies blocks nothing.
@@ -39,11 +39,11 @@ class QueueRules:
         return self.part(most) if most else inf
 
     def part(self, number: int) -> int:
-        """This process's part of what all of them share."""
+        """The part that this process has of what all of them share."""
         return max(number // self.processes, 1)
 
 
-class Full(Exception):
+class Full(Exception):  # noqa: N818  # nothing is wrong: it is a reason to wait
     """All backends have as many requests as they may, or others wait already."""
 
 

@@ -45,14 +45,11 @@ BODILESS = frozenset([204, 304])
 
 
 async def forward(client: Downstream, head: bytes) -> bool:
-    """Take one request to a backend and its answer to the client.
+    """Take one request to a backend and its answer to the client; say whether another one may follow.
 
     Args:
         client: the connection it came on.
         head: its head, as bytes.
-
-    Returns:
-        Whether another request may follow on the connection.
     """
     plane = client.plane
     timeouts = plane.timeouts
@@ -77,8 +74,7 @@ async def forward(client: Downstream, head: bytes) -> bool:
             try:
                 lease = pool.lease(tried, now)  # PICK
             except Full:
-                lease = await wait_for_room(client, pool, tried)
-                now = lease.started
+                lease, now = await wait_for_room(client, pool, tried)
             with lease:
                 record.attempts.append(lease)
                 upstream = None

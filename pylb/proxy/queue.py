@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pylb.proxy.downstream import Downstream
 
 
-async def wait_for_room(client: Downstream, pool: Pool, tried: Collection[Backend]) -> Lease:
-    """Get in line, and come back with a lease.
+async def wait_for_room(client: Downstream, pool: Pool, tried: Collection[Backend]) -> tuple[Lease, float]:
+    """Get in line, and come back with a lease, and the time at which it starts.
 
     Args:
         client: whose coroutine waits.
@@ -41,6 +41,7 @@ async def wait_for_room(client: Downstream, pool: Pool, tried: Collection[Backen
                 pool.events["queue_timeout"] += 1
                 waited = f"no backend had room for {patience:g} s"
                 raise ProxyError(Phase.QUEUE, Fault.UPSTREAM_TIMEOUT, waited)
-        return Lease(pool, ticket.backend, monotonic())
+        lease = Lease(pool, ticket.backend, monotonic())
+        return lease, lease.started
     finally:
         pool.queue.leave(ticket)
