@@ -36,6 +36,8 @@ class Endpoint:
     """Aggregate of its checks: `passing`, `warning`, `critical` or `maintenance`."""
     tags: tuple[str, ...] = ()
     meta: tuple[tuple[str, str], ...] = ()
+    max_conn: int | None = None
+    """How many requests it takes at a time; 0: any number, None: as for all."""
     slow_start: float | None = None
     """Seconds in which it is to come to its whole share of requests when it is new; None: as for all."""
     problems: tuple[str, ...] = ()

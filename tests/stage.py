@@ -19,6 +19,7 @@ from pylb.model import Endpoint, Snapshot
 from pylb.observe.record import Record
 from pylb.policy.health import HealthRules
 from pylb.policy.pool import Pool
+from pylb.policy.queue import QueueRules
 from pylb.policy.retry import RetryRules
 from pylb.policy.route import Route, Routes
 from pylb.proxy.dataplane import DataPlane, Timeouts
@@ -103,9 +104,10 @@ class Stage:
         health: HealthRules | None = None,
         plane: Mapping[str, Any] | None = None,
         retry: RetryRules | None = None,
+        queue: QueueRules | None = None,
         **changes: float,
     ) -> None:
-        self.pool = Pool("web", policy="round-robin", health=health, clock=monotonic)
+        self.pool = Pool("web", policy="round-robin", health=health, queue=queue, clock=monotonic)
         self.records: list[Record] = []
         self.plane = DataPlane(
             Routes([Route("web")], {"web": self.pool}),

@@ -135,6 +135,7 @@ def _membership(pool: Pool, now: float) -> dict[str, Any]:
         "observed": snapshot.observed if snapshot else None,
         "cause": snapshot.cause if snapshot else "",
         "panic": pool.panics,
+        "queued": pool.waiting,
         "backends": [_backend(b, now) for b in (*pool.backends.values(), *pool.draining.values())],
         "excluded": [
             {"id": e.endpoint.id, "address": e.endpoint.authority, "reason": e.reason}

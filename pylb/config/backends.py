@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pylb.config.kinds import DURATION, DURATION_OR_ZERO, FILE, FLAG, choice, integer, some_of, text
+from pylb.config.kinds import (
+    DURATION,
+    DURATION_OR_ZERO,
+    FILE,
+    FLAG,
+    choice,
+    integer,
+    integer_or_off,
+    some_of,
+    text,
+)
 from pylb.config.option import Group, option
 from pylb.errors import UsageError
 
@@ -25,6 +35,19 @@ class Balancing(Group):
         DURATION_OR_ZERO,
         "10s",
         "How long a new backend takes to come from a tenth of its weight to all of it; 0 gives it at once.",
+    )
+    max_conn: int = option(
+        integer_or_off(1_000_000),
+        "off",
+        "How many requests a backend gets at a time; with several workers each has an equal part of that.",
+    )
+    max_queue: int = option(
+        integer(1, 1_000_000),
+        "1000",
+        "How many requests of a service may wait for a backend with room; likewise. More are answered 503.",
+    )
+    queue_timeout: float = option(
+        DURATION, "5s", "How long a request may wait for a backend with room; then it is answered 503."
     )
 
 

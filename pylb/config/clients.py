@@ -143,7 +143,7 @@ class Limits(Group):
     min_body_rate: int = option(
         SIZE_OR_OFF,
         "240",
-        "Bytes per second that a request's body must come with, on the average over --body-timeout.",
+        "Bytes per second of a body that a client must send or take, on the average over --body-timeout.",
     )
     max_connections: int = option(
         integer_or_off(1_000_000),

@@ -118,6 +118,7 @@ def read_container(service: str, container: Container, network: str = "") -> tup
         node="docker",
         id=container.name,
         weight=settings.weight,
+        max_conn=settings.max_conn,
         slow_start=settings.slow_start,
         problems=settings.problems,
         status="critical" if reason else "passing",

@@ -95,6 +95,7 @@ def read_instance(service: str, item: Any) -> tuple[Endpoint, Verdict]:
         tags=tuple(map(str, _get(described, "Tags", list, []))),
         meta=tuple(sorted((str(k), str(v)) for k, v in meta.items())),
         created=_get(described, "CreateIndex", int, 0),
+        max_conn=settings.max_conn,
         slow_start=settings.slow_start,
         problems=settings.problems,
         checked=any(c.get("ServiceID") and not _is_maintenance(c) for c in checks),

@@ -1,4 +1,4 @@
-"""Settings that an instance brings along in its service's meta data: `lb_weight`, `lb_slowstart`.
+"""Settings that an instance brings along in its service's meta data: those of `KINDS`.
 
 Registrator makes them of the environment or the labels of a container: `SERVICE_LB_WEIGHT=3` becomes the key
 `lb_weight`. Each is checked by itself; one that is wrong is reported and ignored, the others hold, and the
@@ -16,6 +16,9 @@ from pylb.config.kinds import DURATION_OR_ZERO, Kind, integer
 MOST_WEIGHT = 1000
 """By which Consul's own weight, at most 65535 by habit, may be multiplied."""
 
+MOST_REQUESTS = 1_000_000
+"""On an instance at a time; beyond that it is a slip of the keyboard."""
+
 MAX_QUOTED = 40
 """Characters of a bad value that are quoted."""
 
@@ -26,6 +29,8 @@ class Settings:
 
     weight: int = 1
     """Multiplies the weight that the registry gives it; 0 takes it out of the rotation."""
+    max_conn: int | None = None
+    """How many requests it takes at a time; 0: any number, None: as for all."""
     slow_start: float | None = None
     """Seconds in which it comes to its whole share when it is new; None: as for all."""
     problems: tuple[str, ...] = ()
@@ -34,6 +39,7 @@ class Settings:
 
 KINDS: dict[str, tuple[str, Kind[Any]]] = {
     "lb_weight": ("weight", integer(0, MOST_WEIGHT)),
+    "lb_maxconn": ("max_conn", integer(0, MOST_REQUESTS)),
     "lb_slowstart": ("slow_start", DURATION_OR_ZERO),
 }
 """By key: the field of `Settings`, and what the value may be."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from pylb.observe.block import Block
-from pylb.observe.gauges import FAILURES, IDLE, IN_FLIGHT, PANICS, PROCESS, STANDING, UNTIL
+from pylb.observe.gauges import FAILURES, IDLE, IN_FLIGHT, PANICS, PROCESS, QUEUED, STANDING, UNTIL
 from pylb.policy.backend import Backend, State
 from pylb.policy.pool import Pool
 from pylb.policy.shared import SharedBackend
@@ -25,7 +25,7 @@ class AssignedCounters:
     def __init__(self, block: Block) -> None:
         self.block = block
         self._services: dict[str, memoryview] = {}
-        self._panics: dict[str, memoryview] = {}
+        self._places: dict[str, int] = {}
         self._slots: dict[str, Mapping[str, int]] = {}
         self._nowhere = memoryview(bytearray(block.cells(PROCESS).nbytes)).cast("q")
         """For what is counted before anything was assigned: it is lost."""
@@ -33,7 +33,7 @@ class AssignedCounters:
     def assign(self, service: str, slot: int, slots: Mapping[str, int]) -> None:
         """Take note of a service's slot, and of those of its backends by authority."""
         self._services[service] = self.block.cells(slot)
-        self._panics[service] = self.block.gauge(slot, PANICS)
+        self._places[service] = slot
         self._slots[service] = slots
 
     def service(self, name: str) -> memoryview:
@@ -65,6 +65,8 @@ class AssignedCounters:
         ):
             block.gauge(slot, which)[block.row] = value
 
-    def publish_panic(self, pool: Pool) -> None:
-        """Let others see whether a pool panics here."""
-        self._panics[pool.service][self.block.row] = pool.panics
+    def publish_pool(self, pool: Pool) -> None:
+        """Let others see how a pool stands here."""
+        block, slot = self.block, self._places[pool.service]
+        block.gauge(slot, PANICS)[block.row] = pool.panics
+        block.gauge(slot, QUEUED)[block.row] = len(pool.queue)

@@ -46,8 +46,11 @@ DURATION: Final = 18
 """The first of `BUCKETS` cells: requests by duration."""
 HEAD: Final = DURATION + BUCKETS
 """The first of `BUCKETS` cells: tries by the time to the response's head."""
-EVENTS: Final = ("suspect", "ejected", "up", "panic", "retry_denied")
-"""What failures did to a pool; see `Pool.events`."""
+EVENTS: Final = (
+    *("suspect", "ejected", "up", "panic", "retry_denied"),
+    *("queued", "queue_timeout", "queue_full"),
+)
+"""What failures and limits did to a pool; see `Pool.events`."""
 EVENT: Final = HEAD + BUCKETS
 """The first of as many cells, in the slot of the service."""
 CELLS: Final = EVENT + len(EVENTS)

@@ -183,7 +183,8 @@ PROCESSES = (
 WORKERS = _number("workers", "gauge", "Processes that take requests and are told of changes.")
 BACKENDS = _number("backends", "gauge", "Backends by state.")
 PANICS = _number("panic", "gauge", "Whether so few backends are fit that failures are overlooked.")
-POOL_EVENTS = _number("pool_events_total", "counter", "What failures did to the pools, by kind.")
+QUEUED = _number("queue_requests", "gauge", "Requests that wait for a backend with room.")
+POOL_EVENTS = _number("pool_events_total", "counter", "What failures and limits did to the pools, by kind.")
 AGE = _number("discovery_age_seconds", "gauge", "Time since the registry last answered.")
 GUARDS = _number("guards_total", "counter", "Times that a guard acted on an answer.")
 
@@ -261,6 +262,7 @@ def pools(pools: Collection[Pool]) -> Iterator[str]:
         rows += [(labels(service=pool.service, backend=name), backend) for name, backend in present.items()]
     yield BACKENDS.text(states)
     yield PANICS.text([(labels(service=pool.service), int(pool.panics)) for pool in pools])
+    yield QUEUED.text([(labels(service=pool.service), pool.waiting) for pool in pools])
     for family in BACKEND_NOW:
         yield family.text(rows)
 

@@ -23,6 +23,8 @@ GAUGES: Final = 5
 
 PANICS: Final = 0
 """Of the slot of a service: whether its pool panics."""
+QUEUED: Final = 1
+"""How many of its requests wait for a backend with room."""
 
 PROCESS: Final = 0
 """The slot that belongs to no backend and no service, but to the processes themselves. Its gauges: """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from math import inf
 from typing import Any
 
 from pylb.model import Endpoint, Key
@@ -41,6 +42,7 @@ class Backend:
         "idle",
         "inflight",
         "key",
+        "limit",
         "load",
         "name",
         "part",
@@ -61,7 +63,10 @@ class Backend:
         self.health = Health()
         """What traffic knows of it."""
         self.watched = False
-        """Whether it matters that a request on it went well: because it drains, or has failed before."""
+        """Whether it matters that a request on it went well: because it drains, has failed before, or has a
+        limit of requests."""
+        self.limit = inf
+        """Requests of this worker that it takes at a time (`policy.queue`)."""
         self.inflight = 0
         """Requests of this worker that hold a lease on it. Change it with `count`."""
         self.elsewhere = 0
@@ -107,6 +112,11 @@ class Backend:
         self.part = part
         self.weight = self.endpoint.weight * part
         self.count(0)
+
+    def clear(self) -> None:
+        """Know nothing against it any more."""
+        self.health.clear()
+        self.watched = self.limit < inf
 
     def __repr__(self) -> str:
         return (

@@ -8,9 +8,10 @@ ever see backends that may be picked.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from math import inf
 from random import Random
 from typing import Any
 
@@ -18,9 +19,11 @@ from pylb.errors import Fault, Phase, ProxyError
 from pylb.model import Endpoint, Key, Snapshot
 from pylb.policy.backend import Backend, State
 from pylb.policy.balance import BALANCERS, Balancer
+from pylb.policy.balance.limited import Limited, roomy
 from pylb.policy.budget import BudgetRules, RetryBudget
 from pylb.policy.health import HealthRules, Outcome, judge
 from pylb.policy.lease import Lease
+from pylb.policy.queue import Queue, QueueRules, Ticket
 from pylb.policy.slowstart import SlowStart
 
 REDRAWS = 3
@@ -59,6 +62,7 @@ class Pool:
         budget: how many retries there may be.
         health: when a backend that fails is left alone.
         slow_start: seconds in which a new backend comes to its whole share; 0 for at once.
+        queue: how many requests a backend gets at a time, and what becomes of the others.
         clock: monotonic seconds; asked only when something failed.
         notice: called when what traffic says of a backend has changed where it stands.
     """
@@ -76,6 +80,7 @@ class Pool:
         budget: BudgetRules | None = None,
         health: HealthRules | None = None,
         slow_start: float = 0.0,
+        queue: QueueRules | None = None,
         clock: Callable[[], float] = lambda: 0.0,
         notice: Callable[[Backend], None] = lambda _: None,
     ) -> None:
@@ -90,8 +95,13 @@ class Pool:
         self.panics = False
         """Whether so few are fit that their failures are overlooked."""
         self.events: Counter[str] = Counter()
-        """How often a backend became `suspect`, `ejected` or `up` again, the pool began to `panic`, and there
-        was no budget for a retry (`retry_denied`)."""
+        """How often a backend became `suspect`, `ejected` or `up` again, the pool began to `panic`, there was
+        no budget for a retry (`retry_denied`), a request had to wait for a backend with room (`queued`), in
+        vain (`queue_timeout`), or could not even do that (`queue_full`)."""
+        self.queue = Queue(queue or QueueRules())
+        """Requests that wait for a backend with room."""
+        self.waiting_elsewhere = 0
+        """Those that do so in other processes, as far as this one was told of them."""
         self.notice = notice
         self.policy = policy
         """A key of `BALANCERS`."""
@@ -107,7 +117,10 @@ class Pool:
         self._slow_start = SlowStart(slow_start)
         self._marked: set[Backend] = set()
         """Those that are left alone for some time."""
-        self._balancer: Balancer = self._policy((), self._rng)
+        self._chooser: Balancer = self._policy((), self._rng)
+        """The policy, made for those that are eligible."""
+        self._balancer = self._chooser
+        """Who is asked: the policy, or what sees to it that limits are kept."""
 
     def apply(self, snapshot: Snapshot) -> Change:
         """Replace what is known by `snapshot`; unchanged backends keep counters, health and connections.
@@ -124,6 +137,7 @@ class Pool:
                 added.append(backend)
             elif backend.endpoint != endpoint:
                 reweighted |= backend.endpoint.weight != endpoint.weight
+                reweighted |= backend.endpoint.max_conn != endpoint.max_conn
                 updated.append(backend)
             backends[identity] = backend
         removed = {identity: b for identity, b in self.backends.items() if identity not in backends}
@@ -131,10 +145,11 @@ class Pool:
         self._slow_start.begin(added, snapshot, self._clock(), alone=not self.eligible)
         for backend in (*added, *updated):
             backend.update(endpoints[backend.identity])
+            backend.limit = self.queue.rules.limit(backend.endpoint)
+            backend.watched |= backend.limit < inf
         for backend in added:
-            backend.health.clear()
+            backend.clear()
             backend.state = State.UP
-            backend.watched = False
         for backend in removed.values():
             backend.state = State.DRAINING if backend.inflight else State.GONE
             backend.watched = True
@@ -148,13 +163,13 @@ class Pool:
         self._marked.difference_update(removed.values())
         for backend in updated:
             if backend.endpoint.trusted and backend.state is not State.UP:
-                backend.health.clear()
-                backend.watched = False
+                backend.clear()
                 self._place(backend, State.UP)
         policy = snapshot.policy or self._default_policy
         if policy != self.policy:
             self.policy, self._policy, reweighted = policy, BALANCERS[policy], True
         self.elect(reweighted=reweighted)
+        self._serve_queue()
         return Change(tuple(added), tuple(updated), tuple(removed.values()))
 
     def lease(self, tried: Collection[Backend] = (), now: float = 0.0) -> Lease:
@@ -166,6 +181,7 @@ class Pool:
 
         Raises:
             ProxyError: there is no backend that may be picked (503).
+            Full: there are, but they have as many requests as they may; see `join_queue`.
         """
         if not self.eligible:
             raise ProxyError(Phase.QUEUE, Fault.DOWN, self.why_empty())
@@ -173,6 +189,24 @@ class Pool:
             return Lease(self, self._another(tried), now)
         self.requests += 1
         return Lease(self, self._balancer.pick(), now)
+
+    def join_queue(self, ticket: Ticket) -> None:
+        """Wait until a backend has room.
+
+        Raises:
+            ProxyError: too many wait already (503).
+        """
+        try:
+            self.queue.join(ticket)
+        except ProxyError:
+            self.events["queue_full"] += 1
+            raise
+        self.events["queued"] += 1
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a backend with room."""
+        return len(self.queue) + self.waiting_elsewhere
 
     def afford_retry(self) -> bool:
         """Take one retry out of the service's budget; whether there was one left."""
@@ -194,7 +228,7 @@ class Pool:
         if not self.eligible:
             return None
         shared = {id(backend): backend for backend in self.eligible}
-        return deepcopy(self._balancer, shared).pick()
+        return deepcopy(self._chooser, shared).pick()
 
     def why_empty(self) -> str:
         """Why no backend can be picked, for the operator."""
@@ -228,10 +262,16 @@ class Pool:
         eligible = tuple(fit)
         if reweighted or eligible != self.eligible:
             self.eligible = eligible
-            self._balancer = self._policy(eligible, self._rng)
+            self._chooser = self._policy(eligible, self._rng)
+            self._balancer = self._limited(self._chooser, eligible)
 
     def settle(self, lease: Lease) -> None:
         """An attempt has ended that failed, or on a backend that is watched."""
+        self._learn(lease)
+        self._serve_queue()
+
+    def _learn(self, lease: Lease) -> None:
+        """What an attempt says of its backend."""
         backend = lease.backend
         if backend.state is State.DRAINING and not backend.inflight:
             self.forget(backend)
@@ -241,7 +281,7 @@ class Pool:
         health, now = backend.health, self._clock()
         if outcome is Outcome.SUCCESS:
             if health.succeeded(lease.started, now):
-                backend.watched = False
+                backend.watched = backend.limit < inf
                 if backend.state is not State.UP:
                     self._place(backend, State.UP)
         elif outcome is not None:
@@ -259,11 +299,25 @@ class Pool:
         backend.state = State.GONE
 
     def tick(self, now: float) -> None:
-        """Let those back in whose time is over, and new ones have more. Called a few times a second."""
+        """Let those back in whose time is over, new ones have more, and look after the queue.
+
+        Called a few times a second.
+        """
         if self._slow_start.advance(now):
             self.elect(reweighted=True)
         for backend in [backend for backend in self._marked if backend.health.until <= now]:
             self._place(backend, State.UP)
+        self._serve_queue()
+
+    def _serve_queue(self) -> None:
+        if self.queue:
+            self.queue.serve(lambda tried: roomy(self.eligible, tried))
+
+    def _limited(self, policy: Balancer, backends: Sequence[Backend]) -> Balancer:
+        """See to it that limits are kept, if there are any."""
+        if all(backend.limit == inf for backend in backends):
+            return policy
+        return Limited(policy, backends, self.queue)
 
     def _may_eject(self, backend: Backend) -> bool:
         """Whether the pool can do without it as well."""
@@ -309,7 +363,7 @@ class Pool:
             if backend not in tried:
                 return backend
         others = [backend for backend in self.eligible if backend not in tried]
-        return self._policy(others, self._rng).pick() if others else backend
+        return self._limited(self._policy(others, self._rng), others).pick() if others else backend
 
     def __repr__(self) -> str:
         active = sum(b.inflight for b in (*self.backends.values(), *self.draining.values()))

@@ -68,7 +68,7 @@ class SharedPool(Pool):
     def elect(self, *, reweighted: bool = False) -> None:
         """See `Pool.elect`."""
         super().elect(reweighted=reweighted)
-        self._compared = self.eligible if isinstance(self._balancer, LeastConnections) else ()
+        self._compared = self.eligible if isinstance(self._chooser, LeastConnections) else ()
 
     def lease(self, tried: Collection[Backend] = (), now: float = 0.0) -> Lease:
         """See `Pool.lease`."""

@@ -8,7 +8,7 @@ from pylb.config import Options
 from pylb.model import Snapshot
 from pylb.observe.assigned import STANDINGS
 from pylb.observe.counters import Counters
-from pylb.observe.gauges import FAILURES, IDLE, IN_FLIGHT, PANICS, STANDING, UNTIL
+from pylb.observe.gauges import FAILURES, IDLE, IN_FLIGHT, PANICS, QUEUED, STANDING, UNTIL
 from pylb.policy.backend import Backend
 from pylb.policy.pool import Pool
 from pylb.process.pools import make_pool
@@ -61,7 +61,9 @@ class Overview:
             for backend in [b for b in pool.draining.values() if not b.inflight]:
                 pool.forget(backend)
             pool.elect()
-            pool.panics = any(block.gauge(self._counters.slot(pool.service), PANICS))
+            slot = self._counters.slot(pool.service)
+            pool.panics = any(block.gauge(slot, PANICS))
+            pool.waiting_elsewhere = sum(block.gauge(slot, QUEUED))
         self._forget_gone()
 
     def _forget_gone(self) -> None:

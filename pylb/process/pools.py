@@ -11,6 +11,7 @@ from pylb.policy.backend import Backend, State
 from pylb.policy.budget import BudgetRules
 from pylb.policy.health import HealthRules
 from pylb.policy.pool import Pool
+from pylb.policy.queue import QueueRules
 from pylb.policy.route import Route, Routes, parse_route
 
 log = logging.getLogger("pylb.health")
@@ -30,8 +31,8 @@ def read_routes(options: Options) -> tuple[Route, ...]:
     return routes
 
 
-def make_pool(kind: type[Pool], service: str, options: Options) -> Pool:
-    """An empty pool that goes by the options."""
+def make_pool(kind: type[Pool], service: str, options: Options, processes: int = 1) -> Pool:
+    """An empty pool that goes by the options; `processes`: among how many limits are shared."""
     return kind(
         service,
         policy=options.policy,
@@ -45,6 +46,12 @@ def make_pool(kind: type[Pool], service: str, options: Options) -> Pool:
             panic_fails=options.panic == "fail",
         ),
         slow_start=options.slow_start,
+        queue=QueueRules(
+            most=options.max_conn,
+            length=options.max_queue,
+            patience=options.queue_timeout,
+            processes=processes,
+        ),
         clock=monotonic,
         notice=tell,
     )

@@ -41,6 +41,7 @@ class Worker:
         counters: where requests are counted.
         writer: writes the access log, if there is to be one.
         pool: what kind of pools it balances over.
+        processes: how many workers share the limits.
     """
 
     def __init__(
@@ -50,11 +51,12 @@ class Worker:
         writer: LogWriter | None = None,
         *,
         pool: type[Pool] = Pool,
+        processes: int = 1,
     ) -> None:
         routes = read_routes(options)
         self.counters = counters
         self._certificates = read_certificates(options)
-        self.pools = {route.service: make_pool(pool, route.service, options) for route in routes}
+        self.pools = {route.service: make_pool(pool, route.service, options, processes) for route in routes}
         self.plane = DataPlane(
             Routes(routes, self.pools),
             self.pools,

@@ -70,7 +70,9 @@ class WorkerProcess:
         self.writer = (
             LogWriter(sys.stdout.fileno(), turn=inheritance.counters) if options.access_log != "off" else None
         )
-        self.worker = Worker(options, self.counters, self.writer, pool=SharedPool)
+        self.worker = Worker(
+            options, self.counters, self.writer, pool=SharedPool, processes=inheritance.workers
+        )
         for each in self.worker.pools.values():
             each.notice = self._notice
         self._decided = asyncio.Event()
@@ -147,7 +149,7 @@ class WorkerProcess:
             self.worker.publish()
             for pool in self.worker.pools.values():
                 if pool.snapshot:
-                    self.counters.publish_panic(pool)
+                    self.counters.publish_pool(pool)
                 for backend in pool.backends.values():
                     self.counters.publish(backend)
             await asyncio.sleep(max(PUBLISHED, (process_time() - started) / SHARE))

@@ -39,6 +39,9 @@ EMPTY_LINE = b"\r\n"
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER, on, 0 s: close by reset."""
 
+ACKNOWLEDGED = struct.Struct("120xQ")
+"""`tcpi_bytes_acked` in Linux' `struct tcp_info` (since 4.1)."""
+
 
 class Peer(NamedTuple):
     """A client as a peer in front of us names it: its address, and the port that it connected to."""
@@ -72,6 +75,7 @@ class Downstream(Stream):
         "plane",
         "response_head",
         "served",
+        "taken",
         "touched",
     )
 
@@ -93,6 +97,8 @@ class Downstream(Stream):
         """Seconds by which the deadline moves on while bytes move."""
         self.touched = False
         """Whether bytes of a body moved since the last sweep."""
+        self.taken = 0
+        """Bytes that the client had acknowledged when bytes moved last while its write buffer was full."""
         self.idle = False
         """Whether it waits for the first byte of a request."""
         self.keep = True
@@ -167,6 +173,34 @@ class Downstream(Stream):
         self.patience = seconds
         self.expired = self.touched = False
 
+    def moved(self, now: float) -> None:
+        """Bytes of a body moved: the deadline does, too."""
+        self.touched = False
+        self.deadline = now + self.patience
+        if self.choked:
+            self.taken = self._acknowledged()
+
+    def takes_enough(self) -> bool:
+        """Whether a client whose time is up reads slowly, but not too slowly; then its time begins anew.
+
+        What it takes of a full write buffer is seen by nobody but the kernel. It must be `--min-body-rate` on
+        the average over the time that has passed.
+        """
+        before, self.taken = self.taken, self._acknowledged()
+        if self.taken - before < max(self.plane.quota, 1):
+            return False
+        self.arm(monotonic(), self.patience)
+        return True
+
+    def _acknowledged(self) -> int:
+        """Bytes that have reached the client since it connected; 0 on a Unix socket, where nobody counts."""
+        try:
+            connection = self.transport.get_extra_info("socket")
+            facts = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, ACKNOWLEDGED.size)
+        except OSError:
+            return 0
+        return int(ACKNOWLEDGED.unpack(facts)[0])
+
     async def _serve(self) -> None:
         """Serve requests one after the other until either side wants to stop."""
         plane = self.plane
@@ -194,9 +228,10 @@ class Downstream(Stream):
                 await EVENT
         self.transport.close()
         self.arm(monotonic(), plane.timeouts.body)  # What is still to be written has this long to go out.
+        self.taken = self._acknowledged()
         while not self.lost:
-            if self.expired:
-                self.transport.abort()
+            if self.expired and not self.takes_enough():
+                self.reset()
             await EVENT
 
     def _head(self) -> bytes | None:
@@ -240,8 +275,7 @@ class Downstream(Stream):
         if self.lost:
             return
         if record.sending:
-            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-            self.transport.abort()
+            self.reset()
             return
         detail = error.detail if error.fault is Fault.POLICY else ""
         head = record.request is not None and record.request.method == b"HEAD"
@@ -256,6 +290,11 @@ class Downstream(Stream):
             )
         )
         self.discard()
+
+    def reset(self) -> None:
+        """Break the connection off so that the client sees it, whatever is still on its way to it."""
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self.transport.abort()
 
     def discard(self) -> None:
         """Throw away whatever the client still sends."""

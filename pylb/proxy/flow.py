@@ -110,6 +110,7 @@ class Pump:
 
     def start(self, sink: Stream, head: bytes) -> None:
         """Write `head` and what is there of the body to `sink`; the rest follows as it arrives."""
+        self.client.touched = True
         self.sink = sink
         sink.filler = self.source
         pieces = [head]

@@ -1,7 +1,7 @@
 """A request's life, from its head to its record. This file alone names every stage, and in order.
 
     ROUTE    which service
-    PICK     which of its backends; the lease counts the request as in flight there
+    PICK     which of its backends; the lease counts the request as in flight there. If all are full: wait
     CONNECT  an idle connection, or a new one
     SEND     the head as a backend is to see it, and the body as it arrives
     HEAD     the response's head, after any 1xx
@@ -28,9 +28,11 @@ from pylb.http1.writer import response_head
 from pylb.observe.record import Record
 from pylb.policy.backend import Backend
 from pylb.policy.pool import Pool
+from pylb.policy.queue import Full
 from pylb.policy.retry import IDEMPOTENT, is_stale
 from pylb.proxy.connect import connect
 from pylb.proxy.flow import EVENT, Pump
+from pylb.proxy.queue import wait_for_room
 from pylb.proxy.tunnel import tunnel
 from pylb.proxy.upload import Upload, too_large
 from pylb.proxy.upstream import Upstream, reuse
@@ -43,14 +45,11 @@ BODILESS = frozenset([204, 304])
 
 
 async def forward(client: Downstream, head: bytes) -> bool:
-    """Take one request to a backend and its answer to the client.
+    """Take one request to a backend and its answer to the client; say whether another one may follow.
 
     Args:
         client: the connection it came on.
         head: its head, as bytes.
-
-    Returns:
-        Whether another request may follow on the connection.
     """
     plane = client.plane
     timeouts = plane.timeouts
@@ -72,7 +71,11 @@ async def forward(client: Downstream, head: bytes) -> bool:
         tried: tuple[Backend, ...] = ()
         fresh = False
         while True:
-            with pool.lease(tried, now) as lease:  # PICK
+            try:
+                lease = pool.lease(tried, now)  # PICK
+            except Full:
+                lease, now = await wait_for_room(client, pool, tried)
+            with lease:
                 record.attempts.append(lease)
                 upstream = None
                 try:
@@ -271,6 +274,8 @@ def _moved(client: Downstream, upstream: Upstream, download: Pump) -> bool:
     if client.lost:
         raise ProxyError(Phase.DATA, Fault.CLIENT, "the client left")
     if client.expired and client.choked:
+        if client.takes_enough():
+            return False
         raise ProxyError(Phase.DATA, Fault.CLIENT_TIMEOUT, "the client did not read for too long")
     if client.expired:
         raise ProxyError(

@@ -71,6 +71,7 @@ def test_membership_is_who_is_in_and_who_is_not_and_why(view, know):
         "observed": None,
         "cause": "",
         "panic": False,
+        "queued": 0,
         "backends": [],
         "excluded": [],
     }

@@ -26,14 +26,20 @@ def test_a_time_is_taken_over(value, seconds):
     assert read_settings({"lb_slowstart": value}).slow_start == seconds
 
 
+@pytest.mark.parametrize(("value", "limit"), [("8", 8), ("0", 0), ("1000000", 1_000_000)])
+def test_a_limit_is_taken_over(value, limit):
+    assert read_settings({"lb_maxconn": value}).max_conn == limit
+
+
 def test_what_is_not_given_is_as_for_all():
     assert read_settings({"version": "1"}) == Settings()
 
 
 def test_each_is_checked_by_itself():
-    settings = read_settings({"lb_weight": "2", "LB_SLOWSTART": "soon"})
-    assert (settings.weight, settings.slow_start) == (2, None)
+    settings = read_settings({"lb_weight": "2", "lb_maxconn": "-1", "LB_SLOWSTART": "soon"})
+    assert (settings.weight, settings.max_conn, settings.slow_start) == (2, None, None)
     assert settings.problems == (
+        "lb_maxconn: expected a whole number from 0 to 1000000, got '-1'",
         "LB_SLOWSTART: expected a duration from 0 to 8760h, such as 0, 500ms, 2s or 1m, got 'soon'",
     )
 

@@ -8,6 +8,7 @@ from pylb.observe.cells import CELLS
 from pylb.observe.counters import Counters
 from pylb.observe.gauges import GAUGES
 from pylb.policy.backend import State
+from pylb.policy.queue import Ticket
 from pylb.policy.shared import SharedPool
 from pylb.process.overview import Overview
 
@@ -43,7 +44,7 @@ class Worker:
         return self.pool.backends[endpoint.key, endpoint.authority]
 
     def publish(self):
-        self.counters.publish_panic(self.pool)
+        self.counters.publish_pool(self.pool)
         for backend in self.pool.backends.values():
             self.counters.publish(backend)
 
@@ -120,6 +121,16 @@ def test_panic_in_any_worker_is_shown(overview, workers):
     workers[0].publish()
     overview.refresh()
     assert not overview.pools["web"].panics
+
+
+def test_requests_that_wait_in_any_worker_are_shown_together(overview, workers):
+    apply(overview, workers, ONE)
+    for worker, count in zip(workers, (1, 2), strict=True):
+        for _ in range(count):
+            worker.pool.join_queue(Ticket((), lambda: None))
+        worker.publish()
+    overview.refresh()
+    assert overview.pools["web"].waiting == 3
 
 
 def test_workers_count_where_control_looks(overview, workers):

@@ -1,6 +1,8 @@
 """A client's connection between its requests: what it may begin with, and how it ends."""
 
 import asyncio
+import socket
+from contextlib import suppress
 
 import pytest
 
@@ -46,6 +48,42 @@ async def test_a_client_that_does_not_read_its_answers_gets_no_more_of_them():
         client.writer.transport.resume_reading()
         for _ in range(500):
             assert len((await client.answer())[2]) == 100_000
+
+
+async def take(reading, stage, most):
+    """Read 100 KB/s until there were so many bytes or the request has ended."""
+    taken = 0
+    while taken < most and not stage.records:
+        with suppress(BlockingIOError):
+            taken += len(reading.recv(2000))
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rate", "ended"), [(10_000, []), (1_000_000, ["cD"])])
+async def test_a_client_that_reads_slowly_is_cut_off_only_below_the_lowest_rate(rate, ended):
+    """Full buffers take longer than the time-out to drain; what the client acknowledges is progress."""
+    async with Stage(body=0.8, body_rate=rate) as stage:
+        await stage.origin(answers(b"x" * 4_000_000))
+        with socket.socket() as reading:
+            reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            reading.connect(("127.0.0.1", stage.port))
+            reading.setblocking(False)
+            reading.send(GET)
+            await take(reading, stage, most=200_000)
+            assert [record.termination for record in stage.records] == ended
+
+
+async def test_little_of_an_answer_is_kept_for_a_client_that_does_not_read():
+    async with Stage() as stage:
+        origin = await stage.origin(answers(b"x" * 4_000_000))
+        client = await stage.client()
+        client.writer.transport.pause_reading()
+        client.send(GET)
+        await until(lambda: any(connection.choked for connection in stage.plane.connections))
+        (connection,) = stage.plane.connections
+        assert connection.filler.pump.moved < 1_000_000
+        assert origin.connections == 1
 
 
 @pytest.mark.parametrize("sent", [b"", GET, b"GET / HT"])

@@ -1,0 +1,228 @@
+from contextlib import suppress
+from itertools import count
+from math import inf
+from random import Random
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from pylb.errors import ProxyError
+from pylb.model import Snapshot
+from pylb.policy.balance import BALANCERS
+from pylb.policy.lease import Lease
+from pylb.policy.pool import Pool
+from pylb.policy.queue import Full, Queue, QueueRules, Ticket
+from tests.policy.backends import endpoint
+
+
+class Service:
+    """A pool, the leases that are held, and who waits."""
+
+    def __init__(self, count=2, *, endpoints=(), **rules):
+        self.pool = Pool("web", policy="round-robin", rng=Random(1), queue=QueueRules(**{"most": 2} | rules))
+        self.register(*(endpoints or [endpoint(n) for n in range(1, count + 1)]))
+        self.held = []
+        self.served = []
+
+    def register(self, *endpoints):
+        self.pool.apply(Snapshot("web", endpoints))
+
+    def ask(self, name="", tried=()):
+        """A request: it gets a lease, or waits until it does."""
+        try:
+            self._take(self.pool.lease(tried), name)
+        except Full:
+            ticket = Ticket(tried, lambda: self._take(Lease(self.pool, ticket.backend, 0.0), name))
+            self.pool.join_queue(ticket)
+            return ticket
+
+    def _take(self, lease, name):
+        self.held.append(lease.__enter__())
+        self.served.append(name)
+
+    def finish(self, place=0, status=200):
+        lease = self.held.pop(place)
+        lease.status = status
+        lease.__exit__(None, None, None)
+
+    @property
+    def in_flight(self):
+        return [backend.inflight for backend in self.pool.backends.values()]
+
+
+@pytest.mark.parametrize("policy", BALANCERS)
+def test_no_backend_gets_more_than_its_limit_and_all_get_as_much(policy):
+    pool = Pool("web", policy=policy, queue=QueueRules(most=3))
+    pool.apply(Snapshot("web", tuple(endpoint(n, max_conn=1 if n == 1 else None) for n in range(1, 5))))
+    for _ in range(10):
+        pool.lease().__enter__()
+    assert [b.inflight for b in pool.backends.values()] == [1, 3, 3, 3]
+    with pytest.raises(Full):
+        pool.lease()
+
+
+def test_who_waits_is_served_in_order_and_nobody_overtakes():
+    service = Service(1)
+    for name in "abcd":
+        service.ask(name)
+    assert (service.served, len(service.pool.queue)) == (["a", "b"], 2)
+    service.finish()
+    service.ask("e")
+    service.finish()
+    assert (service.served, len(service.pool.queue)) == (["a", "b", "c", "d"], 1)
+    service.finish()
+    service.ask("f")
+    assert service.served == ["a", "b", "c", "d", "e"]
+    assert service.pool.events == {"queued": 4}
+
+
+def test_room_on_any_backend_will_do_but_rather_one_that_was_not_tried():
+    service = Service(2)
+    for _ in range(4):
+        service.ask()
+    first, second = service.pool.backends.values()
+    service.ask("again", tried=(first,))
+    service.finish([lease.backend for lease in service.held].index(second))
+    assert service.held[-1].backend is second
+    service.ask("again", tried=(first,))
+    service.finish([lease.backend for lease in service.held].index(first))
+    assert service.held[-1].backend is first
+
+
+def test_a_retry_goes_to_one_that_has_room():
+    service = Service(3)
+    first, second, third = service.pool.backends.values()
+    second.inflight = 2
+    assert [service.pool.lease((first,)).backend for _ in range(5)] == [third] * 5
+
+
+def test_who_leaves_is_passed_over():
+    service = Service(1)
+    service.ask(), service.ask()
+    gone = service.ask("gone")
+    service.ask("next")
+    service.pool.queue.leave(gone)
+    service.finish()
+    assert service.served[-1] == "next"
+
+
+def test_the_queue_has_an_end():
+    service = Service(1, length=1)
+    for _ in range(3):
+        service.ask()
+    with pytest.raises(ProxyError, match="1 requests wait already") as refused:
+        service.ask()
+    assert (refused.value.status, refused.value.code) == (503, "RQ")
+    assert service.pool.events == {"queued": 1, "queue_full": 1}
+
+
+def test_a_new_backend_and_a_higher_limit_and_the_sweep_let_waiters_in():
+    service = Service(1)
+    for name in "abcdefg":
+        service.ask(name)
+    service.register(endpoint(1), endpoint(2))
+    assert service.in_flight == [2, 2]
+    service.register(endpoint(1, max_conn=3), endpoint(2))
+    assert service.in_flight == [3, 2]
+    next(iter(service.pool.backends.values())).inflight -= 1
+    service.pool.tick(1.0)
+    assert service.in_flight == [3, 2]
+    service.register(endpoint(1, max_conn=0), endpoint(2))
+    assert (service.in_flight, len(service.pool.queue)) == ([4, 2], 0)
+
+
+def test_those_that_fail_as_soon_as_they_are_let_in_do_not_pile_up():
+    service = Service(1, most=1, length=5000)
+    service.ask()
+    failed = []
+    for _ in range(5000):
+
+        def fail():
+            with Lease(service.pool, service.pool.eligible[0], 0.0):
+                failed.append(1)
+
+        service.pool.join_queue(Ticket((), fail))
+    service.finish()
+    assert len(failed) == 5000
+
+
+def test_a_limit_is_divided_among_processes_and_none_has_none():
+    assert QueueRules(most=10, processes=4).limit(endpoint(1)) == 2
+    assert QueueRules(most=2, processes=4).limit(endpoint(1)) == 1
+    assert QueueRules(most=10).limit(endpoint(1, max_conn=0)) == inf
+    assert QueueRules().limit(endpoint(1)) == inf
+    assert QueueRules(processes=2).limit(endpoint(1, max_conn=7)) == 3
+
+
+def test_without_limits_nothing_is_between_the_request_and_the_policy():
+    pool = Pool("web")
+    pool.apply(Snapshot("web", (endpoint(1), endpoint(2))))
+    assert pool._balancer is pool._chooser
+    assert not any(backend.watched for backend in pool.backends.values())
+
+
+def test_failures_and_successes_count_as_without_a_limit():
+    service = Service(2)
+    backend = service.pool.eligible[0]
+    for _ in range(5):
+        service.held.append(Lease(service.pool, backend, 0.0).__enter__())
+        service.finish(status=500)
+    assert backend not in service.pool.eligible
+    service.pool.tick(1000.0)
+    assert backend in service.pool.eligible
+    service.held.append(Lease(service.pool, backend, 2000.0).__enter__())
+    service.finish()
+    assert (backend.health.failures, backend.watched) == (0, True)
+
+
+class Crowd(RuleBasedStateMachine):
+    """Whatever comes and goes: limits hold, the order holds, and nobody waits while there is room."""
+
+    def __init__(self):
+        super().__init__()
+        self.service = Service(3, length=20)
+        self.names = count()
+        self.tickets = {}
+
+    @rule()
+    def ask(self):
+        name = next(self.names)
+        with suppress(ProxyError):
+            if ticket := self.service.ask(name):
+                self.tickets[name] = ticket
+
+    @precondition(lambda self: self.service.held)
+    @rule(place=st.integers(0, 1000), status=st.sampled_from([200, 404]))
+    def finish(self, place, status):
+        self.service.finish(place % len(self.service.held), status)
+
+    @precondition(lambda self: len(self.service.pool.queue))
+    @rule(place=st.integers(0, 1000))
+    def leave(self, place):
+        waiting = [name for name, ticket in self.tickets.items() if ticket.backend is None]
+        name = waiting[place % len(waiting)]
+        self.service.pool.queue.leave(self.tickets.pop(name))
+
+    @rule(limit=st.integers(1, 4))
+    def change(self, limit):
+        self.service.register(*(endpoint(n, max_conn=limit) for n in (1, 2, 3)))
+
+    @invariant()
+    def in_order(self):
+        assert self.service.served == sorted(self.service.served)
+
+    @invariant()
+    def nobody_waits_while_there_is_room(self):
+        if len(self.service.pool.queue):
+            assert all(b.inflight >= b.limit for b in self.service.pool.backends.values())
+
+
+TestCrowd = Crowd.TestCase
+
+
+def test_a_queue_that_nobody_joined_is_false():
+    queue = Queue(QueueRules())
+    assert not queue
+    queue.join(Ticket((), lambda: None))
+    assert queue
