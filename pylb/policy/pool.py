@@ -332,22 +332,35 @@ class Pool:
             self.notice(backend)
         self._stands(backend)
 
-    def hear(self, identity: tuple[Key, str], state: State, *, until: float, refused: bool = False) -> None:
+    def hear(
+        self,
+        identity: tuple[Key, str],
+        state: State,
+        *,
+        until: float,
+        since: float | None = None,
+        refused: bool = False,
+    ) -> None:
         """Take over what another worker has found out; nobody is told of it again.
 
         Args:
             identity: of the backend; one that is not in the pool is nobody's concern.
             state: `UP`, `SUSPECT` or `EJECTED`.
             until: when its time is over, in monotonic seconds, which all processes of a machine share.
+            since: when the mark was made that this is about; now, unless given. What is older than the mark
+                that is known here is no news.
             refused: whether it accepts no connection.
         """
         backend = self.backends.get(identity)
         if backend is None or backend.endpoint.trusted:
             return
         health = backend.health
-        health.until, health.refused = until, refused
+        if since is None:
+            since = self._clock()
+        if since < health.since:
+            return
+        health.since, health.until, health.refused = since, until, refused
         if state is not State.UP:
-            health.since = self._clock()
             backend.watched = True
         backend.state = state
         self._stands(backend)

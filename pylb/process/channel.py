@@ -1,8 +1,8 @@
-"""A connection between two processes that carries whole messages, and never more than the newest of a kind.
+"""A connection between two processes that carries whole messages, of each subject no more than the newest.
 
-On the wire: four bytes of length, then JSON. Whoever sends never waits: while the other side does not read,
-at most one message is on its way and one of each kind is kept, so that a stopped process costs its peer
-nothing, and gets what is true now when it goes on.
+On the wire: four bytes of length, then JSON: the kind of message, and its content. Whoever sends never waits:
+while the other side does not read, at most one message is on its way and one on each subject is kept, so that
+a stopped process costs its peer nothing, and gets what is true now when it goes on.
 """
 
 from __future__ import annotations
@@ -24,30 +24,36 @@ class Channel(asyncio.Protocol):
     """One end.
 
     Args:
-        receive: called with this channel and each message.
+        receive: called with the kind and the content of each message.
         lost: called once, when the other end is gone.
     """
 
-    def __init__(self, receive: Callable[[Channel, Any], None], lost: Callable[[], None]) -> None:
+    def __init__(self, receive: Callable[[str, Any], None], lost: Callable[[], None]) -> None:
         self._receive = receive
         self._lost = lost
         self._transport: asyncio.Transport | None = None
         self._full = False
-        self._waiting: dict[str, bytes] = {}
+        self._waiting: dict[tuple[str, str], bytes] = {}
         self._inbox = bytearray()
 
     @classmethod
     async def open(
-        cls, end: socket.socket, receive: Callable[[Channel, Any], None], lost: Callable[[], None]
+        cls, end: socket.socket, receive: Callable[[str, Any], None], lost: Callable[[], None]
     ) -> Channel:
         """Use one end of a socket pair."""
         loop = asyncio.get_running_loop()
         _, channel = await loop.create_unix_connection(lambda: cls(receive, lost), sock=end)
         return channel
 
-    def post(self, kind: str, message: bytes) -> None:
-        """Send a message as soon as the other side takes it; it replaces one of its kind that still waits."""
-        self._waiting[kind] = message
+    def post(self, kind: str, subject: str, content: bytes) -> None:
+        """Send a message as soon as the other side takes it.
+
+        Args:
+            kind: of message.
+            subject: it replaces one of its kind on the same subject that still waits.
+            content: JSON.
+        """
+        self._waiting[kind, subject] = b'["%b",%b]' % (kind.encode(), content)
         self._send()
 
     def close(self) -> None:
@@ -87,12 +93,11 @@ class Channel(asyncio.Protocol):
                 return
             if len(inbox) < end:
                 return
-            message = orjson.loads(memoryview(inbox)[LENGTH.size : end])
+            kind, content = orjson.loads(memoryview(inbox)[LENGTH.size : end])
             del inbox[:end]
-            self._receive(self, message)
+            self._receive(kind, content)
 
     def _send(self) -> None:
         while self._waiting and self._transport is not None and not self._full:
-            kind = next(iter(self._waiting))
-            message = self._waiting.pop(kind)
+            message = self._waiting.pop(next(iter(self._waiting)))
             self._transport.write(LENGTH.pack(len(message)) + message)

@@ -1,4 +1,7 @@
-"""Control's side of the channels: every worker gets what is true now, and says when it goes by it."""
+"""Control's side of the channels: every worker gets what is true now, and says when it goes by it.
+
+What one of them finds out about a backend is passed on to the others.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,14 @@ import logging
 import socket
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any
 
 from pylb.process.channel import Channel
 from pylb.process.lifecycle import Owner, spawn
 from pylb.process.rendezvous import Greeting, welcome
-from pylb.process.update import Update
+from pylb.process.update import UPDATE, Update
+from pylb.process.verdict import VERDICT, Verdict
 
 log = logging.getLogger("pylb.control")
 
@@ -41,6 +46,8 @@ class Hub:
         self.members: set[Member] = set()
         self.updates: dict[str, bytes] = {}
         """By service: the last update, ready to be sent."""
+        self._verdicts: dict[str, Verdict] = {}
+        """By subject: what workers have found out, as long as it holds; for those that come later."""
         self._door = door
         self._under_way: dict[str, deque[tuple[int, Callable[[], None]]]] = defaultdict(deque)
         """By service: generations that not all workers go by, and what to call when they do."""
@@ -74,7 +81,7 @@ class Hub:
         self.updates[update.service] = content = update.to_bytes()
         for member in self.members:
             if member.channel:
-                member.channel.post(update.service, content)
+                member.channel.post(UPDATE, update.service, content)
 
     def _let_in(self, owner: Owner) -> None:
         while (newcomer := welcome(self._door)) is not None:
@@ -84,15 +91,30 @@ class Hub:
     async def _join(self, member: Member, end: socket.socket) -> None:
         self.members.add(member)
         member.channel = await Channel.open(
-            end, lambda _, message: self._heard(member, message), lambda: self._lost(member)
+            end, lambda kind, content: self._heard(member, kind, content), lambda: self._lost(member)
         )
         log.debug("%s (pid %d) is here", member.greeting.name, member.greeting.pid)
         for service, content in self.updates.items():
-            member.channel.post(service, content)
+            member.channel.post(UPDATE, service, content)
+        for verdict in self._verdicts.values():
+            if verdict.until > monotonic():
+                member.channel.post(VERDICT, verdict.subject, verdict.to_bytes())
 
-    def _heard(self, member: Member, message: Mapping[str, Any]) -> None:
-        member.applied[message["service"]] = message["generation"]
-        self._settle(message["service"])
+    def _heard(self, member: Member, kind: str, content: Mapping[str, Any]) -> None:
+        if kind == VERDICT:
+            self._pass_on(Verdict.from_dict(content), member)
+        else:
+            member.applied[content["service"]] = content["generation"]
+            self._settle(content["service"])
+
+    def _pass_on(self, verdict: Verdict, author: Member) -> None:
+        """Tell all but one of the workers, and keep what will not be over soon."""
+        now = monotonic()
+        self._verdicts = {each.subject: each for each in self._verdicts.values() if each.until > now}
+        self._verdicts[verdict.subject] = verdict
+        for member in self.members - {author}:
+            if member.channel:
+                member.channel.post(VERDICT, verdict.subject, verdict.to_bytes())
 
     def _lost(self, member: Member) -> None:
         self.members.discard(member)

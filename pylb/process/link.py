@@ -5,44 +5,73 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
 from pylb.process.channel import Channel
 from pylb.process.rendezvous import Greeting, meet
 from pylb.process.update import Update
+from pylb.process.verdict import VERDICT, Verdict
+
+APPLIED = "applied"
+"""The kind of message that says which generation of a service a worker goes by."""
 
 AGAIN = 0.1
 """Seconds until a worker that lost control, or found the mailbox full, leaves another end there."""
 
 
-async def follow(door: socket.socket, greeting: Greeting, apply: Callable[[Update], object]) -> None:
-    """Apply every update that control sends, and say so; when control is gone, wait for the next one.
+class Link:
+    """The connection to control, and to the next one when that is gone.
 
     Args:
         door: the workers' end of the mailbox.
         greeting: who this worker is.
-        apply: takes updates.
+        apply: takes updates; when it returns, the worker goes by them.
+        hear: takes what other workers have found out.
     """
 
-    def receive(channel: Channel, message: dict[str, Any]) -> None:
-        update = Update.from_dict(message)
-        apply(update)
-        applied = {"service": update.service, "generation": update.generation}
-        channel.post(update.service, orjson.dumps(applied))
+    def __init__(
+        self,
+        door: socket.socket,
+        greeting: Greeting,
+        apply: Callable[[Update], object],
+        hear: Callable[[Verdict], object],
+    ) -> None:
+        door.setblocking(False)
+        self._door = door
+        self._greeting = greeting
+        self._apply = apply
+        self._hear = hear
+        self._channel: Channel | None = None
 
-    door.setblocking(False)
-    while True:
-        try:
-            end = meet(door, greeting)
-        except BlockingIOError:
+    async def follow(self) -> NoReturn:
+        """Take what control sends, until cancelled."""
+        while True:
+            try:
+                end = meet(self._door, self._greeting)
+            except BlockingIOError:
+                await asyncio.sleep(AGAIN)
+                continue
+            gone = asyncio.Event()
+            self._channel = await Channel.open(end, self._receive, gone.set)
+            try:
+                await gone.wait()
+            finally:
+                self._channel.close()
             await asyncio.sleep(AGAIN)
-            continue
-        gone = asyncio.Event()
-        channel = await Channel.open(end, receive, gone.set)
-        try:
-            await gone.wait()
-        finally:
-            channel.close()
-        await asyncio.sleep(AGAIN)
+
+    def tell(self, verdict: Verdict) -> None:
+        """Let the other workers know. Without control they find out for themselves, which costs a retry."""
+        if self._channel:
+            self._channel.post(VERDICT, verdict.subject, verdict.to_bytes())
+
+    def _receive(self, kind: str, content: dict[str, Any]) -> None:
+        if kind == VERDICT:
+            self._hear(Verdict.from_dict(content))
+            return
+        update = Update.from_dict(content)
+        self._apply(update)
+        if self._channel:
+            applied = {"service": update.service, "generation": update.generation}
+            self._channel.post(APPLIED, update.service, orjson.dumps(applied))

@@ -10,6 +10,9 @@ import orjson
 
 from pylb.model import Snapshot
 
+UPDATE = "update"
+"""The kind of message that carries one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Update:

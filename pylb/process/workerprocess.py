@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import os
 import signal
 import socket
@@ -20,13 +21,16 @@ from pylb.policy.shared import SharedPool
 from pylb.process.inheritance import Inheritance
 from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
 from pylb.process.lifeline import Lifeline
-from pylb.process.link import follow
+from pylb.process.link import Link
 from pylb.process.logs import log_to_stderr
 from pylb.process.logwriter import LogWriter
 from pylb.process.pools import tell
 from pylb.process.rendezvous import Greeting
 from pylb.process.update import Update
+from pylb.process.verdict import Verdict
 from pylb.process.worker import Worker
+
+log = logging.getLogger("pylb.health")
 
 PATIENCE = 5.0
 """Seconds that a worker waits for the first snapshot of every service, where nobody serves meanwhile."""
@@ -75,6 +79,8 @@ class WorkerProcess:
         )
         for each in self.worker.pools.values():
             each.notice = self._notice
+        greeting = Greeting(inheritance.name, os.getpid(), inheritance.generation)
+        self.link = Link(socket.socket(fileno=inheritance.door), greeting, self.apply, self.hear)
         self._decided = asyncio.Event()
         """Whether all services are known, or it is over already."""
         self._stop = asyncio.Event()
@@ -87,6 +93,19 @@ class WorkerProcess:
         if all(pool.snapshot for pool in self.worker.pools.values()):
             self._decided.set()
 
+    def hear(self, verdict: Verdict) -> None:
+        """Go by what another worker has found out about a backend."""
+        log.debug("another worker says: %s is %s", verdict.authority, verdict.state.value)
+        pool = self.worker.pools.get(verdict.service)
+        if pool:
+            pool.hear(
+                (verdict.key, verdict.authority),
+                verdict.state,
+                since=verdict.since,
+                until=verdict.until,
+                refused=verdict.refused,
+            )
+
     async def run(self) -> int:
         """Serve until told to stop; return the exit code."""
         async with contextlib.AsyncExitStack() as stack:
@@ -97,9 +116,7 @@ class WorkerProcess:
                 for update in state.updates:
                     self.apply(update)
             owner = await stack.enter_async_context(Owner(self.lifecycle.name))
-            door = socket.socket(fileno=self.inheritance.door)
-            greeting = Greeting(self.inheritance.name, os.getpid(), self.inheritance.generation)
-            spawn(follow(door, greeting, self.apply), name="follow control", owner=owner)
+            spawn(self.link.follow(), name="follow control", owner=owner)
             if await self._ready():
                 await self.worker.listen(*self.inheritance.sockets())
                 spawn(self._publish(), name="publish gauges", owner=owner)
@@ -142,6 +159,7 @@ class WorkerProcess:
         """Traffic has put a backend elsewhere: that is worth telling at once."""
         tell(backend)
         self.counters.publish(backend)
+        self.link.tell(Verdict.of(backend))
 
     async def _publish(self) -> None:
         while True:

@@ -209,6 +209,10 @@ def test_what_another_worker_has_found_out_holds_here_and_goes_no_further():
     service.pool.hear(first.identity, State.EJECTED, until=service.now + 10)
     service.pool.hear(first.identity, State.UP, until=service.now)
     assert service.out == []
+    service.attempt(first, REFUSED)
+    service.pool.hear(first.identity, State.UP, since=service.now - 1, until=service.now)
+    assert service.out == [1], "an older mark is over; this one is not"
+    service.pool.hear(first.identity, State.UP, since=service.now, until=service.now)
     service.pool.hear((("", "", "unknown"), "10.0.0.9:80"), State.SUSPECT, until=service.now + 1)
     assert service.out == []
 

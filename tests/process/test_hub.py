@@ -1,15 +1,19 @@
 """Control's and the workers' ends of the channels, together."""
 
 import asyncio
+from dataclasses import replace
+from time import monotonic
 
 import pytest
 
 from pylb.model import Endpoint, Snapshot
+from pylb.policy.backend import State
 from pylb.process.hub import Hub
 from pylb.process.lifecycle import Owner, spawn
-from pylb.process.link import follow
+from pylb.process.link import Link
 from pylb.process.rendezvous import Greeting, mailbox, meet
 from pylb.process.update import Update
+from pylb.process.verdict import Verdict
 from tests.until import until
 
 
@@ -18,8 +22,9 @@ class Worker:
 
     def __init__(self, name, workers_door, owner):
         self.told = []
-        self.greeting = Greeting(name, 1, 1)
-        self.task = spawn(follow(workers_door, self.greeting, self.told.append), name=name, owner=owner)
+        self.heard = []
+        self.link = Link(workers_door, Greeting(name, 1, 1), self.told.append, self.heard.append)
+        spawn(self.link.follow(), name=name, owner=owner)
 
     @property
     def generations(self):
@@ -114,3 +119,24 @@ async def test_workers_follow_the_next_control_by_themselves(doors, owner):
     second.open(owner)
     await until(lambda: worker.generations == {"web": 2})
     second.close()
+
+
+async def test_what_one_finds_out_all_others_hear_and_those_that_come_later(hub, doors, owner):
+    workers = [Worker(f"worker {number}", doors[1], owner) for number in (1, 2, 3)]
+    await until(lambda: len(hub.members) == 3)
+    hub.publish(update(1))
+    await until(lambda: hub.serving == 3)
+    now = monotonic()
+    found = Verdict("web", ("dc1", "node", "web-1"), "10.0.0.1:1", State.SUSPECT, now, now + 60, refused=True)
+    workers[0].link.tell(found)
+    await until(lambda: workers[1].heard == workers[2].heard == [found])
+    assert workers[0].heard == []
+    late = Worker("worker 4", doors[1], owner)
+    await until(lambda: late.heard == [found])
+    workers[1].link.tell(replace(found, state=State.UP, until=monotonic()))
+    await until(lambda: workers[0].heard and late.heard[-1].state is State.UP)
+    later = Worker("worker 5", doors[1], owner)
+    await until(lambda: later.generations == {"web": 1})
+    hub.publish(update(2))
+    await until(lambda: later.generations == {"web": 2})
+    assert later.heard == [], "what is over is nobody's concern"
