@@ -1,4 +1,4 @@
-"""Probes are made by control alone, and all workers go by what they find; also when another control takes over."""
+"""Probes are made by control alone, all workers go by them, and so does another control that takes over."""
 
 import os
 import signal
