@@ -16,6 +16,19 @@ def authority(host: str, port: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What active probes have found out of an instance."""
+
+    well: bool
+    number: int
+    """Grows with each verdict. A new one that it is well refutes what requests have said of it until then."""
+    refused: bool = False
+    """Whether it accepts no connection."""
+    why: str = ""
+    """What is wrong with it, in words."""
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """One instance of a service, as the registry describes it.
 
@@ -40,6 +53,10 @@ class Endpoint:
     """How many requests it takes at a time; 0: any number, None: as for all."""
     slow_start: float | None = None
     """Seconds in which it is to come to its whole share of requests when it is new; None: as for all."""
+    probe: str | None = None
+    """How it is to be probed: `tcp`, a path, or empty for not at all; None: as for all."""
+    verdict: Verdict | None = None
+    """What probes have found out; None: nothing worth a word."""
     problems: tuple[str, ...] = ()
     """What is wrong with settings that it brought along, a sentence each; they are ignored."""
     created: int = 0
@@ -53,6 +70,11 @@ class Endpoint:
     def key(self) -> Key:
         """Identity across snapshots; never the address or the weight."""
         return (self.dc, self.node, self.id)
+
+    @property
+    def failed(self) -> bool:
+        """Whether its probes fail, and nobody vouches for it."""
+        return self.verdict is not None and not self.verdict.well and not self.trusted
 
     @property
     def authority(self) -> str:
@@ -122,4 +144,5 @@ class Snapshot:
 
 def _endpoint(data: Mapping[str, Any]) -> Endpoint:
     lists = {"tags": tuple(data["tags"]), "problems": tuple(data["problems"])}
-    return Endpoint(**{**data, **lists, "meta": tuple((k, v) for k, v in data["meta"])})
+    verdict = Verdict(**data["verdict"]) if data.get("verdict") else None
+    return Endpoint(**{**data, **lists, "verdict": verdict, "meta": tuple((k, v) for k, v in data["meta"])})

@@ -161,6 +161,8 @@ def _why(backend: dict[str, Any], reasons: dict[str, str]) -> str:
     if backend["state"] in (State.SUSPECT.value, State.EJECTED.value):
         failures, seconds = backend["failures"], backend["left_alone_seconds"]
         return f"failures in a row: {failures}; left alone for {seconds:.0f} s more"
+    if backend["state"] == State.FAILED.value:
+        return f"its probes fail: {backend['probe']}"
     if backend["part"] < 1:
         return f"new, so it has {backend['part']:.0%} of its weight for now"
     return "" if backend["weight"] else "weight 0"

@@ -160,4 +160,6 @@ def _backend(backend: Backend, now: float) -> dict[str, Any]:
         "idle_connections": len(backend.idle),
         "tags": endpoint.tags,
         "problems": endpoint.problems,
+        "probe": endpoint.verdict.why if endpoint.verdict else "",
+        "verified": endpoint.checked or endpoint.verdict is not None,
     }

@@ -10,6 +10,7 @@ from pylb.config.kinds import (
     DURATION_OR_ZERO,
     FILE,
     FLAG,
+    TARGET,
     choice,
     integer,
     integer_or_off,
@@ -133,6 +134,18 @@ class Health(Group):
     eject_most: int = option(
         integer(0, 100), "50", "Percentage of a service's backends that may be ejected at a time."
     )
+    probe_http: str | None = option(
+        TARGET, None, "Ask each backend for this path every so often; a status from 200 to 399 is good."
+    )
+    probe_tcp: bool = option(FLAG, "off", "Open a connection to each backend every so often, and no more.")
+    probe_interval: float = option(
+        DURATION, "2s", "How often; four times as often while the answers change, or requests fail."
+    )
+    probe_timeout: float = option(DURATION, "2s", "How long a probe may take.")
+    probe_fall: int = option(
+        integer(1, 1000), "3", "Probes in a row that fail after which a backend gets no requests."
+    )
+    probe_rise: int = option(integer(1, 1000), "2", "Good ones in a row after which it gets requests again.")
     panic_threshold: int = option(
         integer(0, 100),
         "50",
@@ -142,6 +155,12 @@ class Health(Group):
     panic: str = option(
         choice("serve", "fail"), "serve", "What to do then: serve all the same, or fail with 503 at once."
     )
+
+    def check(self) -> None:
+        """Refuse two kinds of probes."""
+        super().check()
+        if self.probe_http and self.probe_tcp:
+            raise UsageError("--probe-tcp: expected either this or --probe-http")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -208,6 +208,27 @@ def _network(value: str) -> str:
 NETWORK = Kind("CIDR", "a network such as 10.0.0.0/8, an address, or unix", _network)
 """A set of addresses; `unix` stands for whoever connects through a Unix socket."""
 
+TCP = "tcp"
+
+
+def _target(value: str) -> str:
+    if not re.fullmatch(r"/[!-~]*", value):
+        raise ValueError
+    return value
+
+
+def _probe(value: str) -> str:
+    if value == "off":
+        return ""
+    return value if value == TCP else _target(value)
+
+
+PROBE = Kind("PATH|tcp|off", "a path such as /health, tcp, or off", _probe)
+"""How a backend is probed; empty for not at all."""
+
+TARGET = Kind("PATH", "a path such as /health", _target)
+"""What is asked of an HTTP server."""
+
 _API_PORTS = {"http": 80, "https": 443}
 
 

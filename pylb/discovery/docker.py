@@ -106,7 +106,7 @@ def read_container(service: str, container: Container, network: str = "") -> tup
     if not address:
         reason = f"it has no address {f'on the network {network}' if network else 'on any network'}"
     said = metadata(container, port)
-    settings = read_settings(dict(said.values))
+    settings = read_settings(dict(said.values), split_tags(said.get("tags")))
     if container.health in {"unhealthy", "starting"}:
         reason = f"Docker says {container.health}" + (
             f": {container.health_output}" if container.health_output else ""
@@ -119,6 +119,7 @@ def read_container(service: str, container: Container, network: str = "") -> tup
         id=container.name,
         weight=settings.weight,
         max_conn=settings.max_conn,
+        probe=settings.probe,
         slow_start=settings.slow_start,
         problems=settings.problems,
         status="critical" if reason else "passing",

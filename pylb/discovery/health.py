@@ -82,7 +82,8 @@ def read_instance(service: str, item: Any) -> tuple[Endpoint, Verdict]:
     if weight < 0:
         raise ValueError(f"expected a weight of 0 or more, got {weight}")
     meta = _get(described, "Meta", dict, {})
-    settings = read_settings(meta)
+    tags = tuple(map(str, _get(described, "Tags", list, [])))
+    settings = read_settings(meta, tags)
     endpoint = Endpoint(
         service=service,
         address=check_host(_get(described, "Address", str, "") or _get(node, "Address", str, "")),
@@ -92,10 +93,11 @@ def read_instance(service: str, item: Any) -> tuple[Endpoint, Verdict]:
         id=_get(described, "ID", str, ""),
         weight=weight * settings.weight,
         status=verdict.status,
-        tags=tuple(map(str, _get(described, "Tags", list, []))),
+        tags=tags,
         meta=tuple(sorted((str(k), str(v)) for k, v in meta.items())),
         created=_get(described, "CreateIndex", int, 0),
         max_conn=settings.max_conn,
+        probe=settings.probe,
         slow_start=settings.slow_start,
         problems=settings.problems,
         checked=any(c.get("ServiceID") and not _is_maintenance(c) for c in checks),

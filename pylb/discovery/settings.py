@@ -7,11 +7,11 @@ instance is served all the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pylb.config.kinds import DURATION_OR_ZERO, Kind, integer
+from pylb.config.kinds import DURATION_OR_ZERO, PROBE, Kind, integer
 
 MOST_WEIGHT = 1000
 """By which Consul's own weight, at most 65535 by habit, may be multiplied."""
@@ -33,6 +33,8 @@ class Settings:
     """How many requests it takes at a time; 0: any number, None: as for all."""
     slow_start: float | None = None
     """Seconds in which it comes to its whole share when it is new; None: as for all."""
+    probe: str | None = None
+    """How it is to be probed: `tcp`, a path, or empty for not at all; None: as for all."""
     problems: tuple[str, ...] = ()
     """What is wrong with those that were ignored, a sentence each."""
 
@@ -40,16 +42,23 @@ class Settings:
 KINDS: dict[str, tuple[str, Kind[Any]]] = {
     "lb_weight": ("weight", integer(0, MOST_WEIGHT)),
     "lb_maxconn": ("max_conn", integer(0, MOST_REQUESTS)),
+    "lb_probe": ("probe", PROBE),
     "lb_slowstart": ("slow_start", DURATION_OR_ZERO),
 }
 """By key: the field of `Settings`, and what the value may be."""
 
 
-def read_settings(meta: Mapping[str, object]) -> Settings:
-    """Read the settings among an instance's meta data; the case of a key does not matter."""
+def read_settings(meta: Mapping[str, object], tags: Sequence[str] = ()) -> Settings:
+    """Read the settings among an instance's meta data and tags; the case of a key does not matter.
+
+    Args:
+        meta: what is said there goes before what tags say.
+        tags: those of the form `lb_weight=3` count.
+    """
+    tagged = dict(tag.split("=", 1) for tag in tags if "=" in tag)
     values: dict[str, Any] = {}
     problems = []
-    for key, value in meta.items():
+    for key, value in {**tagged, **meta}.items():
         if key.lower() not in KINDS:
             continue
         field, kind = KINDS[key.lower()]

@@ -47,7 +47,7 @@ DURATION: Final = 18
 HEAD: Final = DURATION + BUCKETS
 """The first of `BUCKETS` cells: tries by the time to the response's head."""
 EVENTS: Final = (
-    *("suspect", "ejected", "up", "panic", "retry_denied"),
+    *("suspect", "ejected", "failed", "up", "panic", "retry_denied"),
     *("queued", "queue_timeout", "queue_full"),
 )
 """What failures and limits did to a pool; see `Pool.events`."""

@@ -253,6 +253,7 @@ def pools(pools: Collection[Pool]) -> Iterator[str]:
             ("up", marked[State.UP] - weightless),
             ("suspect", marked[State.SUSPECT]),
             ("ejected", marked[State.EJECTED]),
+            ("failed", marked[State.FAILED]),
             ("zero_weight", weightless),
             ("draining", len(pool.draining)),
             ("excluded", len(pool.snapshot.excluded) if pool.snapshot else 0),

@@ -19,6 +19,8 @@ class State(Enum):
     """Refused or broke a connection; left alone for a moment (`policy.health`)."""
     EJECTED = "ejected"
     """Failed again and again; left alone for longer."""
+    FAILED = "failed"
+    """Its active probes fail; they alone bring it back."""
     DRAINING = "draining"
     """Left the registry: what runs on it finishes, nothing new is sent."""
     GONE = "gone"

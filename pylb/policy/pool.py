@@ -95,9 +95,9 @@ class Pool:
         self.panics = False
         """Whether so few are fit that their failures are overlooked."""
         self.events: Counter[str] = Counter()
-        """How often a backend became `suspect`, `ejected` or `up` again, the pool began to `panic`, there was
-        no budget for a retry (`retry_denied`), a request had to wait for a backend with room (`queued`), in
-        vain (`queue_timeout`), or could not even do that (`queue_full`)."""
+        """How often a backend became `suspect`, `ejected`, `failed` or `up` again, the pool began to `panic`,
+        there was no budget for a retry (`retry_denied`), a request had to wait for a backend with room
+        (`queued`), in vain (`queue_timeout`), or could not even do that (`queue_full`)."""
         self.queue = Queue(queue or QueueRules())
         """Requests that wait for a backend with room."""
         self.waiting_elsewhere = 0
@@ -129,7 +129,7 @@ class Pool:
         """
         endpoints = {(endpoint.key, endpoint.authority): endpoint for endpoint in snapshot.endpoints}
         backends: dict[tuple[Key, str], Backend] = {}
-        added, updated, reweighted = [], [], False
+        added, updated, judged, reweighted = [], [], [], False
         for identity, endpoint in endpoints.items():
             backend = self.backends.get(identity)
             if backend is None:
@@ -139,6 +139,8 @@ class Pool:
                 reweighted |= backend.endpoint.weight != endpoint.weight
                 reweighted |= backend.endpoint.max_conn != endpoint.max_conn
                 updated.append(backend)
+                if backend.endpoint.verdict != endpoint.verdict or endpoint.trusted:
+                    judged.append(backend)
             backends[identity] = backend
         removed = {identity: b for identity, b in self.backends.items() if identity not in backends}
 
@@ -149,7 +151,7 @@ class Pool:
             backend.watched |= backend.limit < inf
         for backend in added:
             backend.clear()
-            backend.state = State.UP
+            backend.state = State.FAILED if backend.endpoint.failed else State.UP
         for backend in removed.values():
             backend.state = State.DRAINING if backend.inflight else State.GONE
             backend.watched = True
@@ -161,16 +163,21 @@ class Pool:
         self.backends = backends
         self.snapshot = snapshot
         self._marked.difference_update(removed.values())
-        for backend in updated:
-            if backend.endpoint.trusted and backend.state is not State.UP:
-                backend.clear()
-                self._place(backend, State.UP)
+        for backend in judged:
+            self._heed(backend)
         policy = snapshot.policy or self._default_policy
         if policy != self.policy:
             self.policy, self._policy, reweighted = policy, BALANCERS[policy], True
         self.elect(reweighted=reweighted)
         self._serve_queue()
         return Change(tuple(added), tuple(updated), tuple(removed.values()))
+
+    def _heed(self, backend: Backend) -> None:
+        """Probes have a new verdict, or an operator vouches for it: what requests have said is past."""
+        verdict = backend.endpoint.verdict
+        backend.clear()
+        backend.health.refused = verdict is not None and verdict.refused
+        self._mark(backend, State.FAILED if backend.endpoint.failed else State.UP)
 
     def lease(self, tried: Collection[Backend] = (), now: float = 0.0) -> Lease:
         """Choose a backend, one not in `tried` while there is another.
@@ -219,6 +226,11 @@ class Pool:
     def has_other_than(self, tried: Collection[Backend]) -> bool:
         """Whether a request that has failed on these could be given another backend."""
         return any(backend not in tried for backend in self.eligible)
+
+    def standing(self, endpoint: Endpoint) -> State:
+        """Where an instance stands here."""
+        backend = self.backends.get((endpoint.key, endpoint.authority))
+        return backend.state if backend else State.GONE
 
     def upcoming(self) -> Backend | None:
         """Who would be picked next, None if nobody may be.
@@ -275,7 +287,7 @@ class Pool:
         backend = lease.backend
         if backend.state is State.DRAINING and not backend.inflight:
             self.forget(backend)
-        if backend.state in {State.DRAINING, State.GONE} or backend.endpoint.trusted:
+        if backend.state in {State.DRAINING, State.GONE, State.FAILED} or backend.endpoint.trusted:
             return
         outcome = judge(lease.error, lease.status, reused=lease.reused, answered=lease.answered)
         health, now = backend.health, self._clock()
@@ -326,11 +338,15 @@ class Pool:
 
     def _place(self, backend: Backend, state: State) -> None:
         """A backend stands elsewhere from now on, by what traffic says of it."""
+        self._mark(backend, state)
+        self.elect()
+
+    def _mark(self, backend: Backend, state: State) -> None:
         if backend.state is not state:
             backend.state = state
             self.events[state.value] += 1
             self.notice(backend)
-        self._stands(backend)
+        (self._marked.add if state in {State.SUSPECT, State.EJECTED} else self._marked.discard)(backend)
 
     def hear(
         self,
@@ -352,7 +368,7 @@ class Pool:
             refused: whether it accepts no connection.
         """
         backend = self.backends.get(identity)
-        if backend is None or backend.endpoint.trusted:
+        if backend is None or backend.endpoint.trusted or backend.state is State.FAILED:
             return
         health = backend.health
         if since is None:
@@ -363,12 +379,7 @@ class Pool:
         if state is not State.UP:
             backend.watched = True
         backend.state = state
-        self._stands(backend)
-
-    def _stands(self, backend: Backend) -> None:
-        state = backend.state
-        (self._marked.discard if state is State.UP else self._marked.add)(backend)
-        self.elect()
+        self._place(backend, state)
 
     def _another(self, tried: Collection[Backend]) -> Backend:
         for _ in range(REDRAWS):

@@ -10,21 +10,26 @@ from typing import Any
 from pylb.clients.consul import ConsulSettings
 from pylb.clients.docker import EngineSettings
 from pylb.config import Options
+from pylb.config.kinds import TCP
 from pylb.config.sources import Consul, Docker
 from pylb.discovery.consul import ConsulProvider
 from pylb.discovery.docker import DockerProvider
 from pylb.discovery.guard import Guard
 from pylb.discovery.memory import Memory
+from pylb.discovery.probe import Probe
+from pylb.discovery.prober import Prober, ProbeRules
 from pylb.discovery.provider import Provider
 from pylb.discovery.static import StaticProvider, parse_static
 from pylb.discovery.status import WatchStatus
 from pylb.discovery.watch import Watch
-from pylb.model import Snapshot
+from pylb.model import Endpoint, Snapshot
 from pylb.observe.counters import Counters
+from pylb.policy.backend import State
 from pylb.policy.overrides import overrule
 from pylb.process.lifecycle import Owner, spawn
 from pylb.process.operator import Operator
 from pylb.process.recorder import Recorder
+from pylb.process.tls import read_upstream_tls
 
 
 def consul_settings(options: Consul) -> ConsulSettings:
@@ -63,6 +68,7 @@ class Control:
             it.
         counters: the traffic, for the records.
         former: what `remember` returned, if another control was here before this one.
+        standing: where requests have put an instance.
     """
 
     def __init__(
@@ -72,17 +78,33 @@ class Control:
         deliver: Callable[[Snapshot, Callable[[], None]], object],
         counters: Counters,
         former: Mapping[str, Any] | None = None,
+        *,
+        standing: Callable[[Endpoint], State] = lambda _: State.UP,
     ) -> None:
         self.operator = Operator(self._changed)
         self.recorder = Recorder(counters)
         self._deliver = deliver
         self._found: dict[str, Snapshot] = {}
         """What the registry says, by service, without the operator's decisions."""
+        self.prober = Prober(
+            ProbeRules(
+                options.probe_http or (TCP if options.probe_tcp else ""),
+                interval=options.probe_interval,
+                fall=options.probe_fall,
+                rise=options.probe_rise,
+            ),
+            Probe(options.probe_timeout, read_upstream_tls(options).of),
+            self._changed,
+            standing,
+            former=former.get("verdicts", ()) if former else (),
+        )
         self._memory = Memory(options.state_dir) if options.state_dir else None
         if former:
             found = map(Snapshot.from_dict, former["found"])
             self._found = {snapshot.service: snapshot for snapshot in found}
             self.operator.resume(former["overrides"])
+            for snapshot in self._found.values():
+                self.prober.follow(snapshot)
         self.watches = {service: self._watch(options, service) for service in services}
 
     def _watch(self, options: Options, service: str) -> Watch:
@@ -114,23 +136,28 @@ class Control:
 
     def remember(self) -> dict[str, Any]:
         """Everything that another control needs to go on from here, for JSON."""
-        return {"found": list(self._found.values()), "overrides": self.operator.remember()}
+        return {
+            "found": list(self._found.values()),
+            "overrides": self.operator.remember(),
+            "verdicts": self.prober.remember(),
+        }
 
     def start(self, owner: Owner) -> None:
         """Start watching; it goes on until the owner ends."""
         self.recorder.start(owner)
+        spawn(self.prober.run(), name="probe", owner=owner)
         for service, watch in self.watches.items():
             spawn(watch.run(), name=f"watch {service}", owner=owner)
 
     def _take(self, snapshot: Snapshot) -> None:
         """A watch has found something new."""
         self._found[snapshot.service] = snapshot
-        overruled = overrule(snapshot, self.operator.overrides.values())
+        overruled = overrule(self.prober.follow(snapshot), self.operator.overrides.values())
         entry = self.recorder.history.record(overruled)
         self._deliver(overruled, lambda: self.recorder.applied(entry, overruled))
 
     def _changed(self, service: str, cause: str) -> None:
-        """The operator has decided something: what is known of the service holds in another way."""
+        """The operator or probes have decided something: what is known of a service holds in another way."""
         found = self._found.get(service)
         if found is not None:
             status = self.watches[service].status

@@ -74,7 +74,12 @@ class ControlProcess:
         self.overview = Overview(options, services, self.counters)
         self.hub = Hub(socket.socket(fileno=inheritance.door))
         self.control = Control(
-            options, services, self.deliver, self.counters, state.control if state else None
+            options,
+            services,
+            self.deliver,
+            self.counters,
+            state.control if state else None,
+            standing=self.overview.standing,
         )
         for update in state.updates if state else ():
             if update.snapshot and update.service in services:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from time import monotonic
 
 from pylb.config import Options
-from pylb.model import Snapshot
+from pylb.model import Endpoint, Snapshot
 from pylb.observe.assigned import STANDINGS
 from pylb.observe.counters import Counters
 from pylb.observe.gauges import FAILURES, IDLE, IN_FLIGHT, PANICS, QUEUED, STANDING, UNTIL
-from pylb.policy.backend import Backend
+from pylb.policy.backend import Backend, State
 from pylb.policy.pool import Pool
 from pylb.process.pools import make_pool
 from pylb.process.update import Update
@@ -47,6 +48,13 @@ class Overview:
         snapshot = self.pools[service].snapshot if service else None
         return Update(service, counters.slot(service), counters.slots(service), snapshot)
 
+    def standing(self, endpoint: Endpoint) -> State:
+        """Where the requests of any worker have put an instance."""
+        backend = self.pools[endpoint.service].backends.get((endpoint.key, endpoint.authority))
+        if backend is None or backend.state not in STANDINGS:
+            return State.GONE
+        return STANDINGS[max(self._counters.block.gauge(self._slots[backend], STANDING))]
+
     def refresh(self) -> None:
         """Look at what the workers have in flight, how backends stand there, and which ones have drained."""
         block = self._counters.block
@@ -60,6 +68,7 @@ class Overview:
         for pool in self.pools.values():
             for backend in [b for b in pool.draining.values() if not b.inflight]:
                 pool.forget(backend)
+            pool.tick(monotonic())
             pool.elect()
             slot = self._counters.slot(pool.service)
             pool.panics = any(block.gauge(slot, PANICS))

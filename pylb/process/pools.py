@@ -58,10 +58,12 @@ def make_pool(kind: type[Pool], service: str, options: Options, processes: int =
 
 
 def tell(backend: Backend) -> None:
-    """Log where a backend stands now, by what traffic says of it."""
+    """Log where a backend stands now, by what traffic and probes say of it."""
     service = backend.endpoint.service
     if backend.state is State.UP:
         log.info("%s: %s takes requests again", service, backend.name)
+    elif backend.state is State.FAILED and (verdict := backend.endpoint.verdict):
+        log.warning("%s: %s fails its probes: %s", service, backend.name, verdict.why)
     else:
         seconds = backend.health.until - backend.health.since
         log.warning("%s: %s is %s for %.3g s", service, backend.name, backend.state.value, seconds)

@@ -86,7 +86,13 @@ class Balancer:
         self.writer = LogWriter(sys.stdout.fileno()) if options.access_log != "off" else None
         counters = Counters(Block(), monotonic)
         self.worker = Worker(options, counters, self.writer)
-        self.control = Control(options, list(self.worker.pools), self.apply, counters)
+        self.control = Control(
+            options,
+            list(self.worker.pools),
+            self.apply,
+            counters,
+            standing=lambda endpoint: self.worker.pools[endpoint.service].standing(endpoint),
+        )
         self.view = View(
             lifecycle=self.lifecycle,
             pools=self.worker.pools,

@@ -62,6 +62,11 @@ class UpstreamTls:
             context.verify_mode = ssl.CERT_NONE
         return context
 
+    def of(self, endpoint: Endpoint) -> tuple[ssl.SSLContext, str] | None:
+        """With which context and by which name TLS is spoken to a backend; None if it does not."""
+        name = self.name_of(endpoint)
+        return (self.context, name) if name else None
+
     def name_of(self, endpoint: Endpoint) -> str:
         """The name that a backend's certificate must carry; empty if it does not speak TLS."""
         said = dict(endpoint.meta)

@@ -1,0 +1,110 @@
+import asyncio
+import socket
+import ssl
+
+import pytest
+
+from pylb.discovery.probe import Answer, Probe
+from pylb.model import Endpoint
+from tests.certificates import Authority
+from tests.stage import answers, read_request
+
+
+class Server:
+    """A server that answers as it is told, and the endpoint that it is."""
+
+    def __init__(self, handler):
+        self.handler = handler
+        self.heads = []
+
+    async def __aenter__(self):
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *_):
+        self.server.close()
+
+    async def _serve(self, reader, writer):
+        try:
+            await self.handler(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    @property
+    def endpoint(self):
+        return Endpoint("web", "127.0.0.1", self.server.sockets[0].getsockname()[1])
+
+
+@pytest.fixture
+async def probe():
+    probe = Probe(0.5)
+    yield probe
+    await probe.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "well"), [(200, True), (204, True), (302, True), (404, False), (503, False)]
+)
+async def test_a_status_from_200_to_399_is_a_good_answer(probe, status, well):
+    async with Server(answers(b"", status=b"%d X" % status)) as server:
+        answer = await probe.ask(server.endpoint, "/health")
+        assert answer == Answer(well, "" if well else f"GET /health: {status}")
+
+
+async def test_it_says_who_it_is_and_asks_on_a_connection_of_its_own(probe):
+    heads = []
+
+    async def once(reader, writer):
+        heads.append(await read_request(reader))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    async with Server(once) as server:
+        for _ in range(2):
+            assert (await probe.ask(server.endpoint, "/up?x=1")).well
+        assert [head.split(b"\r\n")[0] for head in heads] == [b"GET /up?x=1 HTTP/1.1"] * 2
+        assert all(b"pylb-probe" in head for head in heads)
+
+
+@pytest.mark.parametrize("how", ["/", "tcp"])
+async def test_nobody_there_is_a_bad_answer_that_says_so(probe, how):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        answer = await probe.ask(Endpoint("web", *unused.getsockname()), how)
+    assert (answer.well, answer.refused) == (False, True)
+    assert "refused" in answer.why
+
+
+async def test_silence_and_nonsense_are_bad_answers_but_good_enough_for_tcp():
+    async def silence(reader, writer):
+        await reader.read(-1)
+
+    async def nonsense(reader, writer):
+        await read_request(reader)
+        writer.write(b"SSH-2.0-x\r\n\r\n")
+
+    probe = Probe(0.1)
+    async with Server(silence) as server:
+        assert await probe.ask(server.endpoint, "/") == Answer(well=False, why="no answer within 0.1 s")
+        assert (await probe.ask(server.endpoint, "tcp")).well
+    async with Server(nonsense) as server:
+        answer = await probe.ask(server.endpoint, "/")
+        assert (answer.well, answer.refused) == (False, False)
+        assert answer.why
+    await probe.close()
+
+
+async def test_it_speaks_tls_to_those_that_do(tmp_path):
+    authority = Authority(tmp_path)
+    theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    theirs.load_cert_chain(*authority.sign("web.internal"))
+    server = await asyncio.start_server(answers(b""), "127.0.0.1", 0, ssl=theirs)
+    endpoint = Endpoint("web", "127.0.0.1", server.sockets[0].getsockname()[1])
+    ours = ssl.create_default_context(cafile=authority.certificate)
+    for name, well in (("web.internal", True), ("other.internal", False)):
+        probe = Probe(2.0, lambda _, name=name: (ours, name))
+        answer = await probe.ask(endpoint, "/")
+        assert answer.well == well, answer
+        await probe.close()
+    server.close()

@@ -1,0 +1,206 @@
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+
+import orjson
+import pytest
+
+from pylb.discovery.probe import Answer
+from pylb.discovery.prober import Conduct, Prober, ProbeRules
+from pylb.model import Endpoint, Excluded, Snapshot, Verdict
+from pylb.policy.backend import State
+from tests.until import until
+
+WELL, ILL = Answer(well=True), Answer(well=False, why="GET /: 503")
+WEB = [Endpoint("web", "10.0.0.1", 80 + n, id=f"web-{n}") for n in range(4)]
+
+
+def verdicts(*answers, fall=3, rise=2):
+    """What is made of a row of answers: `+` is a good one, `-` a bad one, `!` a good one that clears."""
+    conduct = Conduct(ProbeRules(fall=fall, rise=rise))
+    made = []
+    for answer in "".join(answers):
+        new = conduct.heard(ILL if answer == "-" else WELL, cleared=answer == "!")
+        made.append("." if not new else "up" if conduct.verdict.well else "down")
+    return " ".join(made)
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ("+++", ". . ."),
+        ("---", ". . down"),
+        ("--+--+", ". . . . . ."),
+        ("-----", ". . down . ."),
+        ("---+-++", ". . down . . . up"),
+        ("+!+", ". up ."),
+        ("---!", ". . down ."),
+    ],
+)
+def test_three_bad_answers_in_a_row_are_a_verdict_and_two_good_ones_another(answers, expected):
+    assert verdicts(answers) == expected
+
+
+def test_each_verdict_has_a_number_of_its_own():
+    conduct = Conduct(ProbeRules(fall=1, rise=1))
+    numbers = []
+    for answer in (ILL, WELL, ILL):
+        conduct.heard(answer, cleared=False)
+        numbers.append(conduct.verdict.number)
+    assert numbers == [1, 2, 3]
+    assert conduct.verdict == Verdict(well=False, number=3, why="GET /: 503")
+
+
+class Service:
+    """Scripted instances: what each answers, and what is made of it."""
+
+    def __init__(self, former=(), **rules):
+        self.answers = {}
+        self.asked = []
+        self.causes = []
+        self.standings = {}
+        self.closed = False
+        rules = {"how": "/", "interval": 0.01} | rules
+        self.prober = Prober(ProbeRules(**rules), self, self.changed, self.standing, former=former)
+
+    async def ask(self, endpoint, how):
+        self.asked.append((endpoint.id, how))
+        return self.answers.get(endpoint.id, WELL)
+
+    async def close(self):
+        self.closed = True
+
+    def changed(self, service, cause):
+        self.causes.append(cause)
+        self.seen = self.prober.follow(self.snapshot)
+
+    def standing(self, endpoint):
+        return self.standings.get(endpoint.id, State.UP)
+
+    def register(self, *endpoints, excluded=()):
+        self.snapshot = Snapshot("web", endpoints, tuple(Excluded(e, "critical") for e in excluded))
+        self.seen = self.prober.follow(self.snapshot)
+
+    @property
+    def failed(self):
+        return [endpoint.id for endpoint in self.seen.endpoints if endpoint.failed]
+
+    def count(self, name):
+        return sum(asked == name for asked, _ in self.asked)
+
+    @asynccontextmanager
+    async def running(self):
+        task = asyncio.get_running_loop().create_task(self.prober.run())
+        yield
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_who_fails_is_judged_and_who_recovers_too():
+    service = Service()
+    service.register(*WEB[:3])
+    async with service.running():
+        service.answers["web-1"] = ILL
+        await until(lambda: service.failed == ["web-1"])
+        service.answers.clear()
+        await until(lambda: service.failed == [])
+        assert service.causes == ["probes: web-1 fails", "probes: web-1 passes"]
+    assert service.closed
+
+
+async def test_nothing_begins_anew_when_the_registry_answers_again():
+    service = Service()
+    service.answers["web-0"] = ILL
+    service.register(*WEB[:2])
+    async with service.running():
+        await until(lambda: service.failed)
+        for number in range(5):
+            service.register(replace(WEB[0], tags=(f"v{number}",)), WEB[1])
+            assert service.failed == ["web-0"]
+        service.register(WEB[1], excluded=WEB[:1])
+        service.register(*WEB[:2])
+        assert service.failed == ["web-0"]
+
+
+async def test_who_has_gone_is_asked_no_more_and_a_new_address_is_another_instance():
+    service = Service()
+    service.answers["web-0"] = ILL
+    service.register(*WEB[:2])
+    async with service.running():
+        await until(lambda: service.failed)
+        service.register(replace(WEB[0], address="10.0.0.9"), WEB[1])
+        assert service.failed == []
+        service.register(WEB[1])
+        await until(lambda: service.count("web-1") > 3)
+        service.asked.clear()
+        await until(lambda: service.count("web-1") > 5)
+        assert service.count("web-0") == 0
+
+
+async def test_an_instance_says_how_it_is_asked():
+    service = Service()
+    service.register(WEB[0], replace(WEB[1], probe="tcp"), replace(WEB[2], probe=""))
+    async with service.running():
+        await until(lambda: {"web-0", "web-1"} <= {name for name, _ in service.asked})
+        assert set(service.asked) == {("web-0", "/"), ("web-1", "tcp")}
+
+
+async def test_nobody_is_asked_who_is_in_maintenance_or_cannot_be():
+    service = Service()
+    service.register(WEB[0], excluded=[replace(WEB[1], status="maintenance"), replace(WEB[2], port=0)])
+    async with service.running():
+        await until(lambda: len(service.asked) > 5)
+        assert {name for name, _ in service.asked} == {"web-0"}
+
+
+@pytest.mark.parametrize(
+    ("standing", "how", "cleared"),
+    [
+        (State.SUSPECT, "/", True),
+        (State.SUSPECT, "tcp", True),
+        (State.EJECTED, "/", True),
+        (State.EJECTED, "tcp", False),
+        (State.UP, "/", False),
+    ],
+)
+async def test_a_good_answer_clears_what_requests_say_as_far_as_it_refutes_it(standing, how, cleared):
+    service = Service(how=how)
+    service.standings["web-0"] = standing
+    service.register(WEB[0])
+    async with service.running():
+        await until(lambda: service.count("web-0") > 8)
+        assert bool(service.seen.endpoints[0].verdict) == cleared
+
+
+async def test_while_things_change_it_asks_more_often():
+    service = Service(interval=0.2)
+    service.standings["web-0"] = State.SUSPECT
+    service.register(*WEB[:2])
+    async with service.running():
+        await until(lambda: service.count("web-0") >= 8)
+        assert service.count("web-1") <= 4
+
+
+async def test_many_verdicts_at_a_time_are_one_change():
+    service = Service(fall=1, interval=0.01)
+    many = [replace(WEB[0], id=f"web-{n}", port=100 + n) for n in range(50)]
+    service.answers = {endpoint.id: ILL for endpoint in many}
+    service.register(*many)
+    async with service.running():
+        await until(lambda: len(service.failed) == 50)
+        assert len(service.causes) < 10
+
+
+async def test_another_process_goes_on_from_there():
+    first = Service()
+    first.answers["web-0"] = ILL
+    first.register(*WEB[:2])
+    async with first.running():
+        await until(lambda: first.failed)
+    second = Service(orjson.loads(orjson.dumps(first.prober.remember())))
+    second.register(*WEB[:2])
+    assert second.failed == ["web-0"]
+    async with second.running():
+        await until(lambda: second.failed == [])
+        assert second.seen.endpoints[0].verdict.number == 2

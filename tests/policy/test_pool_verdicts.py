@@ -1,0 +1,118 @@
+"""What active probes do to a pool: who fails gets no requests, as long as enough others do not."""
+
+from dataclasses import replace
+
+import pytest
+
+from pylb.errors import Fault, Phase, ProxyError
+from pylb.model import Snapshot, Verdict
+from pylb.policy.backend import State
+from pylb.policy.pool import Pool
+from tests.policy.backends import endpoint
+
+REFUSED = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
+
+
+class Service:
+    """A pool of three, and what is said of them."""
+
+    def __init__(self):
+        self.now = 100.0
+        self.noticed = []
+        self.pool = Pool("web", clock=lambda: self.now, notice=lambda b: self.noticed.append(b.state))
+        self.endpoints = {n: endpoint(n) for n in (1, 2, 3)}
+        self.register()
+        self.backends = list(self.pool.backends.values())
+
+    def register(self):
+        self.pool.apply(Snapshot("web", tuple(self.endpoints.values())))
+
+    def judge(self, number, *, well, refused=False, **said):
+        before = self.endpoints[number].verdict
+        verdict = Verdict(well, before.number + 1 if before else 1, refused=refused)
+        self.endpoints[number] = replace(self.endpoints[number], verdict=verdict, **said)
+        self.register()
+
+    def attempt(self, number, result):
+        lease = self.pool.lease((), self.now)
+        lease.backend = self.backends[number - 1]
+        with lease:
+            lease.status = result if isinstance(result, int) else 0
+            lease.error = None if lease.status else result
+
+    @property
+    def eligible(self):
+        return [n for n, backend in enumerate(self.backends, 1) if backend in self.pool.eligible]
+
+
+def test_who_fails_is_out_until_probes_say_otherwise():
+    service = Service()
+    service.judge(1, well=False)
+    assert (service.eligible, service.backends[0].state) == ([2, 3], State.FAILED)
+    service.now += 1000
+    service.pool.tick(service.now)
+    service.attempt(1, 200)
+    service.attempt(1, REFUSED)
+    service.endpoints[1] = replace(service.endpoints[1], tags=("v2",))
+    service.register()
+    assert service.eligible == [2, 3]
+    service.judge(1, well=True)
+    assert service.eligible == [1, 2, 3]
+    assert service.noticed == [State.FAILED, State.UP]
+    assert service.pool.events == {"failed": 1, "up": 1}
+
+
+@pytest.mark.parametrize("result", [REFUSED, 500])
+def test_a_passed_probe_clears_what_requests_have_said(result):
+    service = Service()
+    for _ in range(5):
+        service.attempt(1, result)
+    assert service.eligible == [2, 3]
+    service.judge(1, well=True)
+    assert service.eligible == [1, 2, 3]
+    assert service.backends[0].health.failures == 0
+    service.register()
+    service.attempt(1, REFUSED)
+    assert service.eligible == [2, 3]
+
+
+def test_if_too_many_fail_only_those_are_out_that_accept_no_connection():
+    service = Service()
+    service.judge(1, well=False)
+    service.judge(2, well=False, refused=True)
+    assert (service.eligible, service.pool.panics) == ([1, 3], True)
+    service.judge(3, well=False)
+    assert service.eligible == [1, 3]
+    service.judge(1, well=True)
+    service.judge(3, well=True)
+    assert (service.eligible, service.pool.panics) == ([1, 3], False)
+
+
+def test_a_new_instance_that_fails_does_not_begin_as_if_it_were_well():
+    service = Service()
+    service.endpoints[4] = replace(endpoint(4), verdict=Verdict(well=False, number=1))
+    service.register()
+    assert len(service.pool.eligible) == 3
+
+
+def test_an_operators_word_goes_before_that_of_probes():
+    service = Service()
+    service.judge(1, well=False, trusted=True)
+    assert service.eligible == [1, 2, 3]
+    service.judge(1, well=False, trusted=False)
+    assert service.eligible == [2, 3]
+
+
+def test_without_probes_there_is_no_verdict_any_more():
+    service = Service()
+    service.judge(1, well=False)
+    service.endpoints[1] = endpoint(1)
+    service.register()
+    assert service.eligible == [1, 2, 3]
+
+
+def test_another_worker_cannot_bring_it_back():
+    service = Service()
+    service.judge(1, well=False)
+    service.pool.hear(service.backends[0].identity, State.UP, until=0.0)
+    assert service.eligible == [2, 3]
