@@ -57,6 +57,7 @@ TESTED_THROUGH = {
     "config/backends.py": "config/test_options.py",
     "config/clients.py": "config/test_options.py",
     "config/processes.py": "config/test_options.py",
+    "config/records.py": "config/test_options.py",
     "config/sources.py": "config/test_options.py",
     "policy/lease.py": "policy/test_pool.py",
     "process/access.py": "scenarios/see/test_decisions.py",

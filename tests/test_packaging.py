@@ -158,7 +158,8 @@ def normal(name):
 
 
 def test_whatever_is_imported_is_a_declared_dependency():
-    declared = {normal(re.match(r"[\w.-]+", requirement)[0]) for requirement in PROJECT["dependencies"]}
+    requirements = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["tracing"]]
+    declared = {normal(re.match(r"[\w.-]+", requirement)[0]) for requirement in requirements}
     distributions = importlib.metadata.packages_distributions()
     sources = {name: set(map(normal, distributions[name])) for name in imported_packages()}
     assert {name: found for name, found in sources.items() if not declared & found} == {}

@@ -111,6 +111,12 @@ class ClientAddress(Group):
     )
     forwarded: bool = option(FLAG, "off", "Tell backends in a Forwarded field as well (RFC 7239).")
 
+    explain_to: tuple[str, ...] = repeated(
+        NETWORK,
+        None,
+        "Who is told why a request went where it did, if it carries an X-Pylb-Explain field; nobody else is.",
+    )
+
     def check(self) -> None:
         """Refuse a preamble that nobody may send."""
         super().check()

@@ -265,6 +265,17 @@ def _engine(value: str) -> Url:
 DOCKER = Kind("URL", "unix:///path, tcp://host:port, http://host:port or https://host:port", _engine)
 """A Docker engine's API; without a port it is 2375."""
 
+
+def _collector(value: str) -> Url:
+    scheme, separator, rest = value.partition("://")
+    if not separator or scheme not in _API_PORTS:
+        raise ValueError
+    return Url(scheme, *_host_and_port(rest.removesuffix("/"), 4318))
+
+
+OTLP = Kind("URL", "http://host:port or https://host:port", _collector)
+"""A collector that speaks OTLP over HTTP; without a port it is 4318."""
+
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 

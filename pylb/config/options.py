@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from pylb.config.backends import Balancing, Health, Retries, Timeouts, UpstreamTls
 from pylb.config.clients import ClientAddress, Limits, Listen, Tls
-from pylb.config.kinds import choice
-from pylb.config.option import Group, option
 from pylb.config.processes import Processes
+from pylb.config.records import AccessLog, Logging, Traces
 from pylb.config.sources import Consul, Discovery, Docker
 from pylb.errors import UsageError
-
-
-@dataclass(frozen=True, kw_only=True)
-class Logging(Group):
-    """What is written down."""
-
-    title: ClassVar = "Logging"
-
-    access_log: str = option(
-        choice("off", "combined", "json"), "off", "One line per request on standard output, in this form."
-    )
-    log_level: str = option(
-        choice("debug", "info", "warning", "error"), "info", "The least important message on standard error."
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +27,8 @@ class Options(
     Timeouts,
     Limits,
     Processes,
+    AccessLog,
+    Traces,
     Logging,
 ):
     """All that `pylb` takes."""

@@ -14,6 +14,7 @@ from pylb.errors import ProxyError
 from pylb.http1 import grammar
 from pylb.http1.limits import MAX_RESPONSE_HEAD, Limits
 from pylb.http1.refusal import bad_response, not_a_request, not_a_response, refused
+from pylb.http1.trace import Trace
 
 END_OF_HEAD = b"\r\n\r\n"
 
@@ -57,6 +58,8 @@ class Request:
     """`Trailer`: the fields that may follow the chunked body."""
     nominated = _NOTHING
     """What `Connection` said besides `close` and `keep-alive`: names that are hop-by-hop, too; lower case."""
+    trace: Trace | None = None
+    """Its place in a trace, if it was given one."""
 
     def __init__(self, method: bytes, target: bytes, version: int, lines: bytes) -> None:
         self.method = method

@@ -115,13 +115,15 @@ class Json:
             entry["version"] = f"1.{request.version}"
             entry["referer"] = text(referer)
             entry["user_agent"] = text(agent)
+            if request.trace is not None:
+                entry["trace_id"] = text(request.trace.id)
         entry["id"] = text(record.id)
         entry["service"] = word(record.service)
         entry["status"] = record.status
         entry["received_bytes"] = record.received
         entry["sent_bytes"] = record.sent
         entry["duration_ms"] = _milliseconds(record.started, record.finished)
-        entry["attempts"] = [_attempt(attempt) for attempt in record.attempts]
+        entry["attempts"] = [told_of(attempt) for attempt in record.attempts]
         entry["termination"] = record.termination
         entry["detail"] = record.detail and text(record.detail.encode("utf-8", "backslashreplace"))
         return orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
@@ -159,7 +161,8 @@ def _about_client(lines: bytes) -> tuple[bytes, bytes]:
     return referer, agent
 
 
-def _attempt(attempt: Lease) -> dict[str, Any]:
+def told_of(attempt: Lease) -> dict[str, Any]:
+    """One try, for JSON."""
     return {
         "backend": word(attempt.backend.name),
         "reused": attempt.reused,

@@ -90,6 +90,11 @@ class Child:
         if self.alive:
             os.kill(self.pid, number)
 
+    def reopen_logs(self) -> None:
+        """Ask it to open its log files anew; one that is not ready yet will open them anyway."""
+        if self.alive and self.served:
+            os.kill(self.pid, signal.SIGUSR1)
+
     def ended(self, status: int) -> None:
         """Take note of its end, given the status that `waitpid` returned."""
         self.hear()

@@ -77,6 +77,11 @@ class Crew:
         if self.control.child:
             self.control.child.lifeline.tell(word)
 
+    def reopen_logs(self) -> None:
+        """Let every process open its log files anew."""
+        for child in self.children.values():
+            child.reopen_logs()
+
     def start(self, seat: Seat) -> Child:
         """Start a process that can take a seat."""
         row = heapq.heappop(self._rows) if seat.role == "worker" else None

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
+from pylb.errors import StartError
+
 GATHER = 0.2
 """Seconds for which lines are gathered before they are written."""
 BATCH = 64 * 1024
@@ -28,14 +30,22 @@ class LogWriter:
     lock. While nothing is logged, nothing wakes up.
 
     Args:
-        descriptor: where the lines go. It may block: only the writer's thread waits.
+        place: where the lines go: the path of a file that they are added to, or a descriptor. It may block:
+            only the writer's thread waits.
         name: what complaints call it.
         turn: descriptor of a file that every process which writes to the same place locks meanwhile: a pipe
             would mix up batches that are written at the same time. It must not be closed.
+
+    Raises:
+        StartError: the file cannot be written.
     """
 
-    def __init__(self, descriptor: int, name: str = "access log", *, turn: int | None = None) -> None:
-        self._descriptor = descriptor
+    def __init__(self, place: int | str, name: str = "access log", *, turn: int | None = None) -> None:
+        self._place = place
+        try:
+            self._descriptor = _open(place) if isinstance(place, str) else place
+        except OSError as error:
+            raise StartError(f"{name}: cannot write {place}: {error.strerror}") from None
         self._name = name
         self._turn = turn
         self._lines: deque[bytes] = deque()
@@ -52,6 +62,7 @@ class LogWriter:
         self._some = Event()
         self._enough = Event()
         self._closing = False
+        self._reopening = False
         self._thread = Thread(target=self._run, name=f"{name} writer", daemon=True)
         self._thread.start()
 
@@ -78,6 +89,12 @@ class LogWriter:
         if waiting > BATCH and not self._enough.is_set():
             self._enough.set()
 
+    def reopen(self) -> None:
+        """Open the file anew before anything more is written: whoever rotates logs has moved it away."""
+        self._reopening = True
+        self._some.set()
+        self._enough.set()
+
     def close(self, timeout: float = 1.0) -> None:
         """Write what is left, for at most `timeout` seconds."""
         self._closing = True
@@ -92,11 +109,24 @@ class LogWriter:
             if not self._closing:
                 self._enough.wait(GATHER)
                 self._enough.clear()
+            if self._reopening and isinstance(self._place, str):
+                self._reopen(self._place)
             while self._lines:
                 self._write_batch()
             if self._refusing:
                 self._refusing = False
                 log.warning("%s: %d lines were dropped since the start", self._name, self.dropped)
+
+    def _reopen(self, path: str) -> None:
+        self._reopening = False
+        try:
+            opened = _open(path)
+        except OSError as error:
+            log.error("%s: goes on in the old file: %s", self._name, error)
+            return
+        former, self._descriptor = self._descriptor, opened
+        os.close(former)
+        log.info("%s: opened %s again", self._name, path)
 
     def _write_batch(self) -> None:
         batch = []
@@ -132,3 +162,8 @@ class LogWriter:
                 data = data[os.write(self._descriptor, data) :]
             except BlockingIOError:  # somebody else made the descriptor non-blocking: wait as if it were not
                 select.select([], [self._descriptor], [])
+
+
+def _open(path: str) -> int:
+    # Each write goes to the end of the file, whoever else writes there.
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)

@@ -29,7 +29,7 @@ from pylb.config.kinds import (
     text,
 )
 from pylb.config.option import Group, option
-from pylb.config.options import Logging
+from pylb.config.records import Logging
 from pylb.config.sources import Consul, Docker
 from pylb.containers.conventions import split_tags
 from pylb.errors import StartError

@@ -18,6 +18,7 @@ from pylb.process.access import access
 from pylb.process.control import Control
 from pylb.process.inheritance import Inheritance
 from pylb.process.logs import log_to_stderr
+from pylb.process.witnesses import Witnesses
 from pylb.process.worker import Worker
 
 PLAYERS = (controlprocess.run, workerprocess.run)
@@ -37,7 +38,7 @@ def run(options: Options) -> int:
         raise StartError("the program on disk counts differently from the one that runs: upgrade it instead")
     inheritance.state_file.read()
     block = Block()
-    worker = Worker(options, AssignedCounters(block))
+    worker = Worker(options, AssignedCounters(block), Witnesses(options))
     Control(options, list(worker.pools), lambda *_: None, Counters(block, monotonic))
     access(options)
     return 0

@@ -7,7 +7,6 @@ import gc
 import logging
 import signal
 import socket
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from time import monotonic
@@ -27,9 +26,9 @@ from pylb.process.control import Control
 from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
 from pylb.process.lifeline import Lifeline
 from pylb.process.listeners import Listeners
-from pylb.process.logwriter import LogWriter
 from pylb.process.pidfile import PidFile
 from pylb.process.sockets import where
+from pylb.process.witnesses import Witnesses
 from pylb.process.worker import Worker
 
 log = logging.getLogger("pylb")
@@ -59,7 +58,7 @@ async def _serve(
     loop.add_signal_handler(signal.SIGQUIT, balancer.stop_at_once)
     for number in (signal.SIGHUP, signal.SIGUSR2):
         loop.add_signal_handler(number, log.error, UNABLE, number.name)
-    loop.add_signal_handler(signal.SIGUSR1, lambda: None)
+    loop.add_signal_handler(signal.SIGUSR1, balancer.witnesses.reopen)
     async with Owner("start") as owner:
 
         async def tell() -> None:
@@ -83,9 +82,9 @@ class Balancer:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.lifecycle = Lifecycle()
-        self.writer = LogWriter(sys.stdout.fileno()) if options.access_log != "off" else None
+        self.witnesses = Witnesses(options)
         counters = Counters(Block(), monotonic)
-        self.worker = Worker(options, counters, self.writer)
+        self.worker = Worker(options, counters, self.witnesses)
         self.control = Control(
             options,
             list(self.worker.pools),
@@ -136,8 +135,7 @@ class Balancer:
     ) -> int:
         """Serve on these sockets until `stop` is called; return the exit code."""
         async with AsyncExitStack() as stack:
-            if self.writer:
-                stack.callback(self.writer.close)
+            stack.callback(self.witnesses.close)
             app = AdminApp(self.view, self.control.operator, access(self.options))
             stack.callback(self.control.operator.close)
             stack.push_async_callback(app.close)

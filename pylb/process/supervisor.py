@@ -113,7 +113,7 @@ class Supervisor:
         news.poll(1000 * TURN if self._plans or self._crew.restless else None)
 
     def _obey(self, number: signal.Signals) -> None:
-        """Do, or plan, what a signal asks for. CHLD only wakes us; USR1 is kept for reopening logs."""
+        """Do, or plan, what a signal asks for. CHLD only wakes us."""
         options = self._options
         match number:
             case signal.SIGTERM | signal.SIGINT if not self._ending:
@@ -126,6 +126,8 @@ class Supervisor:
                 self._end(plans.stop_at_once(self._crew, self._listeners))
             case signal.SIGHUP:
                 self._plan("reload", plans.reload(self._crew, options.drain_timeout))
+            case signal.SIGUSR1:
+                self._crew.reopen_logs()
             case signal.SIGUSR2:
                 self._plan("upgrade", self._upgrade())
 

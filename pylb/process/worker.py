@@ -5,29 +5,27 @@ from __future__ import annotations
 import logging
 import socket
 import sys
-from collections.abc import Callable, Iterable
-from time import time
+from collections.abc import Iterable
 
 from pylb.config import Options
 from pylb.http1.headers import ForwardedOrigin, Origin
 from pylb.http1.limits import Limits
+from pylb.http1.trace import Tracing
 from pylb.model import Snapshot
-from pylb.observe.accesslog import FORMATS
 from pylb.observe.assigned import AssignedCounters
 from pylb.observe.cells import EVENT, EVENTS
 from pylb.observe.counters import Counters
 from pylb.observe.gauges import CLIENTS, CUT, LINES_DROPPED, PROCESS
 from pylb.observe.metrics import Metrics
-from pylb.observe.record import Record
 from pylb.policy.admission import Connections
 from pylb.policy.networks import Networks
 from pylb.policy.pool import Change, Pool
 from pylb.policy.retry import SAFE, RetryRules
 from pylb.policy.route import Routes
 from pylb.process.descriptors import most_clients, raise_limit
-from pylb.process.logwriter import LogWriter
 from pylb.process.pools import make_pool, read_routes
 from pylb.process.tls import read_certificates, read_upstream_tls
+from pylb.process.witnesses import Witnesses
 from pylb.proxy.dataplane import DataPlane, Timeouts
 
 log = logging.getLogger("pylb")
@@ -39,7 +37,7 @@ class Worker:
     Args:
         options: what the user wants.
         counters: where requests are counted.
-        writer: writes the access log, if there is to be one.
+        witnesses: who is told of requests besides.
         pool: what kind of pools it balances over.
         processes: how many workers share the limits.
     """
@@ -48,7 +46,7 @@ class Worker:
         self,
         options: Options,
         counters: Counters | AssignedCounters,
-        writer: LogWriter | None = None,
+        witnesses: Witnesses,
         *,
         pool: type[Pool] = Pool,
         processes: int = 1,
@@ -91,11 +89,11 @@ class Worker:
             trusted=Networks(options.trusted_proxies),
             proxy_protocol=options.proxy_protocol,
             origin=ForwardedOrigin if options.forwarded else Origin,
-            observe=observer(
-                Metrics(counters).count, access_log(options.access_log, writer) if writer else None
-            ),
+            explain_to=Networks(options.explain_to),
+            tracing=Tracing(options.trace_sample / 100) if options.traceparent or options.otlp else None,
+            observe=witnesses.beside(Metrics(counters).count),
         )
-        self._writer = writer
+        self._witnesses = witnesses
         self._published: dict[tuple[str, int], int] = {}
         """What was published last, by service and cell."""
 
@@ -121,7 +119,7 @@ class Worker:
         block = self.counters.block
         block.gauge(PROCESS, CLIENTS)[block.row] = len(self.plane.connections)
         own = block.cells(PROCESS)
-        self._grow("", own, LINES_DROPPED, self._writer.dropped if self._writer else 0)
+        self._grow("", own, LINES_DROPPED, self._witnesses.lines_dropped)
         for service, pool in self.pools.items():
             for place, event in enumerate(EVENTS):
                 self._grow(service, self.counters.service(service), EVENT + place, pool.events[event])
@@ -138,30 +136,6 @@ class Worker:
         if cut:
             log.warning("%d connections were cut off: they had not ended in %g s", cut, timeout)
         self.publish()
-
-
-def observer(
-    count: Callable[[Record], None], log_access: Callable[[Record], None] | None
-) -> Callable[[Record], None]:
-    """Count each record and, if there is an access log, write it there."""
-    if log_access is None:
-        return count
-
-    def observe(record: Record) -> None:
-        count(record)
-        log_access(record)
-
-    return observe
-
-
-def access_log(form: str, writer: LogWriter) -> Callable[[Record], None]:
-    """What writes a record as a line of the access log."""
-    line = FORMATS[form]().line
-
-    def write(record: Record) -> None:
-        writer.write(line(record, time()))
-
-    return write
 
 
 def max_connections(options: Options) -> int:

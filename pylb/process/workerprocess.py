@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 from time import process_time
 
 import uvloop
@@ -23,11 +22,11 @@ from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
 from pylb.process.lifeline import Lifeline
 from pylb.process.link import Link
 from pylb.process.logs import log_to_stderr
-from pylb.process.logwriter import LogWriter
 from pylb.process.pools import tell
 from pylb.process.rendezvous import Greeting
 from pylb.process.update import Update
 from pylb.process.verdict import Verdict
+from pylb.process.witnesses import Witnesses
 from pylb.process.worker import Worker
 
 log = logging.getLogger("pylb.health")
@@ -71,11 +70,9 @@ class WorkerProcess:
         self.lifeline = Lifeline(socket.socket(fileno=inheritance.lifeline))
         self.lifecycle = Lifecycle(inheritance.name, self.lifeline.tell)
         self.counters = AssignedCounters(inheritance.memory.block(inheritance.row))
-        self.writer = (
-            LogWriter(sys.stdout.fileno(), turn=inheritance.counters) if options.access_log != "off" else None
-        )
+        self.witnesses = Witnesses(options, turn=inheritance.counters)
         self.worker = Worker(
-            options, self.counters, self.writer, pool=SharedPool, processes=inheritance.workers
+            options, self.counters, self.witnesses, pool=SharedPool, processes=inheritance.workers
         )
         for each in self.worker.pools.values():
             each.notice = self._notice
@@ -109,8 +106,7 @@ class WorkerProcess:
     async def run(self) -> int:
         """Serve until told to stop; return the exit code."""
         async with contextlib.AsyncExitStack() as stack:
-            if self.writer:
-                stack.callback(self.writer.close)
+            stack.callback(self.witnesses.close)
             self._obey()
             if state := self.inheritance.state_file.read():
                 for update in state.updates:
@@ -130,11 +126,15 @@ class WorkerProcess:
         return 0
 
     def _obey(self) -> None:
-        """TERM, or a supervisor that is gone: finish what runs. QUIT: end at once. The rest is not for us."""
+        """TERM, or a supervisor that is gone: finish what runs. QUIT: end at once. USR1: reopen logs.
+
+        The rest is not for us.
+        """
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._finish)
         loop.add_signal_handler(signal.SIGQUIT, self._end)
-        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        loop.add_signal_handler(signal.SIGUSR1, self.witnesses.reopen)
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
             loop.add_signal_handler(number, lambda: None)
         self.lifeline.listen(loop, lambda _: None, self._finish)
 

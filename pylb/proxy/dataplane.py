@@ -16,6 +16,7 @@ from typing import cast
 from pylb.http1.headers import Origin
 from pylb.http1.limits import Limits
 from pylb.http1.parser import Request
+from pylb.http1.trace import Tracing
 from pylb.http1.writer import response_head, with_hsts
 from pylb.model import Snapshot
 from pylb.observe.record import Record
@@ -85,6 +86,8 @@ class DataPlane:
         redirect_port: where clients that come without TLS are sent; 0 to serve them.
         hsts: seconds for which browsers are told to come by TLS only; 0 to tell them nothing.
         upstream_tls: which backends speak TLS; those that say so, if not given.
+        tracing: gives requests their place in a trace; None leaves what they say of it alone.
+        explain_to: the peers that are told, if they ask, why a request went where it did.
         origin: says where a connection's requests come from; `ForwardedOrigin` does it in RFC 7239's way too.
     """
 
@@ -105,6 +108,8 @@ class DataPlane:
         redirect_port: int = 0,
         hsts: int = 0,
         upstream_tls: UpstreamTls | None = None,
+        tracing: Tracing | None = None,
+        explain_to: Networks | None = None,
         origin: type[Origin] = Origin,
     ) -> None:
         self.routes = routes
@@ -116,6 +121,8 @@ class DataPlane:
         self.draining = False
         self.observe = observe
         self._trusted = trusted or Networks(())
+        self.explain_to = explain_to or Networks(())
+        """The peers that are told why a request went where it did."""
         self._proxy_protocol = proxy_protocol
         self._origin = origin
         self.upstream_tls = upstream_tls or UpstreamTls()
@@ -132,7 +139,9 @@ class DataPlane:
         self.quota = self.timeouts.body_rate * self.timeouts.body
         """Bytes of a body that a client must send or take before its time-out begins anew."""
         self._rate = Rate(rate) if rate else None
-        self.identify: Callable[[Record, Origin], None] = self._within_rate if rate else self._identify
+        self._tracing = tracing
+        self._untraced = self._within_rate if rate else self._identify
+        self.identify: Callable[[Record, Origin], None] = self._traced if tracing else self._untraced
         """Finds out who asks, and gives the request an id; may refuse it."""
         self._servers: list[asyncio.Server] = []
         self._sweeping: asyncio.TimerHandle | None = None
@@ -242,6 +251,10 @@ class DataPlane:
         """
         others = len(self.connections) - 1
         return self._admission.enter(origin.address, others, trusted=origin.trusted)
+
+    def _traced(self, record: Record, origin: Origin) -> None:
+        cast(Tracing, self._tracing).begin(cast(Request, record.request))
+        self._untraced(record, origin)
 
     def _within_rate(self, record: Record, origin: Origin) -> None:
         self._identify(record, origin)

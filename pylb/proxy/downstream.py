@@ -14,6 +14,7 @@ from pylb.errors import Fault, Phase, ProxyError
 from pylb.http1.parser import END_OF_HEAD, check_beginning
 from pylb.http1.writer import prefers_json, refusal, response_head
 from pylb.observe.record import Record
+from pylb.proxy.explained import explained
 from pylb.proxy.flow import EVENT, Stream
 from pylb.proxy.forward import forward
 from pylb.proxy.redirect import redirect
@@ -73,6 +74,7 @@ class Downstream(Stream):
         "origin",
         "patience",
         "plane",
+        "refusal",
         "response_head",
         "served",
         "taken",
@@ -86,6 +88,8 @@ class Downstream(Stream):
         self._client = ""
         self.response_head: Callable[..., bytes] = response_head
         """Writes the heads of its answers."""
+        self.refusal: Callable[..., bytes] = refusal
+        """Writes those that are pylb's own."""
         self._handle = forward
         """What is done with a request."""
         self.leaving = plane.draining
@@ -121,6 +125,8 @@ class Downstream(Stream):
             self.response_head = self.plane.response_head
         elif self.plane.redirect_port:
             self._handle = redirect
+        if self._handle is forward and address in self.plane.explain_to:
+            self._handle = explained
         self.plane.connections.add(self)
         self.wake()
 
@@ -210,7 +216,7 @@ class Downstream(Stream):
                 self.arm(monotonic(), plane.timeouts.keepalive if self.served else plane.timeouts.head)
                 while (head := self._head()) is None:
                     await EVENT
-                if not head or not await self._handle(self, head):
+                if not head or not await self._handle(self, head, Record(self.origin.address, monotonic())):
                     break
                 self.served += 1
                 if self.served == plane.last_but_one:
@@ -280,7 +286,7 @@ class Downstream(Stream):
         detail = error.detail if error.fault is Fault.POLICY else ""
         head = record.request is not None and record.request.method == b"HEAD"
         self.transport.write(
-            refusal(
+            self.refusal(
                 error.status,
                 detail,
                 request_id=record.id,

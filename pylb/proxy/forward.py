@@ -44,17 +44,17 @@ BODILESS = frozenset([204, 304])
 """Answers without a body whatever their fields say (RFC 9112 §6.3)."""
 
 
-async def forward(client: Downstream, head: bytes) -> bool:
+async def forward(client: Downstream, head: bytes, record: Record) -> bool:
     """Take one request to a backend and its answer to the client; say whether another one may follow.
 
     Args:
         client: the connection it came on.
         head: its head, as bytes.
+        record: what happens to it, filled in as it goes.
     """
     plane = client.plane
     timeouts = plane.timeouts
-    now = monotonic()
-    record = Record(client.origin.address, now)
+    now = record.started
     upload: Pump | None = None
     download: Pump | None = None
     try:

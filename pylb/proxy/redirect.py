@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pylb.proxy.downstream import Downstream
 
 
-async def redirect(client: Downstream, head: bytes) -> bool:
+async def redirect(client: Downstream, head: bytes, record: Record) -> bool:
     """Answer a request with the same URL on the TLS port; `forward` where no TLS is to be had.
 
     308 keeps method and body (RFC 9110 §15.4.9). A trusted peer that had the request by TLS is served, and so
@@ -25,25 +25,26 @@ async def redirect(client: Downstream, head: bytes) -> bool:
         Whether another request may follow on the connection.
     """
     plane = client.plane
-    record = Record(client.origin.address, monotonic())
     try:
-        request = record.request = parse_request(head, plane.limits)
-        by_tls = client.origin.trusted and request.fields.get(b"x-forwarded-proto") == b"https"
-        if by_tls or not request.host:
-            return await forward(client, head)
+        request = parse_request(head, plane.limits)
+    except ProxyError:
+        return await forward(client, head, record)  # It refuses it for the same reason.
+    by_tls = client.origin.trusted and request.fields.get(b"x-forwarded-proto") == b"https"
+    if by_tls or not request.host:
+        return await forward(client, head, record)
+    record.request = request
+    try:
         plane.identify(record, client.origin)
-    except ProxyError as error:
-        record.ended(error)
-        client.refuse(record, error)
-    else:
         keep = not (request.close or client.leaving or request.length or request.chunked)
         record.status = 308
         client.transport.write(redirection(request, plane.redirect_port, close=not keep))
-        if keep:
-            return True
-        client.discard()
+    except ProxyError as error:
+        record.ended(error)
+        client.refuse(record, error)
+        return False
     finally:
-        if record.status:
-            record.finished = monotonic()
-            plane.observe(record)
-    return False
+        record.finished = monotonic()
+        plane.observe(record)
+    if not keep:
+        client.discard()
+    return keep

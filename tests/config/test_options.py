@@ -49,6 +49,7 @@ def test_every_option_has_an_effect(declared):
         ({"service": ("web",)}, "expected --consul HOST:PORT and --service NAME, or --static"),
         ({"consul": Url("http", "c", 8500)}, "expected --service NAME"),
         ({"static": "a:1", "consul_cert": "/c"}, "--consul-cert: expected --consul-key with it"),
+        ({"static": "a:1", "access_log_file": "/l"}, "--access-log-file: expected --access-log combined or"),
         ({"static": "a:1", "consul_key": "/k"}, "--consul-key: expected --consul-cert with it"),
     ],
 )

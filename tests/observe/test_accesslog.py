@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pylb.errors import Fault, Phase, ProxyError
+from pylb.http1.trace import Trace
 from pylb.observe.accesslog import FORMATS, Combined, Json
 from tests.observe.records import attempt, backend, record
 
@@ -93,6 +94,13 @@ def test_json_as_a_whole():
         "termination": "--",
         "detail": "all is well",
     }
+
+
+def test_the_trace_of_a_request_can_be_looked_up():
+    done = record()
+    assert "trace_id" not in as_json(done)
+    done.request.trace = Trace(b"4bf92f3577b34da6a3ce929d0e0e4736", b"00f067aa0ba902b7", b"", True)
+    assert as_json(done)["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,11 @@ def test_the_supervisor_has_neither_a_loop_nor_http(module):
 
 
 def test_a_worker_has_only_what_serves():
-    assert loaded("pylb.process.workerprocess") & {"aiohttp", "consul", "aiodocker", "rich", "yarl"} == set()
+    assert (
+        loaded("pylb.process.workerprocess")
+        & {"aiohttp", "consul", "aiodocker", "rich", "yarl", "opentelemetry"}
+        == set()
+    )
 
 
 def test_it_stays_small():

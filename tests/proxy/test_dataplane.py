@@ -3,10 +3,12 @@
 import asyncio
 import socket
 from dataclasses import replace
+from random import Random
 
 import pytest
 
 from pylb.http1.headers import ForwardedOrigin
+from pylb.http1.trace import Tracing
 from pylb.model import Excluded, Snapshot
 from pylb.policy.networks import Networks
 from tests.stage import HOST, Client, Stage, answers, read_request
@@ -137,3 +139,17 @@ async def test_requests_on_an_abandoned_backend_are_broken_off_and_tried_elsewhe
         assert [lease.backend.endpoint.id for lease in stage.records[0].attempts] == ["web-1", "web-2"]
         assert not draining.connections
         assert len(stage.pool.backends[well.endpoint.key, well.endpoint.authority].connections) == 1
+
+
+async def test_backends_are_told_of_the_trace_and_so_is_the_record():
+    given = b"traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    for fields in (b"%b\r\n" % given, b"Connection: close\r\nTE: trailers\r\n%b\r\n" % given):
+        said, record = await told(fields, tracing=Tracing(rng=Random(1)), rate=100)
+        trace = record.request.trace
+        assert said[b"traceparent"] == b"00-4bf92f3577b34da6a3ce929d0e0e4736-%b-01" % trace.span
+        assert trace.parent == b"00f067aa0ba902b7"
+    said, record = await told(b"", tracing=Tracing(sample=0.0, rng=Random(1)))
+    assert said[b"traceparent"] == b"00-%b-%b-00" % record.request.trace[:2]
+    said, record = await told(b"%b\r\n" % given)
+    assert said[b"traceparent"] == given.removeprefix(b"traceparent: "), "untouched where it is off"
+    assert record.request.trace is None

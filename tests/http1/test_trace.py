@@ -1,0 +1,86 @@
+"""What becomes of `traceparent` (W3C Trace Context §2.2, §3.2, §4.3)."""
+
+import re
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pylb.http1.limits import Limits
+from pylb.http1.parser import parse_request
+from pylb.http1.trace import Tracing
+
+ID, PARENT = b"4bf92f3577b34da6a3ce929d0e0e4736", b"00f067aa0ba902b7"
+TOLD = re.compile(rb"\ntraceparent: 00-([0-9a-f]{32})-([0-9a-f]{16})-0([01])\r\n\Z")
+
+
+def begun(*fields, sample=1.0, seed=1):
+    head = b"".join((b"GET / HTTP/1.1\r\nHost: a.example\r\n", *(b"%b\r\n" % f for f in fields), b"\r\n"))
+    request = parse_request(head, Limits())
+    Tracing(sample, Random(seed)).begin(request)
+    assert request.lines.lower().count(b"traceparent:") == 1
+    told = TOLD.search(request.lines)
+    assert told, request.lines
+    trace = request.trace
+    assert (trace.id, trace.span, b"01"[trace.sampled : trace.sampled + 1]) == told.groups()
+    return request
+
+
+@pytest.mark.parametrize("flags", [b"00", b"01", b"03", b"fe"])
+def test_a_trace_is_kept_and_pylb_is_a_span_of_it(flags):
+    request = begun(b"TraceParent: \t00-%b-%b-%b " % (ID, PARENT, flags), b"tracestate: vendor=1")
+    assert (request.trace.id, request.trace.parent) == (ID, PARENT)
+    assert request.trace.span != PARENT
+    assert request.trace.sampled is (flags in (b"01", b"03"))
+    assert b"\ntracestate: vendor=1\r\n" in request.lines
+    assert b"\nHost: a.example\r\n" in request.lines
+
+
+def test_a_later_version_may_say_more():
+    assert begun(b"traceparent: cc-%b-%b-01-what-the-future-is-like" % (ID, PARENT)).trace.id == ID
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"ff-%b-%b-01" % (ID, PARENT),
+        b"00-%b-%b-01" % (b"0" * 32, PARENT),
+        b"00-%b-%b-01" % (ID, b"0" * 16),
+        b"00-%b-%b-01" % (ID.upper(), PARENT),
+        b"00-%b-%b-01-more" % (ID, PARENT),
+        b"00-%b-%b-1" % (ID, PARENT),
+        b"cc-%b-%b-01more" % (ID, PARENT),
+        b"00-%b-%b-01, 00-%b-%b-01" % (ID, PARENT, ID, PARENT),
+    ],
+)
+def test_what_is_not_valid_begins_a_trace_of_its_own(value):
+    request = begun(b"traceparent: " + value, b"tracestate: vendor=1")
+    assert request.trace.id != ID
+    assert request.trace.parent == b""
+    assert b"tracestate" not in request.lines
+
+
+def test_two_are_none():
+    line = b"traceparent: 00-%b-%b-01" % (ID, PARENT)
+    assert begun(line, line).trace.id != ID
+
+
+def test_each_request_is_another_span_of_another_trace_and_some_are_recorded():
+    tracing = Tracing(0.25, Random(1))
+    requests = [parse_request(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", Limits()) for _ in range(1000)]
+    for request in requests:
+        tracing.begin(request)
+    assert len({r.trace.id for r in requests}) == len({r.trace.span for r in requests}) == 1000
+    assert 200 < sum(r.trace.sampled for r in requests) < 300
+
+
+def test_also_where_the_head_is_not_clean():
+    line = b"traceparent: 00-%b-%b-01" % (ID, PARENT)
+    assert begun(b"Connection: close", line, b"X-Forwarded-For: 1.2.3.4").trace.id == ID
+
+
+@given(st.binary().filter(lambda value: not re.search(rb"[\0-\x08\n-\x1f\x7f]", value)))
+def test_whatever_a_client_says_backends_are_told_one_valid_place(value):
+    begun(b"traceparent: " + value)
