@@ -139,7 +139,9 @@ class Limits(Group):
         SIZE, "8KiB", "The size of a request's target, its path and query; more is answered with 414."
     )
     max_headers: int = option(
-        integer(1, 10_000), "100", "The number of a request's header fields; more is answered with 431."
+        integer(1, 10_000),
+        "100",
+        "The number of a message's header fields; more is answered with 431, or 502 if it is an answer.",
     )
     max_body: int = option(
         SIZE_OR_OFF,

@@ -28,5 +28,8 @@ MAX_TRAILERS = 8 * 1024
 MAX_RESPONSE_HEAD = 64 * 1024
 """A backend's head. More generous than to clients: backends are ours, and cookies add up."""
 
+MAX_INTERIM = 100
+"""Answers of 1xx before the final one: more than any server has to say, few enough that a flood ends soon."""
+
 MAX_CHUNK_EXTENSIONS = 16 * 1024
 """Extensions of all chunks of one body together; nobody uses them but attackers."""

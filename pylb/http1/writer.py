@@ -122,22 +122,26 @@ def refusal(
     ))  # fmt: skip
 
 
-def redirection(request: Request, port: int, *, close: bool) -> bytes:
+def redirection(request: Request, port: int, *, close: bool, date: bytes) -> bytes:
     """A whole response that sends a client to the same URL by TLS.
 
     Args:
         request: what it asked for.
         port: where TLS is spoken.
         close: whether the connection closes after it.
+        date: the time now, as an HTTP date.
     """
     host = re.sub(rb":[0-9]*\Z", b"", request.host)
     target = b"" if request.target == b"*" else request.target
-    return b"HTTP/1.1 308 Permanent Redirect\r\nLocation: https://%b%b%b\r\nContent-Length: 0\r\n%b\r\n" % (
-        host,
-        b"" if port == 443 else b":%d" % port,
-        target,
-        b"Connection: close\r\n" if close else b"Connection: keep-alive\r\n" if not request.version else b"",
-    )
+    authority = host if port == 443 else b"%b:%d" % (host, port)
+    return b"".join((
+        b"HTTP/1.1 308 Permanent Redirect\r\n",
+        b"Location: https://%b%b\r\n" % (authority, target),
+        b"Date: %b\r\n" % date,
+        b"Content-Length: 0\r\n",
+        b"Connection: close\r\n" if close else b"" if request.version else b"Connection: keep-alive\r\n",
+        b"\r\n",
+    ))  # fmt: skip
 
 
 def with_hsts(seconds: int) -> Callable[..., bytes]:

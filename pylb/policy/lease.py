@@ -20,7 +20,18 @@ class Lease:
     traces say of the try. Times are monotonic seconds; 0 is "not reached".
     """
 
-    __slots__ = ("answered", "backend", "connected", "error", "head", "pool", "reused", "started", "status")
+    __slots__ = (
+        "answered",
+        "backend",
+        "connected",
+        "error",
+        "head",
+        "interim",
+        "pool",
+        "reused",
+        "started",
+        "status",
+    )
 
     def __init__(self, pool: Pool, backend: Backend, started: float) -> None:
         self.pool = pool
@@ -33,6 +44,8 @@ class Lease:
         self.connected = 0.0
         self.head = 0.0
         """When the response's head was there."""
+        self.interim = 0
+        """Answers that came before the final one (1xx)."""
         self.status = 0
         self.error: ProxyError | None = None
 

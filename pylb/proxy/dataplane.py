@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from email.utils import formatdate
 from itertools import count
 from math import inf
 from time import monotonic
@@ -143,6 +144,8 @@ class DataPlane:
         self._untraced = self._within_rate if rate else self._identify
         self.identify: Callable[[Record, Origin], None] = self._traced if tracing else self._untraced
         """Finds out who asks, and gives the request an id; may refuse it."""
+        self.date = b""
+        """The time now as answers tell it (RFC 9110 §5.6.7), as of the last sweep."""
         self._servers: list[asyncio.Server] = []
         self._sweeping: asyncio.TimerHandle | None = None
         self._due = inf
@@ -278,6 +281,7 @@ class DataPlane:
     def _sweep(self) -> None:
         """Move deadlines on where bytes moved, wake who is late, close what was idle for too long."""
         now = monotonic()
+        self.date = formatdate(usegmt=True).encode()
         # What clients sent while this process was held up waits to be read: it is not they who are late.
         heard = min(now, self._due)
         late = []

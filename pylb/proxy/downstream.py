@@ -292,6 +292,7 @@ class Downstream(Stream):
                 request_id=record.id,
                 retry_after=RETRY_AFTER if error.status in RETRIABLE else 0,
                 body=not head,
+                date=self.plane.date,
                 as_json=record.request is not None and prefers_json(record.request.lines),
             )
         )

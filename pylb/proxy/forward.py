@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, cast
 
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.http1.body import Chunked, Sized, UntilClose
-from pylb.http1.limits import MAX_RESPONSE_HEAD
+from pylb.http1.limits import MAX_INTERIM, MAX_RESPONSE_HEAD
 from pylb.http1.parser import END_OF_HEAD, Request, Response, parse_request, parse_response
 from pylb.http1.refusal import bad_response, refused
 from pylb.http1.writer import response_head
@@ -193,14 +193,17 @@ def _head(client: Downstream, upstream: Upstream, record: Record, upload: Pump |
         end = inbox.find(END_OF_HEAD) + len(END_OF_HEAD)
         if end < len(END_OF_HEAD):
             if len(inbox) > MAX_RESPONSE_HEAD or not inbox.startswith(b"HTTP/1."[: len(inbox)]):
-                parse_response(inbox)  # It can never become a head; this says why.
+                parse_response(inbox, client.plane.limits)  # It can never become a head; this says why.
             break
-        response = parse_response(inbox[:end])
+        response = parse_response(inbox[:end], client.plane.limits)
         upstream.inbox = inbox[end:]
         if response.status >= 200 or response.status == 101:
             lease.head = monotonic()
             lease.status = response.status
             return response
+        lease.interim += 1
+        if lease.interim > MAX_INTERIM:
+            raise bad_response(f"{upstream.backend.name} sent more than {MAX_INTERIM} answers of 1xx")
         if cast(Request, record.request).version == 1:
             client.transport.write(response_head(response, chunked=False, close=False, version=1))
 
@@ -245,7 +248,9 @@ def _answer(
         upstream.reusable = keep = False
     client.keep = keep
 
-    head = client.response_head(response, chunked=chunked, close=not keep, version=request.version)
+    head = client.response_head(
+        response, chunked=chunked, close=not keep, version=request.version, date=client.plane.date
+    )
     record.status = response.status
     record.sending = True
     if length == len(upstream.inbox):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import select
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from pylb.http1.parser import Request
@@ -14,6 +16,9 @@ from pylb.proxy.opening import Opening
 
 if TYPE_CHECKING:
     from pylb.proxy.downstream import Downstream
+
+LAST_WORDS = 256 * 1024
+"""Bytes that are taken from a connection that broke: an answer of usual length."""
 
 
 class Upstream(Stream):
@@ -63,9 +68,26 @@ class Upstream(Stream):
         self.backend.connections.discard(self)
         self.broken = exc is not None
         if self.client is not None:
+            if self.broken:
+                self._hear_out()
             self.client.wake()
         elif self in self.backend.idle:
             self.backend.idle.remove(self)
+
+    def _hear_out(self) -> None:
+        """Take what the backend said before the connection broke.
+
+        One that answers a request early (413) and closes makes the next write of the body fail, and the loop
+        then closes too, without another look at what the kernel has received by then.
+        """
+        if self.transport.get_extra_info("ssl_object") is not None:
+            return  # What is left there are records, not bytes.
+        with suppress(OSError):
+            last = os.read(self.transport.get_extra_info("socket").fileno(), LAST_WORDS)
+            if self.pump is not None:
+                self.pump.feed(last)
+            else:
+                self.inbox += last
 
     def send(self, request: Request, body: Pump | None, request_id: bytes) -> None:
         """Write the request's head, and let its body follow as it arrives."""

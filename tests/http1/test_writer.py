@@ -103,15 +103,17 @@ def test_an_answer_in_json():
 )
 def test_a_redirection_keeps_host_path_and_query(asked, port, location):
     request = parse_request(asked + b"\r\n", Limits())
-    assert redirection(request, port, close=False) == (
-        b"HTTP/1.1 308 Permanent Redirect\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % location
+    assert redirection(request, port, close=False, date=NOW) == (
+        b"HTTP/1.1 308 Permanent Redirect\r\nLocation: %b\r\n" % location
+        + DATE
+        + b"Content-Length: 0\r\n\r\n"
     )
 
 
 def test_a_redirection_says_if_the_connection_closes_or_stays():
     old = parse_request(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n", Limits())
-    assert redirection(old, 443, close=True).endswith(b"\r\nConnection: close\r\n\r\n")
-    assert redirection(old, 443, close=False).endswith(b"\r\nConnection: keep-alive\r\n\r\n")
+    assert redirection(old, 443, close=True, date=NOW).endswith(b"\r\nConnection: close\r\n\r\n")
+    assert redirection(old, 443, close=False, date=NOW).endswith(b"\r\nConnection: keep-alive\r\n\r\n")
 
 
 def test_browsers_are_told_to_come_by_tls_only_unless_the_backend_told_them():

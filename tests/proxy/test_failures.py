@@ -128,6 +128,7 @@ async def test_a_backend_that_closes_without_an_answer_is_a_502():
         b"SSH-2.0-OpenSSH_9.2\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000,
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 101 + b"\r\n",
     ],
 )
 async def test_a_bad_answer_is_a_502_and_none_of_its_bytes_reach_the_client(answer):

@@ -1,6 +1,8 @@
 """One request from the client to a backend and back: framing, fields, and what keeps a connection open."""
 
 import asyncio
+from email.utils import parsedate_to_datetime
+from time import time
 
 from tests.stage import HOST, Stage, answers, read_chunks, read_request
 from tests.until import until
@@ -191,6 +193,30 @@ async def test_100_continue_is_relayed_and_the_body_follows():
         assert await client.head() == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.send(b"hello")
         assert (await client.answer())[2] == b"hello"
+
+
+async def test_a_flood_of_early_answers_is_a_502():
+    async def handle(reader, writer):
+        await read_request(reader)
+        while not writer.is_closing():
+            writer.write(b"HTTP/1.1 102 Processing\r\n\r\n" * 1000)
+            await writer.drain()
+
+    async with Stage() as stage:
+        await stage.origin(handle)
+        client = (await stage.client()).send(b"GET / HTTP/1.0\r\n\r\n")
+        assert (await client.answer())[0] == 502
+        assert [record.termination for record in stage.records] == ["SH"]
+
+
+async def test_every_answer_says_when_it_was_made():
+    async with Stage() as stage:
+        _, refused, _ = await (await stage.client()).send(b"BAD\r\n\r\n").answer()
+        await stage.origin(answers(b"hello"))
+        _, passed, _ = await stage.get()
+    for head in (refused, passed):
+        (date,) = [line[6:] for line in head.split(b"\r\n") if line.startswith(b"Date: ")]
+        assert abs(parsedate_to_datetime(date.decode()).timestamp() - time()) < 60
 
 
 async def test_early_hints_pass_and_an_early_answer_ends_the_connection():
