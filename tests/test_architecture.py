@@ -58,6 +58,7 @@ TESTED_THROUGH = {
     "config/clients.py": "config/test_options.py",
     "config/processes.py": "config/test_options.py",
     "config/records.py": "config/test_options.py",
+    "config/registration.py": "process/test_registration.py",
     "config/sources.py": "config/test_options.py",
     "policy/lease.py": "policy/test_pool.py",
     "process/access.py": "scenarios/see/test_decisions.py",

@@ -8,6 +8,7 @@ from pylb.config.backends import Balancing, Health, Retries, Timeouts, UpstreamT
 from pylb.config.clients import ClientAddress, Limits, Listen, Tls
 from pylb.config.processes import Processes
 from pylb.config.records import AccessLog, Logging, Traces
+from pylb.config.registration import Registration
 from pylb.config.sources import Consul, Discovery, Docker
 from pylb.errors import UsageError
 
@@ -17,6 +18,7 @@ class Options(
     Discovery,
     Consul,
     Docker,
+    Registration,
     Listen,
     Tls,
     ClientAddress,
@@ -48,3 +50,13 @@ class Options(
         if not self.static and not self.service:
             where = "among the containers" if self.docker else "in Consul"
             raise UsageError(f"expected --service NAME: the service {where} to balance")
+        if self.register:
+            self._check_registration(self.register)
+
+    def _check_registration(self, name: str) -> None:
+        if not self.consul:
+            raise UsageError(f"--register {name}: expected --consul HOST:PORT with it")
+        if not (*self.listen, *self.listen_tls)[0].port:
+            raise UsageError(f"--register {name}: expected --listen with a port that is known beforehand")
+        if name in (service.partition("=")[0] for service in self.service):
+            raise UsageError(f"--register {name}: expected another name, as pylb would balance over itself")

@@ -28,11 +28,12 @@ from pylb.process.access import access
 from pylb.process.control import Control
 from pylb.process.hub import Hub
 from pylb.process.inheritance import Inheritance
-from pylb.process.lifecycle import Lifecycle, Owner, ProcessState
+from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
 from pylb.process.lifeline import Lifeline
 from pylb.process.logs import log_to_stderr
 from pylb.process.overview import Overview
 from pylb.process.pools import read_routes
+from pylb.process.registration import Leave, registered
 
 UNROUTED = ""
 """The service of requests that are for none."""
@@ -129,6 +130,8 @@ class ControlProcess:
             self.control.start(owner)
             self.lifeline.tell(ProcessState.SERVING.word)
             await self._may_be_asked.wait()
+            leave = await stack.enter_async_context(registered(self.options, self.view.obstacles, owner))
+            spawn(self._depart(leave), name="depart", owner=owner)
             stack.callback(self.control.operator.close)
             app = AdminApp(self.view, self.control.operator, access(self.options))
             stack.push_async_callback(app.close)
@@ -140,6 +143,12 @@ class ControlProcess:
             gc.freeze()  # What is here now lives as long as the process.
             await self._stop.wait()
         return 0
+
+    async def _depart(self, leave: Leave) -> None:
+        """When all of pylb is about to end: be found no more, and say so to the supervisor, which waits."""
+        await self.lifecycle.wait(ProcessState.LEAVING)
+        await leave()
+        self.lifeline.tell(ProcessState.LEAVING.word)
 
     def _heard(self, word: str) -> None:
         """The supervisor says where all of pylb stands."""

@@ -22,6 +22,8 @@ START_TIME = 60.0
 """Seconds that a process may take to get ready while another one does its work."""
 AT_ONCE = 1.0
 """Seconds that processes have for an end at once."""
+GOODBYE = 3.0
+"""Seconds that control has to take pylb out of the registry."""
 LEAVING = "leaving"
 
 Condition = Callable[[], bool]
@@ -91,10 +93,11 @@ def upgrade(crew: Crew, handover: Handover) -> Generator[Condition, None, bool]:
 def stop(crew: Crew, listeners: Listeners, drain_timeout: float, shutdown_delay: float) -> Plan:
     """End in the order in which nobody is surprised.
 
-    First /ready says no while all goes on; then nothing new is accepted, and what runs may finish; control
-    goes last, so that all of it can be watched.
+    First pylb leaves the registry, and /ready says no while all goes on; then nothing new is accepted, and
+    what runs may finish; control goes last, so that all of it can be watched.
     """
     crew.announce(LEAVING)
+    yield from within(GOODBYE, lambda: not crew.control.ready())  # Control says when it has left.
     yield from within(shutdown_delay, lambda: False)
     crew.announce(DRAINING)
     yield from finish(crew, listeners, drain_timeout)

@@ -27,6 +27,7 @@ from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
 from pylb.process.lifeline import Lifeline
 from pylb.process.listeners import Listeners
 from pylb.process.pidfile import PidFile
+from pylb.process.registration import registered
 from pylb.process.sockets import where
 from pylb.process.witnesses import Witnesses
 from pylb.process.worker import Worker
@@ -141,7 +142,9 @@ class Balancer:
             stack.push_async_callback(app.close)
             for listening in admin:
                 await app.listen(listening)
-            self.control.start(await stack.enter_async_context(Owner("control")))
+            owner = await stack.enter_async_context(Owner("control"))
+            self.control.start(owner)
+            leave = await stack.enter_async_context(registered(self.options, self.view.obstacles, owner))
             await self.worker.listen(plain, tls)
             log.info(
                 "pylb %s listens on %s for %s, admin on %s, policy %s",
@@ -155,6 +158,7 @@ class Balancer:
             gc.collect()
             gc.freeze()  # What is here now lives as long as the process: no collection need look at it again.
             await self._stop.wait()
+            await leave()
             if self.options.shutdown_delay:
                 self.lifecycle.advance(ProcessState.LEAVING)
                 with suppress(TimeoutError):

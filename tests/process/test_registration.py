@@ -1,0 +1,42 @@
+import pytest
+
+from pylb.config import Address, Options, Url
+from pylb.errors import UsageError
+from pylb.process.lifecycle import Owner
+from pylb.process.registration import identity, registered
+
+FOUND = {"consul": Url("http", "127.0.0.1", 8500), "service": ("web",), "register": "gateway"}
+
+
+@pytest.mark.parametrize(
+    ("listen", "given", "expected"),
+    [
+        (Address("0.0.0.0", 80), None, ("", 80)),
+        (Address("::", 80), None, ("", 80)),
+        (Address("10.0.0.7", 8080), None, ("10.0.0.7", 8080)),
+        (Address("10.0.0.7", 8080), "lb.example", ("lb.example", 8080)),
+    ],
+)
+def test_under_which_address(listen, given, expected):
+    made = identity(Options(**FOUND, listen=(listen,), register_address=given), "gateway")
+    assert (made.service, made.address, made.port) == ("gateway", *expected)
+    assert made.id.endswith(f":{expected[1]}")
+
+
+async def test_without_the_option_nothing_is_registered():
+    async with Owner("test") as owner, registered(Options(static="a:1"), list, owner) as leave:
+        await leave()
+        assert not owner.tasks
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"consul": None, "static": "a:1"}, "--register gateway: expected --consul"),
+        ({"listen": (Address("0.0.0.0", 0),)}, "--register gateway: expected --listen with a port"),
+        ({"service": ("gateway=/x",)}, "--register gateway: expected another name"),
+    ],
+)
+def test_what_cannot_be_registered(changed, words):
+    with pytest.raises(UsageError, match=words):
+        Options(**{**FOUND, **changed}).check()
