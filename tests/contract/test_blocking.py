@@ -21,8 +21,15 @@ async def not_woken(api, path, change, **params):
     """Assert that a change leaves a blocked query alone until its time is up, and return its answer."""
     index = (await api.get(path)).index
     started = time.monotonic()
+
+    async def then_change():
+        # The query must be blocked before the change comes; it is, by the time that these have taken.
+        for _ in range(3):
+            await api.get("/v1/status/leader")
+        await change
+
     query = api.get(path, index=index, wait=f"{SHORT * 1000:.0f}ms", **params)
-    reply, _ = await asyncio.gather(query, change)
+    reply, _ = await asyncio.gather(query, then_change())
     assert time.monotonic() - started >= SHORT
     assert (reply.status, reply.index) == (200, index)
     return reply
