@@ -91,6 +91,9 @@ class Excluded:
     """Words for an operator: `critical: TCP connect refused`, `maintenance`, `duplicate of web-2`."""
     abandoned: bool = False
     """Whether what runs on it is broken off too."""
+    cause: str = "unfit"
+    """The same in a word, for counting: `critical`, `warning`, `maintenance` (those are checks of its own),
+    `node` (a check of its machine, such as serfHealth), `duplicate`, `invalid`; `unfit` is anything else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ class ConsulProvider:
         )
         if not behind(answer):
             return answer
-        self.status.guards["stale_contact"] += 1
+        self.status.guards["stale_contact" if answer.known_leader else "no_leader"] += 1
         if self.settings.consistency != "stale" or consistency:
             return answer
         try:

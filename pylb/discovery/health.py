@@ -28,6 +28,13 @@ class Verdict:
 
     status: str = "passing"
     reason: str = ""
+    of_node: bool = False
+    """Whether it is a check of the machine, not of the instance."""
+
+    @property
+    def cause(self) -> str:
+        """See `Excluded.cause`."""
+        return "node" if self.of_node and self.status != "maintenance" else self.status
 
 
 def read_instances(
@@ -49,12 +56,14 @@ def read_instances(
         try:
             endpoint, verdict = read_instance(service, item)
         except ValueError as error:
-            excluded.append(Excluded(_nameless(service, item, position), f"invalid: {error}"))
+            excluded.append(
+                Excluded(_nameless(service, item, position), f"invalid: {error}", cause="invalid")
+            )
             continue
         if verdict.status == "passing" or (verdict.status == "warning" and warning_ok):
             endpoints.append(endpoint)
         else:
-            excluded.append(Excluded(endpoint, verdict.reason))
+            excluded.append(Excluded(endpoint, verdict.reason, cause=verdict.cause))
     endpoints, excluded = collapse(endpoints, excluded)
     return (
         tuple(sorted(endpoints, key=lambda e: e.key)),
@@ -122,7 +131,8 @@ def judge(checks: Sequence[Any]) -> Verdict:
         return Verdict()
     if status == "maintenance":
         return Verdict(status, _words(status, worst.get("Notes")))
-    return Verdict(status, _words(status, worst.get("Name"), worst.get("Output")))
+    words = _words(status, worst.get("Name"), worst.get("Output"))
+    return Verdict(status, words, of_node=not worst.get("ServiceID"))
 
 
 def collapse(
@@ -144,7 +154,9 @@ def collapse(
         if newest is endpoint:
             kept.append(endpoint)
         else:
-            rest.append(Excluded(endpoint, f"duplicate of {newest.id} at {newest.authority}"))
+            rest.append(
+                Excluded(endpoint, f"duplicate of {newest.id} at {newest.authority}", cause="duplicate")
+            )
     return kept, rest
 
 

@@ -38,14 +38,19 @@ class WatchStatus:
     """How often each guard acted, by name:
 
     - `acl_filtered`: an answer from which ACLs hid something;
-    - `stale_contact`: an answer of a server that knew no leader, or had not heard from it for some time;
+    - `no_leader`, `stale_contact`: an answer of a server that knew no leader, or had not heard from it for
+    some time;
     - `index_reset`: the index went backwards;
     - `empty_confirmed`, `empty_refuted`: the leader was asked whether really none is left, and said yes or
     no;
     - `held_empty`, `held_doubtful`, `held_critical`: instances kept against the registry's answer;
     - `flap_absorbed`: kept instances that came back;
+    - `emptied`: all instances went at once, and that was believed;
     - `throttled`: an answer without change came too soon after the last one.
     """
+
+    departures: Counter[str] = field(default_factory=Counter)
+    """How many instances have got no requests any more, by cause (`discovery.departures`)."""
 
     @property
     def pending(self) -> bool:

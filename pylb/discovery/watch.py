@@ -16,6 +16,7 @@ from math import inf
 from random import Random
 from typing import NoReturn
 
+from pylb.discovery.departures import departures
 from pylb.discovery.guard import Guard
 from pylb.discovery.memory import Memory
 from pylb.discovery.pace import Backoff, TokenBucket
@@ -144,6 +145,7 @@ class Watch:
             return
         for endpoint in problematic(snapshot, self.current):
             log.warning("%s: %s: %s", snapshot.service, endpoint.id, "; ".join(endpoint.problems))
+        self._note_departures(snapshot)
         self.current = snapshot
         if self._memory and not self.status.recalled:
             self._memory.save(snapshot)
@@ -152,6 +154,15 @@ class Watch:
         self.status.changed = now
         count = len(snapshot.endpoints)
         log.info("%s: generation %d, %d up, %s", snapshot.service, snapshot.generation, count, snapshot.cause)
+
+    def _note_departures(self, snapshot: Snapshot) -> None:
+        gone = departures(self.current, snapshot)
+        self.status.departures.update(departure.cause for departure in gone)
+        if gone and not snapshot.endpoints:
+            self.status.guards["emptied"] += 1
+        for departure in gone[:MAX_CAUSE]:
+            name = departure.endpoint.id or departure.endpoint.authority
+            log.info("%s: %s gets no more requests: %s", snapshot.service, name, departure.why)
 
     def _recall(self) -> None:
         """As long as the registry has not answered once: go by what was known before the start."""

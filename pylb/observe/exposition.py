@@ -187,6 +187,7 @@ QUEUED = _number("queue_requests", "gauge", "Requests that wait for a backend wi
 POOL_EVENTS = _number("pool_events_total", "counter", "What failures and limits did to the pools, by kind.")
 AGE = _number("discovery_age_seconds", "gauge", "Time since the registry last answered.")
 GUARDS = _number("guards_total", "counter", "Times that a guard acted on an answer.")
+DEPARTURES = _number("departures_total", "counter", "Instances that got no more requests, by cause.")
 
 
 APPLIED = _propagation(
@@ -211,6 +212,7 @@ class Watched(Protocol):
     errors: int
     error: str
     guards: Counter[str]
+    departures: Counter[str]
 
     def age(self, now: float) -> float | None:
         """Seconds since the last usable answer; None: there was none yet."""
@@ -285,5 +287,12 @@ def discovery(watches: Iterable[Watched], now: float) -> Iterator[str]:
             (f"{name},{labels(guard=guard)}", number)
             for name, watch in rows
             for guard, number in watch.guards.items()
+        ],
+    )
+    yield DEPARTURES.text(
+        [
+            (f"{name},{labels(cause=cause)}", number)
+            for name, watch in rows
+            for cause, number in watch.departures.items()
         ],
     )

@@ -132,13 +132,13 @@ async def test_a_filtered_answer_is_used_with_caution(scripted, provide):
     assert snapshot.doubt.startswith("Consul hides instances")
 
 
-@pytest.mark.parametrize("headers", [NO_LEADER, OLD], ids=["no leader known", "old"])
-async def test_instead_of_a_server_that_is_behind_the_leader_is_asked(scripted, provide, headers):
+@pytest.mark.parametrize(("headers", "guard"), [(NO_LEADER, "no_leader"), (OLD, "stale_contact")])
+async def test_instead_of_a_server_that_is_behind_the_leader_is_asked(scripted, provide, headers, guard):
     scripted.then(Answer(web_instances(1), 5, headers=headers), Answer(web_instances(1, 2), 8))
     (snapshot,) = await take(provider := provide(consistency="stale"), 1)
     assert (numbers(snapshot), snapshot.doubt) == ([1, 2], "")
     assert scripted.queries == [{"stale": ""}, {}]
-    assert provider.status.guards == {"stale_contact": 1}
+    assert provider.status.guards == {guard: 1}
 
 
 async def test_a_server_that_is_nearly_up_to_date_is_believed(scripted, provide):

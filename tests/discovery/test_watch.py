@@ -264,3 +264,13 @@ def test_a_difference_in_words():
     assert difference(old, old) == "only what takes no requests"
     many = Snapshot("web", tuple(Endpoint("web", "a", n, id=str(n)) for n in range(1, 100)))
     assert difference(None, many).endswith("+9 +10 and 89 more")
+
+
+async def test_departures_are_counted_and_logged_with_their_causes(run, caplog):
+    caplog.set_level(logging.INFO, "pylb.discovery")
+    watch, _, provider = run(snapshot(1, 2, 3), snapshot(3, critical=(1,)), snapshot(maintenance=(3,)))
+    await read(provider)
+    assert watch.status.departures == {"deregistered": 1, "unfit": 2}
+    assert watch.status.guards["emptied"] == 1
+    assert "web-1 gets no more requests: critical" in caplog.text
+    assert "web-2 gets no more requests: deregistered" in caplog.text
