@@ -147,8 +147,11 @@ REQUEST = _head(
 )
 """method, target, minor version, lines, host, framing, more, late, special."""
 
-RESPONSE = _head(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: (%b)|)" % VALUE, _RESPONSE_SPECIAL)
-"""minor version, status, reason, lines, framing, more, late, special."""
+REQUEST_LINE = re.compile(rb"(?!CONNECT |TRACE )(%b) (/%b*+) HTTP/1\.1\r" % (TOKEN, _TARGET_CHAR))
+"""The line that most requests begin with, up to its line feed: method, target."""
+
+RESPONSE = _head(rb"(HTTP/1\.([01]) ([1-5][0-9][0-9])(?: %b|))" % VALUE, _RESPONSE_SPECIAL)
+"""status line, minor version, status, lines, framing, more, late, special."""
 
 BEGINNING = re.compile(_TOKEN_CHAR)
 """What a request begins with; a TLS record or a PROXY header of version 2 does not."""

@@ -17,6 +17,7 @@ from pylb.http1.refusal import bad_response, not_a_request, not_a_response, refu
 from pylb.http1.trace import Trace
 
 END_OF_HEAD = b"\r\n\r\n"
+END_LENGTH = len(END_OF_HEAD)
 
 _SLASH = 0x2F
 _SHORTEST_LINE = len(b"a:\r\n")
@@ -28,6 +29,8 @@ _NOT_FORWARDED = frozenset([b"CONNECT", b"TRACE"])
 _DEFAULT_PORTS = {b"http": b":80", b"https": b":443"}
 _WITHOUT_LENGTH = frozenset([b"204", *(b"%d" % status for status in range(100, 200))])
 """Answers that must not have a Content-Length (RFC 9110 §8.6)."""
+_WITHOUT_REASON = len(b"HTTP/1.1 200")
+"""The length of a status line that lacks the space before an empty reason (RFC 9112 §4 demands it)."""
 _NOT_TUNNELLED = frozenset([b"h2c", b"h2"])
 """HTTP/2 in a tunnel would carry requests past every check made here, and RFC 9113 §3.1 gave up on `h2c`."""
 
@@ -85,10 +88,12 @@ class Response:
     announced = b""
     nominated = _NOTHING
 
-    def __init__(self, version: int, status: int, reason: bytes, lines: bytes) -> None:
+    def __init__(self, version: int, status: int, start: bytes, lines: bytes) -> None:
         self.version = version
+        """What the backend speaks; `start` says 1.1 in any case."""
         self.status = status
-        self.reason = reason
+        self.start = start
+        """The status line as a client is to see it, without its end."""
         self.lines = lines
 
 
@@ -163,11 +168,12 @@ def parse_response(head: bytes, limits: Limits = _DEFAULT_LIMITS) -> Response:
     match = grammar.RESPONSE.fullmatch(head)
     if match is None or len(head) > MAX_RESPONSE_HEAD:
         raise not_a_response(head)
-    version, status, reason, lines, framing, more, late, special = match.groups()
-    if special or version == b"0" or status in _WITHOUT_LENGTH:
+    start, version, status, lines, framing, more, late, special = match.groups()
+    if special or version == b"0" or status in _WITHOUT_LENGTH or len(start) == _WITHOUT_REASON:
+        start = b"HTTP/1.1 %b %b" % (status, start[_WITHOUT_REASON + 1 :])
         lines = head[match.start("lines") : -2]
-        return _examine_response(Response(int(version), int(status), reason or b"", lines))
-    response = Response(1, int(status), reason or b"", lines + more if more else lines)
+        return _examine_response(Response(int(version), int(status), start, lines))
+    response = Response(1, int(status), start, lines + more if more else lines)
     framing = framing or late
     if framing == b"chunked":
         response.chunked = True

@@ -27,7 +27,6 @@ _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus} | {
     416: b"Range Not Satisfiable",
     422: b"Unprocessable Content",
 }
-_STATUS_LINES = {code: b"HTTP/1.1 %d %b\r" % (code, reason) for code, reason in _REASONS.items()}
 _UPGRADE_SAID = frozenset([101, 426])
 """Responses that must say which protocols they mean (RFC 9110 §7.8, §15.5.22)."""
 
@@ -60,12 +59,6 @@ def response_head(
         version: minor version of HTTP that the client speaks; 1.0 must be told of persistence.
         date: the time now, as an HTTP date, for a response that has none; empty if it shall stay without.
     """
-    status = response.status
-    start = (
-        _STATUS_LINES[status]
-        if response.reason == _REASONS.get(status)
-        else b"HTTP/1.1 %d %b\r" % (status, response.reason)
-    )
     if response.clean and chunked >= response.chunked:
         lines = response.lines
         if chunked and not response.chunked:
@@ -78,7 +71,7 @@ def response_head(
         lines += b"Connection: keep-alive\r\n"
     if date and b"\nDate: " not in lines and grammar.DATE.search(lines) is None:
         lines += b"Date: %b\r\n" % date
-    return b"%b%b\r\n" % (start, lines)
+    return b"%b\r%b\r\n" % (response.start, lines)
 
 
 def refusal(

@@ -36,6 +36,7 @@ class Backend:
     """
 
     __slots__ = (
+        "authority",
         "cells",
         "connections",
         "elsewhere",
@@ -57,6 +58,8 @@ class Backend:
         self.endpoint = endpoint
         self.key: Key = endpoint.key
         self.name = endpoint.authority
+        self.authority = self.name.encode()
+        """Its name as a `Host` field has it."""
         self.part: float = 1
         """How much of its weight counts: less than all of it while it is new (`policy.slowstart`)."""
         self.weight: float = endpoint.weight

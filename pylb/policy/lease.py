@@ -20,34 +20,22 @@ class Lease:
     traces say of the try. Times are monotonic seconds; 0 is "not reached".
     """
 
-    __slots__ = (
-        "answered",
-        "backend",
-        "connected",
-        "error",
-        "head",
-        "interim",
-        "pool",
-        "reused",
-        "started",
-        "status",
-    )
+    reused = False
+    """Whether an idle connection was taken."""
+    answered = False
+    """Whether a byte came back."""
+    connected = 0.0
+    head = 0.0
+    """When the response's head was there."""
+    interim = 0
+    """Answers that came before the final one (1xx)."""
+    status = 0
+    error: ProxyError | None = None
 
     def __init__(self, pool: Pool, backend: Backend, started: float) -> None:
         self.pool = pool
         self.backend = backend
         self.started = started
-        self.reused = False
-        """Whether an idle connection was taken."""
-        self.answered = False
-        """Whether a byte came back."""
-        self.connected = 0.0
-        self.head = 0.0
-        """When the response's head was there."""
-        self.interim = 0
-        """Answers that came before the final one (1xx)."""
-        self.status = 0
-        self.error: ProxyError | None = None
 
     def __enter__(self) -> Lease:
         self.backend.count(+1)

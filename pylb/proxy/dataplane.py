@@ -17,6 +17,7 @@ from typing import cast
 from pylb.http1.headers import Origin
 from pylb.http1.limits import Limits
 from pylb.http1.parser import Request
+from pylb.http1.reader import ResponseReader
 from pylb.http1.trace import Tracing
 from pylb.http1.writer import response_head, with_hsts
 from pylb.model import Snapshot
@@ -117,6 +118,8 @@ class DataPlane:
         self.pools = pools
         self.timeouts = timeouts or Timeouts()
         self.limits = limits or Limits()
+        self.responses = ResponseReader(self.limits)
+        """Reads the heads of all backends' responses."""
         self.retry = retry or RetryRules()
         self.connections: set[Downstream] = set()
         self.draining = False
@@ -150,8 +153,8 @@ class DataPlane:
         self._sweeping: asyncio.TimerHandle | None = None
         self._due = inf
         """When the next sweep should be, in monotonic seconds."""
-        self._prefix = os.urandom(8).hex().encode()
-        self._numbers = count()
+        self._ids = map(b"".join((os.urandom(8).hex().encode(), b"%08x")).__mod__, count())
+        """Ids for requests: unique here, elsewhere but for 1 in 2**64."""
 
     async def listen(self, listening: socket.socket) -> None:
         """Serve the connections that arrive on a bound socket."""
@@ -264,13 +267,13 @@ class DataPlane:
         cast(Rate, self._rate).count(record.client, record.started)
 
     def _identify(self, record: Record, origin: Origin) -> None:
-        # The id is the one that a trusted peer gave, or a new one: unique here, elsewhere but for 1 in 2**64.
+        # The id is the one that a trusted peer gave, or a new one.
         if origin.trusted:
             fields = cast(Request, record.request).fields
             record.client = self._trusted.client(origin.address, fields.get(b"x-forwarded-for", b""))
             record.id = origin.request_id(fields)
         if not record.id:
-            record.id = b"%b%08x" % (self._prefix, next(self._numbers))
+            record.id = next(self._ids)
 
     def _client(self, peer: Peer | None = None) -> Downstream:
         return Downstream(self, peer)

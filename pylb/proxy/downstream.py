@@ -11,7 +11,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pylb.errors import Fault, Phase, ProxyError
-from pylb.http1.parser import END_OF_HEAD, check_beginning
+from pylb.http1.parser import END_LENGTH, END_OF_HEAD, check_beginning
+from pylb.http1.reader import RequestReader
 from pylb.http1.writer import prefers_json, refusal, response_head
 from pylb.observe.record import Record
 from pylb.proxy.explained import explained
@@ -35,6 +36,7 @@ RETRY_AFTER = 1
 RETRIABLE = frozenset([429, 503])
 
 CARRIAGE_RETURN = 0x0D
+
 EMPTY_LINE = b"\r\n"
 
 RESET = struct.pack("ii", 1, 0)
@@ -75,6 +77,7 @@ class Downstream(Stream):
         "patience",
         "plane",
         "refusal",
+        "requests",
         "response_head",
         "served",
         "taken",
@@ -86,6 +89,8 @@ class Downstream(Stream):
         self.plane = plane
         self._peer = peer
         self._client = ""
+        self.requests = RequestReader(plane.limits)
+        """Reads the heads of its requests."""
         self.response_head: Callable[..., bytes] = response_head
         """Writes the heads of its answers."""
         self.refusal: Callable[..., bytes] = refusal
@@ -134,8 +139,10 @@ class Downstream(Stream):
         if self.pump is not None:
             self.pump.feed(data)
         elif not self.discarding:
-            self.inbox = self.inbox + data if self.inbox else data
-            if len(self.inbox) > self.plane.limits.head:
+            if self.inbox:
+                data = self.inbox + data
+            self.inbox = data
+            if len(data) > self.plane.limits.head:
                 self.pause()  # Requests sent ahead wait in the kernel.
             self.wake()
 
@@ -251,8 +258,8 @@ class Downstream(Stream):
             if inbox[0] == CARRIAGE_RETURN:
                 inbox = self.inbox = inbox.removeprefix(EMPTY_LINE)  # RFC 9112 §2.2 asks for this leniency.
             limits = self.plane.limits
-            end = inbox.find(END_OF_HEAD) + len(END_OF_HEAD)
-            if len(END_OF_HEAD) <= end <= limits.head:
+            end = inbox.find(END_OF_HEAD) + END_LENGTH
+            if END_LENGTH <= end <= limits.head:
                 self.inbox = inbox[end:]
                 self.idle = False
                 return inbox[:end]
@@ -267,7 +274,8 @@ class Downstream(Stream):
         if self.idle and inbox:
             self.arm(monotonic(), self.plane.timeouts.head)
         self.idle = not inbox
-        self.resume()
+        if self.paused:
+            self.resume()
         return None
 
     # What pylb says itself.

@@ -22,11 +22,12 @@ from typing import TYPE_CHECKING, cast
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.http1.body import Chunked, Sized, UntilClose
 from pylb.http1.limits import MAX_INTERIM, MAX_RESPONSE_HEAD
-from pylb.http1.parser import END_OF_HEAD, Request, Response, parse_request, parse_response
+from pylb.http1.parser import END_LENGTH, END_OF_HEAD, Request, Response, parse_response
 from pylb.http1.refusal import bad_response, refused
 from pylb.http1.writer import response_head
 from pylb.observe.record import Record
 from pylb.policy.backend import Backend
+from pylb.policy.lease import Lease
 from pylb.policy.pool import Pool
 from pylb.policy.queue import Full
 from pylb.policy.retry import IDEMPOTENT, is_stale
@@ -39,6 +40,7 @@ from pylb.proxy.upstream import Upstream, reuse
 
 if TYPE_CHECKING:
     from pylb.proxy.downstream import Downstream
+
 
 BODILESS = frozenset([204, 304])
 """Answers without a body whatever their fields say (RFC 9112 §6.3)."""
@@ -58,7 +60,7 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
     upload: Pump | None = None
     download: Pump | None = None
     try:
-        request = record.request = parse_request(head, plane.limits)
+        request = record.request = client.requests.read(head)
         plane.identify(record, client.origin)
         if request.length or request.chunked:
             upload = _upload(request, client)
@@ -87,12 +89,12 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
                         upstream = await connect(lease.backend, client, timeouts.connect)
                         lease.connected = now = monotonic()
 
-                    upstream.send(request, upload, record.id)  # SEND
+                    upstream.send(request, client.origin, record.id, upload)  # SEND
                     client.arm(now, timeouts.response if upload is None else timeouts.body)
 
                     if upload is None:  # HEAD
                         await EVENT  # Nothing can have come yet.
-                    while (response := _head(client, upstream, record, upload)) is None:
+                    while (response := _head(client, upstream, request, lease, upload)) is None:
                         await EVENT
 
                     if response.status >= 500 and response.status in plane.retry.statuses:
@@ -100,7 +102,7 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
                     if response.status == 101:
                         uploaded = upload is None or upload.done
                         return await tunnel(client, upstream, record, response, uploaded=uploaded)  # TUNNEL
-                    download = _answer(client, upstream, record, upload, response)  # BODY
+                    download = _answer(client, upstream, record, request, response, upload=upload)  # BODY
                     while download is not None and not _moved(client, upstream, download):
                         await EVENT
 
@@ -184,18 +186,19 @@ def _upload(request: Request, client: Downstream) -> Upload:
     return Upload(client, decoder, chunked=request.chunked, limit=plane.limits.body, quota=plane.quota)
 
 
-def _head(client: Downstream, upstream: Upstream, record: Record, upload: Pump | None) -> Response | None:
+def _head(
+    client: Downstream, upstream: Upstream, request: Request, lease: Lease, upload: Pump | None
+) -> Response | None:
     """The head of the final response, if it is there. What comes before it (1xx) goes to the client."""
     while upstream.inbox:
         inbox = upstream.inbox
-        lease = record.attempts[-1]
         lease.answered = True
-        end = inbox.find(END_OF_HEAD) + len(END_OF_HEAD)
-        if end < len(END_OF_HEAD):
+        end = inbox.find(END_OF_HEAD) + END_LENGTH
+        if end < END_LENGTH:
             if len(inbox) > MAX_RESPONSE_HEAD or not inbox.startswith(b"HTTP/1."[: len(inbox)]):
                 parse_response(inbox, client.plane.limits)  # It can never become a head; this says why.
             break
-        response = parse_response(inbox[:end], client.plane.limits)
+        response = client.plane.responses.read(inbox[:end])
         upstream.inbox = inbox[end:]
         if response.status >= 200 or response.status == 101:
             lease.head = monotonic()
@@ -204,7 +207,7 @@ def _head(client: Downstream, upstream: Upstream, record: Record, upload: Pump |
         lease.interim += 1
         if lease.interim > MAX_INTERIM:
             raise bad_response(f"{upstream.backend.name} sent more than {MAX_INTERIM} answers of 1xx")
-        if cast(Request, record.request).version == 1:
+        if request.version == 1:
             client.transport.write(response_head(response, chunked=False, close=False, version=1))
 
     if upload is not None and upload.error is not None:
@@ -225,14 +228,19 @@ def _head(client: Downstream, upstream: Upstream, record: Record, upload: Pump |
 
 
 def _answer(
-    client: Downstream, upstream: Upstream, record: Record, upload: Pump | None, response: Response
+    client: Downstream,
+    upstream: Upstream,
+    record: Record,
+    request: Request,
+    response: Response,
+    *,
+    upload: Pump | None,
 ) -> Pump | None:
     """Send the response's head and what is there of its body; a pump for the rest, if that is not all.
 
     How the body arrives decides how it leaves: by its length, or in chunks, or, for a client that does not
     know chunks, up to the end of the connection. And it decides whether each connection can be used again.
     """
-    request = cast(Request, record.request)
     length, chunked = response.length, False
     keep = not (request.close or client.leaving)
     if response.close:

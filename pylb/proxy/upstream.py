@@ -6,8 +6,9 @@ import asyncio
 import os
 import select
 from contextlib import suppress
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
+from pylb.http1.headers import Origin
 from pylb.http1.parser import Request
 from pylb.http1.writer import request_head
 from pylb.policy.backend import Backend, State
@@ -89,10 +90,9 @@ class Upstream(Stream):
             else:
                 self.inbox += last
 
-    def send(self, request: Request, body: Pump | None, request_id: bytes) -> None:
+    def send(self, request: Request, origin: Origin, request_id: bytes, body: Pump | None) -> None:
         """Write the request's head, and let its body follow as it arrives."""
-        client = cast("Downstream", self.client)
-        head = request_head(request, client.origin, request_id, self.backend.name.encode())
+        head = request_head(request, origin, request_id, self.backend.authority)
         if body is None:
             self.transport.write(head)
         else:
@@ -105,7 +105,8 @@ class Upstream(Stream):
             return
         if self.reusable and not self.inbox and not self.choked and self.backend.state is State.UP:
             self.idle_since = now
-            self.resume()
+            if self.paused:
+                self.resume()
             self.backend.idle.append(self)
         else:
             self.transport.abort()

@@ -133,7 +133,7 @@ def test_what_is_special_in_a_response(line):
 def test_what_is_captured():
     lines = b"Server: x\r\nContent-Length: 5\r\nConnection: keep-alive\r\nDate: now\r\nHost: a\r\n"
     assert grammar.RESPONSE.fullmatch(R + lines + b"\r\n").groups() == (
-        b"1", b"200", b"OK",
+        b"HTTP/1.1 200 OK", b"1", b"200",
         b"\nServer: x\r\nContent-Length: 5\r\n", b"5", b"Date: now\r\nHost: a\r\n", None, None,
     )  # fmt: skip
     lines = b"A: b\r\nHost: a:1\r\nConnection: keep-alive\r\nC: d\r\nContent-Length: 5\r\nTE: x\r\nE: f\r\n"

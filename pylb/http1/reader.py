@@ -1,0 +1,93 @@
+"""Reading heads one after the other, without reading twice what is said again.
+
+Clients repeat themselves: on one connection the fields mostly stay the same while the target changes (HTTP/2
+compresses heads for that reason, RFC 7541). Backends repeat each other: under the load at which cost matters,
+the same few heads come many times within the second in which their `Date` stays the same.
+
+What is remembered is what the parser made of the very same bytes, so nothing is read in another way for it.
+Messages that were read are never changed, and may be shared.
+"""
+
+from __future__ import annotations
+
+from pylb.http1 import grammar
+from pylb.http1.limits import Limits
+from pylb.http1.parser import Request, Response, parse_request, parse_response
+
+LONGEST = 4096
+"""Bytes of a head beyond which it is not remembered: memory per connection has a bound."""
+
+MOST = 256
+"""Heads of responses that are remembered at a time."""
+
+SELDOM = 8
+"""Of so many heads that are not known, the first is remembered. What is often there will soon be among them;
+to remember all would cost where each is new."""
+
+_NEVER = b"\0"
+"""What no head ends with."""
+
+
+class RequestReader:
+    """Reads the requests of one connection; remembers the fields of the last one that was plain.
+
+    Args:
+        limits: what is accepted.
+    """
+
+    __slots__ = ("_fields", "_host", "_limits", "_lines", "_unknown")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._fields = _NEVER
+        """All after the request line, from its line feed on."""
+        self._lines = self._host = b""
+        self._unknown = 0
+
+    def read(self, head: bytes) -> Request:
+        """See `parse_request`."""
+        if head.endswith(self._fields):
+            match = grammar.REQUEST_LINE.fullmatch(head, 0, len(head) - len(self._fields))
+            if match is not None and match.end() <= self._limits.target:
+                request = Request(match[1], match[2], 1, self._lines)
+                request.host = self._host
+                return request
+        request = parse_request(head, self._limits)
+        self._unknown += 1
+        if (
+            self._unknown % SELDOM == 1
+            and request.clean
+            and not (request.length or request.chunked)
+            and len(head) <= LONGEST
+        ):
+            self._fields = head[head.index(b"\n") :]
+            self._lines = request.lines
+            self._host = request.host
+        return request
+
+
+class ResponseReader:
+    """Reads the responses of all backends; remembers those that were plain.
+
+    Args:
+        limits: what is accepted.
+    """
+
+    __slots__ = ("_known", "_limits", "_unknown")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._known: dict[bytes, Response] = {}
+        self._unknown = 0
+
+    def read(self, head: bytes) -> Response:
+        """See `parse_response`."""
+        response = self._known.get(head)
+        if response is None:
+            response = parse_response(head, self._limits)
+            self._unknown += 1
+            if self._unknown % SELDOM == 1 and response.clean and len(head) <= LONGEST:
+                if len(self._known) == MOST:
+                    self._known.clear()
+                self._known[head] = response
+        return response
