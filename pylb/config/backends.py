@@ -53,10 +53,10 @@ class Balancing(Group):
 
 
 @dataclass(frozen=True, kw_only=True)
-class UpstreamTls(Group):
-    """TLS between pylb and backends."""
+class BackendConnections(Group):
+    """How connections to backends begin."""
 
-    title: ClassVar = "TLS to backends"
+    title: ClassVar = "Connections to backends"
 
     upstream_tls: bool = option(
         FLAG, "off", "Speak TLS to backends; one may say otherwise by its metadata, pylb.tls=true or false."
@@ -72,6 +72,11 @@ class UpstreamTls(Group):
     )
     upstream_tls_cert: str | None = option(FILE, None, "The PEM certificate to show to backends.")
     upstream_tls_key: str | None = option(FILE, None, "The PEM key of --upstream-tls-cert.")
+    upstream_proxy_protocol: str = option(
+        choice("off", "v1", "v2"),
+        "off",
+        "Begin each connection to a backend with a PROXY protocol preamble; none is used twice.",
+    )
 
     def check(self) -> None:
         """Refuse a certificate without its key and a key without its certificate."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pylb.config.backends import Balancing, Health, Retries, Timeouts, UpstreamTls
+from pylb.config.backends import BackendConnections, Balancing, Health, Retries, Timeouts
 from pylb.config.clients import ClientAddress, Limits, Listen, Tls
 from pylb.config.processes import Processes
 from pylb.config.records import AccessLog, Logging, Traces
@@ -23,7 +23,7 @@ class Options(
     Tls,
     ClientAddress,
     Balancing,
-    UpstreamTls,
+    BackendConnections,
     Retries,
     Health,
     Timeouts,

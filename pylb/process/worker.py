@@ -27,6 +27,7 @@ from pylb.process.pools import make_pool, read_routes
 from pylb.process.tls import read_certificates, read_upstream_tls
 from pylb.process.witnesses import Witnesses
 from pylb.proxy.dataplane import DataPlane, Timeouts
+from pylb.proxy.proxyprotocol import PREAMBLES
 
 log = logging.getLogger("pylb")
 
@@ -88,6 +89,7 @@ class Worker:
             upstream_tls=read_upstream_tls(options),
             trusted=Networks(options.trusted_proxies),
             proxy_protocol=options.proxy_protocol,
+            preamble=PREAMBLES.get(options.upstream_proxy_protocol),
             origin=ForwardedOrigin if options.forwarded else Origin,
             explain_to=Networks(options.explain_to),
             tracing=Tracing(options.trace_sample / 100) if options.traceparent or options.otlp else None,

@@ -46,6 +46,7 @@ async def connect(backend: Backend, client: Downstream, timeout: float) -> Upstr
     """
     client.arm(monotonic(), timeout)
     endpoint = backend.endpoint
+    plane = client.plane
     try:
         places = literal(endpoint.address, endpoint.port)
         if not places:
@@ -54,9 +55,14 @@ async def connect(backend: Backend, client: Downstream, timeout: float) -> Upstr
             reached = socket.socket(place[0], socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
             try:
                 await _reach(reached, place, client, backend)
-                if name := client.plane.upstream_tls.name_of(endpoint):
-                    return await _secure(reached, client, backend, name)
-                return _adopt(reached, client, backend)
+                if plane.preamble is not None:
+                    reached.send(plane.preamble(client.ends()))  # A new connection takes so little at once.
+                if name := plane.upstream_tls.name_of(endpoint):
+                    upstream = await _secure(reached, client, backend, name)
+                else:
+                    upstream = _adopt(reached, client, backend)
+                upstream.reusable = plane.preamble is None  # It speaks for one client.
+                return upstream
             except OSError:
                 reached.close()
                 if place is places[-1]:

@@ -27,7 +27,7 @@ from pylb.policy.networks import Networks
 from pylb.policy.pool import Change, Pool
 from pylb.policy.retry import RetryRules
 from pylb.policy.route import Routes
-from pylb.proxy.downstream import Downstream, Peer
+from pylb.proxy.downstream import Downstream, Ends
 from pylb.proxy.proxyprotocol import Preamble
 from pylb.proxy.tls import Certificates, about_client
 from pylb.proxy.upstream import abandon, close_idle
@@ -88,6 +88,7 @@ class DataPlane:
         redirect_port: where clients that come without TLS are sent; 0 to serve them.
         hsts: seconds for which browsers are told to come by TLS only; 0 to tell them nothing.
         upstream_tls: which backends speak TLS; those that say so, if not given.
+        preamble: writes what backends are told of a client before anything else, in the PROXY protocol.
         tracing: gives requests their place in a trace; None leaves what they say of it alone.
         explain_to: the peers that are told, if they ask, why a request went where it did.
         origin: says where a connection's requests come from; `ForwardedOrigin` does it in RFC 7239's way too.
@@ -110,6 +111,7 @@ class DataPlane:
         redirect_port: int = 0,
         hsts: int = 0,
         upstream_tls: UpstreamTls | None = None,
+        preamble: Callable[[Ends], bytes] | None = None,
         tracing: Tracing | None = None,
         explain_to: Networks | None = None,
         origin: type[Origin] = Origin,
@@ -130,6 +132,8 @@ class DataPlane:
         self._proxy_protocol = proxy_protocol
         self._origin = origin
         self.upstream_tls = upstream_tls or UpstreamTls()
+        self.preamble = preamble
+        """Writes the PROXY protocol's preamble for backends; None if they expect none."""
         self._certificates: Certificates | None = None
         self._look_at_certificates = 0.0
         self.redirect_port = redirect_port
@@ -275,8 +279,8 @@ class DataPlane:
         if not record.id:
             record.id = next(self._ids)
 
-    def _client(self, peer: Peer | None = None) -> Downstream:
-        return Downstream(self, peer)
+    def _client(self, named: Ends | None = None) -> Downstream:
+        return Downstream(self, named)
 
     def _preamble(self) -> Preamble:
         return Preamble(self._client, self._trusted.__contains__, self.timeouts.head)

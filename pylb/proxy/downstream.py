@@ -46,11 +46,14 @@ ACKNOWLEDGED = struct.Struct("120xQ")
 """`tcpi_bytes_acked` in Linux' `struct tcp_info` (since 4.1)."""
 
 
-class Peer(NamedTuple):
-    """A client as a peer in front of us names it: its address, and the port that it connected to."""
+class Ends(NamedTuple):
+    """Both ends of a client's connection. On a Unix socket the addresses are empty, and the ports 0."""
 
-    address: str
-    port: int
+    client: str
+    client_port: int
+    server: str
+    """The address that the client connected to."""
+    server_port: int
 
 
 class Downstream(Stream):
@@ -58,7 +61,7 @@ class Downstream(Stream):
 
     Args:
         plane: what it shares with all others.
-        peer: the client, where the other end of the connection is not the client itself.
+        named: the ends of the client's connection, as a peer in front of us names them.
     """
 
     __slots__ = (
@@ -66,7 +69,7 @@ class Downstream(Stream):
         "_client",
         "_coroutine",
         "_handle",
-        "_peer",
+        "_named",
         "deadline",
         "discarding",
         "expired",
@@ -84,10 +87,10 @@ class Downstream(Stream):
         "touched",
     )
 
-    def __init__(self, plane: DataPlane, peer: Peer | None = None) -> None:
+    def __init__(self, plane: DataPlane, named: Ends | None = None) -> None:
         super().__init__()
         self.plane = plane
-        self._peer = peer
+        self._named = named
         self._client = ""
         self.requests = RequestReader(plane.limits)
         """Reads the heads of its requests."""
@@ -123,7 +126,7 @@ class Downstream(Stream):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        address, port = self._peer or _ends(transport)
+        address, _, _, port = self.ends()
         tls = transport.get_extra_info("ssl_object")
         self.origin = self.plane.origin(address, port, tls)
         if tls is not None:
@@ -158,6 +161,16 @@ class Downstream(Stream):
     def resume_writing(self) -> None:
         super().resume_writing()
         self.wake()
+
+    def ends(self) -> Ends:
+        """Where the client is, and what it connected to."""
+        if self._named is not None:
+            return self._named
+        there = self.transport.get_extra_info("peername")
+        if not there:
+            return Ends("", 0, "", 0)
+        here = self.transport.get_extra_info("sockname")
+        return Ends(there[0], there[1], here[0], here[1])
 
     # The coroutine, and how it is run on.
 
@@ -317,11 +330,3 @@ class Downstream(Stream):
         self.pump = None
         self.inbox = b""
         self.resume()
-
-
-def _ends(transport: asyncio.BaseTransport) -> tuple[str, int]:
-    """The address at the other end, and the port at this one; a Unix socket has neither."""
-    there = transport.get_extra_info("peername")
-    if not there:
-        return "", 0
-    return there[0], transport.get_extra_info("sockname")[1]

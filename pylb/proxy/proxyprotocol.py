@@ -1,7 +1,8 @@
-"""The PROXY protocol, versions 1 and 2: a preamble in which a load balancer before us names its client.
+"""The PROXY protocol, versions 1 and 2: a preamble in which a load balancer names its client.
 
 Source: HAProxy's doc/proxy-protocol.txt. A listener that accepts it expects it from every trusted peer: to
-guess would let a client write it. From anybody else it is no HTTP, and is refused as such.
+guess would let a client write it. From anybody else it is no HTTP, and is refused as such. Backends that
+expect one get it at the beginning of each connection.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import re
 import struct
-from collections.abc import Callable
-from ipaddress import ip_address
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import cast
 
-from pylb.proxy.downstream import Downstream, Peer
+from pylb.proxy.downstream import Downstream, Ends
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 """The beginning of a version 2 preamble; no HTTP request can begin so."""
@@ -27,6 +28,8 @@ LONGEST = 16 + 2048
 _LINE = re.compile(
     rb"PROXY (?:UNKNOWN[^\r]*|(?:TCP4|TCP6) ([0-9A-Fa-f:.]+) ([0-9A-Fa-f:.]+) ([0-9]{1,5}) ([0-9]{1,5}))\r\n"
 )
+Address = IPv4Address | IPv6Address
+
 _ADDRESSES = {0x1: struct.Struct("!4s4sHH"), 0x2: struct.Struct("!16s16sHH")}
 """By address family: client, server, and their ports."""
 
@@ -35,15 +38,15 @@ class PreambleError(ValueError):
     """What came is no preamble; the message says why."""
 
 
-def parse(data: bytes) -> tuple[Peer | None, int] | None:
+def parse(data: bytes) -> tuple[Ends | None, int] | None:
     """Read a preamble.
 
     Args:
         data: all that has arrived, at least a byte.
 
     Returns:
-        Who the client is and how long the preamble was; None for a client if it names none (a health check
-        of the peer's own); None for all if there is not enough yet.
+        The ends of the client's connection and how long the preamble was; None for the ends if it names none
+        (a health check of the peer's own); None for all if there is not enough yet.
 
     Raises:
         PreambleError: it is none.
@@ -58,16 +61,20 @@ def parse(data: bytes) -> tuple[Peer | None, int] | None:
     match = _LINE.fullmatch(data, 0, end)
     if match is None:
         raise PreambleError("a PROXY protocol preamble that cannot be read")
-    source, _, _, port = match.groups()
-    if source is None:
+    client, server, client_port, server_port = match.groups()
+    if client is None:
         return None, end
     try:
-        return Peer(str(ip_address(source.decode())), int(port)), end
-    except ValueError:
-        raise PreambleError(f"a PROXY protocol preamble with the address {source!r}") from None
+        here, there = ip_address(client.decode()), ip_address(server.decode())
+    except ValueError as error:
+        raise PreambleError(f"a PROXY protocol preamble: {error}") from None
+    ports = int(client_port), int(server_port)
+    if here.version != there.version or max(ports) > 65_535:
+        raise PreambleError(f"a PROXY protocol preamble from {here} to {there}, ports {ports}")
+    return Ends(str(here), ports[0], str(there), ports[1]), end
 
 
-def _parse_binary(data: bytes) -> tuple[Peer | None, int] | None:
+def _parse_binary(data: bytes) -> tuple[Ends | None, int] | None:
     if len(data) < 16:
         return None
     version, family, length = struct.unpack_from("!BBH", data, 12)
@@ -81,8 +88,44 @@ def _parse_binary(data: bytes) -> tuple[Peer | None, int] | None:
         return None, end  # The peer speaks for itself, or its client has no IP address.
     if length < layout.size:
         raise PreambleError("a PROXY protocol preamble that is too short for its addresses")
-    source, _, _, port = layout.unpack_from(data, 16)
-    return Peer(str(ip_address(source)), port), end
+    client, server, client_port, server_port = layout.unpack_from(data, 16)
+    return Ends(str(ip_address(client)), client_port, str(ip_address(server)), server_port), end
+
+
+def line(ends: Ends) -> bytes:
+    """A version 1 preamble about a client's connection."""
+    client, server = _addresses(ends)
+    if client is None or server is None:
+        return b"PROXY UNKNOWN\r\n"
+    return f"PROXY TCP{client.version} {client} {server} {ends.client_port} {ends.server_port}\r\n".encode()
+
+
+def block(ends: Ends) -> bytes:
+    """A version 2 preamble about a client's connection."""
+    client, server = _addresses(ends)
+    if client is None or server is None:
+        return SIGNATURE + struct.pack("!BBH", 0x20, 0, 0)  # LOCAL: nothing is said of a client.
+    family = 0x1 if client.version == 4 else 0x2
+    layout = _ADDRESSES[family]
+    addresses = layout.pack(client.packed, server.packed, ends.client_port, ends.server_port)
+    return SIGNATURE + struct.pack("!BBH", 0x21, family << 4 | 1, layout.size) + addresses
+
+
+PREAMBLES: Mapping[str, Callable[[Ends], bytes]] = {"v1": line, "v2": block}
+"""What writes a preamble, by the name of its version."""
+
+
+def _addresses(ends: Ends) -> tuple[Address | None, Address | None]:
+    """The addresses of client and server, both of one family; None for a client that has none."""
+    if not ends.client:
+        return None, None
+    client, server = ip_address(ends.client), ip_address(ends.server)
+    if isinstance(client, IPv6Address) and isinstance(server, IPv6Address):
+        if client.ipv4_mapped and server.ipv4_mapped:  # IPv4 as a socket for both families shows it.
+            return client.ipv4_mapped, server.ipv4_mapped
+        client = IPv6Address(int(client))  # Without the zone, which means nothing elsewhere.
+        server = IPv6Address(int(server))
+    return client, server
 
 
 class Preamble(asyncio.Protocol):
@@ -95,7 +138,7 @@ class Preamble(asyncio.Protocol):
     """
 
     def __init__(
-        self, make: Callable[[Peer | None], Downstream], trusted: Callable[[str], bool], timeout: float
+        self, make: Callable[[Ends | None], Downstream], trusted: Callable[[str], bool], timeout: float
     ) -> None:
         self._make = make
         self._trusted = trusted
@@ -120,17 +163,17 @@ class Preamble(asyncio.Protocol):
             self._transport.abort()
             return
         if found is not None:
-            client, end = found
-            self._hand_over(client, self._data[end:])
+            ends, end = found
+            self._hand_over(ends, self._data[end:])
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         if self._deadline is not None:
             self._deadline.cancel()
 
-    def _hand_over(self, client: Peer | None, rest: bytes) -> None:
+    def _hand_over(self, ends: Ends | None, rest: bytes) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
-        downstream = self._make(client)
+        downstream = self._make(ends)
         self._transport.set_protocol(downstream)
         downstream.connection_made(self._transport)
         if rest:

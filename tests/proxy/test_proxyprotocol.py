@@ -6,8 +6,8 @@ import struct
 import pytest
 
 from pylb.policy.networks import Networks
-from pylb.proxy.downstream import Peer
-from pylb.proxy.proxyprotocol import SIGNATURE, PreambleError, parse
+from pylb.proxy.downstream import Ends
+from pylb.proxy.proxyprotocol import PREAMBLES, SIGNATURE, PreambleError, block, line, parse
 from tests.stage import HOST, Stage, read_request
 from tests.until import until
 
@@ -25,20 +25,20 @@ V6 = binary(
 
 
 @pytest.mark.parametrize(
-    ("preamble", "peer"),
+    ("preamble", "ends"),
     [
-        (b"PROXY TCP4 203.0.113.9 10.0.0.1 5555 443\r\n", Peer("203.0.113.9", 443)),
-        (b"PROXY TCP6 2001:db8::9 2001:db8::1 5555 8443\r\n", Peer("2001:db8::9", 8443)),
+        (b"PROXY TCP4 203.0.113.9 10.0.0.1 5555 443\r\n", Ends("203.0.113.9", 5555, "10.0.0.1", 443)),
+        (b"PROXY TCP6 2001:db8::9 2001:db8::1 5555 8443\r\n", Ends("2001:db8::9", 5555, "2001:db8::1", 8443)),
         (b"PROXY UNKNOWN\r\n", None),
         (b"PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n", None),
-        (V4, Peer("203.0.113.9", 443)),
-        (V6, Peer("2001:db8::9", 8443)),
+        (V4, Ends("203.0.113.9", 5555, "10.0.0.1", 443)),
+        (V6, Ends("2001:db8::9", 5555, "::", 8443)),
         (binary(0, 0, b""), None),
         (binary(1, 0x31, bytes(216)), None),
     ],
 )
-def test_a_preamble_names_the_client_and_ends_where_it_ends(preamble, peer):
-    assert parse(preamble + b"GET") == (peer, len(preamble))
+def test_a_preamble_names_the_client_and_ends_where_it_ends(preamble, ends):
+    assert parse(preamble + b"GET") == (ends, len(preamble))
     for end in range(1, len(preamble)):
         assert parse(preamble[:end]) is None
 
@@ -49,6 +49,8 @@ def test_a_preamble_names_the_client_and_ends_where_it_ends(preamble, peer):
         b"GET / HTTP/1.1\r\n",
         b"PROXY TCP4 203.0.113.9 10.0.0.1 5555\r\n",
         b"PROXY TCP4 999.0.113.9 10.0.0.1 5555 443\r\n",
+        b"PROXY TCP4 203.0.113.9 2001:db8::1 5555 443\r\n",
+        b"PROXY TCP4 203.0.113.9 10.0.0.1 5555 65536\r\n",
         b"PROXY TCP4 203.0.113.9 10.0.0.1 5555 443" + b" " * 100,
         b"PROXY  TCP4 203.0.113.9 10.0.0.1 5555 443\r\n",
         binary(2, 0x11, bytes(12)),
@@ -118,3 +120,55 @@ async def test_a_preamble_must_come_in_time():
     async with Stage(plane={"trusted": Networks(["127.0.0.1"]), "proxy_protocol": True}, head=0.1) as stage:
         client = (await stage.client()).send(b"PROXY TCP4 ")
         assert await client.rest() == b""
+
+
+ENDS_V4 = Ends("203.0.113.9", 5555, "10.0.0.1", 443)
+ENDS_V6 = Ends("2001:db8::9", 5555, "2001:db8::1", 8443)
+
+
+@pytest.mark.parametrize("write", PREAMBLES.values())
+@pytest.mark.parametrize(
+    ("ends", "read"),
+    [
+        (ENDS_V4, ENDS_V4),
+        (ENDS_V6, ENDS_V6),
+        (Ends("::ffff:203.0.113.9", 5555, "::ffff:10.0.0.1", 443), ENDS_V4),
+        (Ends("fe80::9%eth0", 5555, "fe80::1%eth0", 443), Ends("fe80::9", 5555, "fe80::1", 443)),
+        (Ends("", 0, "", 0), None),
+    ],
+)
+def test_what_is_written_can_be_read(write, ends, read):
+    preamble = write(ends)
+    assert parse(preamble + b"GET") == (read, len(preamble))
+
+
+def test_the_bytes_are_those_of_the_specification():
+    assert line(ENDS_V4) == b"PROXY TCP4 203.0.113.9 10.0.0.1 5555 443\r\n"
+    assert block(ENDS_V4) == binary(
+        1, 0x11, bytes([203, 0, 113, 9, 10, 0, 0, 1]) + struct.pack("!HH", 5555, 443)
+    )
+    assert block(Ends("", 0, "", 0)) == binary(0, 0, b"")
+
+
+@pytest.mark.parametrize("write", PREAMBLES.values())
+async def test_a_backend_is_told_of_each_client_before_anything_else(write):
+    told = []
+
+    async def handle(reader, writer):
+        found = None
+        data = b""
+        while found is None:
+            data += await reader.read(1)
+            found = parse(data)
+        told.append(found[0])
+        while await read_request(reader):
+            writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    async with Stage(plane={"preamble": write}) as stage:
+        await stage.origin(handle)
+        clients = [await stage.client() for _ in range(2)]
+        for client in clients * 2:
+            assert (await client.send(GET).answer())[0] == 204
+        ports = [client.writer.get_extra_info("sockname")[1] for client in clients]
+        assert told == [Ends("127.0.0.1", port, "127.0.0.1", stage.port) for port in ports * 2]
+        assert repr(stage.pool) == "<Pool web: 1 up, 0 draining | 0 active, 0 idle>"
