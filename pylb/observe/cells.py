@@ -34,23 +34,23 @@ RESPONSE_ERRORS: Final = 12
 """Tries that got a connection but no whole, valid response, time-outs included."""
 TIMEOUTS: Final = 13
 """Tries that ended because the backend took too long, whatever for."""
-CONNECTIONS: Final = 14
-"""Connections opened."""
-CONNECT_TIME: Final = 15
-"""Microseconds that opening them took."""
-DURATION_TIME: Final = 16
+CONNECT_TIME: Final = 14
+"""Microseconds that opening connections took."""
+DURATION_TIME: Final = 15
 """Microseconds from a request's head to the end of its response."""
-HEAD_TIME: Final = 17
+HEAD_TIME: Final = 16
 """Microseconds from the start of a try to its response's head."""
-DURATION: Final = 18
+DURATION: Final = 17
 """The first of `BUCKETS` cells: requests by duration."""
 HEAD: Final = DURATION + BUCKETS
 """The first of `BUCKETS` cells: tries by the time to the response's head."""
+CONNECT: Final = HEAD + BUCKETS
+"""The first of `BUCKETS` cells: connections opened by the time that it took."""
 EVENTS: Final = (
     *("suspect", "ejected", "failed", "up", "panic", "retry_denied"),
     *("queued", "queue_timeout", "queue_full"),
 )
 """What failures and limits did to a pool; see `Pool.events`."""
-EVENT: Final = HEAD + BUCKETS
+EVENT: Final = CONNECT + BUCKETS
 """The first of as many cells, in the slot of the service."""
 CELLS: Final = EVENT + len(EVENTS)

@@ -36,7 +36,7 @@ class Family:
 
     Args:
         name: without the prefix that says what it is about.
-        kind: `counter`, `gauge`, `histogram` or `summary`.
+        kind: `counter`, `gauge` or `histogram`.
         help: one sentence.
         values: takes from a row what goes into the samples, in their order.
         samples: (suffix of the name, label of its own) of each sample.
@@ -119,12 +119,11 @@ TRAFFIC = (
         cells.RESPONSE_ERRORS,
     ),
     _counter("upstream_timeouts_total", "Tries that ended because a backend took too long.", cells.TIMEOUTS),
-    Family(
+    _histogram(
         "upstream_connect_seconds",
-        "summary",
-        "Time that opening connections to backends took, and how many were opened.",
-        lambda totals: (totals[cells.CONNECT_TIME] / 1e6, totals[cells.CONNECTIONS]),
-        (("_sum", ""), ("_count", "")),
+        "Time that opening a connection to a backend took.",
+        cells.CONNECT,
+        cells.CONNECT_TIME,
     ),
     _histogram(
         "upstream_head_seconds",

@@ -14,9 +14,9 @@ from pylb.observe.cells import (
     ATTEMPTS,
     BOUNDS,
     CODE_CELL,
+    CONNECT,
     CONNECT_ERRORS,
     CONNECT_TIME,
-    CONNECTIONS,
     DURATION,
     DURATION_TIME,
     HEAD,
@@ -79,8 +79,9 @@ def count_attempts(attempts: list[Lease]) -> None:
         if attempt is not attempts[0]:
             cells[RETRIES] += 1
         if attempt.connected and not attempt.reused:
-            cells[CONNECTIONS] += 1
-            cells[CONNECT_TIME] += int((attempt.connected - attempt.started) * 1e6)
+            waited = attempt.connected - attempt.started
+            cells[CONNECT + bisect_left(BOUNDS, waited)] += 1
+            cells[CONNECT_TIME] += int(waited * 1e6)
         error = attempt.error
         if error is None:
             continue

@@ -7,9 +7,11 @@ def test_no_two_counters_share_a_cell():
         for name, value in vars(cells).items()
         if name.isupper()
         and isinstance(value, int)
-        and name not in ("BUCKETS", "DURATION", "HEAD", "EVENT", "CELLS")
+        and name not in ("BUCKETS", "DURATION", "HEAD", "CONNECT", "EVENT", "CELLS")
     ]
-    buckets = [first + i for first in (cells.DURATION, cells.HEAD) for i in range(cells.BUCKETS)]
+    buckets = [
+        first + i for first in (cells.DURATION, cells.HEAD, cells.CONNECT) for i in range(cells.BUCKETS)
+    ]
     used = [*range(len(cells.CODES)), *single, *buckets]
     events = [cells.EVENT + place for place in range(len(cells.EVENTS))]
     assert sorted([*used, *events]) == list(range(cells.CELLS))
