@@ -10,7 +10,7 @@ from typing import Any
 from pylb import __version__
 from pylb.admin.views import View
 from pylb.observe.samples import Sample
-from pylb.policy.backend import State
+from pylb.policy import explanation
 from pylb.policy.overrides import DECIDED, Override
 
 STALE = 120.0
@@ -59,7 +59,7 @@ def backends(view: View) -> Iterator[dict[str, Any]]:
             yield {
                 "service": service,
                 **backend,
-                "why": _why(backend, reasons),
+                "why": reasons.get(backend["address"]) or backend["why"],
                 "traffic": _latest(ring),
                 "requests": [round(sample.requests, 1) for sample in ring or ()],
                 "p99": [sample.p99 for sample in ring or ()],
@@ -129,43 +129,16 @@ def explain(view: View, host: str, target: str) -> dict[str, Any]:
     pool = view.routes.match(host.encode(), target.encode())
     if pool is None:
         return {"service": None, "why": f"no route takes {target} of host {host or '-'}", "winner": None}
+    view.refresh()
     winner = pool.upcoming()
-    candidates = {backend.name for backend in pool.eligible}
+    told = explanation.explain(pool, view.clock())
+    for candidate in told["candidates"]:
+        candidate["wins"] = winner is not None and candidate["address"] == winner.name
     return {
-        "service": pool.service,
-        "policy": pool.policy,
-        "candidates": [
-            {
-                "id": b.endpoint.id,
-                "address": b.name,
-                "weight": b.weight,
-                "in_flight": b.inflight,
-                "load": b.load,
-                "wins": b is winner,
-            }
-            for b in pool.eligible
-        ],
-        "excluded": [
-            {"id": row["id"], "address": row["address"], "reason": row["why"]}
-            for row in backends(view)
-            if row["service"] == pool.service and row["address"] not in candidates
-        ],
+        **told,
         "winner": winner and winner.name,
         "why": f"{pool.policy} among {len(pool.eligible)}" if winner else pool.why_empty(),
     }
-
-
-def _why(backend: dict[str, Any], reasons: dict[str, str]) -> str:
-    if backend["state"] == State.DRAINING.value:
-        return reasons.get(backend["address"], "left the registry; what runs there is finished")
-    if backend["state"] in (State.SUSPECT.value, State.EJECTED.value):
-        failures, seconds = backend["failures"], backend["left_alone_seconds"]
-        return f"failures in a row: {failures}; left alone for {seconds:.0f} s more"
-    if backend["state"] == State.FAILED.value:
-        return f"its probes fail: {backend['probe']}"
-    if backend["part"] < 1:
-        return f"new, so it has {backend['part']:.0%} of its weight for now"
-    return "" if backend["weight"] else "weight 0"
 
 
 def _latest(ring: deque[Sample] | None) -> dict[str, Any] | None:

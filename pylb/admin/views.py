@@ -15,6 +15,7 @@ from pylb.observe.gauges import CLIENTS, LINES_DROPPED, PROCESS
 from pylb.observe.history import History
 from pylb.observe.samples import Samples
 from pylb.policy.backend import Backend
+from pylb.policy.explanation import why_not
 from pylb.policy.overrides import Override
 from pylb.policy.pool import Pool
 from pylb.policy.route import Routes
@@ -151,6 +152,7 @@ def _backend(backend: Backend, now: float) -> dict[str, Any]:
         "address": backend.name,
         "node": endpoint.node,
         "state": backend.state.value,
+        "why": why_not(backend, now),
         "status": endpoint.status,
         "failures": backend.health.failures,
         "left_alone_seconds": round(max(0.0, backend.health.until - now), 1),

@@ -44,7 +44,7 @@ def excluded(pool: Pool, now: float) -> Iterator[tuple[Endpoint, str]]:
         if backend not in eligible:
             yield backend.endpoint, why_not(backend, now)
     for backend in pool.draining.values():
-        yield backend.endpoint, known.get(backend.name, LEFT)
+        yield backend.endpoint, known.get(backend.name) or why_not(backend, now)
     here = {backend.name for backend in (*pool.backends.values(), *pool.draining.values())}
     for each in pool.snapshot.excluded if pool.snapshot else ():
         if each.endpoint.authority not in here:
@@ -52,13 +52,19 @@ def excluded(pool: Pool, now: float) -> Iterator[tuple[Endpoint, str]]:
 
 
 def why_not(backend: Backend, now: float) -> str:
-    """Why one that the registry vouches for gets no requests, or few; empty for one that is well."""
-    if backend.state in (State.SUSPECT, State.EJECTED):
-        left = max(0.0, backend.health.until - now)
-        return f"failures in a row: {backend.health.failures}; left alone for {left:.0f} s more"
+    """Why one that the registry vouches for gets no requests, or fewer; empty for one that is well."""
+    match backend.state:
+        case State.SUSPECT | State.EJECTED:
+            left = max(0.0, backend.health.until - now)
+            return f"failures in a row: {backend.health.failures}; left alone for {left:.0f} s more"
+        case State.FAILED:
+            verdict = backend.endpoint.verdict
+            return f"its probes fail: {verdict.why if verdict else ''}"
+        case State.DRAINING:
+            return LEFT
     if backend.weight <= 0:
         return "weight 0"
-    return f"new: {backend.part:.0%} of its weight" if backend.part < 1 else ""
+    return f"new, so it has {backend.part:.0%} of its weight for now" if backend.part < 1 else ""
 
 
 def _named(endpoint: Endpoint) -> dict[str, str]:

@@ -235,12 +235,17 @@ class Pool:
     def upcoming(self) -> Backend | None:
         """Who would be picked next, None if nobody may be.
 
-        A copy of the balancer is asked, so that asking changes nothing.
+        A copy of the balancer is asked, and what it took from the source of random choices is put back:
+        asking changes nothing.
         """
         if not self.eligible:
             return None
         shared = {id(backend): backend for backend in self.eligible}
-        return deepcopy(self._chooser, shared).pick()
+        chances = self._rng.getstate()
+        try:
+            return deepcopy(self._chooser, shared).pick()
+        finally:
+            self._rng.setstate(chances)
 
     def why_empty(self) -> str:
         """Why no backend can be picked, for the operator."""

@@ -48,4 +48,4 @@ def test_one_that_is_new_gets_requests_but_fewer():
     (backend,) = pool.eligible
     assert why_not(backend, 0.0) == ""
     backend.ramp(0.3)
-    assert why_not(backend, 0.0) == "new: 30% of its weight"
+    assert why_not(backend, 0.0) == "new, so it has 30% of its weight for now"

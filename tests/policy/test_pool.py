@@ -245,3 +245,14 @@ def test_a_snapshot_may_name_another_policy_and_the_next_one_none():
     assert pool.policy == "round-robin"
     last = [pool.lease().backend for _ in range(6)]
     assert last[:3] == last[3:]
+
+
+@pytest.mark.parametrize("policy", BALANCERS)
+def test_asking_who_is_next_tells_the_truth_and_changes_nothing(policy):
+    asked, left_alone = (Pool("web", policy=policy, rng=Random(1)) for _ in range(2))
+    for pool in (asked, left_alone):
+        pool.apply(Snapshot("web", tuple(replace(endpoint(n), weight=n) for n in range(1, 6))))
+    for _ in range(100):
+        told = asked.upcoming()
+        assert asked.lease().backend is told
+        assert left_alone.lease().backend.name == told.name

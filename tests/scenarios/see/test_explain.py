@@ -1,0 +1,46 @@
+"""What `pylb explain` says is where requests go: compared over a thousand of them."""
+
+import random
+
+import aiohttp
+import pytest
+
+from pylb.policy.balance import BALANCERS
+from pylb.policy.overrides import Action
+from tests.scenarios.see.deployment import Deployment
+from tests.until import until
+
+REQUESTS = 1000
+
+
+@pytest.mark.slow
+async def test_requests_go_where_explain_says_whatever_the_policy_and_the_load(consul):
+    rng = random.Random(1)
+    async with Deployment(consul, "explained") as pylb, aiohttp.ClientSession() as http:
+        for number in range(1, 6):
+            await pylb.start(f"e-{number}")
+        await pylb.ready(5)
+        pool = pylb.balancer.worker.pools["explained"]
+        operator = pylb.balancer.control.operator
+        operator.decide("explained", Action.WEIGHT, backend="e-1", weight=3)
+        operator.decide("explained", Action.DRAIN, backend="e-5")
+        agreed = {}
+        for policy in BALANCERS:
+            operator.decide("explained", Action.POLICY, policy=policy)
+            await until(lambda policy=policy: pool.policy == policy)
+            for _ in range(REQUESTS // len(BALANCERS)):
+                # Requests that hang are what makes loads differ.
+                held = [rng.choice(pool.eligible) for _ in range(rng.randrange(4))]
+                for backend in held:
+                    backend.count(+1)
+                query = {"target": "/cart?id=1", "host": "shop.example"}
+                async with http.get(f"{pylb.admin}/api/explain", params=query) as answer:
+                    told = await answer.json()
+                async with http.get(f"{pylb.url}/cart?id=1", headers={"Host": "shop.example"}) as answer:
+                    name = await answer.text()
+                for backend in held:
+                    backend.count(-1)
+                winner = next(c for c in told["candidates"] if c["wins"])
+                agreed[policy] = agreed.get(policy, 0) + (winner["id"] == name)
+                assert [e["reason"] for e in told["excluded"]] == ["operator: drain e-5"]
+        assert agreed == dict.fromkeys(BALANCERS, REQUESTS // len(BALANCERS))
