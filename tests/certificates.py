@@ -17,10 +17,10 @@ class Authority:
             "-keyout", self._key, "-out", self.certificate,
         )  # fmt: skip
 
-    def sign(self, *names, stem=None, subject=None):
+    def sign(self, *names, stem=None, subject=None, folder=None):
         """A certificate for these host names; the paths of it and of its key."""
         stem = stem or names[0].replace("*", "any")
-        chain, key = (str(self.folder / f"{stem}{suffix}") for suffix in (".crt", ".key"))
+        chain, key = (str((folder or self.folder) / f"{stem}{suffix}") for suffix in (".crt", ".key"))
         alternatives = ",".join(f"{'IP' if name[0].isdigit() else 'DNS'}:{name}" for name in names)
         _openssl(
             "req", "-x509", *_NEW_KEY, "-subj", subject or f"/CN={names[0]}", "-days", "2",
