@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
+MINUTES ?= 30
 APT_INSTALL = $(ROOT) apt-get install -y -q --no-install-recommends
 PIP_INSTALL = $(BIN)/python -m pip install -q --disable-pip-version-check
 
@@ -14,7 +15,7 @@ demo: $(VENV)/installed  ## Show it all: a registry, three web services, and pyl
 	@$(BIN)/pylb demo
 
 test: $(VENV)/installed-dev  ## Install what the tests need, the real Consul included, then check everything.
-	$(BIN)/python tests/components.py consul docker chromium clients prometheus
+	$(BIN)/python tests/components.py chaos consul docker chromium clients prometheus
 	$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -n 2 --dist worksteal
 
@@ -31,8 +32,12 @@ bench: $(VENV)/installed-bench  ## Measure pylb next to nginx, HAProxy, Envoy, T
 	$(BIN)/python -m bench.hotpath
 
 chaos: $(VENV)/installed-dev  ## Break everything that can break, count what was lost, write it to docs/reliability.md.
-	$(BIN)/python tests/components.py consul
+	$(BIN)/python tests/components.py chaos consul
 	$(BIN)/python -m tests.chaos
+
+soak: $(VENV)/installed-dev  ## Break things at random for MINUTES (30), and look whether anything grows or gets lost.
+	$(BIN)/python tests/components.py consul
+	$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES)
 
 docs: $(VENV)/installed  ## Write docs/config.md from the declarations of the options.
 	$(BIN)/python -m pylb.config > docs/config.md.new
@@ -57,4 +62,4 @@ $(BIN)/pip:
 		|| { $(ROOT) apt-get update -q && $(APT_INSTALL) python3-venv; }
 	$(PYTHON) -m venv $(VENV)
 
-.PHONY: help demo test check lint bench chaos docs clean
+.PHONY: help demo test check lint bench chaos soak docs clean

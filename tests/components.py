@@ -191,6 +191,47 @@ def prometheus_binary() -> Path:
     return Path(found)
 
 
+FAKETIME = "libfaketime.so.1"
+
+
+def faketime_library() -> Path:
+    """Where libfaketime is; if it is missing it is installed, which takes root.
+
+    Raises:
+        ComponentError: it is neither here nor can it be installed.
+    """
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "faketime.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = sorted(Path("/usr/lib").glob(f"*/faketime/{FAKETIME}"))
+        if not found:
+            install(["libfaketime"])
+            found = sorted(Path("/usr/lib").glob(f"*/faketime/{FAKETIME}"))
+    if not found:
+        raise ComponentError(f"cannot find {FAKETIME} after installing libfaketime")
+    return found[0]
+
+
+CHAOS_PROGRAMS = {"ip": "iproute2", "mount": "mount", "prlimit": "util-linux"}
+"""The programs that break networks and disks, and where each comes from."""
+
+
+def chaos_programs() -> Path:
+    """Where `ip` is; what is missing of `CHAOS_PROGRAMS` and libfaketime is installed, which takes root.
+
+    Raises:
+        ComponentError: something is missing and cannot be installed.
+    """
+    missing = [package for name, package in CHAOS_PROGRAMS.items() if not shutil.which(name)]
+    if missing:
+        install(missing)
+    faketime_library()
+    found = shutil.which("ip")
+    if found is None:
+        raise ComponentError("cannot find ip after installing iproute2")
+    return Path(found)
+
+
 CLIENT_PROGRAMS = {"curl": "curl", "node": "nodejs", "openssl": "openssl"}
 """The programs that speak to pylb in tests, and where each comes from."""
 
@@ -231,6 +272,7 @@ def install(packages: list[str]) -> None:
 COMPONENTS: dict[str, Callable[[], Path]] = {
     "consul": consul_binary,
     "docker": docker_programs,
+    "chaos": chaos_programs,
     "chromium": chromium_binary,
     "clients": client_programs,
     "prometheus": prometheus_binary,

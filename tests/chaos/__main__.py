@@ -1,4 +1,7 @@
-"""Run every scenario and write what was counted into docs/reliability.md: `make chaos`."""
+"""Run every scenario and write what was counted into docs/reliability.md: `make chaos`.
+
+`python -m tests.chaos NAME ...` runs some of them and writes nothing but their lines.
+"""
 
 from __future__ import annotations
 
@@ -33,11 +36,14 @@ def line(row: Row) -> str:
 def main() -> None:
     """Run them one after the other; a promise that is not kept ends in its assertion."""
     lines = []
-    for name, scenario in SCENARIOS.items():
+    for name in sys.argv[1:] or SCENARIOS:
+        scenario = SCENARIOS[name]
         with tempfile.TemporaryDirectory(prefix=f"pylb-{name}-") as directory:
             lines.append(line(asyncio.run(scenario(Path(directory)))))
         sys.stdout.write(lines[-1])
         sys.stdout.flush()
+    if sys.argv[1:]:
+        return
     before, _, rest = PAGE.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
     PAGE.write_text(before + BEGIN + HEADER + "".join(lines) + END + after)

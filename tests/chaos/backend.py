@@ -1,8 +1,8 @@
-"""A web service that misbehaves on request, as a process: `python tests/chaos/backend.py`.
+"""A web service that misbehaves on request, as a process: `python tests/chaos/backend.py [ADDRESS]`.
 
 It writes its port to standard output. Each line on its standard input is how it behaves from then on: `good`,
 `broken` (500 to everything), `busy` (503), `late` (30 s for every answer), `resetting` (every other request
-ends in a reset).
+ends in a reset), `half-closed` (it ends its side instead of an answer), `nonsense` (no HTTP).
 """
 
 from __future__ import annotations
@@ -40,6 +40,13 @@ class Backend:
         if self.behaviour == "resetting" and next(self.numbers) % 2:
             writer.transport.abort()
             return False
+        if self.behaviour == "half-closed":
+            writer.write_eof()
+            await reader.read(-1)
+            return False
+        if self.behaviour == "nonsense":
+            writer.write(b"220 mail.example ESMTP\r\n\r\n")
+            return True
         status = {"broken": b"500 Broken", "busy": b"503 Busy"}.get(self.behaviour, b"200 OK")
         writer.write(b"HTTP/1.1 %b\r\nContent-Length: 2\r\n\r\nok" % status)
         return True
@@ -54,7 +61,7 @@ class Backend:
 
 async def main() -> None:
     backend = Backend()
-    server = await asyncio.start_server(backend.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(backend.serve, sys.argv[1] if sys.argv[1:] else "127.0.0.1", 0)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     asyncio.get_running_loop().add_reader(sys.stdin, backend.obey)

@@ -21,6 +21,8 @@ class Load:
     """Requests to one port."""
 
     port: int
+    pause: float = 0.005
+    """Seconds between two requests of a client."""
     ends: list[tuple[float, str, int, float]] = field(default_factory=list)
     """When each ended, its method, its status (0: none), and the seconds that it took."""
 
@@ -54,7 +56,7 @@ class Load:
                 connection = None
             now = time.monotonic()
             self.ends.append((now, method, status, now - began))
-            await asyncio.sleep(0.005)
+            await pause(self.pause)
         if connection:
             connection[1].close()
 
@@ -100,3 +102,10 @@ async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, r
     length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
     await reader.readexactly(int(length))
     return int(head.split(b" ", 2)[1])
+
+
+async def pause(seconds: float) -> None:
+    """Think, as a client does between two requests."""
+    done = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_later(seconds, done.set_result, None)
+    await done

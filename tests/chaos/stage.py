@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import psutil
 
 from tests.chaos.load import Load
+from tests.chaos.network import Network
 from tests.consul_agent import ConsulAgent, free_ports
 
 ROOT = Path(__file__).parents[2]
@@ -26,10 +30,15 @@ START = 15.0
 class BackendProcess:
     """One backend, registered without any check: for Consul it passes whatever happens to it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, address: str = "127.0.0.1", command: Sequence[str] = ()) -> None:
         self.name = name
+        self.address = address
+        self._command = [*command, sys.executable, str(BACKEND), address]
+        self._start()
+
+    def _start(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, str(BACKEND)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self.port = int(self.process.stdout.readline())
 
@@ -40,6 +49,11 @@ class BackendProcess:
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
+    def restart(self) -> None:
+        """Another one of the same name, on another port."""
+        self.end()
+        self._start()
+
     def end(self) -> None:
         self.process.kill()
         self.process.wait()
@@ -48,11 +62,32 @@ class BackendProcess:
 
 
 class Stage:
-    """Leave it with `async with`, and all processes end."""
+    """Leave it with `async with`, and all processes end.
 
-    def __init__(self, directory: Path, *options: str) -> None:
+    Args:
+        directory: for logs, and what Consul keeps.
+        options: of pylb.
+        network: where the backends live, if not on the loopback interface.
+        environment: variables for pylb.
+        output: where it writes what it has to say.
+        under: a command that starts it, such as `prlimit`.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *options: str,
+        network: Network | None = None,
+        environment: Mapping[str, str] | None = None,
+        output: Path | None = None,
+        under: Sequence[str] = (),
+    ) -> None:
         self.directory = directory
         self.options = options
+        self._network = network
+        self._environment = {**os.environ, **(environment or {})}
+        self._output = output or directory / "pylb.log"
+        self._under = under
         self.consul = ConsulAgent(directory)
         self.backends: list[BackendProcess] = []
         self.port = self.admin = 0
@@ -65,9 +100,7 @@ class Stage:
         self._stack.callback(self.consul.kill)
         self.port, self.admin = free_ports(2)  # Not before Consul has taken its own.
         for number in (1, 2, 3):
-            backend = BackendProcess(f"web-{number}")
-            self._stack.callback(backend.end)
-            self.backends.append(backend)
+            self.start_backend(f"web-{number}")
         await self.register()
         self._stack.callback(self.end_pylb)
         await self.start_pylb()
@@ -76,9 +109,25 @@ class Stage:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
+    def start_backend(self, name: str) -> BackendProcess:
+        """One more; it is not registered yet."""
+        where: dict[str, Any] = {}
+        if self._network:
+            place = len(self.backends)
+            where = {"address": self._network.address(place), "command": self._network.command(place)}
+        backend = BackendProcess(name, **where)
+        self._stack.callback(backend.end)
+        self.backends.append(backend)
+        return backend
+
+    async def deregister(self, backend: BackendProcess) -> None:
+        url = f"{self.consul.url}/v1/agent/service/deregister/{backend.name}"
+        async with self.http.put(url) as answer:
+            assert answer.status == 200, await answer.text()
+
     async def register(self) -> None:
         for backend in self.backends:
-            body = {"ID": backend.name, "Name": "web", "Address": "127.0.0.1", "Port": backend.port}
+            body = {"ID": backend.name, "Name": "web", "Address": backend.address, "Port": backend.port}
             url = f"{self.consul.url}/v1/agent/service/register"
             async with self.http.put(url, json=body) as answer:
                 assert answer.status == 200, await answer.text()
@@ -91,15 +140,29 @@ class Stage:
         return time.monotonic() - began
 
     def _launch(self) -> None:
-        command = [sys.executable, "-m", "pylb", "--consul", self.consul.http, "--service", "web"]
-        command += ["--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{self.admin}", *self.options]
-        with (self.directory / "pylb.log").open("ab") as log:
-            self.pylb = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        command = [*self._under, sys.executable, "-m", "pylb", *self.options]
+        command += ["--consul", self.consul.http, "--service", "web"]
+        command += ["--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{self.admin}"]
+        with self._output.open("ab") as log:
+            self.pylb = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=self._environment)
+
+    def family(self) -> list[psutil.Process]:
+        """All processes of pylb."""
+        first = psutil.Process(self.pylb.pid)
+        return [first, *first.children(recursive=True)]
+
+    def processes(self, role: str) -> list[psutil.Process]:
+        """The processes of pylb that do this: `worker`, `control`."""
+        children = psutil.Process(self.pylb.pid).children() if self.pylb else []
+        return [child for child in children if role in child.cmdline()]
+
+    async def has_two_workers_besides(self, pid: int) -> bool:
+        return len([worker for worker in self.processes("worker") if worker.pid != pid]) == 2
 
     def end_pylb(self) -> None:
         """Kill all of its processes."""
         if self.pylb:
-            family = [psutil.Process(self.pylb.pid), *psutil.Process(self.pylb.pid).children(recursive=True)]
+            family = self.family()
             for process in family:
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
@@ -136,5 +199,5 @@ class Stage:
     async def until(self, condition, seconds: float = 10.0) -> None:
         deadline = time.monotonic() + seconds
         while not await condition():
-            assert time.monotonic() < deadline, (self.directory / "pylb.log").read_text()[-2000:]
+            assert time.monotonic() < deadline, self._output.read_text()[-2000:]
             await asyncio.sleep(0.02)

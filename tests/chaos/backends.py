@@ -1,0 +1,179 @@
+"""What can happen to backends."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+from tests.chaos.load import CLIENTS
+from tests.chaos.network import Network
+from tests.chaos.scenario import Row, is_state, row, scenario
+from tests.chaos.stage import Stage
+
+
+@scenario
+async def killed(directory: Path) -> Row:
+    async with Stage(directory) as stage:
+        async with stage.load() as load:
+            await load.more(300)
+            stage.backends[0].signal(signal.SIGKILL)
+            moment = time.monotonic()
+            await load.go_on(moment + 2)
+        assert load.failed("GET") == 0
+        assert load.failed("POST") <= CLIENTS
+        assert load.slowest_after(moment + 1) < 1.0
+        return await row(
+            stage,
+            load,
+            "kill -9 of one backend of three, passing for Consul all the while",
+            "no GET fails; of the POSTs only those that it had been sent",
+        )
+
+
+@scenario
+async def stopped(directory: Path) -> Row:
+    async with Stage(directory, "--response-timeout", "1s") as stage:
+        async with stage.load() as load:
+            await load.more(300)
+            stage.backends[0].signal(signal.SIGSTOP)
+            await load.more(2000)
+            stage.backends[0].signal(signal.SIGCONT)
+        assert load.failed("GET") == 0
+        assert load.gap < 2.0
+        return await row(
+            stage,
+            load,
+            "one backend of three hangs (SIGSTOP), --response-timeout 1s",
+            "no GET fails; a POST may, after the time-out",
+        )
+
+
+@scenario
+async def broken(directory: Path) -> Row:
+    async with Stage(directory, "--eject-time", "1s") as stage:
+        async with stage.load() as load:
+            await load.more(300)
+            stage.backends[0].behave("broken")
+            await stage.until(lambda: is_state(stage, "ejected", 1))
+            failed = load.failed("GET") + load.failed("POST")
+            stage.backends[0].behave("good")
+            await stage.until(lambda: is_state(stage, "up", 3))
+            await load.more(300)
+        assert failed <= 5 + CLIENTS
+        return await row(
+            stage,
+            load,
+            "one backend of three answers 500 to everything, then recovers",
+            "it is ejected after 5 failures in a row, and returns",
+        )
+
+
+@scenario
+async def late(directory: Path) -> Row:
+    async with Stage(directory, "--response-timeout", "500ms", "--eject-time", "1s") as stage:
+        async with stage.load() as load:
+            await load.more(300)
+            stage.backends[0].behave("late")
+            await stage.until(lambda: is_state(stage, "ejected", 1))
+            await load.more(1000)
+        assert load.failed("GET") == 0
+        return await row(
+            stage,
+            load,
+            "one backend of three takes 30 s for an answer, --response-timeout 500ms",
+            "no GET fails; it is ejected after 5 answers that came too late",
+        )
+
+
+@scenario
+async def resetting(directory: Path) -> Row:
+    async with Stage(directory, "--suspect-time", "200ms") as stage:
+        async with stage.load() as load:
+            await load.more(300)
+            stage.backends[0].behave("resetting")
+            await load.more(1500)
+            stage.backends[0].behave("good")
+            await stage.until(lambda: is_state(stage, "up", 3), seconds=30)
+            await load.more(300)
+        assert load.failed("GET") == 0
+        assert await stage.metric("pylb_pool_events_total", event="suspect") >= 1
+        return await row(
+            stage,
+            load,
+            "one backend of three resets every other request, then recovers",
+            "no GET fails; it is suspect for longer and longer, and returns",
+        )
+
+
+@scenario
+async def all_failing(directory: Path) -> Row:
+    async with Stage(directory, "--retry-on", "connect,reset,timeout,503") as stage:
+        async with stage.load() as load:
+            for backend in stage.backends:
+                backend.behave("busy")
+            await load.more(2000)
+        tries = await stage.metric("pylb_upstream_attempts_total", service="web")
+        assert tries <= load.sent * 1.2 + 2 * CLIENTS
+        assert await stage.state("ejected") <= 1
+        return await row(
+            stage,
+            load,
+            "all backends answer 503, which --retry-on names",
+            f"at most 20 % more tries than requests (and 10): {tries / load.sent - 1:.1%}; never all ejected",
+        )
+
+
+@scenario
+async def blackholed(directory: Path) -> Row:
+    with Network() as network:
+        async with Stage(
+            directory, "--connect-timeout", "500ms", "--response-timeout", "1s", network=network
+        ) as stage:
+            async with stage.load() as load:
+                await load.more(300)
+                network.cut(0)
+                await load.more(2000)
+                network.mend(0)
+                await stage.until(lambda: is_state(stage, "up", 3), seconds=60)
+                await load.more(300)
+            assert load.failed("GET") == 0
+            assert load.failed("POST") <= CLIENTS
+            return await row(
+                stage,
+                load,
+                "the network drops all packets of one backend of three, --response-timeout 1s, then no more",
+                "no GET fails; of the POSTs only those that it had been sent",
+            )
+
+
+@scenario
+async def half_closed(directory: Path) -> Row:
+    async with Stage(directory) as stage:
+        async with stage.load() as load:
+            await load.more(300)
+            stage.backends[0].behave("half-closed")
+            await load.more(1500)
+        assert load.failed("GET") == 0
+        return await row(
+            stage,
+            load,
+            "one backend of three ends its side of each connection instead of an answer",
+            "no GET fails; it is suspect for longer and longer",
+        )
+
+
+@scenario
+async def talking_nonsense(directory: Path) -> Row:
+    async with Stage(directory) as stage:
+        async with stage.load() as load:
+            await load.more(300)
+            stage.backends[0].behave("nonsense")
+            await load.more(1500)
+        assert load.failed("GET") == 0
+        return await row(
+            stage,
+            load,
+            "one backend of three answers with bytes that are no HTTP",
+            "no GET fails; it is suspect for longer and longer",
+        )

@@ -1,0 +1,154 @@
+"""What can happen to pylb itself and to the machine that it runs on."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+
+from tests.chaos.load import CLIENTS
+from tests.chaos.scenario import Row, is_state, row, scenario
+from tests.chaos.stage import Stage
+from tests.chaos.tmpfs import Tmpfs
+from tests.components import faketime_library
+
+
+@scenario
+async def restarted_without_registry(directory: Path) -> Row:
+    async with Stage(directory, "--state-dir", str(directory / "state")) as stage:
+        stage.consul.kill()
+        stage.end_pylb()
+        seconds = await stage.start_pylb()
+        async with stage.load() as load:
+            await load.more(300)
+        assert load.failed("GET") + load.failed("POST") == 0
+        web = (await stage.ready())["services"]["web"]
+        assert web["age_seconds"] > 0
+        assert web["doubt"].startswith("kept on disk")
+        assert await stage.metric("pylb_discovery_age_seconds", service="web") > 0
+        return await row(
+            stage,
+            load,
+            "pylb is killed and started again while Consul is down, with --state-dir",
+            f"it serves from what it kept, {seconds:.1f} s after its start, and says how old that is",
+        )
+
+
+@scenario
+async def worker_killed(directory: Path) -> Row:
+    async with Stage(directory, "--workers", "2") as stage:
+        async with stage.load() as load:
+            await load.more(300)
+            for _ in range(3):
+                victim = stage.processes("worker")[0]
+                victim.kill()
+                await stage.until(lambda gone=victim.pid: stage.has_two_workers_besides(gone), seconds=30)
+                await load.more(300)
+        assert load.failed("GET") + load.failed("POST") <= 3 * CLIENTS
+        return await row(
+            stage,
+            load,
+            "a worker of two is killed, three times",
+            "nothing fails but what that worker had: one request per connection",
+        )
+
+
+@scenario
+async def control_killed(directory: Path) -> Row:
+    async with Stage(directory, "--workers", "2") as stage:
+        async with stage.load() as load:
+            await load.more(300)
+            stage.processes("control")[0].kill()
+            await load.more(300)
+            await stage.deregister(stage.backends[0])
+            await stage.until(lambda: is_state(stage, "up", 2), seconds=30)
+            await load.more(300)
+        assert load.failed("GET") + load.failed("POST") == 0
+        return await row(
+            stage,
+            load,
+            "the control process is killed, and a backend deregistered while it is away",
+            "nothing fails; the next one finds out",
+        )
+
+
+@scenario
+async def clock_jumps(directory: Path) -> Row:
+    clock = directory / "clock"
+    clock.write_text("+0")
+    environment = {
+        "LD_PRELOAD": str(faketime_library()),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        # A jump moves the wall clock; the monotonic one is called so because it does not take part.
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
+    async with Stage(directory, environment=environment) as stage:
+        async with stage.load() as load:
+            await load.more(300)
+            for jump in ("+3600", "-3600", "-864000", "+0"):
+                clock.write_text(jump)
+                await load.more(300)
+                web = (await stage.ready())["services"]["web"]
+                assert 0 <= web["age_seconds"] < 120
+        assert load.failed("GET") + load.failed("POST") == 0
+        assert load.slowest_after(load.started) < 1.0
+        return await row(
+            stage,
+            load,
+            "the clock jumps an hour forth, two back, ten days back",
+            "nothing fails, and no age or time-out goes by it",
+        )
+
+
+@scenario
+async def disk_full(directory: Path) -> Row:
+    with Tmpfs(directory / "small", size="1m") as disk:
+        async with Stage(
+            directory,
+            *("--state-dir", str(disk.path / "state"), "--access-log", "combined"),
+            output=disk.path / "output.log",
+        ) as stage:
+            async with stage.load() as load:
+                await load.more(300)
+                disk.fill()
+                await load.more(1000)
+                await stage.deregister(stage.backends[0])
+                await stage.until(lambda: is_state(stage, "up", 2), seconds=30)
+                await stage.until(lambda: has_dropped_lines(stage), seconds=30)
+            assert load.failed("GET") + load.failed("POST") == 0
+            return await row(
+                stage,
+                load,
+                "the disk of --state-dir and of the log is full, and a backend is deregistered",
+                "nothing fails; lines are lost and counted, changes go on",
+            )
+
+
+@scenario
+async def descriptors_exhausted(directory: Path) -> Row:
+    limit = 160
+    async with Stage(directory, "--workers", "1", under=("prlimit", f"--nofile={limit}")) as stage:
+        async with stage.load() as load:
+            await load.more(300)
+            idle = []
+            for _ in range(2 * limit):
+                with suppress(OSError):
+                    idle.append(await asyncio.open_connection("127.0.0.1", stage.port))
+            await load.more(1000)
+            for _, writer in idle:
+                writer.close()
+            await load.more(300)
+            assert await stage.serves()
+        assert load.failed("GET") + load.failed("POST") == 0
+        return await row(
+            stage,
+            load,
+            f"{2 * limit} idle clients, and {limit} descriptors (RLIMIT_NOFILE)",
+            "who is connected is served; those that are too many are refused",
+        )
+
+
+async def has_dropped_lines(stage: Stage) -> bool:
+    return await stage.metric("pylb_access_log_lines_dropped_total") > 0

@@ -1,0 +1,213 @@
+"""Break something at random every few seconds for a long time, and look whether anything grows or gets lost.
+
+    python -m tests.chaos.soak --minutes 30 --seed 1
+
+Each event heals before the next one. A failed request is explained if an event was under way that may cost
+it; anything else is a defect. After a warm-up and at the end, when all is quiet, it is counted what pylb holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from tests.chaos.load import Load
+from tests.chaos.scenario import is_state
+from tests.chaos.stage import Stage
+
+PAUSE = 0.05
+"""Seconds between two requests of a client: a moderate load, about 200 a second."""
+MOST_GROWTH = 1.10
+OPTIONS = ("--workers", "2", "--suspect-time", "200ms", "--eject-time", "1s", "--response-timeout", "1s")
+AFTERWARDS = 1.5
+"""Seconds for which an event's failures may still end."""
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """What all processes of pylb hold together."""
+
+    rss: int
+    descriptors: int
+    threads: int
+
+    @classmethod
+    def of(cls, stage: Stage) -> Holdings:
+        family = stage.family()
+        return cls(
+            sum(process.memory_info().rss for process in family),
+            sum(process.num_fds() for process in family),
+            sum(process.num_threads() for process in family),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.rss / 2**20:.1f} MiB, {self.descriptors} descriptors, {self.threads} threads"
+
+
+class Soak:
+    """One run.
+
+    Args:
+        stage: what is broken.
+        seed: of every choice.
+    """
+
+    def __init__(self, stage: Stage, seed: int) -> None:
+        self.stage = stage
+        self.random = Random(seed)
+        self.happened: Counter[str] = Counter()
+        self.costly: list[tuple[float, float, str]] = []
+        """From when to when failures of which methods are explained."""
+
+    async def event(self) -> None:
+        """Break something, and mend it."""
+        run: Callable[[], Awaitable[str]] = self.random.choice(
+            [
+                *(self.kill_backend, self.stop_backend, self.misbehave, self.flap),
+                *(self.kill_worker, self.kill_control, self.kill_registry, self.stop_registry),
+            ]
+        )
+        began = time.monotonic()
+        cost = await run()
+        self.happened[run.__name__] += 1
+        self.costly.append((began, time.monotonic() + AFTERWARDS, cost))
+
+    async def kill_backend(self) -> str:
+        stage = self.stage
+        backend = self.random.choice(stage.backends)
+        backend.signal(signal.SIGKILL)
+        await asyncio.to_thread(backend.restart)
+        await stage.register()
+        return "POST"
+
+    async def stop_backend(self) -> str:
+        backend = self.random.choice(self.stage.backends)
+        backend.signal(signal.SIGSTOP)
+        await self.asking(1.5)
+        backend.signal(signal.SIGCONT)
+        return "POST"
+
+    async def misbehave(self) -> str:
+        backend = self.random.choice(self.stage.backends)
+        how = self.random.choice(["broken", "busy", "resetting", "half-closed", "nonsense", "late"])
+        backend.behave(how)
+        await self.asking(1.5)
+        await asyncio.to_thread(backend.restart)  # also those that it kept waiting are let go
+        await self.stage.register()
+        return "GET POST" if how in {"broken", "busy"} else "POST"
+
+    async def flap(self) -> str:
+        backend = self.random.choice(self.stage.backends)
+        await self.stage.deregister(backend)
+        await self.asking(0.2)
+        await self.stage.register()
+        return ""
+
+    async def kill_worker(self) -> str:
+        victim = self.random.choice(self.stage.processes("worker"))
+        victim.kill()
+        await self.stage.until(lambda: self.stage.has_two_workers_besides(victim.pid), seconds=30)
+        return "GET POST"
+
+    async def kill_control(self) -> str:
+        (control,) = self.stage.processes("control")
+        control.kill()
+        await self.stage.until(self.answers, seconds=30)
+        return ""
+
+    async def kill_registry(self) -> str:
+        stage = self.stage
+        await asyncio.to_thread(stage.consul.restart)
+        await self.asking(0.5)
+        await stage.register()
+        return ""
+
+    async def stop_registry(self) -> str:
+        self.stage.consul.signal(signal.SIGSTOP)
+        await self.asking(1.0)
+        self.stage.consul.signal(signal.SIGCONT)
+        return ""
+
+    async def answers(self) -> bool:
+        try:
+            return bool(await self.stage.ready())
+        except OSError:
+            return False
+
+    async def healed(self) -> bool:
+        """Whether all backends take requests."""
+        try:
+            return await is_state(self.stage, "up", 3)
+        except OSError:
+            return False
+
+    async def asking(self, seconds: float) -> None:
+        await self.load.go_on(time.monotonic() + seconds)
+
+    def unexplained(self) -> list[str]:
+        found = []
+        for end, method, status, seconds in self.load.ends:
+            if status == 200:
+                continue
+            costs = [cost for began, over, cost in self.costly if began <= end and end - seconds <= over]
+            if not any(method in cost for cost in costs):
+                found.append(f"{method} {status} at {end - self.load.started:.1f} s")
+        return found
+
+    async def run(self, minutes: float) -> bool:
+        """Break things for so long; whether all that was promised was kept."""
+        stage, end = self.stage, time.monotonic() + 60 * minutes
+        warm = time.monotonic() + min(60.0, 15 * minutes)
+        before: Holdings | None = None
+        async with Load(stage.port, pause=PAUSE) as self.load:
+            while time.monotonic() < end:
+                await self.event()
+                await stage.until(self.healed, seconds=60)
+                await self.asking(self.random.uniform(0.2, 2))
+                if before is None and time.monotonic() > warm:
+                    before = Holdings.of(stage)
+            await self.asking(5)
+            after = Holdings.of(stage)
+        before = before or after
+        unexplained = self.unexplained()
+        failed = self.load.sent - self.load.statuses[200]
+        happened = ", ".join(f"{name} {count}" for name, count in sorted(self.happened.items()))
+        examples = f": {'; '.join(unexplained[:10])}" if unexplained else ""
+        sys.stdout.write(
+            f"{happened}\n"
+            f"{self.load.sent:,} requests, {failed} failed, {len(unexplained)} of them unexplained{examples}\n"
+            f"before {before}\n"
+            f"after  {after}\n"
+        )
+        grown = after.rss > MOST_GROWTH * before.rss or after.threads > before.threads
+        return not (unexplained or grown or after.descriptors > before.descriptors + 10)
+
+
+async def soak(minutes: float, seed: int) -> bool:
+    """Run it on a stage of its own."""
+    with tempfile.TemporaryDirectory(prefix="pylb-soak-") as directory:
+        state = str(Path(directory) / "state")
+        async with Stage(Path(directory), *OPTIONS, "--state-dir", state) as stage:
+            return await Soak(stage, seed).run(minutes)
+
+
+def main() -> None:
+    """Exit code 1 if something grew or got lost."""
+    parser = argparse.ArgumentParser(description="break pylb at random for a long time")
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    sys.exit(0 if asyncio.run(soak(given.minutes, given.seed)) else 1)
+
+
+if __name__ == "__main__":
+    main()
