@@ -3,7 +3,7 @@
     python -m tests.chaos.soak --minutes 30 --seed 1
 
 Each event heals before the next one. A failed request is explained if an event was under way that may cost
-it; anything else is a defect. After a warm-up and at the end, when all is quiet, it is counted what pylb holds.
+it; anything else is a defect. What pylb holds is counted after a warm-up, and at the end when all is quiet.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ class Soak:
         examples = f": {'; '.join(unexplained[:10])}" if unexplained else ""
         sys.stdout.write(
             f"{happened}\n"
-            f"{self.load.sent:,} requests, {failed} failed, {len(unexplained)} of them unexplained{examples}\n"
+            f"{self.load.sent:,} requests, {failed} failed, {len(unexplained)} unexplained{examples}\n"
             f"before {before}\n"
             f"after  {after}\n"
         )
