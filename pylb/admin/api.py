@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from time import time
 from typing import Any, NoReturn, Protocol
 
@@ -14,12 +13,10 @@ from pylb.admin import state
 from pylb.admin.access import HEADERS
 from pylb.admin.openapi import DOCUMENT, LEVELS, MAX_NUMBER, MAX_SECONDS, MAX_TEXT, MAX_WEIGHT, POLICIES
 from pylb.admin.views import View
-from pylb.policy.overrides import Action, Override
+from pylb.policy.overrides import ALL_OF_PYLB, Action, Override
 
 TICK = 1.0
 """Seconds between two events, if nothing happens; a change of a pool is told at once."""
-
-audit = logging.getLogger("pylb.audit")
 
 
 class Operator(Protocol):
@@ -33,6 +30,7 @@ class Operator(Protocol):
         backend: str = "",
         weight: int = 0,
         policy: str = "",
+        level: str = "",
         reason: str = "",
         seconds: float | None = None,
         who: str = "",
@@ -72,7 +70,6 @@ class Api:
             web.get("/api/overrides", self.overrides),
             web.post("/api/overrides", self.decide),
             web.delete("/api/overrides/{id}", self.revoke),
-            web.put("/api/log-level", self.log_level),
         ]
 
     def close(self) -> None:
@@ -150,10 +147,16 @@ class Api:
         """Make a decision."""
         body = await _body(request)
         wanted = _read_decision(body)
-        pool = self._view.pools.get(wanted["service"])
+        if wanted["service"]:
+            self._find(wanted["service"], wanted["backend"])
+        made = self._operator.decide(**wanted, who=_who(request))
+        return _json(state.described(made), status=201)
+
+    def _find(self, service: str, backend: str) -> None:
+        """Refuse a decision about what is not there."""
+        pool = self._view.pools.get(service)
         if pool is None:
-            _refuse(web.HTTPNotFound, f"there is no service {wanted['service']!r}")
-        backend = wanted["backend"]
+            _refuse(web.HTTPNotFound, f"there is no service {service!r}")
         known = {
             name
             for row in state.backends(self._view)
@@ -162,8 +165,6 @@ class Api:
         }
         if backend and backend not in known:
             _refuse(web.HTTPNotFound, f"service {pool.service} has no backend {backend!r}")
-        made = self._operator.decide(**wanted, who=_who(request))
-        return _json(state.described(made), status=201)
 
     async def revoke(self, request: web.Request) -> web.Response:
         """End a decision."""
@@ -172,16 +173,6 @@ class Api:
         if ended is None:
             _refuse(web.HTTPNotFound, f"there is no override {number}")
         return _json(state.described(ended))
-
-    async def log_level(self, request: web.Request) -> web.Response:
-        """Say more or less in the log."""
-        body = await _body(request)
-        level = body.get("level")
-        if level not in LEVELS or len(body) != 1:
-            _refuse(web.HTTPBadRequest, f"level: expected one of {', '.join(LEVELS)}")
-        logging.getLogger("pylb").setLevel(level.upper())
-        audit.warning("operator: log level %s [%s]", level, _who(request))
-        return _json({"level": level})
 
     async def _wait(self, news: asyncio.Event) -> None:
         try:
@@ -192,14 +183,15 @@ class Api:
 
 
 NEEDS = {
-    Action.DRAIN: {"backend"},
-    Action.EJECT: {"backend"},
-    Action.RESTORE: {"backend"},
-    Action.WEIGHT: {"backend", "weight"},
-    Action.MAINTENANCE: set(),
-    Action.POLICY: {"policy"},
+    Action.DRAIN: {"service", "backend"},
+    Action.EJECT: {"service", "backend"},
+    Action.RESTORE: {"service", "backend"},
+    Action.WEIGHT: {"service", "backend", "weight"},
+    Action.MAINTENANCE: {"service"},
+    Action.POLICY: {"service", "policy"},
+    Action.LOG_LEVEL: {"level"},
 }
-"""What a decision must say beside its service and action; it may say for how long and why, too."""
+"""What a decision must say beside its action; it may say for how long and why, too."""
 
 
 def _read_decision(body: dict[str, Any]) -> dict[str, Any]:
@@ -208,7 +200,7 @@ def _read_decision(body: dict[str, Any]) -> dict[str, Any]:
     action = body.get("action")
     if action not in actions:
         _refuse(web.HTTPBadRequest, f"action: got {action!r}, expected one of {', '.join(actions)}")
-    needs = {"service", "action"} | NEEDS[Action(action)]
+    needs = {"action"} | NEEDS[Action(action)]
     if missing := needs - body.keys():
         _refuse(web.HTTPBadRequest, f"{action}: {', '.join(sorted(missing))} missing")
     if extra := body.keys() - needs - {"reason", "seconds"}:
@@ -223,14 +215,18 @@ def _read_decision(body: dict[str, Any]) -> dict[str, Any]:
     policy = body.get("policy", "")
     if "policy" in body and policy not in POLICIES:
         _refuse(web.HTTPBadRequest, f"policy: got {policy!r}, expected one of {', '.join(POLICIES)}")
+    level = body.get("level", "")
+    if "level" in body and level not in LEVELS:
+        _refuse(web.HTTPBadRequest, f"level: got {level!r}, expected one of {', '.join(LEVELS)}")
     if "seconds" in body and (type(seconds) not in (int, float) or not 1 <= seconds <= MAX_SECONDS):  # type: ignore[operator]
         _refuse(web.HTTPBadRequest, f"seconds: expected a number from 1 to {MAX_SECONDS}")
     return {
-        "service": body["service"],
+        "service": body.get("service", ALL_OF_PYLB),
         "action": Action(action),
         "backend": body.get("backend", ""),
         "weight": int(weight),
         "policy": policy,
+        "level": level,
         # It is going to stand in a log line.
         "reason": "".join(c if c.isprintable() else "?" for c in body.get("reason", "")),
         "seconds": seconds,

@@ -98,6 +98,7 @@ OVERRIDE = _object(
         "backend": TEXT,
         "weight": COUNT,
         "policy": {"enum": ["", *POLICIES]},
+        "level": {"enum": ["", *LEVELS]},
         "reason": TEXT,
         "since": NUMBER,
         "expires": MAYBE,
@@ -120,31 +121,27 @@ EXPLANATION = _object(
 )
 
 
-def _decision(action: str, **more: Schema) -> Schema:
+def _decision(action: str, **about: Schema) -> Schema:
     shape = _object(
-        {
-            "service": {"type": "string", "minLength": 1, "maxLength": MAX_TEXT},
-            "action": {"const": action},
-            **more,
-        },
+        {"action": {"const": action}, **about},
         reason={"type": "string", "maxLength": MAX_TEXT},
         seconds={"type": "number", "minimum": 1, "maximum": MAX_SECONDS},
     )
     return {**shape, "additionalProperties": False}
 
 
-_BACKEND_NAME: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
+_NAME: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
 DECISION: Schema = {
     "oneOf": [
-        _decision("drain", backend=_BACKEND_NAME),
-        _decision("eject", backend=_BACKEND_NAME),
-        _decision("restore", backend=_BACKEND_NAME),
-        _decision("weight", backend=_BACKEND_NAME, weight={**COUNT, "maximum": MAX_WEIGHT}),
-        _decision("maintenance"),
-        _decision("policy", policy={"enum": list(POLICIES)}),
+        _decision("drain", service=_NAME, backend=_NAME),
+        _decision("eject", service=_NAME, backend=_NAME),
+        _decision("restore", service=_NAME, backend=_NAME),
+        _decision("weight", service=_NAME, backend=_NAME, weight={**COUNT, "maximum": MAX_WEIGHT}),
+        _decision("maintenance", service=_NAME),
+        _decision("policy", service=_NAME, policy={"enum": list(POLICIES)}),
+        _decision("log-level", level={"enum": list(LEVELS)}),
     ]
 }
-LEVEL: Schema = {**_object({"level": {"enum": list(LEVELS)}}), "additionalProperties": False}
 
 
 def _read(summary: str, schema: Schema, **query: Schema) -> Schema:
@@ -211,9 +208,6 @@ DOCUMENT: Schema = {
                     {"name": "id", "in": "path", "required": True, "schema": {**COUNT, "maximum": MAX_NUMBER}}
                 ],
             }
-        },
-        "/api/log-level": {
-            "put": _change("Say more or less in the log.", {"200": _answer(LEVEL)}, LEVEL),
         },
     },
 }

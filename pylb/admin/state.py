@@ -118,6 +118,7 @@ def described(override: Override) -> dict[str, Any]:
         "backend": override.backend,
         "weight": override.weight,
         "policy": override.policy,
+        "level": override.level,
         "reason": override.reason,
         "since": override.since,
         "expires": None if override.expires == inf else override.expires,

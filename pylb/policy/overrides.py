@@ -34,7 +34,12 @@ class Action(Enum):
     """Nothing new is sent to any backend of the service: its clients are answered 503."""
     POLICY = "policy"
     """The backends of the service are chosen in another way."""
+    LOG_LEVEL = "log-level"
+    """pylb says more in its log, or less."""
 
+
+ALL_OF_PYLB = ""
+"""Stands for a service in decisions that are about none."""
 
 OUT = (Action.MAINTENANCE, Action.EJECT, Action.DRAIN)
 """Those that leave a backend without requests, the one that counts most first."""
@@ -56,6 +61,8 @@ class Override:
     """For `WEIGHT`."""
     policy: str = ""
     """For `POLICY`: a key of `BALANCERS`."""
+    level: str = ""
+    """For `LOG_LEVEL`."""
     reason: str = ""
     """In the operator's words."""
     since: float = 0.0
@@ -80,8 +87,9 @@ class Override:
         what = {
             Action.WEIGHT: f"weight {self.weight} for",
             Action.POLICY: f"policy {self.policy} for",
+            Action.LOG_LEVEL: f"log level {self.level} for",
         }.get(self.action, self.action.value)
-        return f"{what} {self.backend or self.service}{f' ({self.reason})' if self.reason else ''}"
+        return f"{what} {self.backend or self.service or 'pylb'}{f' ({self.reason})' if self.reason else ''}"
 
 
 def overrule(snapshot: Snapshot, overrides: Iterable[Override]) -> Snapshot:

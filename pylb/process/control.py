@@ -25,8 +25,9 @@ from pylb.discovery.watch import Watch
 from pylb.model import Endpoint, Snapshot
 from pylb.observe.counters import Counters
 from pylb.policy.backend import State
-from pylb.policy.overrides import overrule
+from pylb.policy.overrides import ALL_OF_PYLB, overrule
 from pylb.process.lifecycle import Owner, spawn
+from pylb.process.logs import set_log_level
 from pylb.process.operator import Operator
 from pylb.process.recorder import Recorder
 from pylb.process.tls import read_upstream_tls
@@ -69,6 +70,7 @@ class Control:
         counters: the traffic, for the records.
         former: what `remember` returned, if another control was here before this one.
         standing: where requests have put an instance.
+        speak: lets all processes say as much in the log as the operator wants.
     """
 
     def __init__(
@@ -80,7 +82,10 @@ class Control:
         former: Mapping[str, Any] | None = None,
         *,
         standing: Callable[[Endpoint], State] = lambda _: State.UP,
+        speak: Callable[[str], None] = set_log_level,
     ) -> None:
+        self._log_level = options.log_level
+        self._speak = speak
         self.operator = Operator(self._changed)
         self.recorder = Recorder(counters)
         self._deliver = deliver
@@ -142,6 +147,12 @@ class Control:
             "verdicts": self.prober.remember(),
         }
 
+    @property
+    def log_level(self) -> str:
+        """The least important message that is written."""
+        decided = (each.level for each in self.operator.overrides.values() if each.level)
+        return next(decided, self._log_level)
+
     def start(self, owner: Owner) -> None:
         """Start watching; it goes on until the owner ends."""
         self.recorder.start(owner)
@@ -158,6 +169,9 @@ class Control:
 
     def _changed(self, service: str, cause: str) -> None:
         """The operator or probes have decided something: what is known of a service holds in another way."""
+        if service == ALL_OF_PYLB:
+            self._speak(self.log_level)
+            return
         found = self._found.get(service)
         if found is not None:
             status = self.watches[service].status

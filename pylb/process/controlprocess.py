@@ -13,6 +13,7 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from time import monotonic
 
 import uvloop
@@ -30,7 +31,7 @@ from pylb.process.hub import Hub
 from pylb.process.inheritance import Inheritance
 from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
 from pylb.process.lifeline import Lifeline
-from pylb.process.logs import log_to_stderr
+from pylb.process.logs import log_to_stderr, set_log_level
 from pylb.process.overview import Overview
 from pylb.process.pools import read_routes
 from pylb.process.registration import Leave, registered
@@ -81,13 +82,14 @@ class ControlProcess:
             self.counters,
             state.control if state else None,
             standing=self.overview.standing,
+            speak=self.speak,
         )
         for update in state.updates if state else ():
             if update.snapshot and update.service in services:
                 self.overview.apply(update.snapshot)
-        for service in (*services, UNROUTED):
+        for service in services:
             self.hub.publish(self.overview.update(service))
-        self._remember()
+        self.speak(self.control.log_level)
         self.view = View(
             lifecycle=self.lifecycle,
             pools=self.overview.pools,
@@ -113,6 +115,12 @@ class ControlProcess:
         """Let all workers go by a snapshot; whoever starts later will, too."""
         self.overview.apply(snapshot)
         self.hub.publish(self.overview.update(snapshot.service), applied)
+        self._remember()
+
+    def speak(self, level: str) -> None:
+        """Let all processes say as much in the log; the supervisor says little anyway."""
+        set_log_level(level)
+        self.hub.publish(replace(self.overview.update(UNROUTED), log_level=level))
         self._remember()
 
     async def run(self) -> int:

@@ -20,3 +20,11 @@ def log_to_stderr(level: str, process: str = "") -> None:
         stream=sys.stderr,
         format=f"%(asctime)s %(levelname)-7s {where}%(name)s: %(message)s",
     )
+
+
+def set_log_level(level: str) -> None:
+    """From now on, say more or less."""
+    log = logging.getLogger("pylb")
+    if logging.getLevelName(log.getEffectiveLevel()) != level.upper():
+        log.setLevel(level.upper())
+        log.info("log level is %s", level)

@@ -39,6 +39,7 @@ class Operator:
         backend: str = "",
         weight: int = 0,
         policy: str = "",
+        level: str = "",
         reason: str = "",
         seconds: float | None = None,
         who: str = "",
@@ -51,6 +52,7 @@ class Operator:
             backend: an instance's id or `host:port`; empty for the whole service.
             weight: for `Action.WEIGHT`.
             policy: for `Action.POLICY`.
+            level: for `Action.LOG_LEVEL`.
             reason: in the operator's words, for others to read.
             seconds: how long it holds; None: until revoked.
             who: the operator's address, for the log.
@@ -58,7 +60,7 @@ class Operator:
         self._count += 1
         now = self._clock()
         expires = inf if seconds is None else now + seconds
-        made = Override(self._count, service, action, backend, weight, policy, reason, now, expires)
+        made = Override(self._count, service, action, backend, weight, policy, level, reason, now, expires)
         for other in [each for each in self.overrides.values() if made.replaces(each)]:
             self._forget(other.id)
         self._put(made)
@@ -110,5 +112,5 @@ class Operator:
         return self.overrides.pop(number, None)
 
     def _announce(self, override: Override, what: str, who: str) -> None:
-        audit.warning("%s: operator: %s%s", override.service, what, f" [{who}]" if who else "")
+        audit.warning("%s: operator: %s%s", override.service or "pylb", what, f" [{who}]" if who else "")
         self._changed(override.service, f"{DECIDED}{what}")

@@ -26,6 +26,8 @@ class Update:
     """Where to count requests that reach one, by its authority."""
     snapshot: Snapshot | None
     """None: the registry has not answered yet."""
+    log_level: str = ""
+    """The least important message to write; empty: as before."""
 
     @property
     def generation(self) -> int:
@@ -45,4 +47,5 @@ class Update:
             data["slot"],
             data["slots"],
             None if snapshot is None else Snapshot.from_dict(snapshot),
+            data["log_level"],
         )

@@ -21,7 +21,7 @@ from pylb.process.inheritance import Inheritance
 from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
 from pylb.process.lifeline import Lifeline
 from pylb.process.link import Link
-from pylb.process.logs import log_to_stderr
+from pylb.process.logs import log_to_stderr, set_log_level
 from pylb.process.pools import tell
 from pylb.process.rendezvous import Greeting
 from pylb.process.update import Update
@@ -87,6 +87,8 @@ class WorkerProcess:
         self.counters.assign(update.service, update.slot, update.slots)
         if update.snapshot and update.service in self.worker.pools:
             self.worker.apply(update.snapshot)
+        if update.log_level:
+            set_log_level(update.log_level)
         if all(pool.snapshot for pool in self.worker.pools.values()):
             self._decided.set()
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pylb.model import Endpoint, Excluded, Snapshot
-from pylb.policy.overrides import Action, Override, overrule
+from pylb.policy.overrides import ALL_OF_PYLB, Action, Override, overrule
 
 ENDPOINTS = tuple(Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}", weight=n) for n in (1, 2, 3))
 SNAPSHOT = Snapshot("web", ENDPOINTS, generation=7, cause="consul index 3: +web-3")
@@ -63,6 +63,12 @@ def test_a_policy_is_the_whole_services():
     decided = Override(1, "web", Action.POLICY, policy="random")
     assert overrule(SNAPSHOT, [decided]) == replace(SNAPSHOT, policy="random")
     assert str(decided) == "policy random for web"
+
+
+def test_a_decision_about_all_of_pylb_is_about_no_service():
+    louder = Override(1, ALL_OF_PYLB, Action.LOG_LEVEL, level="debug")
+    assert overrule(SNAPSHOT, [louder]) is SNAPSHOT
+    assert str(louder) == "log level debug for pylb"
 
 
 def test_a_newer_decision_makes_way_for_the_same_kind_only():
