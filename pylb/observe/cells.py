@@ -53,4 +53,12 @@ EVENTS: Final = (
 """What failures and limits did to a pool; see `Pool.events`."""
 EVENT: Final = CONNECT + BUCKETS
 """The first of as many cells, in the slot of the service."""
-CELLS: Final = EVENT + len(EVENTS)
+TERMINATIONS: Final = (
+    *("CQ", "CC", "CH", "CD", "SC", "SH", "SD"),
+    *("cR", "cH", "cD", "cT", "sQ", "sC", "sH", "sD"),
+    *("PR", "PQ", "RR", "RQ", "DQ"),
+)
+"""How requests end that do not end as they should: every termination code that there is."""
+TERMINATION_CELL: Final = {code: EVENT + len(EVENTS) + place for place, code in enumerate(TERMINATIONS)}
+"""From a termination code to the cell that counts it."""
+CELLS: Final = EVENT + len(EVENTS) + len(TERMINATIONS)

@@ -135,6 +135,15 @@ TRAFFIC = (
 """What was counted: as `pylb_...` by service, and as `pylb_backend_...` by backend. A request belongs to the
 backend of its last try."""
 
+TERMINATIONS = Family(
+    "terminations_total",
+    "counter",
+    "Requests that did not end as they should, by the termination code that the access log has too.",
+    itemgetter(*cells.TERMINATION_CELL.values()),
+    tuple(("", f'code="{code}"') for code in cells.TERMINATIONS),
+)
+"""By service only: a refused request has no backend, and other failures are counted by backend already."""
+
 BACKEND_NOW = (
     Family("backend_requests_in_flight", "gauge", "Requests on a backend.", attrgetter("inflight")),
     Family(
@@ -235,6 +244,7 @@ def traffic(counters: Counters) -> Iterator[str]:
     for family in TRAFFIC:
         yield family.text(by_service)
         yield family.text(by_backend, "pylb_backend_")
+    yield TERMINATIONS.text(by_service)
     yield POOL_EVENTS.text(
         [
             (labels(service=service, event=event), totals[cells.EVENT + place])

@@ -25,6 +25,7 @@ from pylb.observe.cells import (
     RESPONSE_ERRORS,
     RETRIES,
     SENT,
+    TERMINATION_CELL,
     TIMEOUTS,
 )
 from pylb.observe.counters import Counters
@@ -66,8 +67,10 @@ class Metrics:
         duration = record.finished - record.started
         cells[DURATION + bisect_left(BOUNDS, duration)] += 1
         cells[DURATION_TIME] += int(duration * 1e6)
-        if record.termination != NORMAL and record.termination[0] in LEFT:
-            cells[ABORTED] += 1
+        if record.termination != NORMAL:
+            cells[TERMINATION_CELL[record.termination]] += 1
+            if record.termination[0] in LEFT:
+                cells[ABORTED] += 1
 
 
 def count_attempts(attempts: list[Lease]) -> None:

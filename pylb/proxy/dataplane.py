@@ -14,6 +14,7 @@ from math import inf
 from time import monotonic
 from typing import cast
 
+from pylb.errors import ProxyError
 from pylb.http1.headers import Origin
 from pylb.http1.limits import Limits
 from pylb.http1.parser import Request
@@ -266,6 +267,19 @@ class DataPlane:
         cast(Tracing, self._tracing).begin(cast(Request, record.request))
         self._untraced(record, origin)
 
+    def refused(self, address: str, error: ProxyError) -> Record:
+        """Observe the end of what never became a request.
+
+        Args:
+            address: whom it came from.
+            error: what was wrong with it.
+        """
+        record = Record(address, monotonic())
+        record.finished = record.started
+        record.ended(error)
+        self.observe(record)
+        return record
+
     def _within_rate(self, record: Record, origin: Origin) -> None:
         self._identify(record, origin)
         cast(Rate, self._rate).count(record.client, record.started)
@@ -283,7 +297,7 @@ class DataPlane:
         return Downstream(self, named)
 
     def _preamble(self) -> Preamble:
-        return Preamble(self._client, self._trusted.__contains__, self.timeouts.head)
+        return Preamble(self._client, self._trusted.__contains__, self.timeouts.head, self.refused)
 
     def _sweep(self) -> None:
         """Move deadlines on where bytes moved, wake who is late, close what was idle for too long."""

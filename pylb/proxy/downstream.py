@@ -242,10 +242,7 @@ class Downstream(Stream):
                 if self.served == plane.last_but_one:
                     self.leaving = True
         except ProxyError as error:  # There was no head to make a request of.
-            record = Record(self.origin.address, monotonic())
-            record.ended(error)
-            self.refuse(record, error)
-            plane.observe(record)
+            self.refuse(plane.refused(self.origin.address, error), error)
             if error.fault is Fault.RESOURCE:
                 self.discarding = False  # Who is one too many is not waited for.
         if self.discarding:

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import cast
 
+from pylb.errors import Fault, Phase, ProxyError
+from pylb.http1.refusal import refused
 from pylb.proxy.downstream import Downstream, Ends
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -34,10 +36,6 @@ _ADDRESSES = {0x1: struct.Struct("!4s4sHH"), 0x2: struct.Struct("!16s16sHH")}
 """By address family: client, server, and their ports."""
 
 
-class PreambleError(ValueError):
-    """What came is no preamble; the message says why."""
-
-
 def parse(data: bytes) -> tuple[Ends | None, int] | None:
     """Read a preamble.
 
@@ -49,28 +47,28 @@ def parse(data: bytes) -> tuple[Ends | None, int] | None:
         (a health check of the peer's own); None for all if there is not enough yet.
 
     Raises:
-        PreambleError: it is none.
+        ProxyError: it is none.
     """
     if data.startswith(SIGNATURE[: len(data)]):
         return _parse_binary(data)
     end = data.find(b"\r\n", 0, LONGEST_LINE) + 2
     if end < 2:
         if len(data) >= LONGEST_LINE or not data.startswith(b"PROXY "[: len(data)]):
-            raise PreambleError("no PROXY protocol preamble")
+            raise refused("no PROXY protocol preamble")
         return None
     match = _LINE.fullmatch(data, 0, end)
     if match is None:
-        raise PreambleError("a PROXY protocol preamble that cannot be read")
+        raise refused("a PROXY protocol preamble that cannot be read")
     client, server, client_port, server_port = match.groups()
     if client is None:
         return None, end
     try:
         here, there = ip_address(client.decode()), ip_address(server.decode())
     except ValueError as error:
-        raise PreambleError(f"a PROXY protocol preamble: {error}") from None
+        raise refused(f"a PROXY protocol preamble: {error}") from None
     ports = int(client_port), int(server_port)
     if here.version != there.version or max(ports) > 65_535:
-        raise PreambleError(f"a PROXY protocol preamble from {here} to {there}, ports {ports}")
+        raise refused(f"a PROXY protocol preamble from {here} to {there}, ports {ports}")
     return Ends(str(here), ports[0], str(there), ports[1]), end
 
 
@@ -80,14 +78,14 @@ def _parse_binary(data: bytes) -> tuple[Ends | None, int] | None:
     version, family, length = struct.unpack_from("!BBH", data, 12)
     end = 16 + length
     if version >> 4 != 2 or version & 15 > 1 or end > LONGEST:
-        raise PreambleError("a PROXY protocol preamble that cannot be read")
+        raise refused("a PROXY protocol preamble that cannot be read")
     if len(data) < end:
         return None
     layout = _ADDRESSES.get(family >> 4)
     if version & 15 == 0 or layout is None:
         return None, end  # The peer speaks for itself, or its client has no IP address.
     if length < layout.size:
-        raise PreambleError("a PROXY protocol preamble that is too short for its addresses")
+        raise refused("a PROXY protocol preamble that is too short for its addresses")
     client, server, client_port, server_port = layout.unpack_from(data, 16)
     return Ends(str(ip_address(client)), client_port, str(ip_address(server)), server_port), end
 
@@ -135,23 +133,32 @@ class Preamble(asyncio.Protocol):
         make: makes the connection's protocol for the client that was named.
         trusted: whether a peer's preamble counts.
         timeout: seconds that it may take to arrive.
+        observe: told of a peer's address, and why it was refused; it gets no answer, as it asked nothing.
     """
 
     def __init__(
-        self, make: Callable[[Ends | None], Downstream], trusted: Callable[[str], bool], timeout: float
+        self,
+        make: Callable[[Ends | None], Downstream],
+        trusted: Callable[[str], bool],
+        timeout: float,
+        observe: Callable[[str, ProxyError], object],
     ) -> None:
         self._make = make
         self._trusted = trusted
         self._timeout = timeout
+        self._observe = observe
+        self._address = ""
         self._data = b""
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        peer = transport.get_extra_info("peername") or ("", 0)
-        if self._trusted(peer[0]):
-            loop = asyncio.get_running_loop()
-            self._deadline = loop.call_later(self._timeout, self._transport.abort)
+        self._address = (transport.get_extra_info("peername") or ("", 0))[0]
+        if self._trusted(self._address):
+            late = ProxyError(
+                Phase.REQUEST, Fault.CLIENT_TIMEOUT, "the PROXY protocol preamble took too long"
+            )
+            self._deadline = asyncio.get_running_loop().call_later(self._timeout, self._refuse, late)
         else:
             self._hand_over(None, b"")
 
@@ -159,8 +166,8 @@ class Preamble(asyncio.Protocol):
         self._data += data
         try:
             found = parse(self._data)
-        except PreambleError:
-            self._transport.abort()
+        except ProxyError as error:
+            self._refuse(error)
             return
         if found is not None:
             ends, end = found
@@ -169,6 +176,10 @@ class Preamble(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         if self._deadline is not None:
             self._deadline.cancel()
+
+    def _refuse(self, error: ProxyError) -> None:
+        self._observe(self._address, error)
+        self._transport.abort()
 
     def _hand_over(self, ends: Ends | None, rest: bytes) -> None:
         if self._deadline is not None:

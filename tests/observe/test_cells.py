@@ -1,3 +1,8 @@
+import re
+from pathlib import Path
+
+import pylb
+from pylb.errors import Fault, Phase, ProxyError
 from pylb.observe import cells
 
 
@@ -14,7 +19,16 @@ def test_no_two_counters_share_a_cell():
     ]
     used = [*range(len(cells.CODES)), *single, *buckets]
     events = [cells.EVENT + place for place in range(len(cells.EVENTS))]
-    assert sorted([*used, *events]) == list(range(cells.CELLS))
+    endings = cells.TERMINATION_CELL.values()
+    assert sorted([*used, *events, *endings]) == list(range(cells.CELLS))
+
+
+def test_every_way_to_fail_that_the_code_knows_is_counted():
+    made = set()
+    for path in Path(pylb.__file__).parent.rglob("*.py"):
+        made |= set(re.findall(r"\bPhase\.([A-Z]+),\s+Fault\.([A-Z_]+)", path.read_text()))
+    codes = {ProxyError(Phase[phase], Fault[fault], "").code for phase, fault in made}
+    assert codes == set(cells.TERMINATIONS)
 
 
 def test_every_status_has_its_class():

@@ -70,12 +70,14 @@ def test_failures_show_where_they_happened(counters):
     dead, good = backend(counters=counters), backend("10.0.0.2", counters=counters)
     late = ProxyError(Phase.CONNECT, Fault.UPSTREAM_TIMEOUT, "no answer")
     Metrics(counters).count(record(attempt(dead, connect=-1, error=late), attempt(good, head=0.001)))
-    Metrics(counters).count(record(status=503))
+    Metrics(counters).count(record(status=503, termination="PR"))
     values, _ = samples(exposition.traffic(counters))
     assert values["pylb_backend_upstream_connect_errors_total", "backend=10.0.0.1:80", "service=web"] == 1
     assert values["pylb_backend_upstream_timeouts_total", "backend=10.0.0.1:80", "service=web"] == 1
     assert values["pylb_backend_upstream_retries_total", "backend=10.0.0.2:80", "service=web"] == 1
     assert values["pylb_upstream_attempts_total", "service=web"] == 2
+    assert values["pylb_terminations_total", "code=PR", "service=web"] == 1
+    assert values["pylb_terminations_total", "code=cR", "service=web"] == 0
     assert values["pylb_requests_total", "code=5xx", "service=web"] == 1
 
 

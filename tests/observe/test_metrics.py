@@ -14,6 +14,7 @@ CELL_NAMES = {
     and isinstance(value, int)
     and name not in ("BUCKETS", "DURATION", "HEAD", "CONNECT", "EVENT", "CELLS")
 }
+TERMINATIONS = {cell: code for code, cell in cells.TERMINATION_CELL.items()}
 
 
 @pytest.fixture
@@ -39,6 +40,8 @@ def told(values):
             seen[cells.CODES[cell]] = value
         elif cell in CELL_NAMES:
             seen[CELL_NAMES[cell]] = value
+        elif cell in TERMINATIONS:
+            seen[TERMINATIONS[cell]] = value
         else:
             first = max(first for first in HISTOGRAMS if first <= cell)
             seen[HISTOGRAMS[first], [*cells.BOUNDS, float("inf")][cell - first]] = value
@@ -103,7 +106,7 @@ def test_a_retry_counts_where_it_failed_and_where_it_went(counters, count):
         (Phase.DATA, Fault.UPSTREAM, {"RESPONSE_ERRORS"}),
         (Phase.DATA, Fault.CLIENT, {"ABORTED"}),
         (Phase.DATA, Fault.CLIENT_TIMEOUT, {"ABORTED"}),
-        (Phase.HEADERS, Fault.KILLED, set()),
+        (Phase.REQUEST, Fault.POLICY, set()),
     ],
 )
 def test_whose_fault_it_was(counters, count, phase, fault, expected):
@@ -114,6 +117,7 @@ def test_whose_fault_it_was(counters, count, phase, fault, expected):
     count(request)
     failures = {"CONNECT_ERRORS", "RESPONSE_ERRORS", "TIMEOUTS", "ABORTED"}
     assert told(web.cells).keys() & failures == expected
+    assert told(web.cells)[error.code] == 1
 
 
 def test_what_reached_no_backend_counts_for_its_service(counters, count):

@@ -99,8 +99,10 @@ async def test_a_client_may_leave_at_any_moment(sent):
 async def test_a_refused_client_gets_to_read_why_though_it_sends_on():
     async with Stage() as stage:
         client = await stage.client()
-        client.send(b"BAD\r\n\r\n" + b"x" * 5_000_000)
+        client.send(b"\x16\x03" + b"x" * 5_000_000)
         assert (await client.answer())[0] == 400
+        (record,) = stage.records
+        assert record.finished == record.started
 
 
 async def test_draining_answers_what_runs_and_closes():
