@@ -46,7 +46,7 @@ class Discovery(Group):
         DURATION_OR_ZERO,
         "10s",
         "How long a service that is suddenly without instances keeps its last ones, in case the registry is "
-        "only confused; 0 holds nothing against any answer: what the registry says counts at once.",
+        "only confused; 0 believes every answer at once.",
     )
 
 
