@@ -22,6 +22,8 @@ APT = Path("/etc/apt")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 CONSUL_SUITE = "bullseye"
 """The last Debian release with a `consul` package: 1.8.7."""
+COMPOSE_SUITE = "trixie"
+"""The first Debian release with the second generation of Compose, one static program: 2.26.1."""
 
 
 class ComponentError(Exception):
@@ -121,14 +123,27 @@ def consul_binary() -> Path:
     """
     if on_path := shutil.which("consul"):
         return Path(on_path)
-    directory = CACHE / "consul"
-    binary = directory / "usr" / "bin" / "consul"
+    return _fetched("consul", CONSUL_SUITE) / "usr" / "bin" / "consul"
+
+
+def compose_plugin() -> Path:
+    """Where the plugin is that makes `docker compose` out of `docker`; fetched once into the cache.
+
+    Raises:
+        ComponentError: it is not in Debian's archive.
+    """
+    return _fetched("docker-compose", COMPOSE_SUITE) / "usr/libexec/docker/cli-plugins/docker-compose"
+
+
+def _fetched(package: str, suite: str) -> Path:
+    """The folder with what the package holds."""
+    directory = CACHE / package
     CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "consul.lock").open("w") as lock:
+    with (CACHE / f"{package}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # test processes that start together must not fetch it twice
-        if not binary.exists():
-            fetch_debian_package("consul", CONSUL_SUITE, directory)
-    return binary
+        if not directory.exists():
+            fetch_debian_package(package, suite, directory)
+    return directory
 
 
 DOCKER_PACKAGES = {
@@ -137,8 +152,10 @@ DOCKER_PACKAGES = {
     "docker": "docker.io",
     "busybox": "busybox-static",
     "iptables": "iptables",
+    "docker-compose": "docker-compose",
+    "wrk": "wrk",
 }
-"""The programs that a Docker engine of one's own consists of, and where each comes from."""
+"""The programs that stories with a Docker engine of their own take, and where each comes from."""
 
 
 def docker_programs() -> Path:
@@ -150,6 +167,7 @@ def docker_programs() -> Path:
     missing = sorted({package for name, package in DOCKER_PACKAGES.items() if not shutil.which(name)})
     if missing:
         install(missing)
+    compose_plugin()
     found = shutil.which("dockerd")
     if found is None:
         raise ComponentError("cannot find dockerd after installing docker.io")

@@ -75,3 +75,11 @@ def test_the_web_service_can_be_scaled(services):
 
 def test_the_second_file_needs_no_registry():
     assert set(FILES["compose.docker.yml"]) == {"web", "lb"}
+
+
+@compose
+def test_the_image_is_built_once_by_whoever_starts_first(services):
+    """Two services that build the same name make two images, and the next `up` replaces containers."""
+    builders = [name for name, service in services.items() if "build" in service]
+    ours = [name for name, service in services.items() if service["image"] == "pylb"]
+    assert builders == ours[:1]

@@ -11,7 +11,7 @@ from pylb.config.option import options
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-OTHERS_FLAGS = {"--scale", "--detach", "--build", "--rm", "--editable", "--no-ff"}
+OTHERS_FLAGS = {"--scale", "--detach", "--build", "--rm", "--init", "--editable", "--no-ff"}
 """Options of other programs that the documents show in use."""
 
 
@@ -44,6 +44,25 @@ def test_quoted_options_exist(page):
             known |= {each.flag, each.opposite}
     quoted = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", page.read_text()))
     assert quoted - known == set()
+
+
+def rows_with_tests(page):
+    """The rows of all tables whose last column is `Test`."""
+    tables = re.findall(r"^\|.*\| Test \|\n\|[-|]+\|\n((?:\|.*\n)+)", page.read_text(), flags=re.MULTILINE)
+    return [row for table in tables for row in table.splitlines()]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if rows_with_tests(page)], ids=name)
+def test_each_row_names_tests_that_exist(page):
+    defined = {
+        f"{path.name}::{function}"
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for function in re.findall(r"def (test_\w+)", path.read_text())
+    }
+    named = {
+        row: re.findall(r"`(test_\w+\.py::test_\w+)`", row.split("|")[-2]) for row in rows_with_tests(page)
+    }
+    assert [row for row, tests in named.items() if not tests or set(tests) - defined] == []
 
 
 @pages

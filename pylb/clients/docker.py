@@ -16,6 +16,7 @@ import aiodocker
 import aiohttp
 import orjson
 from aiodocker.channel import ChannelSubscriber
+from aiodocker.containers import DockerContainer
 
 from pylb.containers.container import Container
 
@@ -24,6 +25,7 @@ CALL_TIMEOUT = 10.0
 OVERLAP = 1.0
 """Seconds that a stream of events begins before the call, so that none falls between two streams."""
 GONE = 404
+NEVER_STARTED = "created"
 ACTIONS = frozenset(
     {"start", "die", "kill", "destroy", "rename", "health_status", "update", "connect", "disconnect"}
 )
@@ -107,21 +109,18 @@ class DockerClient:
             return Engine(id=info["ID"], name=info["Name"])
 
     async def containers(self) -> list[Container]:
-        """Ask for all containers, those that have ended too, the oldest first.
+        """Ask for all containers that were ever started, those that have ended too, the oldest first.
 
-        A container that is removed while the question runs is left out.
+        A container that is removed while the question runs is left out. About one that is just being started
+        for the first time the engine would answer only afterwards, and hold up the news of all others.
 
         Raises:
             EngineError: no usable answer.
         """
         with engine_errors(self._url):
-            found = []
-            for each in await self._docker.containers.list(all=True):
-                try:
-                    found.append(Container.from_inspect(await each.show()))
-                except aiodocker.DockerError as error:
-                    if error.status != GONE:
-                        raise
+            listed = await self._docker.containers.list(all=True)
+            started = [each for each in listed if each["State"] != NEVER_STARTED]
+            found = list(filter(None, await asyncio.gather(*map(_inspect, started))))
             by_id = {each.id: each for each in found}
             shared = [each.living_in(by_id[each.joined]) if each.joined in by_id else each for each in found]
             return sorted(shared, key=lambda each: (each.created, each.id))
@@ -148,6 +147,16 @@ class DockerClient:
             finally:
                 await self._docker.events.stop()
         raise EngineError(f"Docker at {self._url}: the stream of events has ended")
+
+
+async def _inspect(listed: DockerContainer) -> Container | None:
+    """Ask for all about one; None if it is gone."""
+    try:
+        return Container.from_inspect(await listed.show())
+    except aiodocker.DockerError as error:
+        if error.status != GONE:
+            raise
+        return None
 
 
 async def _next_batch(subscriber: ChannelSubscriber, quiet: float | None) -> tuple[Event, ...] | None:

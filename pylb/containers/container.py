@@ -152,10 +152,11 @@ def _ports(
         inside = int(number)
         bindings = published.get(key) or [{"HostIp": "", "HostPort": number if mode == "host" else "0"}]
         address = bindings[0].get("HostIp") or ""
-        found[key] = Port(
+        port = Port(
             number=inside,
             protocol=protocol or "tcp",
             host_ip="" if address in ANY_ADDRESS else address,
             host_port=int(bindings[0].get("HostPort") or 0),
         )
+        found[port.number, port.protocol] = port  # the same may be written `8000` and `8000/tcp`
     return tuple(sorted(found.values()))

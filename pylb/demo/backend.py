@@ -80,8 +80,8 @@ async def _serve(options: BackendOptions, sockets: list[socket.socket]) -> int:
         instance = Endpoint(options.service, host, port, id=f"{name}-{port}")
         async with registered(options.register, instance):
             await stop.wait()
-        await _all_have_left(runner)
     await stop.wait()
+    await _all_have_left(runner)
     await runner.cleanup()
     return 0
 
@@ -110,7 +110,8 @@ def _stop_asked(*, until_eof: bool) -> asyncio.Event:
 async def _all_have_left(runner: web.AppRunner) -> None:
     """Go on serving until nobody is connected, and nobody has been for a moment.
 
-    Between an instance's deregistration and the last load balancer's hearing of it, requests may still come.
+    Between the order to stop and the last load balancer's hearing of it, requests may still come; it closes
+    its connections then.
     """
     loop = asyncio.get_running_loop()
     quiet_since = loop.time()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
 
 from pylb.clients.docker import DockerClient, EngineSettings
 from pylb.containers.container import Container, Port
 from pylb.containers.conventions import metadata, service_name, split_tags
+from pylb.containers.stopping import Stopping
 from pylb.discovery.settings import read_settings
 from pylb.model import Endpoint, Excluded, Snapshot
 
@@ -56,26 +58,33 @@ class DockerProvider:
         Raises:
             EngineError: the engine does not answer; nothing is known then.
         """
+        stopping = Stopping()
         async with DockerClient(self.settings) as docker:
             began = self._clock()
-            known = await self._look(docker)
+            known = await self._look(docker, stopping)
             yield known
             async for events in docker.events(since=began, quiet=self._resync):
-                snapshot = await self._look(docker)
+                for event in events:
+                    stopping.heard(event.action, event.container, event.signal)
+                snapshot = await self._look(docker, stopping)
                 if not events or not snapshot.same_content(known):
                     known = snapshot
                     yield known
 
-    async def _look(self, docker: DockerClient) -> Snapshot:
+    async def _look(self, docker: DockerClient, stopping: Stopping) -> Snapshot:
         endpoints, excluded = [], []
-        for container in await docker.containers():
+        containers = await docker.containers()
+        told_to_stop = stopping.among(containers)
+        for container in containers:
             read = read_container(self.service, container, self.network)
             if read is None:
                 continue
             endpoint, reason = read
             if not self.tags <= set(endpoint.tags):
                 continue
-            if reason:
+            if container.id in told_to_stop:
+                excluded.append(Excluded(replace(endpoint, status="maintenance"), "it was told to stop"))
+            elif reason:
                 excluded.append(Excluded(endpoint, reason))
             else:
                 endpoints.append(endpoint)

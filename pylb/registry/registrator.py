@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from consul import ConsulException
 
 from pylb.clients.consul_agent import ConsulAgent
-from pylb.clients.docker import DockerClient, Engine, EngineError, Event
-from pylb.containers.container import Container
+from pylb.clients.docker import DockerClient, Engine, EngineError
+from pylb.containers.stopping import Stopping
 from pylb.registry.reconcile import owned, reconcile
 from pylb.registry.registrations import Desired, Registration, Report, Rules, desired
 
@@ -80,17 +79,20 @@ class Registrator:
         self._stop_signals = stop_signals
         self._clock = clock
         self._wake = asyncio.Event()
-        self._signals: dict[str, set[str]] = {}
+        self._stopping = Stopping()
         self._engine: Engine | None = None
         self._reported: dict[str, Report] = {}
 
     async def listen(self) -> None:
         """Follow the engine's events; each wakes up `keep`."""
+        heard = time.time()
         while True:
             try:
-                async for events in self._docker.events():
-                    for event in events:
-                        self._heard(event)
+                async for events in self._docker.events(since=heard):
+                    heard = time.time()
+                    if self._stop_signals:
+                        for event in events:
+                            self._stopping.heard(event.action, event.container, event.signal)
                     self._wake.set()
             except EngineError as error:
                 log.debug("%s", error)
@@ -103,15 +105,10 @@ class Registrator:
             self._wake.clear()
             pause = self._resync if await self._synchronize() else RETRY
             try:
-                await asyncio.wait_for(self._wake.wait(), pause)
+                async with asyncio.timeout(pause):  # wait_for can lose a cancellation in Python 3.11
+                    await self._wake.wait()
             except TimeoutError:
                 self._reported.clear()  # a full resynchronisation confirms every check too
-
-    def _heard(self, event: Event) -> None:
-        if event.action in {"start", "die", "destroy"}:
-            self._signals.pop(event.container, None)
-        elif event.action == "kill" and self._stop_signals:
-            self._signals.setdefault(event.container, set()).add(event.signal)
 
     async def _synchronize(self) -> bool:
         """Look at both sides once and do what is missing; return whether they are equal now."""
@@ -119,7 +116,7 @@ class Registrator:
             self._engine = self._engine or await self._docker.engine()
             containers = await self._docker.containers()
             rules = self._rules(self._engine, await self._agent.address())
-            wanted = desired(containers, rules, told_to_stop(containers, self._signals))
+            wanted = desired(containers, rules, self._stopping.among(containers))
             complete = await self._apply(wanted, rules.owner)
         except (EngineError, ConsulException) as error:
             self._engine = None  # it may be another one when it answers again
@@ -188,19 +185,3 @@ class Registrator:
         for problem in set(problems) - set(self.status.problems):
             log.warning("%s", problem)
         self.status.problems = problems
-
-
-def told_to_stop(containers: Sequence[Container], signals: Mapping[str, Collection[str]]) -> set[str]:
-    """The ids of containers that were sent a signal which ends them: their own stop signal, TERM or KILL."""
-    ending = {str(int(signal.SIGTERM)), str(int(signal.SIGKILL))}
-    return {
-        each.id
-        for each in containers
-        if (ending | {signal_number(each.stop_signal)}) & set(signals.get(each.id, ()))
-    }
-
-
-def signal_number(name: str) -> str:
-    """`3` for `SIGQUIT`, `QUIT` or `3`; what is not a signal's name here stays as it is."""
-    known = signal.Signals.__members__.get(name if name.startswith("SIG") else f"SIG{name}")
-    return str(int(known)) if known else name

@@ -80,7 +80,12 @@ class ScriptedEngine:
     async def _list(self, request):
         assert request.query["all"].lower() in {"1", "true"}
         self.looked = time.time()
-        return web.json_response([{"Id": each} for each in self.containers])
+        return web.json_response(
+            [
+                {"Id": each, "State": described["State"]["Status"]}
+                for each, described in self.containers.items()
+            ]
+        )
 
     async def _inspect(self, request):
         found = self.containers.get(request.match_info["id"])

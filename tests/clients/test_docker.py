@@ -29,6 +29,13 @@ async def test_one_that_vanishes_meanwhile_is_left_out(engine, docker):
     assert [c.name for c in await docker.containers()] == ["here"]
 
 
+async def test_one_that_was_never_started_holds_nobody_up(engine, docker):
+    engine.run(inspected("here", id="1" * 64))
+    engine.run(inspected("made", id="2" * 64, running=False, status="created"))
+    assert [c.name for c in await docker.containers()] == ["here"]
+    assert not [path for path in engine.asked if "2" * 64 in path]
+
+
 async def test_one_that_lives_in_anothers_network_has_its_address(engine, docker):
     engine.run(inspected("pod", id="1" * 64, networks={"n": "10.0.0.5"}))
     engine.run(inspected("app", id="2" * 64, mode=f"container:{'1' * 64}", networks={}))
@@ -83,7 +90,7 @@ async def test_nobody_there(tmp_path):
 
 
 async def test_an_answer_without_sense(engine, docker):
-    engine.run({"Id": "1" * 64})
+    engine.run({"Id": "1" * 64, "State": {"Status": "running"}})
     with pytest.raises(EngineError, match="what the engine says of a container"):
         await docker.containers()
 

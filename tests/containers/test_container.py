@@ -19,6 +19,7 @@ def test_what_identifies_it():
     [
         ({"exposed": ["80/tcp"]}, (Port(80),)),
         ({"exposed": ["53/udp"]}, (Port(53, "udp"),)),
+        ({"exposed": ["80"], "published": {"80/tcp": [("", 8080)]}}, (Port(80, "tcp", "", 8080),)),
         ({"published": {"80/tcp": [("0.0.0.0", 8080), ("::", 8080)]}}, (Port(80, "tcp", "", 8080),)),
         ({"published": {"80/tcp": [("10.0.0.1", 1), ("10.0.0.2", 2)]}}, (Port(80, "tcp", "10.0.0.1", 1),)),
         ({"exposed": [], "published": {"81/tcp": [("", 81)]}}, (Port(81, "tcp", "", 81),)),

@@ -62,6 +62,7 @@ async def test_the_newest_goes_once_nobody_uses_it(fleet, in_use, statuses, http
     async with http.get(f"http://{leaving.endpoint.authority}/") as answer:
         assert answer.status == 200
     assert leaving.process.returncode is None
+    await http.close()
     in_use.clear()
     await shrinking
     async with asyncio.timeout(10):

@@ -128,6 +128,22 @@ async def test_changes_come_with_the_events(engine, snapshots):
     assert names(await anext(snapshots)) == ([], ["web-1"])
 
 
+async def test_told_to_stop_it_gets_no_more_requests_until_it_is_started_again(engine, snapshots):
+    engine.run(WEB)
+    assert names(await anext(snapshots)) == (["web-1"], [])
+
+    async def stop():
+        await until(lambda: engine.listeners)
+        engine.tell("kill", WEB, signal="15")
+
+    told, _ = await asyncio.gather(anext(snapshots), stop())
+    assert [(x.endpoint.id, x.endpoint.status, x.reason) for x in told.excluded] == [
+        ("web-1", "maintenance", "it was told to stop")
+    ]
+    engine.tell("start", WEB)
+    assert names(await anext(snapshots)) == (["web-1"], [])
+
+
 async def test_what_happens_between_the_first_look_and_the_stream_is_not_missed(engine, snapshots):
     await anext(snapshots)
     assert engine.asked[-1].endswith("json")

@@ -1,22 +1,22 @@
 import pytest
 
+from tests.components import compose_plugin
+from tests.docker import images
+from tests.docker.compose import Stack
 from tests.docker.engine import DockerEngine
 
 
 @pytest.fixture(scope="session")
 def own_engine():
+    """A running engine with all images, pylb's own made by the Dockerfile; containers outlive its restart."""
     engine = DockerEngine()
-    engine.start()
-    engine.import_image()
+    engine.start(**{"live-restore": True})
+    plugins = engine.directory / "cli-plugins"
+    plugins.mkdir()
+    (plugins / "docker-compose").symlink_to(compose_plugin())
+    images.import_small(engine)
+    images.import_consul(engine)
+    images.import_python(engine)
+    Stack(engine).compose("build")
     yield engine
     engine.stop()
-
-
-@pytest.fixture
-def machine(own_engine):
-    """A running engine with an empty network `recipe`, and nothing else after the test."""
-    own_engine.docker("network", "create", "recipe")
-    yield own_engine
-    if containers := own_engine.docker("ps", "--all", "--quiet").split():
-        own_engine.docker("rm", "--force", *containers)
-    own_engine.docker("network", "rm", "recipe")

@@ -4,9 +4,8 @@ It lives in network, mount and process namespaces of its own. So it touches no b
 no engine of the machine, and the end of one process ends every container, shim and mount with it.
 """
 
-from __future__ import annotations
-
 import ctypes
+import json
 import os
 import shutil
 import signal
@@ -18,19 +17,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.components import consul_binary, docker_programs
+from tests.components import docker_programs
 
-ROOT = Path(__file__).parents[2]
 DEADLINE = 60.0
 CLONE_NEWNET = 0x40000000
-LIBRARIES = (Path("/usr"), Path("/lib"), Path("/lib64"))
-START = """
-busybox ip link set lo up
-containerd --root $0/c-root --state $0/c-state --address $0/c.sock >$0/c.log 2>&1 &
-until [ -S $0/c.sock ]; do sleep 0.02; done
-exec dockerd --bridge=none --data-root $0/root --exec-root $0/exec --pidfile $0/pid \
-    --host unix://$0/docker.sock --containerd $0/c.sock
-"""
+INIT = Path(__file__).with_name("init.py")
 
 
 class DockerEngine:
@@ -40,23 +31,22 @@ class DockerEngine:
         docker_programs()
         self.directory = Path(tempfile.mkdtemp(prefix="pylb-docker-", dir="/tmp"))
         self.socket = self.directory / "docker.sock"
+        self.url = f"unix://{self.socket}"
         self._process = None
         self._namespace = None
         self._threads = ThreadPoolExecutor(1)
 
-    def start(self):
+    def start(self, **settings):
+        """Start it with these settings of `daemon.json`."""
+        self._configure(settings)
         namespaces = ["--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
-        with (self.directory / "d.log").open("ab") as log:
+        with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                ["unshare", *namespaces, "busybox", "sh", "-c", START, str(self.directory)],
+                ["unshare", *namespaces, sys.executable, str(INIT), str(self.directory)],
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + DEADLINE
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError((self.directory / "d.log").read_text()[-3000:])
-            time.sleep(0.05)
+        self._wait_until_it_answers()
         self._namespace = os.open(f"/proc/{self._process.pid}/ns/net", os.O_RDONLY)
 
     def stop(self):
@@ -68,21 +58,41 @@ class DockerEngine:
         self._threads.shutdown()
         shutil.rmtree(self.directory)
 
-    def docker(self, *arguments):
+    def restart(self, *, crash):
+        """End dockerd, by KILL or in order; wait until it answers again."""
+        before = self.started
+        self._signal(signal.SIGUSR2 if crash else signal.SIGUSR1)
+        self._wait_until_it_answers(before)
+
+    def reconfigure(self, **settings):
+        """Let it read other settings, of those that it can change while it runs."""
+        self._configure(settings)
+        self._signal(signal.SIGHUP)
+
+    @property
+    def started(self):
+        """Which dockerd it is: when its file with the process id was written."""
+        return (self.directory / "pid").stat().st_mtime_ns
+
+    def docker(self, *arguments, given=None):
         """What the docker command prints.
 
         Raises:
             RuntimeError: it failed; with what it said.
         """
-        done = self.command(*arguments)
+        done = self.command("docker", *arguments, given=given)
         if done.returncode:
-            raise RuntimeError(f"docker {' '.join(arguments)}: {done.stderr}")
-        return done.stdout.strip()
+            raise RuntimeError(f"docker {' '.join(arguments)}: {done.stderr.decode()}")
+        return done.stdout.decode().strip()
 
-    def command(self, *arguments):
-        """The docker command, done: exit code and output."""
-        command = ["docker", "--host", f"unix://{self.socket}", *arguments]
-        return subprocess.run(command, capture_output=True, text=True)
+    def command(self, *words, given=None):
+        """A command that reads DOCKER_HOST, done: exit code and output."""
+        environment = {**os.environ, "DOCKER_HOST": self.url, "DOCKER_CONFIG": str(self.directory)}
+        return subprocess.run(words, input=given, capture_output=True, env=environment)
+
+    def inside(self, *words):
+        """A command as it must be given to run on the engine's machine, in its network."""
+        return ["nsenter", f"--net=/proc/{self._process.pid}/ns/net", *words]
 
     def socket_in(self, address_info):
         """Make a socket in the engine's network, where published ports and containers can be reached."""
@@ -95,49 +105,23 @@ class DockerEngine:
             raise OSError(ctypes.get_errno(), "setns")
         return socket.socket(family, kind, protocol)
 
-    def _answers(self):
+    def _configure(self, settings):
+        (self.directory / "daemon.json").write_text(json.dumps(settings))
+
+    def _signal(self, number):
+        """Send one to its first process, the only child of `unshare`."""
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
+        os.kill(int(children), number)
+
+    def _wait_until_it_answers(self, before=None):
+        deadline = time.monotonic() + DEADLINE
+        while not self._answers(before):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError((self.directory / "log").read_text()[-3000:])
+            time.sleep(0.05)
+
+    def _answers(self, before):
         try:
-            self.docker("version")
-        except RuntimeError:
+            return self.started != before and self.command("docker", "version").returncode == 0
+        except FileNotFoundError:
             return False
-        return True
-
-    def import_image(self):
-        """Make the image `small`: busybox, and nothing else."""
-        root = self.directory / "small"
-        for folder in ("bin", "tmp"):
-            (root / folder).mkdir(parents=True)
-        shutil.copy(shutil.which("busybox"), root / "bin" / "busybox")
-        for name in ("sh", "hostname", "httpd", "sleep"):
-            (root / "bin" / name).symlink_to("busybox")
-        tar = subprocess.run(["tar", "-C", root, "-c", "."], check=True, capture_output=True).stdout
-        command = ["docker", "--host", f"unix://{self.socket}", "import", "--change", "ENV PATH=/bin", "-"]
-        subprocess.run([*command, "small"], input=tar, check=True, capture_output=True)
-
-    def run(self, name, *arguments, command, image="small"):
-        """Start a container on the network `recipe`; return its id."""
-        options = ["--detach", "--name", name, "--hostname", name, "--network", "recipe", *arguments]
-        return self.docker("run", *options, image, *command)
-
-    def run_consul(self):
-        command = ["consul", "agent", "-dev", "-client", "0.0.0.0", "-hcl", "disable_update_check = true"]
-        mounts = (*mounted(*LIBRARIES), f"--volume={consul_binary()}:/bin/consul:ro")
-        self.run("consul", *mounts, command=command)
-
-    def run_pylb(self, name, *command, arguments=()):
-        """Run this repository's pylb with this machine's Python, in a container."""
-        mounts = mounted(*LIBRARIES, Path(sys.prefix), Path(sys.base_prefix), ROOT)
-        mounts.append(f"--volume={self.socket}:/var/run/docker.sock")
-        env = ["--env", f"PYTHONPATH={ROOT}", "--env", "PYTHONDONTWRITEBYTECODE=1"]
-        self.run(name, *mounts, *env, *arguments, command=[sys.executable, "-m", "pylb", *command])
-
-    def run_web(self, name, *labels, script="exec httpd -f -p 8000 -h /tmp"):
-        """Start one instance of the web service: a page with its name."""
-        options = [word for label in ("SERVICE_NAME=web", *labels) for word in ("--label", label)]
-        script = f"hostname > /tmp/index.html; {script}"
-        self.run(name, "--expose", "8000", *options, command=["sh", "-c", script])
-
-
-def mounted(*folders):
-    """The options that show a container these folders of the machine, under the same names."""
-    return [f"--volume={folder}:{folder}:ro" for folder in sorted(set(folders)) if folder.exists()]

@@ -13,7 +13,7 @@ from pylb.process.lifecycle import Owner, spawn
 from pylb.registry import registrator
 from pylb.registry.devserver import DevRegistry
 from pylb.registry.registrations import Rules
-from pylb.registry.registrator import Registrator, signal_number
+from pylb.registry.registrator import Registrator
 from tests.containers.inspected import inspected
 from tests.until import until
 
@@ -231,6 +231,19 @@ async def test_what_cannot_be_used_is_told(engine, registry, agent):
         assert "got 'lots'" in status.problems[0]
 
 
-@pytest.mark.parametrize(("name", "number"), [("SIGQUIT", "3"), ("QUIT", "3"), ("3", "3"), ("odd", "odd")])
-def test_signals(name, number):
-    assert signal_number(name) == number
+async def test_it_ends_when_told_even_if_an_event_comes_with_the_order(engine, registry):
+    async with (
+        DockerClient(EngineSettings(url=engine.url)) as docker,
+        ConsulClient(ConsulSettings(url=url(registry))) as client,
+        Owner("registrator") as owner,
+    ):
+        made = Registrator(docker, ConsulAgent(client), lambda e, _: Rules(owner=e.id, hostname=e.name))
+        keeping = spawn(made.keep(), name="keep", owner=owner)
+        await until(lambda: made.status.synchronized)
+        await asyncio.sleep(0)
+        made._wake.set()
+        await asyncio.sleep(0)  # the waiting is over, its task has not run yet
+        keeping.cancel()
+        async with asyncio.timeout(5):
+            await asyncio.wait([keeping])
+        assert keeping.cancelled()
