@@ -133,6 +133,12 @@ class Health(Group):
         "Failures in a row (no connection, a broken one, no answer in time, a status of 500 or above) after "
         "which a backend is ejected; 0 ejects none.",
     )
+    eject_outliers: bool = option(
+        FLAG,
+        "off",
+        "Eject backends, too, that fail more often than their peers: of five or more with 100 requests in 10 s "
+        "those whose share of good answers is 1.9 standard deviations below the mean.",
+    )
     eject_time: float = option(
         DURATION, "10s", "How long it is ejected, times the number of its ejections, up to 5m."
     )
@@ -176,7 +182,7 @@ class Timeouts(Group):
 
     connect_timeout: float = option(DURATION, "2s", "How long a backend may take to accept a connection.")
     response_timeout: float = option(
-        DURATION, "60s", "How long a backend may take for the head of its answer."
+        DURATION, "60s", "How long a backend may take for the head of its answer, in each try."
     )
     body_timeout: float = option(DURATION, "60s", "How long a body may stand still, either way.")
     head_timeout: float = option(

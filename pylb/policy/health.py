@@ -82,9 +82,11 @@ def judge(error: ProxyError | None, status: int, *, reused: bool, answered: bool
 class Health:
     """What traffic knows of one backend. Times are monotonic seconds."""
 
-    __slots__ = ("ejections", "failures", "refused", "since", "suspicions", "until")
+    __slots__ = ("ejections", "failures", "refused", "since", "suspicions", "total", "until")
 
     def __init__(self) -> None:
+        self.total = 0
+        """Failures in all; nothing takes them back."""
         self.clear()
 
     def clear(self) -> None:
@@ -111,6 +113,7 @@ class Health:
 
     def failed(self, outcome: Outcome, started: float, now: float, rules: HealthRules) -> bool:
         """A request that began at `started` failed; whether the backend is to be left alone for it."""
+        self.total += 1
         if started < self.since:
             return False
         if now - self.until > max(rules.forget, self.until - self.since):

@@ -23,6 +23,7 @@ from pylb.policy.balance.limited import Limited, roomy
 from pylb.policy.budget import BudgetRules, RetryBudget
 from pylb.policy.health import HealthRules, Outcome, judge
 from pylb.policy.lease import Lease
+from pylb.policy.outliers import Outliers
 from pylb.policy.queue import Queue, QueueRules, Ticket
 from pylb.policy.slowstart import SlowStart
 
@@ -61,6 +62,7 @@ class Pool:
         cells: makes the counters of a new backend.
         budget: how many retries there may be.
         health: when a backend that fails is left alone.
+        outliers: finds those that fail more often than their peers, if that is wanted.
         slow_start: seconds in which a new backend comes to its whole share; 0 for at once.
         queue: how many requests a backend gets at a time, and what becomes of the others.
         clock: monotonic seconds; asked only when something failed.
@@ -79,6 +81,7 @@ class Pool:
         cells: Callable[[Endpoint], Any] = lambda _: None,
         budget: BudgetRules | None = None,
         health: HealthRules | None = None,
+        outliers: Outliers | None = None,
         slow_start: float = 0.0,
         queue: QueueRules | None = None,
         clock: Callable[[], float] = lambda: 0.0,
@@ -114,6 +117,7 @@ class Pool:
         self._cells = cells
         self._health = health or HealthRules()
         self._clock = clock
+        self._outliers = outliers
         self._slow_start = SlowStart(slow_start)
         self._marked: set[Backend] = set()
         """Those that are left alone for some time."""
@@ -324,7 +328,16 @@ class Pool:
             self.elect(reweighted=True)
         for backend in [backend for backend in self._marked if backend.health.until <= now]:
             self._place(backend, State.UP)
+        if self._outliers is not None:
+            self._eject_outliers(self._outliers, now)
         self._serve_queue()
+
+    def _eject_outliers(self, outliers: Outliers, now: float) -> None:
+        for backend in outliers.find(self.backends.values(), now):
+            if backend.state is State.UP and not backend.endpoint.trusted and self._may_eject(backend):
+                backend.watched = True
+                backend.health.eject(now, self._health)
+                self._place(backend, State.EJECTED)
 
     def _serve_queue(self) -> None:
         if self.queue:

@@ -7,9 +7,11 @@ from time import monotonic
 
 from pylb.config import Options
 from pylb.errors import UsageError
+from pylb.observe.cells import ATTEMPTS
 from pylb.policy.backend import Backend, State
 from pylb.policy.budget import BudgetRules
 from pylb.policy.health import HealthRules
+from pylb.policy.outliers import Outliers
 from pylb.policy.pool import Pool
 from pylb.policy.queue import QueueRules
 from pylb.policy.route import Route, Routes, parse_route
@@ -45,6 +47,7 @@ def make_pool(kind: type[Pool], service: str, options: Options, processes: int =
             panic=options.panic_threshold / 100,
             panic_fails=options.panic == "fail",
         ),
+        outliers=Outliers(lambda backend: int(backend.cells[ATTEMPTS])) if options.eject_outliers else None,
         slow_start=options.slow_start,
         queue=QueueRules(
             most=options.max_conn,

@@ -1,0 +1,89 @@
+from dataclasses import replace
+
+import pytest
+
+from pylb.model import Snapshot
+from pylb.policy.backend import State
+from pylb.policy.outliers import Outliers
+from pylb.policy.pool import Pool
+from tests.policy.backends import endpoint
+
+
+class Service:
+    """A pool whose backends have had requests, and so many of them failed."""
+
+    def __init__(self, count=6):
+        self.now = 100.0
+        self.attempts = {}
+        self.pool = Pool(
+            "web", clock=lambda: self.now, outliers=Outliers(lambda b: self.attempts.get(b.name, 0))
+        )
+        self.endpoints = [endpoint(n) for n in range(1, count + 1)]
+        self.pool.apply(Snapshot("web", tuple(self.endpoints)))
+        self.pool.tick(self.now)
+
+    def interval(self, *failures, requests=1000):
+        """Ten seconds, in which so many of each backend's requests failed."""
+        for backend, failed in zip(self.pool.backends.values(), failures, strict=True):
+            self.attempts[backend.name] = self.attempts.get(backend.name, 0) + requests
+            backend.health.total += failed
+        self.now += 10
+        self.pool.tick(self.now)
+
+    @property
+    def ejected(self):
+        states = enumerate((b.state for b in self.pool.backends.values()), 1)
+        return [number for number, state in states if state is State.EJECTED]
+
+
+def test_who_fails_more_often_than_all_others_is_ejected_for_a_while():
+    service = Service()
+    service.interval(10, 12, 9, 11, 10, 300)
+    assert service.ejected == [6]
+    assert service.pool.events["ejected"] == 1
+    service.interval(10, 12, 9, 11, 10, 0)
+    assert service.ejected == []
+
+
+@pytest.mark.parametrize(
+    "failures", [(0,) * 6, (500,) * 6, (10, 12, 9, 11, 10, 12), (100, 0, 100, 0, 100, 0)]
+)
+def test_among_equals_nobody_is_one(failures):
+    service = Service()
+    service.interval(*failures)
+    assert service.ejected == []
+
+
+def test_few_requests_or_few_backends_prove_nothing():
+    service = Service()
+    service.interval(0, 0, 0, 0, 0, 50, requests=99)
+    assert service.ejected == []
+    service = Service(4)
+    service.interval(0, 0, 0, 900)
+    assert service.ejected == []
+
+
+def test_what_was_before_the_last_look_does_not_count():
+    service = Service()
+    service.interval(10, 12, 9, 11, 10, 300)
+    for _ in range(3):
+        service.interval(10, 12, 9, 11, 10, 10)
+    assert service.ejected == []
+
+
+def test_an_operator_can_vouch_for_one():
+    service = Service()
+    service.pool.apply(Snapshot("web", (*service.endpoints[:5], replace(service.endpoints[5], trusted=True))))
+    service.interval(0, 0, 0, 0, 0, 500)
+    assert service.ejected == []
+
+
+def test_failures_are_counted_where_they_happen():
+    service = Service(1)
+    (backend,) = service.pool.backends.values()
+    for status in (200, 500, 503, 404):
+        with service.pool.lease() as lease:
+            lease.status = status
+    assert backend.health.total == 2
+    backend.clear()
+    assert backend.health.total == 2
