@@ -136,8 +136,7 @@ class Health(Group):
     eject_outliers: bool = option(
         FLAG,
         "off",
-        "Eject backends, too, that fail more often than their peers: of five or more with 100 requests in 10 s "
-        "those whose share of good answers is 1.9 standard deviations below the mean.",
+        "Eject backends, too, that fail noticeably more often than their peers, in pools of five and more.",
     )
     eject_time: float = option(
         DURATION, "10s", "How long it is ejected, times the number of its ejections, up to 5m."

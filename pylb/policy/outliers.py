@@ -1,4 +1,4 @@
-"""Success-rate outliers: backends that fail noticeably more often than their peers, if never five times in a row.
+"""Success-rate outliers: backends that fail noticeably more often than their peers, if never in a row.
 
 Every 10 s the share of attempts that went well is computed for each backend that had enough of them. Who lies
 below the mean of all by more than 1.9 standard deviations is an outlier (Envoy's rule, and its numbers). It

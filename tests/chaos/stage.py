@@ -153,8 +153,7 @@ class Stage:
 
     def processes(self, role: str) -> list[psutil.Process]:
         """The processes of pylb that do this: `worker`, `control`."""
-        children = psutil.Process(self.pylb.pid).children() if self.pylb else []
-        return [child for child in children if role in child.cmdline()]
+        return [process for process in self.family() if role in command_of(process)]
 
     async def has_two_workers_besides(self, pid: int) -> bool:
         return len([worker for worker in self.processes("worker") if worker.pid != pid]) == 2
@@ -201,3 +200,11 @@ class Stage:
         while not await condition():
             assert time.monotonic() < deadline, self._output.read_text()[-2000:]
             await asyncio.sleep(0.02)
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    """What it was started as; nothing if it has just ended."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
