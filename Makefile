@@ -20,7 +20,7 @@ test: $(VENV)/installed-dev  ## Install what the tests need, the real Consul inc
 	$(BIN)/pytest -n 2 --dist worksteal
 
 check: $(VENV)/installed-dev lint  ## The inner loop: lint, types, and the tests that take less than a second.
-	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow" --hypothesis-profile quick
 
 lint: $(VENV)/installed-dev  ## Lint, format, types, and which module may import which.
 	$(BIN)/ruff check --quiet

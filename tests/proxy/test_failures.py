@@ -9,6 +9,7 @@ import pytest
 
 from pylb.http1.limits import Limits
 from pylb.model import Endpoint
+from pylb.proxy import downstream
 from tests.stage import HOST, Stage, answers, read_request
 from tests.until import until
 
@@ -295,7 +296,8 @@ async def test_bytes_that_nobody_asked_for_end_a_connection_to_a_backend():
         (b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 405),
     ],
 )
-async def test_what_is_refused_ends_the_connection_and_nothing_after_it_is_read(sent, status):
+async def test_what_is_refused_ends_the_connection_and_nothing_after_it_is_read(monkeypatch, sent, status):
+    monkeypatch.setattr(downstream, "LINGER", 0.3)
     async with Stage() as stage:
         origin = await stage.origin(answers(b"hello"))
         client = (await stage.client()).send(sent)
