@@ -58,7 +58,7 @@ class Backend:
         self.endpoint = endpoint
         self.key: Key = endpoint.key
         self.name = endpoint.authority
-        self.authority = self.name.encode("utf-8", "surrogateescape")
+        self.authority = self.name.encode("utf-8", "replace")
         """Its name as a `Host` field has it."""
         self.part: float = 1
         """How much of its weight counts: less than all of it while it is new (`policy.slowstart`)."""

@@ -31,7 +31,7 @@ async def test_the_last_one_that_is_deregistered_leaves_an_empty_pool_at_once(co
     await web.deregister("last")
     await until(lambda: web.names == set())
     assert time.monotonic() - before < 2
-    assert web.watch.status.guards == {"empty_confirmed": 1}
+    assert web.watch.status.guards == {"empty_confirmed": 1, "emptied": 1}
 
 
 async def test_checks_maintenance_and_duplicates_are_obeyed_and_explained(consul, observe):
