@@ -43,6 +43,10 @@ docs: $(VENV)/installed  ## Write docs/config.md from the declarations of the op
 	$(BIN)/python -m pylb.config > docs/config.md.new
 	mv docs/config.md.new docs/config.md
 
+pictures: $(VENV)/installed-dev  ## Take the pictures of the dashboard for docs/ and the README.
+	$(BIN)/python tests/components.py consul chromium
+	$(BIN)/python -m tests.scenarios.see.pictures docs/images
+
 clean:  ## Remove all that was made here: the virtual environment, caches, fetched components.
 	rm -rf $(VENV) .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find pylb bench tests -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -62,4 +66,4 @@ $(BIN)/pip:
 		|| { $(ROOT) apt-get update -q && $(APT_INSTALL) python3-venv; }
 	$(PYTHON) -m venv $(VENV)
 
-.PHONY: help demo test check lint bench chaos soak docs clean
+.PHONY: help demo test check lint bench chaos soak docs pictures clean

@@ -2,6 +2,7 @@
 
 const WINDOW = 15 * 60; // seconds that the graphs show at most, and
 const SHORTEST = 60; // at least: they show what there is
+const RESTORED = 300; // seconds for which a backend that is restored is trusted
 const MARGIN = 52; // pixels on the left for the words of the scale
 const $ = (selector, from = document) => from.querySelector(selector);
 
@@ -107,7 +108,7 @@ function showBackends() {
     const pool = poolOf(each.service);
     pool.hidden = !shown(each.service);
     const age = each.age_seconds === null ? "no answer of the registry yet" : `registry answered ${seconds(each.age_seconds)} ago`;
-    put($(".fresh", pool), `generation ${each.generation} · ${age}`);
+    put($(".fresh", pool), `${each.policy} · generation ${each.generation} · ${age}`);
   }
   const present = new Set();
   for (const backend of [...state.backends].sort((a, b) => a.service.localeCompare(b.service)
@@ -154,9 +155,23 @@ function showBackend(row, backend) {
   const weight = $('[data-do="weight"]', row);
   weight.hidden = out;
   weight.setAttribute("aria-label", `Weight of ${name}`);
-  const top = Math.max(...backend.requests, 1);
-  const line = backend.requests.map((value, i) => `${i ? "L" : "M"}${60 - backend.requests.length + i + 1} ${15 - (value / top) * 14}`);
-  $("path", row).setAttribute("d", line.join("") || "M0 15");
+  const restore = $('[data-do="restore"]', row);
+  restore.hidden = !["suspect", "ejected", "failed"].includes(backend.state);
+  restore.setAttribute("aria-label", `Restore ${name} for ${RESTORED / 60} minutes`);
+  $("path.area", row).setAttribute("d", spark(backend.requests, "area"));
+  $("path.p99", row).setAttribute("d", spark(backend.p99));
+}
+
+function spark(values, area) {
+  const top = Math.max(...values.filter((value) => value !== null), 0) || 1;
+  const x = (i) => 60 - values.length + i + 1;
+  let [d, before] = ["", -2];
+  values.forEach((value, i) => {
+    if (value === null) return;
+    d += `${before === i - 1 ? "L" : "M"}${x(i)} ${(17 - (value / top) * 16).toFixed(1)}`;
+    before = i;
+  });
+  return area && d ? `${d}L60 17L${x(0)} 17Z` : d || "M0 17";
 }
 
 const overrideOf = (backend, action) => state.overrides.find((each) => each.service === backend.service
@@ -169,7 +184,8 @@ function showOverrides() {
   section.dataset.words = words;
   section.hidden = !state.overrides.length;
   $("ul", section).replaceChildren(...state.overrides.map((each) => {
-    const what = `${each.service}: ${each.action}${each.action === "weight" ? ` ${each.weight}` : ""} ${each.backend}`;
+    const value = { weight: each.weight, policy: each.policy, "log-level": each.level }[each.action] ?? "";
+    const what = `${each.service || "pylb"}: ${[each.action, value, each.backend].filter((word) => word !== "").join(" ")}`;
     const until = each.expires ? `until ${clock(each.expires)}` : "until taken back";
     const item = make("li", what);
     const back = make("button", "Take back");
@@ -185,6 +201,7 @@ function showOverrides() {
 
 function showHistory() {
   const entries = [...changes.values()].filter((each) => shown(each.service)).sort((a, b) => b.number - a.number).slice(0, 100);
+  $("#history").dataset.services = state?.services.length ?? 1;
   $("#history").replaceChildren(...entries.map((each) => {
     const item = document.createElement("li");
     const diff = make("span", "", "diff");
@@ -195,7 +212,7 @@ function showHistory() {
     const cause = each.cause.replace(/: [+~-]\S.*$/, ""); // what changed stands before it
     const took = [each.applied === null ? "" : `applied in ${seconds(each.applied)}`,
       each.routed === null ? "" : `first request after ${seconds(each.routed)}`].filter(Boolean).join(" · ");
-    item.append(make("time", clock(each.time)), make("span", each.service), diff,
+    item.append(make("time", clock(each.time)), make("span", each.service, "of"), diff,
       make("span", each.doubt ? `${cause} (held: ${each.doubt})` : cause, "cause"), make("span", took, "took"));
     return item;
   }));
@@ -225,6 +242,7 @@ function draw(svg, points, lines, [now, span], words, marks) {
   const shapes = [path("grid", [0, top / 2, top].map((value) => `M${MARGIN} ${y(value)}H${width}`).join(""))];
   shapes.push(...marks.filter((time) => time > now - span).map((time) => path("change", `M${x(time)} ${y(top)}V${height}`)));
   for (const [field, area] of lines) {
+    if (field === "errors" && points.every((point) => !point.errors)) continue; // no line where there is nothing to see
     let d = "";
     let before = 0;
     for (const point of points.filter((each) => each[field] !== null)) {
@@ -265,7 +283,13 @@ async function change(method, where, body) {
   const headers = { "Content-Type": "application/json" };
   const token = sessionStorage.getItem("token");
   if (token) headers.Authorization = `Bearer ${token}`;
-  const answer = await fetch(where, { method, headers, body: body && JSON.stringify(body) });
+  let answer;
+  try {
+    answer = await fetch(where, { method, headers, body: body && JSON.stringify(body) });
+  } catch {
+    put($("#live"), "not reachable: nothing was changed");
+    return;
+  }
   if (answer.status === 401 && await ask("#token")) {
     sessionStorage.setItem("token", $("#token input").value);
     return change(method, where, body);
@@ -291,6 +315,10 @@ $("#tables").addEventListener("click", async (event) => {
   if (button.dataset.do === "drain") {
     const drained = now && overrideOf(now, "drain");
     await (drained ? revoke(drained) : change("POST", "/api/overrides", { service, action: "drain", backend }));
+    return;
+  }
+  if (button.dataset.do === "restore") {
+    await change("POST", "/api/overrides", { service, action: "restore", backend, seconds: RESTORED });
     return;
   }
   const form = $("#weight form");

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import async_playwright, expect
 
+from pylb.policy.backend import State
 from tests.components import chromium_binary
 from tests.scenarios.see.browser import ARGUMENTS
 from tests.scenarios.see.deployment import Deployment
@@ -68,6 +71,23 @@ async def test_rows_come_and_go_with_the_instances_and_a_button_ends_traffic(con
         await expect(row(page, "web-2")).to_have_count(0)
         assert page.said == []
         assert pylb.failures == 0
+
+
+async def test_who_was_ejected_can_be_restored(consul, page):
+    async with Deployment(consul, "restored") as pylb:
+        for number in range(1, 4):
+            await pylb.start(f"web-{number}")
+        await pylb.ready(3)
+        pool = pylb.balancer.worker.pools["restored"]
+        sick = next(b for b in pool.eligible if b.endpoint.id == "web-2")
+        pool.hear(sick.identity, State.EJECTED, until=monotonic() + 3600)
+        await page.goto(f"{pylb.admin}/")
+        await expect(row(page, "web-2")).to_contain_text("ejected")
+        await page.get_by_role("button", name="Restore web-2 for 5 minutes").click()
+        await expect(row(page, "web-2")).to_contain_text("up")
+        await expect(page.locator("#overrides")).to_contain_text("restore web-2")
+        assert sick in pool.eligible
+        assert page.said == []
 
 
 async def test_it_works_without_a_mouse(consul, page):
