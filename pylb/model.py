@@ -16,7 +16,7 @@ def authority(host: str, port: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ProbeVerdict:
     """What active probes have found out of an instance."""
 
     well: bool
@@ -55,7 +55,7 @@ class Endpoint:
     """Seconds in which it is to come to its whole share of requests when it is new; None: as for all."""
     probe: str | None = None
     """How it is to be probed: `tcp`, a path, or empty for not at all; None: as for all."""
-    verdict: Verdict | None = None
+    verdict: ProbeVerdict | None = None
     """What probes have found out; None: nothing worth a word."""
     problems: tuple[str, ...] = ()
     """What is wrong with settings that it brought along, a sentence each; they are ignored."""
@@ -147,5 +147,5 @@ class Snapshot:
 
 def _endpoint(data: Mapping[str, Any]) -> Endpoint:
     lists = {"tags": tuple(data["tags"]), "problems": tuple(data["problems"])}
-    verdict = Verdict(**data["verdict"]) if data.get("verdict") else None
+    verdict = ProbeVerdict(**data["verdict"]) if data.get("verdict") else None
     return Endpoint(**{**data, **lists, "verdict": verdict, "meta": tuple((k, v) for k, v in data["meta"])})

@@ -16,7 +16,7 @@ from typing import Any, NoReturn, Protocol
 
 from pylb.config.kinds import TCP
 from pylb.discovery.probe import Answer
-from pylb.model import Endpoint, Key, Snapshot, Verdict
+from pylb.model import Endpoint, Key, Snapshot, ProbeVerdict
 from pylb.policy.backend import State
 
 Instance = tuple[str, Key, str, str]
@@ -67,7 +67,7 @@ class Conduct:
         verdict: what was made of earlier ones; None: there was never a reason for one.
     """
 
-    def __init__(self, rules: ProbeRules, verdict: Verdict | None = None) -> None:
+    def __init__(self, rules: ProbeRules, verdict: ProbeVerdict | None = None) -> None:
         self.verdict = verdict
         self._rules = rules
         self._against = 0
@@ -96,7 +96,7 @@ class Conduct:
                 return False
             self._against = 0
         number = self.verdict.number + 1 if self.verdict else 1
-        self.verdict = Verdict(answer.well, number, refused=answer.refused, why=answer.why)
+        self.verdict = ProbeVerdict(answer.well, number, refused=answer.refused, why=answer.why)
         return True
 
 
@@ -129,8 +129,8 @@ class Prober:
         self._rng = rng or Random()
         self._instances: dict[Instance, Endpoint] = {}
         """All that are to be asked."""
-        self._verdicts: dict[Instance, Verdict] = {
-            (service, tuple(key), where, how): Verdict(**verdict)
+        self._verdicts: dict[Instance, ProbeVerdict] = {
+            (service, tuple(key), where, how): ProbeVerdict(**verdict)
             for service, key, where, how, verdict in former
         }
         self._news = asyncio.Event()
@@ -194,7 +194,7 @@ class Prober:
         verdict = self._verdicts.get(_instance(endpoint, self._how(endpoint)))
         return replace(endpoint, verdict=verdict) if verdict else endpoint
 
-    def _tell(self, endpoint: Endpoint, verdict: Verdict) -> None:
+    def _tell(self, endpoint: Endpoint, verdict: ProbeVerdict) -> None:
         if not self._causes:
             asyncio.get_running_loop().call_later(GATHER, self._flush)
         words = "passes" if verdict.well else "fails"

@@ -15,7 +15,7 @@ import uvloop
 
 from pylb.config import Options
 from pylb.observe.assigned import AssignedCounters
-from pylb.policy.backend import Backend
+from pylb.policy.backend import Backend, State
 from pylb.policy.shared import SharedPool
 from pylb.process.inheritance import Inheritance
 from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
@@ -158,10 +158,11 @@ class WorkerProcess:
         return not self._stop.is_set()
 
     def _notice(self, backend: Backend) -> None:
-        """Traffic has put a backend elsewhere: that is worth telling at once."""
+        """A backend stands elsewhere: where requests have put it is worth telling at once."""
         tell(backend)
         self.counters.publish(backend)
-        self.link.tell(Verdict.of(backend))
+        if backend.state is not State.FAILED:  # That comes from control, and the others have it from there.
+            self.link.tell(Verdict.of(backend))
 
     async def _publish(self) -> None:
         while True:

@@ -7,7 +7,7 @@ import pytest
 
 from pylb.discovery.probe import Answer
 from pylb.discovery.prober import Conduct, Prober, ProbeRules
-from pylb.model import Endpoint, Excluded, Snapshot, Verdict
+from pylb.model import Endpoint, Excluded, Snapshot, ProbeVerdict
 from pylb.policy.backend import State
 from tests.until import until
 
@@ -48,7 +48,7 @@ def test_each_verdict_has_a_number_of_its_own():
         conduct.heard(answer, cleared=False)
         numbers.append(conduct.verdict.number)
     assert numbers == [1, 2, 3]
-    assert conduct.verdict == Verdict(well=False, number=3, why="GET /: 503")
+    assert conduct.verdict == ProbeVerdict(well=False, number=3, why="GET /: 503")
 
 
 class Service:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pylb.errors import Fault, Phase, ProxyError
-from pylb.model import Snapshot, Verdict
+from pylb.model import Snapshot, ProbeVerdict
 from pylb.policy.backend import State
 from pylb.policy.pool import Pool
 from tests.policy.backends import endpoint
@@ -29,7 +29,7 @@ class Service:
 
     def judge(self, number, *, well, refused=False, **said):
         before = self.endpoints[number].verdict
-        verdict = Verdict(well, before.number + 1 if before else 1, refused=refused)
+        verdict = ProbeVerdict(well, before.number + 1 if before else 1, refused=refused)
         self.endpoints[number] = replace(self.endpoints[number], verdict=verdict, **said)
         self.register()
 
@@ -90,7 +90,7 @@ def test_if_too_many_fail_only_those_are_out_that_accept_no_connection():
 
 def test_a_new_instance_that_fails_does_not_begin_as_if_it_were_well():
     service = Service()
-    service.endpoints[4] = replace(endpoint(4), verdict=Verdict(well=False, number=1))
+    service.endpoints[4] = replace(endpoint(4), verdict=ProbeVerdict(well=False, number=1))
     service.register()
     assert len(service.pool.eligible) == 3
 
