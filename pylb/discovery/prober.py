@@ -16,7 +16,7 @@ from typing import Any, NoReturn, Protocol
 
 from pylb.config.kinds import TCP
 from pylb.discovery.probe import Answer
-from pylb.model import Endpoint, Key, Snapshot, ProbeVerdict
+from pylb.model import Endpoint, Key, ProbeVerdict, Snapshot
 from pylb.policy.backend import State
 
 Instance = tuple[str, Key, str, str]

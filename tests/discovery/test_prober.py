@@ -7,7 +7,7 @@ import pytest
 
 from pylb.discovery.probe import Answer
 from pylb.discovery.prober import Conduct, Prober, ProbeRules
-from pylb.model import Endpoint, Excluded, Snapshot, ProbeVerdict
+from pylb.model import Endpoint, Excluded, ProbeVerdict, Snapshot
 from pylb.policy.backend import State
 from tests.until import until
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pylb.errors import Fault, Phase, ProxyError
-from pylb.model import Snapshot, ProbeVerdict
+from pylb.model import ProbeVerdict, Snapshot
 from pylb.policy.backend import State
 from pylb.policy.pool import Pool
 from tests.policy.backends import endpoint
