@@ -10,6 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pylb.errors import Fault, Phase
 from pylb.model import Endpoint, Snapshot
+from pylb.observe import exposition
+from pylb.observe.exposition import Family
 from tests.admin.conftest import clock, know, operator, view  # noqa: F401
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -68,3 +70,13 @@ def test_every_letter_of_the_access_log_is_explained():
     second = set(re.findall(r"^\|[^|]*\|[^|]*\| \| `(.)` \|", page, flags=re.MULTILINE))
     assert first == {fault.value for fault in Fault} | {"-"}
     assert second == {phase.value for phase in Phase}
+
+
+def test_every_metric_is_in_the_table_and_none_that_is_not_there():
+    page = (DOCS / "observability.md").read_text()
+    listed = set(re.findall(r"`(pylb_[a-z_]+[a-z])`", page.partition("| metric |")[2].partition("\n\n")[0]))
+    declared = [value for value in vars(exposition).values() if isinstance(value, Family)]
+    for value in vars(exposition).values():
+        if isinstance(value, tuple) and value and isinstance(value[0], Family):
+            declared += value
+    assert listed == {f"pylb_{family.name}" for family in declared}
