@@ -38,7 +38,7 @@ class Origin:
         certificate: field lines about the client's certificate; a trusted peer's is not its clients'.
     """
 
-    __slots__ = ("_certificate", "_fixed", "address", "port", "scheme", "strip", "trusted")
+    __slots__ = ("_certificate", "_fixed", "_fixed_and_host", "address", "port", "scheme", "strip", "trusted")
 
     def __init__(
         self, address: str, scheme: str, port: int, *, trusted: bool = False, certificate: bytes = b""
@@ -51,6 +51,7 @@ class Origin:
         self.strip = STRIP_TRUSTED if trusted else STRIP_UNTRUSTED
         self._certificate = b"" if trusted else certificate
         self._fixed = self._about_client(_NOTHING)
+        self._fixed_and_host = self._fixed + b"X-Forwarded-Host: "
 
     def lines(self, host: bytes, fields: Mapping[bytes, bytes]) -> bytes:
         """The field lines to add: X-Forwarded-For, -Proto, -Port, -Host, X-Real-IP.
@@ -59,11 +60,11 @@ class Origin:
             host: what the client asked for.
             fields: what its request said itself, by name in lower case; read only if it is trusted.
         """
-        fixed = self._fixed
         if self.trusted and fields:
-            fixed = self._about_client(fields)
             host = fields.get(b"x-forwarded-host") or host
-        return b"%bX-Forwarded-Host: %b\r\n" % (fixed, host) if host else fixed
+            told = self._about_client(fields)
+            return b"%bX-Forwarded-Host: %b\r\n" % (told, host) if host else told
+        return self._fixed_and_host + host + b"\r\n" if host else self._fixed
 
     def request_id(self, fields: Mapping[bytes, bytes]) -> bytes:
         """The X-Request-ID that a trusted peer gave, or nothing."""

@@ -95,6 +95,8 @@ class Response:
         self.start = start
         """The status line as a client is to see it, without its end."""
         self.lines = lines
+        self.dated = b"\nDate: " in lines or grammar.DATE.search(lines) is not None
+        """Whether it says when it was made."""
 
 
 def check_beginning(data: bytes, limits: Limits) -> None:

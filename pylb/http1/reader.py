@@ -35,10 +35,12 @@ class RequestReader:
         limits: what is accepted.
     """
 
-    __slots__ = ("_fields", "_host", "_limits", "_lines", "_unknown")
+    __slots__ = ("_fields", "_host", "_limits", "_lines", "_longest", "_unknown")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._longest = limits.target + len(b"GET  HTTP/1.1\r")
+        """Bytes of a request line that need no closer look."""
         self._fields = _NEVER
         """All after the request line, from its line feed on."""
         self._lines = self._host = b""
@@ -47,9 +49,11 @@ class RequestReader:
     def read(self, head: bytes) -> Request:
         """See `parse_request`."""
         if head.endswith(self._fields):
-            match = grammar.REQUEST_LINE.fullmatch(head, 0, len(head) - len(self._fields))
-            if match is not None and match.end() <= self._limits.target:
-                request = Request(match[1], match[2], 1, self._lines)
+            length = len(head) - len(self._fields)
+            match = grammar.REQUEST_LINE.fullmatch(head, 0, length)
+            if match is not None and length <= self._longest:
+                method, target = match.groups()
+                request = Request(method, target, 1, self._lines)
                 request.host = self._host
                 return request
         request = parse_request(head, self._limits)

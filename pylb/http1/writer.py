@@ -69,7 +69,7 @@ def response_head(
         lines += b"Connection: close\r\n"
     elif version == 0:
         lines += b"Connection: keep-alive\r\n"
-    if date and b"\nDate: " not in lines and grammar.DATE.search(lines) is None:
+    if date and not response.dated:
         lines += b"Date: %b\r\n" % date
     return b"%b\r%b\r\n" % (response.start, lines)
 

@@ -6,9 +6,9 @@ import asyncio
 import logging
 import socket
 import struct
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.http1.parser import END_LENGTH, END_OF_HEAD, check_beginning
@@ -67,9 +67,9 @@ class Downstream(Stream):
     __slots__ = (
         "_busy",
         "_client",
-        "_coroutine",
         "_handle",
         "_named",
+        "_run_on",
         "deadline",
         "discarding",
         "expired",
@@ -120,7 +120,7 @@ class Downstream(Stream):
         self.discarding = False
         """Whether it was refused: nothing that it sends is looked at any more."""
         self._busy = False
-        self._coroutine: Coroutine[Any, None, None] = self._serve()
+        self._run_on = self._serve().send
 
     # What the transport tells.
 
@@ -180,7 +180,7 @@ class Downstream(Stream):
             return
         self._busy = True
         try:
-            self._coroutine.send(None)
+            self._run_on(None)
         except StopIteration:
             return  # It has ended; `_busy` stays, so that it is not run again.
         except BaseException:
