@@ -94,6 +94,11 @@ class Backend:
         """What tells it apart from every other backend of its pool: key and authority."""
         return self.key, self.name
 
+    @property
+    def limited(self) -> bool:
+        """Whether there is a limit."""
+        return self.limit < inf
+
     def count(self, change: int) -> None:
         """Take note that a request of this worker began (+1) or ended (-1)."""
         self.inflight += change
@@ -121,7 +126,7 @@ class Backend:
     def clear(self) -> None:
         """Know nothing against it any more."""
         self.health.clear()
-        self.watched = self.limit < inf
+        self.watched = self.limited
 
     def __repr__(self) -> str:
         return (

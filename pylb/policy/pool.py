@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from math import inf
 from random import Random
 from typing import Any
 
@@ -21,11 +20,12 @@ from pylb.policy.backend import Backend, State
 from pylb.policy.balance import BALANCERS, Balancer
 from pylb.policy.balance.limited import Limited, roomy
 from pylb.policy.budget import BudgetRules, RetryBudget
-from pylb.policy.health import HealthRules, Outcome, judge
+from pylb.policy.health import HealthRules
 from pylb.policy.lease import Lease
 from pylb.policy.outliers import Outliers
 from pylb.policy.queue import Queue, QueueRules, Ticket
 from pylb.policy.slowstart import SlowStart
+from pylb.policy.standing import Standings
 
 REDRAWS = 3
 """Picks that may hit backends already tried, before a balancer is built over the others alone. In a large
@@ -117,10 +117,8 @@ class Pool:
         self._cells = cells
         self._health = health or HealthRules()
         self._clock = clock
-        self._outliers = outliers
+        self._standings = Standings(self._health, outliers, self.events, self._tell)
         self._slow_start = SlowStart(slow_start)
-        self._marked: set[Backend] = set()
-        """Those that are left alone for some time."""
         self._chooser: Balancer = self._policy((), self._rng)
         """The policy, made for those that are eligible."""
         self._balancer = self._chooser
@@ -152,7 +150,7 @@ class Pool:
         for backend in (*added, *updated):
             backend.update(endpoints[backend.identity])
             backend.limit = self.queue.rules.limit(backend.endpoint)
-            backend.watched |= backend.limit < inf
+            backend.watched |= backend.limited
         for backend in added:
             backend.clear()
             backend.state = State.FAILED if backend.endpoint.failed else State.UP
@@ -166,22 +164,15 @@ class Pool:
         }
         self.backends = backends
         self.snapshot = snapshot
-        self._marked.difference_update(removed.values())
+        self._standings.forget(removed.values())
         for backend in judged:
-            self._heed(backend)
+            self._standings.heed(backend)
         policy = snapshot.policy or self._default_policy
         if policy != self.policy:
             self.policy, self._policy, reweighted = policy, BALANCERS[policy], True
         self.elect(reweighted=reweighted)
         self._serve_queue()
         return Change(tuple(added), tuple(updated), tuple(removed.values()))
-
-    def _heed(self, backend: Backend) -> None:
-        """Probes have a new verdict, or an operator vouches for it: what requests have said is past."""
-        verdict = backend.endpoint.verdict
-        backend.clear()
-        backend.health.refused = verdict is not None and verdict.refused
-        self._mark(backend, State.FAILED if backend.endpoint.failed else State.UP)
 
     def lease(self, tried: Collection[Backend] = (), now: float = 0.0) -> Lease:
         """Choose a backend, one not in `tried` while there is another.
@@ -288,31 +279,12 @@ class Pool:
 
     def settle(self, lease: Lease) -> None:
         """An attempt has ended that failed, or on a backend that is watched."""
-        self._learn(lease)
-        self._serve_queue()
-
-    def _learn(self, lease: Lease) -> None:
-        """What an attempt says of its backend."""
         backend = lease.backend
         if backend.state is State.DRAINING and not backend.inflight:
             self.forget(backend)
-        if backend.state in {State.DRAINING, State.GONE, State.FAILED} or backend.endpoint.trusted:
-            return
-        outcome = judge(lease.error, lease.status, reused=lease.reused, answered=lease.answered)
-        health, now = backend.health, self._clock()
-        if outcome is Outcome.SUCCESS:
-            if health.succeeded(lease.started, now):
-                backend.watched = backend.limit < inf
-                if backend.state is not State.UP:
-                    self._place(backend, State.UP)
-        elif outcome is not None:
-            backend.watched = True
-            suspect = health.failed(outcome, lease.started, now, self._health)
-            if health.is_due(self._health) and self._may_eject(backend):
-                health.eject(now, self._health)
-                self._place(backend, State.EJECTED)
-            elif suspect:
-                self._place(backend, State.SUSPECT)
+        if self._standings.learn(lease, self._clock(), len(self.backends)):
+            self.elect()
+        self._serve_queue()
 
     def forget(self, backend: Backend) -> None:
         """A backend that drains has finished its last request."""
@@ -324,20 +296,10 @@ class Pool:
 
         Called a few times a second.
         """
-        if self._slow_start.advance(now):
-            self.elect(reweighted=True)
-        for backend in [backend for backend in self._marked if backend.health.until <= now]:
-            self._place(backend, State.UP)
-        if self._outliers is not None:
-            self._eject_outliers(self._outliers, now)
+        moved, grown = self._standings.tick(self.backends.values(), now), self._slow_start.advance(now)
+        if moved or grown:
+            self.elect(reweighted=grown)
         self._serve_queue()
-
-    def _eject_outliers(self, outliers: Outliers, now: float) -> None:
-        for backend in outliers.find(self.backends.values(), now):
-            if backend.state is State.UP and not backend.endpoint.trusted and self._may_eject(backend):
-                backend.watched = True
-                backend.health.eject(now, self._health)
-                self._place(backend, State.EJECTED)
 
     def _serve_queue(self) -> None:
         if self.queue:
@@ -345,26 +307,8 @@ class Pool:
 
     def _limited(self, policy: Balancer, backends: Sequence[Backend]) -> Balancer:
         """See to it that limits are kept, if there are any."""
-        if all(backend.limit == inf for backend in backends):
-            return policy
-        return Limited(policy, backends, self.queue)
-
-    def _may_eject(self, backend: Backend) -> bool:
-        """Whether the pool can do without it as well."""
-        ejected = sum(other.state is State.EJECTED for other in self._marked if other is not backend)
-        return ejected + 1 <= self._health.share * len(self.backends)
-
-    def _place(self, backend: Backend, state: State) -> None:
-        """A backend stands elsewhere from now on, by what traffic says of it."""
-        self._mark(backend, state)
-        self.elect()
-
-    def _mark(self, backend: Backend, state: State) -> None:
-        if backend.state is not state:
-            backend.state = state
-            self.events[state.value] += 1
-            self.notice(backend)
-        (self._marked.add if state in {State.SUSPECT, State.EJECTED} else self._marked.discard)(backend)
+        limited = any(backend.limited for backend in backends)
+        return Limited(policy, backends, self.queue) if limited else policy
 
     def hear(
         self,
@@ -386,18 +330,14 @@ class Pool:
             refused: whether it accepts no connection.
         """
         backend = self.backends.get(identity)
-        if backend is None or backend.endpoint.trusted or backend.state is State.FAILED:
-            return
-        health = backend.health
-        if since is None:
-            since = self._clock()
-        if since < health.since:
-            return
-        health.since, health.until, health.refused = since, until, refused
-        if state is not State.UP:
-            backend.watched = True
-        backend.state = state
-        self._place(backend, state)
+        since = self._clock() if since is None else since
+        if backend and self._standings.hear(
+            backend, state, since=since, until=until, refused=refused, size=len(self.backends)
+        ):
+            self.elect()
+
+    def _tell(self, backend: Backend) -> None:
+        self.notice(backend)
 
     def _another(self, tried: Collection[Backend]) -> Backend:
         for _ in range(REDRAWS):
