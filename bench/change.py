@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
@@ -29,7 +29,7 @@ from bench.fleet import workshop
 from bench.machine import Cores, Machine
 from bench.options import end_on_signals, positive
 from bench.packages import MissingError, Script
-from bench.server import Command, Server, StartError, free_port, serve
+from bench.server import Command, Server, StartError, free_port, serve, wait_for
 from bench.stamps import Stamps
 from bench.workload import Workload
 from bench.wrk import Load, LoadError, Wrk
@@ -85,16 +85,6 @@ class Clients:
         }
 
 
-def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
-    """Poll a condition each half millisecond until it holds; whether it did within the time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.0005)
-    return True
-
-
 @dataclass(frozen=True)
 class Newcomer:
     """An instance that comes and goes."""
@@ -105,23 +95,48 @@ class Newcomer:
     """Where its stamps are."""
 
 
+def arrive(catalog: Catalog, stamps: Stamps, newcomer: Newcomer) -> float:
+    """Register an instance; return when that was done."""
+    stamps.forget(newcomer.slot)
+    catalog.register(newcomer.id, newcomer.port)
+    return time.monotonic()
+
+
+def leave(catalog: Catalog, stamps: Stamps, newcomer: Newcomer) -> float | None:
+    """Deregister an instance; return the seconds until its last request, None if they go on and on."""
+    slot = newcomer.slot
+    catalog.deregister(newcomer.id)
+    deregistered = time.monotonic()
+    if wait_for(lambda: time.monotonic() - max(stamps.last(slot), deregistered) > QUIET, PATIENCE):
+        return max(0.0, stamps.last(slot) - deregistered)
+    return None
+
+
 def change(catalog: Catalog, stamps: Stamps, newcomer: Newcomer, changes: Changes) -> None:
     """Register an instance, wait for its first request, deregister it, wait for its last one."""
     slot = newcomer.slot
-    stamps.forget(slot)
-    catalog.register(newcomer.id, newcomer.port)
-    registered = time.monotonic()
+    registered = arrive(catalog, stamps, newcomer)
     if wait_for(lambda: stamps.first(slot) > 0, PATIENCE):
         changes.appeared.append(max(0.0, stamps.first(slot) - registered))
     else:
         changes.lost += 1
     time.sleep(QUIET)
-    catalog.deregister(newcomer.id)
-    deregistered = time.monotonic()
-    if wait_for(lambda: time.monotonic() - max(stamps.last(slot), deregistered) > QUIET, PATIENCE):
-        changes.vanished.append(max(0.0, stamps.last(slot) - deregistered))
-    else:
+    vanished = leave(catalog, stamps, newcomer)
+    if vanished is None:
         changes.lost += 1
+    else:
+        changes.vanished.append(vanished)
+
+
+@contextmanager
+def serve_stamps(directory: Path, ports: Sequence[int], cores: Sequence[int]) -> Iterator[Stamps]:
+    """Run stamping origins on these ports for as long as the context lasts; slots are in the ports' order."""
+    stamps = Stamps(directory / "stamps", len(ports))
+    argv = [sys.executable, "-m", "bench.stamping_origin", str(directory / "stamps"), *map(str, ports)]
+    command = Command(argv, {"PYTHONPATH": str(REPOSITORY)})
+    with serve("origins", command, ports[-1], directory, cores) as origins:
+        origins.wait_until_it_answers("/")
+        yield stamps
 
 
 def measure(options: argparse.Namespace, console: Console) -> tuple[Changes, Load]:
@@ -132,12 +147,7 @@ def measure(options: argparse.Namespace, console: Console) -> tuple[Changes, Loa
     with ExitStack() as stack:
         consul = stack.enter_context(serve_consul(stack.enter_context(workshop()), cores.load))
         ports = [free_port() for _ in range(STEADY + PASSING)]
-        home = stack.enter_context(workshop())
-        stamps = Stamps(home / "stamps", len(ports))
-        argv = [sys.executable, "-m", "bench.stamping_origin", str(home / "stamps"), *map(str, ports)]
-        command = Command(argv, {"PYTHONPATH": str(REPOSITORY)})
-        origins = stack.enter_context(serve("origins", command, ports[-1], home, cores.load))
-        origins.wait_until_it_answers("/")
+        stamps = stack.enter_context(serve_stamps(stack.enter_context(workshop()), ports, cores.load))
         catalog = Catalog(consul, SERVICE)
         for number, port in enumerate(ports[:STEADY], 1):
             catalog.register(f"web-{number}", port)

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPException
@@ -152,3 +152,13 @@ def free_port() -> int:
             except OSError:
                 continue
         return port
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
+    """Poll a condition each half millisecond until it holds; whether it did within the time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.0005)
+    return True

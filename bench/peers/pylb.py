@@ -10,10 +10,16 @@ from bench.server import Command
 
 
 class Pylb(Peer):
-    """The reason for the rest."""
+    """The reason for the rest.
 
-    def __init__(self) -> None:
-        super().__init__("pylb", Script("pylb"))
+    Args:
+        name: what tables call it.
+        workers: with more than one come a supervisor and control.
+    """
+
+    def __init__(self, name: str = "pylb", workers: int = 1) -> None:
+        super().__init__(name, Script("pylb"))
+        self._workers = workers
 
     def version(self) -> str:
         """The installed package's."""
@@ -24,4 +30,5 @@ class Pylb(Peer):
         origins = ",".join(f"127.0.0.1:{port}" for port in site.origins)
         listen = f"127.0.0.1:{site.port}"
         options = ["--static", origins, "--service", "web", "--listen", listen, "--admin", "off"]
+        options += ["--workers", str(self._workers)]
         return Command([str(self.source.locate()), *options])

@@ -1,0 +1,66 @@
+"""What checking clients saw, for whoever started them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Counts of what happened to their requests and connections."""
+
+    answers: int = 0
+    """With status 200, and whole."""
+    refusals: int = 0
+    """Whole answers with another status."""
+    refused: int = 0
+    """Connections that could not be opened."""
+    reset: int = 0
+    """Connections that were reset."""
+    cut: int = 0
+    """Connections that ended while an answer was due, or in the middle of it."""
+    late: int = 0
+    """Answers that took longer than 10 s."""
+    unannounced: int = 0
+    """Connections that ended between two requests without an announcement."""
+    announced: int = 0
+    """Connections that ended as they should: a complete answer had said `Connection: close`."""
+    longest: float = 0.0
+    """Seconds that the slowest answer took."""
+
+    @property
+    def lost(self) -> int:
+        """Requests that got no answer, or not all of it."""
+        return self.reset + self.cut + self.late
+
+
+class Checkers:
+    """Clients that check, at work until `finish`."""
+
+    def __init__(self, port: int, connections: int, cores: Sequence[int]) -> None:
+        self._process = subprocess.Popen(
+            [
+                *("taskset", "--cpu-list", ",".join(map(str, cores))),
+                *(sys.executable, "-m", "bench.checking_clients", str(port), str(connections)),
+            ],
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def finish(self) -> Checked:
+        """Let them end, and read what they saw."""
+        try:
+            self._process.terminate()
+            report, _ = self._process.communicate()
+        finally:
+            self._process.kill()
+        return Checked(**json.loads(report))

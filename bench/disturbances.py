@@ -1,0 +1,112 @@
+"""What is done to a pylb under load, again and again, and what is noted meanwhile."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from bench.change import PASSING, PATIENCE, STEADY, Newcomer, arrive, leave
+from bench.consul import Catalog
+from bench.program import Program
+from bench.server import wait_for
+from bench.stamps import Stamps
+
+RELOADED = r"generation \d+ serves"
+UPGRADED = r"has taken over"
+WORKER_SERVES = r"worker \d+ is serving"
+FAILED = r"(reload|upgrade) (refused|given up)"
+CONTROL_SERVES = r"pylb is serving"
+
+
+@dataclass
+class Disturbed:
+    """What was done, and what came of it."""
+
+    reloads: int = 0
+    upgrades: int = 0
+    kills: int = 0
+    exposed: int = 0
+    """Client connections that the killed workers had at the moment of their end: no more can be lost."""
+    back: list[float] = field(default_factory=list)
+    """Seconds from each kill until another process did the work."""
+    arrived: list[float] = field(default_factory=list)
+    """Seconds from then to the first request at an instance that was registered right after the kill."""
+    missed: int = 0
+    """Reloads and upgrades that were given up; changes that did not reach the traffic in time."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A pylb, and what is behind it."""
+
+    program: Program
+    catalog: Catalog
+    stamps: Stamps
+    ports: Sequence[int]
+    """Of the origins: those that stay, then those that come and go."""
+
+
+def turns(seconds: float, every: float) -> Iterator[float]:
+    """Begin a turn every so many seconds, or as soon as the last one is over; yield the part that is over."""
+    began = time.monotonic()
+    number = 0
+    while (now := time.monotonic()) < began + seconds:
+        yield (now - began) / seconds
+        number += 1
+        time.sleep(max(0.0, began + number * every - time.monotonic()))
+
+
+def reload(stage: Stage, seconds: float) -> Disturbed:
+    """HUP every 2 s, and one USR2 in the middle."""
+    program = stage.program
+    upgrade_due = True
+    for passed in turns(seconds, 2):
+        if passed >= 0.5 and upgrade_due:
+            upgrade_due = False
+            program.supervisor.send_signal(signal.SIGUSR2)
+            program.await_word(UPGRADED, 1)
+        program.supervisor.send_signal(signal.SIGHUP)
+    return Disturbed(
+        reloads=program.said(RELOADED), upgrades=program.said(UPGRADED), missed=program.said(FAILED)
+    )
+
+
+def kill_workers(stage: Stage, seconds: float) -> Disturbed:
+    """KILL for a random worker every 5 s."""
+    program, disturbed = stage.program, Disturbed()
+    for _ in turns(seconds, 5):
+        serving = program.said(WORKER_SERVES)
+        victim = random.choice(program.children("worker"))
+        disturbed.exposed += program.clients_of(victim)
+        victim.kill()
+        killed = time.monotonic()
+        program.await_word(WORKER_SERVES, serving + 1)
+        disturbed.back.append(time.monotonic() - killed)
+        disturbed.kills += 1
+    return disturbed
+
+
+def kill_control(stage: Stage, seconds: float) -> Disturbed:
+    """KILL for control every 3 s, each time with an instance that comes right after that, and goes again."""
+    program, stamps, disturbed = stage.program, stage.stamps, Disturbed()
+    for _ in turns(seconds, 3):
+        serving = program.said(CONTROL_SERVES)
+        (control,) = program.children("control")
+        control.kill()
+        killed = time.monotonic()
+        slot = STEADY + disturbed.kills % PASSING
+        newcomer = Newcomer(f"web-new-{disturbed.kills}", stage.ports[slot], slot)
+        disturbed.kills += 1
+        arrive(stage.catalog, stamps, newcomer)
+        program.await_word(CONTROL_SERVES, serving + 1)
+        back = time.monotonic()
+        disturbed.back.append(back - killed)
+        if wait_for(lambda slot=slot: stamps.first(slot) > 0, PATIENCE):  # type: ignore[misc]
+            disturbed.arrived.append(max(0.0, stamps.first(slot) - back))
+        else:
+            disturbed.missed += 1
+        disturbed.missed += leave(stage.catalog, stamps, newcomer) is None
+    return disturbed
