@@ -52,9 +52,11 @@ class SharedBackend(Backend):
 
     def refresh(self) -> None:
         """See what the other workers have on it now."""
-        elsewhere = sum(self._all) - self.inflight
+        together = sum(self._all)
+        elsewhere = together - self.inflight
         if elsewhere != self.elsewhere:
-            self.hear(elsewhere)
+            self.elsewhere = elsewhere
+            self.load = together / (self.weight or 1)
 
 
 class SharedPool(Pool):
