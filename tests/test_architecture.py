@@ -103,6 +103,23 @@ def test_rules_import_neither_the_network_nor_the_clock_even_indirectly(folder):
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
 
 
+@pytest.mark.parametrize(
+    ("process", "foreign"),
+    [
+        ("supervisor", "asyncio uvloop aiohttp prometheus_client consul aiodocker rich"),
+        ("workerprocess", "aiohttp yarl prometheus_client consul requests aiodocker rich"),
+    ],
+)
+def test_a_process_imports_nothing_that_another_one_is_for(process, foreign):
+    """A worker that was killed must be back in a moment, and a supervisor has little in it that could fail."""
+    code = (
+        f"import sys, pylb.cli, pylb.process.start, pylb.process.{process};"
+        f"print({set(foreign.split())!r} & set(sys.modules))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.stdout == "set()\n", ended.stderr
+
+
 def functions(tree):
     return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 

@@ -24,7 +24,7 @@ class ProcessState(Enum):
 
     STARTING = ("starting", "sockets are being opened; no client is served yet")
     SERVING = ("serving", "new connections and requests are accepted")
-    LEAVING = ("leaving", "they still are, but /ready says no, so that nobody is sent here any more")
+    LEAVING = ("leaving", "requests are accepted, but /ready says no, so that nobody is sent here any more")
     DRAINING = ("draining", "nothing new is accepted; requests that run are finished")
     STOPPED = ("stopped", "no request runs and every connection is closed")
 

@@ -7,6 +7,7 @@ from pkgutil import resolve_name
 
 from pylb.config import Options
 from pylb.process.cpus import usable_cpus
+from pylb.process.descriptors import tell_shortage
 from pylb.process.handover import Handover
 from pylb.process.lifeline import Lifeline
 from pylb.process.listeners import Listeners
@@ -27,6 +28,7 @@ def run(options: Options) -> int:
     read_routes(options)
     read_certificates(options)
     read_upstream_tls(options)
+    tell_shortage(options.max_connections)
     workers = options.workers or usable_cpus()
     given = Handover.take()
     pid_file = PidFile(options.pid_file, given.pid_file) if options.pid_file else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import sys
 from collections.abc import Iterable
 
 from pylb.config import Options
@@ -22,7 +21,7 @@ from pylb.policy.networks import Networks
 from pylb.policy.pool import Change, Pool
 from pylb.policy.retry import SAFE, RetryRules
 from pylb.policy.route import Routes
-from pylb.process.descriptors import most_clients, raise_limit
+from pylb.process.descriptors import admissible
 from pylb.process.pools import make_pool, read_routes
 from pylb.process.tls import read_certificates, read_upstream_tls
 from pylb.process.witnesses import Witnesses
@@ -81,7 +80,7 @@ class Worker:
                 fields=options.max_headers,
                 body=options.max_body or float("inf"),
             ),
-            admission=Connections(max_connections(options), options.max_client_connections),
+            admission=Connections(admissible(options.max_connections), options.max_client_connections),
             requests=options.max_requests,
             rate=options.max_client_rate,
             redirect_port=options.redirect_to_tls,
@@ -138,13 +137,3 @@ class Worker:
         if cut:
             log.warning("%d connections were cut off: they had not ended in %g s", cut, timeout)
         self.publish()
-
-
-def max_connections(options: Options) -> int:
-    """How many clients may be connected: as many as are asked for, if there are descriptors for them."""
-    limit = raise_limit()
-    most = most_clients(limit)
-    wanted = options.max_connections or sys.maxsize
-    if options.max_connections > most:
-        log.info("%d open files (ulimit -n) are enough for %d clients, not for %d", limit, most, wanted)
-    return min(wanted, most)
