@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pkgutil import resolve_name
@@ -110,7 +111,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments say.
 
     Returns:
-        the exit code: 0 for an orderly end, 1 if it could not start, 2 if the arguments cannot be used.
+        the exit code: 0 for an orderly end, 1 if it could not start, 2 if the arguments cannot be used,
+        130 if Ctrl-C ended it before it began.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
     try:
@@ -119,6 +121,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(error, 2)
     except StartError as error:
         return _fail(error, 1)
+    except KeyboardInterrupt:
+        return 130
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -136,8 +140,23 @@ def _dispatch(arguments: list[str]) -> int:
     if command.spelled_out:
         arguments = resolve_name(command.spelled_out)(arguments)
     parsed = parse(options, arguments, os.environ)
-    run: Callable[[Group], int] = resolve_name(command.run)
-    return run(parsed)
+    return _load(command.run)(parsed)
+
+
+def _load(name: str) -> Callable[[Group], int]:
+    """Import what does a command's work.
+
+    Raises:
+        StartError: the program on the disk is broken or not complete. Whoever starts it again and again
+            then gets a line each time, and not a traceback.
+    """
+    try:
+        run: Callable[[Group], int] = resolve_name(name)
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__}: {error} ({place.filename}, line {place.lineno})"
+        raise StartError(f"cannot load the program: {what}") from error
+    return run
 
 
 def _fail(error: Exception, code: int) -> int:

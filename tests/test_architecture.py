@@ -111,7 +111,7 @@ def test_rules_import_neither_the_network_nor_the_clock_even_indirectly(folder):
     ],
 )
 def test_a_process_imports_nothing_that_another_one_is_for(process, foreign):
-    """A worker that was killed must be back in a moment, and a supervisor has little in it that could fail."""
+    """A killed worker must be back in a moment; a supervisor has little in it that could fail."""
     code = (
         f"import sys, pylb.cli, pylb.process.start, pylb.process.{process};"
         f"print({set(foreign.split())!r} & set(sys.modules))"

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -111,6 +112,39 @@ def test_an_expected_failure_of_a_command_is_one_line(command, capsys, error, co
     command.run = fail
     assert cli.main(["x", "--static", "a:1"]) == code
     assert capsys.readouterr() == ("", f"pylb: {error}\n")
+
+
+def test_ctrl_c_before_there_is_anything_to_end_is_quiet(command, capsys):
+    def interrupted(options):
+        raise KeyboardInterrupt
+
+    command.run = interrupted
+    assert cli.main(["x", "--static", "a:1"]) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_ctrl_c_while_the_program_is_loaded_is_quiet():
+    """What is imported first sends the signal itself: the earliest moment there is."""
+    code = (
+        "import os, signal, sys, types\n"
+        "class Early:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        name == 'pylb.cli' and os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Early())\n"
+        "from pylb.__main__ import main\n"
+        "main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (-signal.SIGINT, "")
+
+
+def test_a_program_that_is_broken_on_the_disk_is_one_line(monkeypatch, capsys, tmp_path):
+    (tmp_path / "torn.py").write_text("import os\nraise RuntimeError('half of it')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(cli.COMMANDS, "torn", cli.Command("", "pylb.config:Options", "torn:run"))
+    assert cli.main(["torn", "--static", "a:1"]) == 1
+    said = f"pylb: cannot load the program: RuntimeError: half of it ({tmp_path / 'torn.py'}, line 2)\n"
+    assert capsys.readouterr() == ("", said)
 
 
 def test_a_mistake_is_found_before_anything_heavy_is_imported():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 import orjson
 
@@ -45,14 +45,16 @@ class Link:
         self._hear = hear
         self._channel: Channel | None = None
 
-    async def follow(self) -> NoReturn:
-        """Take what control sends, until cancelled."""
+    async def follow(self) -> None:
+        """Take what control sends, for as long as there is a supervisor that would start another control."""
         while True:
             try:
                 end = meet(self._door, self._greeting)
             except BlockingIOError:
                 await asyncio.sleep(AGAIN)
                 continue
+            except BrokenPipeError:
+                return
             gone = asyncio.Event()
             self._channel = await Channel.open(end, self._receive, gone.set)
             try:

@@ -101,6 +101,7 @@ def stop(crew: Crew, listeners: Listeners, drain_timeout: float, shutdown_delay:
     yield from within(shutdown_delay, lambda: False)
     crew.announce(DRAINING)
     yield from finish(crew, listeners, drain_timeout)
+    log.info("pylb is stopped")
 
 
 def retire(crew: Crew, listeners: Listeners, drain_timeout: float) -> Plan:
@@ -108,6 +109,7 @@ def retire(crew: Crew, listeners: Listeners, drain_timeout: float) -> Plan:
     if crew.control.child:
         crew.control.child.send(signal.SIGTERM, monotonic() + GRACE)
     yield from finish(crew, listeners, drain_timeout)
+    log.info("the former pylb, process %d, has finished", os.getpid())
 
 
 def finish(crew: Crew, listeners: Listeners, drain_timeout: float) -> Plan:
@@ -132,3 +134,4 @@ def stop_at_once(crew: Crew, listeners: Listeners) -> Plan:
         child.send(signal.SIGQUIT if child.served else signal.SIGTERM, monotonic() + AT_ONCE)
     listeners.close()
     yield lambda: not crew.children
+    log.info("pylb is stopped")

@@ -54,9 +54,8 @@ async def _serve(
 ) -> int:
     balancer = Balancer(options)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, balancer.stop)
-    loop.add_signal_handler(signal.SIGQUIT, balancer.stop_at_once)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        loop.add_signal_handler(number, _stop, balancer, number)
     for number in (signal.SIGHUP, signal.SIGUSR2):
         loop.add_signal_handler(number, log.error, UNABLE, number.name)
     loop.add_signal_handler(signal.SIGUSR1, balancer.witnesses.reopen)
@@ -71,6 +70,16 @@ async def _serve(
 
         spawn(tell(), name="tell that it serves", owner=owner)
         return await balancer.serve(*listeners.of_worker(0), admin=listeners.of_control())
+
+
+def _stop(balancer: Balancer, number: signal.Signals) -> None:
+    """Stop as the supervisor of many workers would, with the same words."""
+    if number == signal.SIGQUIT or balancer.stopping:
+        log.info("%s: stopping at once", number.name)
+        balancer.stop_at_once()
+    else:
+        log.info("%s: stopping; once more stops at once", number.name)
+        balancer.stop()
 
 
 class Balancer:
@@ -115,10 +124,13 @@ class Balancer:
         self.worker.apply(snapshot)
         applied()
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the end has begun, or is about to."""
+        return self._stop.is_set()
+
     def stop(self) -> None:
-        """Begin the orderly end; asked a second time, end at once."""
-        if self._stop.is_set():
-            self.stop_at_once()
+        """Begin the orderly end."""
         self._stop.set()
 
     def stop_at_once(self) -> None:

@@ -28,7 +28,6 @@ def run(options: Options) -> int:
     read_routes(options)
     read_certificates(options)
     read_upstream_tls(options)
-    tell_shortage(options.max_connections)
     workers = options.workers or usable_cpus()
     given = Handover.take()
     pid_file = PidFile(options.pid_file, given.pid_file) if options.pid_file else None
@@ -42,6 +41,7 @@ def run(options: Options) -> int:
     predecessor = Lifeline(given.lifeline) if given.lifeline else None
     if pid_file and not predecessor:
         pid_file.write()  # A successor puts its own id there when it serves.
+    tell_shortage(options.max_connections)
     # A supervisor is to stay small: it does not even import what serves.
     serve: Callable[..., int] = resolve_name(
         "pylb.process.serve:serve" if workers == 1 else "pylb.process.supervisor:supervise"

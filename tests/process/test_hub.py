@@ -121,6 +121,14 @@ async def test_workers_follow_the_next_control_by_themselves(doors, owner):
     second.close()
 
 
+async def test_when_the_supervisor_is_gone_nobody_is_followed_any_more(doors):
+    """The mailbox has gone with it: there will be no other control, and that is no reason to crash."""
+    control, workers = doors
+    control.close()
+    link = Link(workers, Greeting("worker 1", 1, 1), print, print)
+    await asyncio.wait_for(link.follow(), 10)
+
+
 async def test_what_one_finds_out_all_others_hear_and_those_that_come_later(hub, doors, owner):
     workers = [Worker(f"worker {number}", doors[1], owner) for number in (1, 2, 3)]
     await until(lambda: len(hub.members) == 3)

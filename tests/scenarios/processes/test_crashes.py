@@ -130,6 +130,7 @@ async def test_the_supervisor_is_killed_and_all_others_finish_and_end(program):
     assert (await asyncio.wait_for(reader.read(-1), 20)).endswith(b"ok")
     await closed(writer)
     await pylb.gone()
+    assert not [line for line in pylb.lines if "Traceback" in line]
 
 
 async def test_a_worker_that_is_told_to_end_by_somebody_else_is_replaced_before_it_has(program):

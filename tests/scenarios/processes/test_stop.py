@@ -63,6 +63,7 @@ async def test_first_not_ready_then_nothing_new_then_the_end(program, workers):
     await reader.readuntil(b"he")
 
     pylb.send(signal.SIGTERM)
+    await pylb.said("SIGTERM: stopping; once more stops at once")
     await pylb.said("pylb is leaving")
     status, body = await pylb.get("/ready")
     assert (status, json.loads(body)["reasons"]) == (503, ["pylb is leaving"])
@@ -79,6 +80,7 @@ async def test_first_not_ready_then_nothing_new_then_the_end(program, workers):
     for each in (reader, late_reader):
         assert (await asyncio.wait_for(each.readexactly(2), 10)) == b"ld"
     assert await pylb.ended() == 0
+    await pylb.said("pylb is stopped")
     for each in (idle_writer, writer, late_writer):
         await closed(each)
     await pylb.gone()
@@ -130,6 +132,7 @@ async def test_it_is_killed_and_nothing_is_left_behind(program):
     await pylb.start()
     os.kill(pylb.pid, signal.SIGKILL)
     await pylb.gone()
+    assert not [line for line in pylb.lines if "Traceback" in line]
 
 
 async def test_ctrl_c_in_a_terminal_is_one_orderly_end(program):
@@ -176,6 +179,8 @@ async def test_a_child_that_cannot_start_ends_all_with_one_clear_line(program, t
     assert await pylb.ended() == 1
     await pylb.said("giving up: worker . cannot start")
     assert len([line for line in pylb.lines if "giving up" in line]) == 1
+    await pylb.said(r"^pylb: cannot load the program: RuntimeError: broken \(.*uvloop.py, line 1\)")
+    assert not [line for line in pylb.lines if "Traceback" in line]
     await pylb.gone()
     assert not pylb.pid_file.exists()
 

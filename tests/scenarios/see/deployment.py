@@ -57,8 +57,7 @@ class Deployment:
         return socket.create_server(("127.0.0.1", self._admin_port))
 
     async def _stop(self, serving: asyncio.Task[int]) -> None:
-        self.balancer.stop()
-        self.balancer.stop()
+        self.balancer.stop_at_once()
         await serving
 
     async def start(self, name: str, *, seconds: float = 0.0) -> None:
