@@ -17,9 +17,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.certificates import Authority
 from tests.components import docker_programs
 
 DEADLINE = 60.0
+TLS_ADDRESS = "127.0.0.1:2376"
+"""Where the engine listens, on its own machine, for clients that show a certificate."""
+CLIENT_FILES = ("ca.pem", "cert.pem", "key.pem")
 CLONE_NEWNET = 0x40000000
 INIT = Path(__file__).with_name("init.py")
 
@@ -32,6 +36,9 @@ class DockerEngine:
         self.directory = Path(tempfile.mkdtemp(prefix="pylb-docker-", dir="/tmp"))
         self.socket = self.directory / "docker.sock"
         self.url = f"unix://{self.socket}"
+        self.certificates = self.directory / "client"
+        """What such a client needs, as `ca.pem`, `cert.pem` and `key.pem`."""
+        self._listening = self._make_certificates()
         self._process = None
         self._namespace = None
         self._threads = ThreadPoolExecutor(1)
@@ -105,8 +112,23 @@ class DockerEngine:
             raise OSError(ctypes.get_errno(), "setns")
         return socket.socket(family, kind, protocol)
 
+    def _make_certificates(self):
+        """Make the client's, and the engine's own; return the settings that make it listen."""
+        authority = Authority(self.directory / "server")
+        chain, key = authority.sign("127.0.0.1")
+        self.certificates.mkdir()
+        for made, name in zip((authority.certificate, *authority.sign("client")), CLIENT_FILES, strict=True):
+            shutil.move(made, self.certificates / name)
+        return {
+            "hosts": ["fd://", f"tcp://{TLS_ADDRESS}"],
+            "tlsverify": True,
+            "tlscacert": str(self.certificates / "ca.pem"),
+            "tlscert": chain,
+            "tlskey": key,
+        }
+
     def _configure(self, settings):
-        (self.directory / "daemon.json").write_text(json.dumps(settings))
+        (self.directory / "daemon.json").write_text(json.dumps({**self._listening, **settings}))
 
     def _signal(self, number):
         """Send one to its first process, the only child of `unshare`."""

@@ -34,7 +34,7 @@ def main(folder):
     subprocess.Popen(["containerd", *state, "--address", containerd])
     while not containerd.exists():
         time.sleep(0.02)
-    command = ["dockerd", "--host", "fd://", "--containerd", containerd, "--pidfile", folder / "pid"]
+    command = ["dockerd", "--containerd", containerd, "--pidfile", folder / "pid"]
     command += ["--config-file", folder / "daemon.json"]
     command += ["--data-root", folder / "data", "--exec-root", folder / "exec"]
     dockerd = None

@@ -114,17 +114,6 @@ async def test_a_registrator_made_anew_leaves_no_ghost_and_no_duplicate(recipe):
     await until_registered(recipe, {stays})
 
 
-async def test_a_consul_made_anew_is_filled_again_and_traffic_never_stops(recipe):
-    names = await scaled(recipe, 2)
-    async with Traffic(recipe.engine) as traffic:
-        await asyncio.to_thread(recipe.create_anew, "consul")
-        await until_registered(recipe, names, 30.0)
-        before = traffic.answers.total()
-        await until(lambda: traffic.answers.total() > before + 100, 20)
-    assert traffic.failures == []
-    await until_answers_come_from(recipe.engine, names)
-
-
 async def test_when_the_engine_crashes_and_comes_back_connections_go_on_and_new_instances_are_found(recipe):
     async with Traffic(recipe.engine) as traffic:
         await asyncio.to_thread(recipe.engine.restart, crash=True)
@@ -141,6 +130,19 @@ async def test_after_an_orderly_restart_of_the_engine_everything_is_back_and_not
     assert recipe.containers("web") == names
     await until_registered(recipe, names)
     await until_answers_come_from(recipe.engine, names)
+
+
+async def test_the_registrator_shows_how_it_is(recipe):
+    (network,) = recipe.inspect(recipe.container("registrator"))["NetworkSettings"]["Networks"].values()
+    admin = f"http://{network['IPAddress']}:8081"
+    status, text = await get(recipe.engine, f"{admin}/health")
+    shown = json.loads(text)
+    assert (status, shown["healthy"], shown["registered"], shown["problems"]) == (200, True, 1, [])
+    _, text = await get(recipe.engine, f"{admin}/metrics")
+    assert "pylb_registrator_services 1.0" in text
+    for service in ("registrator", "lb"):
+        name = recipe.container(service)
+        await until(lambda: recipe.inspect(name)["State"]["Health"]["Status"] == "healthy", 30)  # noqa: B023
 
 
 async def test_the_doctor_is_silent_until_something_is_wrong(recipe):
@@ -163,3 +165,14 @@ def doctor(recipe):
     command = [sys.executable, "-m", "pylb", "doctor", "--consul", "127.0.0.1:8500", "--docker", "--json"]
     done = recipe.engine.command(*recipe.engine.inside(*command))
     return done.returncode, [(each["rule"], each["what"]) for each in json.loads(done.stdout)]
+
+
+async def test_a_consul_made_anew_is_filled_again_and_traffic_never_stops(recipe):
+    names = await scaled(recipe, 2)
+    async with Traffic(recipe.engine) as traffic:
+        await asyncio.to_thread(recipe.create_anew, "consul")
+        await until_registered(recipe, names, 30.0)
+        before = traffic.answers.total()
+        await until(lambda: traffic.answers.total() > before + 100, 20)
+    assert traffic.failures == []
+    await until_answers_come_from(recipe.engine, names)
