@@ -322,8 +322,10 @@ class Downstream(Stream):
         self.transport.abort()
 
     def discard(self) -> None:
-        """Throw away whatever the client still sends."""
+        """Say no more, and throw away whatever the client still sends."""
         self.discarding = True
         self.pump = None
         self.inbox = b""
         self.resume()
+        if not self.transport.is_closing() and self.transport.can_write_eof():
+            self.transport.write_eof()

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import pytest
 
+from pylb.proxy.downstream import LINGER
 from tests.stage import HOST, Stage, answers
 from tests.until import until
 
@@ -103,6 +104,8 @@ async def test_a_refused_client_gets_to_read_why_though_it_sends_on():
         assert (await client.answer())[0] == 400
         (record,) = stage.records
         assert record.finished == record.started
+        assert await asyncio.wait_for(client.reader.read(), LINGER / 2) == b""
+        assert stage.plane.connections  # It is listened to for a while, so that no reset destroys the answer.
 
 
 async def test_draining_answers_what_runs_and_closes():
