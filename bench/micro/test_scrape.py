@@ -1,7 +1,8 @@
-"""What a scrape of Prometheus costs whoever answers it; requests get their turn between the pieces."""
+"""What a scrape of Prometheus costs control of two workers; others get their turn between the pieces."""
 
 from __future__ import annotations
 
+from itertools import count
 from time import monotonic
 
 import pytest
@@ -10,21 +11,39 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench.micro.pools import snapshot
 from bench.micro.timing import changes
 from pylb.observe import exposition
-from pylb.observe.block import Block
+from pylb.observe.block import Block, Memory
 from pylb.observe.cells import CELLS
 from pylb.observe.counters import Counters
 from pylb.policy.pool import Pool
+
+WORKERS = 2
+
+
+def shared(pages: list[bytearray]) -> Memory:
+    """One process's view of pages that all have."""
+    numbers = count()
+
+    def page(size: int) -> bytearray:
+        if (number := next(numbers)) == len(pages):
+            pages.append(bytearray(size))
+        return pages[number]
+
+    return page
 
 
 @pytest.mark.parametrize("size", [3, 100, 1_000])
 @pytest.mark.benchmark(group="scrape: all series of a service")
 def test_scrape(benchmark: BenchmarkFixture, size: int) -> None:
-    counters = Counters(Block(), monotonic)
+    pages: list[bytearray] = []
+    blocks = [Block(rows=WORKERS + 1, row=row, counters=shared(pages)) for row in range(WORKERS + 1)]
+    counters = Counters(blocks[WORKERS], monotonic)
     pool = Pool("web", cells=counters.allocate)
     pool.apply(snapshot(size))
-    for number, backend in enumerate(pool.backends.values()):
-        for cell in range(CELLS):
-            backend.cells[cell] = number * 1_000 + cell
+    for slot in counters.slots("web").values():
+        for worker in blocks[:WORKERS]:
+            cells = worker.cells(slot)
+            for cell in range(CELLS):
+                cells[cell] = slot * 1_000 + cell
 
     def scrape() -> None:
         for piece in (*exposition.traffic(counters), *exposition.pools([pool])):

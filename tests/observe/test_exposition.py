@@ -50,8 +50,6 @@ def test_a_request_shows_at_its_service_and_at_its_backend(counters):
         assert values[f"{level}_upstream_attempts_total", *at] == 1
         assert values[f"{level}_upstream_connect_seconds_sum", *at] == 0.25
         assert values[f"{level}_upstream_connect_seconds_count", *at] == 1
-        assert values[f"{level}_upstream_connect_seconds_bucket", *where, "le=0.1", "service=web"] == 0
-        assert values[f"{level}_upstream_connect_seconds_bucket", *where, "le=0.25", "service=web"] == 1
         duration = f"{level}_request_duration_seconds"
         assert values[f"{duration}_bucket", *where, "le=0.25", "service=web"] == 0
         assert values[f"{duration}_bucket", *where, "le=0.5", "service=web"] == 1
@@ -63,7 +61,10 @@ def test_a_request_shows_at_its_service_and_at_its_backend(counters):
         assert values[f"{head}_bucket", *where, "le=0.005", "service=web"] == 1
         assert kinds[duration] == kinds[head] == "histogram"
         assert kinds[f"{level}_requests"] == "counter"
-        assert kinds[f"{level}_upstream_connect_seconds"] == "histogram"
+    assert values["pylb_upstream_connect_seconds_bucket", "le=0.1", "service=web"] == 0
+    assert values["pylb_upstream_connect_seconds_bucket", "le=0.25", "service=web"] == 1
+    assert kinds["pylb_upstream_connect_seconds"] == "histogram"
+    assert kinds["pylb_backend_upstream_connect_seconds"] == "summary"
 
 
 def test_failures_show_where_they_happened(counters):
