@@ -83,6 +83,11 @@ COMMANDS = {
         "pylb.terminal.explain:run",
         "pylb.terminal.explain:spelled_out",
     ),
+    "simulate": Command(
+        "Try policies and settings on simulated backends, as many and as slow as you like.",
+        "pylb.simulate.command:SimulateOptions",
+        "pylb.simulate.command:run",
+    ),
     "demo": Command(
         "Show it all on this machine: a registry, three web services, and pylb before them.",
         "pylb.demo.command:DemoOptions",

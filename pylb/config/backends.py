@@ -174,6 +174,11 @@ class Health(Group):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pools(Balancing, Retries, Health):
+    """All that the pool of a service goes by."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Timeouts(Group):
     """How long to wait for what."""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from time import monotonic
 
 from pylb.config import Options
+from pylb.config.backends import Pools, Retries
 from pylb.errors import UsageError
 from pylb.observe.cells import ATTEMPTS
 from pylb.policy.backend import Backend, State
@@ -14,6 +16,7 @@ from pylb.policy.health import HealthRules
 from pylb.policy.outliers import Outliers
 from pylb.policy.pool import Pool
 from pylb.policy.queue import QueueRules
+from pylb.policy.retry import SAFE, RetryRules
 from pylb.policy.route import Route, Routes, parse_route
 
 log = logging.getLogger("pylb.health")
@@ -33,8 +36,25 @@ def read_routes(options: Options) -> tuple[Route, ...]:
     return routes
 
 
-def make_pool(kind: type[Pool], service: str, options: Options, processes: int = 1) -> Pool:
-    """An empty pool that goes by the options; `processes`: among how many limits are shared."""
+def make_pool(
+    kind: Callable[..., Pool],
+    service: str,
+    options: Pools,
+    processes: int = 1,
+    *,
+    clock: Callable[[], float] = monotonic,
+    notice: Callable[[Backend], None] | None = None,
+) -> Pool:
+    """An empty pool that goes by the options.
+
+    Args:
+        kind: of pool.
+        service: its name.
+        options: what users say of pools.
+        processes: among how many limits are shared.
+        clock: seconds.
+        notice: called when a backend stands elsewhere than before; it is logged, unless given.
+    """
     return kind(
         service,
         policy=options.policy,
@@ -55,8 +75,18 @@ def make_pool(kind: type[Pool], service: str, options: Options, processes: int =
             patience=options.queue_timeout,
             processes=processes,
         ),
-        clock=monotonic,
-        notice=tell,
+        clock=clock,
+        notice=notice or tell,
+    )
+
+
+def retry_rules(options: Retries) -> RetryRules:
+    """What may be tried again."""
+    return RetryRules(
+        retries=options.retries,
+        on=options.retry_on,
+        methods=SAFE | {method.encode() for method in options.retry_methods},
+        keyed=options.retry_keyed,
     )
 
 

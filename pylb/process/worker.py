@@ -19,10 +19,9 @@ from pylb.observe.metrics import Metrics
 from pylb.policy.admission import Connections
 from pylb.policy.networks import Networks
 from pylb.policy.pool import Change, Pool
-from pylb.policy.retry import SAFE, RetryRules
 from pylb.policy.route import Routes
 from pylb.process.descriptors import admissible
-from pylb.process.pools import make_pool, read_routes
+from pylb.process.pools import make_pool, read_routes, retry_rules
 from pylb.process.tls import read_certificates, read_upstream_tls
 from pylb.process.witnesses import Witnesses
 from pylb.proxy.dataplane import DataPlane, Timeouts
@@ -68,12 +67,7 @@ class Worker:
                 tunnel=options.tunnel_timeout,
                 body_rate=options.min_body_rate,
             ),
-            retry=RetryRules(
-                retries=options.retries,
-                on=options.retry_on,
-                methods=SAFE | {method.encode() for method in options.retry_methods},
-                keyed=options.retry_keyed,
-            ),
+            retry=retry_rules(options),
             limits=Limits(
                 head=options.max_head,
                 target=options.max_target,
