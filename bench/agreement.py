@@ -70,6 +70,8 @@ class Comparison:
     policy: str
     live: Times
     simulated: Times
+    noise: float
+    """Seconds that one of a hundred empty requests took longer than most: what else the machine does."""
 
     @property
     def off(self) -> tuple[float, float]:
@@ -96,8 +98,10 @@ async def send(url: str, arrivals: Iterable[Arrival]) -> list[float]:
     return latencies
 
 
-def live(options: SimulateOptions, policy: str, arrivals: Sequence[Arrival]) -> tuple[list[float], float]:
-    """Send the requests through a pylb; return how long they took, and what is added to a request."""
+def live(
+    options: SimulateOptions, policy: str, arrivals: Sequence[Arrival]
+) -> tuple[list[float], list[float]]:
+    """Send the requests through a pylb, after empty ones; return how long those took, and these."""
     cores = Cores.split()
     with ExitStack() as stack:
         ports = [free_port() for _ in range(options.instances)]
@@ -112,8 +116,8 @@ def live(options: SimulateOptions, policy: str, arrivals: Sequence[Arrival]) -> 
         command = replace(command, argv=[*command.argv, "--workers", "1", "--policy", policy])
         pylb: Server = stack.enter_context(serve("pylb", command, site.port, home, cores.proxy))
         pylb.wait_until_it_answers("/0")
-        idle = asyncio.run(send(pylb.url, [(number * 0.005, 0.0) for number in range(EMPTY)]))
-        return asyncio.run(send(pylb.url, arrivals)), median(idle)
+        empty = asyncio.run(send(pylb.url, [(number * 0.005, 0.0) for number in range(EMPTY)]))
+        return empty, asyncio.run(send(pylb.url, arrivals))
 
 
 def compare(options: SimulateOptions, policies: Iterable[str]) -> list[Comparison]:
@@ -122,12 +126,14 @@ def compare(options: SimulateOptions, policies: Iterable[str]) -> list[Compariso
     arrivals = list(workload)
     result = []
     for policy in policies:
-        latencies, overhead = live(options, policy, arrivals)
+        empty, latencies = live(options, policy, arrivals)
+        overhead = median(empty)
         simulation = simulate(replace(options, policy=policy, overhead=overhead))
         simulation.feed(arrivals)
         simulated = simulation.finish().latencies
         times = Times(simulated.mean, simulated.percentile(99))
-        result.append(Comparison(policy, Times.of(latencies), times))
+        noise = Times.of(empty).p99 - overhead
+        result.append(Comparison(policy, Times.of(latencies), times, noise))
     return result
 
 
@@ -135,7 +141,7 @@ def show(comparisons: Iterable[Comparison], console: Console) -> None:
     """Print times in milliseconds side by side."""
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("policy", no_wrap=True)
-    for heading in ("mean, live", "simulated", "off", "p99, live", "simulated", "off"):
+    for heading in ("mean, live", "simulated", "off", "p99, live", "simulated", "off", "noise"):
         table.add_column(heading, justify="right", no_wrap=True)
     for each in comparisons:
         mean, p99 = each.off
@@ -143,6 +149,7 @@ def show(comparisons: Iterable[Comparison], console: Console) -> None:
             each.policy,
             *(f"{1e3 * each.live.mean:.1f}", f"{1e3 * each.simulated.mean:.1f}", f"{mean:+.1%}"),
             *(f"{1e3 * each.live.p99:.1f}", f"{1e3 * each.simulated.p99:.1f}", f"{p99:+.1%}"),
+            f"{1e3 * each.noise:.1f}",
         )
     console.print(table)
 
