@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bench.certificate import make_certificate
 from bench.machine import Cores
 from bench.packages import MissingError
 from bench.peers.catalog import PEERS
@@ -25,6 +26,7 @@ class Fleet:
         self.versions: dict[str, str] = {}
         self.missing: dict[str, str] = {}
         self._directory = directory
+        self._certificate = make_certificate(directory)
         self._cores = cores
         self._until = until
 
@@ -32,11 +34,12 @@ class Fleet:
         """Start one proxy and wait for its answer at the path `probe`; note as missing one that fails."""
         home = self._directory / peer.name
         home.mkdir()
-        site = Site(home, free_port(), tuple(origins))
+        site = Site(home, free_port(), tuple(origins), free_port(), self._certificate)
         try:
             command = peer.command(site)
             server = self._until.enter_context(serve(peer.name, command, site.port, home, self._cores.proxy))
             server.wait_until_it_answers(probe)
+            server.tls_port = site.tls_port if peer.speaks_tls else 0
             self.versions[peer.name] = peer.version()
         except (MissingError, StartError, subprocess.SubprocessError) as error:
             self.missing[peer.name] = str(error)

@@ -39,7 +39,7 @@ WARM_UP = 1
 def measure(server: Server, workload: Workload, number: int, seconds: int, cores: Cores) -> Sample:
     """Put one proxy under load for the round of that number."""
     before = server.cpu()
-    load = Wrk(server.url, workload, seconds, cores.load).finish()
+    load = Wrk(server.tls_url if workload.tls else server.url, workload, seconds, cores.load).finish()
     used = server.cpu() - before
     finished = max(load.requests, 1)
     return Sample(
@@ -57,6 +57,11 @@ def measure(server: Server, workload: Workload, number: int, seconds: int, cores
     )
 
 
+def able_to_serve(workload: Workload, servers: Sequence[Server]) -> list[Server]:
+    """Those that speak what its clients speak."""
+    return [server for server in servers if server.tls_port or not workload.tls]
+
+
 def interleave(
     servers: Sequence[Server], workloads: Sequence[Workload], rounds: int, seconds: int, cores: Cores
 ) -> Iterator[tuple[str, Sample | None]]:
@@ -66,11 +71,12 @@ def interleave(
         What was done, and its sample; None for a warm-up.
     """
     for workload in workloads:
-        for server in servers:
-            Wrk(server.url, workload, WARM_UP, cores.load).finish()
+        able = able_to_serve(workload, servers)
+        for server in able:
+            measure(server, workload, 0, WARM_UP, cores)
             yield f"{workload.name}, warm-up, {server.name}", None
         for number in range(1, rounds + 1):
-            for server in servers:
+            for server in able:
                 sample = measure(server, workload, number, seconds, cores)
                 yield f"{workload.name}, round {number}, {server.name}", sample
 
@@ -104,9 +110,8 @@ def run(options: argparse.Namespace, console: Console) -> Run:
             result.versions.update(fleet.versions)
             result.missing.update(fleet.missing)
             progress = stack.enter_context(Progress(*columns, console=console, transient=True))
-            task = progress.add_task(
-                "first warm-up", total=len(workloads) * len(fleet.servers) * (options.rounds + 1)
-            )
+            measured = sum(len(able_to_serve(workload, fleet.servers)) for workload in workloads)
+            task = progress.add_task("first warm-up", total=measured * (options.rounds + 1))
             for done, sample in interleave(fleet.servers, workloads, options.rounds, options.seconds, cores):
                 progress.update(task, description=done, advance=1)
                 if sample:

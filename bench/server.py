@@ -51,12 +51,20 @@ class CpuTime:
 class Server:
     """A running program that listens on a port of 127.0.0.1."""
 
+    tls_port = 0
+    """Where it speaks TLS, on the same address; 0 if it does not."""
+
     def __init__(self, name: str, port: int, process: psutil.Popen, log: Path) -> None:
         self.name = name
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self._process = process
         self._log = log
+
+    @property
+    def tls_url(self) -> str:
+        """Its address for clients that come by TLS."""
+        return f"https://127.0.0.1:{self.tls_port}"
 
     @property
     def processes(self) -> list[psutil.Process]:

@@ -30,12 +30,18 @@ class Workload:
     method: str = "GET"
     body: int = 0
     """Bytes of the request's body."""
+    tls: bool = False
+    """Whether clients come by TLS. Not every proxy is set up for it here."""
+    varied: bool = False
+    """Whether each request has another target and another cookie than the last one."""
 
 
 WORKLOADS = {
     workload.name: workload
     for workload in (
         Workload("small", f"GET, {len(SMALL_ANSWER)}-byte answer", "/small", connections=64),
+        Workload("varied", "GET, no two heads alike, either way", "/varied", connections=64, varied=True),
+        Workload("tls", "GET by TLS, keep-alive", "/small", connections=64, tls=True),
         Workload("64k", "GET, 64 KiB answer", "/64k", connections=64),
         Workload("16m", "GET, 16 MiB answer", "/16m", connections=4),
         Workload("upload", "POST, 1 MiB body", "/upload", connections=16, method="POST", body=MIB),

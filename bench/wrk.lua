@@ -1,10 +1,28 @@
--- Arguments: method, bytes of the body. What wrk counted goes to stderr, as one line of JSON.
+-- Arguments: method, bytes of the body, "varied" or "same". What wrk counted goes to stderr, as one line of JSON.
 
 function init(args)
     wrk.method = args[1]
     local size = tonumber(args[2])
     if size > 0 then
         wrk.body = string.rep("x", size)
+    end
+    if args[3] == "varied" then
+        vary()
+    end
+end
+
+-- So many that a connection does not see one again soon.
+local VARIETY = 5003
+
+function vary()
+    local requests, turn = {}, 0
+    for number = 1, VARIETY do
+        wrk.headers["Cookie"] = "session=" .. number * 7919
+        requests[number] = wrk.format(nil, wrk.path .. "?item=" .. number)
+    end
+    request = function()
+        turn = turn % VARIETY + 1
+        return requests[turn]
     end
 end
 

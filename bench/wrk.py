@@ -66,6 +66,7 @@ class Wrk:
             *("--duration", f"{seconds}s", "--timeout", "10s", "--script", str(_REPORT)),
             *(part for name, value in BROWSER_HEADERS.items() for part in ("--header", f"{name}: {value}")),
             *(url + workload.path, "--", workload.method, str(workload.body)),
+            "varied" if workload.varied else "same",
         ]
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True

@@ -13,11 +13,18 @@ class Nginx(Peer):
     """See https://nginx.org."""
 
     version_option = "-v"
+    speaks_tls = True
 
     def command(self, site: Site) -> Command:
         """Run in the foreground, with all of its files in the site's directory."""
         servers = "\n        ".join(f"server 127.0.0.1:{port};" for port in site.origins)
         config = render(
-            TEMPLATES / "nginx.conf", site.directory, port=site.port, servers=servers, user=getpass.getuser()
+            TEMPLATES / "nginx.conf",
+            site.directory,
+            port=site.port,
+            tls_port=site.tls_port,
+            certificate=site.certificate,
+            servers=servers,
+            user=getpass.getuser(),
         )
         return Command([str(self.source.locate()), "-p", str(site.directory), "-c", str(config)])

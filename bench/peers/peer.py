@@ -21,12 +21,18 @@ class Site:
     port: int
     origins: tuple[int, ...]
     """Ports of 127.0.0.1."""
+    tls_port: int
+    """Another port of 127.0.0.1, for TLS; who does not `speak_tls` leaves it alone."""
+    certificate: Path
+    """A certificate and its key, in one file."""
 
 
 class Peer(ABC):
     """A proxy. It runs with one worker or thread, upstream keep-alive, and no access log."""
 
     version_option = "--version"
+    speaks_tls = False
+    """Whether `command` sets it up for TLS, too."""
 
     def __init__(self, name: str, source: Source) -> None:
         self.name = name

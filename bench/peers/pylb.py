@@ -17,6 +17,8 @@ class Pylb(Peer):
         workers: with more than one come a supervisor and control.
     """
 
+    speaks_tls = True
+
     def __init__(self, name: str = "pylb", workers: int = 1) -> None:
         super().__init__(name, Script("pylb"))
         self._workers = workers
@@ -31,4 +33,6 @@ class Pylb(Peer):
         listen = f"127.0.0.1:{site.port}"
         options = ["--static", origins, "--service", "web", "--listen", listen, "--admin", "off"]
         options += ["--workers", str(self._workers)]
+        pair = str(site.certificate)
+        options += ["--listen-tls", f"127.0.0.1:{site.tls_port}", "--tls-cert", pair, "--tls-key", pair]
         return Command([str(self.source.locate()), *options])
