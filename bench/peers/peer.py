@@ -21,10 +21,10 @@ class Site:
     port: int
     origins: tuple[int, ...]
     """Ports of 127.0.0.1."""
-    tls_port: int
-    """Another port of 127.0.0.1, for TLS; who does not `speak_tls` leaves it alone."""
-    certificate: Path
-    """A certificate and its key, in one file."""
+    tls_port: int = 0
+    """Another port of 127.0.0.1, for TLS; who does not `speak_tls` leaves it alone. 0 for none."""
+    certificate: Path = Path()
+    """A certificate and its key for it, in one file."""
 
 
 class Peer(ABC):

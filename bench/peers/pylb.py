@@ -33,6 +33,7 @@ class Pylb(Peer):
         listen = f"127.0.0.1:{site.port}"
         options = ["--static", origins, "--service", "web", "--listen", listen, "--admin", "off"]
         options += ["--workers", str(self._workers)]
-        pair = str(site.certificate)
-        options += ["--listen-tls", f"127.0.0.1:{site.tls_port}", "--tls-cert", pair, "--tls-key", pair]
+        if site.tls_port:
+            pair = str(site.certificate)
+            options += ["--listen-tls", f"127.0.0.1:{site.tls_port}", "--tls-cert", pair, "--tls-key", pair]
         return Command([str(self.source.locate()), *options])
