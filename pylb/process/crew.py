@@ -26,6 +26,9 @@ from pylb.process.statefile import StateFile
 
 log = logging.getLogger("pylb.supervisor")
 
+TICKET_KEYS = 80
+"""Bytes of the keys for TLS session tickets: as many as OpenSSL wants."""
+
 GRACE = 5.0
 """Seconds beyond its own time limit after which a child that should have ended is killed."""
 
@@ -59,6 +62,7 @@ class Crew:
         self._block = self._memory.block(self._memory.supervisor_row)
         self._rows = list(self._memory.worker_rows)
         self._state = StateFile.create()
+        self._tickets = os.urandom(TICKET_KEYS).hex()
         self._doors = dict(zip(("control", "worker"), mailbox(), strict=True))
 
     @property
@@ -171,6 +175,7 @@ class Crew:
                 counters=self._memory.counters,
                 gauges=self._memory.gauges,
                 state=[*self._state.descriptors],
+                tickets=self._tickets,
                 layout=LAYOUT,
             )
             command = program.command(role, program.arguments())

@@ -42,6 +42,8 @@ class Inheritance:
     counters: int
     gauges: int
     state: list[int]
+    tickets: str
+    """Keys for TLS session tickets, in hexadecimal: whichever worker a client comes back to shall know it."""
     layout: int
     """What the supervisor's program makes of the shared memory, as a number to compare."""
 

@@ -7,8 +7,12 @@ from pylb.proxy.tls import Certificates
 from pylb.proxy.upstreamtls import UpstreamTls
 
 
-def read_certificates(options: Options) -> Certificates | None:
+def read_certificates(options: Options, ticket_keys: bytes = b"") -> Certificates | None:
     """The certificates that the options name; None where there is no TLS.
+
+    Args:
+        options: what the user wants.
+        ticket_keys: what all workers seal session tickets with; nothing for one that is alone.
 
     Raises:
         StartError: one cannot be used.
@@ -20,6 +24,7 @@ def read_certificates(options: Options) -> Certificates | None:
         options.tls_dir,
         client_ca=options.tls_client_ca,
         client_required=options.tls_client_required,
+        ticket_keys=ticket_keys,
     )
 
 

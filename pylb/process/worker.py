@@ -39,6 +39,7 @@ class Worker:
         witnesses: who is told of requests besides.
         pool: what kind of pools it balances over.
         processes: how many workers share the limits.
+        ticket_keys: what they all seal TLS session tickets with.
     """
 
     def __init__(
@@ -49,10 +50,11 @@ class Worker:
         *,
         pool: type[Pool] = Pool,
         processes: int = 1,
+        ticket_keys: bytes = b"",
     ) -> None:
         routes = read_routes(options)
         self.counters = counters
-        self._certificates = read_certificates(options)
+        self._certificates = read_certificates(options, ticket_keys)
         self.pools = {route.service: make_pool(pool, route.service, options, processes) for route in routes}
         self.plane = DataPlane(
             Routes(routes, self.pools),

@@ -72,7 +72,12 @@ class WorkerProcess:
         self.counters = AssignedCounters(inheritance.memory.block(inheritance.row))
         self.witnesses = Witnesses(options, turn=inheritance.counters)
         self.worker = Worker(
-            options, self.counters, self.witnesses, pool=SharedPool, processes=inheritance.workers
+            options,
+            self.counters,
+            self.witnesses,
+            pool=SharedPool,
+            processes=inheritance.workers,
+            ticket_keys=bytes.fromhex(inheritance.tickets),
         )
         for each in self.worker.pools.values():
             each.notice = self._notice

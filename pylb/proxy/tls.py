@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pylb.errors import StartError
+from pylb.proxy import tickets
 
 log = logging.getLogger("pylb.tls")
 
@@ -35,6 +36,7 @@ class Certificates:
             `fullchain.pem` and `privkey.pem`, as certbot makes them.
         client_ca: the authorities of clients' certificates; none are asked for without it.
         client_required: whether a client must have one.
+        ticket_keys: what tickets are sealed with, if other processes are to open them; see `tickets.share`.
 
     Raises:
         StartError: a file cannot be used, or there is none.
@@ -47,6 +49,7 @@ class Certificates:
         *,
         client_ca: str | None = None,
         client_required: bool = False,
+        ticket_keys: bytes = b"",
     ) -> None:
         self._pairs = tuple(pairs)
         self._directory = directory
@@ -57,6 +60,8 @@ class Certificates:
         try:
             self.context = self._context()
             self.context.sni_callback = self._choose
+            if ticket_keys and not tickets.share(self.context, ticket_keys):
+                log.info("this Python does not let workers share session tickets; clients may start afresh")
             self._contexts = self._load()
         except (OSError, ValueError) as error:
             raise StartError(f"TLS: {_shown(error)}") from None

@@ -17,6 +17,7 @@ GIVEN = Inheritance(
     counters=1,
     gauges=1,
     state=[2, 2],
+    tickets="ab",
     layout=7,
 )
 

@@ -53,6 +53,38 @@ async def test_both_workers_take_them_and_a_reload_and_an_upgrade_too(program, a
     assert all([await ask() for _ in range(16)])
 
 
+async def s_client(port, *arguments):
+    """What OpenSSL's client says of a connection."""
+    process = await asyncio.create_subprocess_exec(
+        *("openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-ign_eof", *arguments),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    request = b"GET / HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n"
+    output, _ = await asyncio.wait_for(process.communicate(request), 20)
+    return output.decode()
+
+
+async def test_a_session_is_resumed_by_whichever_worker_gets_the_client_also_after_a_reload(
+    program, authority, tmp_path
+):
+    certificate, key = authority.sign("shop.example")
+    pylb = program("--tls-cert", certificate, "--tls-key", key)
+    await pylb.origin()
+    listen = ("--listen", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+    await pylb.start(*listen, serving=False)
+    port = (await pylb.said(r"listens on 127.0.0.1:\d+, 127.0.0.1:(\d+) \(TLS\) for static"))[1]
+    session = str(tmp_path / "session")
+    assert "\nNew, TLS" in await s_client(port, "-sess_out", session)
+    for _ in range(8):
+        assert "\nReused, TLS" in await s_client(port, "-sess_in", session)
+    pylb.send(signal.SIGHUP)
+    await pylb.said("generation 2 serves")
+    for _ in range(8):
+        assert "\nReused, TLS" in await s_client(port, "-sess_in", session)
+
+
 async def test_a_certificate_that_cannot_be_used_is_one_line(program, tmp_path):
     for name in ("broken.pem", "broken.key"):
         (tmp_path / name).write_text("broken")
