@@ -60,6 +60,7 @@ class Api:
             web.get("/api/state", self.state),
             web.get("/api/services", self.services),
             web.get("/api/backends", self.backends),
+            web.get("/api/workers", self.workers),
             web.get("/api/problems", self.problems),
             web.get("/api/config", self.config),
             web.get("/api/history", self.history),
@@ -87,6 +88,10 @@ class Api:
     async def backends(self, _: web.Request) -> web.Response:
         """Every instance with its state and the reason for it."""
         return _json(list(state.backends(self._view)))
+
+    async def workers(self, _: web.Request) -> web.Response:
+        """The processes that take requests."""
+        return _json(self._view.workers())
 
     async def problems(self, _: web.Request) -> web.Response:
         """What an operator should know of."""

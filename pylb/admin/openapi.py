@@ -73,6 +73,14 @@ BACKEND = _object(
         "p99": _list(MAYBE),
     }
 )
+WORKER = _object(
+    {
+        "name": TEXT,
+        "pid": COUNT,
+        "generation": COUNT,
+        "applied": {"type": "object", "additionalProperties": COUNT},
+    }
+)
 PROBLEM = _object({"severity": {"enum": ["error", "warning"]}, "service": TEXT, "text": TEXT})
 ENTRY = _object(
     {
@@ -182,6 +190,7 @@ DOCUMENT: Schema = {
         "/api/state": _read("All that is true at this moment.", STATE),
         "/api/services": _read("How fresh what is known of each service is.", _list(SERVICE)),
         "/api/backends": _read("Every instance with its state and the reason for it.", _list(BACKEND)),
+        "/api/workers": _read("The processes that take requests.", _list(WORKER)),
         "/api/problems": _read("What an operator should know of.", _list(PROBLEM)),
         "/api/config": _read("The options in force.", {"type": "object", "additionalProperties": TEXT}),
         "/api/history": _read(

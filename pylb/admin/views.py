@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from math import inf
@@ -52,6 +52,9 @@ class View:
     counters: Counters
     clock: Callable[[], float]
     """Monotonic seconds, the watches' clock."""
+    workers: Callable[[], Sequence[Mapping[str, Any]]]
+    """The processes that take requests and are told of changes: `name`, `pid`, the `generation` of processes
+    that it belongs to, and the generation of each service's pool that it has `applied`."""
     routes: Routes
     history: History
     samples: Samples
@@ -64,8 +67,6 @@ class View:
     does, as what is known stays good while the registry is away."""
     refresh: Callable[[], object] = lambda: None
     """Brings pools and gauges up to date, where they are not at all times."""
-    workers: Callable[[], int] = lambda: 1
-    """How many processes take requests and are told of changes."""
 
     def connections(self) -> int:
         """How many clients are connected."""
@@ -121,7 +122,7 @@ class View:
         """Everything for Prometheus, in pieces that take a few milliseconds each."""
         self.refresh()
         return chain(
-            exposition.processes(self.counters.block, self.workers()),
+            exposition.processes(self.counters.block, len(self.workers())),
             exposition.discovery(self.watches.values(), self.clock()),
             exposition.pools(self.pools.values()),
             exposition.changes(self.history),

@@ -97,7 +97,7 @@ class ControlProcess:
             counters=self.counters,
             clock=monotonic,
             refresh=self.overview.refresh,
-            workers=lambda: self.hub.serving,
+            workers=self.hub.serving,
             routes=Routes(routes, self.overview.pools),
             history=self.control.recorder.history,
             samples=self.control.recorder.samples,

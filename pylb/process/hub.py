@@ -10,6 +10,7 @@ import logging
 import socket
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from time import monotonic
 from typing import Any
 
@@ -52,10 +53,13 @@ class Hub:
         self._under_way: dict[str, deque[tuple[int, Callable[[], None]]]] = defaultdict(deque)
         """By service: generations that not all workers go by, and what to call when they do."""
 
-    @property
-    def serving(self) -> int:
-        """How many workers there are that go by something."""
-        return sum(1 for member in self.members if member.applied)
+    def serving(self) -> list[dict[str, Any]]:
+        """The workers that go by something."""
+        return [
+            {**asdict(member.greeting), "applied": dict(member.applied)}
+            for member in sorted(self.members, key=lambda member: (member.greeting.name, member.greeting.pid))
+            if member.applied
+        ]
 
     def open(self, owner: Owner) -> None:
         """Let workers in, until the owner ends."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from time import monotonic
+from typing import Any
 
 import uvloop
 
@@ -109,6 +111,7 @@ class Balancer:
             counters=counters,
             clock=monotonic,
             refresh=self.worker.publish,
+            workers=self._workers,
             routes=self.worker.plane.routes,
             history=self.control.recorder.history,
             samples=self.control.recorder.samples,
@@ -128,6 +131,13 @@ class Balancer:
     def stopping(self) -> bool:
         """Whether the end has begun, or is about to."""
         return self._stop.is_set()
+
+    def _workers(self) -> list[dict[str, Any]]:
+        """The one that there is, as control shows several."""
+        applied = {
+            name: pool.snapshot.generation for name, pool in self.worker.pools.items() if pool.snapshot
+        }
+        return [{"name": "pylb", "pid": os.getpid(), "generation": 1, "applied": applied}]
 
     def stop(self) -> None:
         """Begin the orderly end."""

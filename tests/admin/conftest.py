@@ -47,6 +47,7 @@ def view(clock, operator):
         watches={name: WatchStatus(name) for name in pools},
         counters=counters,
         clock=clock,
+        workers=lambda: [{"name": "worker 1", "pid": 4711, "generation": 1, "applied": {"web": 3}}],
         routes=Routes([Route("web"), Route("api", path="/api")], pools),
         history=History(),
         samples=Samples(counters),

@@ -125,6 +125,7 @@ async def test_everything_can_be_read(client):
     assert state["backends"] == await get(client, "/api/backends")
     assert state["problems"] == await get(client, "/api/problems")
     assert await get(client, "/api/samples") == {}
+    assert [worker["name"] for worker in await get(client, "/api/workers")] == ["worker 1"]
 
 
 async def test_events_tell_the_state_and_every_change_at_once(client, know):

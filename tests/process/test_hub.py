@@ -67,7 +67,9 @@ async def test_everybody_is_told_everything_whenever_they_come(hub, doors, owner
     late = Worker("worker 2", doors[1], owner)
     await until(lambda: early.generations == late.generations == {"web": 1, "api": 4, "": 0})
     assert late.told[0].snapshot == update(1).snapshot
-    await until(lambda: hub.serving == 2)
+    await until(lambda: len(hub.serving()) == 2)
+    assert [worker["name"] for worker in hub.serving()] == ["worker 1", "worker 2"]
+    assert all(worker["applied"] for worker in hub.serving())
 
 
 async def test_applied_is_what_all_go_by(hub, doors, owner):
@@ -101,7 +103,7 @@ async def test_without_workers_nothing_is_applied_until_one_comes(hub, doors, ow
     done = []
     hub.publish(update(1), lambda: done.append(1))
     await asyncio.sleep(0.01)
-    assert (done, hub.serving) == ([], 0)
+    assert (done, hub.serving()) == ([], [])
     Worker("worker 1", doors[1], owner)
     await until(lambda: done == [1])
 
@@ -133,7 +135,7 @@ async def test_what_one_finds_out_all_others_hear_and_those_that_come_later(hub,
     workers = [Worker(f"worker {number}", doors[1], owner) for number in (1, 2, 3)]
     await until(lambda: len(hub.members) == 3)
     hub.publish(update(1))
-    await until(lambda: hub.serving == 3)
+    await until(lambda: len(hub.serving()) == 3)
     now = monotonic()
     found = Verdict("web", ("dc1", "node", "web-1"), "10.0.0.1:1", State.SUSPECT, now, now + 60, refused=True)
     workers[0].link.tell(found)
