@@ -112,18 +112,19 @@ async def resetting(directory: Path) -> Row:
 @scenario
 async def all_failing(directory: Path) -> Row:
     async with Stage(directory, "--retry-on", "connect,reset,timeout,503") as stage:
+        before = await stage.metric("pylb_upstream_attempts_total", service="web")
         async with stage.load() as load:
             for backend in stage.backends:
                 backend.behave("busy")
             await load.more(2000)
-        tries = await stage.metric("pylb_upstream_attempts_total", service="web")
-        assert tries <= load.sent * 1.2 + 2 * CLIENTS
+        tries = await stage.metric("pylb_upstream_attempts_total", service="web") - before
+        assert tries <= load.sent * 1.2
         assert await stage.state("ejected") < 3
         return await row(
             stage,
             load,
             "all backends answer 503, which --retry-on names",
-            f"at most 20 % more tries than requests (and 10): {tries / load.sent - 1:.1%}; never all ejected",
+            f"at most 20 % more tries than requests: {tries / load.sent - 1:.1%}; never all ejected",
         )
 
 
