@@ -4,6 +4,7 @@ Each is named like the one that it stands for, so that the repository's Dockerfi
 as they are.
 """
 
+import fcntl
 import io
 import re
 import shutil
@@ -125,9 +126,11 @@ def wheels():
     stamp = "\n".join([sys.version, *wanted])
     folder = CACHE / "wheels"
     made = folder / "made-for"
-    if not made.exists() or made.read_text() != stamp:
-        shutil.rmtree(folder, ignore_errors=True)
-        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", str(folder), *wanted]
-        subprocess.run(command, check=True, capture_output=True)
-        made.write_text(stamp)
+    with (CACHE / "wheels.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as for other components: test processes start together
+        if not made.exists() or made.read_text() != stamp:
+            shutil.rmtree(folder, ignore_errors=True)
+            command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", str(folder), *wanted]
+            subprocess.run(command, check=True, capture_output=True)
+            made.write_text(stamp)
     return folder

@@ -27,16 +27,16 @@ PASSED_ON = {
 
 
 def main(folder):
-    prepare_machine()
+    disk = prepare_machine(folder)
     listen(folder / "docker.sock")
     containerd = folder / "containerd.sock"
-    state = ["--root", folder / "containerd", "--state", folder / "containerd-state"]
+    state = ["--root", disk / "containerd", "--state", disk / "containerd-state"]
     subprocess.Popen(["containerd", *state, "--address", containerd])
     while not containerd.exists():
         time.sleep(0.02)
     command = ["dockerd", "--containerd", containerd, "--pidfile", folder / "pid"]
     command += ["--config-file", folder / "daemon.json"]
-    command += ["--data-root", folder / "data", "--exec-root", folder / "exec"]
+    command += ["--data-root", disk / "data", "--exec-root", disk / "exec"]
     dockerd = None
 
     def pass_on(number, _):
@@ -50,14 +50,18 @@ def main(folder):
             pass  # an orphan, as the first process inherits them
 
 
-def prepare_machine():
-    """Give it a network to itself and an empty /run, where programs look for each other."""
+def prepare_machine(folder):
+    """Give it a network, an empty /run (programs meet there), and a disk in memory, which is returned."""
+    disk = folder / "disk"
+    disk.mkdir()
     for command in (
+        f"mount -t tmpfs none {disk}",
         "mount -t tmpfs none /run",
         "busybox ip link set lo up",
         f"busybox ip address add {ADDRESS}/32 dev lo",
     ):
         subprocess.run(command.split(), check=True)
+    return disk
 
 
 def listen(path):
