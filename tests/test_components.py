@@ -85,8 +85,9 @@ def test_a_restarted_agent_answers_at_the_same_address_and_knows_nothing(own_con
 
 @pytest.fixture
 def bin_directory(tmp_path, monkeypatch):
-    """A PATH of one empty directory, and a way to put programs there."""
+    """A PATH of one empty directory, and a way to put programs there; nothing is fetched from anywhere."""
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(components, "_fetched", lambda package, _: tmp_path / package)
 
     def add(name, script="exit 0"):
         program = tmp_path / name

@@ -158,7 +158,8 @@ def normal(name):
 
 
 def test_whatever_is_imported_is_a_declared_dependency():
-    requirements = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["tracing"]]
+    extras = PROJECT["optional-dependencies"]
+    requirements = [*PROJECT["dependencies"], *extras["tracing"], *extras["plot"]]
     declared = {normal(re.match(r"[\w.-]+", requirement)[0]) for requirement in requirements}
     distributions = importlib.metadata.packages_distributions()
     sources = {name: set(map(normal, distributions[name])) for name in imported_packages()}
@@ -174,7 +175,7 @@ MAKE = ["make", "--dry-run", "--always-make"]
         ("demo", ["-m venv", "--editable '.'", "pylb demo"]),
         (
             "test",
-            ["--editable '.[dev]'", "components.py consul", "ruff check", "mypy", "lint-imports", "pytest"],
+            ["--editable '.[dev]'", "tests/components.py ", "ruff check", "mypy", "lint-imports", "pytest"],
         ),
         ("check", ["ruff format --check", 'pytest -n 2 --dist worksteal -m "not slow"']),
         ("bench", ["--editable '.[bench]'", "bench.hotpath"]),

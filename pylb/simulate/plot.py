@@ -11,7 +11,7 @@ from pylb.simulate.outcome import Outcome
 try:
     from matplotlib.figure import Figure
 except ImportError:
-    raise StartError("--plot: matplotlib draws it; pip install matplotlib provides it") from None
+    raise StartError("--plot: matplotlib draws it; pip install 'pylb[plot]' provides it") from None
 
 INK = "#808890"
 """Legible on white and on black, as the background is transparent."""
