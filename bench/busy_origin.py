@@ -1,0 +1,103 @@
+"""Origins that take their time over each request, and know how evenly they are busy. All in one process.
+
+Run as `python -m bench.busy_origin MILLISECONDS PORT...`. Requests take so long on average, at random. `GET
+/imbalance`, asked of any of them, says how far the busiest was above the mean since that was asked last: as a
+share of the mean, on average over all arrivals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+from collections import Counter
+from functools import partial
+from statistics import fmean
+from typing import cast
+
+import uvloop
+
+QUESTION = b"GET /imbalance "
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n"
+
+
+class Site:
+    """All origins together.
+
+    Args:
+        ports: theirs.
+        seconds: what a request takes on average.
+    """
+
+    def __init__(self, ports: list[int], seconds: float) -> None:
+        self.seconds = seconds
+        self._running = Counter(dict.fromkeys(ports, 0))
+        self._peaks: list[float] = []
+
+    def begin(self, port: int) -> None:
+        """A request has come."""
+        self._running[port] += 1
+        mean = self._running.total() / len(self._running)
+        self._peaks.append(max(self._running.values()) / mean - 1)
+
+    def end(self, port: int) -> None:
+        """It is answered, or its client has gone."""
+        self._running[port] -= 1
+
+    def imbalance(self) -> float:
+        """Of the requests since the last call."""
+        peaks, self._peaks = self._peaks, []
+        return fmean(peaks) if peaks else 0.0
+
+
+class BusyOrigin(asyncio.Protocol):
+    """One connection. Its requests have no body and come one by one, so each arrives in one piece."""
+
+    _transport: asyncio.Transport
+
+    def __init__(self, site: Site, port: int) -> None:
+        self._site = site
+        self._port = port
+        self._answer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if data.startswith(QUESTION):
+            self._write(f"{self._site.imbalance()}\n".encode())
+            return
+        self._site.begin(self._port)
+        seconds = random.expovariate(1 / self._site.seconds)
+        self._answer = asyncio.get_running_loop().call_later(seconds, self._done)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        if self._answer:
+            self._answer.cancel()
+            self._site.end(self._port)
+
+    def _done(self) -> None:
+        self._answer = None
+        self._site.end(self._port)
+        self._write(b"ok\n")
+
+    def _write(self, body: bytes) -> None:
+        self._transport.write(HEAD % len(body) + body)
+
+
+async def serve(site: Site, ports: list[int]) -> None:
+    """Listen on all ports until the process is ended."""
+    loop = asyncio.get_running_loop()
+    for port in ports:
+        await loop.create_server(partial(BusyOrigin, site, port), "127.0.0.1", port, backlog=4096)
+    await asyncio.Event().wait()
+
+
+def main() -> None:
+    """Serve what the command line says."""
+    milliseconds, *ports = map(int, sys.argv[1:])
+    uvloop.run(serve(Site(ports, milliseconds / 1000), ports))
+
+
+if __name__ == "__main__":
+    main()
