@@ -164,5 +164,5 @@ def _backend(backend: Backend, now: float) -> dict[str, Any]:
         "tags": endpoint.tags,
         "problems": endpoint.problems,
         "probe": endpoint.verdict.why if endpoint.verdict else "",
-        "verified": endpoint.checked or endpoint.verdict is not None,
+        "verified": endpoint.checked or bool(endpoint.probe),
     }

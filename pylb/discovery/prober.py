@@ -142,7 +142,7 @@ class Prober:
         return [(*instance, verdict) for instance, verdict in self._verdicts.items()]
 
     def follow(self, snapshot: Snapshot) -> Snapshot:
-        """Take note of who is there; return the same with the verdicts."""
+        """Take note of who is there; return the same with the verdicts, and how each is probed."""
         present = {
             e.key: e for e in (*snapshot.endpoints, *(x.endpoint for x in snapshot.excluded)) if e.port
         }
@@ -191,8 +191,9 @@ class Prober:
         return "" if endpoint.status == "maintenance" else self._rules.how if own is None else own
 
     def _judged(self, endpoint: Endpoint) -> Endpoint:
-        verdict = self._verdicts.get(_instance(endpoint, self._how(endpoint)))
-        return replace(endpoint, verdict=verdict) if verdict else endpoint
+        how = self._how(endpoint)
+        verdict = self._verdicts.get(_instance(endpoint, how))
+        return replace(endpoint, probe=how, verdict=verdict) if how else endpoint
 
     def _tell(self, endpoint: Endpoint, verdict: ProbeVerdict) -> None:
         if not self._causes:

@@ -94,3 +94,13 @@ def test_metrics_come_in_pieces_that_are_complete_families(view, know, families)
     names = [family.name for part in view.metrics() for family in text_string_to_metric_families(part)]
     assert len(names) == len(set(names))
     assert families <= set(names)
+
+
+@pytest.mark.parametrize(
+    ("checked", "probe", "verified"),
+    [(True, None, True), (False, None, False), (False, "", False), (False, "/health", True)],
+)
+def test_who_is_checked_by_nobody_is_unverified(view, know, checked, probe, verified):
+    know("web", Endpoint("web", "10.0.0.1", 80, id="web-1", checked=checked, probe=probe))
+    (backend,) = view.membership()["web"]["backends"]
+    assert backend["verified"] is verified

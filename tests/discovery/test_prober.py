@@ -144,6 +144,7 @@ async def test_an_instance_says_how_it_is_asked():
     async with service.running():
         await until(lambda: {"web-0", "web-1"} <= {name for name, _ in service.asked})
         assert set(service.asked) == {("web-0", "/"), ("web-1", "tcp")}
+        assert [endpoint.probe for endpoint in service.seen.endpoints] == ["/", "tcp", ""]
 
 
 async def test_nobody_is_asked_who_is_in_maintenance_or_cannot_be():
