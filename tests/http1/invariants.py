@@ -5,12 +5,15 @@ function of `pylb.http1`. The property tests and the fuzzer call these checks.
 """
 
 import re
+from contextlib import suppress
+from operator import attrgetter
 
 from pylb.errors import ProxyError
 from pylb.http1 import parser
 from pylb.http1.body import Chunked, Sized, UntilClose, chunk, last_chunk
 from pylb.http1.headers import Origin
 from pylb.http1.limits import Limits
+from pylb.http1.reader import RequestReader
 from pylb.http1.refusal import bad_response, refused
 from pylb.http1.writer import request_head, response_head
 
@@ -19,6 +22,8 @@ ORIGINS = [Origin("192.0.2.7", "http", 80), Origin("192.0.2.7", "http", 80, trus
 STATUSES = {400, 405, 414, 417, 431, 501, 505}
 """What a request's head may be refused with, as `parse_request` documents."""
 
+_READ = attrgetter(*(name for name in dir(parser.Request(b"", b"", 1, b"")) if name[0] != "_"))
+"""All that is known of a request."""
 _TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _VALUE = frozenset([9, *range(32, 127), *range(128, 256)])
 _DIGITS = frozenset(b"0123456789")
@@ -83,6 +88,24 @@ def read_chunks(data):
         trailers.append(line)
 
 
+def _reader_of_the_same_fields(head):
+    """A reader that has just read a plain request with the same fields, if they can be those of one."""
+    reader = RequestReader(LIMITS)
+    with suppress(ProxyError):
+        reader.read(b"GET / HTTP/1.1\r\n" + head.partition(b"\n")[2])
+    return reader
+
+
+def _check_refused_again(head, error):
+    """What is refused is refused for the same reason whatever came before it."""
+    other = None
+    try:
+        _reader_of_the_same_fields(head).read(head)
+    except ProxyError as again:
+        other = again.status, again.detail
+    assert other == (error.status, error.detail)
+
+
 def check_request(data, cut=0, *, trusted=False):
     """Read a request, and send it on.
 
@@ -102,7 +125,11 @@ def check_request(data, cut=0, *, trusted=False):
         head = data[:end]
         request = parser.parse_request(head, LIMITS)
     except ProxyError as error:
+        if end >= 4:
+            _check_refused_again(data[:end], error)
         return _check_refusal(error, STATUSES)
+    remembered = _reader_of_the_same_fields(head).read(head)
+    assert _READ(remembered) == _READ(request), "the same fields as before changed what a head means"
     (method, target, version), fields = read_head(head)
     assert (request.method, b"HTTP/1.%d" % request.version) == (method, version)
     plain = parser.Request(method, target, request.version, _lines(head))
