@@ -1,19 +1,21 @@
-"""How fast a change reaches the traffic, and what it costs the clients.
+"""How fast a change reaches the traffic, and what it costs the clients: pylb next to its rivals.
 
-`python -m bench.change` runs a real Consul, three instances, pylb before them and a constant load. Again and
-again a further instance is registered, and deregistered when it has had requests for a moment. What counts:
-time from the return of the registering call to the first request at the new instance, time from the return
-of the deregistering call to the last one, requests that failed, client connections that were closed.
+`python -m bench.change` runs a real Consul, some instances, a proxy before them that follows the registry,
+and a constant load. Again and again a further instance is registered, and deregistered when it has had
+requests for a moment. What counts: time from the return of the registering call to the first request at the
+new instance, time from the return of the deregistering call to the last one, requests that failed, client
+connections that were closed. An instance that has left goes on answering: nobody pays for being late.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -27,8 +29,10 @@ from rich.table import Table
 from bench.consul import Catalog, CatalogError, serve_consul
 from bench.fleet import workshop
 from bench.machine import Cores, Machine
-from bench.options import end_on_signals, positive
-from bench.packages import MissingError, Script
+from bench.options import end_on_signals, names_of, positive
+from bench.packages import MissingError
+from bench.peers.follower import FOLLOWERS, Follower, Registry
+from bench.peers.peer import Site
 from bench.server import Command, Server, StartError, free_port, serve, wait_for
 from bench.stamps import Stamps
 from bench.workload import Workload
@@ -45,6 +49,12 @@ PATIENCE = 10.0
 QUIET = 0.2
 """Seconds without a request after which the last one is taken to have been the last."""
 A_DAY = 86_400
+PAPER_WIDTH = 130
+"""Columns of the output, where it does not go to a terminal."""
+LEGEND = (
+    "ms from a registration to the first request, from a deregistration to the last one. failed: requests; "
+    "closed: client connections; lost: changes that never reached the traffic. p99: of requests, in ms."
+)
 
 
 @dataclass
@@ -102,26 +112,26 @@ def arrive(catalog: Catalog, stamps: Stamps, newcomer: Newcomer) -> float:
     return time.monotonic()
 
 
-def leave(catalog: Catalog, stamps: Stamps, newcomer: Newcomer) -> float | None:
+def leave(catalog: Catalog, stamps: Stamps, newcomer: Newcomer, patience: float = PATIENCE) -> float | None:
     """Deregister an instance; return the seconds until its last request, None if they go on and on."""
     slot = newcomer.slot
     catalog.deregister(newcomer.id)
     deregistered = time.monotonic()
-    if wait_for(lambda: time.monotonic() - max(stamps.last(slot), deregistered) > QUIET, PATIENCE):
+    if wait_for(lambda: time.monotonic() - max(stamps.last(slot), deregistered) > QUIET, patience):
         return max(0.0, stamps.last(slot) - deregistered)
     return None
 
 
-def change(catalog: Catalog, stamps: Stamps, newcomer: Newcomer, changes: Changes) -> None:
+def change(catalog: Catalog, stamps: Stamps, newcomer: Newcomer, changes: Changes, patience: float) -> None:
     """Register an instance, wait for its first request, deregister it, wait for its last one."""
     slot = newcomer.slot
     registered = arrive(catalog, stamps, newcomer)
-    if wait_for(lambda: stamps.first(slot) > 0, PATIENCE):
+    if wait_for(lambda: stamps.first(slot) > 0, patience):
         changes.appeared.append(max(0.0, stamps.first(slot) - registered))
     else:
         changes.lost += 1
     time.sleep(QUIET)
-    vanished = leave(catalog, stamps, newcomer)
+    vanished = leave(catalog, stamps, newcomer, patience)
     if vanished is None:
         changes.lost += 1
     else:
@@ -139,59 +149,95 @@ def serve_stamps(directory: Path, ports: Sequence[int], cores: Sequence[int]) ->
         yield stamps
 
 
-def measure(options: argparse.Namespace, console: Console) -> tuple[Changes, Load]:
-    """Run everything; end everything."""
+@dataclass(frozen=True)
+class Stage:
+    """A registry and instances, the same for each proxy."""
+
+    registry: Registry
+    catalog: Catalog
+    stamps: Stamps
+    ports: Sequence[int]
+    """Those of the instances that come and go are the last ones."""
+    cores: Cores
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one proxy did."""
+
+    version: str
+    changes: Changes
+    load: Load
+
+
+@contextmanager
+def set_up(instances: int) -> Iterator[Stage]:
+    """Run Consul, and instances that it knows."""
     cores = Cores.split()
     cores.step_aside()
-    changes = Changes()
     with ExitStack() as stack:
-        consul = stack.enter_context(serve_consul(stack.enter_context(workshop()), cores.load))
-        ports = [free_port() for _ in range(STEADY + PASSING)]
+        dns = free_port()
+        consul = stack.enter_context(serve_consul(stack.enter_context(workshop()), cores.load, dns))
+        ports = [free_port() for _ in range(instances + PASSING)]
         stamps = stack.enter_context(serve_stamps(stack.enter_context(workshop()), ports, cores.load))
         catalog = Catalog(consul, SERVICE)
-        for number, port in enumerate(ports[:STEADY], 1):
+        for number, port in enumerate(ports[:instances], 1):
             catalog.register(f"web-{number}", port)
-        listen = free_port()
-        argv = [str(Script("pylb").locate()), "--consul", f"127.0.0.1:{consul.port}", "--service", SERVICE]
-        command = Command([*argv, "--listen", f"127.0.0.1:{listen}", "--admin", "off"])
-        pylb = stack.enter_context(
-            serve("pylb", command, listen, stack.enter_context(workshop()), cores.proxy)
-        )
-        pylb.wait_until_it_answers("/")
-        workload = Workload("steady", "GET, 3-byte answer", "/", options.connections)
-        wrk = Wrk(pylb.url, workload, A_DAY, cores.load)
+        yield Stage(Registry(consul.port, dns, SERVICE), catalog, stamps, ports, cores)
+
+
+def measure(follower: Follower, stage: Stage, changes: int, connections: int, console: Console) -> Result:
+    """Put one proxy before the instances, and let others come and go."""
+    seen = Changes()
+    with ExitStack() as stack:
+        home = stack.enter_context(workshop())
+        site = Site(home, free_port(), ())
+        command = follower.command(site, stage.registry)
+        proxy = stack.enter_context(serve(follower.name, command, site.port, home, stage.cores.proxy))
+        proxy.wait_until_it_answers("/")
+        workload = Workload("steady", "GET, 3-byte answer", "/", connections)
+        wrk = Wrk(proxy.url, workload, A_DAY, stage.cores.load)
         try:
-            clients = Clients(wrk, pylb, options.connections)
-            for number in track(range(options.changes), "changing", console=console, transient=True):
-                slot = STEADY + number % PASSING
-                change(catalog, stamps, Newcomer(f"web-new-{number}", ports[slot], slot), changes)
-                changes.closed += clients.closed()
+            clients = Clients(wrk, proxy, connections)
+            for number in track(range(changes), follower.name, console=console, transient=True):
+                slot = len(stage.ports) - 1 - number % PASSING
+                newcomer = Newcomer(f"web-new-{number}", stage.ports[slot], slot)
+                change(stage.catalog, stage.stamps, newcomer, seen, follower.patience)
+                seen.closed += clients.closed()
         finally:
             wrk.stop()
             load = wrk.finish()
-    return changes, load
+    return Result(follower.version(), seen, load)
 
 
-def show(changes: Changes, load: Load, console: Console) -> None:
+def show(results: Mapping[str, Result], console: Console) -> None:
     """Print times in milliseconds and what the clients lost."""
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("ms", no_wrap=True)
-    for heading in ("median", "p99", "max", "changes"):
+    table = Table(box=box.SIMPLE_HEAD, caption=LEGEND, caption_justify="left")
+    table.add_column("proxy", no_wrap=True)
+    times = ("first: median", "p99", "max", "last: median", "p99", "max")
+    for heading in (*times, "failed", "closed", "lost", "requests/s", "p99"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for name, times in (
-        ("registration → first request", changes.appeared),
-        ("deregistration → last request", changes.vanished),
-    ):
-        if len(times) > 1:
-            figures = (median(times), quantiles(times, n=100, method="inclusive")[-1], max(times))
-            table.add_row(name, *(f"{1e3 * figure:.1f}" for figure in figures), str(len(times)))
+    for name, result in results.items():
+        changes, load = result.changes, result.load
+        table.add_row(
+            f"{name} {result.version}",
+            *_times(changes.appeared),
+            *_times(changes.vanished),
+            *(f"{number:,}" for number in (load.errors, changes.closed, changes.lost)),
+            f"{load.rate:,.0f}",
+            f"{load.p99:.1f}",
+            style="bold" if name == "pylb" else None,
+        )
     console.print(table)
-    console.print(
-        f"{load.requests:,} requests ({load.rate:,.0f}/s, p99 {load.p99:.1f} ms), "
-        f"{load.errors} failed (status {load.refused}, broken {load.broken}, late {load.late}), "
-        f"{changes.closed} client connections closed, {changes.lost} changes that never reached the traffic",
-        highlight=False,
-    )
+
+
+def _times(seconds: Sequence[float]) -> tuple[str, str, str]:
+    """Median, p99 and maximum in milliseconds; nothing where there is nothing."""
+    if len(seconds) < 2:
+        return ("", "", "")
+    figures = (median(seconds), quantiles(seconds, n=100, method="inclusive")[-1], max(seconds))
+    first, second, third = (f"{1e3 * figure:,.1f}" for figure in figures)
+    return first, second, third
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -202,6 +248,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--changes", type=positive, default=200, help="registrations, each undone again (200)"
     )
+    parser.add_argument(
+        "--peers", type=names_of(FOLLOWERS), default=["pylb"], metavar="NAME,...", help=",".join(FOLLOWERS)
+    )
+    parser.add_argument("--instances", type=positive, default=STEADY, help="instances that stay (3)")
     parser.add_argument("--connections", type=positive, default=64, help="busy client connections (64)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every time, in seconds")
     return parser.parse_args(arguments)
@@ -210,20 +260,26 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
     options = parse(arguments)
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=PAPER_WIDTH)
     machine = Machine.this()
     console.print(str(machine), highlight=False)
+    results: dict[str, Result] = {}
     try:
-        with end_on_signals():
-            changes, load = measure(options, console)
+        with end_on_signals(), set_up(options.instances) as stage:
+            for name in options.peers:
+                try:
+                    follower = FOLLOWERS[name]
+                    results[name] = measure(follower, stage, options.changes, options.connections, console)
+                except (MissingError, StartError, subprocess.SubprocessError) as error:
+                    console.print(f"{name} is missing: {error}", highlight=False, markup=False)
     except (MissingError, StartError, LoadError, CatalogError) as error:
         Console(stderr=True).print(f"bench.change: {error}", highlight=False, markup=False)
         return 1
     except KeyboardInterrupt:
         return 130
-    show(changes, load, console)
+    show(results, console)
     if options.json:
-        content = {"machine": asdict(machine), "changes": asdict(changes), "load": asdict(load)}
+        content = {"machine": machine, "instances": options.instances, "results": results}
         options.json.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
     return 0
 

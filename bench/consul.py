@@ -18,8 +18,13 @@ class CatalogError(Exception):
 
 
 @contextmanager
-def serve_consul(directory: Path, cores: Sequence[int]) -> Iterator[Server]:
+def serve_consul(directory: Path, cores: Sequence[int], dns: int = 0) -> Iterator[Server]:
     """Run `consul agent -dev` for as long as the context lasts; it is ready when the context begins.
+
+    Args:
+        directory: for its output.
+        cores: where it runs.
+        dns: port of its DNS; any that is free if 0.
 
     Raises:
         MissingError: there is no Consul, and it cannot be fetched.
@@ -29,7 +34,8 @@ def serve_consul(directory: Path, cores: Sequence[int]) -> Iterator[Server]:
     except ComponentError as error:
         raise MissingError(str(error)) from None
     port = free_port()
-    ports = [f"-{name}-port={free_port()}" for name in ("dns", "server", "serf-lan", "serf-wan")]
+    ports = [f"-dns-port={dns or free_port()}"]
+    ports += [f"-{name}-port={free_port()}" for name in ("server", "serf-lan", "serf-wan")]
     argv = [
         str(binary),
         "agent",

