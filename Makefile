@@ -9,7 +9,7 @@ APT_INSTALL = $(ROOT) apt-get install -y -q --no-install-recommends
 PIP_INSTALL = $(BIN)/python -m pip install -q --disable-pip-version-check
 
 help:  ## List the verbs.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/installed  ## Show it all: a registry, three web services, and pylb before them.
 	@$(BIN)/pylb demo
@@ -30,6 +30,13 @@ lint: $(VENV)/installed-dev  ## Lint, format, types, and which module may import
 
 bench: $(VENV)/installed-bench  ## Measure pylb next to nginx, HAProxy, Envoy, Traefik, Caddy and stock aiohttp.
 	$(BIN)/python -m bench.hotpath
+
+MICRO := $(BIN)/pytest bench/micro -q --benchmark-storage=file://bench/micro/baseline
+bench-compare: $(VENV)/installed-dev $(VENV)/installed-bench  ## Time the small steps again; show each as a ratio to the stored baseline.
+	$(MICRO) --benchmark-compare --benchmark-group-by=fullname --benchmark-columns=min,median --benchmark-compare-fail=min:50%
+
+bench-baseline: $(VENV)/installed-dev $(VENV)/installed-bench  ## Store how long the small steps take now, on a quiet machine.
+	$(MICRO) --benchmark-save=baseline --benchmark-columns=min,median
 
 chaos: $(VENV)/installed-dev  ## Break everything that can break, count what was lost, write it to docs/reliability.md.
 	$(BIN)/python tests/components.py chaos consul
@@ -66,4 +73,4 @@ $(BIN)/pip:
 		|| { $(ROOT) apt-get update -q && $(APT_INSTALL) python3-venv; }
 	$(PYTHON) -m venv $(VENV)
 
-.PHONY: help demo test check lint bench chaos soak docs pictures clean
+.PHONY: help demo test check lint bench bench-compare bench-baseline chaos soak docs pictures clean
