@@ -44,18 +44,18 @@ COMMANDS = {
     ),
     "reload": Command(
         "Have a running pylb replace its workers, with the code and options that are there now.",
-        "pylb.process.command:Target",
-        "pylb.process.command:reload",
+        "pylb.process.supervision.command:Target",
+        "pylb.process.supervision.command:reload",
     ),
     "upgrade": Command(
         "Have a running pylb replaced by the program that is there now, without losing a request.",
-        "pylb.process.command:Target",
-        "pylb.process.command:upgrade",
+        "pylb.process.supervision.command:Target",
+        "pylb.process.supervision.command:upgrade",
     ),
     "stop": Command(
         "Have a running pylb finish what runs, and end.",
-        "pylb.process.command:Target",
-        "pylb.process.command:stop",
+        "pylb.process.supervision.command:Target",
+        "pylb.process.supervision.command:stop",
     ),
     "registrator": Command(
         "Keep Consul equal to the containers that run on a Docker engine.",

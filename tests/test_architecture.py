@@ -63,9 +63,9 @@ TESTED_THROUGH = {
     "policy/lease.py": "policy/test_pool.py",
     "process/access.py": "scenarios/see/test_decisions.py",
     "process/controlprocess.py": "scenarios/processes/test_crashes.py",
-    "process/crew.py": "scenarios/processes/test_crashes.py",
-    "process/link.py": "process/test_hub.py",
-    "process/plans.py": "scenarios/processes/test_reload.py",
+    "process/supervision/crew.py": "scenarios/processes/test_crashes.py",
+    "process/ipc/link.py": "process/ipc/test_hub.py",
+    "process/supervision/plans.py": "scenarios/processes/test_reload.py",
     "process/rehearsal.py": "scenarios/processes/test_reload.py",
     "process/serve.py": "test_cli.py",
     "process/start.py": "scenarios/processes/test_stop.py",
@@ -106,7 +106,7 @@ def test_rules_import_neither_the_network_nor_the_clock_even_indirectly(folder):
 @pytest.mark.parametrize(
     ("process", "foreign"),
     [
-        ("supervisor", "asyncio uvloop aiohttp prometheus_client consul aiodocker rich"),
+        ("supervision.supervisor", "asyncio uvloop aiohttp prometheus_client consul aiodocker rich"),
         ("workerprocess", "aiohttp yarl prometheus_client consul requests aiodocker rich"),
     ],
 )

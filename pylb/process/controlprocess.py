@@ -27,14 +27,14 @@ from pylb.observe.counters import Counters
 from pylb.policy.route import Routes
 from pylb.process.access import access
 from pylb.process.control import Control
-from pylb.process.hub import Hub
-from pylb.process.inheritance import Inheritance
+from pylb.process.ipc.hub import Hub
+from pylb.process.ipc.lifeline import Lifeline
 from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
-from pylb.process.lifeline import Lifeline
 from pylb.process.logs import log_to_stderr, set_log_level
 from pylb.process.overview import Overview
 from pylb.process.pools import read_routes
 from pylb.process.registration import Leave, registered
+from pylb.process.supervision.inheritance import Inheritance
 
 UNROUTED = ""
 """The service of requests that are for none."""

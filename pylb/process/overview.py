@@ -12,8 +12,8 @@ from pylb.observe.counters import Counters
 from pylb.observe.gauges import FAILURES, IDLE, IN_FLIGHT, PANICS, QUEUED, STANDING, UNTIL
 from pylb.policy.backend import Backend, State
 from pylb.policy.pool import Pool
+from pylb.process.ipc.update import Update
 from pylb.process.pools import make_pool
-from pylb.process.update import Update
 
 
 class Overview:

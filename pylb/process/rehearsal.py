@@ -16,8 +16,8 @@ from pylb.observe.counters import Counters
 from pylb.process import controlprocess, workerprocess
 from pylb.process.access import access
 from pylb.process.control import Control
-from pylb.process.inheritance import Inheritance
 from pylb.process.logs import log_to_stderr
+from pylb.process.supervision.inheritance import Inheritance
 from pylb.process.witnesses import Witnesses
 from pylb.process.worker import Worker
 

@@ -25,12 +25,12 @@ from pylb.observe.block import Block
 from pylb.observe.counters import Counters
 from pylb.process.access import access
 from pylb.process.control import Control
+from pylb.process.ipc.lifeline import Lifeline
 from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
-from pylb.process.lifeline import Lifeline
-from pylb.process.listeners import Listeners
-from pylb.process.pidfile import PidFile
 from pylb.process.registration import registered
 from pylb.process.sockets import where
+from pylb.process.supervision.listeners import Listeners
+from pylb.process.supervision.pidfile import PidFile
 from pylb.process.witnesses import Witnesses
 from pylb.process.worker import Worker
 

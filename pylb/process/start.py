@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pkgutil import resolve_name
 
 from pylb.config import Options
-from pylb.process.cpus import usable_cpus
-from pylb.process.descriptors import tell_shortage
-from pylb.process.handover import Handover
-from pylb.process.lifeline import Lifeline
-from pylb.process.listeners import Listeners
+from pylb.process.ipc.lifeline import Lifeline
 from pylb.process.logs import log_to_stderr
-from pylb.process.pidfile import PidFile
 from pylb.process.pools import read_routes
+from pylb.process.supervision.cpus import usable_cpus
+from pylb.process.supervision.descriptors import tell_shortage
+from pylb.process.supervision.handover import Handover
+from pylb.process.supervision.listeners import Listeners
+from pylb.process.supervision.pidfile import PidFile
 from pylb.process.tls import read_certificates, read_upstream_tls
 
 
@@ -44,6 +44,6 @@ def run(options: Options) -> int:
     tell_shortage(options.max_connections)
     # A supervisor is to stay small: it does not even import what serves.
     serve: Callable[..., int] = resolve_name(
-        "pylb.process.serve:serve" if workers == 1 else "pylb.process.supervisor:supervise"
+        "pylb.process.serve:serve" if workers == 1 else "pylb.process.supervision.supervisor:supervise"
     )
     return serve(options, listeners, predecessor, pid_file)

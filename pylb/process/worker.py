@@ -20,8 +20,8 @@ from pylb.policy.admission import Connections
 from pylb.policy.networks import Networks
 from pylb.policy.pool import Change, Pool
 from pylb.policy.route import Routes
-from pylb.process.descriptors import admissible
 from pylb.process.pools import make_pool, read_routes, retry_rules
+from pylb.process.supervision.descriptors import admissible
 from pylb.process.tls import read_certificates, read_upstream_tls
 from pylb.process.witnesses import Witnesses
 from pylb.proxy.dataplane import DataPlane, Timeouts

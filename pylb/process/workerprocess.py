@@ -17,15 +17,15 @@ from pylb.config import Options
 from pylb.observe.assigned import AssignedCounters
 from pylb.policy.backend import Backend, State
 from pylb.policy.shared import SharedPool
-from pylb.process.inheritance import Inheritance
+from pylb.process.ipc.lifeline import Lifeline
+from pylb.process.ipc.link import Link
+from pylb.process.ipc.news import News
+from pylb.process.ipc.rendezvous import Greeting
+from pylb.process.ipc.update import Update
 from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
-from pylb.process.lifeline import Lifeline
-from pylb.process.link import Link
 from pylb.process.logs import log_to_stderr, set_log_level
 from pylb.process.pools import tell
-from pylb.process.rendezvous import Greeting
-from pylb.process.update import Update
-from pylb.process.verdict import Verdict
+from pylb.process.supervision.inheritance import Inheritance
 from pylb.process.witnesses import Witnesses
 from pylb.process.worker import Worker
 
@@ -97,17 +97,17 @@ class WorkerProcess:
         if all(pool.snapshot for pool in self.worker.pools.values()):
             self._decided.set()
 
-    def hear(self, verdict: Verdict) -> None:
+    def hear(self, news: News) -> None:
         """Go by what another worker has found out about a backend."""
-        log.debug("another worker says: %s is %s", verdict.authority, verdict.state.value)
-        pool = self.worker.pools.get(verdict.service)
+        log.debug("another worker says: %s is %s", news.authority, news.state.value)
+        pool = self.worker.pools.get(news.service)
         if pool:
             pool.hear(
-                (verdict.key, verdict.authority),
-                verdict.state,
-                since=verdict.since,
-                until=verdict.until,
-                refused=verdict.refused,
+                (news.key, news.authority),
+                news.state,
+                since=news.since,
+                until=news.until,
+                refused=news.refused,
             )
 
     async def run(self) -> int:
@@ -167,7 +167,7 @@ class WorkerProcess:
         tell(backend)
         self.counters.publish(backend)
         if backend.state is not State.FAILED:  # That comes from control, and the others have it from there.
-            self.link.tell(Verdict.of(backend))
+            self.link.tell(News.of(backend))
 
     async def _publish(self) -> None:
         while True:

@@ -1,0 +1,1 @@
+"""What the processes tell each other, and by which ways."""

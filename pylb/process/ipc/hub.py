@@ -1,0 +1,135 @@
+"""Control's side of the channels: every worker gets what is true now, and says when it goes by it.
+
+What one of them finds out about a backend is passed on to the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from time import monotonic
+from typing import Any
+
+from pylb.process.ipc.channel import Channel
+from pylb.process.ipc.news import NEWS, News
+from pylb.process.ipc.rendezvous import Greeting, welcome
+from pylb.process.ipc.update import UPDATE, Update
+from pylb.process.lifecycle import Owner, spawn
+
+log = logging.getLogger("pylb.control")
+
+
+class Member:
+    """One worker."""
+
+    def __init__(self, greeting: Greeting) -> None:
+        self.greeting = greeting
+        self.channel: Channel | None = None
+        self.applied: dict[str, int] = {}
+        """By service: the generation that it goes by. Nothing here yet: it has not said."""
+
+    def __repr__(self) -> str:
+        return f"<Member {self.greeting.name}, generation {self.greeting.generation}: {self.applied}>"
+
+
+class Hub:
+    """All workers.
+
+    Args:
+        door: the end of the mailbox where they come from.
+    """
+
+    def __init__(self, door: socket.socket) -> None:
+        self.members: set[Member] = set()
+        self.updates: dict[str, bytes] = {}
+        """By service: the last update, ready to be sent."""
+        self._news: dict[str, News] = {}
+        """By subject: what workers have found out, as long as it holds; for those that come later."""
+        self._door = door
+        self._under_way: dict[str, deque[tuple[int, Callable[[], None]]]] = defaultdict(deque)
+        """By service: generations that not all workers go by, and what to call when they do."""
+
+    def serving(self) -> list[dict[str, Any]]:
+        """The workers that go by something."""
+        return [
+            {**asdict(member.greeting), "applied": dict(member.applied)}
+            for member in sorted(self.members, key=lambda member: (member.greeting.name, member.greeting.pid))
+            if member.applied
+        ]
+
+    def open(self, owner: Owner) -> None:
+        """Let workers in, until the owner ends."""
+        self._door.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._door, self._let_in, owner)
+
+    def close(self) -> None:
+        """Let nobody in any more, and hang up."""
+        asyncio.get_running_loop().remove_reader(self._door)
+        for member in self.members:
+            if member.channel:
+                member.channel.close()
+
+    def publish(self, update: Update, applied: Callable[[], None] | None = None) -> None:
+        """Send an update to all workers; those that are behind skip what it replaces.
+
+        Args:
+            update: all that there is to say of a service.
+            applied: called when every worker goes by this update, or by a newer one.
+        """
+        if applied:
+            self._under_way[update.service].append((update.generation, applied))
+        self.updates[update.service] = content = update.to_bytes()
+        for member in self.members:
+            if member.channel:
+                member.channel.post(UPDATE, update.service, content)
+
+    def _let_in(self, owner: Owner) -> None:
+        while (newcomer := welcome(self._door)) is not None:
+            greeting, end = newcomer
+            spawn(self._join(Member(greeting), end), name=f"greet {greeting.name}", owner=owner)
+
+    async def _join(self, member: Member, end: socket.socket) -> None:
+        self.members.add(member)
+        member.channel = await Channel.open(
+            end, lambda kind, content: self._heard(member, kind, content), lambda: self._lost(member)
+        )
+        log.debug("%s (pid %d) is here", member.greeting.name, member.greeting.pid)
+        for service, content in self.updates.items():
+            member.channel.post(UPDATE, service, content)
+        for news in self._news.values():
+            if news.until > monotonic():
+                member.channel.post(NEWS, news.subject, news.to_bytes())
+
+    def _heard(self, member: Member, kind: str, content: Mapping[str, Any]) -> None:
+        if kind == NEWS:
+            self._pass_on(News.from_dict(content), member)
+        else:
+            member.applied[content["service"]] = content["generation"]
+            self._settle(content["service"])
+
+    def _pass_on(self, news: News, author: Member) -> None:
+        """Tell all but one of the workers, and keep what will not be over soon."""
+        now = monotonic()
+        self._news = {each.subject: each for each in self._news.values() if each.until > now}
+        self._news[news.subject] = news
+        for member in self.members - {author}:
+            if member.channel:
+                member.channel.post(NEWS, news.subject, news.to_bytes())
+
+    def _lost(self, member: Member) -> None:
+        self.members.discard(member)
+        log.debug("%s (pid %d) has left", member.greeting.name, member.greeting.pid)
+        for service in self.updates:
+            self._settle(service)
+
+    def _settle(self, service: str) -> None:
+        """Look how far all workers have got."""
+        reached = min((member.applied.get(service, 0) for member in self.members), default=0)
+        under_way = self._under_way[service]
+        while under_way and under_way[0][0] <= reached:
+            _, applied = under_way.popleft()
+            applied()

@@ -1,0 +1,79 @@
+"""A worker's side of the channel: it follows control, whichever control there is."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from pylb.process.ipc.channel import Channel
+from pylb.process.ipc.news import NEWS, News
+from pylb.process.ipc.rendezvous import Greeting, meet
+from pylb.process.ipc.update import Update
+
+APPLIED = "applied"
+"""The kind of message that says which generation of a service a worker goes by."""
+
+AGAIN = 0.1
+"""Seconds until a worker that lost control, or found the mailbox full, leaves another end there."""
+
+
+class Link:
+    """The connection to control, and to the next one when that is gone.
+
+    Args:
+        door: the workers' end of the mailbox.
+        greeting: who this worker is.
+        apply: takes updates; when it returns, the worker goes by them.
+        hear: takes what other workers have found out.
+    """
+
+    def __init__(
+        self,
+        door: socket.socket,
+        greeting: Greeting,
+        apply: Callable[[Update], object],
+        hear: Callable[[News], object],
+    ) -> None:
+        door.setblocking(False)
+        self._door = door
+        self._greeting = greeting
+        self._apply = apply
+        self._hear = hear
+        self._channel: Channel | None = None
+
+    async def follow(self) -> None:
+        """Take what control sends, for as long as there is a supervisor that would start another control."""
+        while True:
+            try:
+                end = meet(self._door, self._greeting)
+            except BlockingIOError:
+                await asyncio.sleep(AGAIN)
+                continue
+            except BrokenPipeError:
+                return
+            gone = asyncio.Event()
+            self._channel = await Channel.open(end, self._receive, gone.set)
+            try:
+                await gone.wait()
+            finally:
+                self._channel.close()
+            await asyncio.sleep(AGAIN)
+
+    def tell(self, news: News) -> None:
+        """Let the other workers know. Without control they find out for themselves, which costs a retry."""
+        if self._channel:
+            self._channel.post(NEWS, news.subject, news.to_bytes())
+
+    def _receive(self, kind: str, content: dict[str, Any]) -> None:
+        if kind == NEWS:
+            self._hear(News.from_dict(content))
+            return
+        update = Update.from_dict(content)
+        self._apply(update)
+        if self._channel:
+            applied = {"service": update.service, "generation": update.generation}
+            self._channel.post(APPLIED, update.service, orjson.dumps(applied))

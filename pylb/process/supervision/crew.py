@@ -1,0 +1,209 @@
+"""The crew: the processes that a supervisor keeps, each in its seat."""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import logging
+import os
+import signal
+import socket
+from math import inf
+from time import monotonic
+
+from pylb.observe.block import LAYOUT
+from pylb.observe.gauges import LOST, PROCESS, RESTARTS
+from pylb.process.ipc.lifeline import Lifeline
+from pylb.process.ipc.rendezvous import mailbox
+from pylb.process.ipc.sharedmemory import SharedMemory
+from pylb.process.ipc.statefile import StateFile
+from pylb.process.supervision import program
+from pylb.process.supervision.child import DRAINING, STARTING, Child
+from pylb.process.supervision.handover import Handover
+from pylb.process.supervision.inheritance import Inheritance
+from pylb.process.supervision.listeners import Listeners
+from pylb.process.supervision.seat import Seat
+
+log = logging.getLogger("pylb.supervisor")
+
+TICKET_KEYS = 80
+"""Bytes of the keys for TLS session tickets: as many as OpenSSL wants."""
+
+GRACE = 5.0
+"""Seconds beyond its own time limit after which a child that should have ended is killed."""
+
+
+class Crew:
+    """Starts children, hears what they say, takes note of their end, and fills empty seats.
+
+    Args:
+        listeners: where requests are taken, and by how many processes.
+        drain_timeout: seconds that a worker may take to finish what runs.
+        successor: whether another pylb still serves, which this one is to replace.
+    """
+
+    def __init__(self, listeners: Listeners, *, drain_timeout: float, successor: bool = False) -> None:
+        self.generation = 1
+        self.refilling = True
+        """Whether an empty seat is filled again."""
+        self.despair = ""
+        """Why it is no use to go on, once it is not."""
+        self.children: dict[int, Child] = {}
+        """All that run, by process id, in a seat or not."""
+        self.control = Seat("control", "control", 0, listeners.of_control())
+        self.workers = [
+            Seat("worker", f"worker {number + 1}", number, *listeners.of_worker(number))
+            for number in range(listeners.workers)
+        ]
+        self._drain_timeout = drain_timeout
+        self._successor = successor
+        self._word = STARTING
+        self._memory = SharedMemory.create(listeners.workers)
+        self._block = self._memory.block(self._memory.supervisor_row)
+        self._rows = list(self._memory.worker_rows)
+        self._state = StateFile.create()
+        self._tickets = os.urandom(TICKET_KEYS).hex()
+        self._doors = dict(zip(("control", "worker"), mailbox(), strict=True))
+
+    @property
+    def seats(self) -> list[Seat]:
+        """All of them."""
+        return [self.control, *self.workers]
+
+    @property
+    def room(self) -> bool:
+        """Whether the memory has a row for one more worker."""
+        return bool(self._rows)
+
+    def announce(self, word: str) -> None:
+        """Tell control, and every control after it, where pylb as a whole stands."""
+        self._word = word
+        if self.control.child:
+            self.control.child.lifeline.tell(word)
+
+    def reopen_logs(self) -> None:
+        """Let every process open its log files anew."""
+        for child in self.children.values():
+            child.reopen_logs()
+
+    def start(self, seat: Seat) -> Child:
+        """Start a process that can take a seat."""
+        row = heapq.heappop(self._rows) if seat.role == "worker" else None
+        child = self._execute(seat, seat.role, self._memory.control_row if row is None else row)
+        child.row = row
+        child.lifeline.tell(self._word)
+        return child
+
+    def rehearse(self) -> Child:
+        """Start a process that tries out what control and workers would do, with code and options of now."""
+        return self._execute(Seat("rehearse", "rehearsal"), "rehearse", self._memory.control_row)
+
+    def start_successor(self, handover: Handover) -> Child:
+        """Start another pylb, which is to take everything over."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            environment = handover.to_environment(theirs.fileno())
+            descriptors = [*handover.descriptors, theirs.fileno()]
+            command = program.command("serve", program.arguments())
+            return self._enlist(Child("the new pylb", command, environment, descriptors, Lifeline(ours)))
+
+    def dismiss(self, child: Child) -> None:
+        """Let a child live on without us."""
+        del self.children[child.pid]
+
+    def hear(self) -> None:
+        """Take note of what the children have said."""
+        for child in self.children.values():
+            if not child.silent:
+                child.hear()
+        for seat in self.workers:
+            leaving = seat.child
+            if leaving and leaving.state == DRAINING and not leaving.expected:
+                log.warning("%s (pid %d) ends unasked; another one takes over", seat.name, leaving.pid)
+                leaving.expect_end(monotonic() + self._drain_timeout + GRACE)
+                seat.left_by(leaving, monotonic())
+                self._block.cells(PROCESS)[RESTARTS] += 1
+
+    def reap(self) -> None:
+        """Take note of who has ended. As process 1 of a container we are the parent of all orphans, too."""
+        with contextlib.suppress(ChildProcessError):
+            while ended := os.waitpid(-1, os.WNOHANG):
+                pid, status = ended
+                if not pid:
+                    return
+                child = self.children.pop(pid, None)
+                if child:
+                    child.ended(status)
+                    self._bury(child)
+
+    def refill(self) -> None:
+        """Start somebody for each empty seat whose time has come."""
+        for seat in self.seats:
+            empty = seat.child is None and seat.successor is None
+            if self.refilling and empty and seat.due <= monotonic() and (seat is self.control or self.room):
+                seat.child = self.start(seat)
+
+    def enforce(self) -> None:
+        """Kill who should have ended by now."""
+        for child in self.children.values():
+            if child.deadline < monotonic():
+                log.warning("%s (pid %d) did not end in time and is killed", child.name, child.pid)
+                child.send(signal.SIGKILL)
+                child.deadline = inf
+
+    @property
+    def restless(self) -> bool:
+        """Whether something may have to be done although nothing happens."""
+        return any(child.deadline < inf for child in self.children.values()) or any(
+            seat.child is None for seat in self.seats
+        )
+
+    def _execute(self, seat: Seat, role: str, row: int) -> Child:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            inheritance = Inheritance(
+                name=seat.name,
+                number=seat.number,
+                workers=len(self.workers),
+                generation=self.generation,
+                row=row,
+                successor=self._successor and self._word == STARTING,
+                listening=[each.fileno() for each in seat.listening],
+                tls=[each.fileno() for each in seat.tls],
+                lifeline=theirs.fileno(),
+                door=self._doors["control" if seat is self.control else "worker"].fileno(),
+                counters=self._memory.counters,
+                gauges=self._memory.gauges,
+                state=[*self._state.descriptors],
+                tickets=self._tickets,
+                layout=LAYOUT,
+            )
+            command = program.command(role, program.arguments())
+            environment = inheritance.to_environment()
+            return self._enlist(
+                Child(seat.name, command, environment, inheritance.descriptors, Lifeline(ours))
+            )
+
+    def _enlist(self, child: Child) -> Child:
+        self.children[child.pid] = child
+        return child
+
+    def _bury(self, child: Child) -> None:
+        """Settle what a child leaves behind: its row, its requests, its seat."""
+        lost = 0
+        if child.row is not None:
+            lost = self._block.forget(child.row)
+            self._block.cells(PROCESS)[LOST] += lost
+            heapq.heappush(self._rows, child.row)
+        seat = next((seat for seat in self.seats if seat.child is child), None)
+        if child.expected or seat is None:
+            if seat:
+                seat.child = None
+            return
+        pause = seat.left_by(child, monotonic())
+        after = f" with {lost} requests in flight" if lost else ""
+        then = f"another one starts {f'in {pause:g} s' if pause else 'at once'}"
+        if seat.hopeless(child):
+            self.despair = then = f"{child.name} cannot start"
+        log.error("%s (pid %d) %s%s; %s", child.name, child.pid, child.fate, after, then)
+        self._block.cells(PROCESS)[RESTARTS] += 1

@@ -1,0 +1,91 @@
+"""What a child gets from its supervisor: its place, and descriptors. It travels in one variable."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import asdict, dataclass, field
+
+import orjson
+
+from pylb.errors import StartError
+from pylb.process.ipc.sharedmemory import SharedMemory
+from pylb.process.ipc.statefile import StateFile
+
+VARIABLE = "PYLB_CHILD"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inheritance:
+    """All of it. The numbers are those of descriptors, the same in both processes."""
+
+    name: str
+    """What logs call the child: `worker 1`, `control`."""
+    number: int = 0
+    """Which worker it is, from 0."""
+    workers: int
+    """How many there are in a generation."""
+    generation: int
+    row: int
+    """Its own in the shared memory."""
+    successor: bool = False
+    """Whether another pylb still serves, which this one is to replace: there is no hurry, and one must not be
+    taken for the other."""
+    listening: list[int] = field(default_factory=list)
+    """Sockets."""
+    tls: list[int] = field(default_factory=list)
+    """Those where clients speak TLS."""
+    lifeline: int
+    """To the supervisor: the child tells its states, either side notices when the other is gone."""
+    door: int
+    """To the mailbox where control and workers meet."""
+    counters: int
+    gauges: int
+    state: list[int]
+    tickets: str
+    """Keys for TLS session tickets, in hexadecimal: whichever worker a client comes back to shall know it."""
+    layout: int
+    """What the supervisor's program makes of the shared memory, as a number to compare."""
+
+    def to_environment(self) -> dict[str, str]:
+        """As variables for the child's environment."""
+        return {VARIABLE: orjson.dumps(asdict(self)).decode()}
+
+    @classmethod
+    def take(cls) -> Inheritance:
+        """What this process has inherited. Its own children will not.
+
+        Raises:
+            StartError: nothing, or something that another version of the program has packed.
+        """
+        packed = os.environ.pop(VARIABLE, "")
+        if not packed:
+            raise StartError("only a running pylb starts this command; see pylb --help")
+        try:
+            inherited = cls(**orjson.loads(packed))
+        except TypeError:
+            raise StartError("the pylb that runs is of another version: upgrade it instead") from None
+        for descriptor in inherited.descriptors:
+            os.set_inheritable(descriptor, False)
+        return inherited
+
+    @property
+    def descriptors(self) -> list[int]:
+        """All that must stay open in the child."""
+        return [*self.listening, *self.tls, self.lifeline, self.door, self.counters, self.gauges, *self.state]
+
+    @property
+    def memory(self) -> SharedMemory:
+        """The shared counters and gauges."""
+        return SharedMemory(self.counters, self.gauges, self.workers)
+
+    @property
+    def state_file(self) -> StateFile:
+        """What control knows."""
+        first, second = self.state
+        return StateFile((first, second))
+
+    def sockets(self) -> tuple[list[socket.socket], list[socket.socket]]:
+        """The listening ones, without TLS and with it; to be made once."""
+        plain, tls = ([socket.socket(fileno=each) for each in kind] for kind in (self.listening, self.tls))
+        return plain, tls

@@ -1,0 +1,50 @@
+import os
+
+import pytest
+
+from pylb.errors import StartError
+from pylb.process.supervision.inheritance import VARIABLE, Inheritance
+
+GIVEN = Inheritance(
+    name="worker 1",
+    number=0,
+    workers=2,
+    generation=3,
+    row=4,
+    listening=[],
+    lifeline=0,
+    door=0,
+    counters=1,
+    gauges=1,
+    state=[2, 2],
+    tickets="ab",
+    layout=7,
+)
+
+
+@pytest.fixture(autouse=True)
+def _kept():
+    kept = {number: os.get_inheritable(number) for number in range(3)}
+    yield
+    for number, inheritable in kept.items():
+        os.set_inheritable(number, inheritable)
+
+
+def test_it_travels_in_one_variable_that_is_not_passed_on(monkeypatch):
+    for name, value in GIVEN.to_environment().items():
+        monkeypatch.setenv(name, value)
+    assert Inheritance.take() == GIVEN
+    assert VARIABLE not in os.environ
+    assert not os.get_inheritable(0)
+
+
+def test_who_was_not_started_by_pylb_is_told(monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with pytest.raises(StartError, match="only a running pylb starts this command"):
+        Inheritance.take()
+
+
+def test_what_another_version_has_packed_is_not_guessed_at(monkeypatch):
+    monkeypatch.setenv(VARIABLE, '{"name": "worker 1", "colour": "blue"}')
+    with pytest.raises(StartError, match="another version: upgrade it instead"):
+        Inheritance.take()

@@ -1,0 +1,37 @@
+"""What the supervisor is made of; what it does is told in tests/scenarios/processes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pylb.process.supervision.supervisor
+
+LOADED = "import sys, {module}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+
+
+def loaded(module):
+    ran = subprocess.run(
+        [sys.executable, "-c", LOADED.format(module=module)], capture_output=True, text=True, check=True
+    )
+    return set(ran.stdout.split())
+
+
+@pytest.mark.parametrize("module", ["pylb.process.supervision.supervisor", "pylb.process.start"])
+def test_the_supervisor_has_neither_a_loop_nor_http(module):
+    assert loaded(module) & {"asyncio", "uvloop", "aiohttp", "consul", "rich", "http"} == set()
+
+
+def test_a_worker_has_only_what_serves():
+    assert (
+        loaded("pylb.process.workerprocess")
+        & {"aiohttp", "consul", "aiodocker", "rich", "yarl", "opentelemetry"}
+        == set()
+    )
+
+
+def test_it_stays_small():
+    path = Path(pylb.process.supervision.supervisor.__file__)
+    for name in ("supervisor", "crew", "plans", "seat", "child"):
+        assert path.with_stem(name).read_text().count("\n") < 300
