@@ -1,6 +1,7 @@
 """Large bodies through pylb, both ways, by length and in chunks, with the clients that people use."""
 
 import asyncio
+import gzip
 import hashlib
 import http.client
 import io
@@ -57,11 +58,10 @@ async def upload(request):
 
 
 @asynccontextmanager
-async def service():
+async def service(*routes):
     """pylb before a backend; the URL."""
     app = web.Application(client_max_size=1 << 30)
-    app.router.add_get("/{how}", download)
-    app.router.add_post("/", upload)
+    app.router.add_routes(routes or (web.get("/{how}", download), web.post("/", upload)))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -212,3 +212,23 @@ async def test_a_head_has_the_length_and_no_body():
     async with service() as url:
         answer = await asyncio.to_thread(requests.head, f"{url}/length")
         assert (answer.headers["Content-Length"], answer.content) == (str(SIZE), b"")
+
+
+async def test_what_a_backend_has_packed_is_passed_on_packed():
+    """Client and backend agree on gzip between themselves; pylb changes neither question nor answer."""
+    asked = []
+
+    async def packed(request):
+        asked.append(request.headers["Accept-Encoding"])
+        return web.Response(body=gzip.compress(BLOCK, mtime=0), headers={"Content-Encoding": "gzip"})
+
+    async with service(web.get("/", packed)) as url:
+        for accepted in ("gzip", "br;q=0, gzip;q=0.5"):
+            answer = await asyncio.to_thread(
+                urllib3.request, "GET", url, headers={"Accept-Encoding": accepted}
+            )
+            assert (answer.headers["Content-Encoding"], answer.data) == ("gzip", BLOCK)
+        assert await Curl()._run("--compressed", url) == BLOCK
+        raw = await Curl()._run("-H", "Accept-Encoding: gzip", url)
+        assert (raw, gzip.decompress(raw)) == (gzip.compress(BLOCK, mtime=0), BLOCK)
+    assert asked[:2] == ["gzip", "br;q=0, gzip;q=0.5"]
