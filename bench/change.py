@@ -168,6 +168,8 @@ class Result:
     version: str
     changes: Changes
     load: Load
+    propagation: Mapping[str, Mapping[str, int]]
+    """What the proxy measured itself: by histogram and bucket."""
 
 
 @contextmanager
@@ -204,10 +206,11 @@ def measure(follower: Follower, stage: Stage, changes: int, connections: int, co
                 newcomer = Newcomer(f"web-new-{number}", stage.ports[slot], slot)
                 change(stage.catalog, stage.stamps, newcomer, seen, follower.patience)
                 seen.closed += clients.closed()
+            propagation = follower.propagation()
         finally:
             wrk.stop()
             load = wrk.finish()
-    return Result(follower.version(), seen, load)
+    return Result(follower.version(), seen, load, propagation)
 
 
 def show(results: Mapping[str, Result], console: Console) -> None:
@@ -228,6 +231,21 @@ def show(results: Mapping[str, Result], console: Console) -> None:
             f"{load.p99:.1f}",
             style="bold" if name == "pylb" else None,
         )
+    console.print(table)
+
+
+def show_propagation(histograms: Mapping[str, Mapping[str, int]], console: Console) -> None:
+    """Print what a proxy measured itself, a column per bucket that was hit."""
+    hit = [bound for buckets in histograms.values() for bound, count in buckets.items() if count]
+    bounds = [bound for bound in next(iter(histograms.values())) if bound in hit]
+    table = Table(
+        box=box.SIMPLE_HEAD, caption="changes by the time since Consul's answer", caption_justify="left"
+    )
+    table.add_column("from Consul's answer until", no_wrap=True)
+    for bound in bounds:
+        table.add_column("more" if bound == "+Inf" else f"≤ {float(bound) * 1e3:g} ms", justify="right")
+    for meaning, buckets in histograms.items():
+        table.add_row(meaning, *(f"{buckets[bound]:,}" for bound in bounds))
     console.print(table)
 
 
@@ -278,6 +296,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     show(results, console)
+    for result in results.values():
+        if result.propagation:
+            show_propagation(result.propagation, console)
     if options.json:
         content = {"machine": machine, "instances": options.instances, "results": results}
         options.json.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import getpass
 import sys
+import urllib.request
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from bench.packages import AptPackage, Script, Source, Wheel, version_of
 from bench.peers.peer import TEMPLATES, Site
-from bench.server import Command
+from bench.server import Command, free_port
 from bench.template import render
 from tests.components import consul_binary
 
@@ -53,15 +58,46 @@ class Follower(ABC):
             MissingError: there is no such program.
         """
 
+    def propagation(self) -> dict[str, dict[str, int]]:
+        """What the proxy that runs has measured itself: for each histogram how often each bucket was hit."""
+        return {}
+
 
 class PylbFollower(Follower):
     """pylb with one worker, and all of its other defaults."""
+
+    def __init__(self, name: str, source: Source) -> None:
+        super().__init__(name, source)
+        self._admin = free_port()
 
     def command(self, site: Site, registry: Registry) -> Command:
         """Where Consul is, and which service."""
         argv = [str(self.source.locate()), "--consul", f"127.0.0.1:{registry.http}"]
         argv += ["--service", registry.service, "--listen", f"127.0.0.1:{site.port}"]
-        return Command([*argv, "--admin", "off", "--workers", "1"])
+        return Command([*argv, "--admin", f"127.0.0.1:{self._admin}", "--workers", "1"])
+
+    def propagation(self) -> dict[str, dict[str, int]]:
+        """See `Follower.propagation`; the histograms of its metrics."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._admin}/metrics") as answer:
+            families = {each.name: each for each in text_string_to_metric_families(answer.read().decode())}
+        return {meaning: _buckets(families[name].samples) for name, meaning in PROPAGATION.items()}
+
+
+PROPAGATION = {
+    "pylb_propagation_applied_seconds": "the pool goes by it",
+    "pylb_propagation_routed_seconds": "first request at a new instance",
+}
+"""pylb's histograms of the time since Consul's answer, and what each says."""
+
+
+def _buckets(samples: Iterable[Sample]) -> dict[str, int]:
+    """How often each bucket of a histogram was hit, by its upper bound."""
+    counts, below = {}, 0
+    for sample in samples:
+        if sample.name.endswith("_bucket"):
+            counts[sample.labels["le"]] = int(sample.value) - below
+            below = int(sample.value)
+    return counts
 
 
 class NginxReloaded(Follower):
