@@ -24,7 +24,9 @@ from bench.load.users import KeepAlive, NewConnection, Upload, WebSocket
 
 __all__ = ["KeepAlive", "NewConnection", "Upload", "WebSocket"]
 
-console = Console(stderr=True)
+PAPER_WIDTH = 110
+"""Columns of the verdict, where it does not go to a terminal."""
+console = Console(stderr=True, width=None if sys.stderr.isatty() else PAPER_WIDTH)
 sightings = Sightings()
 runs: list[Run] = []
 """The present one, if this process is not a worker of Locust's and a test is running."""
@@ -41,7 +43,8 @@ def begin(environment: Environment, **_: Any) -> None:
     sightings.seen.clear()
     if isinstance(environment.runner, WorkerRunner):
         return
-    run = Run(environment.host or "", environment.parsed_options or Namespace())
+    environment.host = (environment.host or "").rstrip("/")  # Locust adds paths, which begin with a slash
+    run = Run(environment.host, environment.parsed_options or Namespace())
     try:
         run.begin()
     except RunError as error:

@@ -34,7 +34,8 @@ def stage() -> Iterator[list[str]]:
         consul = stack.enter_context(serve_consul(stack.enter_context(workshop()), cores))
         listen, admin = free_port(), free_port()
         argv = [sys.executable, "-m", "pylb", "--consul", f"127.0.0.1:{consul.port}", "--service", "web"]
-        argv += ["--listen", f"127.0.0.1:{listen}", "--admin", f"127.0.0.1:{admin}"]
+        # Instances that come slowly to their share would make the shares of a short test uneven.
+        argv += ["--slow-start", "0s", "--listen", f"127.0.0.1:{listen}", "--admin", f"127.0.0.1:{admin}"]
         command = Command(argv, {"PYTHONPATH": str(REPOSITORY)})
         pylb = stack.enter_context(serve("pylb", command, admin, stack.enter_context(workshop()), cores))
         pylb.wait_until_it_answers("/health")

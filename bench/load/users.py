@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import closing
 
 import gevent
 from locust import FastHttpUser, constant_throughput, task
@@ -73,12 +74,12 @@ class WebSocket(User):
             opening["response"] = socket.handshake_response
         if opening["exception"]:
             return
-        for number in range(SAYINGS):
-            gevent.sleep(1 / RATE)
-            with measure("WS", "/echo, message") as message:
-                socket.send(str(number))
-                if socket.recv() != str(number):
-                    raise WebSocketException("another word came back")
-            if message["exception"]:
-                break
-        socket.close()
+        with closing(socket):
+            for number in range(SAYINGS):
+                gevent.sleep(1 / RATE)
+                with measure("WS", "/echo, message") as message:
+                    socket.send(str(number))
+                    if socket.recv() != str(number):
+                        raise WebSocketException("another word came back")
+                if message["exception"]:
+                    return
