@@ -12,6 +12,8 @@ from bench.verdict import Verdict
 
 EVEN = 0.2
 """By how much of their mean the shares of instances that stayed may differ from it."""
+ENOUGH = 1_000
+"""Answers of an instance from which on that is more than chance, or one WebSocket that keeps it busy."""
 NOTICED = 2.0
 """Seconds that an instance must have been registered to be missed if it got nothing."""
 
@@ -74,13 +76,14 @@ def judge_shares(verdict: Verdict, outcome: Outcome) -> None:
         verdict.say("share of each instance", "unknown: no answer named its instance")
         return
     answers = {name: outcome.seen[name].answers if name in outcome.seen else 0 for name in sorted(steady)}
-    even = mean(answers.values()) or 1
-    apart = max(abs(count - even) / even for count in answers.values())
-    verdict.must(
-        f"share of each instance that stayed (within {EVEN:.0%} of the mean)",
-        ", ".join(f"{count:,}" for count in answers.values()),
-        holds=apart <= EVEN,
-    )
+    even, counts = mean(answers.values()), ", ".join(f"{count:,}" for count in answers.values())
+    if even < ENOUGH:
+        name = f"share of each instance that stayed (not 0; compared from {ENOUGH:,} on)"
+        verdict.must(name, counts, holds=min(answers.values()) > 0)
+    else:
+        apart = max(abs(count - even) / even for count in answers.values())
+        name = f"share of each instance that stayed (within {EVEN:.0%} of the mean)"
+        verdict.must(name, counts, holds=apart <= EVEN)
 
 
 def judge_processes(verdict: Verdict, outcome: Outcome) -> None:

@@ -9,12 +9,12 @@ from bench.load.judge import Outcome, judge
 from bench.load.sightings import Sighting
 
 ALL_WELL = Outcome(
-    requests=310,
+    requests=2830,
     failures=0,
     errors=0,
     seen={
-        "steady-1": Sighting(150, 100, 160),
-        "steady-2": Sighting(130, 100, 160),
+        "steady-1": Sighting(1500, 100, 160),
+        "steady-2": Sighting(1300, 100, 160),
         "passing": Sighting(30, 110.2, 120.1),
     },
     stays=[
@@ -48,7 +48,7 @@ def test_all_went_well():
         {"requests": 0},
         {"failures": 1},
         {"errors": 1},
-        {"seen": {**ALL_WELL.seen, "steady-1": Sighting(250, 100, 160)}},
+        {"seen": {**ALL_WELL.seen, "steady-1": Sighting(2500, 100, 160)}},
         {"seen": {name: each for name, each in ALL_WELL.seen.items() if name != "steady-1"}},
         {"seen": {name: each for name, each in ALL_WELL.seen.items() if name != "passing"}},
         {"stays": [stay for stay in ALL_WELL.stays if stay.steady]},
@@ -70,10 +70,17 @@ def test_a_process_that_is_another_one_is_named():
 
 
 def test_instances_that_are_not_ours_have_equal_shares():
-    seen = {"theirs-1": Sighting(100, 0, 1), "theirs-2": Sighting(110, 0, 1)}
+    seen = {"theirs-1": Sighting(1000, 0, 1), "theirs-2": Sighting(1100, 0, 1)}
     assert judge(replace(ALL_WELL, stays=[], seen=seen)).holds
-    seen["theirs-3"] = Sighting(10, 0, 1)
+    seen["theirs-3"] = Sighting(2000, 0, 1)
     assert not judge(replace(ALL_WELL, stays=[], seen=seen)).holds
+
+
+def test_few_answers_may_be_uneven_by_chance_but_not_none():
+    few = {**ALL_WELL.seen, "steady-1": Sighting(150, 100, 160), "steady-2": Sighting(90, 100, 160)}
+    assert judge(replace(ALL_WELL, seen=few)).holds
+    del few["steady-2"]
+    assert not judge(replace(ALL_WELL, seen=few)).holds
 
 
 def test_what_cannot_be_known_is_not_judged():
