@@ -56,7 +56,7 @@ def test_all_went_well():
         {"after": frozenset({"pid 2"})},
         {"after": frozenset({"pid 1", "pid 2"})},
     ],
-    ids=str,
+    ids="".join,
 )
 def test_each_broken_bound_breaks_it(difference):
     assert not judge(replace(ALL_WELL, **difference)).holds
