@@ -31,6 +31,9 @@ lint: $(VENV)/installed-dev  ## Lint, format, types, and which module may import
 bench: $(VENV)/installed-bench  ## Measure pylb next to nginx, HAProxy, Envoy, Traefik, Caddy and stock aiohttp.
 	$(BIN)/python -m bench.hotpath
 
+load: $(VENV)/installed-bench  ## Load from Locust for MINUTES (30), with a change of the instances each second; judge what came of it.
+	$(BIN)/python -m bench.load --headless --users 50 --spawn-rate 50 --run-time $(MINUTES)m --html load.html
+
 MICRO := $(BIN)/pytest bench/micro -q --benchmark-storage=file://bench/micro/baseline
 bench-compare: $(VENV)/installed-dev $(VENV)/installed-bench  ## Time the small steps again; show each as a ratio to the stored baseline.
 	$(MICRO) --benchmark-compare --benchmark-group-by=fullname --benchmark-columns=min,median --benchmark-compare-fail=min:50%
@@ -73,4 +76,4 @@ $(BIN)/pip:
 		|| { $(ROOT) apt-get update -q && $(APT_INSTALL) python3-venv; }
 	$(PYTHON) -m venv $(VENV)
 
-.PHONY: help demo test check lint bench bench-compare bench-baseline chaos soak docs pictures clean
+.PHONY: help demo test check lint bench load bench-compare bench-baseline chaos soak docs pictures clean

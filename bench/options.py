@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from pylb.config.kinds import CONSUL
 
 
 def names_of(known: Collection[str]) -> Callable[[str], list[str]]:
@@ -27,6 +30,25 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 1 on")
     return int(text)
+
+
+def seconds(text: str) -> float:
+    """A reader of times above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number of seconds above 0")
+    return value
+
+
+def consul_url(text: str) -> str:
+    """A reader of the address of Consul's API, as pylb takes it."""
+    try:
+        return str(CONSUL.parse(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected {CONSUL.expected}") from None
 
 
 @contextmanager

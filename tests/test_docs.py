@@ -1,11 +1,13 @@
 """What the documents quote is there: files, links, options, verbs of the Makefile."""
 
+import argparse
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from bench.load.options import add_balancer, add_instances
 from pylb import cli
 from pylb.config.option import options
 
@@ -13,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 OTHERS_FLAGS = {"--scale", "--detach", "--build", "--rm", "--init", "--editable", "--no-ff"}
 """Options of other programs that the documents show in use."""
+LOCUSTS_FLAGS = {"--headless", "--host", "--html", "--processes", "--run-time", "--spawn-rate", "--users"}
 
 
 def name(page):
@@ -38,7 +41,11 @@ def test_quoted_files_exist(page):
 @pytest.mark.parametrize("page", [page for page in PAGES if page.parent.name != "adr"], ids=name)
 def test_quoted_options_exist(page):
     """Records of decisions may speak of options that were rejected."""
-    known = {"--help", "--version", *OTHERS_FLAGS}
+    known = {"--help", "--version", *OTHERS_FLAGS, *LOCUSTS_FLAGS}
+    load = argparse.ArgumentParser()
+    add_balancer(load.add_argument)
+    add_instances(load.add_argument)
+    known |= {flag for action in load._actions for flag in action.option_strings}
     for command in cli.COMMANDS.values():
         for each in options(cli.resolve_name(command.options)):
             known |= {each.flag, each.opposite}

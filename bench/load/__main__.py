@@ -1,0 +1,81 @@
+"""The load test with all that it takes: `python -m bench.load [ramp|burst] [options of Locust]`.
+
+A real Consul and a pylb are started, then Locust with bench/locustfile.py, pointed at them; with it come the
+instances. Whatever is said beside the shape is Locust's: `--headless --users 50 --run-time 10m`. Without
+`--headless`, its web UI is for this machine only.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from bench.consul import serve_consul
+from bench.fleet import workshop
+from bench.options import end_on_signals
+from bench.packages import MissingError
+from bench.server import Command, StartError, free_port, serve
+
+REPOSITORY = Path(__file__).parents[2]
+LOCUSTFILE = "bench/locustfile.py"
+SHAPES = {"ramp": "bench/load/ramp.py", "burst": "bench/load/burst.py"}
+"""What the number of users can look like; steady if nothing is said."""
+
+
+@contextmanager
+def stage() -> Iterator[list[str]]:
+    """Consul, and pylb before a service that has no instances yet; yield the options that point at them."""
+    cores = sorted(os.sched_getaffinity(0))
+    with ExitStack() as stack:
+        consul = stack.enter_context(serve_consul(stack.enter_context(workshop()), cores))
+        listen, admin = free_port(), free_port()
+        argv = [sys.executable, "-m", "pylb", "--consul", f"127.0.0.1:{consul.port}", "--service", "web"]
+        # Instances that come slowly to their share would make the shares of a short test uneven.
+        argv += ["--slow-start", "0s", "--listen", f"127.0.0.1:{listen}", "--admin", f"127.0.0.1:{admin}"]
+        command = Command(argv, {"PYTHONPATH": str(REPOSITORY)})
+        pylb = stack.enter_context(serve("pylb", command, admin, stack.enter_context(workshop()), cores))
+        pylb.wait_until_it_answers("/health")
+        print(f"pylb is at http://127.0.0.1:{listen}, its dashboard at {pylb.url}", file=sys.stderr)
+        where = ["--host", f"http://127.0.0.1:{listen}", "--consul", f"127.0.0.1:{consul.port}"]
+        yield [*where, "--pid", str(pylb.processes[0].pid), "--admin", pylb.url]
+
+
+def command_line(arguments: Sequence[str]) -> list[str]:
+    """How to start Locust for what was asked for."""
+    shape, options = list(arguments[:1]), list(arguments[1:])
+    if not SHAPES.keys() & shape:
+        shape, options = [], list(arguments)
+    files = ",".join([LOCUSTFILE, *(SHAPES[each] for each in shape)])
+    return [sys.executable, "-m", "locust", "-f", files, "--web-host", "127.0.0.1", *options]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run Locust on the stage; its exit code says whether what must hold held."""
+    try:
+        with end_on_signals(), stage() as where:
+            # A session of its own: it is told once, by us, and judges what there was until then.
+            locust = subprocess.Popen(
+                [*command_line(arguments), *where],
+                cwd=REPOSITORY,
+                env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            try:
+                return locust.wait()
+            except KeyboardInterrupt:
+                locust.terminate()
+                return locust.wait()
+    except (MissingError, StartError) as error:
+        print(f"bench.load: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
