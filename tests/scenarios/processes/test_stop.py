@@ -177,7 +177,7 @@ async def test_a_child_that_cannot_start_ends_all_with_one_clear_line(program, t
     await pylb.origin()
     await pylb.start(serving=False)
     assert await pylb.ended() == 1
-    await pylb.said("giving up: worker . cannot start")
+    await pylb.said("giving up: (worker .|control) cannot start")
     assert len([line for line in pylb.lines if "giving up" in line]) == 1
     await pylb.said(r"^pylb: cannot load the program: RuntimeError: broken \(.*uvloop.py, line 1\)")
     assert not [line for line in pylb.lines if "Traceback" in line]
