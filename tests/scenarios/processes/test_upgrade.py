@@ -125,7 +125,7 @@ async def test_from_two_workers_to_three_and_to_one(program, tmp_path):
             await until(lambda before=before: pylb.pid != before, 60)
         await clients.more()
         count = workers + 2 if workers > 1 else 1
-        await until(lambda count=count: len(pylb.family()) == count, 20)
+        await until(lambda count=count: len(pylb.family()) == count, 60)
     async with clients:
         await clients.more()
     assert clients.failures == {}
