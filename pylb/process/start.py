@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pkgutil import resolve_name
 
 from pylb.config import Options
+from pylb.discovery.memory import Memory
 from pylb.process.ipc.lifeline import Lifeline
 from pylb.process.logs import log_to_stderr
 from pylb.process.pools import read_routes
@@ -22,12 +23,14 @@ def run(options: Options) -> int:
 
     Raises:
         UsageError: the options contradict each other.
-        StartError: an address cannot be bound, a certificate cannot be used, or pylb runs already.
+        StartError: an address cannot be bound, a file cannot be used, or pylb runs already.
     """
     log_to_stderr(options.log_level)
     read_routes(options)
     read_certificates(options)
     read_upstream_tls(options)
+    if options.state_dir:
+        Memory(options.state_dir)  # What cannot be used is refused before anything is started.
     workers = options.workers or usable_cpus()
     given = Handover.take()
     pid_file = PidFile(options.pid_file, given.pid_file) if options.pid_file else None

@@ -236,3 +236,11 @@ async def test_a_single_process_says_that_it_cannot_replace_itself(program):
     pylb.send(signal.SIGUSR1)
     assert (await pylb.get("/", admin=False)) == (200, "web-1")
     assert len(pylb.family()) == 1
+
+
+@BOTH
+async def test_a_state_directory_that_cannot_be_made_is_one_line(program, workers):
+    pylb = program("--state-dir", "/proc/none", "--static", "127.0.0.1:1", workers=workers)
+    await pylb.start(serving=False)
+    assert await pylb.ended() == 1
+    assert pylb.lines == ["pylb: --state-dir: cannot make /proc/none: No such file or directory"]
