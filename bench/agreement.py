@@ -28,7 +28,8 @@ from bench.options import end_on_signals, names_of, positive
 from bench.packages import MissingError
 from bench.peers.peer import Site
 from bench.peers.pylb import Pylb
-from bench.server import Command, Server, StartError, free_port, serve
+from bench.ports import free_port
+from bench.server import Command, Server, StartError, serve
 from pylb.policy.balance import BALANCERS
 from pylb.simulate.command import simulate
 from pylb.simulate.distribution import DISTRIBUTION

@@ -33,7 +33,8 @@ from bench.options import end_on_signals, names_of, positive
 from bench.packages import MissingError
 from bench.peers.follower import FOLLOWERS, Follower, Registry
 from bench.peers.peer import Site
-from bench.server import Command, Server, StartError, free_port, serve, wait_for
+from bench.ports import free_port
+from bench.server import Command, Server, StartError, serve, wait_for
 from bench.stamps import Stamps
 from bench.workload import Workload
 from bench.wrk import Load, LoadError, Wrk

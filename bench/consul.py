@@ -9,7 +9,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from bench.packages import MissingError
-from bench.server import Command, Server, free_port, serve
+from bench.ports import free_port
+from bench.server import Command, Server, serve
 from tests.components import ComponentError, consul_binary
 
 

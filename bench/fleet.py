@@ -15,7 +15,8 @@ from bench.machine import Cores
 from bench.packages import MissingError
 from bench.peers.catalog import PEERS
 from bench.peers.peer import Peer, Site
-from bench.server import Server, StartError, free_port, serve
+from bench.ports import free_port
+from bench.server import Server, StartError, serve
 
 
 class Fleet:

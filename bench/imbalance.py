@@ -29,7 +29,8 @@ from bench.machine import Cores, Machine
 from bench.options import end_on_signals, positive
 from bench.packages import MissingError
 from bench.peers.pylb import Pylb
-from bench.server import Command, Server, StartError, free_port, serve
+from bench.ports import free_port
+from bench.server import Command, Server, StartError, serve
 from bench.verdict import Verdict
 from bench.workload import Workload
 from bench.wrk import LoadError, Wrk

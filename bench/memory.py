@@ -24,7 +24,8 @@ from bench.machine import Cores, Machine
 from bench.options import end_on_signals, names_of, positive
 from bench.packages import MissingError
 from bench.peers.catalog import PEERS
-from bench.server import Command, Server, StartError, free_port, serve
+from bench.ports import free_port
+from bench.server import Command, Server, StartError, serve
 
 KIB = 1024
 MIB = 1024 * KIB

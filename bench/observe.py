@@ -24,8 +24,9 @@ from bench.machine import Cores, Machine
 from bench.options import end_on_signals, names_of, positive
 from bench.origin import serve_origin
 from bench.packages import MissingError
+from bench.ports import free_port
 from bench.sample import Sample
-from bench.server import Command, Server, StartError, free_port, serve
+from bench.server import Command, Server, StartError, serve
 from bench.workload import WORKLOADS
 from bench.wrk import LoadError
 

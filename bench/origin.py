@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.packages import AptPackage
-from bench.server import Command, Server, free_port, serve
+from bench.ports import free_port
+from bench.server import Command, Server, serve
 from bench.template import render
 from bench.workload import FILES, SMALL_ANSWER
 

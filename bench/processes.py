@@ -27,8 +27,9 @@ from bench.hotpath import PAPER_WIDTH
 from bench.machine import Cores, Machine
 from bench.options import end_on_signals, positive
 from bench.packages import MissingError
+from bench.ports import free_port
 from bench.program import Program, serve_program
-from bench.server import StartError, free_port
+from bench.server import StartError
 from bench.verdict import Verdict
 from bench.workers import compare
 from bench.workload import Workload

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import psutil
 
-from bench.server import Command, Server, StartError, free_port, serve, wait_for
+from bench.ports import free_port
+from bench.server import Command, Server, StartError, serve, wait_for
 
 REPOSITORY = Path(__file__).parents[1]
 PATIENCE = 60.0

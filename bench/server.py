@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -148,18 +146,6 @@ def serve(name: str, command: Command, port: int, directory: Path, cores: Sequen
         yield server
     finally:
         server.stop()
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on, below those that outgoing connections are given."""
-    while True:
-        port = random.randrange(10_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return port
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> bool:

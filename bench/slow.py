@@ -29,7 +29,8 @@ from bench.machine import Cores, Machine
 from bench.options import end_on_signals, names_of, positive
 from bench.origin import serve_origin
 from bench.packages import AptPackage, MissingError
-from bench.server import Command, Server, StartError, free_port, serve
+from bench.ports import free_port
+from bench.server import Command, Server, StartError, serve
 from bench.workload import WORKLOADS
 
 ROOT = Path(__file__).parents[1]

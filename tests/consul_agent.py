@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import socket
 import subprocess
 import time
 import urllib.error
@@ -13,28 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.ports import free_ports
 from tests.components import consul_binary
 
 LEADER_DEADLINE = 30.0
 """Seconds for an agent to elect itself; about 3 are usual, more on a busy machine."""
-PORTS = range(20_000, 32_000)
-"""Below the kernel's ephemeral range, so that no outgoing connection takes a port while its agent is down."""
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nothing uses, over TCP or UDP."""
-    found: list[int] = []
-    while len(found) < count:
-        port = random.choice(PORTS)
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            try:
-                tcp.bind(("127.0.0.1", port))
-                udp.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in found:
-            found.append(port)
-    return found
 
 
 class ConsulAgent:
@@ -47,9 +28,6 @@ class ConsulAgent:
         self.directory = directory
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
-        self._choose_ports()
-
-    def _choose_ports(self) -> None:
         self._ports = dict(
             zip(("http", "dns", "server", "serf-lan", "serf-wan"), free_ports(5), strict=True), grpc=-1
         )
@@ -78,19 +56,6 @@ class ConsulAgent:
         """Start it, on the same ports as before, and wait until it has a leader."""
         self.launch()
         self.wait_for_leader()
-
-    def start_on_new_ports(self) -> None:
-        """Start it for the first time; if another process took one of its ports meanwhile, on others."""
-        while True:
-            try:
-                self.start()
-            except RuntimeError:
-                if "address already in use" not in self.log.read_text():
-                    raise
-                self.log.unlink()
-                self._choose_ports()
-            else:
-                return
 
     def wait_for_leader(self) -> None:
         """Wait until it can answer for the catalog."""
@@ -144,7 +109,7 @@ class ConsulAgent:
 def consul(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsulAgent]:
     """The agent that tests of one process share; each test uses service names and keys of its own."""
     agent = ConsulAgent(tmp_path_factory.mktemp("consul"))
-    agent.start_on_new_ports()
+    agent.start()
     yield agent
     agent.stop()
 
@@ -153,6 +118,6 @@ def consul(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsulAgent]:
 def own_consul(tmp_path: Path) -> Iterator[ConsulAgent]:
     """An agent for one test alone, which may kill, start and restart it."""
     agent = ConsulAgent(tmp_path)
-    agent.start_on_new_ports()
+    agent.start()
     yield agent
     agent.stop()

@@ -8,8 +8,8 @@ from typing import Any
 
 import aiohttp
 
+from bench.ports import free_ports
 from tests.components import prometheus_binary
-from tests.consul_agent import free_ports
 
 CONFIGURATION = """\
 global: {{scrape_interval: 500ms, evaluation_interval: 500ms}}

@@ -18,7 +18,8 @@ from bench.consul import serve_consul
 from bench.fleet import workshop
 from bench.options import end_on_signals
 from bench.packages import MissingError
-from bench.server import Command, StartError, free_port, serve
+from bench.ports import free_port
+from bench.server import Command, StartError, serve
 
 REPOSITORY = Path(__file__).parents[2]
 LOCUSTFILE = "bench/locustfile.py"

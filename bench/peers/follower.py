@@ -14,7 +14,8 @@ from prometheus_client.samples import Sample
 
 from bench.packages import AptPackage, Script, Source, Wheel, version_of
 from bench.peers.peer import TEMPLATES, Site
-from bench.server import Command, free_port
+from bench.ports import free_port
+from bench.server import Command
 from bench.template import render
 from tests.components import consul_binary
 

@@ -17,9 +17,10 @@ from typing import Any
 import aiohttp
 import psutil
 
+from bench.ports import free_ports
 from tests.chaos.load import Load
 from tests.chaos.network import Network
-from tests.consul_agent import ConsulAgent, free_ports
+from tests.consul_agent import ConsulAgent
 
 ROOT = Path(__file__).parents[2]
 BACKEND = Path(__file__).with_name("backend.py")
@@ -96,9 +97,9 @@ class Stage:
 
     async def __aenter__(self) -> Stage:
         self.http = await self._stack.enter_async_context(aiohttp.ClientSession())
-        await asyncio.to_thread(self.consul.start_on_new_ports)
+        await asyncio.to_thread(self.consul.start)
         self._stack.callback(self.consul.kill)
-        self.port, self.admin = free_ports(2)  # Not before Consul has taken its own.
+        self.port, self.admin = free_ports(2)
         for number in (1, 2, 3):
             self.start_backend(f"web-{number}")
         await self.register()

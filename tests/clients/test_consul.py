@@ -6,6 +6,7 @@ import subprocess
 import pytest
 from aiohttp import web
 
+from bench.ports import free_ports
 from pylb.clients import consul as client_module
 from pylb.clients.consul import (
     ConsulClient,
@@ -15,7 +16,6 @@ from pylb.clients.consul import (
     kept_alive_socket,
 )
 from tests.clients.scripted_consul import DROP, HANG, Answer, ScriptedConsul, web_instances
-from tests.consul_agent import free_ports
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 import time
 import urllib.request
@@ -13,6 +12,7 @@ import urllib.request
 import aiohttp
 import pytest
 
+from bench.ports import free_port
 from tests.until import until
 
 OUTAGE = float(os.environ.get("OUTAGE_SECONDS", "2"))
@@ -74,12 +74,6 @@ def register(agent, name, port):
     body = b'{"Name": "web", "ID": "%b", "Address": "127.0.0.1", "Port": %d}' % (name.encode(), port)
     request = urllib.request.Request(f"{agent.url}/v1/agent/service/register", body, method="PUT")
     urllib.request.urlopen(request, timeout=5).close()
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.mark.slow

@@ -6,8 +6,8 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+from bench.ports import free_ports
 from tests.components import consul_binary
-from tests.consul_agent import free_ports
 from tests.containers.inspected import inspected
 from tests.scenarios.doctor.conftest import SERVICE, TAG
 

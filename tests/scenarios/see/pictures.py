@@ -46,7 +46,7 @@ async def main(folder: Path) -> None:
     """Set the stage, with a Consul of its own."""
     with tempfile.TemporaryDirectory() as directory:
         agent = ConsulAgent(Path(directory))
-        await asyncio.to_thread(agent.start_on_new_ports)
+        await asyncio.to_thread(agent.start)
         try:
             async with Deployment(agent, "web") as pylb:
                 await take(pylb, folder)
