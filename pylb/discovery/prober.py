@@ -162,24 +162,25 @@ class Prober:
                     for instance in tasks.keys() - self._instances.keys():
                         tasks.pop(instance).cancel()
                     for instance in self._instances.keys() - tasks.keys():
-                        tasks[instance] = group.create_task(self._attend(instance), name=f"probe {instance}")
+                        attend = self._attend(instance, self._instances[instance])
+                        tasks[instance] = group.create_task(attend, name=f"probe {instance}")
                     await self._news.wait()
                     self._news.clear()
         finally:
             await self._probe.close()
 
-    async def _attend(self, instance: Instance) -> None:
-        """Ask one instance, for as long as it is there."""
+    async def _attend(self, instance: Instance, endpoint: Endpoint) -> None:
+        """Ask one instance until cancelled: it may have left a moment before that."""
         conduct = Conduct(self._rules, self._verdicts.get(instance))
         interval, how = self._rules.interval, instance[-1]
         await asyncio.sleep(self._rng.random() * interval / FASTER)
         while True:
-            endpoint = self._instances[instance]
+            endpoint = self._instances.get(instance, endpoint)
             before = self._standing(endpoint)
             answer = await self._probe.ask(endpoint, how)
             # That it accepts a connection proves nothing of what it would say.
             cleared = before is State.SUSPECT or (before is State.EJECTED and how != TCP)
-            if conduct.heard(answer, cleared=cleared) and conduct.verdict:
+            if conduct.heard(answer, cleared=cleared) and conduct.verdict and instance in self._instances:
                 self._verdicts[instance] = conduct.verdict
                 self._tell(endpoint, conduct.verdict)
             changing = conduct.changing or before in {State.SUSPECT, State.EJECTED}

@@ -138,6 +138,21 @@ async def test_who_has_gone_is_asked_no_more_and_a_new_address_is_another_instan
         assert service.count("web-0") == 0
 
 
+async def test_who_is_just_being_asked_may_go():
+    """However its last question and its leaving fall together, the others are asked on and on."""
+    service = Service(interval=0.001, fall=1)
+    service.answers["web-0"] = ILL
+    async with service.running():
+        for _ in range(100):
+            service.register(*WEB[:2])
+            asked = service.count("web-0")
+            await until(lambda: service.count("web-0") > asked)  # noqa: B023
+            service.register(WEB[1])
+        asked = service.count("web-1")
+        await until(lambda: service.count("web-1") > asked + 3)
+        assert service.prober.remember() == []
+
+
 async def test_an_instance_says_how_it_is_asked():
     service = Service()
     service.register(WEB[0], replace(WEB[1], probe="tcp"), replace(WEB[2], probe=""))
