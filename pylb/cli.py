@@ -6,6 +6,7 @@ returns the exit code. Nothing of a command is imported before it is asked for.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -155,12 +156,15 @@ def _load(name: str) -> Callable[[Group], int]:
         StartError: the program on the disk is broken or not complete. Whoever starts it again and again
             then gets a line each time, and not a traceback.
     """
+    gc.disable()  # Loading leaves no garbage, and looking for it would take a tenth of the time.
     try:
         run: Callable[[Group], int] = resolve_name(name)
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         what = f"{type(error).__name__}: {error} ({place.filename}, line {place.lineno})"
         raise StartError(f"cannot load the program: {what}") from error
+    finally:
+        gc.enable()
     return run
 
 

@@ -66,6 +66,7 @@ TESTED_THROUGH = {
     "process/supervision/crew.py": "scenarios/processes/test_crashes.py",
     "process/ipc/link.py": "process/ipc/test_hub.py",
     "process/supervision/plans.py": "scenarios/processes/test_reload.py",
+    "process/reception.py": "scenarios/see/test_registration.py",
     "process/rehearsal.py": "scenarios/processes/test_reload.py",
     "process/serve.py": "test_cli.py",
     "process/start.py": "scenarios/processes/test_stop.py",
@@ -107,6 +108,7 @@ def test_rules_import_neither_the_network_nor_the_clock_even_indirectly(folder):
     ("process", "foreign"),
     [
         ("supervision.supervisor", "asyncio uvloop aiohttp prometheus_client consul aiodocker rich"),
+        ("controlprocess", "aiohttp.web consul aiodocker rich"),
         ("workerprocess", "aiohttp yarl prometheus_client consul requests aiodocker rich"),
     ],
 )

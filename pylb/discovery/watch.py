@@ -26,7 +26,7 @@ from pylb.model import Endpoint, Snapshot
 
 log = logging.getLogger("pylb.discovery")
 
-PATIENCE = 0.5
+PATIENCE = 0.25
 """Seconds that a registry has for its first answer, before what was kept on disk is used meanwhile."""
 
 MAX_CAUSE = 10
@@ -37,11 +37,16 @@ class Watch:
     """Keeps one pool up to date.
 
     Args:
-        provider: where the endpoints come from. deliver: takes each snapshot that differs from the one
-        before; called in the running loop, must not block. status: what the watch writes about itself; shared
-        with the provider. guard: decides which disappearances to believe. known: what another watch of the
-        service has delivered last; this one goes on from there. memory: keeps what is known for the next
-        start. clock: monotonic seconds. sleep: waits so many seconds. rng: source of the back-off's jitter.
+        provider: where the endpoints come from.
+        deliver: takes each snapshot that differs from the one before; called in the running loop, must not
+            block.
+        status: what the watch writes about itself; shared with the provider.
+        guard: decides which disappearances to believe.
+        known: what another watch of the service has delivered last; this one goes on from there.
+        memory: keeps what is known for the next start.
+        clock: monotonic seconds.
+        sleep: waits so many seconds.
+        rng: source of the back-off's jitter.
     """
 
     def __init__(
@@ -60,6 +65,8 @@ class Watch:
         self.status = status
         self.current = known
         """The last snapshot that was delivered."""
+        self.looked = asyncio.Event()
+        """Whether there was an answer, or it is clear that it will take a while."""
         self._provider = provider
         self._take = deliver
         self._guard = guard or Guard(status.guards)
@@ -108,6 +115,7 @@ class Watch:
         self._seen = snapshot
         self._succeeded(now)
         self._judge(snapshot)
+        self.looked.set()
         if not unchanged:
             self._bucket.fill(now)
         elif pause := self._bucket.take(now):
@@ -166,6 +174,7 @@ class Watch:
 
     def _recall(self) -> None:
         """As long as the registry has not answered once: go by what was known before the start."""
+        self.looked.set()
         if not self.status.pending or self.current is not None or self._memory is None:
             return
         kept = self._memory.load(self.status.service)

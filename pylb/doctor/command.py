@@ -17,7 +17,8 @@ from pylb.doctor.facts import Finding
 from pylb.doctor.gather import gather
 from pylb.doctor.rules import diagnose
 from pylb.errors import UsageError
-from pylb.process.control import consul_settings, engine_settings
+from pylb.process.sources.consul import consul_settings
+from pylb.process.sources.docker import engine_settings
 
 FOUND = 3
 """The exit code when something was found; 1 and 2 say that nothing could be looked at."""

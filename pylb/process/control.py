@@ -7,19 +7,12 @@ from dataclasses import replace
 from time import time
 from typing import Any
 
-from pylb.clients.consul import ConsulSettings
-from pylb.clients.docker import EngineSettings
 from pylb.config import Options
 from pylb.config.kinds import TCP
-from pylb.config.sources import Consul, Docker
-from pylb.discovery.consul import ConsulProvider
-from pylb.discovery.docker import DockerProvider
 from pylb.discovery.guard import Guard
 from pylb.discovery.memory import Memory
 from pylb.discovery.probe import Probe
 from pylb.discovery.prober import Prober, ProbeRules
-from pylb.discovery.provider import Provider
-from pylb.discovery.static import StaticProvider, parse_static
 from pylb.discovery.status import WatchStatus
 from pylb.discovery.watch import Watch
 from pylb.model import Endpoint, Snapshot
@@ -30,33 +23,8 @@ from pylb.process.lifecycle import Owner, spawn
 from pylb.process.logs import set_log_level
 from pylb.process.operator import Operator
 from pylb.process.recorder import Recorder
+from pylb.process.sources import provider
 from pylb.process.tls import read_upstream_tls
-
-
-def consul_settings(options: Consul) -> ConsulSettings:
-    """How to reach Consul, as the options say."""
-    return ConsulSettings(
-        url=str(options.consul_url),
-        datacenter=options.datacenter,
-        namespace=options.namespace,
-        partition=options.partition,
-        consistency=options.consistency,
-        token=options.token,
-        token_file=options.token_file,
-        auth=options.consul_auth,
-        verify=options.consul_verify,
-        ca=options.consul_ca,
-        cert=options.consul_cert,
-        key=options.consul_key,
-        server_name=options.consul_tls_server_name,
-    )
-
-
-def engine_settings(options: Docker) -> EngineSettings:
-    """How to reach the Docker engine, as the options say."""
-    return EngineSettings(
-        url=str(options.docker_host), certificates=options.docker_certs if options.docker_tls else None
-    )
 
 
 class Control:
@@ -115,23 +83,8 @@ class Control:
     def _watch(self, options: Options, service: str) -> Watch:
         status = WatchStatus(service)
         beyond_doubt = options.static is not None  # What is written down.
-        provider: Provider
-        if options.static is not None:
-            provider = StaticProvider(service, parse_static(service, options.static))
-        elif options.docker:
-            provider = DockerProvider(
-                engine_settings(options), service, tags=options.tag, network=options.network or ""
-            )
-        else:
-            provider = ConsulProvider(
-                consul_settings(options),
-                service,
-                status=status,
-                tags=options.tag,
-                warning_ok=options.warning_ok,
-            )
         return Watch(
-            provider,
+            provider(options, service, status),
             self._take,
             status=status,
             guard=Guard(status.guards, empty_guard=0.0 if beyond_doubt else options.empty_guard),
@@ -159,6 +112,11 @@ class Control:
         spawn(self.prober.run(), name="probe", owner=owner)
         for service, watch in self.watches.items():
             spawn(watch.run(), name=f"watch {service}", owner=owner)
+
+    async def looked(self) -> None:
+        """Wait until each watch has had an answer, or has found that there is none for now."""
+        for watch in self.watches.values():
+            await watch.looked.wait()
 
     def _take(self, snapshot: Snapshot) -> None:
         """A watch has found something new."""

@@ -12,20 +12,20 @@ import gc
 import signal
 import socket
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
+from pkgutil import resolve_name
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import uvloop
 
-from pylb.admin.app import AdminApp
 from pylb.admin.views import View
 from pylb.config import Options
 from pylb.config.option import in_force
 from pylb.model import Snapshot
 from pylb.observe.counters import Counters
 from pylb.policy.route import Routes
-from pylb.process.access import access
 from pylb.process.control import Control
 from pylb.process.ipc.hub import Hub
 from pylb.process.ipc.lifeline import Lifeline
@@ -33,8 +33,10 @@ from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
 from pylb.process.logs import log_to_stderr, set_log_level
 from pylb.process.overview import Overview
 from pylb.process.pools import read_routes
-from pylb.process.registration import Leave, registered
 from pylb.process.supervision.inheritance import Inheritance
+
+if TYPE_CHECKING:
+    from pylb.process.registration import Leave
 
 UNROUTED = ""
 """The service of requests that are for none."""
@@ -137,16 +139,16 @@ class ControlProcess:
             stack.callback(self.hub.close)
             self.control.start(owner)
             self.lifeline.tell(ProcessState.SERVING.word)
+            await self.control.looked()
             await self._may_be_asked.wait()
-            leave = await stack.enter_async_context(registered(self.options, self.view.obstacles, owner))
+            # Workers may be waiting for the first snapshot: what they do not need is loaded after it.
+            reception: Callable[..., AbstractAsyncContextManager[Leave]] = resolve_name(
+                "pylb.process.reception:reception"
+            )
+            admin, _ = self.inheritance.sockets()
+            opened = reception(self.options, self.view, self.control.operator, admin, owner)
+            leave = await stack.enter_async_context(opened)
             spawn(self._depart(leave), name="depart", owner=owner)
-            stack.callback(self.control.operator.close)
-            app = AdminApp(self.view, self.control.operator, access(self.options))
-            stack.push_async_callback(app.close)
-            if not self._stop.is_set():
-                admin, _ = self.inheritance.sockets()
-                for listening in admin:
-                    await app.listen(listening)
             gc.collect()
             gc.freeze()  # What is here now lives as long as the process.
             await self._stop.wait()

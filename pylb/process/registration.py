@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from pylb.clients.consul import ConsulClient
 from pylb.clients.consul_agent import ConsulAgent
 from pylb.config import Options
-from pylb.process.control import consul_settings
 from pylb.process.lifecycle import Owner, spawn
+from pylb.process.sources.consul import consul_settings
 from pylb.registry.presence import Identity, Presence
 
 ANY = frozenset(["", "0.0.0.0", "::"])

@@ -33,10 +33,11 @@ from pylb.config.records import Logging
 from pylb.config.sources import Consul, Docker
 from pylb.containers.conventions import split_tags
 from pylb.errors import StartError
-from pylb.process.control import consul_settings, engine_settings
 from pylb.process.lifecycle import Owner, spawn
 from pylb.process.logs import log_to_stderr
 from pylb.process.sockets import open_sockets
+from pylb.process.sources.consul import consul_settings
+from pylb.process.sources.docker import engine_settings
 from pylb.registry.registrations import Rules
 from pylb.registry.registrator import Registrator
 from pylb.registry.registrator_page import RegistratorPage

@@ -16,18 +16,16 @@ from typing import Any
 import uvloop
 
 from pylb import __version__
-from pylb.admin.app import AdminApp
 from pylb.admin.views import View
 from pylb.config import Options
 from pylb.config.option import in_force
 from pylb.model import Snapshot
 from pylb.observe.block import Block
 from pylb.observe.counters import Counters
-from pylb.process.access import access
 from pylb.process.control import Control
 from pylb.process.ipc.lifeline import Lifeline
 from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
-from pylb.process.registration import registered
+from pylb.process.reception import reception
 from pylb.process.sockets import where
 from pylb.process.supervision.listeners import Listeners
 from pylb.process.supervision.pidfile import PidFile
@@ -159,14 +157,10 @@ class Balancer:
         """Serve on these sockets until `stop` is called; return the exit code."""
         async with AsyncExitStack() as stack:
             stack.callback(self.witnesses.close)
-            app = AdminApp(self.view, self.control.operator, access(self.options))
-            stack.callback(self.control.operator.close)
-            stack.push_async_callback(app.close)
-            for listening in admin:
-                await app.listen(listening)
             owner = await stack.enter_async_context(Owner("control"))
             self.control.start(owner)
-            leave = await stack.enter_async_context(registered(self.options, self.view.obstacles, owner))
+            opened = reception(self.options, self.view, self.control.operator, admin, owner)
+            leave = await stack.enter_async_context(opened)
             await self.worker.listen(plain, tls)
             log.info(
                 "pylb %s listens on %s for %s, admin on %s, policy %s",

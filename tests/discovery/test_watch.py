@@ -6,7 +6,7 @@ import pytest
 
 from pylb.discovery.guard import Guard
 from pylb.discovery.status import WatchStatus
-from pylb.discovery.watch import Watch, difference
+from pylb.discovery.watch import PATIENCE, Watch, difference
 from pylb.model import Endpoint, Excluded, Snapshot
 from tests.discovery.snapshots import endpoint, numbers, snapshot
 from tests.until import until
@@ -129,6 +129,20 @@ async def test_pending_until_the_first_answer(run, time):
         3,
         [[]],
     )
+
+
+@pytest.mark.parametrize("first", [snapshot(1), OSError("refused")])
+async def test_with_the_first_answer_or_failure_it_has_looked(run, first):
+    watch, _, provider = run()
+    assert not watch.looked.is_set()
+    provider.then(first)
+    await read(provider)
+    assert watch.looked.is_set()
+
+
+async def test_a_registry_that_hangs_is_not_waited_for(run):
+    watch, _, _ = run()
+    await until(watch.looked.is_set, 2 * PATIENCE + 1)
 
 
 async def test_whatever_is_raised_the_last_snapshot_stays_and_the_watch_goes_on(run, time):

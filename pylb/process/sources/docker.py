@@ -1,0 +1,21 @@
+"""A Docker engine, as the options describe it."""
+
+from __future__ import annotations
+
+from pylb.clients.docker import EngineSettings
+from pylb.config import Options
+from pylb.config.sources import Docker
+from pylb.discovery.docker import DockerProvider
+from pylb.discovery.status import WatchStatus
+
+
+def engine_settings(options: Docker) -> EngineSettings:
+    """How to reach it."""
+    return EngineSettings(
+        url=str(options.docker_host), certificates=options.docker_certs if options.docker_tls else None
+    )
+
+
+def provider(options: Options, service: str, _status: WatchStatus) -> DockerProvider:
+    """What follows the containers of a service there."""
+    return DockerProvider(engine_settings(options), service, tags=options.tag, network=options.network or "")

@@ -1,0 +1,12 @@
+"""Backends that are written down."""
+
+from __future__ import annotations
+
+from pylb.config import Options
+from pylb.discovery.static import StaticProvider, parse_static
+from pylb.discovery.status import WatchStatus
+
+
+def provider(options: Options, service: str, _status: WatchStatus) -> StaticProvider:
+    """What says them, once."""
+    return StaticProvider(service, parse_static(service, options.static or ""))
