@@ -1,10 +1,17 @@
-"""What a second worker is worth: the CPU time of a request that one takes, next to that of one of two."""
+"""What a second worker is worth: the CPU time of a request in a pylb with two workers, next to that with one.
+
+A worker that has a core for itself works with warm caches, and always finds many events to do at a time; one
+that shares its core with load generators and origins does not. So a lone worker on two cores is no measure
+of what two could do there. What is compared takes the same places: one pylb with two workers, and two pylbs
+of one worker each that know nothing of each other.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import cycle, islice
 
 from rich.console import Console
 
@@ -24,49 +31,52 @@ CORES = 2
 SECONDS = 3
 """Length of a round."""
 WORTH = 1.8
-"""What two workers must carry on two cores, as a multiple of what one carries on one."""
+"""What two workers must carry, as a multiple of what one carries in the same CPU time."""
 SMALL = WORKLOADS["small"]
 ORIGINS = 3
 """So that least-connections has to compare."""
+APART, TOGETHER, ALONE = "two pylbs, one worker each", "one pylb, two workers", "one pylb, one worker"
 
 
 @dataclass(frozen=True)
 class Side:
-    """A pylb, with its origins and a load generator per core, all on the same cores."""
+    """One or two pylbs, with origins and load generators, all of them on the same cores."""
 
-    server: Server
+    name: str
+    servers: Sequence[Server]
     cores: tuple[int, ...]
     connections: int
     """Busy clients per load generator."""
 
     def load(self, seconds: int) -> list[Wrk]:
-        """Begin to send requests, from every core."""
+        """Begin to send requests, by as many generators as there are cores; each runs where there is room."""
         workload = replace(SMALL, connections=self.connections)
-        return [Wrk(self.server.url, workload, seconds, (core,)) for core in self.cores]
+        servers = islice(cycle(self.servers), len(self.cores))
+        return [Wrk(server.url, workload, seconds, self.cores) for server in servers]
 
     def measure(self, number: int) -> Sample:
         """The round of that number."""
-        before = self.server.cpu()
+        before = [server.cpu() for server in self.servers]
         loads = [load.finish() for load in self.load(SECONDS)]
-        used = self.server.cpu() - before
+        used = [server.cpu() - earlier for server, earlier in zip(self.servers, before, strict=True)]
         requests = sum(load.requests for load in loads)
         return Sample(
             workload=SMALL.name,
-            peer=self.server.name,
+            peer=self.name,
             round=number,
-            user=used.user / requests * 1e6,
-            system=used.system / requests * 1e6,
+            user=sum(each.user for each in used) / requests * 1e6,
+            system=sum(each.system for each in used) / requests * 1e6,
             rate=sum(load.rate for load in loads),
             p50=max(load.p50 for load in loads),
             p99=max(load.p99 for load in loads),
-            rss=self.server.rss() / 2**20,
+            rss=sum(server.rss() for server in self.servers) / 2**20,
             requests=requests,
             errors=sum(load.errors for load in loads),
         )
 
 
-def start(workers: int, connections: int, stack: ExitStack) -> Side:
-    """Start pylb and its origins.
+def start(name: str, pylbs: int, workers: int, connections: int, stack: ExitStack) -> Side:
+    """Start so many pylbs with so many workers each, and origins for all.
 
     Raises:
         MissingError: one of them cannot be started.
@@ -79,11 +89,11 @@ def start(workers: int, connections: int, stack: ExitStack) -> Side:
         for _ in range(ORIGINS)
     ]
     fleet = Fleet(stack.enter_context(workshop()), cores, stack)
-    fleet.start(Pylb(f"{workers} worker{'s'[: workers - 1]}", workers), origins, SMALL.path)
+    for number in range(pylbs):
+        fleet.start(Pylb(f"{name} {number}", workers), origins, SMALL.path)
     for reason in fleet.missing.values():
         raise MissingError(reason)
-    (server,) = fleet.servers
-    return Side(server, chosen, connections)
+    return Side(name, fleet.servers, chosen, connections)
 
 
 def interleave(sides: Sequence[Side], rounds: int) -> Iterator[Sample]:
@@ -97,12 +107,11 @@ def interleave(sides: Sequence[Side], rounds: int) -> Iterator[Sample]:
 
 
 def compare(rounds: int, connections: int, console: Console) -> Verdict:
-    """Measure one worker and two.
+    """Measure two workers together and apart, and one alone.
 
-    In both cases everything is on both cores: pylb, its origins, and a load generator on each. Both cores
-    are busy all the time, as the same work takes longer on a core beside a busy one, and the two cases differ
-    in nothing but the number of workers. So what counts is pylb's own CPU time per request, all of its
-    processes together; requests per second say little where the load has to share the cores.
+    Everything runs on both cores: pylb, its origins, and as many load generators as cores. What counts is
+    pylb's own CPU time per request, of all of its processes; requests per second say little where the load
+    shares the cores.
 
     Args:
         rounds: how often each is measured.
@@ -113,20 +122,22 @@ def compare(rounds: int, connections: int, console: Console) -> Verdict:
         MissingError: something cannot be started.
     """
     with ExitStack() as stack:
-        sides = [start(workers, connections, stack) for workers in (1, 2)]
+        sides = [
+            start(name, pylbs, workers, connections, stack)
+            for name, pylbs, workers in ((APART, 2, 1), (TOGETHER, 1, 2), (ALONE, 1, 1))
+        ]
         with console.status(f"{rounds} rounds of {SECONDS} s each, for one worker and for two"):
             samples = list(interleave(sides, rounds))
-    one, two = (side.server.name for side in sides)
-    summaries = summarize(samples, one)[SMALL.name]
+    summaries = summarize(samples, APART)[SMALL.name]
     verdict = Verdict()
     for name, summary in summaries.items():
         verdict.say(
             name,
             f"{summary.cpu:.1f} µs CPU per request (user {summary.user:.1f}, sys {summary.system:.1f}, "
-            f"± {summary.spread:.0%})",
+            f"± {summary.spread:.0%}), {summary.rate:,.0f} requests/s",
         )
         verdict.none_of({f"{name}: failed requests": summary.errors})
-    dearer = summaries[two].ratio or 0.0
+    dearer = summaries[TOGETHER].ratio or 0.0
     worth = 2 / dearer if dearer else 0.0
     verdict.must(
         f"by CPU time two carry, of what one carries (at least {WORTH} ×)",
