@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean, median
 
@@ -22,6 +23,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from bench import raw
 from bench.fleet import workshop
 from bench.machine import Cores, Machine
 from bench.options import end_on_signals, names_of, positive
@@ -169,6 +171,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--policies", type=names_of(BALANCERS), default=list(BALANCERS), metavar="NAME,...", help="all"
     )
     parser.add_argument("--tolerance", type=positive, default=10, help="percent that may lie between (10)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the times, in seconds")
     return parser.parse_args(arguments)
 
 
@@ -176,7 +179,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, simulate, print; the exit code says whether they agree."""
     given = parse(arguments)
     console = Console() if sys.stdout.isatty() else Console(width=PAPER_WIDTH)
-    console.print(str(Machine.this()), highlight=False)
+    machine = Machine.this()
+    console.print(str(machine), highlight=False)
     try:
         options = SimulateOptions(
             instances=given.instances,
@@ -197,6 +201,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     show(comparisons, console)
+    if given.json:
+        content = {
+            "machine": machine,
+            "settings": {
+                "instances": given.instances,
+                "requests per second": given.rate,
+                "requests": given.requests,
+                "service time": given.service_time,
+            },
+            "versions": {"pylb": version("pylb")},
+            "comparisons": comparisons,
+        }
+        raw.write(given.json, content)
     return int(any(abs(off) * 100 > given.tolerance for each in comparisons for off in each.off))
 
 

@@ -1,6 +1,7 @@
 """What a proxy keeps in memory: at rest, per idle connection, and while a huge body passes through.
 
-`python -m bench.memory` starts each proxy afresh for each of the three, so that none hides behind another.
+`python -m bench.memory` starts each proxy afresh for each of the three, so that none hides behind another,
+and does so in several rounds.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
+from statistics import median
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from bench import raw
 from bench.fleet import start_fleet, workshop
 from bench.machine import Cores, Machine
 from bench.options import end_on_signals, names_of, positive
@@ -91,6 +94,17 @@ def upload_growth(server: Server, size: int) -> int:
     return server.peak_rss() - before
 
 
+@dataclass
+class Weights:
+    """What was found out of all proxies."""
+
+    footprints: dict[str, list[Footprint]] = field(default_factory=dict)
+    """By proxy, one per round."""
+    versions: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    """Proxies that could not be measured, and why."""
+
+
 @contextmanager
 def fresh(name: str, origin: Server, cores: Cores, console: Console) -> Iterator[Server]:
     """Start one proxy anew; it has answered one request when the context begins.
@@ -107,7 +121,7 @@ def fresh(name: str, origin: Server, cores: Cores, console: Console) -> Iterator
 def weigh(
     name: str, origin: Server, cores: Cores, options: argparse.Namespace, console: Console
 ) -> Footprint:
-    """Measure one proxy.
+    """Measure one proxy, one round.
 
     Raises:
         MissingError: it cannot be started.
@@ -138,6 +152,51 @@ def serve_streams(cores: Cores) -> Iterator[Server]:
         yield origin
 
 
+def weigh_all(origin: Server, cores: Cores, options: argparse.Namespace, console: Console) -> Weights:
+    """Measure all proxies, round after round. Ctrl-C ends it early, with what is complete."""
+    weights = Weights()
+    try:
+        for number in range(1, options.rounds + 1):
+            for name in options.peers:
+                if name in weights.missing:
+                    continue
+                try:
+                    footprint = weigh(name, origin, cores, options, console)
+                except (MissingError, ShortError, OSError) as error:
+                    console.print(
+                        f"{name}, round {number}: {error}", style="red", highlight=False, markup=False
+                    )
+                    weights.missing[name] = str(error)
+                else:
+                    weights.footprints.setdefault(name, []).append(footprint)
+                    weights.versions[name] = PEERS[name].version()
+    except KeyboardInterrupt:
+        console.print("[bold red]Interrupted[/]: some rounds are missing below.")
+    return weights
+
+
+def show(weights: Weights, options: argparse.Namespace, console: Console) -> None:
+    """Print the medians, one row per proxy."""
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("proxy", no_wrap=True)
+    for heading in (
+        "at rest, MiB",
+        f"each of {options.connections:,} idle connections, KiB",
+        f"{options.size:,} MiB down, MiB more",
+        f"{options.size:,} MiB up, MiB more",
+    ):
+        table.add_column(heading, justify="right")
+    for name, rounds in weights.footprints.items():
+        table.add_row(
+            name,
+            f"{median(each.rest for each in rounds) / MIB:,.1f}",
+            f"{median(each.connection for each in rounds) / KIB:,.1f}",
+            f"{median(each.download for each in rounds) / MIB:,.1f}",
+            f"{median(each.upload for each in rounds) / MIB:,.1f}",
+        )
+    console.print(table)
+
+
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.memory", description="Resident memory of proxies.")
@@ -147,47 +206,32 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--size", type=positive, default=1024, metavar="MIB", help="size of a body in MiB (1024)"
     )
+    parser.add_argument("--rounds", type=positive, default=3, help="rounds per proxy (3)")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="also write conditions and rounds, in bytes"
+    )
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print, one row per proxy."""
+    """Measure and print."""
     options = parse(arguments)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # ours and, by inheritance, the proxies'
     console = Console()
     machine, cores = Machine.this(), Cores.split()
     cores.step_aside()
-    table = Table(title=str(machine), title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("proxy", no_wrap=True)
-    for heading in (
-        "at rest, MiB",
-        f"each of {options.connections:,} idle connections, KiB",
-        f"{options.size:,} MiB down, MiB more",
-        f"{options.size:,} MiB up, MiB more",
-    ):
-        table.add_column(heading, justify="right")
+    console.print(str(machine), highlight=False)
     try:
         with end_on_signals(), serve_streams(cores) as origin:
-            for name in options.peers:
-                try:
-                    footprint = weigh(name, origin, cores, options, console)
-                except (MissingError, ShortError, OSError) as error:
-                    console.print(f"{name}: {error}", style="red", highlight=False, markup=False)
-                    continue
-                table.add_row(
-                    name,
-                    f"{footprint.rest / MIB:,.1f}",
-                    f"{footprint.connection / KIB:,.1f}",
-                    f"{footprint.download / MIB:,.1f}",
-                    f"{footprint.upload / MIB:,.1f}",
-                )
-    except KeyboardInterrupt:
-        console.print("[bold red]Interrupted[/]: some proxies are missing below.")
+            weights = weigh_all(origin, cores, options, console)
     except StartError as error:
         Console(stderr=True).print(f"bench.memory: {error}", highlight=False, markup=False)
         return 1
-    console.print(table)
+    show(weights, options, console)
+    if options.json:
+        settings = {"rounds": options.rounds, "connections": options.connections, "MiB": options.size}
+        raw.write(options.json, {"machine": machine, "settings": settings, **vars(weights)})
     return 0
 
 

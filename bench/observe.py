@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
@@ -18,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from bench import raw
 from bench.fleet import workshop
 from bench.hotpath import PAPER_WIDTH, interleave
 from bench.machine import Cores, Machine
@@ -110,6 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--rounds", type=positive, default=7, help="rounds per variant (7)")
     parser.add_argument("--seconds", type=positive, default=2, help="length of a round (2)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write conditions and rounds")
     options = parser.parse_args(arguments)
     console = Console() if sys.stdout.isatty() else Console(width=PAPER_WIDTH)
     machine, cores = Machine.this(), Cores.split()
@@ -133,6 +136,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print("[bold red]Interrupted[/]: some rounds are missing below.")
     console.print(str(machine), highlight=False)
     console.print(table(samples))
+    if options.json:
+        content = {
+            "machine": machine,
+            "workloads": [WORKLOADS["small"]],
+            "settings": {"rounds": options.rounds, "seconds per round": options.seconds},
+            "versions": {"pylb": version("pylb")},
+            "variants": {name: VARIANTS[name].about for name in options.variants},
+            "samples": samples,
+        }
+        raw.write(options.json, content)
     return 0
 
 

@@ -15,9 +15,12 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
 
 from rich.console import Console
 
+from bench import raw
 from bench.change import A_DAY, PASSING, SERVICE, STEADY, serve_stamps
 from bench.checked import Checked, Checkers
 from bench.consul import Catalog, CatalogError, serve_consul
@@ -29,9 +32,10 @@ from bench.options import end_on_signals, positive
 from bench.packages import MissingError
 from bench.ports import free_port
 from bench.program import Program, serve_program
+from bench.sample import Sample
 from bench.server import StartError
 from bench.verdict import Verdict
-from bench.workers import compare
+from bench.workers import judge, measure
 from bench.workload import Workload
 from bench.wrk import Load, LoadError, Wrk
 
@@ -153,18 +157,22 @@ DISTURBANCES = {
 WORKERS = "workers"
 
 
-def prove(options: argparse.Namespace, console: Console) -> Verdict:
-    """Do what was asked for."""
-    if options.what == WORKERS:
-        return compare(options.rounds, options.connections, console)
-    disturbance, judge = DISTURBANCES[options.what]
+def compare_workers(options: argparse.Namespace, console: Console) -> tuple[Verdict, list[Sample]]:
+    """One worker and two; what that showed, and all rounds."""
+    samples = measure(options.rounds, options.connections, console)
+    return judge(samples), samples
+
+
+def disturb(options: argparse.Namespace, console: Console) -> tuple[Verdict, Result]:
+    """One of the disturbances; what that showed, and all counts."""
+    disturbance, judge_it = DISTURBANCES[options.what]
     with console.status(f"{options.what}, {options.seconds} s"):
         result = run(disturbance, options)
     verdict, load, checked = Verdict(), result.load, result.checked
     verdict.say("requests", f"{load.requests:,} by wrk ({load.rate:,.0f}/s), {checked.answers:,} checked")
     verdict.say("longest wait for a checked answer", f"{checked.longest:.2f} s")
-    judge(verdict, result)
-    return verdict
+    judge_it(verdict, result)
+    return verdict, result
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -176,6 +184,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=positive, default=60, help="how long to disturb (60)")
     parser.add_argument("--connections", type=positive, default=64, help="busy client connections (64)")
     parser.add_argument("--rounds", type=positive, default=5, help="rounds that compare workers (5)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write conditions, counts and times")
     return parser.parse_args(arguments)
 
 
@@ -183,16 +192,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, judge."""
     options = parse(arguments)
     console = Console() if sys.stdout.isatty() else Console(width=PAPER_WIDTH)
-    console.print(str(Machine.this()), highlight=False)
+    machine = Machine.this()
+    console.print(str(machine), highlight=False)
+    prove = compare_workers if options.what == WORKERS else disturb
     try:
         with end_on_signals():
-            verdict = prove(options, console)
+            verdict, result = prove(options, console)
     except (MissingError, StartError, LoadError, CatalogError) as error:
         Console(stderr=True).print(f"bench.processes: {error}", highlight=False, markup=False)
         return 1
     except KeyboardInterrupt:
         return 130
     verdict.show(console)
+    if options.json:
+        settings = {name: getattr(options, name) for name in ("seconds", "rounds", "connections")}
+        versions = {"pylb": version("pylb")}
+        content = {"machine": machine, "settings": settings, "versions": versions}
+        raw.write(options.json, content | {"verdict": verdict.rows, "result": result})
     return 0 if verdict.holds else 1
 
 

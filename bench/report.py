@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import orjson
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bench import raw
 from bench.machine import Machine
 from bench.sample import Sample, Summary, summarize
 from bench.workload import Workload
@@ -53,8 +53,7 @@ class Run:
 
     def save(self, path: Path) -> None:
         """Write conditions, rounds and medians as JSON."""
-        content = asdict(self) | {"medians": summarize(self.samples, REFERENCE)}
-        path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
+        raw.write(path, asdict(self) | {"medians": summarize(self.samples, REFERENCE)})
 
 
 def _table(workload: Workload, by_peer: Mapping[str, Summary]) -> Table:

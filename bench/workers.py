@@ -106,8 +106,8 @@ def interleave(sides: Sequence[Side], rounds: int) -> Iterator[Sample]:
             yield side.measure(number)
 
 
-def compare(rounds: int, connections: int, console: Console) -> Verdict:
-    """Measure two workers together and apart, and one alone.
+def measure(rounds: int, connections: int, console: Console) -> list[Sample]:
+    """Measure two workers together and apart, and one alone, in turn, round after round.
 
     Everything runs on both cores: pylb, its origins, and as many load generators as cores. What counts is
     pylb's own CPU time per request, of all of its processes; requests per second say little where the load
@@ -127,7 +127,11 @@ def compare(rounds: int, connections: int, console: Console) -> Verdict:
             for name, pylbs, workers in ((APART, 2, 1), (TOGETHER, 1, 2), (ALONE, 1, 1))
         ]
         with console.status(f"{rounds} rounds of {SECONDS} s each, for one worker and for two"):
-            samples = list(interleave(sides, rounds))
+            return list(interleave(sides, rounds))
+
+
+def judge(samples: Sequence[Sample]) -> Verdict:
+    """What all cost, and whether two workers carry what two pylbs do."""
     summaries = summarize(samples, APART)[SMALL.name]
     verdict = Verdict()
     for name, summary in summaries.items():

@@ -1,0 +1,20 @@
+"""Raw figures as a file of JSON, for programs and for the page that `make bench-report` writes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import orjson
+
+
+def write(path: Path, content: object) -> None:
+    """Write what the file shall hold: all of it is there, or nothing of it.
+
+    Args:
+        path: the file.
+        content: dataclasses, dictionaries, lists and plain values.
+    """
+    made = path.with_name(f".{path.name}.new")
+    made.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
+    os.replace(made, path)
