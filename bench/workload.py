@@ -34,6 +34,20 @@ class Workload:
     """Whether clients come by TLS. Not every proxy is set up for it here."""
     varied: bool = False
     """Whether each request has another target and another cookie than the last one."""
+    keep_alive: bool = True
+    """Whether a connection has more than one request."""
+    extra_headers: int = 0
+    """Header fields beside `Host` and those of a browser."""
+    services: int = 1
+    """How many services the requests are for, in turn; each has a host name of its own (`service_host`)."""
+
+
+EXTRA_VALUE = "a value as long as an average one"
+
+
+def service_host(number: int) -> str:
+    """The host name by which a service is found, from 1 on. `wrk.lua` makes the same."""
+    return f"service-{number}.example"
 
 
 WORKLOADS = {
@@ -42,11 +56,16 @@ WORKLOADS = {
         Workload("small", f"GET, {len(SMALL_ANSWER)}-byte answer", "/small", connections=64),
         Workload("varied", "GET, no two heads alike, either way", "/varied", connections=64, varied=True),
         Workload("tls", "GET by TLS, keep-alive", "/small", connections=64, tls=True),
-        Workload("64k", "GET, 64 KiB answer", "/64k", connections=64),
+        Workload("close", "GET, a connection for each request", "/small", connections=64, keep_alive=False),
+        # wrk would wait for the body whose length an answer to HEAD tells: it has to be a file without one.
+        Workload("head", "HEAD of an empty file", "/empty", connections=64, method="HEAD"),
+        Workload("post", "POST, 1 KiB body", "/upload", connections=64, method="POST", body=KIB),
+        Workload("16k", "GET, 16 KiB answer", "/16k", connections=64),
+        Workload("1m", "GET, 1 MiB answer", "/1m", connections=16),
         Workload("16m", "GET, 16 MiB answer", "/16m", connections=4),
         Workload("upload", "POST, 1 MiB body", "/upload", connections=16, method="POST", body=MIB),
     )
 }
 
-FILES = {"64k": 64 * KIB, "16m": 16 * MIB}
+FILES = {"empty": 0, "16k": 16 * KIB, "1m": MIB, "16m": 16 * MIB}
 """The origin's files and their sizes in bytes."""

@@ -1,4 +1,5 @@
--- Arguments: method, bytes of the body, "varied" or "same". What wrk counted goes to stderr, as one line of JSON.
+-- Arguments: method, bytes of the body, "varied" or "same", number of services that requests are for.
+-- What wrk counted goes to stderr, as one line of JSON.
 
 function init(args)
     wrk.method = args[1]
@@ -8,6 +9,8 @@ function init(args)
     end
     if args[3] == "varied" then
         vary()
+    elseif tonumber(args[4]) > 1 then
+        visit(tonumber(args[4]))
     end
 end
 
@@ -15,13 +18,28 @@ end
 local VARIETY = 5003
 
 function vary()
-    local requests, turn = {}, 0
+    local requests = {}
     for number = 1, VARIETY do
         wrk.headers["Cookie"] = "session=" .. number * 7919
         requests[number] = wrk.format(nil, wrk.path .. "?item=" .. number)
     end
+    send(requests)
+end
+
+function visit(services)
+    local requests = {}
+    for number = 1, services do
+        wrk.headers["Host"] = "service-" .. number .. ".example"
+        requests[number] = wrk.format()
+    end
+    send(requests)
+end
+
+-- One after the other, again and again.
+function send(requests)
+    local turn = 0
     request = function()
-        turn = turn % VARIETY + 1
+        turn = turn % #requests + 1
         return requests[turn]
     end
 end

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.packages import AptPackage
-from bench.workload import BROWSER_HEADERS, Workload
+from bench.workload import BROWSER_HEADERS, EXTRA_VALUE, Workload
 
 WRK = AptPackage("wrk", "wrk")
 
@@ -60,13 +60,19 @@ class Wrk:
     """
 
     def __init__(self, url: str, workload: Workload, seconds: int, cores: Sequence[int]) -> None:
+        headers = BROWSER_HEADERS | {
+            f"X-Extra-{number}": EXTRA_VALUE for number in range(1, workload.extra_headers + 1)
+        }
+        if not workload.keep_alive:
+            headers["Connection"] = "close"
         command = [
             *("taskset", "--cpu-list", ",".join(map(str, cores))),
             *(str(WRK.locate()), "--threads", "1", "--connections", str(workload.connections)),
             *("--duration", f"{seconds}s", "--timeout", "10s", "--script", str(_REPORT)),
-            *(part for name, value in BROWSER_HEADERS.items() for part in ("--header", f"{name}: {value}")),
+            *(part for name, value in headers.items() for part in ("--header", f"{name}: {value}")),
             *(url + workload.path, "--", workload.method, str(workload.body)),
             "varied" if workload.varied else "same",
+            str(workload.services),
         ]
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
