@@ -31,6 +31,9 @@ lint: $(VENV)/installed-dev  ## Lint, format, types, and which module may import
 bench: $(VENV)/installed-bench  ## Measure pylb next to nginx, HAProxy, Envoy, Traefik, Caddy and stock aiohttp.
 	$(BIN)/python -m bench.hotpath
 
+bench-report: $(VENV)/installed-bench  ## Measure all of docs/performance.md that is not there yet, write it (OPTIONS="--quick", "--only NAME").
+	$(BIN)/python -m bench.page $(OPTIONS)
+
 load: $(VENV)/installed-bench  ## Load from Locust for MINUTES (30), with a change of the instances each second; judge what came of it.
 	$(BIN)/python -m bench.load --headless --users 50 --spawn-rate 50 --run-time $(MINUTES)m --html load.html
 
@@ -76,4 +79,4 @@ $(BIN)/pip:
 		|| { $(ROOT) apt-get update -q && $(APT_INSTALL) python3-venv; }
 	$(PYTHON) -m venv $(VENV)
 
-.PHONY: help demo test check lint bench load bench-compare bench-baseline chaos soak docs pictures clean
+.PHONY: help demo test check lint bench bench-report load bench-compare bench-baseline chaos soak docs pictures clean

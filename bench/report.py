@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench import raw
+from bench.figure import number
 from bench.machine import Machine
 from bench.sample import Sample, Summary, summarize
 from bench.workload import Workload
@@ -69,16 +70,11 @@ def _table(workload: Workload, by_peer: Mapping[str, Summary]) -> Table:
     for peer, summary in sorted(by_peer.items(), key=lambda item: item[1].cpu):
         table.add_row(
             peer,
-            *map(_figure, (summary.cpu, summary.user, summary.system)),
+            *map(number, (summary.cpu, summary.user, summary.system)),
             f"{summary.spread:.0%}",
             f"{summary.ratio:.2f}" if summary.ratio else "",
-            *map(_figure, (summary.rate, summary.p50, summary.p99, summary.rss)),
+            *map(number, (summary.rate, summary.p50, summary.p99, summary.rss)),
             f"[bold red]{summary.errors:,} ✗[/]" if summary.errors else "0",
             style="bold" if peer == "pylb" else None,
         )
     return table
-
-
-def _figure(value: float) -> str:
-    """A figure with three or more digits that mean something."""
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"

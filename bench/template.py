@@ -1,4 +1,4 @@
-"""Configuration files with `@name` where a value of the run belongs; `$` keeps its meaning in them."""
+"""Texts with `@name` where a value belongs, such as configuration files; `$` keeps its meaning in them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import string
 from pathlib import Path
 
 
-class _AtTemplate(string.Template):
+class AtTemplate(string.Template):
+    """A text with `@name` where a value belongs."""
+
     delimiter = "@"
 
 
@@ -22,5 +24,5 @@ def render(template: Path, directory: Path, **values: object) -> Path:
         KeyError: a mark has no value.
     """
     result = directory / template.name
-    result.write_text(_AtTemplate(template.read_text()).substitute(values, directory=directory))
+    result.write_text(AtTemplate(template.read_text()).substitute(values, directory=directory))
     return result

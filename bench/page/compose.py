@@ -1,0 +1,89 @@
+"""The page: a template, in which each mark is replaced by what its measurement has to say.
+
+No figure of a measurement is in the template, and nothing on the page but figures is from anywhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.machine import Machine
+from bench.page.bounds import bounds
+from bench.page.measurements import MEASUREMENTS
+from bench.page.part import Part
+from bench.page.parts import agreement, hotpath, memory, observe, processes
+from bench.page.record import Record
+from bench.page.theme import THEMES
+from bench.page.worse import worse
+from bench.template import AtTemplate
+
+TEMPLATE = Path(__file__).with_name("performance.md")
+MISSING = "*Not measured yet.*"
+PARTS: Mapping[str, Callable[[Mapping[str, Any]], Part]] = {
+    "requests": hotpath.part,
+    "payloads": hotpath.part,
+    "memory": memory.part,
+    "reload": processes.part,
+    "kill_workers": processes.part,
+    "kill_control": processes.part,
+    "workers": processes.part,
+    "observe": observe.part,
+    "agreement": agreement.part,
+}
+"""How to make a part of each measurement's figures."""
+
+
+def write_page(directory: Path) -> Path:
+    """Write `performance.md` and its pictures into a directory, from the records in `performance/` there.
+
+    Returns:
+        The path of the page.
+    """
+    figures = directory / "performance"
+    found = {each.name: Record.load(figures / f"{each.name}.json") for each in MEASUREMENTS}
+    records = {name: record for name, record in found.items() if record}
+    parts = {name: PARTS[name](record.result) for name, record in records.items()}
+    for part in parts.values():
+        for name, draw in part.pictures.items():
+            for theme in THEMES:
+                (figures / f"{name}-{theme.name}.svg").write_bytes(draw(theme))
+    page = directory / "performance.md"
+    page.write_text(compose(records, parts))
+    return page
+
+
+def compose(records: Mapping[str, Record], parts: Mapping[str, Part]) -> str:
+    """The text of the page."""
+    marks = {each.name: MISSING for each in MEASUREMENTS}
+    for name, part in parts.items():
+        marks[name] = f"{_command(records[name])}\n\n{part.text}\n\n{_conditions(records[name])}"
+    machines = dict.fromkeys(_machine(record.machine) for record in records.values())
+    return AtTemplate(TEMPLATE.read_text()).substitute(
+        marks,
+        machine="; ".join(machines) or MISSING,
+        bounds=bounds({name: record.result for name, record in records.items()}),
+        worse=worse(comparison for part in parts.values() for comparison in part.comparisons),
+    )
+
+
+def _command(record: Record) -> str:
+    return f"    python -m {' '.join(record.arguments)}"
+
+
+def _conditions(record: Record) -> str:
+    """When it was measured, with what, and what is missing."""
+    result = record.result
+    measured = f"{record.measured}, load average {record.machine.load_average} before it"
+    settings = ", ".join(f"{name} {value}" for name, value in result["settings"].items())
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    missing = "".join(f" Without {peer}: {reason}." for peer, reason in result.get("missing", {}).items())
+    return f"<sub>{measured}. {settings}. {versions}.{missing}</sub>"
+
+
+def _machine(machine: Machine) -> str:
+    return (
+        f"{machine.cpu}, {machine.cores} cores, {machine.memory_gib} GiB, Linux {machine.kernel}, "
+        f"Python {machine.python}"
+    )

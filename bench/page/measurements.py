@@ -1,0 +1,107 @@
+"""All measurements of the page, in the order in which they are made, and how long each takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A command that measures, and writes raw figures to the file that its option `--json` names."""
+
+    name: str
+    """Of its raw figures, and of its mark in the template."""
+    command: str
+    """What comes after `python -m`, in any case."""
+    options: str
+    """What comes after that."""
+    seconds: int
+    """What it takes, about, on two cores."""
+    quick: str
+    """What comes instead of the options, to make it short, and its figures rough."""
+    quick_seconds: int
+
+    def arguments(self, *, quick: bool) -> list[str]:
+        """The words after `python -m`."""
+        return [*self.command.split(), *(self.quick if quick else self.options).split()]
+
+    def estimate(self, *, quick: bool) -> int:
+        """Seconds that it takes."""
+        return self.quick_seconds if quick else self.seconds
+
+
+MEASUREMENTS: Sequence[Measurement] = (
+    Measurement(
+        "requests",
+        "bench.hotpath --workloads small,varied,tls,16m",
+        "--rounds 5 --seconds 2",
+        seconds=400,
+        quick="--rounds 1 --seconds 1",
+        quick_seconds=90,
+    ),
+    Measurement(
+        "payloads",
+        "bench.hotpath --workloads close,head,post,16k,1m,upload",
+        "--rounds 3 --seconds 2",
+        seconds=400,
+        quick="--rounds 1 --seconds 1",
+        quick_seconds=130,
+    ),
+    Measurement(
+        "memory",
+        "bench.memory",
+        "--rounds 3 --size 512",
+        seconds=200,
+        quick="--rounds 1 --size 64 --connections 200",
+        quick_seconds=40,
+    ),
+    Measurement(
+        "reload",
+        "bench.processes reload",
+        "--seconds 30",
+        seconds=45,
+        quick="--seconds 5",
+        quick_seconds=20,
+    ),
+    Measurement(
+        "kill_workers",
+        "bench.processes kill-workers",
+        "--seconds 30",
+        seconds=35,
+        quick="--seconds 5",
+        quick_seconds=10,
+    ),
+    Measurement(
+        "kill_control",
+        "bench.processes kill-control",
+        "--seconds 30",
+        seconds=35,
+        quick="--seconds 5",
+        quick_seconds=10,
+    ),
+    Measurement(
+        "workers",
+        "bench.processes workers",
+        "--rounds 7",
+        seconds=60,
+        quick="--rounds 1",
+        quick_seconds=15,
+    ),
+    Measurement(
+        "observe",
+        "bench.observe",
+        "--rounds 5 --seconds 2",
+        seconds=120,
+        quick="--rounds 1 --seconds 1",
+        quick_seconds=30,
+    ),
+    Measurement(
+        "agreement",
+        "bench.agreement",
+        "--requests 1500",
+        seconds=110,
+        quick="--requests 200",
+        quick_seconds=20,
+    ),
+)

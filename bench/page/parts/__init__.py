@@ -1,0 +1,1 @@
+"""What each kind of measurement becomes on the page: one module for each, with a function `part`."""

@@ -1,0 +1,88 @@
+"""What requests cost: one table of CPU time for all kinds of work, and the other figures folded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from statistics import median
+from typing import Any
+
+from bench.figure import Comparison, Figure, number
+from bench.page.part import Part, folded, table
+from bench.page.plot import bars
+from bench.report import REFERENCE
+from bench.sample import Sample
+
+PICTURED = ("small", "16m")
+"""Kinds of work that get a picture."""
+
+
+def part(result: Mapping[str, Any]) -> Part:
+    """From what `bench.hotpath` wrote."""
+    made = Part()
+    samples = [Sample(**each) for each in result["samples"]]
+    peers = list(dict.fromkeys(sample.peer for sample in samples))
+    rows, details = [], []
+    for workload in result["workloads"]:
+        name, about = workload["name"], f"{workload['about']}, {workload['connections']} connections"
+        rounds = rounds_of(samples, name)
+        cpu = {peer: Figure.of(sample.cpu for sample in of_peer) for peer, of_peer in rounds.items()}
+        rows.append([about, *(cpu.get(peer, "") for peer in peers)])
+        details += [f"**{about}**", _detailed(rounds, cpu)]
+        made.comparisons += [
+            Comparison(f"{about}: CPU, µs", cpu),
+            Comparison(
+                f"{about}: requests/s",
+                {peer: Figure.of(sample.rate for sample in of_peer) for peer, of_peer in rounds.items()},
+                more_is_better=True,
+            ),
+            Comparison(
+                f"{about}: p99, ms",
+                {peer: Figure.of(sample.p99 for sample in of_peer) for peer, of_peer in rounds.items()},
+            ),
+        ]
+    made.add(table(["CPU µs per request", *peers], rows))
+    for workload, comparison in zip(result["workloads"], made.comparisons[::3], strict=True):
+        if workload["name"] in PICTURED:
+            alt = f"CPU per request by proxy, {workload['about']}"
+            picture = partial(bars, comparison.figures, "CPU µs per request")
+            made.draw(f"cpu-{workload['name']}", alt, picture)
+    made.add(folded("Throughput, latency, memory, ratios", *details))
+    return made
+
+
+def rounds_of(samples: Sequence[Sample], workload: str) -> dict[str, list[Sample]]:
+    """The rounds of each proxy."""
+    rounds: dict[str, list[Sample]] = {}
+    for sample in samples:
+        if sample.workload == workload:
+            rounds.setdefault(sample.peer, []).append(sample)
+    return rounds
+
+
+def ratio(rounds: Mapping[str, Sequence[Sample]], peer: str, reference: str) -> Figure | None:
+    """CPU of one proxy as a multiple of another's in the same round."""
+    cost = {sample.round: sample.cpu for sample in rounds.get(reference, ())}
+    ratios = [s.cpu / cost[s.round] for s in rounds.get(peer, ()) if s.round in cost]
+    return Figure.of(ratios) if ratios else None
+
+
+def _detailed(rounds: Mapping[str, Sequence[Sample]], cpu: Mapping[str, Figure]) -> str:
+    headings = ["", "CPU µs", "user", "system", f"× {REFERENCE}", "requests/s", "p50 ms", "p99 ms", "RSS MiB"]
+    return table(
+        [*headings, "errors"],
+        [
+            [
+                peer,
+                cpu[peer],
+                *(number(median(getattr(sample, kind) for sample in of_peer)) for kind in ("user", "system")),
+                ratio(rounds, peer, REFERENCE) or "",
+                *(
+                    Figure.of(getattr(sample, kind) for sample in of_peer)
+                    for kind in ("rate", "p50", "p99", "rss")
+                ),
+                f"{sum(sample.errors for sample in of_peer):,}",
+            ]
+            for peer, of_peer in sorted(rounds.items(), key=lambda item: cpu[item[0]].median)
+        ],
+    )
