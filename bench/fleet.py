@@ -22,7 +22,7 @@ from bench.server import Server, StartError, serve
 class Fleet:
     """The proxies that could be started, and the reasons for which the others could not."""
 
-    def __init__(self, directory: Path, cores: Cores, until: ExitStack) -> None:
+    def __init__(self, directory: Path, cores: Cores, until: ExitStack, services: int = 1) -> None:
         self.servers: list[Server] = []
         self.versions: dict[str, str] = {}
         self.missing: dict[str, str] = {}
@@ -30,17 +30,18 @@ class Fleet:
         self._certificate = make_certificate(directory)
         self._cores = cores
         self._until = until
+        self._services = services
 
     def start(self, peer: Peer, origins: Sequence[int], probe: str) -> None:
         """Start one proxy and wait for its answer at the path `probe`; note as missing one that fails."""
         home = self._directory / peer.name
         home.mkdir()
-        site = Site(home, free_port(), tuple(origins), free_port(), self._certificate)
+        site = Site(home, free_port(), tuple(origins), free_port(), self._certificate, self._services)
         try:
             command = peer.command(site)
             server = self._until.enter_context(serve(peer.name, command, site.port, home, self._cores.proxy))
             server.wait_until_it_answers(probe)
-            server.tls_port = site.tls_port if peer.speaks_tls else 0
+            server.tls_port = site.tls_port
             self.versions[peer.name] = peer.version()
         except (MissingError, StartError, subprocess.SubprocessError) as error:
             self.missing[peer.name] = str(error)
@@ -50,12 +51,18 @@ class Fleet:
 
 @contextmanager
 def start_fleet(
-    names: Sequence[str], origins: Sequence[int], probe: str, cores: Cores, console: Console
+    names: Sequence[str],
+    origins: Sequence[int],
+    probe: str,
+    cores: Cores,
+    console: Console,
+    *,
+    services: int = 1,
 ) -> Iterator[Fleet]:
     """Start proxies by name; end them all, and remove their files, when the context ends."""
     with ExitStack() as stack:
         directory = stack.enter_context(workshop())
-        fleet = Fleet(directory, cores, stack)
+        fleet = Fleet(directory, cores, stack, services)
         for name in names:
             with console.status(f"starting {name} (it is installed first, if it is not here)"):
                 fleet.start(PEERS[name], origins, probe)

@@ -57,11 +57,6 @@ def measure(server: Server, workload: Workload, number: int, seconds: int, cores
     )
 
 
-def able_to_serve(workload: Workload, servers: Sequence[Server]) -> list[Server]:
-    """Those that speak what its clients speak."""
-    return [server for server in servers if server.tls_port or not workload.tls]
-
-
 def interleave(
     servers: Sequence[Server], workloads: Sequence[Workload], rounds: int, seconds: int, cores: Cores
 ) -> Iterator[tuple[str, Sample | None]]:
@@ -71,12 +66,11 @@ def interleave(
         What was done, and its sample; None for a warm-up.
     """
     for workload in workloads:
-        able = able_to_serve(workload, servers)
-        for server in able:
+        for server in servers:
             measure(server, workload, 0, WARM_UP, cores)
             yield f"{workload.name}, warm-up, {server.name}", None
         for number in range(1, rounds + 1):
-            for server in able:
+            for server in servers:
                 sample = measure(server, workload, number, seconds, cores)
                 yield f"{workload.name}, round {number}, {server.name}", sample
 
@@ -110,7 +104,7 @@ def run(options: argparse.Namespace, console: Console) -> Run:
             result.versions.update(fleet.versions)
             result.missing.update(fleet.missing)
             progress = stack.enter_context(Progress(*columns, console=console, transient=True))
-            measured = sum(len(able_to_serve(workload, fleet.servers)) for workload in workloads)
+            measured = len(workloads) * len(fleet.servers)
             task = progress.add_task("first warm-up", total=measured * (options.rounds + 1))
             for done, sample in interleave(fleet.servers, workloads, options.rounds, options.seconds, cores):
                 progress.update(task, description=done, advance=1)

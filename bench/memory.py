@@ -7,7 +7,6 @@ and does so in several rounds.
 from __future__ import annotations
 
 import argparse
-import resource
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +22,7 @@ from rich.table import Table
 
 from bench import raw
 from bench.fleet import start_fleet, workshop
-from bench.machine import Cores, Machine
+from bench.machine import Cores, Machine, allow_many_files
 from bench.options import end_on_signals, names_of, positive
 from bench.packages import MissingError
 from bench.peers.catalog import PEERS
@@ -216,8 +215,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
     options = parse(arguments)
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # ours and, by inheritance, the proxies'
+    allow_many_files()
     console = Console()
     machine, cores = Machine.this(), Cores.split()
     cores.step_aside()

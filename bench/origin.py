@@ -17,8 +17,13 @@ NGINX = AptPackage("nginx", "nginx")
 
 
 @contextmanager
-def serve_origin(directory: Path, cores: Sequence[int]) -> Iterator[Server]:
+def serve_origin(directory: Path, cores: Sequence[int], ports: Sequence[int] = ()) -> Iterator[Server]:
     """Run the origin of `workload.WORKLOADS` for as long as the context lasts.
+
+    Args:
+        directory: for its files.
+        cores: where it runs.
+        ports: where it listens, as so many origins; by default on one that is free.
 
     Raises:
         MissingError: there is no nginx.
@@ -27,10 +32,11 @@ def serve_origin(directory: Path, cores: Sequence[int]) -> Iterator[Server]:
     files.mkdir()
     for name, size in FILES.items():
         (files / name).write_bytes(bytes(size))
-    port = free_port()
+    ports = ports or [free_port()]
     template = Path(__file__).with_suffix(".conf")
-    config = render(template, directory, port=port, small=SMALL_ANSWER, user=getpass.getuser())
+    listen = "\n        ".join(f"listen 127.0.0.1:{port} backlog=4096;" for port in ports)
+    config = render(template, directory, listen=listen, small=SMALL_ANSWER, user=getpass.getuser())
     command = Command([str(NGINX.locate()), "-p", str(directory), "-c", str(config)])
-    with serve("origin", command, port, directory, cores) as origin:
+    with serve("origin", command, ports[0], directory, cores) as origin:
         origin.wait_until_it_answers("/small")
         yield origin

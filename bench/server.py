@@ -50,7 +50,7 @@ class Server:
     """A running program that listens on a port of 127.0.0.1."""
 
     tls_port = 0
-    """Where it speaks TLS, on the same address; 0 if it does not."""
+    """Where it speaks TLS, on the same address."""
 
     def __init__(self, name: str, port: int, process: psutil.Popen, log: Path) -> None:
         self.name = name

@@ -31,7 +31,7 @@ class Workload:
     body: int = 0
     """Bytes of the request's body."""
     tls: bool = False
-    """Whether clients come by TLS. Not every proxy is set up for it here."""
+    """Whether clients come by TLS."""
     varied: bool = False
     """Whether each request has another target and another cookie than the last one."""
     keep_alive: bool = True

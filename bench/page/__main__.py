@@ -104,10 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{len(wanted)} measurements, about {minutes:.0f} min; Ctrl-C, and it goes on another time",
             highlight=False,
         )
-    failures: list[str] = []
     try:
         with end_on_signals():
-            failures = make(wanted, figures, console, quick=options.quick)
+            failures = make(wanted, figures, console, quick=options.quick) if wanted else []
     except KeyboardInterrupt:
         console.print("Interrupted: what is complete is kept; the same command goes on from there.")
         return 130

@@ -13,7 +13,7 @@ from bench.machine import Machine
 from bench.page.bounds import bounds
 from bench.page.measurements import MEASUREMENTS
 from bench.page.part import Part
-from bench.page.parts import agreement, hotpath, memory, observe, processes
+from bench.page.parts import agreement, curves, hotpath, memory, observe, processes
 from bench.page.record import Record
 from bench.page.theme import THEMES
 from bench.page.worse import worse
@@ -24,6 +24,7 @@ MISSING = "*Not measured yet.*"
 PARTS: Mapping[str, Callable[[Mapping[str, Any]], Part]] = {
     "requests": hotpath.part,
     "payloads": hotpath.part,
+    "curves": curves.part,
     "memory": memory.part,
     "reload": processes.part,
     "kill_workers": processes.part,

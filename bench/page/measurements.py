@@ -49,6 +49,14 @@ MEASUREMENTS: Sequence[Measurement] = (
         quick_seconds=130,
     ),
     Measurement(
+        "curves",
+        "bench.curves",
+        "--rounds 3 --seconds 1",
+        seconds=660,
+        quick="--rounds 1 --seconds 1",
+        quick_seconds=240,
+    ),
+    Measurement(
         "memory",
         "bench.memory",
         "--rounds 3 --size 512",

@@ -39,17 +39,14 @@ def bars(figures: Mapping[str, Figure], unit: str, theme: Theme, *, logarithmic:
         return _svg(sheet)
 
 
-def curves(
-    figures: Mapping[str, Mapping[int, Figure]], along: str, unit: str, theme: Theme, *, logarithmic: bool
-) -> bytes:
+def curves(figures: Mapping[str, Mapping[int, Figure]], along: str, unit: str, theme: Theme) -> bytes:
     """A line per proxy, with the range of the rounds at each point.
 
     Args:
         figures: by proxy and place on the horizontal axis.
-        along: what the horizontal axis shows.
+        along: what the logarithmic horizontal axis shows.
         unit: what the vertical axis shows, from 0 on.
         theme: colours.
-        logarithmic: whether the horizontal axis is.
     """
     with mpl.rc_context(STYLE):
         sheet, axes = _sheet(theme, 4.0)
@@ -69,7 +66,7 @@ def curves(
                 linewidth=2.4 if name == "pylb" else 1.2,
             )
         places = sorted({place for points in figures.values() for place in points})
-        axes.set_xscale("log" if logarithmic else "linear")
+        axes.set_xscale("log")
         axes.set_xticks(places, [f"{place:,}" for place in places])
         axes.minorticks_off()
         axes.set_ylim(bottom=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.packages import Script
+from bench.packages import MissingError, Script
 from bench.peers.peer import Peer, Site
 from bench.server import Command
 
@@ -24,6 +24,8 @@ class StockAiohttp(Peer):
 
     def command(self, site: Site) -> Command:
         """Run the module with this interpreter, wherever the working directory is."""
+        if site.services > 1:
+            raise MissingError("it knows one service only")
         argv = [str(self.source.locate()), "-m", "bench.peers.stock_aiohttp"]
-        ports = [str(port) for port in (site.port, *site.origins)]
-        return Command([*argv, *ports], {"PYTHONPATH": str(REPOSITORY)})
+        argv += [str(each) for each in (site.port, site.tls_port, site.certificate, *site.origins)]
+        return Command(argv, {"PYTHONPATH": str(REPOSITORY)})

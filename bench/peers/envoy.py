@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bench.peers.peer import TEMPLATES, Peer, Site
 from bench.server import Command
-from bench.template import render
+from bench.template import AtTemplate, render
+from bench.workload import service_host
 
 
 class Envoy(Peer):
@@ -16,6 +17,19 @@ class Envoy(Peer):
             f"        - endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}}}"
             for port in site.origins
         )
-        config = render(TEMPLATES / "envoy.yaml", site.directory, port=site.port, endpoints=endpoints)
+        host, cluster = (
+            AtTemplate((TEMPLATES / name).read_text()) for name in ("envoy-host.yaml", "envoy-cluster.yaml")
+        )
+        numbers = range(1, site.services + 1)
+        hosts = ["*", *map(service_host, numbers[1:])]
+        config = render(
+            TEMPLATES / "envoy.yaml",
+            site.directory,
+            port=site.port,
+            tls_port=site.tls_port,
+            certificate=site.certificate,
+            hosts="".join(host.substitute(number=n, host=name) for n, name in enumerate(hosts, 1)),
+            clusters="".join(cluster.substitute(number=n, endpoints=endpoints) for n in numbers),
+        )
         options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]
         return Command([str(self.source.locate()), "-c", str(config), *options])

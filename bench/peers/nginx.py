@@ -6,25 +6,38 @@ import getpass
 
 from bench.peers.peer import TEMPLATES, Peer, Site
 from bench.server import Command
-from bench.template import render
+from bench.template import AtTemplate, render
+from bench.workload import service_host
+
+LEAST_IDLE = 512
+"""Idle connections to the origins: enough for all clients; it takes more if there are many origins."""
 
 
 class Nginx(Peer):
     """See https://nginx.org."""
 
     version_option = "-v"
-    speaks_tls = True
 
     def command(self, site: Site) -> Command:
         """Run in the foreground, with all of its files in the site's directory."""
-        servers = "\n        ".join(f"server 127.0.0.1:{port};" for port in site.origins)
+        ports = {"port": site.port, "tls_port": site.tls_port}
+        service = AtTemplate((TEMPLATES / "nginx-service.conf").read_text())
+        services = [
+            service.substitute(
+                number=number,
+                host=service_host(number),
+                servers="\n        ".join(f"server 127.0.0.1:{port};" for port in site.origins),
+                idle=max(LEAST_IDLE, 2 * len(site.origins)),
+                first=" default_server backlog=4096" if number == 1 else "",
+                **ports,
+            )
+            for number in range(1, site.services + 1)
+        ]
         config = render(
             TEMPLATES / "nginx.conf",
             site.directory,
-            port=site.port,
-            tls_port=site.tls_port,
             certificate=site.certificate,
-            servers=servers,
+            services="".join(services),
             user=getpass.getuser(),
         )
         return Command([str(self.source.locate()), "-p", str(site.directory), "-c", str(config)])

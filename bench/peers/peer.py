@@ -22,17 +22,18 @@ class Site:
     origins: tuple[int, ...]
     """Ports of 127.0.0.1."""
     tls_port: int = 0
-    """Another port of 127.0.0.1, for TLS; who does not `speak_tls` leaves it alone. 0 for none."""
+    """Another port of 127.0.0.1, for TLS."""
     certificate: Path = Path()
     """A certificate and its key for it, in one file."""
+    services: int = 1
+    """How many there are, each with all of the origins as its backends. The first one takes what is for none
+    of the others, and those are found by their host names (`bench.workload.service_host`)."""
 
 
 class Peer(ABC):
     """A proxy. It runs with one worker or thread, upstream keep-alive, and no access log."""
 
     version_option = "--version"
-    speaks_tls = False
-    """Whether `command` sets it up for TLS, too."""
 
     def __init__(self, name: str, source: Source) -> None:
         self.name = name
@@ -47,5 +48,5 @@ class Peer(ABC):
         """Write the configuration into `site.directory` and say what to execute.
 
         Raises:
-            MissingError: there is no such program.
+            MissingError: there is no such program, or it has nothing for what the site wants.
         """

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from bench.packages import Script
 from bench.peers.peer import Peer, Site
 from bench.server import Command
+from bench.workload import service_host
 
 
 class Pylb(Peer):
@@ -17,8 +18,6 @@ class Pylb(Peer):
         workers: with more than one come a supervisor and control.
     """
 
-    speaks_tls = True
-
     def __init__(self, name: str = "pylb", workers: int = 1) -> None:
         super().__init__(name, Script("pylb"))
         self._workers = workers
@@ -28,10 +27,12 @@ class Pylb(Peer):
         return version("pylb")
 
     def command(self, site: Site) -> Command:
-        """One service with static backends; the admin port is off, because it has a fixed default."""
+        """Services with the same static backends; the admin port is off, because it has a fixed default."""
         origins = ",".join(f"127.0.0.1:{port}" for port in site.origins)
         listen = f"127.0.0.1:{site.port}"
         options = ["--static", origins, "--service", "web", "--listen", listen, "--admin", "off"]
+        for number in range(2, site.services + 1):
+            options += ["--service", f"web-{number}={service_host(number)}"]
         options += ["--workers", str(self._workers)]
         if site.tls_port:
             pair = str(site.certificate)

@@ -1,11 +1,13 @@
 """The proxy that one writes with aiohttp in an afternoon: its server in front of its client, nothing else.
 
-Run as `python -m bench.peers.stock_aiohttp PORT ORIGIN-PORT...`.
+Run as `python -m bench.peers.stock_aiohttp PORT TLS-PORT CERTIFICATE ORIGIN-PORT...`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import ssl
 import sys
 from collections.abc import AsyncIterator, Iterator
 
@@ -55,15 +57,20 @@ async def client(app: web.Application) -> AsyncIterator[None]:
         yield
 
 
-def main() -> None:
-    """Serve on the first argument's port, forward to the others."""
-    port, *origins = sys.argv[1:]
+async def main(port: str, tls_port: str, certificate: str, *origins: str) -> None:
+    """Serve on two ports, forward to the others."""
     app = web.Application()
     app[ORIGINS] = itertools.cycle([f"http://127.0.0.1:{origin}" for origin in origins])
     app.cleanup_ctx.append(client)
     app.router.add_route("*", "/{path:.*}", forward)
-    web.run_app(app, host="127.0.0.1", port=int(port), access_log=None, print=None)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate)
+    await web.TCPSite(runner, "127.0.0.1", int(port)).start()
+    await web.TCPSite(runner, "127.0.0.1", int(tls_port), ssl_context=tls).start()
+    await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run(main(*sys.argv[1:]))

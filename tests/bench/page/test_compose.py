@@ -21,6 +21,7 @@ def copy(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_page_of_the_repository_is_made_of_its_figures(copy):
     assert main(["--write", "--directory", str(copy)]) == 0
     assert (copy / "performance.md").read_text() == (DOCS / "performance.md").read_text()
@@ -28,6 +29,7 @@ def test_the_page_of_the_repository_is_made_of_its_figures(copy):
     assert made == {path.name: path.read_bytes() for path in (DOCS / "performance").iterdir()}
 
 
+@pytest.mark.slow
 def test_a_changed_figure_changes_the_page(copy):
     figures = copy / "performance" / "memory.json"
     before = write_page(copy).read_text()
