@@ -19,13 +19,14 @@ class CatalogError(Exception):
 
 
 @contextmanager
-def serve_consul(directory: Path, cores: Sequence[int], dns: int = 0) -> Iterator[Server]:
+def serve_consul(directory: Path, cores: Sequence[int], dns: int = 0, http: int = 0) -> Iterator[Server]:
     """Run `consul agent -dev` for as long as the context lasts; it is ready when the context begins.
 
     Args:
         directory: for its output.
         cores: where it runs.
         dns: port of its DNS; any that is free if 0.
+        http: port of its API, likewise.
 
     Raises:
         MissingError: there is no Consul, and it cannot be fetched.
@@ -34,7 +35,7 @@ def serve_consul(directory: Path, cores: Sequence[int], dns: int = 0) -> Iterato
         binary = consul_binary()
     except ComponentError as error:
         raise MissingError(str(error)) from None
-    port = free_port()
+    port = http or free_port()
     ports = [f"-dns-port={dns or free_port()}"]
     ports += [f"-{name}-port={free_port()}" for name in ("server", "serf-lan", "serf-wan")]
     argv = [
@@ -53,19 +54,35 @@ def serve_consul(directory: Path, cores: Sequence[int], dns: int = 0) -> Iterato
 
 
 class Catalog:
-    """Registrations of one service at one agent, over one connection."""
+    """Registrations of one service at one agent, over one connection.
 
-    def __init__(self, consul: Server, service: str) -> None:
+    Args:
+        consul: the agent.
+        service: the service's name.
+        tags: of each instance.
+    """
+
+    def __init__(self, consul: Server, service: str, tags: Sequence[str] = ()) -> None:
         self._connection = HTTPConnection("127.0.0.1", consul.port, timeout=10)
         self._service = service
+        self._tags = tags
 
     def register(self, instance: str, port: int) -> None:
-        """Add an instance on 127.0.0.1 without checks; it is known when the call returns.
+        """Add an instance on 127.0.0.1 with a check that passes for a day; it is known when the call returns.
+
+        Traefik's watch waits for changes of checks: without any it would not notice the instance.
 
         Raises:
             CatalogError: Consul refused it.
         """
-        entry = {"ID": instance, "Name": self._service, "Address": "127.0.0.1", "Port": port}
+        entry = {
+            "ID": instance,
+            "Name": self._service,
+            "Address": "127.0.0.1",
+            "Port": port,
+            "Tags": self._tags,
+            "Check": {"TTL": "24h", "Status": "passing"},
+        }
         self._put("/v1/agent/service/register", json.dumps(entry))
 
     def deregister(self, instance: str) -> None:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import random
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from bench.change import PASSING, PATIENCE, STEADY, Newcomer, arrive, leave
 from bench.consul import Catalog
+from bench.origins import Origins
 from bench.program import Program
 from bench.server import wait_for
-from bench.stamps import Stamps
+from bench.visit import Visit
 
+STEADY = 3
+"""Instances that stay."""
+PASSING = 8
+"""Origins that the instances which come and go use in turn, so that each differs from the one before."""
+PATIENCE = 10.0
+"""Seconds after which a change that has not reached the traffic is given up."""
 RELOADED = r"generation \d+ serves"
 UPGRADED = r"has taken over"
 WORKER_SERVES = r"worker \d+ is serving"
@@ -44,9 +50,8 @@ class Stage:
 
     program: Program
     catalog: Catalog
-    stamps: Stamps
-    ports: Sequence[int]
-    """Of the origins: those that stay, then those that come and go."""
+    origins: Origins
+    """Those that stay, then those that come and go."""
 
 
 def turns(seconds: float, every: float) -> Iterator[float]:
@@ -91,22 +96,23 @@ def kill_workers(stage: Stage, seconds: float) -> Disturbed:
 
 def kill_control(stage: Stage, seconds: float) -> Disturbed:
     """KILL for control every 3 s, each time with an instance that comes right after that, and goes again."""
-    program, stamps, disturbed = stage.program, stage.stamps, Disturbed()
+    program, disturbed = stage.program, Disturbed()
     for _ in turns(seconds, 3):
         serving = program.said(CONTROL_SERVES)
         (control,) = program.children("control")
         control.kill()
         killed = time.monotonic()
         slot = STEADY + disturbed.kills % PASSING
-        newcomer = Newcomer(f"web-new-{disturbed.kills}", stage.ports[slot], slot)
+        visit = Visit(stage.catalog, stage.origins, slot, f"web-new-{disturbed.kills}")
         disturbed.kills += 1
-        arrive(stage.catalog, stamps, newcomer)
+        visit.arrive()
         program.await_word(CONTROL_SERVES, serving + 1)
         back = time.monotonic()
         disturbed.back.append(back - killed)
-        if wait_for(lambda slot=slot: stamps.first(slot) > 0, PATIENCE):  # type: ignore[misc]
-            disturbed.arrived.append(max(0.0, stamps.first(slot) - back))
+        if wait_for(lambda visit=visit: visit.is_seen, PATIENCE):  # type: ignore[misc]
+            disturbed.arrived.append(max(0.0, visit.registered + (visit.appeared or 0.0) - back))
         else:
             disturbed.missed += 1
-        disturbed.missed += leave(stage.catalog, stamps, newcomer) is None
+        visit.leave()
+        disturbed.missed += not wait_for(lambda visit=visit: visit.is_over, PATIENCE)  # type: ignore[misc]
     return disturbed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import resource
 import signal
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -67,3 +68,9 @@ def end_on_signals() -> Iterator[None]:
     finally:
         for each, handler in zip(signals, previous, strict=True):
             signal.signal(each, handler)
+
+
+def open_files() -> None:
+    """Let this process, and all that it starts, open as many files as the machine lets it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -21,16 +21,16 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import raw
-from bench.change import A_DAY, PASSING, SERVICE, STEADY, serve_stamps
 from bench.checked import Checked, Checkers
 from bench.consul import Catalog, CatalogError, serve_consul
-from bench.disturbances import Disturbed, Stage, kill_control, kill_workers, reload
+from bench.disturbances import PASSING, STEADY, Disturbed, Stage, kill_control, kill_workers, reload
 from bench.fleet import workshop
 from bench.hotpath import PAPER_WIDTH
 from bench.machine import Cores, Machine
 from bench.options import end_on_signals, positive
+from bench.origins import serve_origins
 from bench.packages import MissingError
-from bench.ports import free_port
+from bench.ports import free_ports
 from bench.program import Program, serve_program
 from bench.sample import Sample
 from bench.server import StartError
@@ -39,6 +39,8 @@ from bench.workers import judge, measure
 from bench.workload import Workload
 from bench.wrk import Load, LoadError, Wrk
 
+SERVICE = "web"
+A_DAY = 86_400
 CHECKING = 16
 """Clients that check."""
 WORKER_BACK = 1.0
@@ -62,8 +64,8 @@ def run(disturbance: Callable[[Stage, float], Disturbed], options: argparse.Name
     """Start everything, disturb pylb, end everything."""
     cores = Cores.split()
     with ExitStack() as stack:
-        ports = [free_port() for _ in range(STEADY + PASSING)]
-        stamps = stack.enter_context(serve_stamps(stack.enter_context(workshop()), ports, cores.load))
+        ports = free_ports(STEADY + PASSING)
+        origins = stack.enter_context(serve_origins(stack.enter_context(workshop()), ports, cores.load))
         consul = stack.enter_context(serve_consul(stack.enter_context(workshop()), cores.load))
         catalog = Catalog(consul, SERVICE)
         for number, port in enumerate(ports[:STEADY], 1):
@@ -76,7 +78,7 @@ def run(disturbance: Callable[[Stage, float], Disturbed], options: argparse.Name
         wrk = Wrk(program.server.url, workload, A_DAY, cores.load)
         try:
             program.await_clients(options.connections + CHECKING)
-            disturbed = disturbance(Stage(program, catalog, stamps, ports), options.seconds)
+            disturbed = disturbance(Stage(program, catalog, origins), options.seconds)
         finally:
             wrk.stop()
             load, checked = wrk.finish(), checkers.finish()

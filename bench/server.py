@@ -42,6 +42,11 @@ class CpuTime:
     user: float
     system: float
 
+    @property
+    def total(self) -> float:
+        """Both."""
+        return self.user + self.system
+
     def __sub__(self, earlier: CpuTime) -> CpuTime:
         return CpuTime(self.user - earlier.user, self.system - earlier.system)
 

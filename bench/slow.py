@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import socket
 import subprocess
 import sys
@@ -26,7 +25,7 @@ from rich.table import Table
 from bench.fleet import workshop
 from bench.hotpath import PAPER_WIDTH
 from bench.machine import Cores, Machine
-from bench.options import end_on_signals, names_of, positive
+from bench.options import end_on_signals, names_of, open_files, positive
 from bench.origin import serve_origin
 from bench.packages import AptPackage, MissingError
 from bench.ports import free_port
@@ -190,8 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--body-timeout", type=positive, default=20, help="pylb's --body-timeout (20)")
     options = parser.parse_args(arguments)
     console = Console() if sys.stdout.isatty() else Console(width=PAPER_WIDTH)
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # Ours and, by inheritance, pylb's.
+    open_files()
     machine, cores = Machine.this(), Cores.split()
     cores.step_aside()
     outcomes = []

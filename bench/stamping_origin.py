@@ -1,6 +1,7 @@
 """Origins that note when each request reaches them, all in one cheap process.
 
-Run as `python -m bench.stamping_origin FILE PORT...`; the file holds the `Stamps`, one slot for each port.
+Run as `python -m bench.stamping_origin FILE CONTROL PORT...`; the file holds the `Stamps`, one slot for each
+port. On the port CONTROL, each line with the number of a slot ends that origin, and is answered when it has.
 """
 
 from __future__ import annotations
@@ -19,36 +20,85 @@ from bench.stamps import Stamps
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nok\n"
 
 
+class Origin:
+    """One of them, from `listen` until `end`."""
+
+    def __init__(self, stamps: Stamps, slot: int) -> None:
+        self.connections: set[asyncio.Transport] = set()
+        self._stamps = stamps
+        self._slot = slot
+        self._server: asyncio.Server | None = None
+
+    async def listen(self, port: int) -> None:
+        """Begin."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            partial(StampingOrigin, self), "127.0.0.1", port, backlog=4096
+        )
+
+    def mark(self) -> None:
+        """Note a request."""
+        self._stamps.mark(self._slot, time.monotonic())
+
+    def end(self) -> None:
+        """Be gone, as a service that was told to stop; each request has been answered at once."""
+        if self._server:
+            self._server.close()
+        for connection in self.connections:
+            connection.close()
+
+
 class StampingOrigin(asyncio.Protocol):
     """One connection. Its requests have no body and come one by one, so each arrives in one piece."""
 
     _transport: asyncio.Transport
 
-    def __init__(self, stamps: Stamps, slot: int) -> None:
-        self._stamps = stamps
-        self._slot = slot
+    def __init__(self, origin: Origin) -> None:
+        self._origin = origin
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._origin.connections.add(self._transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self._origin.connections.discard(self._transport)
+
+    def data_received(self, data: bytes) -> None:  # noqa: ARG002
+        self._origin.mark()
+        self._transport.write(ANSWER)
+
+
+class Control(asyncio.Protocol):
+    """The connection of whoever decides on the origins' end."""
+
+    _transport: asyncio.Transport
+
+    def __init__(self, origins: list[Origin]) -> None:
+        self._origins = origins
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
-    def data_received(self, data: bytes) -> None:  # noqa: ARG002
-        self._stamps.mark(self._slot, time.monotonic())
-        self._transport.write(ANSWER)
+    def data_received(self, data: bytes) -> None:
+        for slot in data.split():
+            self._origins[int(slot)].end()
+            self._transport.write(slot + b"\n")
 
 
-async def serve(path: Path, ports: list[int]) -> None:
+async def serve(path: Path, control: int, ports: list[int]) -> None:
     """Listen on all ports until the process is ended."""
     stamps = Stamps(path, len(ports))
-    loop = asyncio.get_running_loop()
-    for slot, port in enumerate(ports):
-        await loop.create_server(partial(StampingOrigin, stamps, slot), "127.0.0.1", port, backlog=4096)
+    origins = [Origin(stamps, slot) for slot in range(len(ports))]
+    for origin, port in zip(origins, ports, strict=True):
+        await origin.listen(port)
+    await asyncio.get_running_loop().create_server(partial(Control, origins), "127.0.0.1", control)
     await asyncio.Event().wait()
 
 
 def main() -> None:
     """Serve what the command line says."""
-    path, *ports = sys.argv[1:]
-    uvloop.run(serve(Path(path), [int(port) for port in ports]))
+    path, control, *ports = sys.argv[1:]
+    uvloop.run(serve(Path(path), int(control), [int(port) for port in ports]))
 
 
 if __name__ == "__main__":

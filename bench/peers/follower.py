@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import sys
 import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -101,8 +100,12 @@ def _buckets(samples: Iterable[Sample]) -> dict[str, int]:
     return counts
 
 
+JQ = AptPackage("jq", "jq")
+"""Renders the list of servers; it starts in a tenth of the time that Python takes."""
+
+
 class NginxReloaded(Follower):
-    """nginx, rendered and reloaded by `consul watch`: see `bench.peers.nginx_reloaded`."""
+    """nginx, rendered and reloaded by `consul watch`: see nginx-reloaded.sh."""
 
     version_option = "-v"
 
@@ -110,11 +113,9 @@ class NginxReloaded(Follower):
         """As in `bench.peers.nginx`, but with a list of servers that is filled in at each change."""
         values = {"port": site.port, "user": getpass.getuser()}
         config = render(TEMPLATES / "nginx-consul.conf", site.directory, **values)
-        program = TEMPLATES / "nginx_reloaded.py"
-        consul = f"127.0.0.1:{registry.http}"
-        nginx = str(self.source.locate())
-        argv = [sys.executable, str(program), nginx, str(config), str(consul_binary()), consul]
-        return Command([*argv, registry.service])
+        programs = [str(self.source.locate()), str(config), str(JQ.locate()), str(consul_binary())]
+        script = str(TEMPLATES / "nginx-reloaded.sh")
+        return Command([script, *programs, f"127.0.0.1:{registry.http}", registry.service])
 
 
 class HAProxyDns(Follower):

@@ -1,10 +1,12 @@
 """Proxies that follow Consul: their configurations are complete; nginx has one rendered from an answer."""
 
+import json
+import subprocess
+
 import pytest
 
-from bench.peers.follower import FOLLOWERS, Registry
-from bench.peers.nginx_reloaded import NOBODY, render
-from bench.peers.peer import Site
+from bench.peers.follower import FOLLOWERS, JQ, Registry
+from bench.peers.peer import TEMPLATES, Site
 
 
 class Installed:
@@ -29,8 +31,11 @@ def test_each_is_told_where_to_listen_and_where_consul_is(name, tmp_path, monkey
 
 
 def test_nginx_gets_a_server_for_each_instance(tmp_path):
-    service = {"Service": {"Address": "127.0.0.1", "Port": 81}}
-    render([service, {"Service": {"Address": "127.0.0.1", "Port": 82}}], tmp_path / "nginx.conf")
-    assert (tmp_path / "servers.conf").read_text() == "server 127.0.0.1:81;\nserver 127.0.0.1:82;\n"
-    render([], tmp_path / "nginx.conf")
-    assert (tmp_path / "servers.conf").read_text() == NOBODY
+    def render(*ports):
+        answer = json.dumps([{"Service": {"Address": "127.0.0.1", "Port": port}} for port in ports])
+        script = [TEMPLATES / "nginx-reloaded.sh", "true", tmp_path / "nginx.conf", JQ.locate()]
+        subprocess.run([*script, "consul", "address", "web", "--render"], input=answer, text=True, check=True)
+        return (tmp_path / "servers.conf").read_text()
+
+    assert render(81, 82) == "server 127.0.0.1:81;\nserver 127.0.0.1:82;\n"
+    assert render() == "server 127.0.0.1:9 down;\n"

@@ -1,0 +1,119 @@
+"""The command; see the package."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+
+from bench.change.measure import Result, measure
+from bench.change.stage import STEADY, Settings, set_up
+from bench.change.tables import show, show_propagation
+from bench.consul import CatalogError
+from bench.machine import Machine
+from bench.options import end_on_signals, names_of, open_files, positive, seconds
+from bench.packages import MissingError
+from bench.peers.follower import FOLLOWERS
+from bench.server import StartError
+from bench.wrk import LoadError
+
+PAPER_WIDTH = 160
+"""Columns of the output, where it does not go to a terminal."""
+ANSWER, STOP = "answer", "stop"
+"""What becomes of an instance that has left."""
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.change", description="Time from change to traffic, and what a change costs."
+    )
+    option = parser.add_argument
+    option("--changes", type=positive, default=200, help="registrations, each undone again (200)")
+    option("--before", type=seconds, default=5.0, help="seconds of load without changes (5)")
+    option("--rate", type=positive, metavar="N", help="changes per second, instead of one after the other")
+    option("--seconds", type=seconds, default=30.0, help="how long there are changes at that rate (30)")
+    option("--stay", type=seconds, default=2.0, help="seconds that an instance stays at that rate (2)")
+    option(
+        "--gone", choices=(ANSWER, STOP), default=ANSWER, help="what an instance does that has left (answer)"
+    )
+    option("--notice", type=seconds, default=0.1, help="seconds until it does so (0.1)")
+    peers = ",".join(FOLLOWERS)
+    option("--peers", type=names_of(FOLLOWERS), default=["pylb"], metavar="NAME,...", help=peers)
+    option("--instances", type=positive, default=STEADY, help="instances that stay (3)")
+    option("--connections", type=positive, default=64, help="busy client connections (64)")
+    option("--json", type=Path, metavar="FILE", help="also write every time, in seconds")
+    return parser.parse_args(arguments)
+
+
+def save(
+    path: Path,
+    machine: Machine,
+    settings: Settings,
+    results: Mapping[str, Result],
+    missing: Mapping[str, str],
+) -> None:
+    """Write conditions and figures as JSON."""
+    content = {
+        "machine": machine,
+        "settings": settings,
+        "versions": {name: result.version for name, result in results.items()},
+        "missing": missing,
+        "results": {
+            name: asdict(result) | {"cpu_per_change": result.cost and result.cost.each}
+            for name, result in results.items()
+        },
+    }
+    path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print."""
+    options = parse(arguments)
+    settings = Settings(
+        instances=options.instances,
+        connections=options.connections,
+        changes=options.changes,
+        rate=options.rate,
+        before=options.before,
+        seconds=options.seconds,
+        stay=options.stay,
+        stops=options.gone == STOP,
+        notice=options.notice,
+    )
+    console = Console() if sys.stdout.isatty() else Console(width=PAPER_WIDTH)
+    machine = Machine.this()
+    console.print(str(machine), highlight=False)
+    results: dict[str, Result] = {}
+    missing: dict[str, str] = {}
+    open_files()
+    try:
+        with end_on_signals(), set_up(options.instances) as stage:
+            for name in options.peers:
+                try:
+                    results[name] = measure(FOLLOWERS[name], stage, settings, console)
+                except (MissingError, StartError, subprocess.SubprocessError) as error:
+                    missing[name] = str(error)
+                    console.print(f"{name} is missing: {error}", highlight=False, markup=False)
+    except (MissingError, StartError, LoadError, CatalogError) as error:
+        Console(stderr=True).print(f"bench.change: {error}", highlight=False, markup=False)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    show(results, console)
+    for result in results.values():
+        if result.propagation:
+            show_propagation(result.propagation, console)
+    if options.json:
+        save(options.json, machine, settings, results, missing)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""How fast changes reach the traffic: real registry, real proxies, short runs."""
+
+import orjson
+import pytest
+from rich.console import Console
+
+from bench.change.__main__ import main
+from bench.change.measure import Changes, Cost, Result
+from bench.change.pace import at_rate, one_by_one
+from bench.change.stage import Settings
+from bench.change.tables import show
+from bench.wrk import Load
+
+
+def settings(**said):
+    defaults = {"instances": 3, "connections": 2, "changes": 3, "rate": None, "seconds": 0.0}
+    return Settings(**{**defaults, "before": 0.1, "stay": 0.1, "stops": False, "notice": 0.01, **said})
+
+
+class Visit:
+    """One that is seen and over at once."""
+
+    def __init__(self, name, said):
+        self.name, self.said = name, said
+        self.is_seen = self.is_over = True
+
+    def arrive(self):
+        self.said.append(f"{self.name} arrives")
+
+    def leave(self):
+        self.said.append(f"{self.name} leaves")
+
+    def end(self):
+        self.said.append(f"{self.name} ends")
+
+
+def test_one_after_the_other_none_comes_before_the_last_one_has_gone():
+    said = []
+    one_by_one([Visit("a", said), Visit("b", said)], settings(stops=True), 1, lambda: None)
+    assert said == [f"{name} {does}" for name in "ab" for does in ("arrives", "leaves", "ends")]
+
+
+def test_at_a_rate_arrivals_and_departures_alternate_and_each_stays_for_as_long():
+    said, looks = [], []
+    visits = [Visit(name, said) for name in "abcd"]
+    at_rate(visits, settings(rate=50, stay=0.08, stops=True), lambda: looks.append(None))
+    changes = [each for each in said if not each.endswith("ends")]
+    assert changes[:5] == ["a arrives", "b arrives", "c arrives", "a leaves", "d arrives"]
+    assert said[-1] == "d ends"
+    assert len(looks) == len(said) == 12
+
+
+def test_a_rate_means_changes_not_instances():
+    assert settings(rate=20, seconds=30.0).visits == 300
+    assert settings(changes=7).visits == 7
+
+
+class Past:
+    """A visit that is over."""
+
+    def __init__(self, appeared, vanished):
+        self.appeared, self.vanished = appeared, vanished
+        self.is_seen = appeared is not None
+
+
+def test_what_was_never_seen_is_lost_and_flatters_no_median():
+    changes = Changes.of([Past(0.5, 0.1), Past(None, None), Past(0.3, None)], closed=4)
+    assert changes == Changes(count=6, appeared=[0.5, 0.3], vanished=[0.1], lost=2, closed=4)
+
+
+def test_cpu_of_a_change_is_what_comes_on_top_of_an_idle_proxy(capsys):
+    load = Load(requests=100, seconds=2.0, refused=5, broken=1, late=0, p50=1.0, p99=2.0)
+    changes = Changes(count=4, appeared=[0.1, 0.3], vanished=[0.2, 0.4], lost=1, closed=2)
+    cost = Cost(seconds=2.0, idle=0.01, changing=0.05, count=4)
+    assert cost.each == pytest.approx(0.01)
+    show({"pylb": Result("1", changes, load, load, cost, {})}, Console(width=160))
+    row = next(line for line in capsys.readouterr().out.splitlines() if "pylb" in line)
+    figures = "200.0 298.0 300.0 300.0 398.0 400.0 1 1.50 0.50 50 2.0 2.0 5.0 10.0"
+    assert " ".join(row.split()[2:]) == figures
+
+
+@pytest.mark.slow
+def test_changes_at_a_rate_are_measured_for_each_proxy(tmp_path):
+    out = tmp_path / "change.json"
+    argv = ["--peers", "pylb,nginx", "--rate", "10", "--seconds", "1", "--stay", "0.5", "--gone", "stop"]
+    assert main([*argv, "--connections", "8", "--before", "0.5", "--json", str(out)]) == 0
+    content = orjson.loads(out.read_bytes())
+    assert set(content["versions"]) == set(content["results"]) == {"pylb", "nginx"}
+    pylb = content["results"]["pylb"]
+    assert pylb["changes"]["count"] == 10
+    assert len(pylb["changes"]["appeared"]) == 5
+    assert (pylb["changes"]["lost"], pylb["load"]["refused"], pylb["load"]["broken"]) == (0, 0, 0)
+    assert content["results"]["nginx"]["cpu_per_change"] > pylb["cpu_per_change"]
+
+
+def test_a_bad_option_is_named(capsys):
+    with pytest.raises(SystemExit):
+        main(["--rate", "0"])
+    assert "got '0', expected a whole number from 1 on" in capsys.readouterr().err
