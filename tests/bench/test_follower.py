@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 
-from bench.peers.follower import FOLLOWERS, JQ, Registry
+from bench.failure.__main__ import SET_UPS
+from bench.peers.follower import JQ, Registry
 from bench.peers.peer import TEMPLATES, Site
 
 
@@ -19,9 +20,9 @@ class Installed:
         return self.path
 
 
-@pytest.mark.parametrize("name", FOLLOWERS)
+@pytest.mark.parametrize("name", SET_UPS)
 def test_each_is_told_where_to_listen_and_where_consul_is(name, tmp_path, monkeypatch):
-    follower = FOLLOWERS[name]
+    follower = SET_UPS[name]
     monkeypatch.setattr(follower, "source", Installed(tmp_path / "program"))
     command = follower.command(Site(tmp_path, 11111, ()), Registry(22222, 33333, "web"))
     told = " ".join(command.argv) + "".join(path.read_text() for path in tmp_path.iterdir())

@@ -1,0 +1,50 @@
+"""What fails: a backend, or the registry."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.failure.scene import Scene
+
+AGAIN = 1.0
+"""Seconds from the registry's return until the instances are registered again."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that fails."""
+
+    about: str
+    strike: Callable[[Scene, float], None]
+    """Is given the length of an outage, and returns when the fault takes its course."""
+
+
+def kill_backend(scene: Scene, _outage: float) -> None:
+    """Nothing listens any more; what was under way is reset."""
+    scene.backends[0].server.processes[0].kill()
+
+
+def hang_backend(scene: Scene, _outage: float) -> None:
+    """Connections are still taken, by the kernel."""
+    process = scene.backends[0].server.processes[0]
+    scene.until.callback(process.resume)
+    process.suspend()
+
+
+def lose_registry(scene: Scene, outage: float) -> None:
+    """It is gone, then it is empty, then all is as before."""
+    scene.consul.processes[0].kill()
+    time.sleep(outage)
+    scene.start_registry()
+    time.sleep(AGAIN)
+    scene.register()
+
+
+FAULTS = {
+    "killed": Fault("one of three backends killed", kill_backend),
+    "hung": Fault("one of three backends hung", hang_backend),
+    "registry": Fault("registry gone, then empty, then complete", lose_registry),
+}
+"""By name, in the order in which they are shown."""

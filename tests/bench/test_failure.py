@@ -1,0 +1,112 @@
+"""What failures cost the clients: real registry, real proxies, short runs."""
+
+import time
+from contextlib import ExitStack
+
+import orjson
+import pytest
+from rich.console import Console
+
+from bench.checked import Checked
+from bench.failure.__main__ import SET_UPS, main
+from bench.failure.faults import AGAIN, FAULTS
+from bench.failure.measure import Outcome
+from bench.failure.scene import Scene
+from bench.failure.tables import show
+from bench.peers.advised import ADVISED, TAGS
+from bench.peers.follower import FOLLOWERS
+from bench.peers.peer import TEMPLATES
+
+CHECKED = Checked(
+    answers=90, refusals=4, refused=1, reset=2, cut=3, late=5, slow=6, unannounced=7, announced=8
+)
+
+
+def test_what_clients_saw_is_counted_and_timed_from_the_fault():
+    checked = Checked(answers=90, troubles=[(101.0, "late"), (103.5, "slow")])
+    outcome = Outcome.of("1", checked, took=9.0, struck=100.0, calm=104.0)
+    assert outcome.troubles == [(1.0, "late"), (3.5, "slow")]
+    assert (outcome.rate, outcome.recovered) == (10.0, 3.5)
+    assert Outcome.of("1", checked, took=9.0, struck=100.0, calm=103.0).recovered is None
+    assert Outcome.of("1", Checked(), took=9.0, struck=100.0, calm=103.0).recovered == 0
+
+
+def test_a_row_shows_what_failed_and_how(capsys):
+    show("hung", {"pylb": Outcome.of("1", CHECKED, 9.0, 0.0, 1.0)}, Console(width=160))
+    row = next(line for line in capsys.readouterr().out.splitlines() if "pylb" in line)
+    assert row.split()[2:] == ["15", "4", "6", "5", "6", "0.00", "12", "10"]
+
+
+class Process:
+    def __init__(self, said):
+        self.kill, self.suspend, self.resume = (
+            lambda word=word: said.append(word) for word in ("kill", "suspend", "resume")
+        )
+
+
+class Running:
+    """A program, and a backend that is one."""
+
+    def __init__(self, said):
+        self.server, self.processes = self, [Process(said)]
+
+
+class Stage:
+    def __init__(self, said, until):
+        self.until = until
+        self.backends, self.consul = [Running(said)], Running(said)
+        self.start_registry = lambda: said.append("start")
+        self.register = lambda: said.append("register")
+
+
+@pytest.mark.parametrize(
+    ("fault", "does"),
+    [("killed", ["kill"]), ("hung", ["suspend", "resume"]), ("registry", ["kill", "start", "register"])],
+)
+def test_a_fault_strikes_and_a_hung_backend_can_end(fault, does):
+    said = []
+    with ExitStack() as stack:
+        FAULTS[fault].strike(Stage(said, stack), 0.01)
+    assert said == does
+
+
+@pytest.mark.slow
+def test_a_registry_that_comes_back_is_at_the_same_place_and_knows_the_backends_again(tmp_path):
+    with ExitStack() as stack:
+        scene = Scene(range(1), ["a-tag"], stack)
+        before = scene.consul.port
+        began = time.monotonic()
+        FAULTS["registry"].strike(scene, 0.1)
+        assert time.monotonic() - began > AGAIN
+        assert scene.consul.port == before == scene.registry.http
+        scene.consul.wait_until_it_answers("/v1/health/service/web", containing=b'"a-tag"')
+        assert not scene.is_served()
+
+
+def test_each_rival_is_there_twice_and_its_advised_set_up_is_another_file():
+    rivals = {name for name in FOLLOWERS if name not in {"pylb", "traefik-watch"}}
+    assert {name.removesuffix("-advised") for name in ADVISED} == rivals
+    for name, follower in ADVISED.items():
+        default = FOLLOWERS[name.removesuffix("-advised")]
+        assert (TEMPLATES / follower.template).read_text() != (TEMPLATES / default.template).read_text()
+    assert ADVISED["traefik-advised"].tags == TAGS
+    assert all(tag.startswith("traefik.") for tag in TAGS)
+    assert set(SET_UPS) == {*FOLLOWERS, *ADVISED}
+
+
+@pytest.mark.slow
+def test_a_killed_backend_is_counted_for_each_proxy(tmp_path):
+    out = tmp_path / "failure.json"
+    argv = ["--faults", "killed", "--peers", "pylb,nginx-advised", "--seconds", "2", "--patience", "0.9"]
+    assert main([*argv, "--connections", "4", "--json", str(out)]) == 0
+    content = orjson.loads(out.read_bytes())
+    assert set(content["versions"]) == set(content["results"]["killed"]) == {"pylb", "nginx-advised"}
+    pylb = content["results"]["killed"]["pylb"]
+    assert (pylb["refusals"], pylb["late"]) == (0, 0)
+    assert pylb["rate"] > 10
+
+
+def test_a_bad_option_is_named(capsys):
+    with pytest.raises(SystemExit):
+        main(["--faults", "flood"])
+    assert "got 'flood', expected some of killed, hung, registry" in capsys.readouterr().err
