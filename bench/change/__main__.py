@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import orjson
 from rich.console import Console
 
+from bench import raw
 from bench.change.measure import Result, measure
 from bench.change.stage import STEADY, Settings, set_up
 from bench.change.tables import show, show_propagation
@@ -70,7 +70,7 @@ def save(
             for name, result in results.items()
         },
     }
-    path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
+    raw.write(path, content)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

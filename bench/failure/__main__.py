@@ -8,9 +8,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import orjson
 from rich.console import Console
 
+from bench import raw
 from bench.consul import CatalogError
 from bench.failure.faults import FAULTS
 from bench.failure.measure import Outcome, Settings, measure
@@ -59,7 +59,7 @@ def save(
         "missing": missing,
         "results": results,
     }
-    path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
+    raw.write(path, content)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
