@@ -23,8 +23,8 @@ from bench import raw
 from bench.figure import Figure
 from bench.fleet import start_fleet, workshop
 from bench.hotpath import PAPER_WIDTH, WARM_UP, measure
-from bench.machine import Cores, Machine, allow_many_files
-from bench.options import end_on_signals, names_of, positive
+from bench.machine import Cores, Machine
+from bench.options import end_on_signals, names_of, open_files, positive
 from bench.origin import NGINX, serve_origin
 from bench.packages import MissingError, version_of
 from bench.peers.catalog import PEERS
@@ -109,8 +109,8 @@ class Curves:
 def trace(curves: Curves, options: argparse.Namespace, cores: Cores, console: Console) -> Iterator[str]:
     """Measure all points, fleet by fleet; yield what was done.
 
-    Each round begins with a load that does not count, so that connections to the backends are there: a proxy
-    may close them while the others have their turn, and a thousand of them are not opened in no time.
+    Where connections to many backends have to be there, each round begins with a load that does not count: a
+    proxy may close them while the others have their turn, and a thousand of them are not opened in no time.
     """
     for set_up, points in groupby(curves.points, lambda point: point.set_up):
         with ExitStack() as stack:
@@ -126,7 +126,8 @@ def trace(curves: Curves, options: argparse.Namespace, cores: Cores, console: Co
                     curves.missing[f"{peer} ({point.workload.name})"] = reason
                 for number in range(1, options.rounds + 1):
                     for server in fleet.servers:
-                        measure(server, point.workload, 0, WARM_UP, cores)
+                        if number == 1 or set_up.origins * set_up.services > 1:
+                            measure(server, point.workload, 0, WARM_UP, cores)
                         sample = measure(server, point.workload, number, options.seconds, cores)
                         point.samples.append(sample)
                         yield f"{point.workload.name}, round {number}, {server.name}"
@@ -172,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console() if sys.stdout.isatty() else Console(width=PAPER_WIDTH)
     machine, cores = Machine.this(), Cores.split()
     cores.step_aside()
-    allow_many_files()
+    open_files()
     curves = Curves([Point(name, place) for name in options.curves for place in CURVES[name].places])
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:

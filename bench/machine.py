@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,12 +24,6 @@ class Cores:
     def step_aside(self) -> None:
         """Keep this process, which only waits and draws progress bars, off the proxy's core."""
         os.sched_setaffinity(0, self.load)
-
-
-def allow_many_files() -> None:
-    """Let this process, and those that it starts, have as many files open as the machine allows."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @dataclass(frozen=True)

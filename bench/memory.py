@@ -22,8 +22,8 @@ from rich.table import Table
 
 from bench import raw
 from bench.fleet import start_fleet, workshop
-from bench.machine import Cores, Machine, allow_many_files
-from bench.options import end_on_signals, names_of, positive
+from bench.machine import Cores, Machine
+from bench.options import end_on_signals, names_of, open_files, positive
 from bench.packages import MissingError
 from bench.peers.catalog import PEERS
 from bench.ports import free_port
@@ -215,7 +215,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
     options = parse(arguments)
-    allow_many_files()
+    open_files()
     console = Console()
     machine, cores = Machine.this(), Cores.split()
     cores.step_aside()

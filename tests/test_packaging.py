@@ -179,6 +179,7 @@ MAKE = ["make", "--dry-run", "--always-make"]
         ),
         ("check", ["ruff format --check", 'pytest -n 2 --dist worksteal -m "not slow"']),
         ("bench", ["--editable '.[bench]'", "bench.hotpath"]),
+        ("bench-report", ["--editable '.[bench]'", "-m bench.page"]),
         ("docs", ["pylb.config > docs/config.md.new"]),
     ],
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 
 from rich.console import Console
@@ -98,10 +99,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figures = directory / "performance"
     figures.mkdir(parents=True, exist_ok=True)
     wanted = due(options, figures, Machine.this())
-    minutes = sum(each.estimate(quick=options.quick) for each in wanted) / 60
+    minutes = ceil(sum(each.estimate(quick=options.quick) for each in wanted) / 60)
     if wanted:
         console.print(
-            f"{len(wanted)} measurements, about {minutes:.0f} min; Ctrl-C, and it goes on another time",
+            f"{len(wanted)} to measure, about {minutes} min; Ctrl-C, and it goes on another time",
             highlight=False,
         )
     try:

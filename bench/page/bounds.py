@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
+from statistics import median
 from typing import Any
 
 from bench.page.part import table
+from bench.page.parts import change
 from bench.page.parts.hotpath import ratio, rounds_of
 from bench.sample import Sample, summarize
 
@@ -30,6 +33,34 @@ def bounds(results: Mapping[str, Mapping[str, Any]]) -> str:
                 rows.append([what, f"{figure} ×", MARKS[figure.median <= most]])
         cost = {peer: each.cpu for peer, each in summarize(samples, "nginx").get("16m", {}).items()}
         if "pylb" in cost:
-            place = sorted(cost.values()).index(cost["pylb"]) + 1
+            place = _place(cost)
             rows.append(["CPU of 16 MiB, first or second of all", f"place {place}", MARKS[place <= 2]])
+    for measurement in ("change", "busy_change"):
+        if measurement in results:
+            rows += _changes(results[measurement])
     return table(["", "", "holds"], rows)
+
+
+def _changes(result: Mapping[str, Any]) -> list[Sequence[object]]:
+    """First in the time to traffic and in failures."""
+    settings, results = result["settings"], result["results"]
+    about = f"{settings['rate']} changes/s, {settings['instances']} instances"
+    times = {
+        peer: median(each["changes"]["appeared"])
+        for peer, each in results.items()
+        if each["changes"]["appeared"]
+    }
+    failures = {peer: change.failed(each) + change.closed(each) for peer, each in results.items()}
+    return [
+        [f"{about}: {what}", f"place {place}", MARKS[place == 1]]
+        for what, place in (
+            ("first in the time from a registration to the traffic", _place(times)),
+            ("first in failed requests and closed connections", _place(failures)),
+        )
+    ]
+
+
+def _place(costs: Mapping[str, float]) -> int:
+    """Pylb's place, from 1 on; those that are equal share it."""
+    own = costs.get("pylb", inf)
+    return 1 + sum(cost < own for cost in costs.values())

@@ -13,7 +13,7 @@ from bench.machine import Machine
 from bench.page.bounds import bounds
 from bench.page.measurements import MEASUREMENTS
 from bench.page.part import Part
-from bench.page.parts import agreement, curves, hotpath, memory, observe, processes
+from bench.page.parts import agreement, change, curves, failure, hotpath, memory, observe, processes
 from bench.page.record import Record
 from bench.page.theme import THEMES
 from bench.page.worse import worse
@@ -26,6 +26,9 @@ PARTS: Mapping[str, Callable[[Mapping[str, Any]], Part]] = {
     "payloads": hotpath.part,
     "curves": curves.part,
     "memory": memory.part,
+    "change": change.part,
+    "busy_change": change.part,
+    "failure": failure.part,
     "reload": processes.part,
     "kill_workers": processes.part,
     "kill_control": processes.part,

@@ -44,7 +44,7 @@ def test_a_curve_becomes_a_picture_and_a_table():
     made = part(written)
     assert "| CPU µs per request | 3 | 1,000 |" in made.text
     assert "| pylb | 30.0 ± 2.0 | 30.0 ± 2.0 |\n| nginx | 20.0 |  |" in made.text
-    assert [each.what for each in made.comparisons] == ["3 backends: CPU, µs", "1,000 backends: CPU, µs"]
+    assert [each.what for each in made.comparisons] == ["backends = 3: CPU, µs", "backends = 1,000: CPU, µs"]
     (draw,) = made.pictures.values()
     picture = draw(LIGHT)
     assert picture == draw(LIGHT)

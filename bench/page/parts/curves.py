@@ -32,7 +32,7 @@ def part(result: Mapping[str, Any]) -> Part:
         rows = [[peer, *(line.get(place, "") for place in points)] for peer, line in lines.items()]
         made.add(table([UNIT, *(f"{place:,}" for place in points)], rows))
         made.comparisons += [
-            Comparison(f"{place:,} {name}: CPU, µs", figures) for place, figures in points.items()
+            Comparison(f"{name} = {place:,}: CPU, µs", figures) for place, figures in points.items()
         ]
     return made
 

@@ -27,7 +27,7 @@ def part(result: Mapping[str, Any]) -> Part:
         name, about = workload["name"], f"{workload['about']}, {workload['connections']} connections"
         rounds = rounds_of(samples, name)
         cpu = {peer: Figure.of(sample.cpu for sample in of_peer) for peer, of_peer in rounds.items()}
-        rows.append([about, *(cpu.get(peer, "") for peer in peers)])
+        rows.append([about, *(_cell(cpu[peer], rounds[peer]) if peer in cpu else "" for peer in peers)])
         details += [f"**{about}**", _detailed(rounds, cpu)]
         made.comparisons += [
             Comparison(f"{about}: CPU, µs", cpu),
@@ -65,6 +65,12 @@ def ratio(rounds: Mapping[str, Sequence[Sample]], peer: str, reference: str) -> 
     cost = {sample.round: sample.cpu for sample in rounds.get(reference, ())}
     ratios = [s.cpu / cost[s.round] for s in rounds.get(peer, ()) if s.round in cost]
     return Figure.of(ratios) if ratios else None
+
+
+def _cell(figure: Figure, rounds: Sequence[Sample]) -> str:
+    """Figures with errors in them do not compare, so they are named."""
+    errors = sum(sample.errors for sample in rounds)
+    return f"{figure}, {errors:,} errors" if errors else str(figure)
 
 
 def _detailed(rounds: Mapping[str, Sequence[Sample]], cpu: Mapping[str, Figure]) -> str:

@@ -3,7 +3,7 @@
 from bench.figure import Comparison, Figure
 from bench.page.bounds import bounds
 from bench.page.part import Part, folded, table
-from bench.page.parts import agreement, hotpath, memory, observe, processes
+from bench.page.parts import agreement, change, failure, hotpath, memory, observe, processes
 from bench.page.worse import worse
 
 
@@ -25,7 +25,7 @@ HOTPATH = {
 def test_requests():
     made = hotpath.part(HOTPATH)
     assert "| CPU µs per request | pylb | nginx |" in made.text
-    assert "| GET, 64 connections | 30.0 ± 2.0 | 20.0 |" in made.text
+    assert "| GET, 64 connections | 30.0 ± 2.0, 3 errors | 20.0 |" in made.text
     assert "| pylb | 30.0 ± 2.0 | 7.50 | 22.5 | 1.50 ± 0.10 | 1,000 | 1.00 | 2.00 | 10.0 | 3 |" in made.text
     assert list(made.pictures) == ["cpu-small"]
     assert 'srcset="performance/cpu-small-dark.svg"' in made.text
@@ -76,3 +76,43 @@ def test_blocks_of_markdown():
     assert made.text == (
         "|  | CPU |\n| --- | --: |\n| pylb | 7 |\n\n<details>\n<summary>More</summary>\n\ntext\n\n</details>"
     )
+
+
+def changing(first, failed):
+    load = {"refused": 0, "broken": failed, "late": 0, "p99": 4.0}
+    times = {"appeared": [first / 1e3, first / 1e3, first * 3 / 1e3], "vanished": [], "lost": 0, "closed": 0}
+    propagation = {"the pool goes by it": {"0.001": 5, "0.0025": 0, "+Inf": 1}}
+    return {
+        "changes": {"count": 10, **times},
+        "load": load,
+        "before": load,
+        "cpu_per_change": 0.002,
+        "propagation": propagation,
+    }
+
+
+CHANGE = {
+    "settings": {"rate": 20, "instances": 300},
+    "results": {"pylb": changing(2, 0), "nginx": changing(60, 5)},
+}
+
+
+def test_changes():
+    made = change.part(CHANGE)
+    nothing = "|  |  |  | 0 of 10 "
+    assert f"| pylb | 2.00 ± 1.00 | 5.92 | 6.00 {nothing}| 0.00 | 0.00 | 4.00 | 4.00 | 2.00 |" in made.text
+    assert "| the pool goes by it | 5 | 1 |" in made.text
+    assert "≤ 1 ms | more |" in made.text
+    assert list(made.pictures) == ["change-20-300"]
+    assert bounds({"busy_change": CHANGE}).splitlines()[2:] == [
+        "| 20 changes/s, 300 instances: first in the time from a registration to the traffic | place 1 | ✓ |",
+        "| 20 changes/s, 300 instances: first in failed requests and closed connections | place 1 | ✓ |",
+    ]
+
+
+def test_failures():
+    outcome = {"refusals": 1, "broken": 2, "late": 3, "slow": 4, "closed": 5, "rate": 1234.5}
+    outcomes = {"pylb": {**outcome, "recovered": None}, "nginx": {**outcome, "recovered": 0.25}}
+    made = failure.part({"results": {"killed": outcomes}})
+    assert "| pylb | 6 | 1 | 2 | 3 | 4 | never | 5 | 1,234 |" in made.text
+    assert "| nginx | 6 | 1 | 2 | 3 | 4 | 0.25 | 5 | 1,234 |" in made.text
