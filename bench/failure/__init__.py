@@ -14,4 +14,5 @@ Counted from that moment: requests that failed (by their status, refused, reset 
 
 Each rival is there with its defaults (the files of `bench.change`), and as `...-advised` with what its
 documentation advises against such failures: bench/peers/*advised* name the pages. pylb has its defaults.
+Envoy does not follow Consul by itself; it is told the backends by its file.
 """

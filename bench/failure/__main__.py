@@ -20,10 +20,11 @@ from bench.machine import Cores, Machine
 from bench.options import end_on_signals, names_of, open_files, positive, seconds
 from bench.packages import MissingError
 from bench.peers.advised import ADVISED
-from bench.peers.follower import FOLLOWERS
+from bench.peers.envoy_static import ENVOY, EnvoyStatic
+from bench.peers.follower import FOLLOWERS, Follower
 from bench.server import StartError
 
-SET_UPS = FOLLOWERS | ADVISED
+SET_UPS: dict[str, Follower] = FOLLOWERS | {"envoy": EnvoyStatic("envoy", ENVOY)} | ADVISED
 """All that can be measured, by name."""
 
 

@@ -98,7 +98,7 @@ def measure(follower: Follower, fault: Fault, settings: Settings, cores: Cores) 
     with ExitStack() as stack:
         scene = Scene(cores.load, follower.tags, stack)
         home = stack.enter_context(workshop())
-        site = Site(home, free_port(), ())
+        site = Site(home, free_port(), tuple(backend.ports[0] for backend in scene.backends))
         command = follower.command(site, scene.registry)
         proxy = stack.enter_context(serve(follower.name, command, site.port, home, cores.proxy))
         proxy.wait_until_it_answers("/")

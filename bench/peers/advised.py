@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.peers.envoy_static import ENVOY, EnvoyStatic
 from bench.peers.follower import (
     CADDY,
     HAPROXY,
@@ -24,6 +25,7 @@ ADVISED: dict[str, Follower] = {
         HAProxyDns("haproxy-advised", HAPROXY, template="haproxy-consul-advised.cfg"),
         TraefikCatalog("traefik-advised", TRAEFIK, template="traefik-consul-advised.yaml", tags=TAGS),
         CaddySrv("caddy-advised", CADDY, template="Caddyfile-consul-advised"),
+        EnvoyStatic("envoy-advised", ENVOY, template="envoy-static-advised.yaml"),
     )
 }
 """By name. pylb is not among them: it has its defaults."""
