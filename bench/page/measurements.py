@@ -32,7 +32,10 @@ class Measurement:
 
 
 FOLLOWERS = "pylb,nginx,haproxy,traefik,traefik-watch,caddy"
-FAILING = "pylb,nginx,nginx-advised,haproxy,haproxy-advised,traefik,traefik-advised,caddy,caddy-advised"
+FAILING = (
+    "pylb,nginx,nginx-advised,haproxy,haproxy-advised,traefik,traefik-advised,caddy,caddy-advised,"
+    "envoy,envoy-advised"
+)
 MEASUREMENTS: Sequence[Measurement] = (
     Measurement(
         "requests",
@@ -85,8 +88,9 @@ MEASUREMENTS: Sequence[Measurement] = (
     Measurement(
         "failure",
         f"bench.failure --peers {FAILING}",
-        "--seconds 12 --outage 4",
-        seconds=480,
+        # Long enough for all checks that take a while, and then as long as the clients wait.
+        "--seconds 24 --outage 8",
+        seconds=1030,
         quick="--faults killed --seconds 5",
         quick_seconds=100,
     ),
