@@ -46,6 +46,9 @@ UNSENT = 128 * 1024
 Without it the kernel takes up to 4 MB for a client that does not read: then bodies end up in its memory, a
 thousand slow readers have a gigabyte copied for them at once, and none of them is seen to be slow."""
 
+HANDSHAKE = 1.0
+"""Seconds from the beginning of an end in which TLS handshakes that have begun may be finished."""
+
 TLS_GOODBYE = 2.0
 """Seconds that a client has to answer the end of TLS before the connection is cut off."""
 
@@ -224,9 +227,12 @@ class DataPlane:
                 client.deadline = min(client.deadline, now + idle)
         # An answer that is under way may have promised its client another request.
         self.timeouts = replace(self.timeouts, keepalive=idle)
+        # What was accepted last is not listed yet, and who speaks TLS not before the handshake is done.
+        listed = now + (HANDSHAKE if self._certificates else 0.0)
         while True:
-            await asyncio.sleep(SWEEP / 5)  # Once in any case: what was accepted last is not listed yet.
-            if not self.connections or monotonic() > now + timeout:
+            await asyncio.sleep(SWEEP / 5)
+            done = not self.connections and monotonic() > listed
+            if done or monotonic() > now + timeout:
                 return self.close()
 
     def close(self) -> int:

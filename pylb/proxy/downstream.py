@@ -100,7 +100,7 @@ class Downstream(Stream):
         """Writes those that are pylb's own."""
         self._handle = forward
         """What is done with a request."""
-        self.leaving = plane.draining
+        self.leaving = False
         """Whether the next answer is the last."""
         self.deadline = float("inf")
         """When the sweep sets `expired`, in monotonic seconds."""
@@ -135,6 +135,7 @@ class Downstream(Stream):
             self._handle = redirect
         if self._handle is forward and address in self.plane.explain_to:
             self._handle = explained
+        self.leaving = self.plane.draining
         self.plane.connections.add(self)
         self.wake()
 

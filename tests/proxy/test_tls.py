@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -77,6 +78,31 @@ async def test_requests_by_tls_and_what_the_backend_is_told(authority, pairs):
     assert b"\r\nX-Forwarded-Proto: https\r\n" in heads[0]
     assert b"\r\nX-Forwarded-Port: %d\r\n" % port in heads[0]
     assert b"X-Client-Cert" not in heads[0]
+
+
+async def test_a_handshake_that_has_begun_when_the_end_begins_is_finished_and_its_request_is_the_last(
+    authority, pairs
+):
+    async with Stage() as stage:
+        await stage.origin(answers(b"hello"))
+        port = await serve(stage, Certificates(pairs))
+        accepted = socket.create_connection(("127.0.0.1", port))
+        client = await connect(port, trusting(authority))  # Whoever came before has been accepted, too.
+        client.close()
+        await until(lambda: not stage.plane.connections)
+        draining = asyncio.ensure_future(stage.plane.drain(10))  # noqa: TID251
+        begun = monotonic()
+        await until(lambda: monotonic() > begun + dataplane.SWEEP)
+        assert not draining.done(), "nobody is listed, but somebody may come"
+        streams = asyncio.open_connection(
+            sock=accepted, ssl=trusting(authority), server_hostname="shop.example"
+        )
+        client = Client(*await asyncio.wait_for(streams, 10))
+        _, head, body = await client.send(GET).answer()
+        assert body == b"hello"
+        assert b"\r\nConnection: close\r\n" in head
+        assert await draining == 0
+        client.close()
 
 
 @pytest.mark.parametrize(
