@@ -12,7 +12,7 @@ import gc
 import signal
 import socket
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import replace
 from pkgutil import resolve_name
 from time import monotonic
@@ -33,6 +33,7 @@ from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
 from pylb.process.logs import log_to_stderr, set_log_level
 from pylb.process.overview import Overview
 from pylb.process.pools import read_routes
+from pylb.process.supervision.child import PREPARED
 from pylb.process.supervision.inheritance import Inheritance
 
 if TYPE_CHECKING:
@@ -41,6 +42,12 @@ if TYPE_CHECKING:
 UNROUTED = ""
 """The service of requests that are for none."""
 
+RECEPTION = "pylb.process.reception:reception"
+"""Workers may be waiting for the first snapshot: what they do not need is loaded after it."""
+
+PATIENCE = 1.0
+"""Seconds that workers have to come over from the control before."""
+
 WORDS = {state.word: state for state in ProcessState}
 
 
@@ -48,11 +55,16 @@ def run(options: Options) -> int:
     """Know, until told to stop."""
     inheritance = Inheritance.take()
     log_to_stderr(options.log_level, inheritance.name)
-    return uvloop.run(_run(options, inheritance))
+    lifeline = Lifeline(socket.socket(fileno=inheritance.lifeline))
+    if inheritance.relieves:
+        resolve_name(RECEPTION)
+        lifeline.tell(PREPARED)
+        lifeline.wait()
+    return uvloop.run(_run(options, inheritance, lifeline))
 
 
-async def _run(options: Options, inheritance: Inheritance) -> int:
-    return await ControlProcess(options, inheritance).run()
+async def _run(options: Options, inheritance: Inheritance, lifeline: Lifeline) -> int:
+    return await ControlProcess(options, inheritance, lifeline).run()
 
 
 class ControlProcess:
@@ -61,12 +73,13 @@ class ControlProcess:
     Args:
         options: what the user wants.
         inheritance: what the supervisor gave it.
+        lifeline: to the supervisor.
     """
 
-    def __init__(self, options: Options, inheritance: Inheritance) -> None:
+    def __init__(self, options: Options, inheritance: Inheritance, lifeline: Lifeline) -> None:
         self.options = options
         self.inheritance = inheritance
-        self.lifeline = Lifeline(socket.socket(fileno=inheritance.lifeline))
+        self.lifeline = lifeline
         self.lifecycle = Lifecycle()
         self._file = inheritance.state_file
         state = self._file.read()
@@ -141,10 +154,11 @@ class ControlProcess:
             self.lifeline.tell(ProcessState.SERVING.word)
             await self.control.looked()
             await self._may_be_asked.wait()
-            # Workers may be waiting for the first snapshot: what they do not need is loaded after it.
-            reception: Callable[..., AbstractAsyncContextManager[Leave]] = resolve_name(
-                "pylb.process.reception:reception"
-            )
+            if self.inheritance.relieves:
+                # Workers serve, and come over in a moment: nobody should hear from us that there are none.
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self.hub.joined.wait(), PATIENCE)
+            reception: Callable[..., AbstractAsyncContextManager[Leave]] = resolve_name(RECEPTION)
             admin, _ = self.inheritance.sockets()
             opened = reception(self.options, self.view, self.control.operator, admin, owner)
             leave = await stack.enter_async_context(opened)

@@ -47,6 +47,8 @@ class Hub:
         self.members: set[Member] = set()
         self.updates: dict[str, bytes] = {}
         """By service: the last update, ready to be sent."""
+        self.joined = asyncio.Event()
+        """Whether a worker has said what it goes by."""
         self._news: dict[str, News] = {}
         """By subject: what workers have found out, as long as it holds; for those that come later."""
         self._door = door
@@ -109,6 +111,7 @@ class Hub:
             self._pass_on(News.from_dict(content), member)
         else:
             member.applied[content["service"]] = content["generation"]
+            self.joined.set()
             self._settle(content["service"])
 
     def _pass_on(self, news: News, author: Member) -> None:

@@ -7,6 +7,7 @@ end of the connection: the supervisor starts another child, a child finishes wha
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -40,6 +41,10 @@ class Lifeline:
         except OSError:
             return None
         return said.decode().split() if said else None
+
+    def wait(self) -> None:
+        """Until there is a word to hear, or the other side is gone."""
+        select.select([self.end], [], [])
 
     def listen(
         self, loop: AbstractEventLoop, words: Callable[[str], object], alone: Callable[[], object]

@@ -18,7 +18,7 @@ APPLIED = "applied"
 """The kind of message that says which generation of a service a worker goes by."""
 
 AGAIN = 0.1
-"""Seconds until a worker that lost control, or found the mailbox full, leaves another end there."""
+"""Seconds until a worker that found the mailbox full leaves another end there."""
 
 
 class Link:
@@ -46,7 +46,10 @@ class Link:
         self._channel: Channel | None = None
 
     async def follow(self) -> None:
-        """Take what control sends, for as long as there is a supervisor that would start another control."""
+        """Take what control sends, for as long as there is a supervisor that would start another control.
+
+        An end is left for the next control at once: only one that lives takes it, so this cannot run wild.
+        """
         while True:
             try:
                 end = meet(self._door, self._greeting)
@@ -61,7 +64,6 @@ class Link:
                 await gone.wait()
             finally:
                 self._channel.close()
-            await asyncio.sleep(AGAIN)
 
     def tell(self, news: News) -> None:
         """Let the other workers know. Without control they find out for themselves, which costs a retry."""

@@ -11,7 +11,7 @@ from time import monotonic
 
 from pylb.process.ipc.lifeline import Lifeline
 
-STARTING, SERVING, DRAINING = "starting", "serving", "draining"
+STARTING, PREPARED, SERVING, DRAINING = "starting", "prepared", "serving", "draining"
 
 
 class Child:

@@ -86,13 +86,19 @@ class Crew:
         for child in self.children.values():
             child.reopen_logs()
 
-    def start(self, seat: Seat) -> Child:
-        """Start a process that can take a seat."""
+    def start(self, seat: Seat, *, relieves: bool = False) -> Child:
+        """Start a process that can take a seat; one that relieves another waits to be briefed."""
         row = heapq.heappop(self._rows) if seat.role == "worker" else None
-        child = self._execute(seat, seat.role, self._memory.control_row if row is None else row)
+        row_or_control = self._memory.control_row if row is None else row
+        child = self._execute(seat, seat.role, row_or_control, relieves=relieves)
         child.row = row
-        child.lifeline.tell(self._word)
+        if not relieves:
+            self.brief(child)
         return child
+
+    def brief(self, child: Child) -> None:
+        """Tell a child where pylb as a whole stands."""
+        child.lifeline.tell(self._word)
 
     def rehearse(self) -> Child:
         """Start a process that tries out what control and workers would do, with code and options of now."""
@@ -158,7 +164,7 @@ class Crew:
             seat.child is None for seat in self.seats
         )
 
-    def _execute(self, seat: Seat, role: str, row: int) -> Child:
+    def _execute(self, seat: Seat, role: str, row: int, *, relieves: bool = False) -> Child:
         ours, theirs = socket.socketpair()
         with theirs:
             inheritance = Inheritance(
@@ -168,6 +174,7 @@ class Crew:
                 generation=self.generation,
                 row=row,
                 successor=self._successor and self._word == STARTING,
+                relieves=relieves,
                 listening=[each.fileno() for each in seat.listening],
                 tls=[each.fileno() for each in seat.tls],
                 lifeline=theirs.fileno(),

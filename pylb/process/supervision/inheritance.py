@@ -31,6 +31,9 @@ class Inheritance:
     successor: bool = False
     """Whether another pylb still serves, which this one is to replace: there is no hurry, and one must not be
     taken for the other."""
+    relieves: bool = False
+    """Whether another child still does this one's work: it gets everything ready, and begins when it is told
+    where pylb stands."""
     listening: list[int] = field(default_factory=list)
     """Sockets."""
     tls: list[int] = field(default_factory=list)

@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable, Generator
 from time import monotonic
 
-from pylb.process.supervision.child import DRAINING
+from pylb.process.supervision.child import DRAINING, PREPARED
 from pylb.process.supervision.crew import GRACE, Crew
 from pylb.process.supervision.handover import Handover
 from pylb.process.supervision.listeners import Listeners
@@ -40,8 +40,9 @@ def within(seconds: float, condition: Condition) -> Generator[Condition, None, b
 def reload(crew: Crew, drain_timeout: float) -> Plan:
     """Replace control and every worker by new ones, with the code and the options of now; lose nothing.
 
-    The new worker of a seat listens on the same sockets as the old one, which is told to finish only when the
-    new one is ready. What would not work is found out before anything is touched.
+    The new control has loaded everything when the old one ends, and goes on from what that one knew last. The
+    new worker of a seat listens on the same sockets as the old one, which is told to finish only when the new
+    one is ready. What would not work is found out before anything is touched.
     """
     rehearsal = crew.rehearse()
     yield from within(START_TIME, lambda: not rehearsal.alive)
@@ -50,11 +51,7 @@ def reload(crew: Crew, drain_timeout: float) -> Plan:
         log.error("reload refused: it would not work; generation %d goes on", crew.generation)
         return
     crew.generation += 1
-    former = crew.control.child
-    if former:
-        former.send(signal.SIGTERM, monotonic() + GRACE)
-    if not (yield from within(START_TIME, lambda: crew.control.child is not former and crew.control.ready())):
-        log.error("reload given up: the new control is not ready; the workers stay as they are")
+    if not (yield from relieve_control(crew)):
         return
     for seat in crew.workers:
         if not crew.room:
@@ -71,6 +68,27 @@ def reload(crew: Crew, drain_timeout: float) -> Plan:
         if former:
             former.send(signal.SIGTERM, monotonic() + drain_timeout + GRACE)
     log.info("generation %d serves", crew.generation)
+
+
+def relieve_control(crew: Crew) -> Generator[Condition, None, bool]:
+    """Let a new control take the seat of the old one; return whether it has."""
+    seat = crew.control
+    seat.successor = successor = crew.start(seat, relieves=True)
+    yield from within(START_TIME, lambda: successor.state == PREPARED or not successor.alive)
+    if not successor.alive or successor.state != PREPARED:
+        successor.send(signal.SIGKILL)
+        seat.successor = None
+        log.error("reload given up: the new control did not get ready; all stays as it is")
+        return False
+    if seat.child:
+        seat.child.send(signal.SIGTERM, monotonic() + GRACE)
+    yield lambda: seat.child is None
+    seat.promote()
+    crew.brief(successor)
+    if not (yield from within(START_TIME, seat.ready)):
+        log.error("reload given up: the new control is not ready; the workers stay as they are")
+        return False
+    return True
 
 
 def upgrade(crew: Crew, handover: Handover) -> Generator[Condition, None, bool]:

@@ -47,3 +47,13 @@ async def test_a_loop_calls_for_each_word_and_at_the_end(ends):
     await until(lambda: alone)
     await asyncio.sleep(0)
     assert alone == [True]
+
+
+def test_one_can_wait_for_the_first_word_and_it_is_still_to_be_heard(ends):
+    here, there = ends
+    there.tell("serving")
+    here.wait()
+    assert here.hear() == ["serving"]
+    there.close()
+    here.wait()
+    assert here.hear() is None

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from tests.scenarios.processes.registry import Registry, served_by
 from tests.until import until
 
 pytestmark = pytest.mark.slow
@@ -32,6 +33,43 @@ async def test_all_processes_but_the_supervisor_are_replaced_and_nothing_is_lost
     assert not before & {p.pid for p in pylb.family()}
     assert await pylb.metric("pylb_restarts_total") == 0
     assert await pylb.metric("pylb_requests_total") == clients.total, "counters go on"
+
+
+async def test_the_old_control_goes_on_until_the_new_one_has_loaded_everything(program, own_consul):
+    pylb = program("--consul", own_consul.http, "--service", "web")
+    for _ in range(3):
+        await pylb.origin()
+    await pylb.start()
+    registry = Registry(own_consul, pylb.origins)
+    await registry.register(0, 1)
+    await served_by(pylb, "web-1", "web-2")
+    (old,) = pylb.processes("control")
+    pylb.send(signal.SIGHUP)
+    new = await until(lambda: [p for p in pylb.processes("control") if p.pid != old.pid], 30)
+    new[0].suspend()
+    await registry.register(2)
+    await served_by(pylb, "web-1", "web-2", "web-3")
+    assert pylb.processes("control")[0].pid == old.pid
+    new[0].resume()
+    await pylb.said("generation 2 serves")
+    assert [p.pid for p in pylb.processes("control")] == [new[0].pid]
+    await registry.deregister(2)
+    await served_by(pylb, "web-1", "web-2")
+
+
+async def test_if_the_new_control_dies_before_it_has_begun_all_stays_as_it_is(program):
+    pylb = program()
+    await pylb.origin()
+    await pylb.start()
+    before = {p.pid for p in pylb.family()}
+    (old,) = pylb.processes("control")
+    pylb.send(signal.SIGHUP)
+    new = await until(lambda: [p for p in pylb.processes("control") if p.pid != old.pid], 30)
+    new[0].kill()
+    await pylb.said("reload given up: the new control did not get ready; all stays as it is")
+    await until(lambda: {p.pid for p in pylb.family()} == before)
+    pylb.send(signal.SIGHUP)
+    await pylb.said("serves$")
 
 
 async def test_a_broken_option_leaves_all_as_it_is(program, tmp_path):

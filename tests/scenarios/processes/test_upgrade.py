@@ -32,7 +32,8 @@ async def test_another_pylb_takes_over_and_nothing_is_lost(program):
         await clients.more()
     assert clients.failures == {}
     assert set(clients.answers) == {"web-1", "web-2"}
-    assert (await pylb.get("/ready"))[0] == 200
+    status, said = await pylb.get("/ready")
+    assert status == 200, said
     await until(lambda: len(pylb.family()) == 4, 20)
     os.kill(new, signal.SIGTERM)
     await pylb.gone()
