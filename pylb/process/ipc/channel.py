@@ -36,14 +36,9 @@ class Channel(asyncio.Protocol):
         self._waiting: dict[tuple[str, str], bytes] = {}
         self._inbox = bytearray()
 
-    @classmethod
-    async def open(
-        cls, end: socket.socket, receive: Callable[[str, Any], None], lost: Callable[[], None]
-    ) -> Channel:
-        """Use one end of a socket pair."""
-        loop = asyncio.get_running_loop()
-        _, channel = await loop.create_unix_connection(lambda: cls(receive, lost), sock=end)
-        return channel
+    async def open(self, end: socket.socket) -> None:
+        """Use one end of a socket pair. What was posted goes out; messages may come before this returns."""
+        await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=end)
 
     def post(self, kind: str, subject: str, content: bytes) -> None:
         """Send a message as soon as the other side takes it.

@@ -26,9 +26,11 @@ log = logging.getLogger("pylb.control")
 class Member:
     """One worker."""
 
-    def __init__(self, greeting: Greeting) -> None:
+    def __init__(
+        self, greeting: Greeting, heard: Callable[[Member, str, Any], None], lost: Callable[[Member], None]
+    ) -> None:
         self.greeting = greeting
-        self.channel: Channel | None = None
+        self.channel = Channel(lambda kind, content: heard(self, kind, content), lambda: lost(self))
         self.applied: dict[str, int] = {}
         """By service: the generation that it goes by. Nothing here yet: it has not said."""
 
@@ -72,8 +74,7 @@ class Hub:
         """Let nobody in any more, and hang up."""
         asyncio.get_running_loop().remove_reader(self._door)
         for member in self.members:
-            if member.channel:
-                member.channel.close()
+            member.channel.close()
 
     def publish(self, update: Update, applied: Callable[[], None] | None = None) -> None:
         """Send an update to all workers; those that are behind skip what it replaces.
@@ -86,19 +87,17 @@ class Hub:
             self._under_way[update.service].append((update.generation, applied))
         self.updates[update.service] = content = update.to_bytes()
         for member in self.members:
-            if member.channel:
-                member.channel.post(UPDATE, update.service, content)
+            member.channel.post(UPDATE, update.service, content)
 
     def _let_in(self, owner: Owner) -> None:
         while (newcomer := welcome(self._door)) is not None:
             greeting, end = newcomer
-            spawn(self._join(Member(greeting), end), name=f"greet {greeting.name}", owner=owner)
+            member = Member(greeting, self._heard, self._lost)
+            spawn(self._join(member, end), name=f"greet {greeting.name}", owner=owner)
 
     async def _join(self, member: Member, end: socket.socket) -> None:
         self.members.add(member)
-        member.channel = await Channel.open(
-            end, lambda kind, content: self._heard(member, kind, content), lambda: self._lost(member)
-        )
+        await member.channel.open(end)
         log.debug("%s (pid %d) is here", member.greeting.name, member.greeting.pid)
         for service, content in self.updates.items():
             member.channel.post(UPDATE, service, content)
@@ -120,8 +119,7 @@ class Hub:
         self._news = {each.subject: each for each in self._news.values() if each.until > now}
         self._news[news.subject] = news
         for member in self.members - {author}:
-            if member.channel:
-                member.channel.post(NEWS, news.subject, news.to_bytes())
+            member.channel.post(NEWS, news.subject, news.to_bytes())
 
     def _lost(self, member: Member) -> None:
         self.members.discard(member)

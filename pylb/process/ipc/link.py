@@ -56,10 +56,11 @@ class Link:
             except BlockingIOError:
                 await asyncio.sleep(AGAIN)
                 continue
-            except BrokenPipeError:
+            except ConnectionError:
                 return
             gone = asyncio.Event()
-            self._channel = await Channel.open(end, self._receive, gone.set)
+            self._channel = Channel(self._receive, gone.set)
+            await self._channel.open(end)
             try:
                 await gone.wait()
             finally:

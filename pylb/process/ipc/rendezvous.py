@@ -38,7 +38,7 @@ def meet(door: socket.socket, greeting: Greeting) -> socket.socket:
 
     Raises:
         BlockingIOError: the mailbox is full.
-        BrokenPipeError: there is no mailbox any more: control and the supervisor are gone.
+        ConnectionError: there is no mailbox any more: control and the supervisor are gone.
     """
     ours, theirs = socket.socketpair()
     with theirs:

@@ -26,7 +26,9 @@ async def ends():
             def receive(kind, content, heard=heard[place]):
                 heard.append((kind, content))
 
-            channels.append(await Channel.open(end, receive, lost[place].set))
+            channel = Channel(receive, lost[place].set)
+            await channel.open(end)
+            channels.append(channel)
         opened.extend(c for c in channels if isinstance(c, Channel))
         return channels, heard, lost
 
@@ -55,7 +57,8 @@ async def test_who_does_not_read_costs_one_message_on_a_subject_and_gets_the_new
     assert len(here._waiting) == 2
     assert here._transport.get_write_buffer_size() < 200_000
     late = []
-    reader = await Channel.open(there, lambda _, content: late.append((content["of"], content["n"])), list)
+    reader = Channel(lambda _, content: late.append((content["of"], content["n"])), list)
+    await reader.open(there)
     await until(lambda: ("web", 499) in late and ("api", 499) in late)
     assert len(late) < 20
     reader.close()
@@ -75,3 +78,18 @@ async def test_what_cannot_be_a_message_ends_the_connection(ends):
     await asyncio.wait_for(lost[0].wait(), 5)
     assert heard[0] == []
     there.close()
+
+
+async def test_what_has_come_already_can_be_answered():
+    """A message may be heard before whoever opens the channel goes on."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        message = orjson.dumps(["update", {"generation": 3}])
+        theirs.sendall(LENGTH.pack(len(message)) + message)
+        channel = Channel(lambda kind, content: channel.post("applied", "web", orjson.dumps(content)), list)
+        await channel.open(ours)
+        theirs.setblocking(False)
+        answer = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(theirs, 100), 5)
+        assert orjson.loads(answer[LENGTH.size :]) == ["applied", {"generation": 3}]
+        channel.close()
+        await asyncio.sleep(0)
