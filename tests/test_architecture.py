@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.syntax import tree
+
 ROOT = Path(__file__).parents[1]
 LONGEST = 420
 """Lines; past that, a file holds more than one idea."""
@@ -46,7 +48,7 @@ def test_no_test_sleeps_to_wait():
         f"{name}:{node.lineno}"
         for name, text in TEXTS.items()
         if name.startswith("tests/")
-        for node in ast.walk(ast.parse(text))
+        for node in ast.walk(tree(text))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in {"asyncio.sleep", "time.sleep", "sleep"}
         if not (isinstance(node.args[0], ast.Constant) and node.args[0].value < LONGEST_NAP)
     ]
@@ -122,8 +124,8 @@ def test_a_process_imports_nothing_that_another_one_is_for(process, foreign):
     assert ended.stdout == "set()\n", ended.stderr
 
 
-def functions(tree):
-    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+def functions(module):
+    return [node for node in ast.walk(module) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
 def test_no_function_scrolls():
@@ -132,7 +134,7 @@ def test_no_function_scrolls():
         f"{name}:{node.lineno} {node.name}": lines
         for name, text in TEXTS.items()
         if name.startswith("pylb/")
-        for node in functions(ast.parse(text))
+        for node in functions(tree(text))
         if (lines := node.end_lineno - node.lineno + 1) > 90
     }
     assert long == {}

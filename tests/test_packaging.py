@@ -18,6 +18,7 @@ from pylb import cli
 from pylb.config import Address, Options
 from pylb.config.option import options
 from pylb.config.parse import parse
+from tests.syntax import tree
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -144,7 +145,7 @@ def imported_packages():
     """Top-level packages that pylb imports and neither is nor finds in the standard library."""
     names = set()
     for path in (ROOT / "pylb").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree(path.read_text())):
             if isinstance(node, ast.Import):
                 names |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
