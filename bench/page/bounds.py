@@ -44,7 +44,7 @@ def bounds(results: Mapping[str, Mapping[str, Any]]) -> str:
 def _changes(result: Mapping[str, Any]) -> list[Sequence[object]]:
     """First in the time to traffic and in failures."""
     settings, results = result["settings"], result["results"]
-    about = f"{settings['rate']} changes/s, {settings['instances']} instances"
+    about = f"changes at {settings['rate']}/s, {settings['instances']} instances"
     times = {
         peer: median(each["changes"]["appeared"])
         for peer, each in results.items()
@@ -54,7 +54,7 @@ def _changes(result: Mapping[str, Any]) -> list[Sequence[object]]:
     return [
         [f"{about}: {what}", f"place {place}", MARKS[place == 1]]
         for what, place in (
-            ("first in the time from a registration to the traffic", _place(times)),
+            ("first in the time to the traffic", _place(times)),
             ("first in failed requests and closed connections", _place(failures)),
         )
     ]

@@ -17,7 +17,7 @@ MS = 1e3
 def part(result: Mapping[str, Any]) -> Part:
     """From what `bench.change` wrote, with changes at a rate."""
     made, results, settings = Part(), result["results"], result["settings"]
-    about = f"{settings['rate']} changes/s, {settings['instances']} instances"
+    about = f"changes at {settings['rate']}/s, {settings['instances']} instances"
     first, last = _times(results, "appeared"), _times(results, "vanished")
     made.comparisons = [
         Comparison(f"{about}: registration to first request, ms", first),
@@ -49,8 +49,8 @@ def part(result: Mapping[str, Any]) -> Part:
     made.add(table([*headings, "CPU ms per change"], rows))
     made.draw(
         f"change-{settings['rate']}-{settings['instances']}",
-        f"Time from a registration to the first request by proxy, at {about}",
-        partial(bars, first, f"ms from a registration to the first request, at {about}", logarithmic=True),
+        f"Time from a registration to the first request by proxy, {about}",
+        partial(bars, first, f"ms from a registration to the first request, {about}", logarithmic=True),
     )
     for peer, each in results.items():
         if each["propagation"]:

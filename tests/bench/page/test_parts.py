@@ -105,8 +105,8 @@ def test_changes():
     assert "≤ 1 ms | more |" in made.text
     assert list(made.pictures) == ["change-20-300"]
     assert bounds({"busy_change": CHANGE}).splitlines()[2:] == [
-        "| 20 changes/s, 300 instances: first in the time from a registration to the traffic | place 1 | ✓ |",
-        "| 20 changes/s, 300 instances: first in failed requests and closed connections | place 1 | ✓ |",
+        "| changes at 20/s, 300 instances: first in the time to the traffic | place 1 | ✓ |",
+        "| changes at 20/s, 300 instances: first in failed requests and closed connections | place 1 | ✓ |",
     ]
 
 
