@@ -32,7 +32,10 @@ from pylb.process.worker import Worker
 log = logging.getLogger("pylb.health")
 
 PATIENCE = 5.0
-"""Seconds that a worker waits for the first snapshot of every service, where nobody serves meanwhile."""
+"""Seconds from control's first word that a worker waits for the first snapshot of every service, where nobody
+serves meanwhile."""
+SILENCE = 30.0
+"""Seconds that it waits for that word."""
 PUBLISHED = 1.0
 """Seconds between two publications of the gauges that are not worth a write per request."""
 SHARE = 0.01
@@ -83,12 +86,15 @@ class WorkerProcess:
             each.notice = self._notice
         greeting = Greeting(inheritance.name, os.getpid(), inheritance.generation)
         self.link = Link(socket.socket(fileno=inheritance.door), greeting, self.apply, self.hear)
+        self._told = asyncio.Event()
+        """Whether control has said anything."""
         self._decided = asyncio.Event()
         """Whether all services are known, or it is over already."""
         self._stop = asyncio.Event()
 
     def apply(self, update: Update) -> None:
         """Go by what control says of a service."""
+        self._told.set()
         self.counters.assign(update.service, update.slot, update.slots)
         if update.snapshot and update.service in self.worker.pools:
             self.worker.apply(update.snapshot)
@@ -147,6 +153,7 @@ class WorkerProcess:
 
     def _finish(self) -> None:
         self._stop.set()
+        self._told.set()
         self._decided.set()
 
     def _end(self) -> None:
@@ -158,8 +165,10 @@ class WorkerProcess:
 
         If nobody serves meanwhile it begins even so after a while: an honest 503 is better than silence.
         """
+        hurry = not self.inheritance.successor
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._decided.wait(), None if self.inheritance.successor else PATIENCE)
+            await asyncio.wait_for(self._told.wait(), SILENCE if hurry else None)
+            await asyncio.wait_for(self._decided.wait(), PATIENCE if hurry else None)
         return not self._stop.is_set()
 
     def _notice(self, backend: Backend) -> None:
