@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure as Sheet
+from matplotlib.ticker import StrMethodFormatter
 
 from bench.figure import Figure
 from bench.page.theme import Theme
@@ -34,6 +35,7 @@ def bars(figures: Mapping[str, Figure], unit: str, theme: Theme, *, logarithmic:
             axes.errorbar(figure.median, name, xerr=range_, color=theme.ink, capsize=3, linewidth=1)
         axes.set_xlabel(unit, color=theme.ink)
         axes.set_xscale("log" if logarithmic else "linear")
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
         axes.grid(axis="x", color=theme.ink, alpha=0.25)
         axes.set_axisbelow(True)
         return _svg(sheet)
