@@ -4,7 +4,8 @@
     no connection: refused, unreachable, late   suspect at once, for 1 s; twice as long each time, up to 30 s
     the connection broke inside the answer      the same
     5 failures in a row: those, a status above  ejected for 10 s times the number of ejections, up to 300 s
-    499, an answer that came too late           (Envoy's `consecutive_5xx` and `base_ejection_time`)
+    499, an answer that came too late, none     (Envoy's `consecutive_5xx` and `base_ejection_time`)
+    until the client gave up
     a good answer                               the row ends; if it was left alone, it is back
 
 What an attempt has to say that began before the backend was marked is no news: one crash breaks many requests
@@ -20,6 +21,12 @@ from math import inf
 
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.policy.retry import is_stale
+
+GIVEN_UP = 0.5
+"""Seconds without an answer after which it speaks against a backend that the client left.
+
+Clients give up for reasons of their own, too. But five in a row, while none got an answer there, is what a
+process looks like that hangs: it accepts connections, and long before `--response-timeout` nobody waits."""
 
 MOST_DOUBLINGS = 32
 """Beyond, every time is longer than the longest, and a float might overflow."""
@@ -59,7 +66,9 @@ class HealthRules:
     """The least time of good conduct after which earlier marks no longer count."""
 
 
-def judge(error: ProxyError | None, status: int, *, reused: bool, answered: bool) -> Outcome | None:
+def judge(
+    error: ProxyError | None, status: int, *, reused: bool, answered: bool, unheeded: float = 0.0
+) -> Outcome | None:
     """What an attempt says of its backend; None if nothing, because the client, pylb or chance ended it.
 
     Args:
@@ -67,9 +76,12 @@ def judge(error: ProxyError | None, status: int, *, reused: bool, answered: bool
         status: of the response; 0 if there was none.
         reused: whether it was made on an idle connection.
         answered: whether a byte came back.
+        unheeded: seconds that the client waited for the first one, if it left because none came.
     """
     if error is None:
         return None if not status else Outcome.FAILURE if status >= 500 else Outcome.SUCCESS
+    if unheeded >= GIVEN_UP:
+        return Outcome.FAILURE
     if error.phase is Phase.TUNNEL or error.fault not in {Fault.UPSTREAM, Fault.UPSTREAM_TIMEOUT}:
         return None
     if is_stale(error, reused=reused, answered=answered):

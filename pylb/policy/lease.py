@@ -24,6 +24,8 @@ class Lease:
     """Whether an idle connection was taken."""
     answered = False
     """Whether a byte came back."""
+    unheeded = False
+    """Whether the client left while the backend had the whole request, and had answered nothing."""
     connected = 0.0
     head = 0.0
     """When the response's head was there."""

@@ -123,6 +123,8 @@ class Pool:
         """The policy, made for those that are eligible."""
         self._balancer = self._chooser
         """Who is asked: the policy, or what sees to it that limits are kept."""
+        self._newcomers: list[Backend] = []
+        """Backends that joined others, and have had no request yet."""
 
     def apply(self, snapshot: Snapshot) -> Change:
         """Replace what is known by `snapshot`; unchanged backends keep counters, health and connections.
@@ -146,7 +148,8 @@ class Pool:
             backends[identity] = backend
         removed = {identity: b for identity, b in self.backends.items() if identity not in backends}
 
-        self._slow_start.begin(added, snapshot, self._clock(), alone=not self.eligible)
+        alone = not self.eligible
+        self._slow_start.begin(added, snapshot, self._clock(), alone=alone)
         for backend in (*added, *updated):
             backend.update(endpoints[backend.identity])
             backend.limit = self.queue.rules.limit(backend.endpoint)
@@ -170,12 +173,16 @@ class Pool:
         policy = snapshot.policy or self._default_policy
         if policy != self.policy:
             self.policy, self._policy, reweighted = policy, BALANCERS[policy], True
+        self._newcomers += [] if alone else added
         self.elect(reweighted=reweighted)
         self._serve_queue()
         return Change(tuple(added), tuple(updated), tuple(removed.values()))
 
     def lease(self, tried: Collection[Backend] = (), now: float = 0.0) -> Lease:
         """Choose a backend, one not in `tried` while there is another.
+
+        Who is new gets the next request, whatever the policy says: among hundreds, and with a tenth of its
+        weight, its turn would come late, and so would the news that it works, or does not.
 
         Args:
             tried: backends that the request has failed on.
@@ -190,7 +197,17 @@ class Pool:
         if tried:
             return Lease(self, self._another(tried), now)
         self.requests += 1
+        if self._newcomers and (newcomer := self._introduce()):
+            return Lease(self, newcomer, now)
         return Lease(self, self._balancer.pick(), now)
+
+    def _introduce(self) -> Backend | None:
+        """A backend that has had no request yet."""
+        while self._newcomers:
+            backend = self._newcomers.pop(0)
+            if not backend.inflight:
+                return backend
+        return None
 
     def join_queue(self, ticket: Ticket) -> None:
         """Wait until a backend has room.
@@ -233,8 +250,8 @@ class Pool:
         A copy of the balancer is asked, and what it took from the source of random choices is put back:
         asking changes nothing.
         """
-        if not self.eligible:
-            return None
+        if not self.eligible or self._newcomers:
+            return self._newcomers[0] if self._newcomers else None
         shared = {id(backend): backend for backend in self.eligible}
         chances = self._rng.getstate()
         try:
@@ -272,6 +289,7 @@ class Pool:
         if panics and not self._health.panic_fails:
             fit = [b for b in candidates if b.state is State.UP or not b.health.refused] or candidates
         eligible = tuple(fit)
+        self._newcomers = [backend for backend in self._newcomers if backend in eligible]
         if reweighted or eligible != self.eligible:
             self.eligible = eligible
             self._chooser = self._policy(eligible, self._rng)

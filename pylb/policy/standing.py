@@ -53,7 +53,10 @@ class Standings:
         backend, health = lease.backend, lease.backend.health
         if backend.state in {State.DRAINING, State.GONE, State.FAILED} or backend.endpoint.trusted:
             return False
-        outcome = judge(lease.error, lease.status, reused=lease.reused, answered=lease.answered)
+        unheeded = now - lease.started if lease.unheeded else 0.0
+        outcome = judge(
+            lease.error, lease.status, reused=lease.reused, answered=lease.answered, unheeded=unheeded
+        )
         if outcome is None:
             return False
         if outcome is Outcome.SUCCESS:

@@ -215,6 +215,7 @@ def _head(
     if upstream.lost:
         raise ProxyError(Phase.HEADERS, Fault.UPSTREAM, f"{upstream.backend.name} closed without an answer")
     if client.lost:
+        lease.unheeded = not lease.answered and (upload is None or upload.done)
         raise ProxyError(Phase.HEADERS, Fault.CLIENT, "the client left")
     if client.expired and upload is not None and not upload.done and not upstream.choked:
         raise ProxyError(Phase.HEADERS, Fault.CLIENT_TIMEOUT, "the request's body took too long")

@@ -8,6 +8,7 @@ from pylb.errors import ProxyError
 from pylb.model import Excluded, Snapshot
 from pylb.policy.backend import State
 from pylb.policy.balance import BALANCERS
+from pylb.policy.lease import Lease
 from pylb.policy.pool import Pool
 from tests.policy.backends import endpoint
 
@@ -194,6 +195,38 @@ class TestLease:
         busy.count(+2)
         free.count(+1)
         assert {pool.lease([tried]).backend for _ in range(20)} == {free}
+
+
+class TestNewcomers:
+    @pytest.mark.parametrize("policy", BALANCERS)
+    def test_each_gets_the_next_request_however_many_others_there_are(self, policy):
+        many = [endpoint(number) for number in range(300)]
+        pool = pool_of(*many, policy=policy, slow_start=10.0)
+        pool.apply(snapshot(*many, *(new := [endpoint(number) for number in (300, 301)])))
+        assert pool.upcoming().endpoint == new[0]
+        leases = [pool.lease() for _ in range(2)]
+        assert [lease.backend.endpoint for lease in leases] == new
+        assert pool.upcoming() is not leases[0].backend
+
+    def test_those_that_a_pool_begins_with_are_not_new(self):
+        pool = Pool("web", policy="round-robin", rng=Random(1))
+        pool.apply(snapshot(*WEB[:3]))
+        order = [pool.lease().backend.endpoint for _ in range(6)]
+        assert order[:3] == order[3:]
+
+    def test_who_may_not_be_picked_or_has_left_is_not_introduced(self):
+        pool = pool_of(WEB[0])
+        pool.apply(snapshot(WEB[0], replace(WEB[1], weight=0), WEB[2]))
+        pool.apply(snapshot(WEB[0], replace(WEB[1], weight=0)))
+        assert [pool.lease().backend.endpoint for _ in range(4)] == [WEB[0]] * 4
+
+    def test_who_got_one_that_had_waited_is_known(self):
+        pool = pool_of(WEB[0])
+        pool.apply(snapshot(*WEB[:2]))
+        new = pool.backends[WEB[1].key, WEB[1].authority]
+        with Lease(pool, new, 0.0):
+            others = {pool.lease().backend.endpoint for _ in range(1)}
+        assert others == {WEB[0]}
 
 
 class TestWhyEmpty:

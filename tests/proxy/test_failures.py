@@ -9,6 +9,8 @@ import pytest
 
 from pylb.http1.limits import Limits
 from pylb.model import Endpoint
+from pylb.policy import health
+from pylb.policy.backend import State
 from pylb.proxy import downstream
 from tests.stage import HOST, Stage, answers, read_request
 from tests.until import until
@@ -208,6 +210,46 @@ async def test_a_client_that_leaves_ends_the_exchange():
         client.close()
         await asyncio.wait_for(gone.wait(), 5)
         assert endings(stage) == [("CH", 499)]
+
+
+async def test_a_backend_that_hangs_is_ejected_as_nobody_waits_for_it(monkeypatch):
+    """It accepts connections, and its clients leave long before any time-out."""
+    monkeypatch.setattr(health, "GIVEN_UP", 0.01)
+
+    async def hang(reader, writer):
+        await reader.read(-1)
+
+    async with Stage() as stage:
+        stuck = await stage.origin(hang)
+        await stage.origin(answers(b"hello"))
+        (backend,) = (b for b in stage.pool.backends.values() if b.endpoint.port == stuck.endpoint.port)
+        given_up = 0
+        while backend.state is State.UP:
+            asking = asyncio.ensure_future(stage.get())  # noqa: TID251
+            await asyncio.wait([asking], timeout=0.05)
+            if not asking.done():
+                asking.cancel()
+                given_up += 1
+            await until(lambda: not backend.inflight)
+        assert (backend.state, given_up) == (State.EJECTED, 5)
+        assert [await stage.get() for _ in range(6)]
+
+
+async def test_clients_that_leave_while_they_still_send_are_held_against_nobody(monkeypatch):
+    monkeypatch.setattr(health, "GIVEN_UP", 1e-6)
+
+    async def wait(reader, writer):
+        await reader.read(-1)
+
+    async with Stage() as stage:
+        origin = await stage.origin(wait)
+        for number in range(6):
+            client = (await stage.client()).send(POST[:-2])
+            await until(lambda number=number: origin.connections > number)
+            client.close()
+            await until(lambda: not stage.pool.eligible[0].inflight)
+            await until(lambda number=number: len(stage.records) > number)
+        assert stage.pool.eligible[0].health.total == 0
 
 
 async def test_a_client_that_is_slow_with_its_head_or_its_body_is_told_so():

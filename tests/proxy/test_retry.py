@@ -100,7 +100,7 @@ async def test_a_status_is_passed_on_by_default():
     async with Stage(health=NEVER_OUT) as stage:
         await stage.origin(BUSY)
         await stage.origin(answers())
-        assert sorted([(await stage.get())[0] for _ in range(2)]) == [200, 503]
+        assert {(await stage.get())[0] for _ in range(3)} == {200, 503}
         assert {len(record.attempts) for record in stage.records} == {1}
 
 
