@@ -50,9 +50,9 @@ print([Burst().users(now, 60, 50) for now in (0, 14.9, 15, 19.9, 20, 35)])
 def test_pylb_passes(shape):
     ended = run("bench.load", *shape, *OPTIONS, "--every", "0.3", "KeepAlive", "NewConnection", "Upload")
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert re.search(r"failed requests +0 +✓", ended.stderr)
-    assert re.search(r"same start times +\d+ before and after +✓", ended.stderr)
-    assert re.search(r"changes +\d+ registrations, \d+ deregistrations +✓", ended.stderr)
+    assert re.search(r"failed requests +0 +✓", ended.stderr), ended.stderr
+    assert re.search(r"same start times +\d+ before and after +✓", ended.stderr), ended.stderr
+    assert re.search(r"changes +\d+ registrations, \d+ deregistrations +✓", ended.stderr), ended.stderr
 
 
 @pytest.mark.slow
@@ -60,7 +60,7 @@ def test_websockets():
     """There are too few connections for shares to be judged."""
     ended = run("bench.load", *OPTIONS, "WebSocket")
     assert re.search(r" requests +[1-9]\d+ +✓", ended.stderr), ended.stderr
-    assert re.search(r"failed requests +0 +✓", ended.stderr)
+    assert re.search(r"failed requests +0 +✓", ended.stderr), ended.stderr
 
 
 @pytest.mark.slow
