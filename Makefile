@@ -15,7 +15,7 @@ demo: $(VENV)/installed  ## Show it all: a registry, three web services, and pyl
 	@$(BIN)/pylb demo
 
 test: $(VENV)/installed-dev  ## Install what the tests need, the real Consul included, then check everything.
-	$(BIN)/python tests/components.py chaos consul docker chromium clients prometheus
+	$(BIN)/python tests/components.py bench chaos consul docker chromium clients prometheus
 	$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -n 2 --dist worksteal
 

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -164,14 +164,8 @@ def docker_programs() -> Path:
     Raises:
         ComponentError: something is missing and cannot be installed.
     """
-    missing = sorted({package for name, package in DOCKER_PACKAGES.items() if not shutil.which(name)})
-    if missing:
-        install(missing)
     compose_plugin()
-    found = shutil.which("dockerd")
-    if found is None:
-        raise ComponentError("cannot find dockerd after installing docker.io")
-    return Path(found)
+    return _programs(DOCKER_PACKAGES)
 
 
 def chromium_binary() -> Path:
@@ -240,14 +234,8 @@ def chaos_programs() -> Path:
     Raises:
         ComponentError: something is missing and cannot be installed.
     """
-    missing = [package for name, package in CHAOS_PROGRAMS.items() if not shutil.which(name)]
-    if missing:
-        install(missing)
     faketime_library()
-    found = shutil.which("ip")
-    if found is None:
-        raise ComponentError("cannot find ip after installing iproute2")
-    return Path(found)
+    return _programs(CHAOS_PROGRAMS)
 
 
 CLIENT_PROGRAMS = {"curl": "curl", "node": "nodejs", "openssl": "openssl"}
@@ -260,15 +248,34 @@ def client_programs() -> Path:
     Raises:
         ComponentError: something is missing and cannot be installed.
     """
+    return _programs(CLIENT_PROGRAMS)
+
+
+BENCH_PROGRAMS = {"nginx": "nginx", "jq": "jq", "slowhttptest": "slowhttptest", "wrk": "wrk"}
+"""The programs that tests of the benchmarks take, and where each comes from."""
+
+
+def bench_programs() -> Path:
+    """Where `nginx` is; what is missing of `BENCH_PROGRAMS` is installed, which takes root.
+
+    Raises:
+        ComponentError: something is missing and cannot be installed.
+    """
+    return _programs(BENCH_PROGRAMS)
+
+
+def _programs(needed: Mapping[str, str]) -> Path:
+    """Where the first of these programs is; the packages of those that are missing are installed."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "clients.lock").open("w") as lock:
+    with (CACHE / "programs.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        missing = [package for name, package in CLIENT_PROGRAMS.items() if not shutil.which(name)]
+        missing = sorted({package for name, package in needed.items() if not shutil.which(name)})
         if missing:
             install(missing)
-    found = shutil.which("curl")
+    first = next(iter(needed))
+    found = shutil.which(first)
     if found is None:
-        raise ComponentError("cannot find curl after installing it")
+        raise ComponentError(f"cannot find {first} after installing {needed[first]}")
     return Path(found)
 
 
@@ -290,6 +297,7 @@ def install(packages: list[str]) -> None:
 COMPONENTS: dict[str, Callable[[], Path]] = {
     "consul": consul_binary,
     "docker": docker_programs,
+    "bench": bench_programs,
     "chaos": chaos_programs,
     "chromium": chromium_binary,
     "clients": client_programs,
