@@ -123,8 +123,8 @@ class Pool:
         """The policy, made for those that are eligible."""
         self._balancer = self._chooser
         """Who is asked: the policy, or what sees to it that limits are kept."""
-        self._newcomers: list[Backend] = []
-        """Backends that joined others, and have had no request yet."""
+        self.newcomers: list[Backend] = []
+        """Backends that joined others, and have had no request yet, as far as is known here."""
 
     def apply(self, snapshot: Snapshot) -> Change:
         """Replace what is known by `snapshot`; unchanged backends keep counters, health and connections.
@@ -173,7 +173,7 @@ class Pool:
         policy = snapshot.policy or self._default_policy
         if policy != self.policy:
             self.policy, self._policy, reweighted = policy, BALANCERS[policy], True
-        self._newcomers += [] if alone else added
+        self.newcomers += [] if alone else added
         self.elect(reweighted=reweighted)
         self._serve_queue()
         return Change(tuple(added), tuple(updated), tuple(removed.values()))
@@ -197,17 +197,18 @@ class Pool:
         if tried:
             return Lease(self, self._another(tried), now)
         self.requests += 1
-        if self._newcomers and (newcomer := self._introduce()):
+        if self.newcomers and (newcomer := self._introduce()) is not None:
             return Lease(self, newcomer, now)
         return Lease(self, self._balancer.pick(), now)
 
     def _introduce(self) -> Backend | None:
-        """A backend that has had no request yet."""
-        while self._newcomers:
-            backend = self._newcomers.pop(0)
-            if not backend.inflight:
-                return backend
-        return None
+        """Take the first newcomer; who has a request by other ways is none any more."""
+        newcomer = self._newcomer()
+        self.newcomers = [b for b in self.newcomers if b is not newcomer and not b.inflight]
+        return newcomer
+
+    def _newcomer(self) -> Backend | None:
+        return next((backend for backend in self.newcomers if not backend.inflight), None)
 
     def join_queue(self, ticket: Ticket) -> None:
         """Wait until a backend has room.
@@ -250,8 +251,10 @@ class Pool:
         A copy of the balancer is asked, and what it took from the source of random choices is put back:
         asking changes nothing.
         """
-        if not self.eligible or self._newcomers:
-            return self._newcomers[0] if self._newcomers else None
+        if not self.eligible:
+            return None
+        if (newcomer := self._newcomer()) is not None:
+            return newcomer
         shared = {id(backend): backend for backend in self.eligible}
         chances = self._rng.getstate()
         try:
@@ -289,7 +292,7 @@ class Pool:
         if panics and not self._health.panic_fails:
             fit = [b for b in candidates if b.state is State.UP or not b.health.refused] or candidates
         eligible = tuple(fit)
-        self._newcomers = [backend for backend in self._newcomers if backend in eligible]
+        self.newcomers = [backend for backend in self.newcomers if backend in eligible]
         if reweighted or eligible != self.eligible:
             self.eligible = eligible
             self._chooser = self._policy(eligible, self._rng)

@@ -33,7 +33,9 @@ class Overview:
     def apply(self, snapshot: Snapshot) -> None:
         """Take over a snapshot; the slots of backends come and go with them."""
         self.refresh()
-        change = self.pools[snapshot.service].apply(snapshot)
+        pool = self.pools[snapshot.service]
+        change = pool.apply(snapshot)
+        pool.newcomers.clear()  # The workers introduce them.
         for backend in change.removed:
             self._counters.detach(backend)
         for backend in change.added:

@@ -225,8 +225,9 @@ class TestNewcomers:
         pool.apply(snapshot(*WEB[:2]))
         new = pool.backends[WEB[1].key, WEB[1].authority]
         with Lease(pool, new, 0.0):
-            others = {pool.lease().backend.endpoint for _ in range(1)}
-        assert others == {WEB[0]}
+            assert pool.upcoming().endpoint == WEB[0]
+            assert pool.lease().backend.endpoint == WEB[0]
+        assert not pool.newcomers
 
 
 class TestWhyEmpty:

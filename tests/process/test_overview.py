@@ -145,3 +145,15 @@ def test_workers_count_where_control_looks(overview, workers):
     services, backends = overview._counters.read()
     assert list(backends) == [("web", "10.0.0.2:80")]
     assert services["web"][3] == 12, "what a backend has counted stays its service's"
+
+
+def test_who_joins_is_introduced_by_the_workers(overview, workers):
+    for endpoints in ((ONE,), (ONE, TWO)):
+        overview.apply(Snapshot("web", endpoints))
+        for worker in workers:
+            worker.apply(overview.update("web"))
+    assert overview.pools["web"].newcomers == []
+    for worker in workers:
+        assert worker.pool.lease().backend.endpoint == TWO
+        assert worker.pool.lease().backend.endpoint in {ONE, TWO}
+        assert worker.pool.newcomers == []
