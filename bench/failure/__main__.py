@@ -41,7 +41,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     option("--outage", type=seconds, default=10.0, help="how long the registry is gone (10)")
     option("--patience", type=seconds, default=5.0, help="seconds after which a client gives up (5)")
     option("--connections", type=positive, default=32, help="clients (32)")
-    option("--json", type=Path, metavar="FILE", help="also write every failure, in seconds since the fault")
+    option("--json", type=Path, metavar="FILE", help="also write the figures, and when there was trouble")
     return parser.parse_args(arguments)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -58,8 +59,8 @@ class Outcome:
     """Client connections that the proxy ended, and no answer had announced it."""
     recovered: float | None
     """Seconds from the fault to the last request that failed or was slow; None if they never ended."""
-    troubles: Sequence[tuple[float, str]]
-    """Each of them: seconds since the fault, and what it was."""
+    troubles: Mapping[str, Mapping[str, int]]
+    """How many there were, by kind, in each tenth of a second since the fault that had any."""
 
     @property
     def failed(self) -> int:
@@ -77,8 +78,10 @@ class Outcome:
             struck: when something failed, by the monotonic clock.
             calm: from when on nothing may fail any more, if the proxy is said to have recovered.
         """
-        troubles = [(moment - struck, name) for moment, name in checked.troubles]
-        last = max((moment for moment, _ in troubles), default=0.0)
+        last = max((moment - struck for moment, _ in checked.troubles), default=0.0)
+        troubles: dict[str, Counter[str]] = {}
+        for moment, kind in checked.troubles:
+            troubles.setdefault(kind, Counter())[f"{int(10 * (moment - struck)) / 10:.1f}"] += 1
         broken = checked.refused + checked.reset + checked.cut
         return cls(
             version=version,

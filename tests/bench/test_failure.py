@@ -23,9 +23,9 @@ CHECKED = Checked(
 
 
 def test_what_clients_saw_is_counted_and_timed_from_the_fault():
-    checked = Checked(answers=90, troubles=[(101.0, "late"), (103.5, "slow")])
+    checked = Checked(answers=90, troubles=[(101.0, "late"), (101.05, "late"), (103.5, "slow")])
     outcome = Outcome.of("1", checked, took=9.0, struck=100.0, calm=104.0)
-    assert outcome.troubles == [(1.0, "late"), (3.5, "slow")]
+    assert outcome.troubles == {"late": {"1.0": 2}, "slow": {"3.5": 1}}
     assert (outcome.rate, outcome.recovered) == (10.0, 3.5)
     assert Outcome.of("1", checked, took=9.0, struck=100.0, calm=103.0).recovered is None
     assert Outcome.of("1", Checked(), took=9.0, struck=100.0, calm=103.0).recovered == 0
