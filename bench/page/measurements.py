@@ -137,8 +137,8 @@ MEASUREMENTS: Sequence[Measurement] = (
     Measurement(
         "agreement",
         "bench.agreement",
-        "--requests 600",
-        seconds=45,
+        "--requests 3000",
+        seconds=185,
         quick="--requests 200",
         quick_seconds=20,
     ),
