@@ -44,7 +44,9 @@ class Lifeline:
 
     def wait(self) -> None:
         """Until there is a word to hear, or the other side is gone."""
-        select.select([self.end], [], [])
+        news = select.poll()
+        news.register(self.end, select.POLLIN)
+        news.poll()
 
     def listen(
         self, loop: AbstractEventLoop, words: Callable[[str], object], alone: Callable[[], object]
