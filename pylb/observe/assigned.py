@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 from pylb.observe.block import Block
-from pylb.observe.gauges import FAILURES, IDLE, IN_FLIGHT, PANICS, PROCESS, QUEUED, STANDING, UNTIL
+from pylb.observe.gauges import FAILURES, IDLE, IN_FLIGHT, PANICS, PROCESS, QUEUED, SERVES, STANDING, UNTIL
 from pylb.policy.backend import Backend, State
 from pylb.policy.pool import Pool
 from pylb.policy.shared import SharedBackend
@@ -27,6 +27,8 @@ class AssignedCounters:
         self._services: dict[str, memoryview] = {}
         self._places: dict[str, int] = {}
         self._slots: dict[str, Mapping[str, int]] = {}
+        self._rows = block.rows
+        """How many rows, from the first on, are those of workers."""
         self._nowhere = memoryview(bytearray(block.cells(PROCESS).nbytes)).cast("q")
         """For what is counted before anything was assigned: it is lost."""
 
@@ -42,13 +44,26 @@ class AssignedCounters:
 
     def attach(self, backend: Backend) -> None:
         """Give a backend its cells, and let other workers see what it has in flight."""
-        slot = self._slots[backend.endpoint.service][backend.name]
-        backend.cells = self.block.cells(slot)
-        cast(SharedBackend, backend).share(self.block.gauge(slot, IN_FLIGHT), self.block.row)
+        backend.cells = self.block.cells(self._slots[backend.endpoint.service][backend.name])
+        self._share(backend)
 
     def detach(self, backend: Backend) -> None:
         """What still runs there is counted to its service; others see it until it has ended."""
         backend.cells = self.service(backend.endpoint.service)
+
+    def meet(self, pools: Iterable[Pool]) -> None:
+        """Be one of the workers, and find out which others there are.
+
+        The memory has room for many more, and a pick looks at the requests of each.
+        """
+        serves = self.block.gauge(PROCESS, SERVES)
+        serves[self.block.row] = True
+        rows = max(row for row, worker in enumerate(serves, 1) if worker)
+        if rows != self._rows:
+            self._rows = rows
+            for pool in pools:
+                for backend in pool.backends.values():
+                    self._share(backend)
 
     def publish(self, backend: Backend) -> None:
         """Let others see how it stands here."""
@@ -70,3 +85,8 @@ class AssignedCounters:
         block, slot = self.block, self._places[pool.service]
         block.gauge(slot, PANICS)[block.row] = pool.panics
         block.gauge(slot, QUEUED)[block.row] = len(pool.queue)
+
+    def _share(self, backend: Backend) -> None:
+        slot = self._slots[backend.endpoint.service][backend.name]
+        in_flight = self.block.gauge(slot, IN_FLIGHT)[: self._rows]
+        cast(SharedBackend, backend).share(in_flight, self.block.row)

@@ -32,6 +32,8 @@ CLIENTS: Final = 0
 """Clients that are connected, a second old at most."""
 SLOTS: Final = 1
 """How many slots have been given away; control alone sets it."""
+SERVES: Final = 2
+"""Whether a worker has that row."""
 
 LINES_DROPPED: Final = 0
 """The first of that slot's counters: lines of the access log that were lost to a slow reader."""

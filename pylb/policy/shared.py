@@ -53,10 +53,8 @@ class SharedBackend(Backend):
     def refresh(self) -> None:
         """See what the other workers have on it now."""
         together = sum(self._all)
-        elsewhere = together - self.inflight
-        if elsewhere != self.elsewhere:
-            self.elsewhere = elsewhere
-            self.load = together / (self.weight or 1)
+        self.elsewhere = together - self.inflight
+        self.load = together / (self.weight or 1)
 
 
 class SharedPool(Pool):

@@ -181,6 +181,7 @@ class WorkerProcess:
     async def _publish(self) -> None:
         while True:
             started = process_time()
+            self.counters.meet(self.worker.pools.values())
             self.worker.publish()
             for pool in self.worker.pools.values():
                 if pool.snapshot:

@@ -1,11 +1,11 @@
 """See tests/process/test_overview.py for what others make of it."""
 
-from pylb.model import Endpoint
+from pylb.model import Endpoint, Snapshot
 from pylb.observe.assigned import AssignedCounters
 from pylb.observe.block import Block
-from pylb.observe.gauges import IN_FLIGHT
+from pylb.observe.gauges import IN_FLIGHT, PROCESS, SERVES, SLOTS
 from pylb.policy.backend import State
-from pylb.policy.shared import SharedBackend
+from pylb.policy.shared import SharedBackend, SharedPool
 
 WEB = Endpoint("web", "10.0.0.1", 80)
 
@@ -36,3 +36,45 @@ def test_what_has_left_has_nothing_to_publish():
     counters.assign("web", 3, {WEB.authority: 4})
     gone.state = State.DRAINING
     counters.publish(gone)
+
+
+class Worker:
+    """One of those that share a memory with room for sixteen."""
+
+    def __init__(self, row, memory):
+        self.counters = AssignedCounters(Block(rows=16, row=row, gauges=lambda _: memory))
+        self.counters.assign("web", 3, {WEB.authority: 4})
+        self.pool = SharedPool("web")
+        (self.backend,) = self.pool.apply(Snapshot("web", (WEB,))).added
+        self.counters.attach(self.backend)
+
+    def meet(self):
+        self.counters.meet([self.pool])
+
+    def sees(self):
+        self.backend.refresh()
+        return self.backend.elsewhere
+
+
+def test_workers_see_each_other_whenever_they_have_come():
+    memory = bytearray(1 << 20)
+    first, second = Worker(0, memory), Worker(1, memory)
+    first.counters.block.gauge(PROCESS, SLOTS)[15] = 5
+    for worker in (first, second, first):
+        worker.meet()
+        worker.backend.count(+1)
+    assert (first.sees(), second.sees()) == (1, 2)
+
+    late = Worker(7, memory)
+    late.backend.count(+1)
+    assert (first.sees(), late.sees()) == (1, 3), "it looks at all before it has met anybody"
+    for worker in (late, first, second):
+        worker.meet()
+    assert (first.sees(), second.sees(), late.sees()) == (2, 3, 3)
+    assert first.counters.block.gauge(4, IN_FLIGHT).tolist() == [2, 1, 0, 0, 0, 0, 0, 1, *[0] * 8]
+
+    assert first.counters.block.forget(7) == 1
+    for worker in (first, second):
+        worker.meet()
+    assert (first.sees(), second.sees()) == (1, 2)
+    assert first.counters.block.gauge(PROCESS, SERVES).tolist()[:8] == [1, 1, 0, 0, 0, 0, 0, 0]
