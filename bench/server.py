@@ -29,6 +29,8 @@ class Command:
 
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
+    descriptors: Sequence[int] = ()
+    """Open files that it is to have, under the same numbers."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,7 @@ def serve(name: str, command: Command, port: int, directory: Path, cores: Sequen
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            pass_fds=command.descriptors,
             start_new_session=True,
         )
     server = Server(name, port, process, log)

@@ -1,37 +1,48 @@
-"""What a second worker is worth: the CPU time of a request in a pylb with two workers, next to that with one.
+"""What a second worker is worth: the CPU time of a request in a pylb with two, next to that with one each.
 
-A worker that has a core for itself works with warm caches, and always finds many events to do at a time; one
-that shares its core with load generators and origins does not. So a lone worker on two cores is no measure
-of what two could do there. What is compared takes the same places: one pylb with two workers, and two pylbs
-of one worker each that know nothing of each other.
+A worker that has all cores for itself finds many events at a time; where it shares them with another one,
+each finds half as many, and is interrupted for the other. That is the price of a second process, whoever it
+belongs to. So what is compared takes the same places and gets the same connections: one pylb with two
+workers, and two pylbs of one worker each that know nothing of each other. Those two listen on one port, as
+two workers do, on sockets that are handed to them. A pylb with one worker is measured beside them.
+
+Each side has a session of its own, however many pylbs it consists of: the kernel divides busy cores among
+sessions first, and among their processes then (sched(7), autogroup).
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from itertools import cycle, islice
+from pathlib import Path
 
+import psutil
 from rich.console import Console
 
-from bench.fleet import Fleet, workshop
+from bench.fleet import workshop
 from bench.hotpath import WARM_UP
 from bench.machine import Cores
 from bench.origin import serve_origin
-from bench.packages import MissingError
+from bench.peers.peer import Site
 from bench.peers.pylb import Pylb
 from bench.sample import Sample, summarize
-from bench.server import Server
+from bench.server import Command, Server, StartError, serve, wait_for
 from bench.verdict import Verdict
 from bench.workload import WORKLOADS
 from bench.wrk import Wrk
+from pylb.config.kinds import Address
+from pylb.process.sockets import open_groups
 
+REPOSITORY = Path(__file__).parents[1]
 CORES = 2
 SECONDS = 3
 """Length of a round."""
 WORTH = 1.8
 """What two workers must carry, as a multiple of what one carries in the same CPU time."""
+PATIENCE = 20.0
+"""Seconds for all pylbs to take connections."""
 SMALL = WORKLOADS["small"]
 ORIGINS = 3
 """So that least-connections has to compare."""
@@ -40,60 +51,73 @@ APART, TOGETHER, ALONE = "two pylbs, one worker each", "one pylb, two workers", 
 
 @dataclass(frozen=True)
 class Side:
-    """One or two pylbs, with origins and load generators, all of them on the same cores."""
+    """One or two pylbs on a port, with origins and load generators, all of them on the same cores."""
 
     name: str
-    servers: Sequence[Server]
-    cores: tuple[int, ...]
+    server: Server
+    """All pylbs of this side."""
+    cores: Sequence[int]
     connections: int
     """Busy clients per load generator."""
 
     def load(self, seconds: int) -> list[Wrk]:
         """Begin to send requests, by as many generators as there are cores; each runs where there is room."""
         workload = replace(SMALL, connections=self.connections)
-        servers = islice(cycle(self.servers), len(self.cores))
-        return [Wrk(server.url, workload, seconds, self.cores) for server in servers]
+        return [Wrk(self.server.url, workload, seconds, self.cores) for _ in self.cores]
 
     def measure(self, number: int) -> Sample:
         """The round of that number."""
-        before = [server.cpu() for server in self.servers]
+        before = self.server.cpu()
         loads = [load.finish() for load in self.load(SECONDS)]
-        used = [server.cpu() - earlier for server, earlier in zip(self.servers, before, strict=True)]
+        used = self.server.cpu() - before
         requests = sum(load.requests for load in loads)
         return Sample(
             workload=SMALL.name,
             peer=self.name,
             round=number,
-            user=sum(each.user for each in used) / requests * 1e6,
-            system=sum(each.system for each in used) / requests * 1e6,
+            user=used.user / requests * 1e6,
+            system=used.system / requests * 1e6,
             rate=sum(load.rate for load in loads),
             p50=max(load.p50 for load in loads),
             p99=max(load.p99 for load in loads),
-            rss=sum(server.rss() for server in self.servers) / 2**20,
+            rss=self.server.rss() / 2**20,
             requests=requests,
             errors=sum(load.errors for load in loads),
         )
 
 
 def start(name: str, pylbs: int, workers: int, connections: int, stack: ExitStack) -> Side:
-    """Start so many pylbs with so many workers each, and origins for all.
+    """Start so many pylbs with so many workers each on one port, and origins for all.
 
     Raises:
-        MissingError: one of them cannot be started.
+        MissingError: there is no pylb, or no nginx for the origins.
+        StartError: not all of them take connections.
     """
     split = Cores.split()
-    chosen = (*split.proxy, *split.load)[:CORES]
-    cores = Cores(proxy=chosen, load=chosen)
-    origins = [
-        stack.enter_context(serve_origin(stack.enter_context(workshop()), chosen)).port
-        for _ in range(ORIGINS)
-    ]
-    fleet = Fleet(stack.enter_context(workshop()), cores, stack)
-    for number in range(pylbs):
-        fleet.start(Pylb(f"{name} {number}", workers), origins, SMALL.path)
-    for reason in fleet.missing.values():
-        raise MissingError(reason)
-    return Side(name, fleet.servers, chosen, connections)
+    cores = (*split.proxy, *split.load)[:CORES]
+    origins = tuple(
+        stack.enter_context(serve_origin(stack.enter_context(workshop()), cores)).port for _ in range(ORIGINS)
+    )
+    # A socket that was opened alone could not be joined by those of more workers.
+    [[*sockets, spare]] = open_groups(Address("127.0.0.1", 0), copies=pylbs + 1)
+    spare.close()
+    descriptors = [stack.enter_context(each).fileno() for each in sockets]
+    port = sockets[0].getsockname()[1]
+    home = stack.enter_context(workshop())
+    program = Pylb(name, workers).command(Site(home, port, origins))
+    handing = [sys.executable, "-m", "bench.handing", ",".join(map(str, descriptors)), *program.argv]
+    command = Command(handing, {"PYTHONPATH": str(REPOSITORY)}, descriptors)
+    server = stack.enter_context(serve(name, command, port, home, cores))
+    if not wait_for(lambda: listening(port) == pylbs * workers, PATIENCE):
+        raise StartError(f"{name}: not all of them listen")
+    server.wait_until_it_answers(SMALL.path)
+    return Side(name, server, cores, connections)
+
+
+def listening(port: int) -> int:
+    """How many sockets of this machine take connections at a port."""
+    everywhere = psutil.net_connections("tcp4")
+    return sum(each.status == psutil.CONN_LISTEN and each.laddr[1:] == (port,) for each in everywhere)
 
 
 def interleave(sides: Sequence[Side], rounds: int) -> Iterator[Sample]:
