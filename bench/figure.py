@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import floor
 from statistics import median
+from typing import Self
 
 
 def number(value: float) -> str:
@@ -25,7 +27,7 @@ class Figure:
     high: float
 
     @classmethod
-    def of(cls, rounds: Iterable[float]) -> Figure:
+    def of(cls, rounds: Iterable[float]) -> Self:
         """Summarize at least one round."""
         values = list(rounds)
         return cls(median(values), min(values), max(values))
@@ -36,9 +38,19 @@ class Figure:
         return (self.high - self.low) / 2
 
     def __str__(self) -> str:
-        if self.low == self.high:  # There was but one round.
-            return number(self.median)
-        return f"{number(self.median)} ± {self.spread:,.{_decimals(self.median)}f}"
+        if self.low == self.high:  # There was but one round, or all were alike.
+            return self._shown(self.median)
+        return f"{self._shown(self.median)} ± {self._shown(self.spread)}"
+
+    def _shown(self, value: float) -> str:
+        return f"{value:,.{_decimals(self.median)}f}"
+
+
+class Count(Figure):
+    """Of things that are counted: there is no half of one."""
+
+    def _shown(self, value: float) -> str:
+        return f"{floor(value + 0.5):,}"  # A half goes up: with "± 0" nobody would see that rounds differ.
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.figure import Comparison, Figure, number
+from bench.figure import Comparison, Count, Figure, number
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,20 @@ def test_a_figure_is_the_median_with_half_the_range():
     figure = Figure.of([40.0, 30.0, 32.0])
     assert (figure.median, figure.low, figure.high, figure.spread) == (32, 30, 40, 5)
     assert str(figure) == "32.0 ± 5.0"
+
+
+@pytest.mark.parametrize(
+    ("rounds", "shown"),
+    [
+        ([0, 0, 0], "0"),
+        ([22, 19, 25], "22 ± 3"),
+        ([0, 0, 1], "0 ± 1"),
+        ([4, 7], "6 ± 2"),
+        ([18859, 16345], "17,602 ± 1,257"),
+    ],
+)
+def test_what_is_counted_is_shown_whole_and_a_difference_never_as_nothing(rounds, shown):
+    assert str(Count.of(rounds)) == shown
 
 
 def comparison(**rounds):
