@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from statistics import median
 from typing import Any
 
-from bench.figure import Comparison, Figure, number
+from bench.figure import Comparison, Figure
 from bench.page.part import Part, folded, table
 from bench.page.plot import bars
 from bench.report import REFERENCE
@@ -81,7 +80,7 @@ def _detailed(rounds: Mapping[str, Sequence[Sample]], cpu: Mapping[str, Figure])
             [
                 peer,
                 cpu[peer],
-                *(number(median(getattr(sample, kind) for sample in of_peer)) for kind in ("user", "system")),
+                *(Figure.of(getattr(sample, kind) for sample in of_peer) for kind in ("user", "system")),
                 ratio(rounds, peer, REFERENCE) or "",
                 *(
                     Figure.of(getattr(sample, kind) for sample in of_peer)

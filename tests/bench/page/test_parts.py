@@ -26,7 +26,8 @@ def test_requests():
     made = hotpath.part(HOTPATH)
     assert "| CPU µs per request | pylb | nginx |" in made.text
     assert "| GET, 64 connections | 30.0 ± 2.0, 3 errors | 20.0 |" in made.text
-    assert "| pylb | 30.0 ± 2.0 | 7.50 | 22.5 | 1.50 ± 0.10 | 1,000 | 1.00 | 2.00 | 10.0 | 3 |" in made.text
+    costs = "30.0 ± 2.0 | 7.50 ± 0.50 | 22.5 ± 1.5 | 1.50 ± 0.10"
+    assert f"| pylb | {costs} | 1,000 | 1.00 | 2.00 | 10.0 | 3 |" in made.text
     assert list(made.pictures) == ["cpu-small"]
     assert 'srcset="performance/cpu-small-dark.svg"' in made.text
 
