@@ -1,10 +1,11 @@
 """How fast a change reaches the traffic, and what it costs: pylb next to its rivals.
 
 `python -m bench.change` runs a real Consul, some instances, a proxy before them that follows the registry,
-and a constant load: so many clients, each with one request under way. Again and again a further instance is
-registered and deregistered. What counts: time from the return of the registering call to the first request at
-the new instance, time from the return of the deregistering call to the last one, changes that never reached
-the traffic, requests that failed, client connections that were closed, p99 with and without changes.
+and a constant load: so many clients, each with one request under way. In each of `--rounds` each proxy has
+its turn, and is started afresh for it. Again and again a further instance is registered and deregistered.
+What counts: time from the return of the registering call to the first request at the new instance, time from
+the return of the deregistering call to the last one, changes that never reached the traffic, requests that
+failed, client connections that were closed, p99 with and without changes.
 
 By default each change waits until the one before it is in the traffic, however long that takes. With
 `--rate N` there are N changes per second, whether the proxy keeps up or not, and what a change costs is

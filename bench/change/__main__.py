@@ -14,12 +14,13 @@ from rich.console import Console
 from bench import raw
 from bench.change.measure import Result, measure
 from bench.change.stage import STEADY, Settings, set_up
-from bench.change.tables import show, show_propagation
+from bench.change.tables import show
 from bench.consul import CatalogError
 from bench.machine import Machine
 from bench.options import end_on_signals, names_of, open_files, positive, seconds
 from bench.packages import MissingError
 from bench.peers.follower import FOLLOWERS
+from bench.rounds import turns
 from bench.server import StartError
 from bench.wrk import LoadError
 
@@ -44,6 +45,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--gone", choices=(ANSWER, STOP), default=ANSWER, help="what an instance does that has left (answer)"
     )
     option("--notice", type=seconds, default=0.1, help="seconds until it does so (0.1)")
+    option("--rounds", type=positive, default=1, help="turns of each proxy (1)")
     peers = ",".join(FOLLOWERS)
     option("--peers", type=names_of(FOLLOWERS), default=["pylb"], metavar="NAME,...", help=peers)
     option("--instances", type=positive, default=STEADY, help="instances that stay (3)")
@@ -56,18 +58,18 @@ def save(
     path: Path,
     machine: Machine,
     settings: Settings,
-    results: Mapping[str, Result],
+    results: Mapping[str, Sequence[Result]],
     missing: Mapping[str, str],
 ) -> None:
     """Write conditions and figures as JSON."""
     content = {
         "machine": machine,
         "settings": settings,
-        "versions": {name: result.version for name, result in results.items()},
+        "versions": {name: rounds[0].version for name, rounds in results.items()},
         "missing": missing,
         "results": {
-            name: asdict(result) | {"cpu_per_change": result.cost and result.cost.each}
-            for name, result in results.items()
+            name: [asdict(each) | {"cpu_per_change": each.cost and each.cost.each} for each in rounds]
+            for name, rounds in results.items()
         },
     }
     raw.write(path, content)
@@ -77,6 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
     options = parse(arguments)
     settings = Settings(
+        rounds=options.rounds,
         instances=options.instances,
         connections=options.connections,
         changes=options.changes,
@@ -90,26 +93,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console() if sys.stdout.isatty() else Console(width=PAPER_WIDTH)
     machine = Machine.this()
     console.print(str(machine), highlight=False)
-    results: dict[str, Result] = {}
+    results: dict[str, list[Result]] = {}
     missing: dict[str, str] = {}
     open_files()
     try:
         with end_on_signals(), set_up(options.instances) as stage:
-            for name in options.peers:
+            for name in turns(options.peers, options.rounds, missing):
                 try:
-                    results[name] = measure(FOLLOWERS[name], stage, settings, console)
+                    result = measure(FOLLOWERS[name], stage, settings, console)
                 except (MissingError, StartError, subprocess.SubprocessError) as error:
                     missing[name] = str(error)
                     console.print(f"{name} is missing: {error}", highlight=False, markup=False)
+                else:
+                    results.setdefault(name, []).append(result)
     except (MissingError, StartError, LoadError, CatalogError) as error:
         Console(stderr=True).print(f"bench.change: {error}", highlight=False, markup=False)
         return 1
     except KeyboardInterrupt:
         return 130
     show(results, console)
-    for result in results.values():
-        if result.propagation:
-            show_propagation(result.propagation, console)
     if options.json:
         save(options.json, machine, settings, results, missing)
     return 0

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console
 
@@ -77,7 +78,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Result:
-    """What one proxy did."""
+    """What one proxy did in one round."""
 
     version: str
     changes: Changes
@@ -90,9 +91,21 @@ class Result:
     propagation: Mapping[str, Mapping[str, int]]
     """What the proxy measured itself: by histogram and bucket."""
 
+    @classmethod
+    def read(cls, raw: Mapping[str, Any]) -> Result:
+        """From raw figures."""
+        return cls(
+            version=raw["version"],
+            changes=Changes(**raw["changes"]),
+            before=Load(**raw["before"]),
+            load=Load(**raw["load"]),
+            cost=Cost(**raw["cost"]) if raw["cost"] else None,
+            propagation=raw["propagation"],
+        )
+
 
 def measure(follower: Follower, stage: Stage, settings: Settings, console: Console) -> Result:
-    """Put one proxy before the instances, and let others come and go."""
+    """Put one proxy, started afresh, before the instances, and let others come and go."""
     count = settings.visits * (2 if settings.rate else 1)
     with ExitStack() as stack:
         origins = stack.enter_context(

@@ -22,6 +22,8 @@ STEADY = 3
 class Settings:
     """What was asked for."""
 
+    rounds: int
+    """How often each proxy has its turn."""
     instances: int
     """How many stay."""
     connections: int

@@ -3,45 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import median, quantiles
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench.change.measure import Cost, Result
+from bench.change.measure import Result
+from bench.change.summary import Summary
 
-LEGEND = (
-    "first: ms from a registration to the first request; last: from a deregistration to the last one. lost: "
-    "changes that never reached the traffic. failed, closed: requests, client connections, per change. p99: "
-    "of requests, ms; then: while instances come and go. CPU: ms per idle second, ms per change."
+TIMES = ("first: median", "p99", "longest", "last: median", "p99", "longest", "never")
+TIMES_LEGEND = (
+    "first: ms from a registration to the first request; last: from a deregistration to the last one. "
+    "never: changes that did not reach the traffic, in all rounds. Else medians of the rounds; ±: half the "
+    "distance between the least and the most."
+)
+COSTS = ("failed", "closed", "requests/s", "p99", "then", "CPU: idle", "change")
+COSTS_LEGEND = (
+    "failed, closed: requests, client connections, per change. p99: of requests, ms; then: while instances "
+    "come and go. CPU: ms per idle second, ms per change."
 )
 
 
-def show(results: Mapping[str, Result], console: Console) -> None:
-    """Print times in milliseconds and what the clients lost."""
-    table = Table(box=box.SIMPLE_HEAD, caption=LEGEND, caption_justify="left", padding=(0, 0, 0, 1))
+def show(results: Mapping[str, Sequence[Result]], console: Console) -> None:
+    """Print times in milliseconds, what the clients lost, and what proxies measured themselves."""
+    times, costs = _table(TIMES, TIMES_LEGEND), _table(COSTS, COSTS_LEGEND)
+    summaries = {name: Summary.of(rounds) for name, rounds in results.items()}
+    for name, each in summaries.items():
+        proxy, style = f"{name} {results[name][0].version}", "bold" if name == "pylb" else None
+        both = (*(each.first or [""] * 3), *(each.last or [""] * 3), each.never)
+        times.add_row(proxy, *map(str, both), style=style)
+        lost = (each.failed, each.closed, each.rate, each.before, each.p99, each.idle or "", each.cost or "")
+        costs.add_row(proxy, *map(str, lost), style=style)
+    console.print(times)
+    console.print(costs)
+    for each in summaries.values():
+        if each.propagation:
+            _show_propagation(each.propagation, console)
+
+
+def _table(headings: Sequence[str], legend: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, caption=legend, caption_justify="left", padding=(0, 0, 0, 1))
     table.add_column("proxy", no_wrap=True)
-    times = ("first: median", "p99", "max", "last: median", "p99", "max")
-    for heading in (*times, "lost", "failed", "closed", "requests/s", "p99", "then", "CPU: idle", "change"):
+    for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
-    for name, result in results.items():
-        changes, load = result.changes, result.load
-        table.add_row(
-            f"{name} {result.version}",
-            *_times(changes.appeared),
-            *_times(changes.vanished),
-            f"{changes.lost:,}",
-            *(f"{count / changes.count:.2f}" for count in (load.errors, changes.closed)),
-            f"{load.rate:,.0f}",
-            *(f"{p99:.1f}" for p99 in (result.before.p99, load.p99)),
-            *_cost(result.cost),
-            style="bold" if name == "pylb" else None,
-        )
-    console.print(table)
+    return table
 
 
-def show_propagation(histograms: Mapping[str, Mapping[str, int]], console: Console) -> None:
+def _show_propagation(histograms: Mapping[str, Mapping[str, int]], console: Console) -> None:
     """Print what a proxy measured itself, a column per bucket that was hit."""
     hit = [bound for buckets in histograms.values() for bound, count in buckets.items() if count]
     bounds = [bound for bound in next(iter(histograms.values())) if bound in hit]
@@ -54,17 +62,3 @@ def show_propagation(histograms: Mapping[str, Mapping[str, int]], console: Conso
     for meaning, buckets in histograms.items():
         table.add_row(meaning, *(f"{buckets[bound]:,}" for bound in bounds))
     console.print(table)
-
-
-def _times(seconds: Sequence[float]) -> tuple[str, str, str]:
-    """Median, p99 and maximum in milliseconds; nothing where there is nothing."""
-    if len(seconds) < 2:
-        return ("", "", "")
-    figures = (median(seconds), quantiles(seconds, n=100, method="inclusive")[-1], max(seconds))
-    first, second, third = (f"{1e3 * figure:,.1f}" for figure in figures)
-    return first, second, third
-
-
-def _cost(cost: Cost | None) -> tuple[str, str]:
-    """Milliseconds of CPU: per idle second, and per change."""
-    return (f"{1e3 * cost.idle / cost.seconds:.1f}", f"{1e3 * cost.each:.1f}") if cost else ("", "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import inf
-from statistics import median
 from typing import Any
 
 from bench.page.part import table
@@ -43,14 +42,10 @@ def bounds(results: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _changes(result: Mapping[str, Any]) -> list[Sequence[object]]:
     """First in the time to traffic and in failures."""
-    settings, results = result["settings"], result["results"]
+    settings, peers = result["settings"], change.summaries(result)
     about = f"changes at {settings['rate']}/s, {settings['instances']} instances"
-    times = {
-        peer: median(each["changes"]["appeared"])
-        for peer, each in results.items()
-        if each["changes"]["appeared"]
-    }
-    failures = {peer: change.failed(each) + change.closed(each) for peer, each in results.items()}
+    times = {peer: each.first.median.median for peer, each in peers.items() if each.first}
+    failures = {peer: each.failed.median + each.closed.median for peer, each in peers.items()}
     return [
         [f"{about}: {what}", f"place {place}", MARKS[place == 1]]
         for what, place in (

@@ -2,49 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
-from statistics import quantiles
 from typing import Any
 
-from bench.figure import Comparison, Figure, number
+from bench.change.measure import Result
+from bench.change.summary import MS, Summary
+from bench.figure import Comparison
 from bench.page.part import Part, folded, table
 from bench.page.plot import bars
-
-MS = 1e3
 
 
 def part(result: Mapping[str, Any]) -> Part:
     """From what `bench.change` wrote, with changes at a rate."""
-    made, results, settings = Part(), result["results"], result["settings"]
+    made, settings, peers = Part(), result["settings"], summaries(result)
     about = f"changes at {settings['rate']}/s, {settings['instances']} instances"
-    first, last = _times(results, "appeared"), _times(results, "vanished")
+    first = {peer: each.first.median for peer, each in peers.items() if each.first}
+    last = {peer: each.last.median for peer, each in peers.items() if each.last}
     made.comparisons = [
-        Comparison(f"{about}: registration to first request, ms", first),
-        Comparison(f"{about}: deregistration to last request, ms", last),
-        *(
-            Comparison(f"{about}: {what}", {peer: Figure.of([of(each)]) for peer, each in results.items()})
-            for what, of in (
-                ("changes that never reached the traffic", lambda each: each["changes"]["lost"]),
-                ("failed requests per change", failed),
-                ("closed connections per change", closed),
-                ("p99 of requests, ms", lambda each: each["load"]["p99"]),
-                ("CPU per change, ms", lambda each: each["cpu_per_change"] * MS),
-            )
-        ),
+        Comparison(f"{about}: {what}", figures)
+        for what, figures in (
+            ("registration to first request, ms", first),
+            ("deregistration to last request, ms", last),
+            ("changes that never reached the traffic", {peer: each.lost for peer, each in peers.items()}),
+            ("failed requests per change", {peer: each.failed for peer, each in peers.items()}),
+            ("closed connections per change", {peer: each.closed for peer, each in peers.items()}),
+            ("p99 of requests, ms", {peer: each.p99 for peer, each in peers.items()}),
+            ("CPU per change, ms", {peer: each.cost for peer, each in peers.items() if each.cost}),
+        )
     ]
     headings = ["", "first request, ms", "p99", "longest", "last request, ms", "p99", "longest", "never"]
     headings += ["failed per change", "closed per change", "p99 of requests, ms", "without changes"]
     rows = [
         [
             peer,
-            *_columns(first.get(peer), each["changes"]["appeared"]),
-            *_columns(last.get(peer), each["changes"]["vanished"]),
-            f"{each['changes']['lost']} of {each['changes']['count']}",
-            *map(number, (failed(each), closed(each), each["load"]["p99"], each["before"]["p99"])),
-            number(each["cpu_per_change"] * MS),
+            *(each.first or [""] * 3),
+            *(each.last or [""] * 3),
+            *(each.never, each.failed, each.closed, each.p99, each.before, each.cost or ""),
         ]
-        for peer, each in results.items()
+        for peer, each in peers.items()
     ]
     made.add(table([*headings, "CPU ms per change"], rows))
     made.draw(
@@ -52,40 +48,17 @@ def part(result: Mapping[str, Any]) -> Part:
         f"Time from a registration to the first request by proxy, {about}",
         partial(bars, first, f"ms from a registration to the first request, {about}", logarithmic=True),
     )
-    for peer, each in results.items():
-        if each["propagation"]:
-            made.add(folded(f"What {peer} measured itself", _propagation(each["propagation"])))
+    for peer, each in peers.items():
+        if each.propagation:
+            made.add(folded(f"What {peer} measured itself", _propagation(each.propagation)))
     return made
 
 
-def failed(result: Mapping[str, Any]) -> float:
-    """Requests that failed, per change."""
-    load = result["load"]
-    return float((load["refused"] + load["broken"] + load["late"]) / result["changes"]["count"])
-
-
-def closed(result: Mapping[str, Any]) -> float:
-    """Client connections that were closed, per change."""
-    return float(result["changes"]["closed"] / result["changes"]["count"])
-
-
-def _times(results: Mapping[str, Any], kind: str) -> dict[str, Figure]:
-    """Medians in milliseconds, and the quartiles as their range, of those that made enough changes."""
-    figures = {}
-    for peer, each in results.items():
-        times = [MS * seconds for seconds in each["changes"][kind]]
-        if len(times) > 1:
-            low, median, high = quantiles(times, n=4, method="inclusive")
-            figures[peer] = Figure(median, low, high)
-    return figures
-
-
-def _columns(figure: Figure | None, times: Sequence[float]) -> list[object]:
-    """The median, p99 and maximum, in milliseconds."""
-    if figure is None:
-        return ["", "", ""]
-    p99 = quantiles(times, n=100, method="inclusive")[-1]
-    return [figure, number(MS * p99), number(MS * max(times))]
+def summaries(result: Mapping[str, Any]) -> dict[str, Summary]:
+    """The rounds of each proxy."""
+    return {
+        peer: Summary.of([Result.read(each) for each in rounds]) for peer, rounds in result["results"].items()
+    }
 
 
 def _propagation(histograms: Mapping[str, Mapping[str, int]]) -> str:

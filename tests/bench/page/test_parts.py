@@ -79,32 +79,44 @@ def test_blocks_of_markdown():
     )
 
 
-def changing(first, failed):
-    load = {"refused": 0, "broken": failed, "late": 0, "p99": 4.0}
-    times = {"appeared": [first / 1e3, first / 1e3, first * 3 / 1e3], "vanished": [], "lost": 0, "closed": 0}
-    propagation = {"the pool goes by it": {"0.001": 5, "0.0025": 0, "+Inf": 1}}
+def changing(first, failed=0, lost=0):
+    load = {"requests": 1000, "seconds": 2.0, "refused": 0, "broken": failed, "late": 0, "p50": 1, "p99": 4.0}
+    times = [first / 1e3, first / 1e3, first * 3 / 1e3]
     return {
-        "changes": {"count": 10, **times},
-        "load": load,
+        "version": "1",
+        "changes": {"count": 10, "appeared": times, "vanished": [], "lost": lost, "closed": 0},
         "before": load,
-        "cpu_per_change": 0.002,
-        "propagation": propagation,
+        "load": load,
+        "cost": {"seconds": 2.0, "idle": 0.01, "changing": 0.03 + failed / 1e3, "count": 10},
+        "propagation": {"the pool goes by it": {"0.001": 5, "0.0025": 0, "+Inf": 1}},
     }
 
 
 CHANGE = {
     "settings": {"rate": 20, "instances": 300},
-    "results": {"pylb": changing(2, 0), "nginx": changing(60, 5)},
+    "results": {
+        # Its last round was the slowest of all.
+        "pylb": [changing(2), changing(3, lost=1), changing(90)],
+        "nginx": [changing(60, failed=5), changing(60, failed=10)],
+    },
 }
 
 
 def test_changes():
     made = change.part(CHANGE)
-    nothing = "|  |  |  | 0 of 10 "
-    assert f"| pylb | 2.00 ± 1.00 | 5.92 | 6.00 {nothing}| 0.00 | 0.00 | 4.00 | 4.00 | 2.00 |" in made.text
-    assert "| the pool goes by it | 5 | 1 |" in made.text
+    times = "3.00 ± 44.00 | 8.88 ± 130.24 | 9.00 ± 132.00 |  |  |  | 1 of 30"
+    assert f"| pylb | {times} | 0.00 | 0.00 | 4.00 | 4.00 | 2.00 |" in made.text
+    assert "|  |  |  | 0 of 20 | 0.75 ± 0.25 | 0.00 | 4.00 | 4.00 | 2.75 ± 0.25 |" in made.text
+    assert "| the pool goes by it | 15 | 3 |" in made.text
     assert "≤ 1 ms | more |" in made.text
     assert list(made.pictures) == ["change-20-300"]
+    figures = {each.what: each.figures for each in made.comparisons}
+    about = "changes at 20/s, 300 instances"
+    assert str(figures[f"{about}: changes that never reached the traffic"]["pylb"]) == "0 ± 1"
+    assert figures[f"{about}: deregistration to last request, ms"] == {}
+
+
+def test_one_bad_round_decides_no_place():
     assert bounds({"busy_change": CHANGE}).splitlines()[2:] == [
         "| changes at 20/s, 300 instances: first in the time to the traffic | place 1 | ✓ |",
         "| changes at 20/s, 300 instances: first in failed requests and closed connections | place 1 | ✓ |",
