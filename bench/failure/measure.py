@@ -114,8 +114,8 @@ def measure(follower: Follower, fault: Fault, settings: Settings, cores: Cores) 
             struck = time.monotonic()
             fault.strike(scene, settings.outage)
             time.sleep(max(0.0, struck + settings.seconds - time.monotonic()))
+            ended = time.monotonic()  # To end everything can take seconds, in which nobody asks.
         finally:
             checked = checkers.finish()
-    ended = time.monotonic()
     calm = ended - settings.patience - CALM
     return Outcome.of(follower.version(), checked, ended - began, struck, calm)
