@@ -10,7 +10,10 @@ last request is done. Then something fails:
   instances are registered again. No backend has failed.
 
 Counted from that moment: requests that failed (by their status, refused, reset or cut off, late by more than
-`--patience`), slow ones, when the last of both was, and client connections that were closed.
+`--patience`), slow ones, when the last of both was, and client connections that were closed. How long is
+looked on, once a backend has failed or the registry is complete again, is each fault's own (faults.py),
+unless `--seconds` says otherwise. In each of `--rounds` each proxy has its turn, with all of that started
+afresh.
 
 Each rival is there with its defaults (the files of `bench.change`), and as `...-advised` with what its
 documentation advises against such failures: bench/peers/*advised* name the pages. pylb has its defaults.

@@ -6,6 +6,7 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -15,15 +16,17 @@ from bench.consul import CatalogError
 from bench.failure.faults import FAULTS
 from bench.failure.measure import Outcome, Settings, measure
 from bench.failure.tables import show
-from bench.hotpath import PAPER_WIDTH
 from bench.machine import Cores, Machine
 from bench.options import end_on_signals, names_of, open_files, positive, seconds
 from bench.packages import MissingError
 from bench.peers.advised import ADVISED
 from bench.peers.envoy_static import ENVOY, EnvoyStatic
 from bench.peers.follower import FOLLOWERS, Follower
+from bench.rounds import turns
 from bench.server import StartError
 
+PAPER_WIDTH = 160
+"""Columns of the output, where it does not go to a terminal."""
 SET_UPS: dict[str, Follower] = FOLLOWERS | {"envoy": EnvoyStatic("envoy", ENVOY)} | ADVISED
 """All that can be measured, by name."""
 
@@ -37,7 +40,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     faults, peers = ",".join(FAULTS), ",".join(SET_UPS)
     option("--faults", type=names_of(FAULTS), default=[*FAULTS], metavar="NAME,...", help=faults)
     option("--peers", type=names_of(SET_UPS), default=["pylb"], metavar="NAME,...", help=peers)
-    option("--seconds", type=seconds, default=30.0, help="how long is looked on, from the fault (30)")
+    option("--rounds", type=positive, default=1, help="turns of each proxy (1)")
+    usual = ", ".join(f"{name} {fault.seconds:g}" for name, fault in FAULTS.items())
+    option("--seconds", type=seconds, help=f"how long is looked on, once all has happened ({usual})")
     option("--outage", type=seconds, default=10.0, help="how long the registry is gone (10)")
     option("--patience", type=seconds, default=5.0, help="seconds after which a client gives up (5)")
     option("--connections", type=positive, default=32, help="clients (32)")
@@ -48,15 +53,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def save(
     path: Path,
     machine: Machine,
-    settings: Settings,
-    results: Mapping[str, Mapping[str, Outcome]],
+    settings: Mapping[str, object],
+    results: Mapping[str, Mapping[str, Sequence[Outcome]]],
     missing: Mapping[str, str],
 ) -> None:
     """Write conditions and figures as JSON."""
     content = {
         "machine": machine,
         "settings": settings,
-        "versions": {name: each.version for by_peer in results.values() for name, each in by_peer.items()},
+        "versions": {name: each[0].version for by_peer in results.values() for name, each in by_peer.items()},
         "missing": missing,
         "results": results,
     }
@@ -66,30 +71,38 @@ def save(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
     options = parse(arguments)
-    settings = Settings(options.connections, options.seconds, options.outage, options.patience)
+    settings = Settings(options.rounds, options.connections, options.outage, options.patience)
+    faults = {name: FAULTS[name] for name in options.faults}
+    if options.seconds:
+        faults = {name: replace(fault, seconds=options.seconds) for name, fault in faults.items()}
     console = Console() if sys.stdout.isatty() else Console(width=PAPER_WIDTH)
     machine = Machine.this()
     console.print(str(machine), highlight=False)
     open_files()
     cores = Cores.split()
     cores.step_aside()
-    results: dict[str, dict[str, Outcome]] = {fault: {} for fault in options.faults}
+    results: dict[str, dict[str, list[Outcome]]] = {name: {} for name in faults}
     missing: dict[str, str] = {}
     try:
         with end_on_signals():
-            for fault in options.faults:
-                for name in options.peers:
+            for what, fault in faults.items():
+                lost: dict[str, str] = {}
+                for name in turns(options.peers, options.rounds, lost):
                     try:
-                        with console.status(f"{FAULTS[fault].about}: {name}"):
-                            results[fault][name] = measure(SET_UPS[name], FAULTS[fault], settings, cores)
+                        with console.status(f"{fault.about}: {name}"):
+                            outcome = measure(SET_UPS[name], fault, settings, cores)
                     except (MissingError, StartError, CatalogError, subprocess.SubprocessError) as error:
-                        missing[name] = str(error)
+                        lost[name] = str(error)
                         console.print(f"{name} is missing: {error}", highlight=False, markup=False)
-                show(fault, results[fault], console)
+                    else:
+                        results[what].setdefault(name, []).append(outcome)
+                missing |= lost
+                show(what, results[what], console)
     except KeyboardInterrupt:
         return 130
     if options.json:
-        save(options.json, machine, settings, results, missing)
+        looked_on = {f"seconds ({name})": fault.seconds for name, fault in faults.items()}
+        save(options.json, machine, asdict(settings) | looked_on, results, missing)
     return 0
 
 

@@ -18,7 +18,9 @@ class Fault:
 
     about: str
     strike: Callable[[Scene, float], None]
-    """Is given the length of an outage, and returns when the fault takes its course."""
+    """Is given the length of an outage, and returns when all has happened: what comes back is there again."""
+    seconds: float
+    """How long is looked on from then on: while checks take their time, and as long as clients wait."""
 
 
 def kill_backend(scene: Scene, _outage: float) -> None:
@@ -43,8 +45,8 @@ def lose_registry(scene: Scene, outage: float) -> None:
 
 
 FAULTS = {
-    "killed": Fault("one of three backends killed", kill_backend),
-    "hung": Fault("one of three backends hung", hang_backend),
-    "registry": Fault("registry gone, then empty, then complete", lose_registry),
+    "killed": Fault("one of three backends killed", kill_backend, 14.0),
+    "hung": Fault("one of three backends hung", hang_backend, 20.0),
+    "registry": Fault("registry gone, then empty, then complete", lose_registry, 8.0),
 }
 """By name, in the order in which they are shown."""

@@ -30,10 +30,10 @@ CALM = 1.0
 class Settings:
     """What was asked for."""
 
+    rounds: int
+    """How often each proxy has its turn."""
     connections: int
     """Clients, each with one request under way or about to be."""
-    seconds: float
-    """How long is looked on, from the fault."""
     outage: float
     """Seconds that the registry is gone."""
     patience: float
@@ -42,7 +42,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the clients of one proxy saw."""
+    """What the clients of one proxy saw in one round."""
 
     version: str
     rate: float
@@ -113,7 +113,7 @@ def measure(follower: Follower, fault: Fault, settings: Settings, cores: Cores) 
             time.sleep(BEFORE)
             struck = time.monotonic()
             fault.strike(scene, settings.outage)
-            time.sleep(max(0.0, struck + settings.seconds - time.monotonic()))
+            time.sleep(fault.seconds)
             ended = time.monotonic()  # To end everything can take seconds, in which nobody asks.
         finally:
             checked = checkers.finish()

@@ -2,6 +2,7 @@
 
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -12,6 +13,7 @@ from bench.failure.__main__ import SET_UPS, main
 from bench.failure.faults import AGAIN, FAULTS
 from bench.failure.measure import Outcome
 from bench.failure.scene import Scene
+from bench.failure.summary import cells, over
 from bench.failure.tables import show
 from bench.peers.advised import ADVISED, TAGS
 from bench.peers.follower import FOLLOWERS
@@ -32,9 +34,26 @@ def test_what_clients_saw_is_counted_and_timed_from_the_fault():
 
 
 def test_a_row_shows_what_failed_and_how(capsys):
-    show("hung", {"pylb": Outcome.of("1", CHECKED, 9.0, 0.0, 1.0)}, Console(width=160))
+    show("hung", {"pylb": [Outcome.of("1", CHECKED, 9.0, 0.0, 1.0)]}, Console(width=160))
     row = next(line for line in capsys.readouterr().out.splitlines() if "pylb" in line)
-    assert row.split()[2:] == ["15", "4", "6", "5", "6", "0.00", "12", "10"]
+    assert row.split()[2:] == ["15", "4", "6", "5", "6", "0.00", "12", "10.0"]
+
+
+def ended(*seconds):
+    outcome = Outcome.of("1", CHECKED, 9.0, 0.0, 1.0)
+    return [replace(outcome, recovered=each) for each in seconds]
+
+
+def test_every_figure_is_the_median_of_the_rounds_and_has_their_spread():
+    rounds = [replace(each, late=late) for each, late in zip(ended(6.0, 7.0, 9.0), (22, 19, 25), strict=True)]
+    shown = list(map(str, cells(rounds)))
+    assert shown == ["32 ± 3", "4", "6", "22 ± 3", "6", "7.00 ± 1.50", "12", "10.0"]
+
+
+def test_what_never_ended_is_said_and_is_in_no_median():
+    assert over(ended(6.0, None, 7.0)) == "6.50 ± 0.50, never in 1 of 3"
+    assert over(ended(None, None, 7.0)) == "7.00, never in 2 of 3"
+    assert over(ended(None, None)) == "never"
 
 
 class Process:
@@ -101,7 +120,8 @@ def test_a_killed_backend_is_counted_for_each_proxy(tmp_path):
     assert main([*argv, "--connections", "4", "--json", str(out)]) == 0
     content = orjson.loads(out.read_bytes())
     assert set(content["versions"]) == set(content["results"]["killed"]) == {"pylb", "nginx-advised"}
-    pylb = content["results"]["killed"]["pylb"]
+    assert content["settings"]["seconds (killed)"] == 2
+    (pylb,) = content["results"]["killed"]["pylb"]
     assert (pylb["refusals"], pylb["late"]) == (0, 0)
     assert pylb["rate"] > 10
 

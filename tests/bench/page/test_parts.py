@@ -123,9 +123,18 @@ def test_one_bad_round_decides_no_place():
     ]
 
 
+def failing(recovered, late=3):
+    counts = {"refusals": 1, "broken": 2, "late": late, "slow": 4, "closed": 5}
+    return {"version": "1", **counts, "rate": 1234.5, "recovered": recovered, "troubles": {}}
+
+
 def test_failures():
-    outcome = {"refusals": 1, "broken": 2, "late": 3, "slow": 4, "closed": 5, "rate": 1234.5}
-    outcomes = {"pylb": {**outcome, "recovered": None}, "nginx": {**outcome, "recovered": 0.25}}
+    outcomes = {
+        "pylb": [failing(None), failing(None, late=5), failing(8.5)],
+        "nginx": [failing(0.25), failing(0.5), failing(0.25)],
+    }
     made = failure.part({"results": {"killed": outcomes}})
-    assert "| pylb | 6 | 1 | 2 | 3 | 4 | never | 5 | 1,234 |" in made.text
-    assert "| nginx | 6 | 1 | 2 | 3 | 4 | 0.25 | 5 | 1,234 |" in made.text
+    assert "| pylb | 6 ± 1 | 1 | 2 | 3 ± 1 | 4 | 8.50, never in 2 of 3 | 5 | 1,234 |" in made.text
+    assert "| nginx | 6 | 1 | 2 | 3 | 4 | 0.25 ± 0.12 | 5 | 1,234 |" in made.text
+    worst = worse(made.comparisons).splitlines()[2:]
+    assert worst == ["| one of three backends killed: never over, times per round | 1 ± 1 | nginx 0 |"]
