@@ -65,7 +65,12 @@ BACKEND = _object(
         "service": TEXT,
         "id": TEXT,
         "address": TEXT,
-        "state": {"enum": ["up", "suspect", "ejected", "failed", "draining", "gone", "drained", "out"]},
+        "state": {
+            "enum": [
+                *("up", "suspect", "ejected", "probation", "failed"),
+                *("draining", "gone", "drained", "out"),
+            ]
+        },
         "why": TEXT,
         "weight": NUMBER,
         "in_flight": COUNT,

@@ -28,8 +28,8 @@ JITTER = 0.1
 """By what part an interval is longer or shorter, so that many instances are not asked in one moment."""
 GATHER = 0.02
 """Seconds for which verdicts are gathered, so that a network that fails is one change and not hundreds."""
-
-
+SILENCED = frozenset({State.EJECTED, State.PROBATION})
+"""Where requests put those that accepted them, and failed."""
 MAX_NAMED = 8
 """Instances that a cause names before it only counts."""
 
@@ -179,11 +179,11 @@ class Prober:
             before = self._standing(endpoint)
             answer = await self._probe.ask(endpoint, how)
             # That it accepts a connection proves nothing of what it would say.
-            cleared = before is State.SUSPECT or (before is State.EJECTED and how != TCP)
+            cleared = before is State.SUSPECT or (before in SILENCED and how != TCP)
             if conduct.heard(answer, cleared=cleared) and conduct.verdict and instance in self._instances:
                 self._verdicts[instance] = conduct.verdict
                 self._tell(endpoint, conduct.verdict)
-            changing = conduct.changing or before in {State.SUSPECT, State.EJECTED}
+            changing = conduct.changing or before is State.SUSPECT or before in SILENCED
             pause = interval / FASTER if changing else interval
             await asyncio.sleep(pause * self._rng.uniform(1 - JITTER, 1 + JITTER))
 

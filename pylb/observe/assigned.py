@@ -11,7 +11,7 @@ from pylb.policy.backend import Backend, State
 from pylb.policy.pool import Pool
 from pylb.policy.shared import SharedBackend
 
-STANDINGS = (State.UP, State.SUSPECT, State.EJECTED)
+STANDINGS = (State.UP, State.PROBATION, State.SUSPECT, State.EJECTED)
 """Where traffic can put a backend, from good to bad."""
 
 

@@ -47,7 +47,7 @@ HEAD: Final = DURATION + BUCKETS
 CONNECT: Final = HEAD + BUCKETS
 """The first of `BUCKETS` cells: connections opened by the time that it took."""
 EVENTS: Final = (
-    *("suspect", "ejected", "failed", "up", "panic", "retry_denied"),
+    *("suspect", "ejected", "probation", "failed", "up", "panic", "retry_denied"),
     *("queued", "queue_timeout", "queue_full"),
 )
 """What failures and limits did to a pool; see `Pool.events`."""

@@ -276,6 +276,7 @@ def pools(pools: Collection[Pool]) -> Iterator[str]:
             ("up", marked[State.UP] - weightless),
             ("suspect", marked[State.SUSPECT]),
             ("ejected", marked[State.EJECTED]),
+            ("probation", marked[State.PROBATION]),
             ("failed", marked[State.FAILED]),
             ("zero_weight", weightless),
             ("draining", len(pool.draining)),

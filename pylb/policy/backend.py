@@ -19,6 +19,8 @@ class State(Enum):
     """Refused or broke a connection; left alone for a moment (`policy.health`)."""
     EJECTED = "ejected"
     """Failed again and again; left alone for longer."""
+    PROBATION = "probation"
+    """Was left alone for long enough: it gets one request at a time, until one is answered well."""
     FAILED = "failed"
     """Its active probes fail; they alone bring it back."""
     DRAINING = "draining"

@@ -57,6 +57,8 @@ def why_not(backend: Backend, now: float) -> str:
         case State.SUSPECT | State.EJECTED:
             left = max(0.0, backend.health.until - now)
             return f"failures in a row: {backend.health.failures}; left alone for {left:.0f} s more"
+        case State.PROBATION:
+            return "was left alone for failures; gets one request at a time until one is answered well"
         case State.FAILED:
             verdict = backend.endpoint.verdict
             return f"its probes fail: {verdict.why if verdict else ''}"

@@ -9,8 +9,10 @@
     a good answer                               the row ends; if it was left alone, it is back
 
 What an attempt has to say that began before the backend was marked is no news: one crash breaks many requests
-at once, and is still one crash. When its time is over a backend is on probation: one more failure marks it
-again. How often it was marked is forgotten once it has behaved for as long as it was last left alone.
+at once, and is still one crash. When its time is over a backend is on probation: it gets one request at a
+time, so that one client pays if it is as bad as before, and not all (a circuit breaker calls this half-open).
+One more failure marks it again, a good answer, from its head on, brings it back. How often it was marked is
+forgotten once it has behaved for as long as it was last left alone.
 """
 
 from __future__ import annotations
@@ -94,7 +96,7 @@ def judge(
 class Health:
     """What traffic knows of one backend. Times are monotonic seconds."""
 
-    __slots__ = ("ejections", "failures", "refused", "since", "suspicions", "total", "until")
+    __slots__ = ("ejections", "failures", "refused", "since", "suspicions", "total", "trial", "until")
 
     def __init__(self) -> None:
         self.total = 0
@@ -113,6 +115,8 @@ class Health:
         """When it was last marked."""
         self.until = -inf
         """When it is, or was, to be used again."""
+        self.trial: object = None
+        """The lease of the one request that it has while it is on probation."""
 
     def succeeded(self, started: float, now: float) -> bool:
         """A request that began at `started` was answered well; whether that is news."""

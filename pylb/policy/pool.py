@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import chain
 from random import Random
 from typing import Any
 
@@ -98,9 +99,10 @@ class Pool:
         self.panics = False
         """Whether so few are fit that their failures are overlooked."""
         self.events: Counter[str] = Counter()
-        """How often a backend became `suspect`, `ejected`, `failed` or `up` again, the pool began to `panic`,
-        there was no budget for a retry (`retry_denied`), a request had to wait for a backend with room
-        (`queued`), in vain (`queue_timeout`), or could not even do that (`queue_full`)."""
+        """How often a backend became `suspect`, `ejected`, `failed` or `up` again, or was put on
+        `probation`, the pool began to `panic`, there was no budget for a retry (`retry_denied`), a request
+        had to wait for a backend with room (`queued`), in vain (`queue_timeout`), or could not even do that
+        (`queue_full`)."""
         self.queue = Queue(queue or QueueRules())
         """Requests that wait for a backend with room."""
         self.waiting_elsewhere = 0
@@ -125,6 +127,8 @@ class Pool:
         """Who is asked: the policy, or what sees to it that limits are kept."""
         self.newcomers: list[Backend] = []
         """Backends that joined others, and have had no request yet, as far as is known here."""
+        self.on_probation: list[Backend] = []
+        """Those that get one request at a time."""
 
     def apply(self, snapshot: Snapshot) -> Change:
         """Replace what is known by `snapshot`; unchanged backends keep counters, health and connections.
@@ -182,7 +186,8 @@ class Pool:
         """Choose a backend, one not in `tried` while there is another.
 
         Who is new gets the next request, whatever the policy says: among hundreds, and with a tenth of its
-        weight, its turn would come late, and so would the news that it works, or does not.
+        weight, its turn would come late, and so would the news that it works, or does not. Who is on
+        probation gets the next one, too, and no other while that one is not answered.
 
         Args:
             tried: backends that the request has failed on.
@@ -192,23 +197,34 @@ class Pool:
             ProxyError: there is no backend that may be picked (503).
             Full: there are, but they have as many requests as they may; see `join_queue`.
         """
+        if not tried and (self.newcomers or self.on_probation):
+            introduced = self._introduce(now)
+            if introduced is not None:
+                return introduced
         if not self.eligible:
             raise ProxyError(Phase.QUEUE, Fault.DOWN, self.why_empty())
         if tried:
             return Lease(self, self._another(tried), now)
         self.requests += 1
-        if self.newcomers and (newcomer := self._introduce()) is not None:
-            return Lease(self, newcomer, now)
         return Lease(self, self._balancer.pick(), now)
 
-    def _introduce(self) -> Backend | None:
-        """Take the first newcomer; who has a request by other ways is none any more."""
-        newcomer = self._newcomer()
-        self.newcomers = [b for b in self.newcomers if b is not newcomer and not b.inflight]
-        return newcomer
+    def _introduce(self, now: float) -> Lease | None:
+        """A lease of who goes first; a newcomer that has a request by other ways is none any more."""
+        first = self._first()
+        self.newcomers = [b for b in self.newcomers if b is not first and not b.inflight]
+        if first is None:
+            return None
+        self.requests += 1
+        lease = Lease(self, first, now)
+        if first.state is State.PROBATION:
+            first.health.trial = lease
+        return lease
 
-    def _newcomer(self) -> Backend | None:
-        return next((backend for backend in self.newcomers if not backend.inflight), None)
+    def _first(self) -> Backend | None:
+        """Who gets the next request, whatever the policy says."""
+        new = (b for b in self.newcomers if not b.inflight)
+        again = (b for b in self.on_probation if b.health.trial is None and b.inflight < b.limit)
+        return next(chain(new, again), None)
 
     def join_queue(self, ticket: Ticket) -> None:
         """Wait until a backend has room.
@@ -251,10 +267,10 @@ class Pool:
         A copy of the balancer is asked, and what it took from the source of random choices is put back:
         asking changes nothing.
         """
+        if (first := self._first()) is not None:
+            return first
         if not self.eligible:
             return None
-        if (newcomer := self._newcomer()) is not None:
-            return newcomer
         shared = {id(backend): backend for backend in self.eligible}
         chances = self._rng.getstate()
         try:
@@ -292,15 +308,27 @@ class Pool:
         if panics and not self._health.panic_fails:
             fit = [b for b in candidates if b.state is State.UP or not b.health.refused] or candidates
         eligible = tuple(fit)
-        self.newcomers = [backend for backend in self.newcomers if backend in eligible]
+        self.newcomers = [b for b in self.newcomers if b in eligible]
+        self.on_probation = [b for b in candidates if b.state is State.PROBATION and b not in eligible]
         if reweighted or eligible != self.eligible:
             self.eligible = eligible
             self._chooser = self._policy(eligible, self._rng)
             self._balancer = self._limited(self._chooser, eligible)
 
+    def answered(self, lease: Lease) -> None:
+        """The head of an answer is there, of a backend that is watched.
+
+        If it is good, that ends a probation, however long the rest takes: a tunnel may last for hours.
+        """
+        good = lease.backend.state is State.PROBATION and lease.status < 500
+        if good and self._standings.learn(lease, self._clock(), len(self.backends)):
+            self.elect()
+
     def settle(self, lease: Lease) -> None:
         """An attempt has ended that failed, or on a backend that is watched."""
         backend = lease.backend
+        if backend.health.trial is lease:
+            backend.health.trial = None
         if backend.state is State.DRAINING and not backend.inflight:
             self.forget(backend)
         if self._standings.learn(lease, self._clock(), len(self.backends)):
@@ -313,7 +341,7 @@ class Pool:
         backend.state = State.GONE
 
     def tick(self, now: float) -> None:
-        """Let those back in whose time is over, new ones have more, and look after the queue.
+        """Try those again whose time is over, let new ones have more, and look after the queue.
 
         Called a few times a second.
         """

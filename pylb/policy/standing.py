@@ -1,4 +1,4 @@
-"""Where a pool's backends stand: up, suspect, ejected or failed, by what requests and probes say of them.
+"""Where a pool's backends stand, from up to failed, by what requests and probes say of them.
 
 The rules for one backend are those of `policy.health`; here is what takes all of a pool into account. Each
 method says whether somebody stands elsewhere now, so that the pool finds out anew who may be picked.
@@ -110,11 +110,11 @@ class Standings:
         self._marked.difference_update(backends)
 
     def tick(self, backends: Collection[Backend], now: float) -> bool:
-        """Let those back in whose time is over, and look for outliers. Called a few times a second."""
-        back = [backend for backend in self._marked if backend.health.until <= now]
-        for backend in back:
-            self._place(backend, State.UP)
-        return self._eject_outliers(backends, now) or bool(back)
+        """Put those on probation whose time is over, look for outliers. Called a few times a second."""
+        over = [backend for backend in self._marked if backend.health.until <= now]
+        for backend in over:
+            self._place(backend, State.PROBATION)
+        return self._eject_outliers(backends, now) or bool(over)
 
     def _eject_outliers(self, backends: Collection[Backend], now: float) -> bool:
         ejected = False
@@ -136,5 +136,6 @@ class Standings:
             backend.state = state
             self._events[state.value] += 1
             self._notice(backend)
+        backend.health.trial = None
         (self._marked.add if state in TIMED else self._marked.discard)(backend)
         return True

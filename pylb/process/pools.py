@@ -95,6 +95,8 @@ def tell(backend: Backend) -> None:
     service = backend.endpoint.service
     if backend.state is State.UP:
         log.info("%s: %s takes requests again", service, backend.name)
+    elif backend.state is State.PROBATION:
+        log.info("%s: %s is on probation, with one request at a time", service, backend.name)
     elif backend.state is State.FAILED and (verdict := backend.endpoint.verdict):
         log.warning("%s: %s fails its probes: %s", service, backend.name, verdict.why)
     else:

@@ -175,7 +175,10 @@ class WorkerProcess:
         """A backend stands elsewhere: where requests have put it is worth telling at once."""
         tell(backend)
         self.counters.publish(backend)
-        if backend.state is not State.FAILED:  # That comes from control, and the others have it from there.
+        if backend.state not in {
+            State.FAILED,
+            State.PROBATION,
+        }:  # The others know from control, or the clock.
             self.link.tell(News.of(backend))
 
     async def _publish(self) -> None:

@@ -203,6 +203,8 @@ def _head(
         if response.status >= 200 or response.status == 101:
             lease.head = monotonic()
             lease.status = response.status
+            if lease.backend.watched:
+                lease.pool.answered(lease)
             return response
         lease.interim += 1
         if lease.interim > MAX_INTERIM:

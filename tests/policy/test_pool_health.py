@@ -11,6 +11,7 @@ from pylb.errors import Fault, Phase, ProxyError
 from pylb.model import Snapshot
 from pylb.policy.backend import State
 from pylb.policy.health import HealthRules
+from pylb.policy.lease import Lease
 from pylb.policy.pool import Pool
 from tests.policy.backends import endpoint
 
@@ -34,9 +35,7 @@ class Service:
 
     def attempt(self, backend, result):
         """Let one attempt at this backend end with a status or an error."""
-        lease = self.pool.lease((), self.now)
-        lease.backend = backend
-        with lease:
+        with Lease(self.pool, backend, self.now) as lease:
             if isinstance(result, ProxyError):
                 lease.error = result
             else:
@@ -45,6 +44,15 @@ class Service:
     def later(self, seconds):
         self.now += seconds
         self.pool.tick(self.now)
+
+    def take(self):
+        """Let a request begin, wherever the pool sends it."""
+        return self.pool.lease((), self.now).__enter__()
+
+    def finish(self, lease, status=200):
+        """Let it end."""
+        lease.status = status
+        lease.__exit__(None, None, None)
 
     @property
     def out(self):
@@ -60,9 +68,11 @@ def test_one_failed_connection_takes_a_backend_out_at_once_and_for_a_second(erro
     service.later(0.9)
     assert service.out == [1]
     service.later(0.2)
+    assert (service.out, service.backends[0].state) == ([1], State.PROBATION)
+    service.attempt(service.backends[0], 200)
     assert service.out == []
-    assert service.noticed == [service.backends[0]] * 2
-    assert service.pool.events == {"suspect": 1, "up": 1}
+    assert service.noticed == [service.backends[0]] * 3
+    assert service.pool.events == {"suspect": 1, "probation": 1, "up": 1}
 
 
 @pytest.mark.parametrize("failure", [500, 503, LATE])
@@ -77,15 +87,91 @@ def test_five_failures_in_a_row_eject(failure):
     service.attempt(service.backends[0], failure)
     assert (service.out, service.backends[0].state) == ([1], State.EJECTED)
     service.later(10)
-    assert service.out == []
-    service.attempt(service.backends[0], failure)  # on probation
-    assert service.out == [1]
+    assert (service.out, service.backends[0].state) == ([1], State.PROBATION)
+    service.attempt(service.backends[0], failure)
+    assert (service.out, service.backends[0].state) == ([1], State.EJECTED)
     service.later(19)
-    assert service.out == [1]
+    assert service.backends[0].state is State.EJECTED
     service.later(1)
+    assert service.backends[0].state is State.PROBATION
     service.attempt(service.backends[0], 200)
     service.attempt(service.backends[0], failure)
     assert service.out == []
+
+
+def test_on_probation_a_backend_gets_one_request_at_a_time_until_one_is_answered_well():
+    service = Service(3)
+    first = service.backends[0]
+    for _ in range(5):
+        service.attempt(first, 500)
+    service.later(10)
+    assert service.pool.upcoming() is first
+    trial = service.take()
+    assert trial.backend is first
+    assert first not in {service.take().backend for _ in range(20)}
+    assert service.pool.upcoming() is not first
+    trial.error = LEFT
+    service.finish(trial, 0)
+    trial = service.take()
+    assert trial.backend is first, "a client that left proves nothing, so that another one is tried"
+    service.finish(trial)
+    assert (service.out, first.state) == ([], State.UP)
+    assert first in {service.take().backend for _ in range(30)}
+
+
+def test_a_probation_that_fails_costs_one_request_and_lasts_longer_each_time():
+    service = Service(3)
+    for _ in range(5):
+        service.attempt(service.backends[0], 500)
+    for seconds in (10, 20, 30):
+        service.later(seconds)
+        trial = service.take()
+        others = [service.take() for _ in range(10)]
+        service.finish(trial, 500)
+        assert trial.backend is service.backends[0]
+        assert service.backends[0] not in {lease.backend for lease in others}
+        assert service.backends[0].state is State.EJECTED
+
+
+def test_what_still_hangs_from_before_does_not_stand_in_the_way_of_a_probation():
+    service = Service(3)
+    hanging = [service.take() for _ in range(3)]
+    for _ in range(5):
+        service.attempt(service.backends[0], 500)
+    service.later(10)
+    assert service.backends[0] in {lease.backend for lease in hanging}
+    assert service.take().backend is service.backends[0]
+
+
+def test_the_head_of_a_good_answer_ends_a_probation_though_its_body_takes_hours():
+    service = Service(3)
+    for _ in range(5):
+        service.attempt(service.backends[0], 500)
+    service.later(10)
+    tunnel = service.take()
+    tunnel.status = 101
+    service.pool.answered(tunnel)
+    assert (service.out, service.backends[0].state) == ([], State.UP)
+    service.later(1)
+    for _ in range(5):
+        service.attempt(service.backends[0], 500)
+    service.later(30)
+    service.finish(tunnel, 101)
+    assert service.backends[0].state is State.PROBATION, "it began before the backend was marked again"
+    assert service.take().backend is service.backends[0]
+
+
+def test_the_head_of_a_bad_answer_is_one_failure_and_not_two():
+    service = Service(3, failures=2, suspect=1.0)
+    service.attempt(service.backends[0], RESET)
+    service.later(1)
+    trial = service.take()
+    trial.status = 503
+    service.pool.answered(trial)
+    assert service.backends[0].health.failures == 1
+    service.finish(trial, 503)
+    assert service.backends[0].health.failures == 1, "ejected, with one failure less than that takes"
+    assert service.backends[0].state is State.EJECTED
 
 
 def test_what_clients_do_is_held_against_nobody():
@@ -114,6 +200,7 @@ def test_who_was_spared_is_ejected_once_there_is_room():
             service.attempt(backend, 500)
     assert service.out == [1]
     service.later(10)
+    service.attempt(service.backends[0], 200)
     service.attempt(service.backends[1], 500)
     assert service.out == [2]
 
@@ -151,7 +238,12 @@ def test_panic_can_be_made_to_fail():
     with pytest.raises(ProxyError, match="web-1: suspect; web-2: suspect"):
         service.pool.lease()
     service.later(1)
-    assert len(service.pool.eligible) == 2
+    trials = [service.take() for _ in service.backends]
+    assert {trial.backend for trial in trials} == set(service.backends)
+    with pytest.raises(ProxyError, match="web-1: probation; web-2: probation"):
+        service.pool.lease()
+    service.finish(trials[0])
+    assert service.pool.eligible == (trials[0].backend,)
 
 
 def test_a_single_backend_is_never_left_out():
@@ -205,7 +297,10 @@ def test_what_another_worker_has_found_out_holds_here_and_goes_no_further():
     service.pool.hear(first.identity, State.SUSPECT, until=service.now + 1, refused=True)
     assert (service.out, first.state, service.noticed) == ([1], State.SUSPECT, [])
     service.later(1)
-    assert service.out == []
+    assert (service.out, first.state) == ([1], State.PROBATION)
+    service.noticed.clear()
+    service.pool.hear(first.identity, State.UP, until=service.now)
+    assert (service.out, service.noticed) == ([], []), "its probation has ended elsewhere"
     service.pool.hear(first.identity, State.EJECTED, until=service.now + 10)
     service.pool.hear(first.identity, State.UP, until=service.now)
     assert service.out == []
@@ -247,8 +342,17 @@ class PoolUnderFailure(RuleBasedStateMachine):
         if len(fit) >= 3:
             assert set(self.service.pool.eligible) == fit
 
+    @invariant()
+    def who_is_on_probation_gets_the_next_request(self):
+        waiting = {b for b in self.service.backends if b.state is State.PROBATION}
+        waiting -= set(self.service.pool.eligible)
+        assert set(self.service.pool.on_probation) == waiting
+        assert self.service.pool.upcoming() in (waiting or set(self.service.pool.eligible))
+
     def teardown(self):
         self.service.later(301)
+        for backend in self.service.backends:
+            self.service.attempt(backend, 200)
         assert {b.state for b in self.service.backends} == {State.UP}
 
 

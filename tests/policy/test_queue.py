@@ -170,7 +170,7 @@ def test_failures_and_successes_count_as_without_a_limit():
         service.finish(status=500)
     assert backend not in service.pool.eligible
     service.pool.tick(1000.0)
-    assert backend in service.pool.eligible
+    assert service.pool.upcoming() is backend
     service.held.append(Lease(service.pool, backend, 2000.0).__enter__())
     service.finish()
     assert (backend.health.failures, backend.watched) == (0, True)
