@@ -46,7 +46,7 @@ def lose_registry(scene: Scene, outage: float) -> None:
 
 FAULTS = {
     "killed": Fault("one of three backends killed", kill_backend, 14.0),
-    "hung": Fault("one of three backends hung", hang_backend, 20.0),
+    "hung": Fault("one of three backends hung", hang_backend, 24.0),
     "registry": Fault("registry gone, then empty, then complete", lose_registry, 8.0),
 }
 """By name, in the order in which they are shown."""
