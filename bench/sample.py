@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from bench.figure import Figure
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -90,3 +92,24 @@ def summarize(samples: Sequence[Sample], reference: str) -> dict[str, dict[str, 
         cost = {sample.round: sample.cpu for sample in by_peer.get(reference, ())}
         summaries[workload] = {peer: Summary.of(of_peer, cost) for peer, of_peer in by_peer.items()}
     return summaries
+
+
+def rounds_of(samples: Sequence[Sample], workload: str) -> dict[str, list[Sample]]:
+    """The rounds of each proxy."""
+    rounds: dict[str, list[Sample]] = {}
+    for sample in samples:
+        if sample.workload == workload:
+            rounds.setdefault(sample.peer, []).append(sample)
+    return rounds
+
+
+def ratio(rounds: Mapping[str, Sequence[Sample]], peer: str, reference: str) -> Figure | None:
+    """CPU of one proxy as a multiple of another's in the same round."""
+    each = ratios(rounds, peer, reference)
+    return Figure.of(each) if each else None
+
+
+def ratios(rounds: Mapping[str, Sequence[Sample]], peer: str, reference: str) -> list[float]:
+    """The same, of each round that both have."""
+    cost = {sample.round: sample.cpu for sample in rounds.get(reference, ())}
+    return [sample.cpu / cost[sample.round] for sample in rounds.get(peer, ()) if sample.round in cost]

@@ -13,7 +13,7 @@ sessions first, and among their processes then (sched(7), autogroup).
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,13 +21,14 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
+from bench.figure import Figure
 from bench.fleet import workshop
 from bench.hotpath import WARM_UP
 from bench.machine import Cores
 from bench.origin import serve_origin
 from bench.peers.peer import Site
 from bench.peers.pylb import Pylb
-from bench.sample import Sample, summarize
+from bench.sample import Sample, ratios, rounds_of
 from bench.server import Command, Server, StartError, serve, wait_for
 from bench.verdict import Verdict
 from bench.workload import WORKLOADS
@@ -156,20 +157,25 @@ def measure(rounds: int, connections: int, console: Console) -> list[Sample]:
 
 def judge(samples: Sequence[Sample]) -> Verdict:
     """What all cost, and whether two workers carry what two pylbs do."""
-    summaries = summarize(samples, APART)[SMALL.name]
+    rounds = rounds_of(samples, SMALL.name)
     verdict = Verdict()
-    for name, summary in summaries.items():
-        verdict.say(
-            name,
-            f"{summary.cpu:.1f} µs CPU per request (user {summary.user:.1f}, sys {summary.system:.1f}, "
-            f"± {summary.spread:.0%}), {summary.rate:,.0f} requests/s",
+    for name, of_side in rounds.items():
+        cpu, user, system, rate = (
+            Figure.of(getattr(sample, kind) for sample in of_side)
+            for kind in ("cpu", "user", "system", "rate")
         )
-        verdict.none_of({f"{name}: failed requests": summary.errors})
-    dearer = summaries[TOGETHER].ratio or 0.0
-    worth = 2 / dearer if dearer else 0.0
+        verdict.say(name, f"{cpu} µs CPU per request (user {user}, system {system}), {rate} requests/s")
+        verdict.none_of({f"{name}: failed requests": sum(sample.errors for sample in of_side)})
+    verdict.say(
+        "by CPU time two workers carry, of what one carries that has both cores", f"{worth(rounds, ALONE)} ×"
+    )
+    apart = worth(rounds, APART)
     verdict.must(
-        f"by CPU time two carry, of what one carries (at least {WORTH} ×)",
-        f"{worth:.2f} × (a request costs {dearer:.2f} ×)",
-        holds=worth >= WORTH,
+        f"of what one of two pylbs carries (at least {WORTH} ×)", f"{apart} ×", holds=apart.median >= WORTH
     )
     return verdict
+
+
+def worth(rounds: Mapping[str, Sequence[Sample]], one: str) -> Figure:
+    """What two workers carry, as a multiple of what one carries in the same CPU time, round by round."""
+    return Figure.of(2 / dearer for dearer in ratios(rounds, TOGETHER, one))

@@ -8,8 +8,7 @@ from typing import Any
 
 from bench.page.part import table
 from bench.page.parts import change
-from bench.page.parts.hotpath import ratio, rounds_of
-from bench.sample import Sample, summarize
+from bench.sample import Sample, ratio, rounds_of, summarize
 
 MOST = {"nginx": 1.5, "envoy": 0.6, "traefik": 0.45}
 """CPU of a small request, as a multiple of a rival's."""

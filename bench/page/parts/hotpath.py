@@ -10,7 +10,7 @@ from bench.figure import Comparison, Figure
 from bench.page.part import Part, folded, table
 from bench.page.plot import bars
 from bench.report import REFERENCE
-from bench.sample import Sample
+from bench.sample import Sample, ratio, rounds_of
 
 PICTURED = ("small", "16m")
 """Kinds of work that get a picture."""
@@ -48,22 +48,6 @@ def part(result: Mapping[str, Any]) -> Part:
             made.draw(f"cpu-{workload['name']}", alt, picture)
     made.add(folded("Throughput, latency, memory, ratios", *details))
     return made
-
-
-def rounds_of(samples: Sequence[Sample], workload: str) -> dict[str, list[Sample]]:
-    """The rounds of each proxy."""
-    rounds: dict[str, list[Sample]] = {}
-    for sample in samples:
-        if sample.workload == workload:
-            rounds.setdefault(sample.peer, []).append(sample)
-    return rounds
-
-
-def ratio(rounds: Mapping[str, Sequence[Sample]], peer: str, reference: str) -> Figure | None:
-    """CPU of one proxy as a multiple of another's in the same round."""
-    cost = {sample.round: sample.cpu for sample in rounds.get(reference, ())}
-    ratios = [s.cpu / cost[s.round] for s in rounds.get(peer, ()) if s.round in cost]
-    return Figure.of(ratios) if ratios else None
 
 
 def _cell(figure: Figure, rounds: Sequence[Sample]) -> str:
