@@ -1,9 +1,9 @@
 """What becomes of requests when pylb's processes are replaced and killed, and what more workers cost.
 
 `python -m bench.processes reload`, `kill-workers` and `kill-control` disturb a pylb with two workers that is
-under load. The load is wrk's; next to it a few clients check how each of their connections ends. `python -m
-bench.processes workers` compares the CPU time per request of one worker and of two. The exit code is 1 if a
-bound was broken.
+under load, in each round a new one. The load is wrk's; next to it a few clients check how each of their
+connections ends. `python -m bench.processes workers` compares the CPU time per request of one worker and of
+two. The exit code is 1 if a bound was broken, be it in one round.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import argparse
 import re
 import sys
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
+from operator import add, le
 from pathlib import Path
 
 from rich.console import Console
@@ -24,6 +25,7 @@ from bench import raw
 from bench.checked import Checked, Checkers
 from bench.consul import Catalog, CatalogError, serve_consul
 from bench.disturbances import PASSING, STEADY, Disturbed, Stage, kill_control, kill_workers, reload
+from bench.figure import Count, Figure
 from bench.fleet import workshop
 from bench.hotpath import PAPER_WIDTH
 from bench.machine import Cores, Machine
@@ -51,7 +53,7 @@ NEWS_BACK = 2.0
 
 @dataclass
 class Result:
-    """What one disturbed run showed."""
+    """What one round showed."""
 
     disturbed: Disturbed
     load: Load
@@ -61,7 +63,7 @@ class Result:
 
 
 def run(disturbance: Callable[[Stage, float], Disturbed], options: argparse.Namespace) -> Result:
-    """Start everything, disturb pylb, end everything."""
+    """A round: start everything, disturb pylb, end everything."""
     cores = Cores.split()
     with ExitStack() as stack:
         ports = free_ports(STEADY + PASSING)
@@ -92,63 +94,71 @@ def metric(program: Program, name: str) -> int:
     return int(sum(map(float, values)))
 
 
-def nothing_failed(verdict: Verdict, result: Result) -> None:
-    """What holds wherever pylb gets the time to do things in order."""
-    load, checked = result.load, result.checked
-    verdict.none_of(
-        {
-            "wrk: status 400 or above": load.refused,
-            "wrk: connections refused, reset or cut": load.broken,
-            "wrk: late by more than 10 s": load.late,
-            "checked: status other than 200": checked.refusals,
-            "checked: refused": checked.refused,
-            "checked: reset": checked.reset,
-            "checked: cut off before the end of an answer": checked.cut,
-            "checked: late by more than 10 s": checked.late,
-            "checked: closed without an announcement": checked.unannounced,
-        }
-    )
+UNDISTURBED: Mapping[str, Callable[[Result], int]] = {
+    "wrk: status 400 or above": lambda each: each.load.refused,
+    "wrk: connections refused, reset or cut": lambda each: each.load.broken,
+    "wrk: late by more than 10 s": lambda each: each.load.late,
+    "checked: status other than 200": lambda each: each.checked.refusals,
+    "checked: refused": lambda each: each.checked.refused,
+    "checked: reset": lambda each: each.checked.reset,
+    "checked: cut off before the end of an answer": lambda each: each.checked.cut,
+    "checked: late by more than 10 s": lambda each: each.checked.late,
+    "checked: closed without an announcement": lambda each: each.checked.unannounced,
+}
+"""What does not happen wherever pylb gets the time to do things in order."""
 
 
-def judge_reload(verdict: Verdict, result: Result) -> None:
+def nothing_failed(verdict: Verdict, rounds: Sequence[Result]) -> None:
+    """None of that did, in any round."""
+    verdict.none_of({name: sum(map(count, rounds)) for name, count in UNDISTURBED.items()})
+
+
+def judge_reload(verdict: Verdict, rounds: Sequence[Result]) -> None:
     """Nothing may fail."""
-    disturbed = result.disturbed
-    nothing_failed(verdict, result)
-    verdict.say("checked: closed as announced by an answer", f"{result.checked.announced}")
-    verdict.must("reloads", f"{disturbed.reloads}", holds=disturbed.reloads > 0)
-    verdict.must("upgrades", f"{disturbed.upgrades}", holds=disturbed.upgrades == 1)
-    verdict.none_of({"reloads and upgrades that were given up": disturbed.missed})
+    disturbed = [each.disturbed for each in rounds]
+    nothing_failed(verdict, rounds)
+    announced = Count.of(each.checked.announced for each in rounds)
+    verdict.say("checked: closed as announced by an answer", announced)
+    reloads = Count.of(each.reloads for each in disturbed)
+    verdict.must("reloads", reloads, holds=reloads.low > 0)
+    upgrades = Count.of(each.upgrades for each in disturbed)
+    verdict.must("upgrades", upgrades, holds=upgrades.low == upgrades.high == 1)
+    verdict.none_of({"reloads and upgrades that were given up": sum(each.missed for each in disturbed)})
 
 
-def judge_kill_workers(verdict: Verdict, result: Result) -> None:
+def judge_kill_workers(verdict: Verdict, rounds: Sequence[Result]) -> None:
     """Only what a worker had when it was killed may be lost, and its place must not stay empty."""
-    disturbed, load, checked = result.disturbed, result.load, result.checked
-    lost = load.broken + load.late + checked.lost
-    verdict.say("workers killed", f"{disturbed.kills}")
-    verdict.say("connections that they had then", f"{disturbed.exposed}")
+    disturbed = [each.disturbed for each in rounds]
+    exposed = [each.exposed for each in disturbed]
+    of_wrk = [each.load.broken + each.load.late for each in rounds]
+    of_checked = [each.checked.lost for each in rounds]
+    lost = list(map(add, of_wrk, of_checked))
+    counted = [each.lost for each in rounds]
+    verdict.say("workers killed", Count.of(each.kills for each in disturbed))
+    verdict.say("connections that they had then", Count.of(exposed))
     verdict.must(
         "requests lost (at most those)",
-        f"{lost} ({load.broken + load.late} of wrk's, {checked.lost} of those checked)",
-        holds=lost <= disturbed.exposed,
+        f"{Count.of(lost)} ({Count.of(of_wrk)} of wrk's, {Count.of(of_checked)} of those checked)",
+        holds=all(map(le, lost, exposed)),
     )
-    verdict.must("pylb's own count (at most those)", f"{result.lost}", holds=result.lost <= disturbed.exposed)
+    verdict.must("pylb's own count (at most those)", Count.of(counted), holds=all(map(le, counted, exposed)))
     verdict.none_of(
         {
-            "checked: refused": checked.refused,
-            "answers with another status": load.refused + checked.refusals,
+            "checked: refused": sum(each.checked.refused for each in rounds),
+            "answers with another status": sum(each.load.refused + each.checked.refusals for each in rounds),
         }
     )
-    verdict.times("kill → another worker serves", disturbed.back, WORKER_BACK)
+    verdict.times("kill → another worker serves", *(each.back for each in disturbed), most=WORKER_BACK)
 
 
-def judge_kill_control(verdict: Verdict, result: Result) -> None:
+def judge_kill_control(verdict: Verdict, rounds: Sequence[Result]) -> None:
     """Nothing may fail, and news must come again."""
-    disturbed = result.disturbed
-    nothing_failed(verdict, result)
-    verdict.say("controls killed", f"{disturbed.kills}")
-    verdict.times("kill → another control is there", disturbed.back)
-    verdict.times("then → a change is in the traffic", disturbed.arrived, NEWS_BACK)
-    verdict.none_of({"changes that never were": disturbed.missed})
+    disturbed = [each.disturbed for each in rounds]
+    nothing_failed(verdict, rounds)
+    verdict.say("controls killed", Count.of(each.kills for each in disturbed))
+    verdict.times("kill → another control is there", *(each.back for each in disturbed))
+    verdict.times("then → a change is in the traffic", *(each.arrived for each in disturbed), most=NEWS_BACK)
+    verdict.none_of({"changes that never were": sum(each.missed for each in disturbed)})
 
 
 DISTURBANCES = {
@@ -165,16 +175,22 @@ def compare_workers(options: argparse.Namespace, console: Console) -> tuple[Verd
     return judge(samples), samples
 
 
-def disturb(options: argparse.Namespace, console: Console) -> tuple[Verdict, Result]:
-    """One of the disturbances; what that showed, and all counts."""
+def disturb(options: argparse.Namespace, console: Console) -> tuple[Verdict, list[Result]]:
+    """One of the disturbances; what that showed, and the counts of all rounds."""
     disturbance, judge_it = DISTURBANCES[options.what]
-    with console.status(f"{options.what}, {options.seconds} s"):
-        result = run(disturbance, options)
-    verdict, load, checked = Verdict(), result.load, result.checked
-    verdict.say("requests", f"{load.requests:,} by wrk ({load.rate:,.0f}/s), {checked.answers:,} checked")
-    verdict.say("longest wait for a checked answer", f"{checked.longest:.2f} s")
-    judge_it(verdict, result)
-    return verdict, result
+    rounds = []
+    for number in range(1, options.rounds + 1):
+        with console.status(f"{options.what}, {options.seconds} s, round {number} of {options.rounds}"):
+            rounds.append(run(disturbance, options))
+    verdict = Verdict()
+    requests = sum(each.load.requests for each in rounds)
+    rate = Figure.of(each.load.rate for each in rounds)
+    answers = sum(each.checked.answers for each in rounds)
+    verdict.say("requests", f"{requests:,} by wrk ({rate}/s), {answers:,} checked")
+    longest = Figure.of(each.checked.longest for each in rounds)
+    verdict.say("longest wait for a checked answer", f"{longest} s")
+    judge_it(verdict, rounds)
+    return verdict, rounds
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -185,7 +201,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("what", choices=[*DISTURBANCES, WORKERS])
     parser.add_argument("--seconds", type=positive, default=60, help="how long to disturb (60)")
     parser.add_argument("--connections", type=positive, default=64, help="busy client connections (64)")
-    parser.add_argument("--rounds", type=positive, default=5, help="rounds that compare workers (5)")
+    parser.add_argument("--rounds", type=positive, default=5, help="rounds (5)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write conditions, counts and times")
     return parser.parse_args(arguments)
 
@@ -199,7 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prove = compare_workers if options.what == WORKERS else disturb
     try:
         with end_on_signals():
-            verdict, result = prove(options, console)
+            verdict, results = prove(options, console)
     except (MissingError, StartError, LoadError, CatalogError) as error:
         Console(stderr=True).print(f"bench.processes: {error}", highlight=False, markup=False)
         return 1
@@ -210,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = {name: getattr(options, name) for name in ("seconds", "rounds", "connections")}
         versions = {"pylb": version("pylb")}
         content = {"machine": machine, "settings": settings, "versions": versions}
-        raw.write(options.json, content | {"verdict": verdict.rows, "result": result})
+        raw.write(options.json, content | {"verdict": verdict.rows, "results": results})
     return 0 if verdict.holds else 1
 
 

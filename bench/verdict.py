@@ -10,6 +10,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from bench.figure import Figure
+
 MARKS = {None: "", True: "[green]✓[/]", False: "[bold red]✗[/]"}
 
 
@@ -19,24 +21,29 @@ class Verdict:
 
     rows: list[tuple[str, str, bool | None]] = field(default_factory=list)
 
-    def say(self, name: str, figure: str) -> None:
+    def say(self, name: str, figure: str | Figure) -> None:
         """A figure without a bound."""
-        self.rows.append((name, figure, None))
+        self.rows.append((name, str(figure), None))
 
-    def must(self, name: str, figure: str, *, holds: bool) -> None:
+    def must(self, name: str, figure: str | Figure, *, holds: bool) -> None:
         """A figure with one; the name says which."""
-        self.rows.append((name, figure, holds))
+        self.rows.append((name, str(figure), holds))
 
     def none_of(self, counts: dict[str, int]) -> None:
         """Counts that all must be 0."""
         for name, count in counts.items():
             self.must(name, f"{count:,}", holds=not count)
 
-    def times(self, name: str, seconds: Sequence[float], most: float | None = None) -> None:
-        """Median and maximum of times, which must be there and no longer than `most`."""
-        figure = f"median {median(seconds):.2f} s, max {max(seconds):.2f} s" if seconds else "never"
+    def times(self, name: str, *rounds: Sequence[float], most: float | None = None) -> None:
+        """Median and maximum of each round's times, which must be there and no longer than `most` in each."""
+        some = [seconds for seconds in rounds if seconds]
+        figure = "never"
+        if some:
+            never = len(rounds) - len(some)
+            figure = f"median {Figure.of(map(median, some))} s, max {Figure.of(map(max, some))} s"
+            figure += f", never in {never} of {len(rounds)}" if never else ""
         bound = "" if most is None else f" (at most {most:g} s)"
-        holds = None if most is None else bool(seconds) and max(seconds) <= most
+        holds = None if most is None else all(seconds and max(seconds) <= most for seconds in rounds)
         self.rows.append((name + bound, figure, holds))
 
     @property

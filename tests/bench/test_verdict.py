@@ -1,3 +1,4 @@
+from bench.figure import Count
 from bench.verdict import Verdict
 
 
@@ -17,7 +18,21 @@ def test_each_broken_bound_breaks_it():
         lambda verdict: verdict.none_of({"reset": 0, "refused": 1}),
         lambda verdict: verdict.times("back", [0.2, 0.6], most=0.5),
         lambda verdict: verdict.times("back", [], most=0.5),
+        lambda verdict: verdict.times("back", [0.2], [0.6], [0.2], most=0.5),
+        lambda verdict: verdict.times("back", [0.2], [], most=0.5),
     ):
         verdict = Verdict()
         break_one(verdict)
         assert not verdict.holds
+
+
+def test_times_of_several_rounds_are_figures():
+    verdict = Verdict()
+    verdict.times("back", [0.1, 0.2, 0.4], [0.3, 0.5], [])
+    verdict.times("gone", [], [])
+    verdict.say("killed", Count.of([3, 4, 6]))
+    assert [figure for _, figure, _ in verdict.rows] == [
+        "median 0.30 ± 0.10 s, max 0.45 ± 0.05 s, never in 1 of 3",
+        "never",
+        "4 ± 2",
+    ]
