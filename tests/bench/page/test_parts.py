@@ -51,8 +51,11 @@ def test_observing():
 
 def test_agreement():
     times = {"live": {"mean": 0.050, "p99": 0.2}, "simulated": {"mean": 0.052, "p99": 0.19}}
-    made = agreement.part({"comparisons": [{"policy": "random", "noise": 0.001, **times}]})
-    assert made.text.endswith("| random | 50.0 | 52.0 | +4.0% | 200.0 | 190.0 | -5.0% | 1.0 |")
+    others = {"live": {"mean": 0.054, "p99": 0.3}, "simulated": {"mean": 0.052, "p99": 0.27}}
+    rounds = [{**times, "noise": 0.001}, {**others, "noise": 0.002}]
+    made = agreement.part({"comparisons": [{"policy": "random", "rounds": rounds, **times, "chance": 0.04}]})
+    figures = "50.0 ± 2.0 | 52.0 | +4.0% | 200.0 ± 50.0 | 190.0 ± 40.0 | -5.0% | 4.0% | 1.50 ± 0.50"
+    assert made.text.endswith(f"| random | {figures} |")
 
 
 def test_where_pylb_is_worse_is_read_from_the_figures():
