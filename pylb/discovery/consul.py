@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from pylb.clients.consul import ConsulClient, ConsulError, ConsulSettings, HealthAnswer
 from pylb.discovery.health import read_instances
+from pylb.discovery.rereading import Rereading
 from pylb.discovery.status import WatchStatus
 from pylb.model import Snapshot
 
@@ -49,6 +50,7 @@ class ConsulProvider:
         self.warning_ok = warning_ok
         self.wait = wait
         self._clock = clock
+        self._rereading = Rereading()
 
     async def watch(self) -> AsyncGenerator[Snapshot, None]:
         """See `Provider.watch`. Each call begins with a new connection and without an index.
@@ -104,7 +106,9 @@ class ConsulProvider:
             doubt = "Consul hides instances from this token, it needs service:read and node:read"
         if doubt and not answer.items:
             raise ConsulError(f"Consul lists no instance of {self.service}, but {doubt}")
-        endpoints, excluded = read_instances(self.service, answer.items, warning_ok=self.warning_ok)
+        endpoints, excluded = read_instances(
+            self.service, answer.items, warning_ok=self.warning_ok, read=self._rereading.next()
+        )
         return Snapshot(
             service=self.service,
             endpoints=endpoints,

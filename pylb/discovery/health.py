@@ -6,7 +6,7 @@ must not freeze all routes (fabio issue 282).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,41 +37,13 @@ class Verdict:
         return "node" if self.of_node and self.status != "maintenance" else self.status
 
 
-def read_instances(
-    service: str, items: Sequence[Any], *, warning_ok: bool = False
-) -> tuple[tuple[Endpoint, ...], tuple[Excluded, ...]]:
-    """Translate the JSON array of `/v1/health/service/NAME`.
-
-    Args:
-        service: the name that was asked for.
-        items: the array.
-        warning_ok: whether instances whose worst check warns may be sent requests too.
-
-    Returns:
-        Those that may be sent requests, and the others with the reason; both in a stable order.
-    """
-    endpoints: list[Endpoint] = []
-    excluded: list[Excluded] = []
-    for position, item in enumerate(items):
-        try:
-            endpoint, verdict = read_instance(service, item)
-        except ValueError as error:
-            excluded.append(
-                Excluded(_nameless(service, item, position), f"invalid: {error}", cause="invalid")
-            )
-            continue
-        if verdict.status == "passing" or (verdict.status == "warning" and warning_ok):
-            endpoints.append(endpoint)
-        else:
-            excluded.append(Excluded(endpoint, verdict.reason, cause=verdict.cause))
-    endpoints, excluded = collapse(endpoints, excluded)
-    return (
-        tuple(sorted(endpoints, key=lambda e: e.key)),
-        tuple(sorted(excluded, key=lambda e: e.endpoint.key)),
-    )
+Read = tuple[Endpoint, Verdict]
+"""What is read of one instance."""
+Reader = Callable[[str, Any], Read]
+"""Reads an instance of a service from an element of the array; see `read_instance`."""
 
 
-def read_instance(service: str, item: Any) -> tuple[Endpoint, Verdict]:
+def read_instance(service: str, item: Any) -> Read:
     """Translate one element of the array.
 
     The address is the service's own or, if that is empty, its node's. The weight is the one that the instance
@@ -112,6 +84,41 @@ def read_instance(service: str, item: Any) -> tuple[Endpoint, Verdict]:
         checked=any(c.get("ServiceID") and not _is_maintenance(c) for c in checks),
     )
     return endpoint, verdict
+
+
+def read_instances(
+    service: str, items: Sequence[Any], *, warning_ok: bool = False, read: Reader = read_instance
+) -> tuple[tuple[Endpoint, ...], tuple[Excluded, ...]]:
+    """Translate the JSON array of `/v1/health/service/NAME`.
+
+    Args:
+        service: the name that was asked for.
+        items: the array.
+        warning_ok: whether instances whose worst check warns may be sent requests too.
+        read: translates one element.
+
+    Returns:
+        Those that may be sent requests, and the others with the reason; both in a stable order.
+    """
+    endpoints: list[Endpoint] = []
+    excluded: list[Excluded] = []
+    for position, item in enumerate(items):
+        try:
+            endpoint, verdict = read(service, item)
+        except ValueError as error:
+            excluded.append(
+                Excluded(_nameless(service, item, position), f"invalid: {error}", cause="invalid")
+            )
+            continue
+        if verdict.status == "passing" or (verdict.status == "warning" and warning_ok):
+            endpoints.append(endpoint)
+        else:
+            excluded.append(Excluded(endpoint, verdict.reason, cause=verdict.cause))
+    endpoints, excluded = collapse(endpoints, excluded)
+    return (
+        tuple(sorted(endpoints, key=lambda e: e.key)),
+        tuple(sorted(excluded, key=lambda e: e.endpoint.key)),
+    )
 
 
 def judge(checks: Sequence[Any]) -> Verdict:

@@ -143,7 +143,7 @@ class Pool:
             if backend is None:
                 backend = self.draining.get(identity) or self.kind(endpoint, self._cells(endpoint))
                 added.append(backend)
-            elif backend.endpoint != endpoint:
+            elif backend.endpoint is not endpoint and backend.endpoint != endpoint:
                 reweighted |= backend.endpoint.weight != endpoint.weight
                 reweighted |= backend.endpoint.max_conn != endpoint.max_conn
                 updated.append(backend)
