@@ -4,7 +4,7 @@ One strict pattern decides over a whole head at once, in C. It has no optional w
 none, no bare CR or LF, no folding; so the lines of a head that matched can be passed on as they stand.
 
 The same pass tells what is in a head for a proxy. Most have nothing special but `Host`, a way of framing and
-`Connection: keep-alive`, each once and written plainly; those are captured on the way. The first line that is
+`Connection`, each once and written plainly; those are captured on the way. The first line that is
 special in another way begins the group `special`; then the parser looks at the fields one by one.
 
 Matching is linear in the length of the head: single characters repeat possessively (`++`, `*+`), whole lines
@@ -112,17 +112,18 @@ def _any_case(*names: bytes) -> bytes:
 
 
 def _head(start: bytes, special: tuple[bytes, ...], first: bytes = b"") -> re.Pattern[bytes]:
-    """A start line and fields; of the special ones plainly written, `first`, a framing, and a keep-alive.
+    """A start line and fields; of the special ones plainly written, `first`, a framing, and a `Connection`.
 
-    Its last groups: `lines` up to the keep-alive, with the line feed that ends the start line in front; what
-    `first` captures; `framing`, a length or `chunked`, if it is among these lines; the `more` lines after the
-    keep-alive; `late`, the framing, if it is among those; the lines from the first `special` one on.
+    Its last groups: `lines` up to the `Connection`, with the line feed that ends the start line in front;
+    what `first` captures; `framing`, a length or `chunked`, if it is among these lines; `close`, if
+    `Connection` does not say keep-alive; the `more` lines after it; `late`, the framing, if it is among
+    those; the lines from the first `special` one on.
     """
     initials = _initials(special)
     others = bytes(letter for letter in ascii_letters.encode() if letter not in initials)
     names = _any_case(*special)
     # start CRLF  ordinary* [first ordinary*] [framing ordinary*]
-    #             [keep-alive ordinary* [late ordinary*]] [special any*] CRLF
+    #             [connection ordinary* [late ordinary*]] [special any*] CRLF
     # Ordinary lines have none of the special names; most are told by the first letter.
     ordinary = rb"(?:[%b%b]%b*+:%b\r\n|(?!(?:%b):)[%b]%b*+:%b\r\n)*" % (
         _TOKEN_MARKS, others, _TOKEN_CHAR, VALUE, names, initials, _TOKEN_CHAR, VALUE,
@@ -134,7 +135,7 @@ def _head(start: bytes, special: tuple[bytes, ...], first: bytes = b"") -> re.Pa
     )
     return re.compile(
         rb"%b\r(?P<lines>\n%b(?:%b|)(?:%b|))" % (start, ordinary, first and first + ordinary, framing)
-        + rb"(?:%b: (?i:keep-alive)\r\n(?P<more>%b(?:(?(framing)(?!))(?:%b)|))|)"
+        + rb"(?:%b: (?i:keep-alive|(?P<close>close))\r\n(?P<more>%b(?:(?(framing)(?!))(?:%b)|))|)"
         % (_any_case(b"connection"), ordinary, late)
         + rb"(?:\r\n|(?P<special>(?:%b):%b\r\n(?:%b:%b\r\n)*)\r\n)" % (names, VALUE, TOKEN, VALUE)
     )
@@ -145,13 +146,13 @@ REQUEST = _head(
     _REQUEST_SPECIAL,
     rb"%b: (%b)\r\n" % (_any_case(b"host"), _USUAL_HOST),
 )
-"""method, target, minor version, lines, host, framing, more, late, special."""
+"""method, target, minor version, lines, host, framing, close, more, late, special."""
 
 REQUEST_LINE = re.compile(rb"(?!CONNECT |TRACE )(%b) (/%b*+) HTTP/1\.1\r" % (TOKEN, _TARGET_CHAR))
 """The line that most requests begin with, up to its line feed: method, target."""
 
 RESPONSE = _head(rb"(HTTP/1\.([01]) ([1-5][0-9][0-9])(?: %b|))" % VALUE, _RESPONSE_SPECIAL)
-"""status line, minor version, status, lines, framing, more, late, special."""
+"""status line, minor version, status, lines, framing, close, more, late, special."""
 
 BEGINNING = re.compile(_TOKEN_CHAR)
 """What a request begins with; a TLS record or a PROXY header of version 2 does not."""

@@ -71,8 +71,8 @@ class Request:
         self.version = version
         """Minor version of HTTP/1: 0 or 1."""
         self.lines = lines
-        """Field lines as received, but a plain `Connection: keep-alive` may be left out. The line feed
-        that ended the start line comes first."""
+        """Field lines as received, but a plain `Connection` may be left out. The line feed that ended the
+        start line comes first."""
 
 
 class Response:
@@ -139,7 +139,7 @@ def parse_request(head: bytes, limits: Limits) -> Request:
     match = grammar.REQUEST.fullmatch(head)
     if match is None:
         raise not_a_request(head, limits)
-    method, target, version, lines, host, framing, more, late, special = match.groups()
+    method, target, version, lines, host, framing, close, more, late, special = match.groups()
     if len(target) > limits.target:
         raise refused(f"a target of {len(target)} bytes, expected at most {limits.target}", 414)
     if special or host is None or target[0] != _SLASH or version == b"0" or method in _NOT_FORWARDED:
@@ -147,6 +147,8 @@ def parse_request(head: bytes, limits: Limits) -> Request:
         return _examine_request(Request(method, target, int(version), lines))
     request = Request(method, target, 1, lines + more if more else lines)
     request.host = host
+    if close:
+        request.close = True
     framing = framing or late
     if framing == b"chunked":
         request.chunked = True
@@ -170,12 +172,14 @@ def parse_response(head: bytes, limits: Limits = _DEFAULT_LIMITS) -> Response:
     match = grammar.RESPONSE.fullmatch(head)
     if match is None or len(head) > MAX_RESPONSE_HEAD:
         raise not_a_response(head)
-    start, version, status, lines, framing, more, late, special = match.groups()
+    start, version, status, lines, framing, close, more, late, special = match.groups()
     if special or version == b"0" or status in _WITHOUT_LENGTH or len(start) == _WITHOUT_REASON:
         start = b"HTTP/1.1 %b %b" % (status, start[_WITHOUT_REASON + 1 :])
         lines = head[match.start("lines") : -2]
         return _examine_response(Response(int(version), int(status), start, lines))
     response = Response(1, int(status), start, lines + more if more else lines)
+    if close:
+        response.close = True
     framing = framing or late
     if framing == b"chunked":
         response.chunked = True

@@ -1,8 +1,9 @@
 """Reading heads one after the other, without reading twice what is said again.
 
 Clients repeat themselves: on one connection the fields mostly stay the same while the target changes (HTTP/2
-compresses heads for that reason, RFC 7541). Backends repeat each other: under the load at which cost matters,
-the same few heads come many times within the second in which their `Date` stays the same.
+compresses heads for that reason, RFC 7541). Where each request has a connection of its own, many connections
+are a program's, which says the same on all of them. Backends repeat each other: under the load at which cost
+matters, the same few heads come many times within the second in which their `Date` stays the same.
 
 What is remembered is what the parser made of the very same bytes, so nothing is read in another way for it.
 Messages that were read are never changed, and may be shared.
@@ -28,22 +29,35 @@ _NEVER = b"\0"
 """What no head ends with."""
 
 
+class Usual:
+    """What the fields of the last request were that was remembered, of whichever connection."""
+
+    __slots__ = ("close", "fields", "host", "lines")
+
+    def __init__(self) -> None:
+        self.fields = _NEVER
+        """All after the request line, from its line feed on."""
+        self.lines = self.host = b""
+        self.close = False
+
+
 class RequestReader:
     """Reads the requests of one connection; remembers the fields of the last one that was plain.
 
     Args:
         limits: what is accepted.
+        usual: what it begins with, and what others begin with after it.
     """
 
-    __slots__ = ("_fields", "_host", "_limits", "_lines", "_longest", "_unknown")
+    __slots__ = ("_close", "_fields", "_host", "_limits", "_lines", "_longest", "_unknown", "_usual")
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, usual: Usual) -> None:
         self._limits = limits
         self._longest = limits.target + len(b"GET  HTTP/1.1\r")
         """Bytes of a request line that need no closer look."""
-        self._fields = _NEVER
-        """All after the request line, from its line feed on."""
-        self._lines = self._host = b""
+        self._usual = usual
+        self._fields, self._lines, self._host = usual.fields, usual.lines, usual.host
+        self._close = usual.close
         self._unknown = 0
 
     def read(self, head: bytes) -> Request:
@@ -55,6 +69,8 @@ class RequestReader:
                 method, target = match.groups()
                 request = Request(method, target, 1, self._lines)
                 request.host = self._host
+                if self._close:
+                    request.close = True
                 return request
         request = parse_request(head, self._limits)
         self._unknown += 1
@@ -64,9 +80,11 @@ class RequestReader:
             and not (request.length or request.chunked)
             and len(head) <= LONGEST
         ):
-            self._fields = head[head.index(b"\n") :]
-            self._lines = request.lines
-            self._host = request.host
+            usual = self._usual
+            self._fields = usual.fields = head[head.index(b"\n") :]
+            self._lines = usual.lines = request.lines
+            self._host = usual.host = request.host
+            self._close = usual.close = request.close
         return request
 
 

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from email.utils import formatdate
+from functools import lru_cache
 from itertools import count
 from math import inf
 from time import monotonic
@@ -18,7 +19,7 @@ from pylb.errors import ProxyError
 from pylb.http1.headers import Origin
 from pylb.http1.limits import Limits
 from pylb.http1.parser import Request
-from pylb.http1.reader import ResponseReader
+from pylb.http1.reader import ResponseReader, Usual
 from pylb.http1.trace import Tracing
 from pylb.http1.writer import response_head, with_hsts
 from pylb.model import Snapshot
@@ -45,6 +46,9 @@ UNSENT = 128 * 1024
 
 Without it the kernel takes up to 4 MB for a client that does not read: then bodies end up in its memory, a
 thousand slow readers have a gigabyte copied for them at once, and none of them is seen to be slow."""
+
+ORIGINS = 1024
+"""Places that clients come from which are remembered: less than 1 MB."""
 
 HANDSHAKE = 1.0
 """Seconds from the beginning of an end in which TLS handshakes that have begun may be finished."""
@@ -124,6 +128,8 @@ class DataPlane:
         self.pools = pools
         self.timeouts = timeouts or Timeouts()
         self.limits = limits or Limits()
+        self.usual = Usual()
+        """What clients say again, on one connection after the other."""
         self.responses = ResponseReader(self.limits)
         """Reads the heads of all backends' responses."""
         self.retry = retry or RetryRules()
@@ -135,6 +141,8 @@ class DataPlane:
         """The peers that are told why a request went where it did."""
         self._proxy_protocol = proxy_protocol
         self._origin = origin
+        self._origins = lru_cache(maxsize=ORIGINS)(self._make_origin)
+        """Who opens a connection for each request comes from the same place each time."""
         self.upstream_tls = upstream_tls or UpstreamTls()
         self.preamble = preamble
         """Writes the PROXY protocol's preamble for backends; None if they expect none."""
@@ -252,13 +260,11 @@ class DataPlane:
 
     def origin(self, address: str, port: int, tls: ssl.SSLObject | None) -> Origin:
         """What backends are told of a client's connection."""
-        return self._origin(
-            address,
-            "https" if tls else "http",
-            port,
-            trusted=address in self._trusted,
-            certificate=about_client(tls),
-        )
+        return self._origins(address, port, "https" if tls else "http", about_client(tls))
+
+    def _make_origin(self, address: str, port: int, scheme: str, certificate: bytes) -> Origin:
+        trusted = address in self._trusted
+        return self._origin(address, scheme, port, trusted=trusted, certificate=certificate)
 
     def enter(self, origin: Origin) -> str:
         """Take up a connection; return what to give to `leave`.

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
@@ -92,7 +93,7 @@ class Downstream(Stream):
         self.plane = plane
         self._named = named
         self._client = ""
-        self.requests = RequestReader(plane.limits)
+        self.requests = RequestReader(plane.limits, plane.usual)
         """Reads the heads of its requests."""
         self.response_head: Callable[..., bytes] = response_head
         """Writes the heads of its answers."""
@@ -250,9 +251,10 @@ class Downstream(Stream):
             self.arm(monotonic(), LINGER)
             while not self.lost and not self.expired:
                 await EVENT
+        unwritten = self.transport.get_write_buffer_size()
         self.transport.close()
         self.arm(monotonic(), plane.timeouts.body)  # What is still to be written has this long to go out.
-        self.taken = self._acknowledged()
+        self.taken = self._acknowledged() if unwritten else sys.maxsize  # To ask costs as much as a request.
         while not self.lost:
             if self.expired and not self.takes_enough():
                 self.reset()

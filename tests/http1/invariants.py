@@ -13,7 +13,7 @@ from pylb.http1 import parser
 from pylb.http1.body import Chunked, Sized, UntilClose, chunk, last_chunk
 from pylb.http1.headers import Origin
 from pylb.http1.limits import Limits
-from pylb.http1.reader import RequestReader
+from pylb.http1.reader import RequestReader, Usual
 from pylb.http1.refusal import bad_response, refused
 from pylb.http1.writer import request_head, response_head
 
@@ -90,7 +90,7 @@ def read_chunks(data):
 
 def _reader_of_the_same_fields(head):
     """A reader that has just read a plain request with the same fields, if they can be those of one."""
-    reader = RequestReader(LIMITS)
+    reader = RequestReader(LIMITS, Usual())
     with suppress(ProxyError):
         reader.read(b"GET / HTTP/1.1\r\n" + head.partition(b"\n")[2])
     return reader

@@ -67,6 +67,8 @@ def test_what_some_pythons_get_wrong_would_be_found():
         b"Accept: */*\r\nConnection: Keep-Alive\r\nContent-Length: 12\r\nCookie: a=b\r\n",
         b"content-length: 12\r\nconnection: keep-alive\r\n",
         b"Connection: keep-alive\r\nX: y\r\nTransfer-Encoding: chunked\r\n",
+        b"Connection: close\r\nX: y\r\nContent-Length: 3\r\n",
+        b"X: y\r\nconnection: Close\r\n",
         b"Upgrade-Insecure-Requests: 1\r\nTea: x\r\nX-Forward: x\r\nContent-Type: x\r\nHosts: x\r\n",
     ],
 )
@@ -92,9 +94,14 @@ SPECIAL_EVERYWHERE = [
     b"Transfer-Encoding: Chunked",
     b"Transfer-Encoding: chunked, chunked",
     b"Transfer-Encoding:  chunked",
-    b"Connection: close",
+    b"Connection: close\t",
+    b"Connection:close",
+    b"Connection: closed",
     b"Connection: keep-alive, close",
     b"Connection: keep-alive\r\nConnection: close",
+    b"Connection: close\r\nConnection: keep-alive",
+    b"Connection: close\r\nConnection: close",
+    b"Content-Length: 1\r\nConnection: close\r\nContent-Length: 1",
     b"TE: trailers",
     b"Trailer: x",
     b"Upgrade: x",
@@ -134,12 +141,12 @@ def test_what_is_captured():
     lines = b"Server: x\r\nContent-Length: 5\r\nConnection: keep-alive\r\nDate: now\r\nHost: a\r\n"
     assert grammar.RESPONSE.fullmatch(R + lines + b"\r\n").groups() == (
         b"HTTP/1.1 200 OK", b"1", b"200",
-        b"\nServer: x\r\nContent-Length: 5\r\n", b"5", b"Date: now\r\nHost: a\r\n", None, None,
+        b"\nServer: x\r\nContent-Length: 5\r\n", b"5", None, b"Date: now\r\nHost: a\r\n", None, None,
     )  # fmt: skip
-    lines = b"A: b\r\nHost: a:1\r\nConnection: keep-alive\r\nC: d\r\nContent-Length: 5\r\nTE: x\r\nE: f\r\n"
+    lines = b"A: b\r\nHost: a:1\r\nConnection: Close\r\nC: d\r\nContent-Length: 5\r\nTE: x\r\nE: f\r\n"
     assert grammar.REQUEST.fullmatch(b"X http://a HTTP/1.0\r\n" + lines + b"\r\n").groups() == (
         b"X", b"http://a", b"0",
-        b"\nA: b\r\nHost: a:1\r\n", b"a:1", None,
+        b"\nA: b\r\nHost: a:1\r\n", b"a:1", None, b"Close",
         b"C: d\r\nContent-Length: 5\r\n", b"5", b"TE: x\r\nE: f\r\n",
     )  # fmt: skip
 

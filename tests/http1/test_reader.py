@@ -5,7 +5,7 @@ import pytest
 from pylb.errors import ProxyError
 from pylb.http1.limits import Limits
 from pylb.http1.parser import parse_request, parse_response
-from pylb.http1.reader import LONGEST, MOST, SELDOM, RequestReader, ResponseReader
+from pylb.http1.reader import LONGEST, MOST, SELDOM, RequestReader, ResponseReader, Usual
 
 FIELDS = b"Host: shop.example\r\nConnection: keep-alive\r\nUser-Agent: x\r\n\r\n"
 GET = b"GET /a HTTP/1.1\r\n" + FIELDS
@@ -19,7 +19,7 @@ def facts(message):
 
 def reading(first, *, limits=None):
     """A reader that has read this before."""
-    reader = RequestReader(limits or Limits())
+    reader = RequestReader(limits or Limits(), Usual())
     reader.read(first)
     return reader
 
@@ -106,6 +106,30 @@ def test_only_plain_fields_are_remembered(framed):
     assert facts(reader.read(head)) == facts(parse_request(head, Limits()))
 
 
+CLOSING = b"Host: a\r\nConnection: close\r\nX: y\r\n\r\n"
+
+
+def test_a_connection_begins_with_what_was_said_on_others():
+    usual = Usual()
+    before, unlike = RequestReader(Limits(), usual), RequestReader(Limits(), usual)
+    first = before.read(b"GET / HTTP/1.1\r\n" + CLOSING)
+    head = b"POST /other HTTP/1.1\r\n" + CLOSING
+    again = RequestReader(Limits(), usual).read(head)
+    assert again.lines is first.lines
+    assert facts(again) == facts(parse_request(head, Limits()))
+    assert again.close
+    assert unlike.read(head).lines is not first.lines, "it began when nothing had been said"
+
+
+def test_a_connection_is_not_disturbed_by_what_others_say_later():
+    usual = Usual()
+    reader = RequestReader(Limits(), usual)
+    first = reader.read(GET)
+    RequestReader(Limits(), usual).read(b"GET / HTTP/1.1\r\n" + CLOSING)
+    assert reader.read(GET).lines is first.lines
+    assert not reader.read(GET).close
+
+
 def test_a_client_that_changes_its_fields_is_followed():
     reader = reading(GET)
     other = b"GET / HTTP/1.1\r\nHost: b\r\n\r\n"
@@ -141,7 +165,7 @@ def test_a_wrong_response_is_refused_each_time(head):
 @pytest.mark.parametrize(
     "head",
     [
-        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=5\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"y" * LONGEST + b"\r\n\r\n",
     ],
 )

@@ -153,3 +153,13 @@ async def test_backends_are_told_of_the_trace_and_so_is_the_record():
     said, record = await told(b"%b\r\n" % given)
     assert said[b"traceparent"] == given.removeprefix(b"traceparent: "), "untouched where it is off"
     assert record.request.trace is None
+
+
+def test_connections_from_one_place_have_one_origin_and_others_have_others():
+    plane = Stage().plane
+    here = plane.origin("127.0.0.1", 80, None)
+    assert plane.origin("127.0.0.1", 80, None) is here
+    for address, port in (("127.0.0.1", 81), ("127.0.0.2", 80)):
+        there = plane.origin(address, port, None)
+        assert there is not here
+        assert there.lines(b"", {}) != here.lines(b"", {})
