@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.policy.backend import Backend
-from pylb.proxy.flow import EVENT
+from pylb.proxy.flow import EVENT, writable
 from pylb.proxy.opening import Opening
 from pylb.proxy.upstream import Upstream
 
@@ -108,7 +107,7 @@ async def _reach(reached: socket.socket, place: Place, client: Downstream, backe
     """Let the kernel connect."""
     reached.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     error = reached.connect_ex(place[1])
-    if error == EINPROGRESS and not _writable(reached):
+    if error == EINPROGRESS and not writable(reached):
         loop = asyncio.get_running_loop()
         settled: list[bool] = []
 
@@ -127,13 +126,6 @@ async def _reach(reached: socket.socket, place: Place, client: Downstream, backe
         error = reached.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if error:
         raise OSError(error, os.strerror(error))
-
-
-def _writable(reached: socket.socket) -> bool:
-    """Whether the kernel has connected already, or failed to."""
-    poll = select.poll()
-    poll.register(reached, select.POLLOUT)
-    return bool(poll.poll(0))
 
 
 def _adopt(reached: socket.socket, client: Downstream, backend: Backend) -> Upstream:

@@ -17,7 +17,7 @@ from pylb.http1.reader import RequestReader
 from pylb.http1.writer import prefers_json, refusal, response_head
 from pylb.observe.record import Record
 from pylb.proxy.explained import explained
-from pylb.proxy.flow import EVENT, Stream
+from pylb.proxy.flow import EVENT, Stream, writable
 from pylb.proxy.forward import forward
 from pylb.proxy.redirect import redirect
 
@@ -30,6 +30,9 @@ LINGER = 2.0
 """Seconds that a refused client gets to read the answer while what it still sends is thrown away.
 
 Closing at once would make the kernel send a reset, and destroy the answer on its way (RFC 9112 §9.6)."""
+
+FLUSHING = 0.25
+"""Seconds between two looks at whether the kernel has taken all that was written."""
 
 RETRY_AFTER = 1
 """Seconds after which a client may try again when there was no room for its request."""
@@ -251,6 +254,8 @@ class Downstream(Stream):
             self.arm(monotonic(), LINGER)
             while not self.lost and not self.expired:
                 await EVENT
+        if self.transport.get_extra_info("ssl_object") is not None:
+            await self._flush()
         unwritten = self.transport.get_write_buffer_size()
         self.transport.close()
         self.arm(monotonic(), plane.timeouts.body)  # What is still to be written has this long to go out.
@@ -258,6 +263,21 @@ class Downstream(Stream):
         while not self.lost:
             if self.expired and not self.takes_enough():
                 self.reset()
+            await EVENT
+
+    async def _flush(self) -> None:
+        """Wait until the kernel has all that was written, while the client reads.
+
+        The loop cuts TLS off some time after its end has begun, whatever it still has to write; and it does
+        not say what that is. But as long as it has something, the kernel does not take more.
+        """
+        self.arm(monotonic(), self.plane.timeouts.body)
+        self.taken = self._acknowledged()
+        connection = self.transport.get_extra_info("socket")
+        while not self.lost and (self.transport.get_write_buffer_size() or not writable(connection)):
+            if self.expired and not self.takes_enough():
+                return
+            asyncio.get_running_loop().call_later(FLUSHING, self.wake)
             await EVENT
 
     def _head(self) -> bytes | None:

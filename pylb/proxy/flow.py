@@ -11,6 +11,8 @@ on from where it stands. Whoever waits looks at the facts again afterwards, so a
 from __future__ import annotations
 
 import asyncio
+import select
+import socket
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, cast
 
@@ -33,6 +35,13 @@ class Event:
 
 
 EVENT = Event()
+
+
+def writable(connection: socket.socket) -> bool:
+    """Whether the kernel takes bytes at this moment; also if they, or the connection to be, have failed."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLOUT)
+    return bool(poll.poll(0))
 
 
 class Stream(asyncio.Protocol):

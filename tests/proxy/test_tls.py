@@ -340,3 +340,28 @@ async def test_hsts_is_said_by_tls_only_and_not_twice(authority, pairs):
         client = await connect(await serve(stage, Certificates(pairs)), trusting(authority))
         assert (await client.send(GET).answer())[1].lower().count(b"strict-transport-security") == 1
         client.close()
+
+
+async def test_a_client_that_reads_slowly_gets_all_of_the_last_answer(authority, pairs, monkeypatch):
+    """However little time it has to answer the end of TLS: that begins when it can have read everything."""
+    monkeypatch.setattr(dataplane, "TLS_GOODBYE", 0.001)
+    body = os.urandom(600_000)
+    reading = socket.socket()
+    reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    async with Stage() as stage:
+        await stage.origin(answers(body))
+        reading.connect(("127.0.0.1", await serve(stage, Certificates(pairs))))
+        reading.setblocking(False)
+        client = Client(
+            *await asyncio.open_connection(
+                sock=reading, ssl=trusting(authority), server_hostname="shop.example", limit=1024
+            )
+        )
+        client.writer.transport.pause_reading()
+        client.send(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
+        await until(lambda: stage.records)
+        swept = stage.plane.date
+        await until(lambda: stage.plane.date != swept)
+        client.writer.transport.resume_reading()
+        assert (await client.answer())[2] == body
+        assert await client.rest() == b""
