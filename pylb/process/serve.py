@@ -23,6 +23,7 @@ from pylb.model import Snapshot
 from pylb.observe.block import Block
 from pylb.observe.counters import Counters
 from pylb.process.control import Control
+from pylb.process.heap import keep_heap
 from pylb.process.ipc.lifeline import Lifeline
 from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
 from pylb.process.reception import reception
@@ -171,6 +172,7 @@ class Balancer:
                 self.options.policy,
             )
             self.lifecycle.advance(ProcessState.SERVING)
+            keep_heap()
             gc.collect()
             gc.freeze()  # What is here now lives as long as the process: no collection need look at it again.
             await self._stop.wait()

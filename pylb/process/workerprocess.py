@@ -17,6 +17,7 @@ from pylb.config import Options
 from pylb.observe.assigned import AssignedCounters
 from pylb.policy.backend import Backend, State
 from pylb.policy.shared import SharedPool
+from pylb.process.heap import keep_heap
 from pylb.process.ipc.lifeline import Lifeline
 from pylb.process.ipc.link import Link
 from pylb.process.ipc.news import News
@@ -130,6 +131,7 @@ class WorkerProcess:
                 await self.worker.listen(*self.inheritance.sockets())
                 spawn(self._publish(), name="publish gauges", owner=owner)
                 self.lifecycle.advance(ProcessState.SERVING)
+                keep_heap()
                 gc.collect()
                 gc.freeze()  # What is here now lives as long as the process.
                 await self._stop.wait()
