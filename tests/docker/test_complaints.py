@@ -220,7 +220,7 @@ async def test_a_ttl_does_nothing(engine, consul, agent):
     run(engine, "confirmed")
     async with registrator(engine, consul, resync=0.3, ttl=1.0) as status:
         await until_registered(agent, "here:confirmed:80")
-        before = status.synchronized
+        before = await until(lambda: status.synchronized)
         await until(lambda: status.synchronized > before + 1.5, 20)
         assert await check_of(agent, "here:confirmed:80") == "passing"
     deadline = time.monotonic() + 20
