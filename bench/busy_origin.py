@@ -1,14 +1,14 @@
-"""Origins that take their time over each request, and know how evenly they are busy. All in one process.
+"""Origins that take as long over a request as it says, and know how evenly they are busy. All in one process.
 
-Run as `python -m bench.busy_origin MILLISECONDS PORT...`. Requests take so long on average, at random. `GET
-/imbalance`, asked of any of them, says how far the busiest was above the mean since that was asked last: as a
-share of the mean, on average over all arrivals.
+Run as `python -m bench.busy_origin PORT...`. A request for `/0.025` is answered after 25 ms, however many
+others there are. `GET /imbalance`, asked of any of them, says how far the busiest was above the mean since
+that was asked last: as a share of the mean, on average over all arrivals but the first tenth, when there is
+little yet to be even.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 import sys
 from collections import Counter
 from functools import partial
@@ -17,8 +17,9 @@ from typing import cast
 
 import uvloop
 
-QUESTION = b"GET /imbalance "
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n"
+from bench.working_origin import BODY, answer
+
+QUESTION = "/imbalance"
 
 
 class Site:
@@ -26,11 +27,9 @@ class Site:
 
     Args:
         ports: theirs.
-        seconds: what a request takes on average.
     """
 
-    def __init__(self, ports: list[int], seconds: float) -> None:
-        self.seconds = seconds
+    def __init__(self, ports: list[int]) -> None:
         self._running = Counter(dict.fromkeys(ports, 0))
         self._peaks: list[float] = []
 
@@ -47,7 +46,7 @@ class Site:
     def imbalance(self) -> float:
         """Of the requests since the last call."""
         peaks, self._peaks = self._peaks, []
-        return fmean(peaks) if peaks else 0.0
+        return fmean(peaks[len(peaks) // 10 :]) if peaks else 0.0
 
 
 class BusyOrigin(asyncio.Protocol):
@@ -64,12 +63,12 @@ class BusyOrigin(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        if data.startswith(QUESTION):
-            self._write(f"{self._site.imbalance()}\n".encode())
+        target = data.split(b" ", 2)[1].decode()
+        if target == QUESTION:
+            self._transport.write(answer(f"{self._site.imbalance()}\n".encode()))
             return
         self._site.begin(self._port)
-        seconds = random.expovariate(1 / self._site.seconds)
-        self._answer = asyncio.get_running_loop().call_later(seconds, self._done)
+        self._answer = asyncio.get_running_loop().call_later(float(target[1:]), self._done)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         if self._answer:
@@ -79,25 +78,17 @@ class BusyOrigin(asyncio.Protocol):
     def _done(self) -> None:
         self._answer = None
         self._site.end(self._port)
-        self._write(b"ok\n")
-
-    def _write(self, body: bytes) -> None:
-        self._transport.write(HEAD % len(body) + body)
+        self._transport.write(answer(BODY))
 
 
-async def serve(site: Site, ports: list[int]) -> None:
+async def serve(ports: list[int]) -> None:
     """Listen on all ports until the process is ended."""
     loop = asyncio.get_running_loop()
+    site = Site(ports)
     for port in ports:
         await loop.create_server(partial(BusyOrigin, site, port), "127.0.0.1", port, backlog=4096)
     await asyncio.Event().wait()
 
 
-def main() -> None:
-    """Serve what the command line says."""
-    milliseconds, *ports = map(int, sys.argv[1:])
-    uvloop.run(serve(Site(ports, milliseconds / 1000), ports))
-
-
 if __name__ == "__main__":
-    main()
+    uvloop.run(serve([int(port) for port in sys.argv[1:]]))

@@ -1,111 +1,126 @@
-"""How evenly backends are busy under least-connections: one worker, two and eight.
+"""How evenly backends are busy under least-connections: one worker, two, eight, and two that count alone.
 
-`python -m bench.imbalance` runs each before origins of its own that know how many requests each of them has
-at any moment. What many workers do must be within 10 % of what one does, if there are as many cores.
-(`tests/policy/test_shared.py` holds a simulation of two and of eight to the same, without a machine's noise.)
+`python -m bench.imbalance` sends the same requests at the same moments through all of them, side by side,
+each before origins of its own that know how many requests each of them has at any moment. What many workers
+do must be within 10 % of what one does. Two pylbs on one port that know nothing of each other show what it
+would be if each worker knew only its own requests. (`tests/policy/test_shared.py` holds a simulation of two
+and of eight to the same, without a machine's noise.)
 
-Requests take long compared with their way through pylb, because a request that waits for a core on a busy
-machine is one that pylb has counted and the origin has not.
+Requests arrive at random, as those of many independent clients do. Clients of which each always has a
+request under way would show nothing: whoever answers one gets the next, and all that is left to see is how
+long that takes, which is longer with more processes.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import time
 import urllib.request
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 
 from rich.console import Console
 
-from bench.fleet import Fleet, workshop
-from bench.hotpath import PAPER_WIDTH, WARM_UP
+from bench.figure import Figure
+from bench.fleet import workshop
+from bench.hotpath import PAPER_WIDTH
+from bench.live import send
 from bench.machine import Cores, Machine
 from bench.options import end_on_signals, positive
 from bench.packages import MissingError
-from bench.peers.pylb import Pylb
-from bench.ports import free_port
+from bench.ports import free_ports
 from bench.server import Command, Server, StartError, serve
+from bench.shared_port import serve_pylbs
 from bench.verdict import Verdict
-from bench.workload import Workload
-from bench.wrk import LoadError, Wrk
+from pylb.simulate.distribution import DISTRIBUTION
+from pylb.simulate.recording import Recording
+from pylb.simulate.workload import Workload
 
 REPOSITORY = Path(__file__).parents[1]
-WORKERS = (1, 2, 8)
+ALONE, APART = "1 worker", "2 pylbs of 1 worker, each for itself"
+SIDES = {ALONE: (1, 1), "2 workers": (1, 2), "8 workers": (1, 8), APART: (2, 1)}
+"""How many pylbs, and how many workers each has."""
 MARGIN = 0.10
 """How much less even many workers may be, as a share of what one worker does."""
 
 
 @dataclass
-class Subject:
-    """A pylb with its origins."""
+class Side:
+    """Pylbs on a port, with their origins."""
 
-    workers: int
     origins: Server
-    pylb: Server
+    pylbs: Server
     rounds: list[float] = field(default_factory=list)
     """The imbalance of each round."""
 
-    def measure(self, workload: Workload, seconds: int, cores: Cores) -> None:
-        """Do a round. Its first second, in which the connections are opened, does not count."""
-        wrk = Wrk(self.pylb.url, workload, WARM_UP + seconds, cores.load)
-        time.sleep(WARM_UP)
-        self._ask()
-        wrk.finish()
-        self.rounds.append(self._ask())
-
-    def _ask(self) -> float:
+    def ask(self) -> None:
+        """Take note of a round."""
         with urllib.request.urlopen(f"{self.origins.url}/imbalance", timeout=10) as answer:
-            return float(answer.read())
+            self.rounds.append(float(answer.read()))
 
 
-def start(number: int, options: argparse.Namespace, cores: Cores, stack: ExitStack) -> Subject:
-    """Start a pylb with so many workers, and its origins.
+def start(name: str, backends: int, stack: ExitStack) -> Side:
+    """Start pylbs and origins of their own.
 
     Raises:
-        MissingError: it cannot be started.
+        MissingError: there is no pylb.
+        StartError: not all of them take connections.
     """
-    ports = [free_port() for _ in range(options.backends)]
-    argv = [sys.executable, "-m", "bench.busy_origin", str(options.milliseconds), *map(str, ports)]
-    command = Command(argv, {"PYTHONPATH": str(REPOSITORY)})
-    home = stack.enter_context(workshop())
-    origins = stack.enter_context(serve("origins", command, ports[0], home, cores.load))
-    origins.wait_until_it_answers("/imbalance")
-    everywhere = Cores(proxy=(*cores.load, *cores.proxy), load=cores.load)
-    fleet = Fleet(stack.enter_context(workshop()), everywhere, stack)
-    fleet.start(Pylb(f"{number} workers", workers=number), ports, "/")
-    for reason in fleet.missing.values():
-        raise MissingError(reason)
-    return Subject(number, origins, fleet.servers[0])
-
-
-def compare(options: argparse.Namespace, console: Console) -> Verdict:
-    """Measure all in turn, round after round."""
     cores = Cores.split()
-    workload = Workload("steady", "GET, 3-byte answer", "/", options.connections)
+    ports = free_ports(backends)
+    command = Command(
+        [sys.executable, "-m", "bench.busy_origin", *map(str, ports)], {"PYTHONPATH": str(REPOSITORY)}
+    )
+    origins = stack.enter_context(
+        serve("origins", command, ports[-1], stack.enter_context(workshop()), cores.load)
+    )
+    origins.wait_until_it_answers("/imbalance")
+    pylbs, workers = SIDES[name]
+    everywhere = (*cores.load, *cores.proxy)
+    return Side(origins, serve_pylbs(name, ports, everywhere, stack, pylbs=pylbs, workers=workers))
+
+
+def measure(options: argparse.Namespace, console: Console) -> dict[str, list[float]]:
+    """The imbalance of each side in each round; each round has other requests.
+
+    Raises:
+        MissingError: there is no pylb.
+        StartError: not everything could be started.
+    """
+    service_time = DISTRIBUTION.parse(f"exponential:{options.milliseconds}ms")
     with ExitStack() as stack:
-        subjects = [start(number, options, cores, stack) for number in WORKERS]
+        sides = {name: start(name, options.backends, stack) for name in SIDES}
         for number in range(1, options.rounds + 1):
+            requests = options.rate * options.seconds
+            workload = Workload(options.rate, service_time, requests, number, Recording((), ()))
             with console.status(f"round {number} of {options.rounds}"):
-                for subject in subjects:
-                    subject.measure(workload, options.seconds, cores)
+                send([side.pylbs.port for side in sides.values()], [workload] * len(sides))
+                for side in sides.values():
+                    side.ask()
+    return {name: side.rounds for name, side in sides.items()}
+
+
+def judge(rounds: dict[str, list[float]]) -> Verdict:
+    """Whether many workers balance as one."""
     verdict = Verdict()
-    alone = median(subjects[0].rounds)
-    verdict.say("1 worker: the busiest backend is above the mean by", f"{alone:.1%}")
-    for subject in subjects[1:]:
-        together = median(subject.rounds)
-        figure = f"{together:.1%} ({together / alone - 1:+.0%})"
-        if subject.workers <= len(os.sched_getaffinity(0)):
-            bound = f"{subject.workers} workers (within {MARGIN:.0%} of that)"
-            verdict.must(bound, figure, holds=together <= alone * (1 + MARGIN))
+    verdict.say("the busiest backend is above the mean by", f"{percent(rounds[ALONE])} with {ALONE}")
+    for name, of_side in rounds.items():
+        if name == ALONE:
+            continue
+        more = Figure.of(together / alone - 1 for together, alone in zip(of_side, rounds[ALONE], strict=True))
+        figure = f"{percent(of_side)}: {more.median:+.1%} ± {more.spread:.1%}"
+        if name == APART:
+            verdict.say(name, figure)
         else:
-            verdict.say(f"{subject.workers} workers, which have to wait for a core", figure)
+            verdict.must(f"{name} (within {MARGIN:.0%} of that)", figure, holds=more.median <= MARGIN)
     return verdict
+
+
+def percent(rounds: Sequence[float]) -> str:
+    """An imbalance with its spread."""
+    return f"{Figure.of(100 * each for each in rounds)} %"
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -115,10 +130,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     for name, default, about in (
         ("backends", 4, "origins of each"),
-        ("connections", 64, "busy client connections"),
-        ("milliseconds", 200, "what a request takes on average"),
-        ("rounds", 5, "rounds for each number of workers"),
-        ("seconds", 5, "length of a round"),
+        ("rate", 320, "requests per second"),
+        ("milliseconds", 100, "what a request takes on average"),
+        ("rounds", 5, "how often"),
+        ("seconds", 15, "length of a round"),
     ):
         parser.add_argument(f"--{name}", type=positive, default=default, help=f"{about} ({default})")
     return parser.parse_args(arguments)
@@ -131,8 +146,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.print(str(Machine.this()), highlight=False)
     try:
         with end_on_signals():
-            verdict = compare(options, console)
-    except (MissingError, StartError, LoadError) as error:
+            verdict = judge(measure(options, console))
+    except (MissingError, StartError) as error:
         Console(stderr=True).print(f"bench.imbalance: {error}", highlight=False, markup=False)
         return 1
     except KeyboardInterrupt:

@@ -12,13 +12,10 @@ sessions first, and among their processes then (sched(7), autogroup).
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-import psutil
 from rich.console import Console
 
 from bench.figure import Figure
@@ -26,24 +23,18 @@ from bench.fleet import workshop
 from bench.hotpath import WARM_UP
 from bench.machine import Cores
 from bench.origin import serve_origin
-from bench.peers.peer import Site
-from bench.peers.pylb import Pylb
 from bench.sample import Sample, ratios, rounds_of
-from bench.server import Command, Server, StartError, serve, wait_for
+from bench.server import Server
+from bench.shared_port import serve_pylbs
 from bench.verdict import Verdict
 from bench.workload import WORKLOADS
 from bench.wrk import Wrk
-from pylb.config.kinds import Address
-from pylb.process.sockets import open_groups
 
-REPOSITORY = Path(__file__).parents[1]
 CORES = 2
 SECONDS = 3
 """Length of a round."""
 WORTH = 1.8
 """What two workers must carry, as a multiple of what one carries in the same CPU time."""
-PATIENCE = 20.0
-"""Seconds for all pylbs to take connections."""
 SMALL = WORKLOADS["small"]
 ORIGINS = 3
 """So that least-connections has to compare."""
@@ -99,26 +90,9 @@ def start(name: str, pylbs: int, workers: int, connections: int, stack: ExitStac
     origins = tuple(
         stack.enter_context(serve_origin(stack.enter_context(workshop()), cores)).port for _ in range(ORIGINS)
     )
-    # A socket that was opened alone could not be joined by those of more workers.
-    [[*sockets, spare]] = open_groups(Address("127.0.0.1", 0), copies=pylbs + 1)
-    spare.close()
-    descriptors = [stack.enter_context(each).fileno() for each in sockets]
-    port = sockets[0].getsockname()[1]
-    home = stack.enter_context(workshop())
-    program = Pylb(name, workers).command(Site(home, port, origins))
-    handing = [sys.executable, "-m", "bench.handing", ",".join(map(str, descriptors)), *program.argv]
-    command = Command(handing, {"PYTHONPATH": str(REPOSITORY)}, descriptors)
-    server = stack.enter_context(serve(name, command, port, home, cores))
-    if not wait_for(lambda: listening(port) == pylbs * workers, PATIENCE):
-        raise StartError(f"{name}: not all of them listen")
+    server = serve_pylbs(name, origins, cores, stack, pylbs=pylbs, workers=workers)
     server.wait_until_it_answers(SMALL.path)
     return Side(name, server, cores, connections)
-
-
-def listening(port: int) -> int:
-    """How many sockets of this machine take connections at a port."""
-    everywhere = psutil.net_connections("tcp4")
-    return sum(each.status == psutil.CONN_LISTEN and each.laddr[1:] == (port,) for each in everywhere)
 
 
 def interleave(sides: Sequence[Side], rounds: int) -> Iterator[Sample]:

@@ -14,7 +14,12 @@ from typing import cast
 import uvloop
 
 BODY = b"ok\n"
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n"
+
+
+def answer(body: bytes) -> bytes:
+    """A good one."""
+    return HEAD % len(body) + body
 
 
 class Instance:
@@ -28,7 +33,7 @@ class Instance:
     def work(self, seconds: float, transport: asyncio.Transport) -> None:
         """Do so much more work, then answer."""
         self._done = max(self._done, self._loop.time()) + seconds
-        self._loop.call_at(self._done, transport.write, ANSWER)
+        self._loop.call_at(self._done, transport.write, answer(BODY))
 
 
 class WorkingOrigin(asyncio.Protocol):

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from bench.sample import Sample
-from bench.workers import ALONE, APART, TOGETHER, judge, listening
+from bench.shared_port import listening
+from bench.workers import ALONE, APART, TOGETHER, judge
 
 ANSWERING = """
 import os, socket
