@@ -87,6 +87,8 @@ class Response:
     upgrade = b""
     announced = b""
     nominated = _NOTHING
+    ready = b""
+    """What clients are sent that speak HTTP/1.1 and whose connection stays; empty if that is not known."""
 
     def __init__(self, version: int, status: int, start: bytes, lines: bytes) -> None:
         self.version = version

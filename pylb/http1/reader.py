@@ -14,6 +14,7 @@ from __future__ import annotations
 from pylb.http1 import grammar
 from pylb.http1.limits import Limits
 from pylb.http1.parser import Request, Response, parse_request, parse_response
+from pylb.http1.writer import response_head
 
 LONGEST = 4096
 """Bytes of a head beyond which it is not remembered: memory per connection has a bound."""
@@ -112,4 +113,6 @@ class ResponseReader:
                 if len(self._known) == MOST:
                     self._known.clear()
                 self._known[head] = response
+                if response.dated and response.length >= 0:
+                    response.ready = response_head(response, chunked=False, close=False, version=1)
         return response

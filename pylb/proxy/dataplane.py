@@ -6,11 +6,11 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 from functools import lru_cache
-from itertools import count
+from itertools import chain, count
 from math import inf
 from time import monotonic
 from typing import cast
@@ -32,6 +32,7 @@ from pylb.policy.route import Routes
 from pylb.proxy.downstream import Downstream, Ends
 from pylb.proxy.proxyprotocol import Preamble
 from pylb.proxy.tls import Certificates, about_client
+from pylb.proxy.turn import Turn
 from pylb.proxy.upstream import abandon, close_idle
 from pylb.proxy.upstreamtls import UpstreamTls
 
@@ -46,6 +47,9 @@ UNSENT = 128 * 1024
 
 Without it the kernel takes up to 4 MB for a client that does not read: then bodies end up in its memory, a
 thousand slow readers have a gigabyte copied for them at once, and none of them is seen to be slow."""
+
+LAST_DIGITS = tuple(b"%02x" % number for number in range(256))
+"""Of ids."""
 
 ORIGINS = 1024
 """Places that clients come from which are remembered: less than 1 MB."""
@@ -134,8 +138,9 @@ class DataPlane:
         """Reads the heads of all backends' responses."""
         self.retry = retry or RetryRules()
         self.connections: set[Downstream] = set()
+        self.turn = Turn(observe)
         self.draining = False
-        self.observe = observe
+        self.observe = self.turn.observe
         self._trusted = trusted or Networks(())
         self.explain_to = explain_to or Networks(())
         """The peers that are told why a request went where it did."""
@@ -169,8 +174,7 @@ class DataPlane:
         self._sweeping: asyncio.TimerHandle | None = None
         self._due = inf
         """When the next sweep should be, in monotonic seconds."""
-        self._ids = map(b"".join((os.urandom(8).hex().encode(), b"%08x")).__mod__, count())
-        """Ids for requests: unique here, elsewhere but for 1 in 2**64."""
+        self._ids = _ids(os.urandom(8).hex().encode())
 
     async def listen(self, listening: socket.socket) -> None:
         """Serve the connections that arrive on a bound socket."""
@@ -250,6 +254,7 @@ class DataPlane:
         if self._sweeping is not None:
             self._sweeping.cancel()
             self._sweeping = None
+        self.turn.run()
         cut = list(self.connections)
         for client in cut:
             client.transport.abort()
@@ -337,6 +342,12 @@ class DataPlane:
             self._certificates.refresh()
         self._due = now + SWEEP
         self._sweeping = asyncio.get_running_loop().call_later(SWEEP, self._sweep)
+
+
+def _ids(prefix: bytes) -> Iterator[bytes]:
+    """Ids for requests: unique here, elsewhere but for 1 in 2**64. Last digits are written only once."""
+    blocks = (b"%b%06x" % (prefix, number) for number in count())
+    return chain.from_iterable(map(block.__add__, LAST_DIGITS) for block in blocks)
 
 
 def _keep_little_unsent(listening: socket.socket) -> None:

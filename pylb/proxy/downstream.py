@@ -92,7 +92,7 @@ class Downstream(Stream):
     )
 
     def __init__(self, plane: DataPlane, named: Ends | None = None) -> None:
-        super().__init__()
+        super().__init__(plane.turn)
         self.plane = plane
         self._named = named
         self._client = ""
@@ -152,7 +152,7 @@ class Downstream(Stream):
             self.inbox = data
             if len(data) > self.plane.limits.head:
                 self.pause()  # Requests sent ahead wait in the kernel.
-            self.wake()
+            self._turn.wake(self)
 
     def eof_received(self) -> bool:
         return self.pump is not None and self.pump.half_close()
@@ -237,12 +237,17 @@ class Downstream(Stream):
         plane = self.plane
         try:
             self._client = plane.enter(self.origin)
+            now = monotonic()
             while True:
-                self.arm(monotonic(), plane.timeouts.keepalive if self.served else plane.timeouts.head)
+                self.arm(now, plane.timeouts.keepalive if self.served else plane.timeouts.head)
                 while (head := self._head()) is None:
                     await EVENT
-                if not head or not await self._handle(self, head, Record(self.origin.address, monotonic())):
+                if not head:
                     break
+                record = Record(self.origin.address, monotonic())
+                if not await self._handle(self, head, record):
+                    break
+                now = record.finished
                 self.served += 1
                 if self.served == plane.last_but_one:
                     self.leaving = True
@@ -254,8 +259,9 @@ class Downstream(Stream):
             self.arm(monotonic(), LINGER)
             while not self.lost and not self.expired:
                 await EVENT
+        self.flush()
         if self.transport.get_extra_info("ssl_object") is not None:
-            await self._flush()
+            await self._until_written()
         unwritten = self.transport.get_write_buffer_size()
         self.transport.close()
         self.arm(monotonic(), plane.timeouts.body)  # What is still to be written has this long to go out.
@@ -265,7 +271,7 @@ class Downstream(Stream):
                 self.reset()
             await EVENT
 
-    async def _flush(self) -> None:
+    async def _until_written(self) -> None:
         """Wait until the kernel has all that was written, while the client reads.
 
         The loop cuts TLS off some time after its end has begun, whatever it still has to write; and it does
@@ -326,7 +332,7 @@ class Downstream(Stream):
             return
         detail = error.detail if error.fault is Fault.POLICY else ""
         head = record.request is not None and record.request.method == b"HEAD"
-        self.transport.write(
+        self.write(
             self.refusal(
                 error.status,
                 detail,
@@ -341,6 +347,7 @@ class Downstream(Stream):
 
     def reset(self) -> None:
         """Break the connection off so that the client sees it, whatever is still on its way to it."""
+        self.flush()
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self.transport.abort()
 
@@ -350,5 +357,6 @@ class Downstream(Stream):
         self.pump = None
         self.inbox = b""
         self.resume()
+        self.flush()
         if not self.transport.is_closing() and self.transport.can_write_eof():
             self.transport.write_eof()

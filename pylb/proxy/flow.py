@@ -4,6 +4,9 @@ Back-pressure, in one place: when a stream's write buffer is full, the transport
 the stream that fills it stops being read; when it has drained, reading goes on. So at most one write buffer
 and one read per direction are held in memory, whatever the size of a body.
 
+What a stream is given to `post` leaves with what others have, `write` is for what leaves at once; either way
+bytes leave in the order in which they were given. Nobody else writes to a transport.
+
 There is one coroutine per client connection, and no task: `await EVENT` parks it, `Downstream.wake` runs it
 on from where it stands. Whoever waits looks at the facts again afterwards, so a wake-up too many is harmless.
 """
@@ -18,6 +21,7 @@ from typing import TYPE_CHECKING, cast
 
 from pylb.errors import ProxyError
 from pylb.http1.body import Decoder, UntilClose, chunk, last_chunk
+from pylb.proxy.turn import SMALL, Turn
 
 if TYPE_CHECKING:
     from pylb.proxy.downstream import Downstream
@@ -45,11 +49,16 @@ def writable(connection: socket.socket) -> bool:
 
 
 class Stream(asyncio.Protocol):
-    """One connection, a client's or a backend's: what arrived, who takes it, who is slowed down by it."""
+    """One connection, a client's or a backend's: what arrived, who takes it, who is slowed down by it.
 
-    __slots__ = ("choked", "filler", "inbox", "lost", "paused", "pump", "transport")
+    Args:
+        turn: the loop's, which sees to it that what is posted leaves.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_turn", "choked", "filler", "inbox", "lost", "paused", "pump", "transport")
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
         self.inbox = b""
         """Bytes that nobody has taken yet."""
@@ -76,6 +85,26 @@ class Stream(asyncio.Protocol):
         self.choked = False
         if self.filler is not None:
             self.filler.resume()
+
+    def post(self, data: bytes) -> None:
+        """Let a message leave with those of others, when this turn of the loop ends; a large one now."""
+        if len(data) > SMALL:
+            self.write(data)
+            return
+        turn = self._turn
+        turn.posts.append((self, data))
+        if not turn.scheduled:
+            turn.schedule()
+
+    def write(self, data: bytes) -> None:
+        """Let bytes leave now, after what was posted."""
+        if self._turn.posts:
+            self.flush()
+        self.transport.write(data)
+
+    def flush(self) -> None:
+        """Let what was posted leave now; to be called before a transport is told of an end."""
+        self._turn.release(self)
 
     def pause(self) -> None:
         """Stop reading; the peer's kernel will stop sending when the window is full."""
@@ -132,7 +161,7 @@ class Pump:
             self.source.pump = self
             data, self.source.inbox = self.source.inbox, b""
             pieces += self._take(data)
-        sink.transport.write(b"".join(pieces))
+        sink.post(b"".join(pieces))
         self._settle()
 
     def feed(self, data: bytes) -> None:
@@ -144,14 +173,14 @@ class Pump:
             return
         pieces = self._take(data)
         if pieces:
-            sink.transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            sink.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
         if self.done or self.error:
             self._settle()
 
     def finish(self) -> None:
         """The source closed, and that was the end of the body (RFC 9112 §6.3, rule 8)."""
         if self.chunked and self.sink is not None:
-            self.sink.transport.write(last_chunk())
+            self.sink.write(last_chunk())
         self.done = True
         self._settle()
 

@@ -210,7 +210,7 @@ def _head(
         if lease.interim > MAX_INTERIM:
             raise bad_response(f"{upstream.backend.name} sent more than {MAX_INTERIM} answers of 1xx")
         if request.version == 1:
-            client.transport.write(response_head(response, chunked=False, close=False, version=1))
+            client.write(response_head(response, chunked=False, close=False, version=1))
 
     if upload is not None and upload.error is not None:
         raise upload.error
@@ -259,13 +259,14 @@ def _answer(
         upstream.reusable = keep = False
     client.keep = keep
 
-    head = client.response_head(
+    head = response.ready if keep and request.version == 1 and client.response_head is response_head else b""
+    head = head or client.response_head(
         response, chunked=chunked, close=not keep, version=request.version, date=client.plane.date
     )
     record.status = response.status
     record.sending = True
     if length == len(upstream.inbox):
-        client.transport.write(head + upstream.inbox)
+        client.post(head + upstream.inbox)
         upstream.inbox = b""
         record.sent = length
         return None

@@ -37,7 +37,7 @@ async def redirect(client: Downstream, head: bytes, record: Record) -> bool:
         plane.identify(record, client.origin)
         keep = not (request.close or client.leaving or request.length or request.chunked)
         record.status = 308
-        client.transport.write(redirection(request, plane.redirect_port, close=not keep, date=plane.date))
+        client.post(redirection(request, plane.redirect_port, close=not keep, date=plane.date))
     except ProxyError as error:
         record.ended(error)
         client.refuse(record, error)

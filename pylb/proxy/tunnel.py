@@ -35,6 +35,7 @@ class Half(Pump):
         """Pass the end on; a connection that has only one end for both directions (TLS) closes."""
         if self.sink is None or self.sink.lost or not self.sink.transport.can_write_eof():
             return False
+        self.sink.flush()
         self.sink.transport.write_eof()
         self.finish()
         return self.source.transport.can_write_eof()
@@ -89,6 +90,7 @@ def _part(upstream: Upstream, seconds: float) -> None:
     transport = upstream.transport
     if upstream.lost:
         return
+    upstream.flush()
     transport.close()
     if transport.get_write_buffer_size():
         asyncio.get_running_loop().call_later(seconds, transport.abort)

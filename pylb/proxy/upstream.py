@@ -32,7 +32,7 @@ class Upstream(Stream):
     __slots__ = ("_opening", "backend", "broken", "client", "idle_since", "reusable")
 
     def __init__(self, backend: Backend, client: Downstream, opening: Opening) -> None:
-        super().__init__()
+        super().__init__(client.plane.turn)
         self.transport = self._opening = opening
         self.backend = backend
         self.client: Downstream | None = client
@@ -54,7 +54,7 @@ class Upstream(Stream):
             self.pump.feed(data)
         elif self.client is not None:
             self.inbox = self.inbox + data if self.inbox else data
-            self.client.wake()
+            self._turn.wake(self.client)
         else:
             self.transport.abort()
 
@@ -94,7 +94,7 @@ class Upstream(Stream):
         """Write the request's head, and let its body follow as it arrives."""
         head = request_head(request, origin, request_id, self.backend.authority)
         if body is None:
-            self.transport.write(head)
+            self.post(head)
         else:
             body.start(self, head)
 

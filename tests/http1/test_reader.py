@@ -6,6 +6,7 @@ from pylb.errors import ProxyError
 from pylb.http1.limits import Limits
 from pylb.http1.parser import parse_request, parse_response
 from pylb.http1.reader import LONGEST, MOST, SELDOM, RequestReader, ResponseReader, Usual
+from pylb.http1.writer import response_head
 
 FIELDS = b"Host: shop.example\r\nConnection: keep-alive\r\nUser-Agent: x\r\n\r\n"
 GET = b"GET /a HTTP/1.1\r\n" + FIELDS
@@ -13,8 +14,8 @@ OK = b"HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: %d\r\n\r\n"
 
 
 def facts(message):
-    """All that is known of a message."""
-    return {name: getattr(message, name) for name in dir(message) if name[0] != "_"}
+    """All that is known of a message from what was read."""
+    return {name: getattr(message, name) for name in dir(message) if name[0] != "_" and name != "ready"}
 
 
 def reading(first, *, limits=None):
@@ -144,6 +145,24 @@ def test_a_response_that_comes_again_is_the_same_one():
     first = reader.read(OK % 1)
     assert reader.read(OK % 1) is first
     assert facts(first) == facts(parse_response(OK % 1))
+
+
+@pytest.mark.parametrize(
+    ("fields", "ready"),
+    [
+        (b"Date: now\r\nContent-Length: 1", True),
+        (b"Content-Length: 1", False),
+        (b"Date: now\r\nTransfer-Encoding: chunked", False),
+        (b"Date: now", False),
+        (b"Date: now\r\nContent-Length: 1\r\nConnection: close", True),
+    ],
+)
+def test_what_goes_to_all_clients_as_it_is_is_written_once(fields, ready):
+    response = ResponseReader(Limits()).read(b"HTTP/1.1 200 OK\r\n" + fields + b"\r\n\r\n")
+    assert bool(response.ready) is ready
+    if ready:
+        how = {"chunked": False, "close": False, "version": 1, "date": b"later"}
+        assert response.ready == response_head(response, **how)
 
 
 def test_responses_are_remembered_up_to_a_number():

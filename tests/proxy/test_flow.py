@@ -8,6 +8,7 @@ from pylb.errors import ProxyError
 from pylb.http1.body import Chunked, Sized, UntilClose
 from pylb.http1.refusal import refused
 from pylb.proxy.flow import EVENT, REPLAY_LIMIT, Pump, Stream
+from pylb.proxy.turn import Turn
 from tests.stage import HOST, Stage
 
 
@@ -47,8 +48,15 @@ class Client:
             self.written_when_woken = b"".join(self.sink.transport.written)
 
 
+class AtOnce(Turn):
+    """Does not wait for others."""
+
+    def schedule(self):
+        self.run()
+
+
 def stream():
-    made = Stream()
+    made = Stream(AtOnce(print))
     made.connection_made(Transport())
     return made
 
