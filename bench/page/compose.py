@@ -61,9 +61,13 @@ def write_page(directory: Path) -> Path:
 def compose(records: Mapping[str, Record], parts: Mapping[str, Part]) -> str:
     """The text of the page."""
     marks = {each.name: MISSING for each in MEASUREMENTS}
+    machines = list(dict.fromkeys(_machine(record.machine) for record in records.values()))
     for name, part in parts.items():
-        marks[name] = f"{_command(records[name])}\n\n{part.text}\n\n{_conditions(records[name])}"
-    machines = dict.fromkeys(_machine(record.machine) for record in records.values())
+        record = records[name]
+        where = f" on machine {machines.index(_machine(record.machine)) + 1}" if machines[1:] else ""
+        marks[name] = f"{_command(record)}\n\n{part.text}\n\n{_conditions(record, where)}"
+    if machines[1:]:
+        machines = [f"({number}) {machine}" for number, machine in enumerate(machines, 1)]
     return AtTemplate(TEMPLATE.read_text()).substitute(
         marks,
         machine="; ".join(machines) or MISSING,
@@ -76,10 +80,10 @@ def _command(record: Record) -> str:
     return f"    python -m {' '.join(record.arguments)}"
 
 
-def _conditions(record: Record) -> str:
-    """When it was measured, with what, and what is missing."""
+def _conditions(record: Record, where: str) -> str:
+    """When and where it was measured, with what, and what is missing."""
     result = record.result
-    measured = f"{record.measured}, load average {record.machine.load_average} before it"
+    measured = f"{record.measured}{where}, load average {record.machine.load_average} before it"
     settings = ", ".join(f"{name} {value}" for name, value in result["settings"].items())
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
     missing = "".join(f" Without {peer}: {reason}." for peer, reason in result.get("missing", {}).items())

@@ -1,5 +1,6 @@
 """The page is what its figures say."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -35,6 +36,19 @@ def test_a_changed_figure_changes_the_page(copy):
     before = write_page(copy).read_text()
     figures.write_text(figures.read_text().replace('"connections": ', '"connections": 9'))
     assert write_page(copy).read_text() != before
+
+
+@pytest.mark.slow
+def test_each_figure_says_where_it_was_measured_if_there_were_several_machines(copy):
+    for figures in (copy / "performance").glob("*.json"):
+        record = json.loads(figures.read_text())
+        record["result"]["machine"]["cpu"] = "Old" if figures.stem == "failure" else "New"
+        figures.write_text(json.dumps(record))
+    text = write_page(copy).read_text()
+    assert "\nMachine: (1) New, " in text
+    assert "; (2) Old, " in text
+    assert text.count(" on machine 2, ") == 1
+    assert text.count(" on machine 1, ") == len(MEASUREMENTS) - 1
 
 
 def test_what_is_not_measured_yet_is_said(tmp_path):
