@@ -20,6 +20,7 @@ from pylb.proxy.explained import explained
 from pylb.proxy.flow import EVENT, Stream, writable
 from pylb.proxy.forward import forward
 from pylb.proxy.redirect import redirect
+from pylb.proxy.turn import SMALL
 
 if TYPE_CHECKING:
     from pylb.proxy.dataplane import DataPlane
@@ -150,9 +151,12 @@ class Downstream(Stream):
             if self.inbox:
                 data = self.inbox + data
             self.inbox = data
+            if len(data) <= SMALL:
+                self._turn.wake(self)
+                return
             if len(data) > self.plane.limits.head:
                 self.pause()  # Requests sent ahead wait in the kernel.
-            self._turn.wake(self)
+            self.wake()
 
     def eof_received(self) -> bool:
         return self.pump is not None and self.pump.half_close()

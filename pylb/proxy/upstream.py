@@ -14,6 +14,7 @@ from pylb.http1.writer import request_head
 from pylb.policy.backend import Backend, State
 from pylb.proxy.flow import Pump, Stream
 from pylb.proxy.opening import Opening
+from pylb.proxy.turn import SMALL
 
 if TYPE_CHECKING:
     from pylb.proxy.downstream import Downstream
@@ -54,7 +55,10 @@ class Upstream(Stream):
             self.pump.feed(data)
         elif self.client is not None:
             self.inbox = self.inbox + data if self.inbox else data
-            self._turn.wake(self.client)
+            if len(data) <= SMALL:
+                self._turn.wake(self.client)
+            else:
+                self.client.wake()
         else:
             self.transport.abort()
 

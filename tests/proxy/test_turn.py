@@ -1,11 +1,16 @@
 """In a turn all is read, then requests run on, then answers leave, in order and each for itself."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
+from pylb.policy.backend import Backend
 from pylb.proxy.flow import Stream
+from pylb.proxy.opening import Opening
 from pylb.proxy.turn import MOST, SMALL, Turn
+from pylb.proxy.upstream import Upstream
+from tests.policy.backends import endpoint
 
 
 class Wire(asyncio.Transport):
@@ -177,3 +182,25 @@ async def test_a_request_that_cannot_be_counted_does_not_keep_others_from_it(sen
     await asyncio.sleep(0)
     assert observed == ["record", "record"]
     assert "a defect kept a request from being counted" in caplog.text
+
+
+class Waiting:
+    """A client that waits for its backend."""
+
+    def __init__(self):
+        self.plane = SimpleNamespace(turn=Turn(print))
+        self.awake = 0
+
+    def wake(self):
+        self.awake += 1
+
+
+async def test_of_a_large_answer_no_more_is_read_before_it_is_known_where_it_is_to_go():
+    client = Waiting()
+    upstream = Upstream(Backend(endpoint(1)), client, Opening(-1))
+    upstream.data_received(b"x" * SMALL)
+    assert not client.awake
+    upstream.data_received(b"x" * (SMALL + 1))
+    assert client.awake == 1
+    await asyncio.sleep(0)
+    assert client.awake == 2, "for what was small"
