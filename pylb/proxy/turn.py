@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("pylb.proxy")
 
 SMALL = 4096
-"""Bytes that may wait, on their way in and out. To write more costs more than to wake somebody; and where more
-has arrived, the loop may go on to read up to 8 MB, for which nobody has said yet where they are to go."""
+"""Bytes that may wait, on their way in and out. To write more costs more than to wake somebody; and if more
+has arrived, the loop may go on to read up to 8 MB, of which nobody has said yet where they are to go."""
 
 MOST = 64
 """Messages that wait for each other: the first one waits for the work of so many requests at most."""
