@@ -1,0 +1,83 @@
+"""What a whole request costs in Python: everything but the event loop and the kernel."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import cycle
+from time import monotonic
+from typing import Any
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.micro.pools import snapshot
+from bench.micro.timing import calls
+from bench.workload import BROWSER_HEADERS, SMALL_ANSWER
+from pylb.observe.block import Block
+from pylb.observe.counters import Counters
+from pylb.observe.metrics import Metrics
+from pylb.policy.pool import Pool
+from pylb.policy.route import Route, Routes
+from pylb.proxy.dataplane import DataPlane
+from pylb.proxy.downstream import Downstream
+from pylb.proxy.opening import Opening
+from pylb.proxy.upstream import Upstream
+
+FIELDS = "".join(f"{name}: {value}\r\n" for name, value in {"Host": "web", **BROWSER_HEADERS}.items())
+ANSWER = (
+    "HTTP/1.1 200 OK\r\nServer: origin\r\nDate: Sat, 28 Nov 2026 12:00:00 GMT\r\nContent-Type: text/plain\r\n"
+    f"Content-Length: {len(SMALL_ANSWER)}\r\nETag: %s\r\n\r\n{SMALL_ANSWER}"
+)
+
+
+class Nowhere(asyncio.Transport):
+    """Takes what is written."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        pass
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return {"peername": ("192.0.2.7", 40_000), "sockname": ("192.0.2.1", 80)}.get(name, default)
+
+
+class Connection:
+    """A client's connection to pylb and one of pylb's to a backend, and what comes on them in turn."""
+
+    def __init__(self, heads: list[bytes], answers: list[bytes]) -> None:
+        counters = Counters(Block(), monotonic)
+        web = Pool("web", cells=counters.allocate)
+        self.plane = DataPlane(
+            Routes([Route("web")], {"web": web}), {"web": web}, observe=Metrics(counters).count
+        )
+        self.plane.apply(snapshot(3))
+        self.plane.turn.scheduled = True  # By us: there is no loop.
+        self.client = Downstream(self.plane)
+        self.client.connection_made(Nowhere())
+        self.upstreams = {}
+        for backend in web.backends.values():
+            upstream = self.upstreams[backend.name] = Upstream(backend, self.client, Opening(-1))
+            upstream.connection_made(Nowhere())
+            upstream.client = None
+            backend.idle.append(upstream)
+        self.heads, self.answers = cycle(heads), cycle(answers)
+
+    def request(self) -> None:
+        """One request, and its answer."""
+        self.client.data_received(next(self.heads))
+        self.plane.turn.run()
+        [upstream] = [each for each in self.upstreams.values() if each.client is not None]
+        upstream.data_received(next(self.answers))
+        self.plane.turn.run()
+
+
+@pytest.mark.parametrize("variety", [1, 5_003])
+@pytest.mark.benchmark(group="a whole request")
+def test_request(benchmark: BenchmarkFixture, variety: int) -> None:
+    heads = [
+        f"GET /?item={n} HTTP/1.1\r\n{FIELDS}Cookie: session={n * 7919}\r\n\r\n".encode()
+        for n in range(variety)
+    ]
+    answers = [(ANSWER % f'"{n}"').encode() for n in range(variety)]
+    connection = Connection(heads, answers)
+    calls(benchmark, connection.request)
+    assert connection.client.served > 1_000
