@@ -120,8 +120,8 @@ MEASUREMENTS: Sequence[Measurement] = (
     Measurement(
         "workers",
         "bench.processes workers",
-        "--rounds 7",
-        seconds=80,
+        "--rounds 13",
+        seconds=150,
         quick="--rounds 1",
         quick_seconds=15,
     ),
