@@ -5,7 +5,7 @@ the stream that fills it stops being read; when it has drained, reading goes on.
 and one read per direction are held in memory, whatever the size of a body.
 
 What a stream is given to `post` leaves with what others have, `write` is for what leaves at once; either way
-bytes leave in the order in which they were given. Nobody else writes to a transport.
+bytes leave in the order in which they were given (`proxy/turn.py`).
 
 There is one coroutine per client connection, and no task: `await EVENT` parks it, `Downstream.wake` runs it
 on from where it stands. Whoever waits looks at the facts again afterwards, so a wake-up too many is harmless.
