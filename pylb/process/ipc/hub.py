@@ -90,10 +90,13 @@ class Hub:
             member.channel.post(UPDATE, update.service, content)
 
     def _let_in(self, owner: Owner) -> None:
-        while (newcomer := welcome(self._door)) is not None:
-            greeting, end = newcomer
-            member = Member(greeting, self._heard, self._lost)
-            spawn(self._join(member, end), name=f"greet {greeting.name}", owner=owner)
+        try:
+            while (newcomer := welcome(self._door)) is not None:
+                greeting, end = newcomer
+                member = Member(greeting, self._heard, self._lost)
+                spawn(self._join(member, end), name=f"greet {greeting.name}", owner=owner)
+        except ConnectionError:  # Everybody else is gone, and so is this process in a moment.
+            asyncio.get_running_loop().remove_reader(self._door)
 
     async def _join(self, member: Member, end: socket.socket) -> None:
         self.members.add(member)

@@ -51,9 +51,15 @@ def meet(door: socket.socket, greeting: Greeting) -> socket.socket:
 
 
 def welcome(door: socket.socket) -> tuple[Greeting, socket.socket] | None:
-    """Take the next end out of the mailbox; None if it is empty."""
+    """Take the next end out of the mailbox; None if it is empty.
+
+    Raises:
+        ConnectionError: nobody can come any more: all workers and the supervisor are gone.
+    """
     try:
         content, ends, _, _ = socket.recv_fds(door, GREETING, 1)
     except BlockingIOError:
         return None
+    if not content:
+        raise ConnectionError("the mailbox has no other side any more")
     return Greeting(**orjson.loads(content)), socket.socket(fileno=ends[0])

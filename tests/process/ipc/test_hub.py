@@ -131,6 +131,20 @@ async def test_when_the_supervisor_is_gone_nobody_is_followed_any_more(doors):
     await asyncio.wait_for(link.follow(), 10)
 
 
+async def test_when_everybody_else_is_gone_the_door_is_left_alone(hub, doors, owner):
+    """It can be read for ever then, and there is nothing to read: neither a crash nor a loop that spins."""
+    crashes = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: crashes.append(context))
+    early = meet(doors[1], Greeting("worker 1", 1, 1))
+    doors[1].close()
+    await until(lambda: hub.members)
+    early.close()
+    await until(lambda: not hub.members)
+    assert crashes == []
+    assert loop.remove_reader(doors[0]) is False, "it is not read any more"
+
+
 async def test_what_one_finds_out_all_others_hear_and_those_that_come_later(hub, doors, owner):
     workers = [Worker(f"worker {number}", doors[1], owner) for number in (1, 2, 3)]
     await until(lambda: len(hub.members) == 3)

@@ -38,6 +38,22 @@ def test_one_who_left_before_it_was_welcomed_is_simply_gone(doors):
     theirs.close()
 
 
+def test_nobody_can_come_any_more_or_take_it(doors):
+    control, workers = doors
+    meet(workers, ONE).close()
+    workers.close()
+    said, theirs = welcome(control)
+    theirs.close()
+    assert said == ONE, "who came before is not forgotten"
+    with pytest.raises(ConnectionError):
+        welcome(control)
+    control, workers = mailbox()
+    with workers:
+        control.close()
+        with pytest.raises(ConnectionError):
+            meet(workers, ONE)
+
+
 def test_a_full_mailbox_is_told_and_nothing_is_leaked(doors):
     _, workers = doors
     ours = []
