@@ -63,6 +63,8 @@ class Request:
     """What `Connection` said besides `close` and `keep-alive`: names that are hop-by-hop, too; lower case."""
     trace: Trace | None = None
     """Its place in a trace, if it was given one."""
+    ready = b""
+    """What its backend is told between target and id; empty if that is not known."""
 
     def __init__(self, method: bytes, target: bytes, version: int, lines: bytes) -> None:
         self.method = method

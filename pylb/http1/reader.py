@@ -12,9 +12,10 @@ Messages that were read are never changed, and may be shared.
 from __future__ import annotations
 
 from pylb.http1 import grammar
+from pylb.http1.headers import Origin
 from pylb.http1.limits import Limits
 from pylb.http1.parser import Request, Response, parse_request, parse_response
-from pylb.http1.writer import response_head
+from pylb.http1.writer import response_head, told_of
 
 LONGEST = 4096
 """Bytes of a head beyond which it is not remembered: memory per connection has a bound."""
@@ -33,13 +34,15 @@ _NEVER = b"\0"
 class Usual:
     """What the fields of the last request were that was remembered, of whichever connection."""
 
-    __slots__ = ("close", "fields", "host", "lines")
+    __slots__ = ("close", "fields", "host", "lines", "origin", "ready")
 
     def __init__(self) -> None:
         self.fields = _NEVER
         """All after the request line, from its line feed on."""
-        self.lines = self.host = b""
+        self.lines = self.host = self.ready = b""
         self.close = False
+        self.origin: Origin | None = None
+        """Where those come from whom `ready` fits."""
 
 
 class RequestReader:
@@ -48,23 +51,29 @@ class RequestReader:
     Args:
         limits: what is accepted.
         usual: what it begins with, and what others begin with after it.
+        origin: where they come from.
     """
 
-    __slots__ = ("_close", "_fields", "_host", "_limits", "_lines", "_longest", "_unknown", "_usual")
+    __slots__ = (
+        *("_close", "_fields", "_host", "_limits", "_lines", "_longest"),
+        *("_origin", "_ready", "_unknown", "_usual"),
+    )
 
-    def __init__(self, limits: Limits, usual: Usual) -> None:
+    def __init__(self, limits: Limits, usual: Usual, origin: Origin) -> None:
         self._limits = limits
         self._longest = limits.target + len(b"GET  HTTP/1.1\r")
         """Bytes of a request line that need no closer look."""
         self._usual = usual
         self._fields, self._lines, self._host = usual.fields, usual.lines, usual.host
         self._close = usual.close
+        self._origin = origin
+        self._ready = usual.ready if usual.origin is origin else b""
         self._unknown = 0
 
     def read(self, head: bytes) -> Request:
         """See `parse_request`."""
-        if head.endswith(self._fields):
-            length = len(head) - len(self._fields)
+        length = len(head) - len(self._fields)
+        if head[length:] == self._fields:
             match = grammar.REQUEST_LINE.fullmatch(head, 0, length)
             if match is not None and length <= self._longest:
                 method, target = match.groups()
@@ -72,6 +81,7 @@ class RequestReader:
                 request.host = self._host
                 if self._close:
                     request.close = True
+                request.ready = self._ready or self._prepare(request)
                 return request
         request = parse_request(head, self._limits)
         self._unknown += 1
@@ -86,7 +96,15 @@ class RequestReader:
             self._lines = usual.lines = request.lines
             self._host = usual.host = request.host
             self._close = usual.close = request.close
+            self._ready = usual.ready = b""
         return request
+
+    def _prepare(self, request: Request) -> bytes:
+        """Write what backends are told of each such request."""
+        self._ready = told_of(request, self._origin, b"")
+        if self._usual.fields is self._fields:
+            self._usual.ready, self._usual.origin = self._ready, self._origin
+        return self._ready
 
 
 class ResponseReader:

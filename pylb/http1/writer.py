@@ -40,10 +40,15 @@ def request_head(request: Request, origin: Origin, request_id: bytes, authority:
         request_id: the value of X-Request-ID.
         authority: the backend's own `host:port`, for the HTTP/1.0 client that names no host.
     """
+    told = request.ready or told_of(request, origin, authority)
+    return b"".join((request.method, b" ", request.target, told, request_id, b"\r\n\r\n"))
+
+
+def told_of(request: Request, origin: Origin, authority: bytes) -> bytes:
+    """What stands between a request's target and its id, see `request_head`."""
     return b"".join((
-        request.method, b" ", request.target, b" HTTP/1.1\r",
-        request.lines if request.clean else _request_lines(request, origin, authority),
-        origin.lines(request.host, request.fields), _VIA[request.version], request_id, b"\r\n\r\n",
+        b" HTTP/1.1\r", request.lines if request.clean else _request_lines(request, origin, authority),
+        origin.lines(request.host, request.fields), _VIA[request.version],
     ))  # fmt: skip
 
 

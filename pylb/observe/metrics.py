@@ -48,14 +48,17 @@ class Metrics:
     def count(self, record: Record) -> None:
         """Count one request at its end: once, in the `finally` of the request."""
         attempts = record.attempts
+        duration = record.finished - record.started
+        bucket, microseconds = bisect_left(BOUNDS, duration), int(duration * 1e6)
         if attempts:
             last = attempts[-1]
             cells = last.backend.cells
             cells[ATTEMPTS] += 1
             if last.head:
                 waited = last.head - last.started
-                cells[HEAD + bisect_left(BOUNDS, waited)] += 1
-                cells[HEAD_TIME] += int(waited * 1e6)
+                same = waited == duration  # The answer was there with its head, as most are.
+                cells[HEAD + (bucket if same else bisect_left(BOUNDS, waited))] += 1
+                cells[HEAD_TIME] += microseconds if same else int(waited * 1e6)
             if not last.reused or last.error is not None or len(attempts) > 1:
                 count_attempts(attempts)
         else:
@@ -64,9 +67,8 @@ class Metrics:
         cells[SENT] += record.sent
         if record.received:
             cells[RECEIVED] += record.received
-        duration = record.finished - record.started
-        cells[DURATION + bisect_left(BOUNDS, duration)] += 1
-        cells[DURATION_TIME] += int(duration * 1e6)
+        cells[DURATION + bucket] += 1
+        cells[DURATION_TIME] += microseconds
         if record.termination != NORMAL:
             cells[TERMINATION_CELL[record.termination]] += 1
             if record.termination[0] in LEFT:

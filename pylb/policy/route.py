@@ -81,7 +81,7 @@ class Routes:
         self._any_host = self._hosts.pop(b"", {})
         self._longest = max((len(route.path) for route in taken.values()), default=0)
         """No path is longer; what lies beyond in a target cannot matter."""
-        self._only = self._any_host[b""] if len(taken) == 1 and b"" in self._any_host else None
+        self.only = self._any_host[b""] if len(taken) == 1 and b"" in self._any_host else None
         """The pool of all requests, where there is just one route."""
 
     def match(self, host: bytes, target: bytes) -> Pool | None:
@@ -91,8 +91,6 @@ class Routes:
             host: as in the `Host` field, with or without a port.
             target: in origin-form, or `*`.
         """
-        if self._only is not None:
-            return self._only
         path = target.partition(b"?")[0][: self._longest + 1]
         paths = self._hosts.get(_name(host)) if self._hosts else None
         pool = _longest(paths, path) if paths else None

@@ -97,8 +97,6 @@ class Downstream(Stream):
         self.plane = plane
         self._named = named
         self._client = ""
-        self.requests = RequestReader(plane.limits, plane.usual)
-        """Reads the heads of its requests."""
         self.response_head: Callable[..., bytes] = response_head
         """Writes the heads of its answers."""
         self.refusal: Callable[..., bytes] = refusal
@@ -134,6 +132,7 @@ class Downstream(Stream):
         address, _, _, port = self.ends()
         tls = transport.get_extra_info("ssl_object")
         self.origin = self.plane.origin(address, port, tls)
+        self.requests = RequestReader(self.plane.limits, self.plane.usual, self.origin)
         if tls is not None:
             self.response_head = self.plane.response_head
         elif self.plane.redirect_port:

@@ -24,7 +24,7 @@ from pylb.http1.body import Chunked, Sized, UntilClose
 from pylb.http1.limits import MAX_INTERIM, MAX_RESPONSE_HEAD
 from pylb.http1.parser import END_LENGTH, END_OF_HEAD, Request, Response, parse_response
 from pylb.http1.refusal import bad_response, refused
-from pylb.http1.writer import response_head
+from pylb.http1.writer import request_head, response_head
 from pylb.observe.record import Record
 from pylb.policy.backend import Backend
 from pylb.policy.lease import Lease
@@ -65,7 +65,7 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
         if request.length or request.chunked:
             upload = _upload(request, client)
 
-        pool = plane.routes.match(request.host, request.target)  # ROUTE
+        pool = plane.routes.only or plane.routes.match(request.host, request.target)  # ROUTE
         if pool is None:
             raise ProxyError(Phase.QUEUE, Fault.POLICY, "no service is routed here", status=404)
         record.service = pool.service
@@ -89,11 +89,16 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
                         upstream = await connect(lease.backend, client, timeouts.connect)
                         lease.connected = now = monotonic()
 
-                    upstream.send(request, client.origin, record.id, upload)  # SEND
-                    client.arm(now, timeouts.response if upload is None else timeouts.body)
-
-                    if upload is None:  # HEAD
+                    sent = request_head(request, client.origin, record.id, lease.backend.authority)  # SEND
+                    if upload is None:
+                        upstream.post(sent)
+                        client.arm(now, timeouts.response)
                         await EVENT  # Nothing can have come yet.
+                    else:
+                        upload.start(upstream, sent)
+                        client.arm(now, timeouts.body)
+
+                    # HEAD
                     while (response := _head(client, upstream, request, lease, upload)) is None:
                         await EVENT
 
@@ -133,7 +138,7 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
             record.received = upload.moved
         if download is not None:
             record.sent = download.moved
-        record.finished = monotonic()
+        record.finished = record.finished or monotonic()
         plane.observe(record)  # OBSERVE
 
 
@@ -269,6 +274,7 @@ def _answer(
         client.post(head + upstream.inbox)
         upstream.inbox = b""
         record.sent = length
+        record.finished = record.attempts[-1].head
         return None
     decoder = Sized(length) if length >= 0 else Chunked(bad_response) if response.chunked else UntilClose()
     pump = Pump(upstream, decoder, client, chunked=chunked)

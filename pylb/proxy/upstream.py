@@ -8,16 +8,15 @@ import select
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pylb.http1.headers import Origin
-from pylb.http1.parser import Request
-from pylb.http1.writer import request_head
 from pylb.policy.backend import Backend, State
-from pylb.proxy.flow import Pump, Stream
+from pylb.proxy.flow import Stream
 from pylb.proxy.opening import Opening
 from pylb.proxy.turn import SMALL
 
 if TYPE_CHECKING:
     from pylb.proxy.downstream import Downstream
+
+UP = State.UP  # Python 3.11 looks an Enum's member up in many steps.
 
 LAST_WORDS = 256 * 1024
 """Bytes that are taken from a connection that broke: an answer of usual length."""
@@ -94,20 +93,12 @@ class Upstream(Stream):
             else:
                 self.inbox += last
 
-    def send(self, request: Request, origin: Origin, request_id: bytes, body: Pump | None) -> None:
-        """Write the request's head, and let its body follow as it arrives."""
-        head = request_head(request, origin, request_id, self.backend.authority)
-        if body is None:
-            self.post(head)
-        else:
-            body.start(self, head)
-
     def free(self, now: float) -> None:
         """The exchange is over: keep the connection if it is clean and its backend still wanted."""
         self.client = self.filler = None
         if self.lost:
             return
-        if self.reusable and not self.inbox and not self.choked and self.backend.state is State.UP:
+        if self.reusable and not self.inbox and not self.choked and self.backend.state is UP:
             self.idle_since = now
             if self.paused:
                 self.resume()

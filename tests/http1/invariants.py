@@ -22,8 +22,10 @@ ORIGINS = [Origin("192.0.2.7", "http", 80), Origin("192.0.2.7", "http", 80, trus
 STATUSES = {400, 405, 414, 417, 431, 501, 505}
 """What a request's head may be refused with, as `parse_request` documents."""
 
-_READ = attrgetter(*(name for name in dir(parser.Request(b"", b"", 1, b"")) if name[0] != "_"))
-"""All that is known of a request."""
+_READ = attrgetter(
+    *(name for name in dir(parser.Request(b"", b"", 1, b"")) if name[0] != "_" and name != "ready")
+)
+"""All that is known of a request; what is ready to be sent is compared when it is."""
 _TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _VALUE = frozenset([9, *range(32, 127), *range(128, 256)])
 _DIGITS = frozenset(b"0123456789")
@@ -88,19 +90,19 @@ def read_chunks(data):
         trailers.append(line)
 
 
-def _reader_of_the_same_fields(head):
+def _reader_of_the_same_fields(head, origin):
     """A reader that has just read a plain request with the same fields, if they can be those of one."""
-    reader = RequestReader(LIMITS, Usual())
+    reader = RequestReader(LIMITS, Usual(), origin)
     with suppress(ProxyError):
         reader.read(b"GET / HTTP/1.1\r\n" + head.partition(b"\n")[2])
     return reader
 
 
-def _check_refused_again(head, error):
+def _check_refused_again(head, origin, error):
     """What is refused is refused for the same reason whatever came before it."""
     other = None
     try:
-        _reader_of_the_same_fields(head).read(head)
+        _reader_of_the_same_fields(head, origin).read(head)
     except ProxyError as again:
         other = again.status, again.detail
     assert other == (error.status, error.detail)
@@ -118,6 +120,7 @@ def check_request(data, cut=0, *, trusted=False):
         In a few words what became of it, for who looks for something new.
     """
     end = data.find(parser.END_OF_HEAD) + 4
+    origin = ORIGINS[trusted]
     try:
         if end < 4:
             parser.check_beginning(data or b"G", LIMITS)
@@ -126,9 +129,9 @@ def check_request(data, cut=0, *, trusted=False):
         request = parser.parse_request(head, LIMITS)
     except ProxyError as error:
         if end >= 4:
-            _check_refused_again(data[:end], error)
+            _check_refused_again(data[:end], origin, error)
         return _check_refusal(error, STATUSES)
-    remembered = _reader_of_the_same_fields(head).read(head)
+    remembered = _reader_of_the_same_fields(head, origin).read(head)
     assert _READ(remembered) == _READ(request), "the same fields as before changed what a head means"
     (method, target, version), fields = read_head(head)
     assert (request.method, b"HTTP/1.%d" % request.version) == (method, version)
@@ -136,8 +139,8 @@ def check_request(data, cut=0, *, trusted=False):
     _check_both_ways(request, parser._examine_request(plain))
     _check_target(request, target)
     _check_request_framing(request, fields)
-    origin = ORIGINS[trusted]
     sent = request_head(request, origin, b"id", b"10.0.0.1:80")
+    assert request_head(remembered, origin, b"id", b"10.0.0.1:80") == sent, "or what is sent"
     (method, target, version), sent_fields = read_head(sent)
     assert (method, target, version) == (request.method, request.target, b"HTTP/1.1")
     _check_sent_request(request, fields, sent_fields, trusted=trusted)

@@ -3,11 +3,14 @@
 import pytest
 
 from pylb.errors import ProxyError
+from pylb.http1.headers import Origin
 from pylb.http1.limits import Limits
 from pylb.http1.parser import parse_request, parse_response
 from pylb.http1.reader import LONGEST, MOST, SELDOM, RequestReader, ResponseReader, Usual
-from pylb.http1.writer import response_head
+from pylb.http1.trace import Tracing
+from pylb.http1.writer import request_head, response_head
 
+ORIGIN = Origin("192.0.2.7", "http", 80)
 FIELDS = b"Host: shop.example\r\nConnection: keep-alive\r\nUser-Agent: x\r\n\r\n"
 GET = b"GET /a HTTP/1.1\r\n" + FIELDS
 OK = b"HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: %d\r\n\r\n"
@@ -20,7 +23,7 @@ def facts(message):
 
 def reading(first, *, limits=None):
     """A reader that has read this before."""
-    reader = RequestReader(limits or Limits(), Usual())
+    reader = RequestReader(limits or Limits(), Usual(), ORIGIN)
     reader.read(first)
     return reader
 
@@ -112,10 +115,10 @@ CLOSING = b"Host: a\r\nConnection: close\r\nX: y\r\n\r\n"
 
 def test_a_connection_begins_with_what_was_said_on_others():
     usual = Usual()
-    before, unlike = RequestReader(Limits(), usual), RequestReader(Limits(), usual)
+    before, unlike = RequestReader(Limits(), usual, ORIGIN), RequestReader(Limits(), usual, ORIGIN)
     first = before.read(b"GET / HTTP/1.1\r\n" + CLOSING)
     head = b"POST /other HTTP/1.1\r\n" + CLOSING
-    again = RequestReader(Limits(), usual).read(head)
+    again = RequestReader(Limits(), usual, ORIGIN).read(head)
     assert again.lines is first.lines
     assert facts(again) == facts(parse_request(head, Limits()))
     assert again.close
@@ -124,11 +127,35 @@ def test_a_connection_begins_with_what_was_said_on_others():
 
 def test_a_connection_is_not_disturbed_by_what_others_say_later():
     usual = Usual()
-    reader = RequestReader(Limits(), usual)
+    reader = RequestReader(Limits(), usual, ORIGIN)
     first = reader.read(GET)
-    RequestReader(Limits(), usual).read(b"GET / HTTP/1.1\r\n" + CLOSING)
+    RequestReader(Limits(), usual, ORIGIN).read(b"GET / HTTP/1.1\r\n" + CLOSING)
     assert reader.read(GET).lines is first.lines
     assert not reader.read(GET).close
+
+
+def test_what_backends_are_told_is_written_once_for_each_place():
+    usual = Usual()
+    other = Origin("198.51.100.3", "https", 443)
+    expected = [request_head(parse_request(GET, Limits()), origin, b"id", b"") for origin in (ORIGIN, other)]
+    assert expected[0] != expected[1]
+    RequestReader(Limits(), usual, ORIGIN).read(GET)
+    told = []
+    for origin, written in zip((ORIGIN, other, ORIGIN), (*expected, expected[0]), strict=True):
+        reader = RequestReader(Limits(), usual, origin)
+        for request in (reader.read(GET), reader.read(GET)):
+            told.append(request.ready)
+            assert request_head(request, origin, b"id", b"") == written
+    assert told[0] is told[1]
+    assert told[2] is told[3]
+    assert RequestReader(Limits(), usual, ORIGIN).read(GET).ready is told[4]
+
+
+def test_what_is_ready_is_written_anew_where_the_request_was_changed():
+    request = reading(GET).read(GET)
+    assert request.ready
+    Tracing().begin(request)
+    assert b"\ntraceparent: 00-" in request_head(request, ORIGIN, b"id", b"")
 
 
 def test_a_client_that_changes_its_fields_is_followed():

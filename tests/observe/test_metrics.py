@@ -62,6 +62,19 @@ def test_the_usual_request(counters, count):
     }
 
 
+def test_an_answer_that_came_with_its_head_took_as_long_as_that(counters, count):
+    web = backend(counters=counters)
+    count(record(attempt(web, head=0.002, status=200), duration=0.002))
+    assert told(web.cells) == {
+        "2xx": 1,
+        "ATTEMPTS": 1,
+        "HEAD_TIME": pytest.approx(2000, abs=1),
+        "DURATION_TIME": pytest.approx(2000, abs=1),
+        ("head", 0.0025): 1,
+        ("duration", 0.0025): 1,
+    }
+
+
 def test_a_fresh_connection_and_a_body(counters, count):
     web = backend(counters=counters)
     count(record(attempt(web, connect=0.25, head=3.0), duration=70.0, status=404, received=10, sent=20))

@@ -5,12 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pylb.policy.balance.least_connections import SCAN_LIMIT, LeastConnections, least_connections
+from pylb.policy.balance.least_connections import (
+    SCAN_LIMIT,
+    LeastConnections,
+    WeightedLeastConnections,
+    least_connections,
+)
 from pylb.policy.balance.random import RandomTwo
 from tests.policy.backends import backends, gaps, surprise, take
 
 RANDOM = st.randoms(use_true_random=False)
-POOL = st.lists(st.tuples(st.integers(1, 10), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=20)
+POOL = st.lists(
+    st.tuples(st.integers(1, 10), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=SCAN_LIMIT
+)
 """Weight, requests here, requests elsewhere."""
 
 
@@ -25,7 +32,7 @@ def test_nobody_is_less_loaded_than_who_is_picked(states, rng):
     for backend, (_, here, elsewhere) in zip(pool, states, strict=True):
         backend.count(here)
         backend.hear(elsewhere)
-    balancer = LeastConnections(pool, rng)
+    balancer = least_connections(pool, rng)
     for _ in range(50):
         picked = balancer.pick()
         assert picked.load == min(b.load for b in pool)
@@ -34,11 +41,26 @@ def test_nobody_is_less_loaded_than_who_is_picked(states, rng):
 
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=SCAN_LIMIT), RANDOM)
 def test_an_idle_pool_is_served_in_smooth_weighted_turns(weights, rng):
-    sequence = take(LeastConnections(backends(*weights), rng), 1000)
+    sequence = take(least_connections(backends(*weights), rng), 1000)
     slack = len(weights) - 1 + 1e-6
     for member, weight in enumerate(weights):
         due = sum(weights) / weight
         assert all(due - slack <= gap <= due + slack for gap in gaps(sequence, member))
+
+
+@given(st.integers(1, SCAN_LIMIT), st.integers(1, 10), st.integers(0), RANDOM)
+def test_among_equals_turns_are_a_line(size, weight, seed, rng):
+    """What is cheaper where weights are equal picks the same as what can do without that."""
+    pool = backends(*[weight] * size)
+    plain = LeastConnections(pool, Random(seed))
+    weighted = WeightedLeastConnections(pool, Random(seed))
+    assert type(least_connections(pool, rng)) is LeastConnections
+    for _ in range(100):
+        picked = plain.pick()
+        assert picked is weighted.pick()
+        other = rng.choice(pool)
+        other.count(-1 if other.inflight else +1)
+        picked.count(rng.choice([0, 1]))
 
 
 @pytest.mark.parametrize("idle", [(0, 1), (3, 4, 9), (0, 7, 8, 15)])
@@ -50,20 +72,20 @@ def test_equals_among_busy_ones_are_served_fairly(idle):
         if number not in idle:
             backend.count(+1)
     cycle = sum(weights[number] for number in idle)
-    counts = Counter(take(LeastConnections(pool, Random(2)), 100 * cycle))
+    counts = Counter(take(least_connections(pool, Random(2)), 100 * cycle))
     assert all(abs(counts[number] - 100 * weights[number]) <= 2 for number in idle)
     assert set(counts) == set(idle)
 
 
 def test_first_picks_of_many_rebuilt_balancers_follow_the_weights():
     weights = (5, 3, 1, 1)
-    counts = Counter(take(LeastConnections(backends(*weights), Random(seed)), 1)[0] for seed in range(5000))
+    counts = Counter(take(least_connections(backends(*weights), Random(seed)), 1)[0] for seed in range(5000))
     assert surprise([counts[number] for number in range(4)], weights) < 6
 
 
 def test_who_was_passed_over_while_busy_gets_no_flood_later():
     pool = backends(1, 1, 1)
-    balancer = LeastConnections(pool, Random(4))
+    balancer = least_connections(pool, Random(4))
     pool[0].count(+1)
     assert 0 not in take(balancer, 300)
     pool[0].count(-1)
@@ -72,7 +94,7 @@ def test_who_was_passed_over_while_busy_gets_no_flood_later():
 
 def test_connections_in_flight_end_up_in_proportion_to_weight():
     pool = backends(4, 2, 1, 1)
-    balancer = LeastConnections(pool, Random(6))
+    balancer = least_connections(pool, Random(6))
     for _ in range(800):
         balancer.pick().count(+1)
     assert [backend.inflight for backend in pool] == [400, 200, 100, 100]
