@@ -115,26 +115,31 @@ def _head(start: bytes, special: tuple[bytes, ...], first: bytes = b"") -> re.Pa
     """A start line and fields; of the special ones plainly written, `first`, a framing, and a `Connection`.
 
     Its last groups: `lines` up to the `Connection`, with the line feed that ends the start line in front;
-    what `first` captures; `framing`, a length or `chunked`, if it is among these lines; `close`, if
-    `Connection` does not say keep-alive; the `more` lines after it; `late`, the framing, if it is among
-    those; the lines from the first `special` one on.
+    `early`, the framing, a length or `chunked`, if it is among these lines before `first`; what that
+    captures; `framing`, if it is among them elsewhere; `close`, if `Connection` does not say keep-alive; the
+    `more` lines after it; `late`, the framing, if it is among those; the lines from the first `special` one
+    on. Without `first` there is no group `early`.
     """
     initials = _initials(special)
     others = bytes(letter for letter in ascii_letters.encode() if letter not in initials)
     names = _any_case(*special)
-    # start CRLF  ordinary* [first ordinary*] [framing ordinary*]
+    # start CRLF  ordinary* [early ordinary*] [first ordinary*] [framing ordinary*]
     #             [connection ordinary* [late ordinary*]] [special any*] CRLF
     # Ordinary lines have none of the special names; most are told by the first letter.
     ordinary = rb"(?:[%b%b]%b*+:%b\r\n|(?!(?:%b):)[%b]%b*+:%b\r\n)*" % (
         _TOKEN_MARKS, others, _TOKEN_CHAR, VALUE, names, initials, _TOKEN_CHAR, VALUE,
     )  # fmt: skip
     length, coding = _any_case(b"content-length"), _any_case(b"transfer-encoding")
-    framing, late = (
+    early, framing, late = (
         rb"(?:%b: (?=[0-9])|%b: (?=c))(?P<%b>%b|chunked)\r\n%b" % (length, coding, group, _LENGTH, ordinary)
-        for group in (b"framing", b"late")
+        for group in (b"early", b"framing", b"late")
     )
+    if first:
+        first = rb"(?:%b|)(?:%b%b|)" % (early, first, ordinary)
+        framing = rb"(?(early)(?!))" + framing
+        late = rb"(?(early)(?!))" + late
     return re.compile(
-        rb"%b\r(?P<lines>\n%b(?:%b|)(?:%b|))" % (start, ordinary, first and first + ordinary, framing)
+        rb"%b\r(?P<lines>\n%b%b(?:%b|))" % (start, ordinary, first, framing)
         + rb"(?:%b: (?i:keep-alive|(?P<close>close))\r\n(?P<more>%b(?:(?(framing)(?!))(?:%b)|))|)"
         % (_any_case(b"connection"), ordinary, late)
         + rb"(?:\r\n|(?P<special>(?:%b):%b\r\n(?:%b:%b\r\n)*)\r\n)" % (names, VALUE, TOKEN, VALUE)
@@ -146,7 +151,10 @@ REQUEST = _head(
     _REQUEST_SPECIAL,
     rb"%b: (%b)\r\n" % (_any_case(b"host"), _USUAL_HOST),
 )
-"""method, target, minor version, lines, host, framing, close, more, late, special."""
+"""method, target, minor version, lines, early, host, framing, close, more, late, special.
+
+Browsers and curl name the host first, as they should (RFC 9110 §7.2); axios and OkHttp say the length
+before."""
 
 REQUEST_LINE = re.compile(rb"(?!CONNECT |TRACE )(%b) (/%b*+) HTTP/1\.1\r" % (TOKEN, _TARGET_CHAR))
 """The line that most requests begin with, up to its line feed: method, target."""

@@ -143,7 +143,7 @@ def parse_request(head: bytes, limits: Limits) -> Request:
     match = grammar.REQUEST.fullmatch(head)
     if match is None:
         raise not_a_request(head, limits)
-    method, target, version, lines, host, framing, close, more, late, special = match.groups()
+    method, target, version, lines, early, host, framing, close, more, late, special = match.groups()
     if len(target) > limits.target:
         raise refused(f"a target of {len(target)} bytes, expected at most {limits.target}", 414)
     if special or host is None or target[0] != _SLASH or version == b"0" or method in _NOT_FORWARDED:
@@ -153,7 +153,7 @@ def parse_request(head: bytes, limits: Limits) -> Request:
     request.host = host
     if close:
         request.close = True
-    framing = framing or late
+    framing = framing or early or late
     if framing == b"chunked":
         request.chunked = True
     elif framing:

@@ -35,6 +35,7 @@ from pylb.proxy.connect import connect
 from pylb.proxy.flow import EVENT, Pump
 from pylb.proxy.queue import wait_for_room
 from pylb.proxy.tunnel import tunnel
+from pylb.proxy.turn import SMALL
 from pylb.proxy.upload import Upload, too_large
 from pylb.proxy.upstream import Upstream, reuse
 
@@ -55,15 +56,15 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
         record: what happens to it, filled in as it goes.
     """
     plane = client.plane
-    timeouts = plane.timeouts
     now = record.started
+    body = b""
     upload: Pump | None = None
     download: Pump | None = None
     try:
         request = record.request = client.requests.read(head)
         plane.identify(record, client.origin)
         if request.length or request.chunked:
-            upload = _upload(request, client)
+            body, upload = _body(request, client)
 
         pool = plane.routes.only or plane.routes.match(request.host, request.target)  # ROUTE
         if pool is None:
@@ -86,27 +87,25 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
                     if upstream is not None:
                         lease.reused = True
                     else:
-                        upstream = await connect(lease.backend, client, timeouts.connect)
+                        upstream = await connect(lease.backend, client, plane.timeouts.connect)
                         lease.connected = now = monotonic()
 
                     sent = request_head(request, client.origin, record.id, lease.backend.authority)  # SEND
                     if upload is None:
-                        upstream.post(sent)
-                        client.arm(now, timeouts.response)
+                        upstream.post(sent + body)
+                        client.arm(now, plane.timeouts.response)
                         await EVENT  # Nothing can have come yet.
                     else:
                         upload.start(upstream, sent)
-                        client.arm(now, timeouts.body)
+                        client.arm(now, plane.timeouts.body)
 
-                    # HEAD
-                    while (response := _head(client, upstream, request, lease, upload)) is None:
+                    while (response := _head(client, upstream, request, lease, upload)) is None:  # HEAD
                         await EVENT
 
                     if response.status >= 500 and response.status in plane.retry.statuses:
                         _ask_another(client, upstream, pool, record, upload, tried=tried)
                     if response.status == 101:
-                        uploaded = upload is None or upload.done
-                        return await tunnel(client, upstream, record, response, uploaded=uploaded)  # TUNNEL
+                        return await tunnel(client, upstream, record, response, upload)  # TUNNEL
                     download = _answer(client, upstream, record, request, response, upload=upload)  # BODY
                     while download is not None and not _moved(client, upstream, download):
                         await EVENT
@@ -122,8 +121,7 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
                     if upload is not None:
                         upload.detach()
                     fresh = is_stale(error, reused=lease.reused, answered=lease.answered)
-                    if not fresh:
-                        tried += (lease.backend,)
+                    tried += () if fresh else (lease.backend,)
                     if lease.error is not error:
                         lease.error = error
                         if not _may_retry(client, pool, record, upload, tries=len(tried), stale=fresh):
@@ -134,8 +132,7 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
         client.refuse(record, error)
         return False
     finally:
-        if upload is not None:
-            record.received = upload.moved
+        record.received += len(body) if upload is None else upload.moved
         if download is not None:
             record.sent = download.moved
         record.finished = record.finished or monotonic()
@@ -182,13 +179,19 @@ def _ask_another(
     lease.error = None
 
 
-def _upload(request: Request, client: Downstream) -> Upload:
-    """The pump for the request's body; it starts when there is somewhere to pump it."""
-    plane = client.plane
-    if request.length > plane.limits.body:
+def _body(request: Request, client: Downstream) -> tuple[bytes, Upload | None]:
+    """The request's body, if it is small and came with the head, as most do; else a pump for it.
+
+    The pump starts when there is somewhere to pump it.
+    """
+    plane, length = client.plane, request.length
+    if length > plane.limits.body:
         raise too_large(plane.limits.body)
-    decoder = Chunked(refused) if request.chunked else Sized(request.length)
-    return Upload(client, decoder, chunked=request.chunked, limit=plane.limits.body, quota=plane.quota)
+    if 0 < length <= min(SMALL, len(client.inbox)):
+        body, client.inbox = client.inbox[:length], client.inbox[length:]
+        return body, None
+    decoder = Chunked(refused) if request.chunked else Sized(length)
+    return b"", Upload(client, decoder, chunked=request.chunked, limit=plane.limits.body, quota=plane.quota)
 
 
 def _head(

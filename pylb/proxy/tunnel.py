@@ -42,7 +42,7 @@ class Half(Pump):
 
 
 async def tunnel(
-    client: Downstream, upstream: Upstream, record: Record, response: Response, *, uploaded: bool
+    client: Downstream, upstream: Upstream, record: Record, response: Response, upload: Pump | None
 ) -> bool:
     """Answer 101 and join the two connections; return false: no request can follow on them.
 
@@ -51,11 +51,12 @@ async def tunnel(
         upstream: who agreed.
         record: the request's.
         response: the 101.
-        uploaded: whether the backend has been sent the whole request.
+        upload: the request's body, if it has one that does not go with its head.
 
     Raises:
         ProxyError: 502, the backend may not switch now, or not to that protocol.
     """
+    uploaded = upload is None or upload.done
     check(cast(Request, record.request), response, upstream.backend.name, uploaded=uploaded)
     record.status = response.status
     record.sending = True

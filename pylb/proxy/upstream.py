@@ -29,7 +29,7 @@ class Upstream(Stream):
     of a response. So no response can be taken for the answer to another request.
     """
 
-    __slots__ = ("_opening", "backend", "broken", "client", "idle_since", "reusable")
+    __slots__ = ("_opening", "_poll", "backend", "broken", "client", "idle_since", "reusable")
 
     def __init__(self, backend: Backend, client: Downstream, opening: Opening) -> None:
         super().__init__(client.plane.turn)
@@ -40,6 +40,7 @@ class Upstream(Stream):
         self.reusable = True
         self.broken = False
         """Whether the connection ended by an error: then its end is not the end of anything it carried."""
+        self._poll: select.poll | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -93,6 +94,13 @@ class Upstream(Stream):
             else:
                 self.inbox += last
 
+    def readable(self) -> bool:
+        """Whether an idle connection has something to read: the end, an error, or bytes nobody asked for."""
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(self._poll.poll(0))
+
     def free(self, now: float) -> None:
         """The exchange is over: keep the connection if it is clean and its backend still wanted."""
         self.client = self.filler = None
@@ -125,7 +133,7 @@ def reuse(backend: Backend, client: Downstream, *, careful: bool) -> Upstream | 
     idle = backend.idle
     while idle:
         upstream: Upstream = idle.pop()
-        if careful and _readable(upstream.transport):
+        if careful and upstream.readable():
             upstream.transport.abort()
             continue
         upstream.client = client
@@ -144,10 +152,3 @@ def abandon(backend: Backend) -> None:
     """Break off whatever runs on a backend; its requests fail as if it had died."""
     for upstream in tuple(backend.connections):
         upstream.transport.abort()
-
-
-def _readable(transport: asyncio.Transport) -> bool:
-    """Whether an idle connection has something to read: the end, an error, or bytes nobody asked for."""
-    poll = select.poll()
-    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-    return bool(poll.poll(0))

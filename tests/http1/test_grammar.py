@@ -131,6 +131,24 @@ def test_what_is_special_in_a_request(line):
     assert match["special"].endswith(line.rpartition(b"\r\n")[2] + b"\r\nC: d\r\n")
 
 
+@pytest.mark.parametrize("early", [b"Content-Length: 1\r\n", b"transfer-encoding: chunked\r\n"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"Content-Length: 1",
+        b"Transfer-Encoding: chunked",
+        b"Connection: keep-alive\r\nContent-Length: 1",
+        b"Connection: close\r\nTransfer-Encoding: chunked",
+    ],
+)
+def test_framing_before_the_host_is_all_the_framing_there_is(early, line):
+    head = b"POST / HTTP/1.1\r\n" + early + b"A: b\r\nHost: a\r\n"
+    match = grammar.REQUEST.fullmatch(head + b"\r\n")
+    assert (match["early"], match["special"]) == (early.split()[-1], None)
+    match = grammar.REQUEST.fullmatch(head + line + b"\r\nC: d\r\n\r\n")
+    assert match["special"].endswith(line.rpartition(b"\r\n")[2] + b"\r\nC: d\r\n")
+
+
 @pytest.mark.parametrize("line", SPECIAL_EVERYWHERE)
 def test_what_is_special_in_a_response(line):
     match = grammar.RESPONSE.fullmatch(R + b"A: b\r\n" + line + b"\r\nC: d\r\n\r\n")
@@ -146,8 +164,14 @@ def test_what_is_captured():
     lines = b"A: b\r\nHost: a:1\r\nConnection: Close\r\nC: d\r\nContent-Length: 5\r\nTE: x\r\nE: f\r\n"
     assert grammar.REQUEST.fullmatch(b"X http://a HTTP/1.0\r\n" + lines + b"\r\n").groups() == (
         b"X", b"http://a", b"0",
-        b"\nA: b\r\nHost: a:1\r\n", b"a:1", None, b"Close",
+        b"\nA: b\r\nHost: a:1\r\n", None, b"a:1", None, b"Close",
         b"C: d\r\nContent-Length: 5\r\n", b"5", b"TE: x\r\nE: f\r\n",
+    )  # fmt: skip
+    lines = b"A: b\r\nContent-Length: 5\r\nC: d\r\nHost: a:1\r\nConnection: Close\r\nE: f\r\n"
+    assert grammar.REQUEST.fullmatch(b"X / HTTP/1.1\r\n" + lines + b"\r\n").groups() == (
+        b"X", b"/", b"1",
+        b"\nA: b\r\nContent-Length: 5\r\nC: d\r\nHost: a:1\r\n", b"5", b"a:1", None, b"Close",
+        b"E: f\r\n", None, None,
     )  # fmt: skip
 
 
@@ -159,6 +183,7 @@ HOSTILE = {
     "special names": b"Connection: keep-alive\r\n" * (SIZE // 24),
     "hosts": b"Host: a\r\n" * (SIZE // 9),
     "lengths": b"Content-Length: 1\r\n" * (SIZE // 19),
+    "lengths and hosts": b"Content-Length: 1\r\nHost: a\r\n" * (SIZE // 28),
     "forwarded": b"x-forwarded-" * (SIZE // 12),
     "white space": b"a:" + b" \t" * (SIZE // 2),
     "codings": b"Transfer-Encoding: " + b"chunked," * (SIZE // 8),

@@ -4,6 +4,9 @@ import asyncio
 from email.utils import parsedate_to_datetime
 from time import time
 
+import pytest
+
+from pylb.proxy.turn import SMALL
 from tests.stage import HOST, Stage, answers, read_chunks, read_request
 from tests.until import until
 
@@ -176,6 +179,34 @@ async def test_a_body_is_sent_on_by_length_and_in_chunks():
         assert (await client.answer())[0] == 200
     assert bodies == [body, body]
     assert [record.received for record in stage.records] == [100_000, 100_000]
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "cut"])
+@pytest.mark.parametrize("size", [1, SMALL, SMALL + 1])
+async def test_a_body_that_came_with_its_head_leaves_with_it_and_what_follows_is_the_next_request(size, cut):
+    bodies = []
+
+    async def handle(reader, writer):
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            bodies.append(await reader.readexactly(size) if b"POST" in head else b"")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    body = b"x" * (size - 1) + b"!"
+    async with Stage() as stage:
+        await stage.origin(handle)
+        client = await stage.client()
+        sent = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\n\r\n" % size + body
+        sent += b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
+        if cut:
+            end = sent.index(b"!")
+            client.send(sent[:end])
+            await until(lambda: any(each.served == 0 and each.pump for each in stage.plane.connections))
+            sent = sent[end:]
+        client.send(sent)
+        assert [(await client.answer())[0] for _ in range(2)] == [200, 200]
+    assert bodies == [body, b""]
+    assert [record.received for record in stage.records] == [size, 0]
 
 
 async def test_100_continue_is_relayed_and_the_body_follows():
