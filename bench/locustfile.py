@@ -10,6 +10,7 @@ import time
 from argparse import Namespace
 from typing import Any
 
+import gevent
 from locust import events
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
@@ -36,6 +37,11 @@ def add_options(parser: LocustArgumentParser) -> None:
     """What Locust takes beside its own options; the web UI shows them, too."""
     add_balancer(parser.add_argument)
     add_instances(parser.add_argument)
+
+
+def set_the_clock(**_: Any) -> None:
+    """The run time begins now: gevent's clock has stood still while all this was loaded."""
+    gevent.get_hub().loop.update_now()
 
 
 def begin(environment: Environment, **_: Any) -> None:
@@ -82,12 +88,20 @@ def end(environment: Environment, **_: Any) -> None:
 
 
 def judge_what_was_interrupted(environment: Environment, **_: Any) -> None:
-    """Locust settles its exit code before it stops a test that was ended by Ctrl-C or TERM."""
+    """Locust settles its exit code before it stops a test that was ended by Ctrl-C or TERM.
+
+    It would call a test good that was over before it could begin.
+    """
     if environment.runner:
         environment.runner.stop()
+    judged = environment.process_exit_code is not None
+    if not (judged or environment.web_ui or isinstance(environment.runner, WorkerRunner)):
+        console.print("bench/locustfile.py: the time was over before the test could begin", highlight=False)
+        environment.process_exit_code = 1
 
 
 events.init_command_line_parser.add_listener(add_options)
+events.init.add_listener(set_the_clock)
 events.test_start.add_listener(begin)
 events.request.add_listener(answered)
 events.report_to_master.add_listener(report)
