@@ -164,6 +164,7 @@ def test_a_port_in_use_is_one_line_and_code_1():
     assert ended.stderr == f"pylb: --listen: cannot listen on {address}: Address already in use\n"
 
 
+@pytest.mark.slow
 async def test_static_backends_alone_take_all_requests_until_told_to_stop(aiohttp_server):
     async def hello(request):
         return web.Response(text="hello")

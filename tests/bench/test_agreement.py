@@ -66,6 +66,7 @@ def test_what_a_policy_does_not_draw_is_simulated_exactly():
     assert first.live.p99 == first.simulated.p99 != second.live.p99
 
 
+@pytest.mark.slow
 def test_chance_says_how_far_a_draw_may_be_off_and_it_is_less_for_more_requests():
     one = compare(OPTIONS, "random", [ideal("random", 1, draw=7)])
     many = compare(OPTIONS, "random", [ideal("random", seed, draw=7) for seed in range(1, 17)])

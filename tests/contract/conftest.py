@@ -30,7 +30,7 @@ async def real(consul, session):
     await api.clean()
 
 
-@pytest.fixture(params=["devserver", "real"])
+@pytest.fixture(params=["devserver", pytest.param("real", marks=pytest.mark.slow)])
 def api(request):
-    """Each registry in turn."""
+    """Each registry in turn; the inner loop has the embedded one alone."""
     return request.getfixturevalue(request.param)

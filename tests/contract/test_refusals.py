@@ -152,6 +152,7 @@ def words(text):
 
 
 @pytest.mark.parametrize(("method", "path", "body"), REQUESTS)
+@pytest.mark.slow
 async def test_the_same_refusal(devserver, real, method, path, body):
     replies = []
     for api in (real, devserver):

@@ -1,6 +1,9 @@
+import pytest
+
 from tests.fuzz import http1
 
 
+@pytest.mark.slow
 def test_a_short_run_breaks_nothing_and_finds_ends_that_no_seed_has():
     said = []
     assert http1.by_mutation(20_000, 1, said.append)

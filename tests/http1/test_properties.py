@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -39,6 +40,7 @@ def test_a_response_goes_on_with_its_meaning_or_is_refused(data, cut):
     check_response(data, cut)
 
 
+@pytest.mark.slow
 def test_the_corpus_keeps_the_invariants_wherever_its_bodies_are_cut():
     for verdict in ("valid", "invalid"):
         for case in cases("requests", verdict):

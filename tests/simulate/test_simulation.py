@@ -10,6 +10,8 @@ from pylb.simulate.options import SimulateOptions
 from pylb.simulate.recording import Recording
 from pylb.simulate.workload import Workload
 
+pytestmark = pytest.mark.slow
+
 SMALL = SimulateOptions(requests=20_000)
 
 
