@@ -39,13 +39,20 @@ def add_options(parser: LocustArgumentParser) -> None:
     add_instances(parser.add_argument)
 
 
-def set_the_clock(**_: Any) -> None:
-    """The run time begins now: gevent's clock has stood still while all this was loaded."""
+def prepare(environment: Environment, **_: Any) -> None:
+    """Without a web UI, let the run time begin when the instances are there.
+
+    gevent's clock stands still meanwhile, and while a program is loaded: of a short run nothing was left.
+    """
+    if environment.web_ui is None:
+        begin(environment)
     gevent.get_hub().loop.update_now()
 
 
 def begin(environment: Environment, **_: Any) -> None:
-    """Bring the instances; without them there is no test."""
+    """Bring the instances, unless they are there already; without them there is no test."""
+    if runs:
+        return
     sightings.seen.clear()
     if isinstance(environment.runner, WorkerRunner):
         return
@@ -88,20 +95,13 @@ def end(environment: Environment, **_: Any) -> None:
 
 
 def judge_what_was_interrupted(environment: Environment, **_: Any) -> None:
-    """Locust settles its exit code before it stops a test that was ended by Ctrl-C or TERM.
-
-    It would call a test good that was over before it could begin.
-    """
+    """Locust settles its exit code before it stops a test that was ended by Ctrl-C or TERM."""
     if environment.runner:
         environment.runner.stop()
-    judged = environment.process_exit_code is not None
-    if not (judged or environment.web_ui or isinstance(environment.runner, WorkerRunner)):
-        console.print("bench/locustfile.py: the time was over before the test could begin", highlight=False)
-        environment.process_exit_code = 1
 
 
 events.init_command_line_parser.add_listener(add_options)
-events.init.add_listener(set_the_clock)
+events.init.add_listener(prepare)
 events.test_start.add_listener(begin)
 events.request.add_listener(answered)
 events.report_to_master.add_listener(report)
