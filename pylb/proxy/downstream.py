@@ -227,9 +227,11 @@ class Downstream(Stream):
         return True
 
     def _acknowledged(self) -> int:
-        """Bytes that have reached the client since it connected; 0 on a Unix socket, where nobody counts."""
+        """Bytes that have reached the client since it connected; 0 on a Unix socket, which does not count."""
+        connection = self.kernel_socket()
+        if connection is None:
+            return 0
         try:
-            connection = self.transport.get_extra_info("socket")
             facts = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, ACKNOWLEDGED.size)
         except OSError:
             return 0
@@ -262,12 +264,19 @@ class Downstream(Stream):
             self.arm(monotonic(), LINGER)
             while not self.lost and not self.expired:
                 await EVENT
+        await self._close()
+
+    async def _close(self) -> None:
+        """Close the connection once the client has read what was written, or has stopped reading."""
+        if self.lost:
+            return
         self.flush()
         if self.transport.get_extra_info("ssl_object") is not None:
             await self._until_written()
         unwritten = self.transport.get_write_buffer_size()
         self.transport.close()
-        self.arm(monotonic(), plane.timeouts.body)  # What is still to be written has this long to go out.
+        # What is still to be written has this long to go out.
+        self.arm(monotonic(), self.plane.timeouts.body)
         self.taken = self._acknowledged() if unwritten else sys.maxsize  # To ask costs as much as a request.
         while not self.lost:
             if self.expired and not self.takes_enough():
@@ -282,12 +291,18 @@ class Downstream(Stream):
         """
         self.arm(monotonic(), self.plane.timeouts.body)
         self.taken = self._acknowledged()
-        connection = self.transport.get_extra_info("socket")
-        while not self.lost and (self.transport.get_write_buffer_size() or not writable(connection)):
+        while not self.lost and self._unwritten():
             if self.expired and not self.takes_enough():
                 return
             asyncio.get_running_loop().call_later(FLUSHING, self.wake)
             await EVENT
+
+    def _unwritten(self) -> bool:
+        """Whether the kernel has not taken all that was written."""
+        connection = self.kernel_socket()
+        return connection is not None and (
+            bool(self.transport.get_write_buffer_size()) or not writable(connection)
+        )
 
     def _head(self) -> bytes | None:
         """The bytes of the next request's head, if they are there; empty if there will be none.
@@ -351,7 +366,9 @@ class Downstream(Stream):
     def reset(self) -> None:
         """Break the connection off so that the client sees it, whatever is still on its way to it."""
         self.flush()
-        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        connection = self.kernel_socket()
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self.transport.abort()
 
     def discard(self) -> None:

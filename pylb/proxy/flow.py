@@ -76,6 +76,13 @@ class Stream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
 
+    def kernel_socket(self) -> socket.socket | None:
+        """The kernel's side of the connection; None once the transport has released it.
+
+        A TLS transport releases it one iteration of the loop before it calls `connection_lost`.
+        """
+        return cast("socket.socket | None", self.transport.get_extra_info("socket"))
+
     def pause_writing(self) -> None:
         self.choked = True
         if self.filler is not None:

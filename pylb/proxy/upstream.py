@@ -85,10 +85,11 @@ class Upstream(Stream):
         One that answers a request early (413) and closes makes the next write of the body fail, and the loop
         then closes too, without another look at what the kernel has received by then.
         """
-        if self.transport.get_extra_info("ssl_object") is not None:
-            return  # What is left there are records, not bytes.
+        connection = self.kernel_socket()
+        if connection is None or self.transport.get_extra_info("ssl_object") is not None:
+            return  # What is left of TLS are records, not bytes.
         with suppress(OSError):
-            last = os.read(self.transport.get_extra_info("socket").fileno(), LAST_WORDS)
+            last = os.read(connection.fileno(), LAST_WORDS)
             if self.pump is not None:
                 self.pump.feed(last)
             else:
@@ -97,8 +98,11 @@ class Upstream(Stream):
     def readable(self) -> bool:
         """Whether an idle connection has something to read: the end, an error, or bytes nobody asked for."""
         if self._poll is None:
+            connection = self.kernel_socket()
+            if connection is None:
+                return True
             self._poll = select.poll()
-            self._poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+            self._poll.register(connection.fileno(), select.POLLIN)
         return bool(self._poll.poll(0))
 
     def free(self, now: float) -> None:

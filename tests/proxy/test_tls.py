@@ -1,10 +1,13 @@
 """TLS on the clients' side, with real handshakes."""
 
 import asyncio
+import logging
 import os
 import socket
 import ssl
+import struct
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
@@ -365,3 +368,42 @@ async def test_a_client_that_reads_slowly_gets_all_of_the_last_answer(authority,
         client.writer.transport.resume_reading()
         assert (await client.answer())[2] == body
         assert await client.rest() == b""
+
+
+def leave(client, how):
+    """End a TLS client's connection: with TLS's own end, with TCP's end only, or with a reset."""
+    if how == "close_notify":
+        client.unwrap()
+    if how == "reset":
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+@pytest.mark.parametrize("how", ["close_notify", "end", "reset"])
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"GET / HT", b"\0\r\n\r\n", GET, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")],
+)
+async def test_a_client_may_leave_at_any_moment_and_in_any_way(authority, pairs, caplog, sent, how):
+    for reads in (True, False):
+        await leave_after(authority, pairs, sent, how, reads=reads)
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+async def leave_after(authority, pairs, sent, how, *, reads):
+    """A client that sends, reads the beginning of the answer or nothing, and leaves."""
+    body = os.urandom(300_000)
+    context = trusting(authority)
+    async with Stage() as stage:
+        await stage.origin(answers(body))
+        port = await serve(stage, Certificates(pairs))
+        plain = await asyncio.to_thread(socket.create_connection, ("127.0.0.1", port))
+        client = await asyncio.to_thread(context.wrap_socket, plain, server_hostname="shop.example")
+        await until(lambda: stage.plane.connections)
+        await asyncio.to_thread(client.sendall, sent)
+        if reads and b"\r\n\r\n" in sent:
+            assert (await asyncio.to_thread(client.recv, 100)).startswith(b"HTTP/1.1 ")
+        with suppress(OSError):
+            await asyncio.to_thread(leave, client, how)
+        client.close()
+        await until(lambda: not stage.plane.connections)
