@@ -8,6 +8,7 @@ Added to py-consul 1.x, by overriding its HTTP client:
 - dead peers are noticed by TCP keepalive, so that a half-open connection cannot stall a watch for the
   15 minutes that the kernel retransmits (Traefik issue 11688);
 - the token file is read again when it changes; Consul's own client reads it once;
+- a path is sent as it was made, without dot segments: aiohttp would remove them, and so make another call;
 - everything is said by `ConsulSettings`; py-consul prefers CONSUL_HTTP_TOKEN to the token it is given.
 """
 
@@ -22,12 +23,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 import consul
 import consul.aio
 import orjson
+from yarl import URL
+
+from pylb.clients.path import encoded_path, encoded_text
 
 T = TypeVar("T")
 
@@ -168,7 +172,7 @@ class ConsulClient(consul.aio.Consul):  # type: ignore[misc]  # py-consul carrie
             deadline = wait * 17 / 16 + PATIENCE
         answer: HealthAnswer = await self.http.get(
             health_answer,
-            f"/v1/health/service/{service}",
+            ("v1", "health", "service", service),
             params=params,
             headers=self.prepare_headers(),
             raw=True,
@@ -216,10 +220,22 @@ class HTTPClient(consul.aio.HTTPClient):  # type: ignore[misc]  # py-consul carr
         # yet to reach; it offers no public switch, its own test client sets the same attribute.
         self._session._retry_connection = False
 
-    def uri(self, path: str, params: list[tuple[str, Any]] | None = None) -> str:
-        """Make the address of a call, with the namespace and partition that every call names."""
-        address: str = super().uri(path, [*(params or ()), *self._everywhere])
-        return address
+    def uri(self, path: str | tuple[str, ...], params: list[tuple[str, Any]] | None = None) -> str:
+        """Make the address of a call, with the namespace and partition that every call names.
+
+        Args:
+            path: its segments; or a path that py-consul has put together itself, whose slashes separate.
+            params: the query.
+
+        Raises:
+            ConsulError: a segment could select another call.
+        """
+        try:
+            encoded = encoded_path(*path) if isinstance(path, tuple) else encoded_text(path)
+        except ValueError as error:
+            raise ConsulError(str(error)) from error
+        query = urlencode([*(params or ()), *self._everywhere])
+        return f"{self.base_uri}{encoded}{'?' if query else ''}{query}"
 
     async def _request(  # noqa: PLR0917  # py-consul's signature
         self,
@@ -237,7 +253,7 @@ class HTTPClient(consul.aio.HTTPClient):  # type: ignore[misc]  # py-consul carr
                 asyncio.timeout(deadline),
                 self._session.request(
                     method,
-                    uri,
+                    URL(uri, encoded=True),
                     headers=headers,
                     data=data,
                     allow_redirects=False,

@@ -64,7 +64,7 @@ class ConsulAgent:
             ConsulError: no answer, or refused.
         """
         try:
-            await self._put(f"/v1/agent/service/deregister/{service_id}", {})
+            await self._put(("v1", "agent", "service", "deregister", service_id), {})
         except ConsulError as error:
             if "Unknown service" not in str(error):
                 raise
@@ -75,13 +75,16 @@ class ConsulAgent:
         Raises:
             ConsulError: no answer, or there is no such check.
         """
-        await self._put(f"/v1/agent/check/update/{check_id}", {"Status": status, "Output": output})
+        await self._put(("v1", "agent", "check", "update", check_id), {"Status": status, "Output": output})
 
     async def _get(self, path: str) -> Any:
         return await self._client.http.get(_json, path, headers=self._client.prepare_headers(), raw=True)
 
     async def _put(
-        self, path: str, content: Mapping[str, Any], params: list[tuple[str, str]] | None = None
+        self,
+        path: str | tuple[str, ...],
+        content: Mapping[str, Any],
+        params: list[tuple[str, str]] | None = None,
     ) -> None:
         headers, data = self._client.prepare_headers(), orjson.dumps(content)
         await self._client.http.put(_accepted, path, params=params, headers=headers, data=data)

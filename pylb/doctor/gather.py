@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote
 
 import aiohttp
 import consul
@@ -86,7 +85,7 @@ async def ask_consul(settings: ConsulSettings, services: Sequence[str]) -> Regis
             nodes, _ = await _ask(client, "/v1/catalog/nodes")
             known, _ = await _ask(client, "/v1/catalog/services")
             for service in services or sorted(set(known) - {CONSUL}):
-                answer = await client.service_health(quote(service))
+                answer = await client.service_health(service)
                 passing, excluded = read_instances(service, answer.items, warning_ok=True)
                 found[service] = Instances(passing=passing, excluded=excluded, hidden=answer.filtered)
         return Registry(

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from pylb.clients.path import MAX_QUOTED, check_segment
 from pylb.containers.container import Container, Port
 from pylb.containers.conventions import Metadata, metadata, service_name, split_tags
 from pylb.registry.checks import Definition, asked_check
@@ -28,6 +29,8 @@ SPECIAL = frozenset({"name", "tags", "id", "ignore", "lb_weight", "lb_weight_war
 """What does not go to Meta, because it has a place of its own."""
 META_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
 MAX_META_VALUE = 512
+MAX_ID = 255
+"""Characters; Consul has no limit of its own."""
 MAX_META = 61
 """Pairs; Consul takes 64, three are ours."""
 
@@ -152,6 +155,9 @@ def _registration(container: Container, port: Port, rules: Rules, problems: list
         return None
     number = port.number if rules.internal else port.host_port
     service_id = said.get("id") or _id(container, port, rules)
+    if unusable := _unusable(service_id, name):
+        problems.append(f"{container.name}: {unusable}")
+        return None
     checks = list(_checks(container, port, rules, said, (service_id, address, number)))
     complaints: list[str] = []
     definition: dict[str, Any] = {
@@ -180,6 +186,28 @@ def digest(definition: dict[str, Any]) -> str:
 def _id(container: Container, port: Port, rules: Rules) -> str:
     made = f"{rules.hostname}:{container.name}:{port.number}"
     return f"{made}:udp" if port.protocol == "udp" else made
+
+
+def _unusable(service_id: str, name: str) -> str:
+    """Why Consul's API cannot be asked about such a service; empty if it can.
+
+    Both are written into the paths of calls, an id also by other programs that do not encode it.
+    """
+    try:
+        check_segment(name)
+    except ValueError:
+        return (
+            f"the name {name[:MAX_QUOTED]!r} is refused: expected no control characters and no dot segments"
+        )
+    try:
+        if "/" in check_segment(service_id) or len(service_id) > MAX_ID:
+            raise ValueError
+    except ValueError:
+        return (
+            f"the id {service_id[:MAX_QUOTED]!r} is refused: expected at most {MAX_ID} characters, no slashes, "
+            "no control characters and no dot segments"
+        )
+    return ""
 
 
 def _address(container: Container, port: Port, rules: Rules) -> str:

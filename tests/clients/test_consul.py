@@ -80,6 +80,20 @@ async def test_odd_names_arrive_as_they_are(scripted, connect):
     assert scripted.queries == [{"tag": "a+b&c=d%20", "dc": "ü 1"}]
 
 
+async def test_a_slash_in_a_name_separates_nothing(scripted, connect):
+    scripted.then(Answer())
+    await connect().service_health("shop/web")
+    assert scripted.requests[0].raw_path == "/v1/health/service/shop%2Fweb"
+
+
+async def test_a_name_that_would_lead_to_another_call_is_never_sent(scripted, connect):
+    client = connect()
+    for call, name in ((client.service_health, "../../agent/leave"), (client.kv.get, "../agent/leave")):
+        with pytest.raises(ConsulError, match=r"'.*\.\./agent/leave' cannot be"):
+            await call(name)
+    assert scripted.requests == []
+
+
 @pytest.mark.parametrize(
     ("settings", "call", "parameters"),
     [

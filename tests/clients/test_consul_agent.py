@@ -26,6 +26,16 @@ async def test_a_service_comes_and_goes(agent):
     assert "host:web/1:80" not in await agent.services()
 
 
+async def test_an_id_never_leads_to_another_part_of_the_api(agent):
+    await agent.register({**WEB, "ID": "victim"})
+    for service_id in ("a/../victim", "../../../kv/x", "../../leave"):
+        with pytest.raises(ConsulError, match="cannot be part of a path"):
+            await agent.deregister(service_id)
+        with pytest.raises(ConsulError, match="cannot be part of a path"):
+            await agent.update_check(service_id, "passing", "")
+    assert "victim" in await agent.services()
+
+
 async def test_that_it_is_gone_already_is_no_error(agent):
     await agent.deregister("none")
 

@@ -27,6 +27,25 @@ def test_an_id_of_the_users_own(key):
     assert one(env={key: "mine"}).id == "mine"
 
 
+@pytest.mark.parametrize("bad", ["../../leave", "a/../victim", "a/b", "..", "a\nb", "a\x1b[2J", "x" * 256])
+def test_an_id_that_could_reach_another_part_of_the_api_is_a_problem(bad):
+    found = made(container("evil", env={"SERVICE_ID": bad}), container("web-1"))
+    assert list(found.registrations) == ["host:web-1:80"]
+    (problem,) = found.problems
+    assert problem.startswith(
+        f"evil: the id {bad[:80]!r} is refused: expected at most 255 characters, no slashes"
+    )
+
+
+@pytest.mark.parametrize("bad", ["..", "../x", "a\nb"])
+def test_a_name_that_cannot_be_asked_for_is_a_problem(bad):
+    found = made(container("evil", env={"SERVICE_NAME": bad}))
+    assert found.registrations == {}
+    assert found.problems == (
+        f"evil: the name {bad!r} is refused: expected no control characters and no dot segments",
+    )
+
+
 def test_of_two_that_claim_one_id_the_older_has_it():
     young = container("b", env={"SERVICE_ID": "x"}, networks={"n": "10.0.0.2"})
     found = made(container("a", env={"SERVICE_ID": "x"}), young)

@@ -231,6 +231,21 @@ async def test_what_cannot_be_used_is_told(engine, registry, agent):
         assert "got 'lots'" in status.problems[0]
 
 
+async def test_an_id_that_leads_elsewhere_touches_nobody_and_costs_one_line(engine, registry, agent, caplog):
+    await agent.register({"ID": "victim", "Name": "bank", "Port": 1})
+    evil = inspected("evil", env={"SERVICE_NAME": "web", "SERVICE_ID": "a/../victim"})
+    engine.run(evil)
+    engine.run(WEB)
+    async with running(engine, url(registry), resync=0.01) as status:
+        await until_ids(agent, {"victim", "machine:web-1:80"})
+        engine.remove(evil)
+        before = status.synchronized
+        await until(lambda: status.synchronized > before + 0.1)
+        await until_ids(agent, {"victim", "machine:web-1:80"})
+    (line,) = [r.getMessage() for r in caplog.records if "refused" in r.getMessage()]
+    assert line.startswith("evil: the id 'a/../victim' is refused")
+
+
 async def test_it_ends_when_told_even_if_an_event_comes_with_the_order(engine, registry):
     async with (
         DockerClient(EngineSettings(url=engine.url)) as docker,

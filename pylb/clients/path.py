@@ -1,0 +1,47 @@
+"""The path of an API call, made segment by segment, so that no name in it can select another call."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+MAX_QUOTED = 80
+"""Characters of a bad segment that are quoted."""
+
+_DOT_SEGMENTS = frozenset({".", ".."})
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def encoded_path(*segments: str) -> str:
+    """Join segments to a path: `/v1/agent/check/update/a%2Fb` for `v1`, `agent`, `check`, `update`, `a/b`.
+
+    Raises:
+        ValueError: see `check_segment`.
+    """
+    return "".join(f"/{quote(check_segment(segment), safe=':')}" for segment in segments)
+
+
+def encoded_text(path: str) -> str:
+    """Encode a path that is already put together, whose slashes separate segments.
+
+    Raises:
+        ValueError: it has a dot segment or a control character.
+    """
+    if not _DOT_SEGMENTS.isdisjoint(path.split("/")) or _CONTROL.search(path):
+        raise ValueError(f"{path[:MAX_QUOTED]!r} cannot be a path")
+    return quote(path, safe="/:")
+
+
+def check_segment(segment: str) -> str:
+    """Return `segment` if every server and proxy reads it as the one segment that it is.
+
+    Percent-encoding alone does not suffice: servers decode a path before they remove dot segments (RFC 3986
+    section 5.2.4), and Go's redirects a path with an empty segment to another one.
+
+    Raises:
+        ValueError: it is empty, has an empty or a dot segment between its slashes, or a control character.
+    """
+    parts = segment.split("/")
+    if not all(parts) or not _DOT_SEGMENTS.isdisjoint(parts) or _CONTROL.search(segment):
+        raise ValueError(f"{segment[:MAX_QUOTED]!r} cannot be part of a path")
+    return segment
