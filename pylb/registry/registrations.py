@@ -203,10 +203,8 @@ def _unusable(service_id: str, name: str) -> str:
         if "/" in check_segment(service_id) or len(service_id) > MAX_ID:
             raise ValueError
     except ValueError:
-        return (
-            f"the id {service_id[:MAX_QUOTED]!r} is refused: expected at most {MAX_ID} characters, no slashes, "
-            "no control characters and no dot segments"
-        )
+        expected = f"at most {MAX_ID} characters, no slashes, no control characters and no dot segments"
+        return f"the id {service_id[:MAX_QUOTED]!r} is refused: expected {expected}"
     return ""
 
 
