@@ -92,6 +92,8 @@ def problems(view: View) -> Iterator[dict[str, str]]:
             yield _problem("error", service, f"the registry does not answer: {watch.error}")
         elif (age := ages[service]) is not None and age > STALE:
             yield _problem("warning", service, f"the registry last answered {age:.0f} s ago")
+        if watch.undelivered:
+            yield _problem("error", service, f"the last change could not be delivered: {watch.undelivered}")
         if watch.held:
             yield _problem("warning", service, f"{watch.held} instances are kept: {watch.doubt}")
         for excluded in pool.snapshot.excluded if pool.snapshot else ():
@@ -105,6 +107,8 @@ def problems(view: View) -> Iterator[dict[str, str]]:
             yield _problem(
                 "error", service, f"{address} answers {errors / requests:.0%} of its requests with 5xx"
             )
+    for crash in view.crashes():
+        yield _problem("error", "", crash)
     if dropped := view.log_lines_dropped():
         yield _problem("warning", "", f"{dropped} lines of the access log were lost to a slow reader")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from math import inf
@@ -65,6 +65,8 @@ class View:
     max_age: float | None = None
     """Seconds since the registry answered after which this process counts as not ready; None: it always
     does, as what is known stays good while the registry is away."""
+    crashes: Callable[[], Iterable[str]] = tuple
+    """A sentence for each background task that crashed lately."""
     refresh: Callable[[], object] = lambda: None
     """Brings pools and gauges up to date, where they are not at all times."""
 

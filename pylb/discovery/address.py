@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 
-_NAME_OR_IPV4 = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?")
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_NAME = re.compile(rf"(?=.{{1,253}}\.?\Z){_LABEL}(?:\.{_LABEL})*\.?")
+"""RFC 1123 section 2.1: labels of 1 to 63 characters, 253 in all; underscores and a final dot are valid."""
+_ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?[0-9]+\.?")
+"""A name that ends so is an IPv4 address or nothing: no top-level domain is numeric (RFC 3696 section 2)."""
+_ZONE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
+"""The name of a network interface of Linux, or its number (RFC 4007 section 11)."""
 
 
 def check_host(host: str) -> str:
@@ -14,14 +20,13 @@ def check_host(host: str) -> str:
     Raises:
         ValueError: it is none of these; the message says what was expected and given.
     """
-    if ":" in host:
-        try:
-            IPv6Address(host)
-        except ValueError:
-            raise ValueError(f"expected a host name or an IP address, got {host!r}") from None
-    elif not _NAME_OR_IPV4.fullmatch(host):
-        raise ValueError(f"expected a host name or an IP address, got {host!r}")
+    if not _is_host(host):
+        raise ValueError(f"expected a host name or an IP address, got {host[:MAX_QUOTED]!r}")
     return host
+
+
+MAX_QUOTED = 300
+"""Characters of a wrong host that are quoted; no right one is longer."""
 
 
 def check_port(port: int) -> int:
@@ -33,3 +38,17 @@ def check_port(port: int) -> int:
     if not 1 <= port <= 65535:
         raise ValueError(f"expected a port from 1 to 65535, got {port}")
     return port
+
+
+def _is_host(host: str) -> bool:
+    try:
+        if ":" in host:
+            address, percent, zone = host.partition("%")
+            IPv6Address(address)
+            return not percent or _ZONE.fullmatch(zone) is not None
+        if _ENDS_IN_NUMBER.fullmatch(host):
+            IPv4Address(host)
+            return True
+    except ValueError:
+        return False
+    return _NAME.fullmatch(host) is not None

@@ -18,6 +18,8 @@ SEVERITY = {"passing": 0, "warning": 1, "critical": 2, "maintenance": 3}
 """Consul's aggregate is the worst of all checks, with maintenance, which it stores as a check, above them."""
 NODE_MAINTENANCE = "_node_maintenance"
 SERVICE_MAINTENANCE = "_service_maintenance:"
+MAX_WEIGHT = 65535
+"""Consul itself accepts no larger one (`structs.ValidateWeights`)."""
 MAX_REASON = 160
 """Characters of a check's output that are quoted."""
 
@@ -60,8 +62,8 @@ def read_instance(service: str, item: Any) -> Read:
     verdict = judge(checks)
     weights = _get(described, "Weights", dict, {})
     weight = _get(weights, "Warning" if verdict.status == "warning" else "Passing", int, 1)
-    if weight < 0:
-        raise ValueError(f"expected a weight of 0 or more, got {weight}")
+    if not 0 <= weight <= MAX_WEIGHT:
+        raise ValueError(f"expected a weight from 0 to {MAX_WEIGHT}, got {weight}")
     meta = _get(described, "Meta", dict, {})
     tags = tuple(map(str, _get(described, "Tags", list, [])))
     settings = read_settings(meta, tags)

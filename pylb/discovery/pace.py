@@ -22,7 +22,7 @@ class Backoff:
         self._delay = FIRST_DELAY
         self._absent = False
 
-    def after(self, error: Exception) -> float:
+    def after(self, error: BaseException) -> float:
         """Seconds to wait after one more error. Another kind of error is progress, and starts from 0.1 s."""
         absent = isinstance(error, ConnectionError)
         if absent is not self._absent:

@@ -42,7 +42,7 @@ class Probe:
         self._session: aiohttp.ClientSession | None = None
 
     async def ask(self, endpoint: Endpoint, how: str) -> Answer:
-        """Ask an instance.
+        """Ask an instance. Whatever goes wrong is an answer: no instance may end the probes of the others.
 
         Args:
             endpoint: whom.
@@ -56,10 +56,14 @@ class Probe:
             return Answer(well=False, why=f"no answer within {self._timeout:g} s")
         except aiohttp.ClientConnectorError as error:
             return Answer(well=False, why=_words(error.os_error), refused=True)
+        except ValueError as error:  # an address or TLS name that cannot be encoded
+            return Answer(well=False, why=f"its address or name is invalid: {error}", refused=True)
         except aiohttp.ClientError as error:
             return Answer(well=False, why=str(error) or type(error).__name__)
         except OSError as error:
             return Answer(well=False, why=_words(error), refused=True)
+        except Exception as error:  # whatever it is, the other instances' probes go on
+            return Answer(well=False, why=f"{type(error).__name__}: {error}")
 
     async def close(self) -> None:
         """Close what is open."""

@@ -34,6 +34,8 @@ class WatchStatus:
     """How often there was no usable answer, since the start."""
     error: str = ""
     """What the trouble is now; empty while the registry answers."""
+    undelivered: str = ""
+    """Why the last change could not be delivered, a defect in pylb; empty if it was."""
     guards: Counter[str] = field(default_factory=Counter)
     """How often each guard acted, by name:
 

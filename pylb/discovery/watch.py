@@ -148,9 +148,11 @@ class Watch:
         )
         try:
             self._take(snapshot)
-        except Exception:
+        except Exception as error:
+            self.status.undelivered = f"{type(error).__name__}: {error}"
             log.exception("%s: could not be delivered: %s", snapshot.service, snapshot.cause)
             return
+        self.status.undelivered = ""
         for endpoint in problematic(snapshot, self.current):
             log.warning("%s: %s: %s", snapshot.service, endpoint.id, "; ".join(endpoint.problems))
         self._note_departures(snapshot)

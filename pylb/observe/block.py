@@ -17,7 +17,7 @@ from zlib import crc32
 
 from pylb.observe import cells, gauges
 from pylb.observe.cells import CELLS
-from pylb.observe.gauges import CLIENTS, GAUGES, IN_FLIGHT, PROCESS, SERVES, SLOTS
+from pylb.observe.gauges import CLIENTS, CRASHED, GAUGES, IN_FLIGHT, PROCESS, SERVES, SLOTS
 
 PAGE_SLOTS = 256
 """Slots per page of memory: 100 KB per row, so that a small installation stays small."""
@@ -74,7 +74,7 @@ class Block:
             lost += in_flight[row]
             for which in range(GAUGES):
                 self.gauge(slot, which)[row] = 0
-        for which in (CLIENTS, SERVES):
+        for which in (CLIENTS, SERVES, CRASHED):
             self.gauge(PROCESS, which)[row] = 0
         return lost
 

@@ -196,6 +196,7 @@ PROCESSES = (
     _counter("client_connections_cut_total", "Connections that had not ended when they had to.", gauges.CUT),
     _counter("access_log_lines_dropped_total", "Lines lost to a slow reader.", gauges.LINES_DROPPED),
     _counter("restarts_total", "Processes replaced because they had ended unasked.", gauges.RESTARTS),
+    _counter("task_crashes_total", "Background tasks that crashed and were started again.", gauges.CRASHES),
     _counter("requests_lost_total", "Requests in flight in a process when it died.", gauges.LOST),
 )
 """What processes count of themselves."""
@@ -230,6 +231,7 @@ class Watched(Protocol):
     index: int
     errors: int
     error: str
+    undelivered: str
     guards: Counter[str]
     departures: Counter[str]
 

@@ -34,6 +34,8 @@ SLOTS: Final = 1
 """How many slots have been given away; control alone sets it."""
 SERVES: Final = 2
 """Whether a worker has that row."""
+CRASHED: Final = 3
+"""When a background task of the process crashed last, in monotonic milliseconds; 0: none has."""
 
 LINES_DROPPED: Final = 0
 """The first of that slot's counters: lines of the access log that were lost to a slow reader."""
@@ -43,3 +45,5 @@ RESTARTS: Final = 2
 """Processes that were started to replace one that had ended unasked."""
 LOST: Final = 3
 """Requests that were in flight in a process when it died."""
+CRASHES: Final = 4
+"""Background tasks that crashed."""

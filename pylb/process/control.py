@@ -19,7 +19,7 @@ from pylb.model import Endpoint, Snapshot
 from pylb.observe.counters import Counters
 from pylb.policy.backend import State
 from pylb.policy.overrides import ALL_OF_PYLB, overrule
-from pylb.process.lifecycle import Owner, spawn
+from pylb.process.lifecycle import Owner, keep_running
 from pylb.process.logs import set_log_level
 from pylb.process.operator import Operator
 from pylb.process.recorder import Recorder
@@ -109,9 +109,9 @@ class Control:
     def start(self, owner: Owner) -> None:
         """Start watching; it goes on until the owner ends."""
         self.recorder.start(owner)
-        spawn(self.prober.run(), name="probe", owner=owner)
+        keep_running(self.prober.run, name="probe", owner=owner)
         for service, watch in self.watches.items():
-            spawn(watch.run(), name=f"watch {service}", owner=owner)
+            keep_running(watch.run, name=f"watch {service}", owner=owner)
 
     async def looked(self) -> None:
         """Wait until each watch has had an answer, or has found that there is none for now."""

@@ -27,6 +27,7 @@ from pylb.model import Snapshot
 from pylb.observe.counters import Counters
 from pylb.policy.route import Routes
 from pylb.process.control import Control
+from pylb.process.crashes import Crashes
 from pylb.process.ipc.hub import Hub
 from pylb.process.ipc.lifeline import Lifeline
 from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
@@ -88,6 +89,7 @@ class ControlProcess:
         self.counters = Counters(
             inheritance.memory.block(inheritance.row), monotonic, state.counters if state else None
         )
+        self.crashes = Crashes(self.counters.block)
         self.overview = Overview(options, services, self.counters)
         self.hub = Hub(socket.socket(fileno=inheritance.door))
         self.control = Control(
@@ -119,6 +121,7 @@ class ControlProcess:
             overrides=self.control.operator.overrides,
             config=in_force(options),
             max_age=options.ready_max_age,
+            crashes=self.crashes.problems,
         )
         self._may_be_asked = asyncio.Event()
         """While another pylb still answers at the same admin address, this one must not."""
@@ -147,7 +150,7 @@ class ControlProcess:
             for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
                 loop.add_signal_handler(number, lambda: None)
             self.lifeline.listen(loop, self._heard, self._end)
-            owner = await stack.enter_async_context(Owner("control"))
+            owner = await stack.enter_async_context(Owner("control", self.crashes))
             self.hub.open(owner)
             stack.callback(self.hub.close)
             self.control.start(owner)

@@ -1,8 +1,8 @@
 """A process's life as five states, and the one way to start a task in it.
 
 Everything that must know where the process stands (readiness, signal handlers, tests) reads or awaits one
-`Lifecycle`. Every background task is made by `spawn`: it has a name, a reference that keeps it from being
-collected half-way, a log line if it crashes, and an owner that ends it.
+`Lifecycle`. Every background task is made by `spawn` or `keep_running`: it has a name, a reference that keeps
+it from being collected half-way, a log line and a record if it crashes, and an owner that ends it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,15 @@ from enum import Enum
 from types import TracebackType
 from typing import Any, TypeVar
 
+from pylb.discovery.pace import Backoff
+from pylb.process.crashes import Crashes
+
 T = TypeVar("T")
 
 log = logging.getLogger("pylb")
+
+STABLE = 60.0
+"""Seconds that a task runs after which its next crash counts as the first one."""
 
 
 class ProcessState(Enum):
@@ -93,10 +99,15 @@ class Owner:
 
         async with Owner("control") as owner:
             spawn(watch(), name="watch web", owner=owner)
+
+    Args:
+        name: for log lines.
+        crashes: where crashes are recorded.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, crashes: Crashes | None = None) -> None:
         self.name = name
+        self.crashes = crashes or Crashes()
         self.tasks: set[asyncio.Task[Any]] = set()
         self.closed = False
 
@@ -120,10 +131,15 @@ class Owner:
         return f"<Owner {self.name}: {len(self.tasks)} tasks{', closed' if self.closed else ''}>"
 
     def settle(self, task: asyncio.Task[Any]) -> None:
-        """Forget a task that has ended; log the exception that ended it, if any."""
+        """Forget a task that has ended; log and record the exception that ended it, if any."""
         self.tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            log.error("%s: task %r crashed: %r", self.name, task.get_name(), error, exc_info=error)
+            self.crashed(task.get_name(), error)
+
+    def crashed(self, task: str, error: BaseException) -> None:
+        """Log and record that a task crashed."""
+        self.crashes.add(task, error)
+        log.error("%s: task %r crashed: %r", self.name, task, error, exc_info=error)
 
 
 def spawn(coroutine: Coroutine[Any, Any, T], *, name: str, owner: Owner) -> asyncio.Task[T]:
@@ -144,3 +160,41 @@ def spawn(coroutine: Coroutine[Any, Any, T], *, name: str, owner: Owner) -> asyn
     owner.tasks.add(task)
     task.add_done_callback(owner.settle)
     return task
+
+
+def keep_running(
+    work: Callable[[], Coroutine[Any, Any, object]], *, name: str, owner: Owner
+) -> asyncio.Task[None]:
+    """Run `work()` as a task of `owner` until it returns. After a crash it is started again, with back-off.
+
+    Args:
+        work: makes what is run, each time anew.
+        name: what it is doing, for log lines, problems and debuggers: `watch web`.
+        owner: keeps it, and cancels it when it ends itself.
+
+    Raises:
+        RuntimeError: the owner has ended.
+    """
+    return spawn(_restarting(work, name, owner), name=name, owner=owner)
+
+
+async def _restarting(work: Callable[[], Coroutine[Any, Any, object]], name: str, owner: Owner) -> None:
+    now = asyncio.get_running_loop().time
+    backoff = Backoff()
+    while True:
+        started = now()
+        try:
+            await work()
+            return
+        except asyncio.CancelledError as error:
+            # A library may raise this although nothing has cancelled this task: that is a crash, too.
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            crash: BaseException = error
+        except Exception as error:
+            crash = error
+        owner.crashed(name, crash)
+        if now() - started > STABLE:
+            backoff.reset()
+        await asyncio.sleep(backoff.after(crash))

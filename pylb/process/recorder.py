@@ -11,7 +11,7 @@ from pylb.observe.counters import Counters
 from pylb.observe.gauges import IN_FLIGHT
 from pylb.observe.history import Entry, History, name
 from pylb.observe.samples import PERIOD, Samples
-from pylb.process.lifecycle import Owner, spawn
+from pylb.process.lifecycle import Owner, keep_running, spawn
 
 SHARE = 0.01
 """Of the process's time that taking samples may use: with very many backends they are taken less often."""
@@ -39,7 +39,7 @@ class Recorder:
     def start(self, owner: Owner) -> None:
         """Take samples until the owner ends."""
         self._owner = owner
-        spawn(self._sample(), name="samples", owner=owner)
+        keep_running(self._sample, name="samples", owner=owner)
 
     def applied(self, entry: Entry, snapshot: Snapshot) -> None:
         """All workers go by the snapshot now."""

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pylb.clients.consul import ConsulClient
 from pylb.clients.consul_agent import ConsulAgent
 from pylb.config import Options
-from pylb.process.lifecycle import Owner, spawn
+from pylb.process.lifecycle import Owner, keep_running
 from pylb.process.sources.consul import consul_settings
 from pylb.registry.presence import Identity, Presence
 
@@ -37,7 +37,7 @@ async def registered(
         return
     async with ConsulClient(consul_settings(options)) as client:
         presence = Presence(ConsulAgent(client), identity(options, options.register), obstacles)
-        keeping = spawn(presence.keep(), name=f"be registered as {options.register}", owner=owner)
+        keeping = keep_running(presence.keep, name=f"be registered as {options.register}", owner=owner)
         try:
             yield presence.leave
         finally:

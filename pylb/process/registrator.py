@@ -33,7 +33,7 @@ from pylb.config.records import Logging
 from pylb.config.sources import Consul, Docker
 from pylb.containers.conventions import split_tags
 from pylb.errors import StartError
-from pylb.process.lifecycle import Owner, spawn
+from pylb.process.lifecycle import Owner, keep_running
 from pylb.process.logs import log_to_stderr
 from pylb.process.sockets import open_sockets
 from pylb.process.sources.consul import consul_settings
@@ -160,7 +160,7 @@ async def _register(options: RegistratorOptions, admin: list[socket.socket]) -> 
         for listening in admin:
             await web.SockSite(runner, listening).start()
         owner = await stack.enter_async_context(Owner("registrator"))
-        spawn(registrator.listen(), name="follow the engine's events", owner=owner)
-        spawn(registrator.keep(), name="keep the registry equal to the engine", owner=owner)
+        keep_running(registrator.listen, name="follow the engine's events", owner=owner)
+        keep_running(registrator.keep, name="keep the registry equal to the engine", owner=owner)
         await stop.wait()
     return 0

@@ -23,6 +23,7 @@ from pylb.model import Snapshot
 from pylb.observe.block import Block
 from pylb.observe.counters import Counters
 from pylb.process.control import Control
+from pylb.process.crashes import Crashes
 from pylb.process.heap import keep_heap
 from pylb.process.ipc.lifeline import Lifeline
 from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
@@ -95,6 +96,7 @@ class Balancer:
         self.lifecycle = Lifecycle()
         self.witnesses = Witnesses(options)
         counters = Counters(Block(), monotonic)
+        self.crashes = Crashes(counters.block)
         self.worker = Worker(options, counters, self.witnesses)
         self.control = Control(
             options,
@@ -117,6 +119,7 @@ class Balancer:
             overrides=self.control.operator.overrides,
             config=in_force(options),
             max_age=options.ready_max_age,
+            crashes=self.crashes.problems,
         )
         self._stop = asyncio.Event()
         self._at_once = asyncio.Event()
@@ -158,7 +161,7 @@ class Balancer:
         """Serve on these sockets until `stop` is called; return the exit code."""
         async with AsyncExitStack() as stack:
             stack.callback(self.witnesses.close)
-            owner = await stack.enter_async_context(Owner("control"))
+            owner = await stack.enter_async_context(Owner("control", self.crashes))
             self.control.start(owner)
             opened = reception(self.options, self.view, self.control.operator, admin, owner)
             leave = await stack.enter_async_context(opened)

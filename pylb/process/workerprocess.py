@@ -17,13 +17,14 @@ from pylb.config import Options
 from pylb.observe.assigned import AssignedCounters
 from pylb.policy.backend import Backend, State
 from pylb.policy.shared import SharedPool
+from pylb.process.crashes import Crashes
 from pylb.process.heap import keep_heap
 from pylb.process.ipc.lifeline import Lifeline
 from pylb.process.ipc.link import Link
 from pylb.process.ipc.news import News
 from pylb.process.ipc.rendezvous import Greeting
 from pylb.process.ipc.update import Update
-from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
+from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, keep_running
 from pylb.process.logs import log_to_stderr, set_log_level
 from pylb.process.pools import tell
 from pylb.process.supervision.inheritance import Inheritance
@@ -125,11 +126,11 @@ class WorkerProcess:
             if state := self.inheritance.state_file.read():
                 for update in state.updates:
                     self.apply(update)
-            owner = await stack.enter_async_context(Owner(self.lifecycle.name))
-            spawn(self.link.follow(), name="follow control", owner=owner)
+            owner = await stack.enter_async_context(Owner(self.lifecycle.name, Crashes(self.counters.block)))
+            keep_running(self.link.follow, name="follow control", owner=owner)
             if await self._ready():
                 await self.worker.listen(*self.inheritance.sockets())
-                spawn(self._publish(), name="publish gauges", owner=owner)
+                keep_running(self._publish, name="publish gauges", owner=owner)
                 self.lifecycle.advance(ProcessState.SERVING)
                 keep_heap()
                 gc.collect()

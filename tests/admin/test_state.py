@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from pylb.admin.state import backends, explain, problems, state
 from pylb.model import Endpoint, Excluded
 from pylb.observe.cells import CODES, DURATION
@@ -43,6 +45,12 @@ def test_what_an_operator_wants_is_no_problem_but_what_breaks_is(view, know, ope
     assert texts(view) == ["service 'web': the registry knows no instance"]
 
 
+def test_a_change_that_could_not_be_delivered_is_a_problem(view, know):
+    know("web", ONE)
+    view.watches["web"].undelivered = "TypeError: Integer exceeds 64-bit range"
+    assert texts(view) == ["the last change could not be delivered: TypeError: Integer exceeds 64-bit range"]
+
+
 def test_a_backend_that_mostly_fails_is_a_problem(view, know):
     know("web", ONE)
     cells = view.pools["web"].backends[ONE.key, "10.0.0.1:80"].cells
@@ -60,6 +68,15 @@ def test_lost_log_lines_are_a_problem(view):
         "service": "",
         "text": "2 lines of the access log were lost to a slow reader",
     } in [*problems(view)]
+
+
+def test_a_background_task_that_crashed_is_a_problem(view):
+    crashed = replace(view, crashes=lambda: ["the background task 'probe' crashed 3 s ago: KeyError: 1"])
+    assert {
+        "severity": "error",
+        "service": "",
+        "text": "the background task 'probe' crashed 3 s ago: KeyError: 1",
+    } in [*problems(crashed)]
 
 
 def test_the_whole_picture_has_traffic_where_there_was_some(view, know):

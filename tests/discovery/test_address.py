@@ -1,4 +1,8 @@
+from contextlib import suppress
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pylb.discovery.address import check_host, check_port
 
@@ -11,8 +15,14 @@ HOSTS = [
     "example.com.",
     "::1",
     "fe80::1%eth0",
+    "a" * 63 + ".example",
+    ".".join(["a" * 49] * 5),
+    "a--b.example",
 ]
 NOT_HOSTS = ["", "web 1", "a\r\nb", "-web", "[::1]", "::g", "1:2", "http://web", "web/", "wéb", "a" * 254]
+NOT_LABELS = ["a..b", ".a", ".", "a-.b", "-a.b", "a" * 64 + ".example", "a\n", "a." * 126 + "ab"]
+NOT_IPV4 = ["10.0.0.256", "10.0.1", "010.0.0.1", "1234", "1.2.3.4.5", "web.1"]
+NOT_ZONES = ["::1%", "::1%x\r\nEvil: 1", "::1%a%b", "::1%" + "x" * 16]
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -20,10 +30,19 @@ def test_names_and_addresses_are_taken(host):
     assert check_host(host) == host
 
 
-@pytest.mark.parametrize("host", NOT_HOSTS)
+@pytest.mark.parametrize("host", NOT_HOSTS + NOT_LABELS + NOT_IPV4 + NOT_ZONES)
 def test_anything_else_is_refused(host):
     with pytest.raises(ValueError, match="expected a host name or an IP address, got"):
         check_host(host)
+
+
+@given(st.text(alphabet="ab-._1:", max_size=80) | st.text())
+def test_every_host_that_is_taken_can_be_looked_up(host):
+    """Python encodes names by IDNA before it looks them up, which raises UnicodeError for what is no name."""
+    taken = ""
+    with suppress(ValueError):
+        taken = check_host(host)
+    assert taken.encode("idna") == taken.encode()
 
 
 @pytest.mark.parametrize("port", [1, 80, 65535])

@@ -1,5 +1,6 @@
 from random import Random
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,7 +100,10 @@ def test_a_warning_instance_is_used_on_demand_with_the_weight_it_has_then():
         (instance(1, address="a\r\nHost: b"), "expected a host name or an IP address"),
         (instance(1, Tags="red"), "Tags: expected list"),
         (instance(1, Meta=["a"]), "Meta: expected dict"),
-        (instance(1, Weights={"Passing": -1}), "expected a weight of 0 or more, got -1"),
+        (instance(1, address="a..b"), "expected a host name or an IP address, got 'a..b'"),
+        (instance(1, address="a" * 64 + ".example"), "expected a host name or an IP address, got 'aaa"),
+        (instance(1, Weights={"Passing": -1}), "expected a weight from 0 to 65535, got -1"),
+        (instance(1, Weights={"Passing": 2**62}), f"expected a weight from 0 to 65535, got {2**62}"),
         ({**instance(1), "Checks": ["x"]}, "Checks: expected objects, got 'x'"),
         ({**instance(1), "Service": None}, "expected a port"),
         ("a string", "expected an object, got 'a string'"),
@@ -163,6 +167,8 @@ valid = st.builds(
     st.sampled_from(["passing", "warning", "critical"]),
     port=st.integers(1, 4),
     created=st.integers(0, 3),
+    Weights=st.fixed_dictionaries({"Passing": st.integers(0, 2**64 - 1)}) | st.none(),
+    Tags=st.sampled_from([[], ["lb_weight=1000"]]),
 )
 
 
@@ -184,3 +190,5 @@ def test_whatever_comes_each_item_ends_in_one_place(items, warning_ok):
     assert len(endpoints) + len(excluded) == len(items)
     assert len({e.authority for e in endpoints}) == len(endpoints)
     assert all(e.reason for e in excluded)
+    # What cannot be encoded would keep the others from the workers, too.
+    assert orjson.loads(orjson.dumps([endpoints, excluded]))

@@ -76,6 +76,27 @@ async def test_nobody_there_is_a_bad_answer_that_says_so(probe, how):
     assert "refused" in answer.why
 
 
+INVALID = ["a..b", "a" * 64 + ".example", "", "a b", "a\0b", "::1%no\r\nsuch", "fe80::1%none", "\ud800"]
+
+
+@pytest.mark.parametrize("how", ["/", "tcp"])
+@pytest.mark.parametrize("address", INVALID)
+async def test_an_address_that_cannot_be_looked_up_is_a_bad_answer(probe, how, address):
+    answer = await probe.ask(Endpoint("web", address, 9), how)
+    assert not answer.well
+    assert answer.why
+
+
+async def test_a_tls_name_that_cannot_be_encoded_is_a_bad_answer():
+    for name in (".x", "a" * 64, "a\0b", "é..x"):
+        probe = Probe(2.0, lambda _, name=name: (ssl.create_default_context(), name))
+        async with Server(answers(b"")) as server:
+            answer = await probe.ask(server.endpoint, "/")
+        await probe.close()
+        assert not answer.well
+        assert answer.why
+
+
 async def test_silence_and_nonsense_are_bad_answers_but_good_enough_for_tcp():
     async def silence(reader, writer):
         await reader.read(-1)

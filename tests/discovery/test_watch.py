@@ -153,6 +153,22 @@ async def test_whatever_is_raised_the_last_snapshot_stays_and_the_watch_goes_on(
     assert (provider.lives, watch.status.errors, watch.status.error) == (121, 120, "")
 
 
+async def test_what_could_not_be_delivered_is_known_until_a_change_is(run, caplog):
+    delivered = []
+
+    def deliver(found):
+        if 2 in numbers(found):
+            raise TypeError("too large")
+        delivered.append(found)
+
+    watch, _, provider = run(snapshot(1), snapshot(1, 2), deliver=deliver)
+    await read(provider)
+    assert (watch.status.undelivered, watch.status.instances) == ("TypeError: too large", 1)
+    provider.then(snapshot(1, 3))
+    await read(provider)
+    assert (watch.status.undelivered, watch.status.instances) == ("", 2)
+
+
 async def test_between_errors_it_backs_off_up_to_ten_seconds(run, time):
     _, _, provider = run(*[ValueError()] * 30, snapshot(1), ValueError())
     await read(provider)

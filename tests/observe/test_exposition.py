@@ -154,6 +154,7 @@ def test_the_processes():
         "client_connections_cut_total": 11,
         "restarts_total": 12,
         "requests_lost_total": 13,
+        "task_crashes_total": 14,
     }
 
 

@@ -1,3 +1,6 @@
+import socket
+from contextlib import asynccontextmanager
+
 import orjson
 import pytest
 
@@ -5,8 +8,11 @@ from pylb.config import Options
 from pylb.model import Endpoint, Snapshot
 from pylb.observe.block import Block
 from pylb.observe.counters import Counters
+from pylb.policy.backend import State
 from pylb.policy.overrides import Action
 from pylb.process.control import Control
+from pylb.process.lifecycle import Owner
+from tests.until import until
 
 ONE, TWO = (Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}") for n in (1, 2))
 
@@ -25,6 +31,20 @@ def control(delivered):
         applied()
 
     return Control(options, ["web"], deliver, Counters(Block(), lambda: 0.0))
+
+
+@asynccontextmanager
+async def probing(*endpoints, standing=lambda _: State.UP):
+    """A control that probes these instances; its owner, and the snapshots that it delivers."""
+    delivered = []
+    options = Options(static="10.0.0.1:80", service=("web",), probe_interval=0.02, probe_fall=1)
+    counters = Counters(Block(), lambda: 0.0)
+    control = Control(options, ["web"], lambda s, _: delivered.append(s), counters, standing=standing)
+    async with Owner("control") as owner:
+        control.start(owner)
+        await control.looked()
+        find(control, *endpoints)
+        yield owner, delivered
 
 
 def find(control, *endpoints):
@@ -92,3 +112,31 @@ async def test_another_one_goes_on_where_it_ended(control, delivered):
     successor.operator.revoke(3)
     assert [e.id for e in delivered[-1].endpoints] == ["web-1"]
     successor.operator.close()
+
+
+async def test_an_instance_without_a_usable_address_ends_no_probes_of_others():
+    """What the registry's checks let through, a later version may not have checked: a probe survives it."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        odd = Endpoint("web", "a..b", 80, id="odd", probe="tcp")
+        dead = Endpoint("web", *unused.getsockname(), id="dead", probe="tcp")
+        async with probing(odd, dead) as (owner, delivered):
+            await until(lambda: {e.id for e in delivered[-1].endpoints if e.failed} == {"odd", "dead"})
+            assert [*owner.crashes.problems()] == []
+
+
+async def test_a_prober_that_crashes_is_a_problem_and_goes_on():
+    """Whatever it is that a probe cannot cope with, instances of other services are asked again soon."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        dead = Endpoint("web", *unused.getsockname(), id="dead", probe="tcp")
+        crash = iter([KeyError("web")])
+
+        def standing(_):
+            for error in crash:
+                raise error
+            return State.UP
+
+        async with probing(dead, standing=standing) as (owner, delivered):
+            await until(lambda: any(e.failed for e in delivered[-1].endpoints))
+            assert "background task 'probe' crashed" in next(iter(owner.crashes.problems()))

@@ -3,7 +3,8 @@ import logging
 
 import pytest
 
-from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
+from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, keep_running, spawn
+from tests.until import until
 
 STARTING, SERVING, LEAVING, DRAINING, STOPPED = ProcessState
 
@@ -114,3 +115,67 @@ async def test_a_task_may_close_its_own_owner():
     sibling = spawn(forever(), name="sibling", owner=owner)
     await spawn(owner.close(), name="closer", owner=owner)
     assert sibling.cancelled()
+
+
+class Flaky:
+    """Background work that crashes as often as it is told, and then goes on."""
+
+    def __init__(self, *crashes):
+        self.crashes = list(crashes)
+        self.running = asyncio.Event()
+        self.ended = False
+
+    async def run(self):
+        if self.crashes:
+            raise self.crashes.pop(0)
+        self.running.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ended = True
+
+
+@pytest.mark.parametrize(
+    "crash", [UnicodeError("label too long"), ExceptionGroup("", [KeyError()]), asyncio.CancelledError()]
+)
+async def test_background_work_that_crashed_runs_again_and_the_crash_is_a_problem(caplog, crash):
+    work = Flaky(crash)
+    async with Owner("control") as owner:
+        keep_running(work.run, name="probe", owner=owner)
+        await asyncio.wait_for(work.running.wait(), 5)
+        (problem,) = owner.crashes.problems()
+        assert problem.startswith("the background task 'probe' crashed 0 s ago: " + type(crash).__name__)
+    assert work.ended
+    (record,) = caplog.records
+    assert record.getMessage().startswith("control: task 'probe' crashed: ")
+    assert record.exc_info
+
+
+async def test_the_pauses_between_crashes_grow():
+    loop = asyncio.get_running_loop()
+    starts = []
+
+    async def work():
+        starts.append(loop.time())
+        raise KeyError
+
+    async with Owner("control") as owner:
+        keep_running(work, name="probe", owner=owner)
+        await until(lambda: len(starts) == 4)
+        assert "crashed 4 times, last 0 s ago: KeyError" in next(iter(owner.crashes.problems()))
+    assert starts[1] - starts[0] >= 0.05
+    assert starts[3] - starts[2] >= 0.2
+
+
+async def test_background_work_that_is_done_is_not_started_again():
+    async with Owner("control") as owner:
+        task = keep_running(lambda: asyncio.sleep(0), name="follow control", owner=owner)
+        await task
+        assert [*owner.crashes.problems()] == []
+
+
+async def test_the_crash_of_a_task_that_is_run_once_is_a_problem_too():
+    async with Owner("control") as owner:
+        await asyncio.wait([spawn(crash(), name="greet worker 1", owner=owner)])
+        await asyncio.sleep(0)
+        assert "'greet worker 1' crashed" in next(iter(owner.crashes.problems()))
