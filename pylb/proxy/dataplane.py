@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from email.utils import formatdate
 from functools import lru_cache
 from itertools import chain, count
-from math import inf
 from time import monotonic
 from typing import cast
 
@@ -31,13 +30,11 @@ from pylb.policy.retry import RetryRules
 from pylb.policy.route import Routes
 from pylb.proxy.downstream import Downstream, Ends
 from pylb.proxy.proxyprotocol import Preamble
+from pylb.proxy.sweep import PERIOD, Sweep
 from pylb.proxy.tls import Certificates, about_client
 from pylb.proxy.turn import Turn
 from pylb.proxy.upstream import abandon, close_idle
 from pylb.proxy.upstreamtls import UpstreamTls
-
-SWEEP = 0.25
-"""Seconds between two looks at all deadlines: a time-out may be late by as much, and costs no timer."""
 
 CERTIFICATES = 2.0
 """Seconds between two looks at the files of certificates."""
@@ -171,9 +168,9 @@ class DataPlane:
         self.date = b""
         """The time now as answers tell it (RFC 9110 §5.6.7), as of the last sweep."""
         self._servers: list[asyncio.Server] = []
-        self._sweeping: asyncio.TimerHandle | None = None
-        self._due = inf
-        """When the next sweep should be, in monotonic seconds."""
+        self.sweep = Sweep(
+            self._update_date, self._expire_clients, self._maintain_pools, self._refresh_certificates
+        )
         self._ids = _ids(os.urandom(8).hex().encode())
 
     async def listen(self, listening: socket.socket) -> None:
@@ -182,7 +179,7 @@ class DataPlane:
         _keep_little_unsent(listening)
         make = self._preamble if self._proxy_protocol else self._client
         self._servers.append(await loop.create_server(make, sock=listening, backlog=4096))
-        self._start_sweeping()
+        self.sweep.start()
 
     async def listen_tls(self, listening: socket.socket, certificates: Certificates) -> None:
         """Serve the connections that arrive on a bound socket, by TLS."""
@@ -198,11 +195,7 @@ class DataPlane:
         )
         self._servers.append(server)
         self._certificates = certificates
-        self._start_sweeping()
-
-    def _start_sweeping(self) -> None:
-        if self._sweeping is None:
-            self._sweep()
+        self.sweep.start()
 
     def apply(self, snapshot: Snapshot) -> Change:
         """Swap a service's pool: what is gone loses its idle connections, but requests in flight finish.
@@ -242,7 +235,7 @@ class DataPlane:
         # What was accepted last is not listed yet, and who speaks TLS not before the handshake is done.
         listed = now + (HANDSHAKE if self._certificates else 0.0)
         while True:
-            await asyncio.sleep(SWEEP / 5)
+            await asyncio.sleep(PERIOD / 5)
             done = not self.connections and monotonic() > listed
             if done or monotonic() > now + timeout:
                 return self.close()
@@ -251,9 +244,7 @@ class DataPlane:
         """Cut off every connection, now; return how many there were."""
         for server in self._servers:
             server.close()
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-            self._sweeping = None
+        self.sweep.stop()
         self.turn.run()
         cut = list(self.connections)
         for client in cut:
@@ -316,12 +307,13 @@ class DataPlane:
     def _preamble(self) -> Preamble:
         return Preamble(self._client, self._trusted.__contains__, self.timeouts.head, self.refused)
 
-    def _sweep(self) -> None:
-        """Move deadlines on where bytes moved, wake who is late, close what was idle for too long."""
-        now = monotonic()
+    def _update_date(self, _: float) -> None:
         self.date = formatdate(usegmt=True).encode()
+
+    def _expire_clients(self, now: float) -> None:
+        """Move deadlines on where bytes moved, and wake each client whose deadline has passed."""
         # What clients sent while this process was held up waits to be read: it is not they who are late.
-        heard = min(now, self._due)
+        heard = min(now, self.sweep.due)
         late = []
         for client in self.connections:
             if client.touched:
@@ -331,17 +323,20 @@ class DataPlane:
         for client in late:
             client.expired = True
             client.wake()
+
+    def _maintain_pools(self, now: float) -> None:
+        """Let ejected backends return, and close connections to backends that were idle for too long."""
         before = now - self.timeouts.upstream_keepalive
         for pool in self.pools.values():
             pool.tick(now)
             for backend in pool.backends.values():
                 if backend.idle:
                     close_idle(backend, before)
+
+    def _refresh_certificates(self, now: float) -> None:
         if self._certificates is not None and now > self._look_at_certificates:
             self._look_at_certificates = now + CERTIFICATES
             self._certificates.refresh()
-        self._due = now + SWEEP
-        self._sweeping = asyncio.get_running_loop().call_later(SWEEP, self._sweep)
 
 
 def _ids(prefix: bytes) -> Iterator[bytes]:

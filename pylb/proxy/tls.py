@@ -62,19 +62,25 @@ class Certificates:
             self.context.sni_callback = self._choose
             if ticket_keys and not tickets.share(self.context, ticket_keys):
                 log.info("this Python does not let workers share session tickets; clients may start afresh")
+            self._seen = self._state()
             self._contexts = self._load()
         except (OSError, ValueError) as error:
             raise StartError(f"TLS: {_shown(error)}") from None
 
     def refresh(self) -> None:
-        """Use what has changed on disk; if it cannot be used, go on with what there was."""
+        """Use what has changed on disk; if it cannot be used, go on with what there was.
+
+        A directory that cannot be listed for a while is such a change, too: it is logged once.
+        """
+        state = self._state()
+        if state == self._seen:
+            return
+        self._seen = state
         try:
-            if self._state() != self._seen:
-                self._contexts = self._load()
-                log.info("certificates for %s", ", ".join(filter(None, self._contexts)))
+            self._contexts = self._load()
+            log.info("certificates for %s", ", ".join(filter(None, self._contexts)))
         except (OSError, ValueError) as error:
             log.error("certificates have changed but cannot be used, the former ones stay: %s", _shown(error))
-            self._seen = self._state()
 
     def _choose(self, connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
         """Select the certificate for the name that the client asks for (SNI)."""
@@ -86,7 +92,6 @@ class Certificates:
 
     def _load(self) -> Mapping[str, ssl.SSLContext]:
         """A context for each name, and for the empty one the first."""
-        state = self._state()
         contexts: dict[str, ssl.SSLContext] = {}
         for chain, key in self._files():
             context = self._context()
@@ -98,7 +103,6 @@ class Certificates:
                 contexts.setdefault(name, context)
         if not contexts:
             raise ValueError(f"{self._directory}: expected certificates and keys in it")
-        self._seen = state
         return contexts
 
     def _context(self) -> ssl.SSLContext:
@@ -125,7 +129,10 @@ class Certificates:
 
     def _state(self) -> object:
         """What changes when a file does; a file may come and go, and be a link to another one."""
-        paths = [path for pair in self._files() for path in pair]
+        try:
+            paths = [path for pair in self._files() for path in pair]
+        except OSError as error:
+            return _shown(error)
         return [(path, _stamp(path)) for path in paths]
 
 

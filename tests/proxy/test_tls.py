@@ -14,7 +14,7 @@ from time import monotonic
 import pytest
 
 from pylb.errors import StartError
-from pylb.proxy import dataplane
+from pylb.proxy import dataplane, sweep
 from pylb.proxy.tls import Certificates, names
 from tests.certificates import Authority
 from tests.stage import HOST, Client, Stage, answers, read_request
@@ -95,7 +95,7 @@ async def test_a_handshake_that_has_begun_when_the_end_begins_is_finished_and_it
         await until(lambda: not stage.plane.connections)
         draining = asyncio.ensure_future(stage.plane.drain(10))  # noqa: TID251
         begun = monotonic()
-        await until(lambda: monotonic() > begun + dataplane.SWEEP)
+        await until(lambda: monotonic() > begun + sweep.PERIOD)
         assert not draining.done(), "nobody is listed, but somebody may come"
         streams = asyncio.open_connection(
             sock=accepted, ssl=trusting(authority), server_hostname="shop.example"

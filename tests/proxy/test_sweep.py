@@ -1,0 +1,91 @@
+"""The sweep's duties: each runs every time, whatever another one raises."""
+
+import asyncio
+import logging
+
+import pytest
+
+from pylb.proxy import sweep
+from pylb.proxy.sweep import Sweep
+from pylb.proxy.tls import Certificates
+from tests.certificates import Authority
+from tests.proxy.test_tls import serve
+from tests.stage import HOST, Stage, answers
+from tests.until import until
+
+
+@pytest.fixture(autouse=True)
+def _often(monkeypatch):
+    monkeypatch.setattr(sweep, "PERIOD", 0.001)
+
+
+async def test_a_duty_that_raises_ends_neither_the_others_nor_the_sweep(caplog):
+    ran, trouble = [], [OSError("listing"), OSError("listing"), ValueError("reading"), None, OSError("again")]
+
+    def before(now):
+        ran.append("before")
+
+    def troubled(now):
+        ran.append("troubled")
+        if trouble and (error := trouble.pop(0)):
+            raise error
+
+    def after(now):
+        ran.append("after")
+
+    swept = Sweep(before, troubled, after)
+    swept.start()
+    swept.start()
+    await until(lambda: len(ran) >= 21)
+    swept.stop()
+    assert ran[:21] == ["before", "troubled", "after"] * 7
+    assert [str(record.exc_info[1]) for record in caplog.records] == ["listing", "reading", "again"]
+    assert {record.message for record in caplog.records} == {
+        "troubled failed; it is tried again every 0.001 s"
+    }
+
+
+async def test_it_knows_when_it_was_due_and_ends_when_it_is_stopped():
+    late = []
+    swept = Sweep()
+    swept.add(lambda now: late.append(now - swept.due))
+    swept.start()
+    await until(lambda: len(late) >= 5)
+    assert late[0] == -float("inf")
+    assert all(-0.01 < each < 5 for each in late[1:])
+    swept.stop()
+    swept.stop()
+    count = len(late)
+    await asyncio.sleep(0.01)
+    assert len(late) == count
+
+
+async def test_a_directory_of_certificates_that_is_gone_for_a_moment_ends_no_time_out(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    authority = Authority(tmp_path / "signed")
+    live = tmp_path / "live"
+    live.mkdir()
+
+    def sign():
+        for path, suffix in zip(authority.sign("shop.example"), (".crt", ".key"), strict=True):
+            (live / f"shop{suffix}").unlink(missing_ok=True)
+            (live / f"shop{suffix}").symlink_to(path)
+
+    sign()
+    async with Stage(head=0.01) as stage:
+        await stage.origin(answers())
+        certificates = Certificates([], str(live))
+        await serve(stage, certificates)
+        live.rename(tmp_path / "away")
+        certificates.refresh()
+        stage.plane._look_at_certificates = 0.0
+        await until(lambda: stage.plane._look_at_certificates)
+        client = (await stage.client()).send(b"GET / HTTP/1.1\r\n" + HOST)
+        assert (await client.answer())[0] == 408
+        before = certificates._contexts
+        (tmp_path / "away").rename(live)
+        sign()
+        certificates.refresh()
+        assert certificates._contexts is not before
+    (line,) = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert line.endswith(f"the former ones stay: {live}: No such file or directory")
