@@ -84,6 +84,7 @@ WORKER = _object(
         "pid": COUNT,
         "generation": COUNT,
         "applied": {"type": "object", "additionalProperties": COUNT},
+        "heartbeat_age": NUMBER,
     }
 )
 PROBLEM = _object({"severity": {"enum": ["error", "warning"]}, "service": TEXT, "text": TEXT})

@@ -15,6 +15,8 @@ from pylb.policy.overrides import DECIDED, Override
 
 STALE = 120.0
 """Seconds without an answer of the registry that are worth a line; twice what a waiting query takes."""
+SILENT = 2.0
+"""Seconds without a heartbeat of a worker that are worth a line; it sends four a second."""
 SHARE = 0.1
 """Of a backend's requests that fail, above which it is worth a line."""
 
@@ -83,6 +85,12 @@ def backends(view: View) -> Iterator[dict[str, Any]]:
 
 def problems(view: View) -> Iterator[dict[str, str]]:
     """What an operator should know of, the worst first; nothing on a good day."""
+    for worker in view.workers():
+        if (age := worker["heartbeat_age"]) > SILENT:
+            name = f"{worker['name']} (pid {worker['pid']})"
+            yield _problem(
+                "error", "", f"{name} has sent no heartbeat for {age:.0f} s; --watchdog-timeout ends it"
+            )
     ages = {service: watch.age(view.clock()) for service, watch in view.watches.items()}
     for service, pool in view.pools.items():
         watch = view.watches[service]

@@ -54,7 +54,8 @@ class View:
     """Monotonic seconds, the watches' clock."""
     workers: Callable[[], Sequence[Mapping[str, Any]]]
     """The processes that take requests and are told of changes: `name`, `pid`, the `generation` of processes
-    that it belongs to, and the generation of each service's pool that it has `applied`."""
+    that it belongs to, the generation of each service's pool that it has `applied`, and `heartbeat_age`, the
+    seconds since it last showed that it works."""
     routes: Routes
     history: History
     samples: Samples

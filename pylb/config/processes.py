@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pylb.config.kinds import DURATION_OR_ZERO, FILE, FLAG, PATH, integer, or_auto
+from pylb.config.kinds import DURATION, DURATION_OR_ZERO, FILE, FLAG, PATH, integer, or_auto, or_off
 from pylb.config.option import Group, option
 
 
@@ -22,6 +22,11 @@ class Processes(Group):
         "included. With 1 there is no other process.",
     )
     pin: bool = option(FLAG, "off", "Keep each worker on a CPU of its own.")
+    watchdog_timeout: float | None = option(
+        or_off(DURATION),
+        "10s",
+        "Replace a process that has sent no heartbeat for this long; `off` never does.",
+    )
     pid_file: str | None = option(
         PATH, None, "Where to write the process id, for `pylb reload`, `pylb upgrade` and `pylb stop`."
     )

@@ -17,7 +17,16 @@ from zlib import crc32
 
 from pylb.observe import cells, gauges
 from pylb.observe.cells import CELLS
-from pylb.observe.gauges import CLIENTS, CRASHED, GAUGES, IN_FLIGHT, PROCESS, SERVES, SLOTS
+from pylb.observe.gauges import (
+    CLIENTS,
+    CRASHED,
+    GAUGES,
+    HEARTBEAT,
+    IN_FLIGHT,
+    PROCESS,
+    SERVES,
+    SLOTS,
+)
 
 PAGE_SLOTS = 256
 """Slots per page of memory: 100 KB per row, so that a small installation stays small."""
@@ -66,6 +75,14 @@ class Block:
         start = (place * GAUGES + which) * self.rows
         return self._gauges[page][start : start + self.rows]
 
+    def beat(self, now: float) -> None:
+        """Show that this process works. `now`: monotonic seconds."""
+        self.gauge(PROCESS, HEARTBEAT)[self.row] = int(now * 1000)
+
+    def heartbeat(self, row: int) -> int:
+        """When a process last showed that it works, in monotonic milliseconds; 0: never."""
+        return self.gauge(PROCESS, HEARTBEAT)[row]
+
     def forget(self, row: int) -> int:
         """A process has died: set its gauges back; return how many requests it had in flight."""
         lost = 0
@@ -74,7 +91,7 @@ class Block:
             lost += in_flight[row]
             for which in range(GAUGES):
                 self.gauge(slot, which)[row] = 0
-        for which in (CLIENTS, SERVES, CRASHED):
+        for which in (CLIENTS, SERVES, CRASHED, HEARTBEAT):
             self.gauge(PROCESS, which)[row] = 0
         return lost
 

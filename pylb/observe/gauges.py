@@ -36,6 +36,8 @@ SERVES: Final = 2
 """Whether a worker has that row."""
 CRASHED: Final = 3
 """When a background task of the process crashed last, in monotonic milliseconds; 0: none has."""
+HEARTBEAT: Final = 4
+"""When the process last showed that it works, in monotonic milliseconds."""
 
 LINES_DROPPED: Final = 0
 """The first of that slot's counters: lines of the access log that were lost to a slow reader."""

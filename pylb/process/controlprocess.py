@@ -8,6 +8,7 @@ what this one knew.
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import signal
 import socket
@@ -16,7 +17,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import replace
 from pkgutil import resolve_name
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
@@ -30,7 +31,7 @@ from pylb.process.control import Control
 from pylb.process.crashes import Crashes
 from pylb.process.ipc.hub import Hub
 from pylb.process.ipc.lifeline import Lifeline
-from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
+from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, keep_running, spawn
 from pylb.process.logs import log_to_stderr, set_log_level
 from pylb.process.overview import Overview
 from pylb.process.pools import read_routes
@@ -46,6 +47,9 @@ UNROUTED = ""
 RECEPTION = "pylb.process.reception:reception"
 """Workers may be waiting for the first snapshot: what they do not need is loaded after it."""
 
+HEARTBEAT = 1.0
+"""Seconds between two heartbeats."""
+
 PATIENCE = 1.0
 """Seconds that workers have to come over from the control before."""
 
@@ -56,6 +60,7 @@ def run(options: Options) -> int:
     """Know, until told to stop."""
     inheritance = Inheritance.take()
     log_to_stderr(options.log_level, inheritance.name)
+    faulthandler.enable()  # The watchdog aborts a control that hangs.
     lifeline = Lifeline(socket.socket(fileno=inheritance.lifeline))
     if inheritance.relieves:
         resolve_name(RECEPTION)
@@ -114,7 +119,7 @@ class ControlProcess:
             counters=self.counters,
             clock=monotonic,
             refresh=self.overview.refresh,
-            workers=self.hub.serving,
+            workers=self._workers,
             routes=Routes(routes, self.overview.pools),
             history=self.control.recorder.history,
             samples=self.control.recorder.samples,
@@ -151,6 +156,7 @@ class ControlProcess:
                 loop.add_signal_handler(number, lambda: None)
             self.lifeline.listen(loop, self._heard, self._end)
             owner = await stack.enter_async_context(Owner("control", self.crashes))
+            keep_running(self._beat, name="heartbeat", owner=owner)
             self.hub.open(owner)
             stack.callback(self.hub.close)
             self.control.start(owner)
@@ -170,6 +176,20 @@ class ControlProcess:
             gc.freeze()  # What is here now lives as long as the process.
             await self._stop.wait()
         return 0
+
+    def _workers(self) -> list[dict[str, Any]]:
+        """The workers that serve, and how many seconds ago each of them last showed that it works."""
+        workers, now = self.hub.serving(), monotonic()
+        for worker in workers:
+            heartbeat = self.counters.block.heartbeat(worker.pop("row"))
+            worker["heartbeat_age"] = round(now - heartbeat / 1000, 3)
+        return workers
+
+    async def _beat(self) -> None:
+        """Show the supervisor that this process works."""
+        while True:
+            self.counters.block.beat(monotonic())
+            await asyncio.sleep(HEARTBEAT)
 
     async def _depart(self, leave: Leave) -> None:
         """When all of pylb is about to end: be found no more, and say so to the supervisor, which waits."""

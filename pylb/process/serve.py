@@ -139,7 +139,9 @@ class Balancer:
         applied = {
             name: pool.snapshot.generation for name, pool in self.worker.pools.items() if pool.snapshot
         }
-        return [{"name": "pylb", "pid": os.getpid(), "generation": 1, "applied": applied}]
+        return [
+            {"name": "pylb", "pid": os.getpid(), "generation": 1, "applied": applied, "heartbeat_age": 0.0}
+        ]
 
     def stop(self) -> None:
         """Begin the orderly end."""

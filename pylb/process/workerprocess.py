@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import gc
 import logging
 import os
@@ -48,6 +49,7 @@ def run(options: Options) -> int:
     """Take requests until told to stop."""
     inheritance = Inheritance.take()
     log_to_stderr(options.log_level, inheritance.name)
+    faulthandler.enable()  # The watchdog aborts a worker that hangs.
     if options.pin:
         cpus = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cpus[inheritance.number % len(cpus)]})
@@ -84,9 +86,10 @@ class WorkerProcess:
             processes=inheritance.workers,
             ticket_keys=bytes.fromhex(inheritance.tickets),
         )
+        self.worker.plane.sweep.add(self.counters.block.beat)
         for each in self.worker.pools.values():
             each.notice = self._notice
-        greeting = Greeting(inheritance.name, os.getpid(), inheritance.generation)
+        greeting = Greeting(inheritance.name, os.getpid(), inheritance.generation, inheritance.row)
         self.link = Link(socket.socket(fileno=inheritance.door), greeting, self.apply, self.hear)
         self._told = asyncio.Event()
         """Whether control has said anything."""

@@ -15,6 +15,8 @@ from pylb.policy.route import Route, Routes
 from pylb.process.lifecycle import Lifecycle
 from pylb.process.operator import Operator
 
+WORKER = {"name": "worker 1", "pid": 4711, "generation": 1, "applied": {"web": 3}, "heartbeat_age": 0.1}
+
 
 class Clock:
     now = 1000.0
@@ -47,7 +49,7 @@ def view(clock, operator):
         watches={name: WatchStatus(name) for name in pools},
         counters=counters,
         clock=clock,
-        workers=lambda: [{"name": "worker 1", "pid": 4711, "generation": 1, "applied": {"web": 3}}],
+        workers=lambda: [dict(WORKER)],
         routes=Routes([Route("web"), Route("api", path="/api")], pools),
         history=History(),
         samples=Samples(counters),

@@ -5,6 +5,7 @@ from pylb.model import Endpoint, Excluded
 from pylb.observe.cells import CODES, DURATION
 from pylb.observe.gauges import LINES_DROPPED, PROCESS
 from pylb.policy.overrides import Action
+from tests.admin.conftest import WORKER
 
 ONE, TWO, THREE = (Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}") for n in (1, 2, 3))
 
@@ -77,6 +78,13 @@ def test_a_background_task_that_crashed_is_a_problem(view):
         "service": "",
         "text": "the background task 'probe' crashed 3 s ago: KeyError: 1",
     } in [*problems(crashed)]
+
+
+def test_a_worker_without_a_heartbeat_is_a_problem(view, monkeypatch):
+    assert "has sent no heartbeat" not in str([*problems(view)])
+    monkeypatch.setitem(WORKER, "heartbeat_age", 3.2)
+    text = "worker 1 (pid 4711) has sent no heartbeat for 3 s; --watchdog-timeout ends it"
+    assert {"severity": "error", "service": "", "text": text} in [*problems(view)]
 
 
 def test_the_whole_picture_has_traffic_where_there_was_some(view, know):

@@ -23,6 +23,8 @@ class Greeting:
     name: str
     pid: int
     generation: int
+    row: int
+    """Its own in the shared memory."""
 
 
 def mailbox() -> tuple[socket.socket, socket.socket]:

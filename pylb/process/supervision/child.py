@@ -10,6 +10,7 @@ from math import inf
 from time import monotonic
 
 from pylb.process.ipc.lifeline import Lifeline
+from pylb.process.supervision.signals import name_of
 
 STARTING, PREPARED, SERVING, DRAINING = "starting", "prepared", "serving", "draining"
 
@@ -23,6 +24,10 @@ class Child:
         environment: variables for it alone.
         descriptors: what stays open in it.
         lifeline: our end.
+        row: its own in the shared memory; None for one that writes nothing there.
+
+    Raises:
+        OSError: the process cannot be started.
     """
 
     def __init__(
@@ -32,11 +37,16 @@ class Child:
         environment: Mapping[str, str],
         descriptors: Sequence[int],
         lifeline: Lifeline,
+        *,
+        row: int | None = None,
     ) -> None:
         self.name = name
         self.lifeline = lifeline
-        self.row: int | None = None
-        """Its own in the shared memory, if it has one that must be settled when it has ended."""
+        self.row = row
+        self.heartbeat = 0
+        """The last that was seen."""
+        self.silence = 0.0
+        """Seconds for which that has not changed."""
         self.state = STARTING
         """The last of its states that it told."""
         self.served = False
@@ -90,6 +100,21 @@ class Child:
         if self.alive:
             os.kill(self.pid, number)
 
+    def kill(self) -> None:
+        """End it at once, if it has not ended."""
+        if self.alive:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def abort(self, deadline: float) -> None:
+        """End one that hangs. It writes where it hangs, if it can; `enforce` kills it after the deadline.
+
+        The end is not expected, so the child is replaced like one that died.
+        """
+        self.deadline = min(self.deadline, deadline)
+        if self.alive:
+            for number in (signal.SIGABRT, signal.SIGCONT):  # One that is stopped has to go on to end.
+                os.kill(self.pid, number)
+
     def reopen_logs(self) -> None:
         """Ask it to open its log files anew; one that is not ready yet will open them anyway."""
         if self.alive and self.served:
@@ -105,5 +130,5 @@ class Child:
     def fate(self) -> str:
         """How it ended, in words."""
         if self.code is not None and self.code < 0:
-            return f"was killed by {signal.Signals(-self.code).name}"
+            return f"was killed by {name_of(-self.code)}"
         return f"ended with exit code {self.code}"

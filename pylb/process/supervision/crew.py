@@ -6,7 +6,6 @@ import contextlib
 import heapq
 import logging
 import os
-import signal
 import socket
 from math import inf
 from time import monotonic
@@ -23,11 +22,15 @@ from pylb.process.supervision.handover import Handover
 from pylb.process.supervision.inheritance import Inheritance
 from pylb.process.supervision.listeners import Listeners
 from pylb.process.supervision.seat import Seat
+from pylb.process.supervision.watchdog import PERIOD, Watchdog
 
 log = logging.getLogger("pylb.supervisor")
 
 TICKET_KEYS = 80
 """Bytes of the keys for TLS session tickets: as many as OpenSSL wants."""
+
+ABORT = 1.0
+"""Seconds that a hung child has to say where it hangs, before it is killed."""
 
 GRACE = 5.0
 """Seconds beyond its own time limit after which a child that should have ended is killed."""
@@ -39,10 +42,18 @@ class Crew:
     Args:
         listeners: where requests are taken, and by how many processes.
         drain_timeout: seconds that a worker may take to finish what runs.
+        watchdog_timeout: seconds without a heartbeat after which a child is hung; None: never.
         successor: whether another pylb still serves, which this one is to replace.
     """
 
-    def __init__(self, listeners: Listeners, *, drain_timeout: float, successor: bool = False) -> None:
+    def __init__(
+        self,
+        listeners: Listeners,
+        *,
+        drain_timeout: float,
+        watchdog_timeout: float | None = None,
+        successor: bool = False,
+    ) -> None:
         self.generation = 1
         self.refilling = True
         """Whether an empty seat is filled again."""
@@ -60,6 +71,7 @@ class Crew:
         self._word = STARTING
         self._memory = SharedMemory.create(listeners.workers)
         self._block = self._memory.block(self._memory.supervisor_row)
+        self._watchdog = Watchdog(watchdog_timeout, self._block.heartbeat, monotonic())
         self._rows = list(self._memory.worker_rows)
         self._state = StateFile.create()
         self._tickets = os.urandom(TICKET_KEYS).hex()
@@ -87,10 +99,17 @@ class Crew:
             child.reopen_logs()
 
     def start(self, seat: Seat, *, relieves: bool = False) -> Child:
-        """Start a process that can take a seat; one that relieves another waits to be briefed."""
-        row = heapq.heappop(self._rows) if seat.role == "worker" else None
-        row_or_control = self._memory.control_row if row is None else row
-        child = self._execute(seat, seat.role, row_or_control, relieves=relieves)
+        """Start a process that can take a seat; one that relieves another waits to be briefed.
+
+        Raises:
+            OSError: the machine has no room for one more process.
+        """
+        row = heapq.heappop(self._rows) if seat.role == "worker" else self._memory.control_row
+        try:
+            child = self._execute(seat, seat.role, row, relieves=relieves)
+        except OSError:
+            self._free(row)
+            raise
         child.row = row
         if not relieves:
             self.brief(child)
@@ -147,22 +166,44 @@ class Crew:
         for seat in self.seats:
             empty = seat.child is None and seat.successor is None
             if self.refilling and empty and seat.due <= monotonic() and (seat is self.control or self.room):
-                seat.child = self.start(seat)
+                try:
+                    seat.child = self.start(seat)
+                except OSError as error:
+                    pause = seat.not_started(monotonic())
+                    log.error("cannot start %s: %s; next try in %g s", seat.name, error.strerror, pause)
 
     def enforce(self) -> None:
         """Kill who should have ended by now."""
         for child in self.children.values():
             if child.deadline < monotonic():
                 log.warning("%s (pid %d) did not end in time and is killed", child.name, child.pid)
-                child.send(signal.SIGKILL)
+                child.kill()
                 child.deadline = inf
 
-    @property
-    def restless(self) -> bool:
-        """Whether something may have to be done although nothing happens."""
-        return any(child.deadline < inf for child in self.children.values()) or any(
+    def watch(self) -> None:
+        """End the children that hang; they are replaced like those that died."""
+        watched = [seat.child for seat in self.seats if seat.child and seat.child.deadline == inf]
+        now = monotonic()
+        for child in self._watchdog.hung(watched, now):
+            log.error(
+                "%s (pid %d) has sent no heartbeat for %.3g s and is killed",
+                child.name,
+                child.pid,
+                child.silence,
+            )
+            child.abort(now + ABORT)
+
+    def patience(self, turn: float) -> float | None:
+        """Seconds after which something may have to be done although nothing happens; None: never.
+
+        Args:
+            turn: how often to look while a child may have to be killed, or started.
+        """
+        if any(child.deadline < inf for child in self.children.values()) or any(
             seat.child is None for seat in self.seats
-        )
+        ):
+            return turn
+        return PERIOD if self._watchdog.enabled else None
 
     def _execute(self, seat: Seat, role: str, row: int, *, relieves: bool = False) -> Child:
         ours, theirs = socket.socketpair()
@@ -197,11 +238,10 @@ class Crew:
 
     def _bury(self, child: Child) -> None:
         """Settle what a child leaves behind: its row, its requests, its seat."""
-        lost = 0
-        if child.row is not None:
-            lost = self._block.forget(child.row)
-            self._block.cells(PROCESS)[LOST] += lost
-            heapq.heappush(self._rows, child.row)
+        lost = self._free(child.row)
+        for each in self.seats:
+            if each.successor is child:
+                each.successor = None  # Nobody can take over any more.
         seat = next((seat for seat in self.seats if seat.child is child), None)
         if child.expected or seat is None:
             if seat:
@@ -214,3 +254,12 @@ class Crew:
             self.despair = then = f"{child.name} cannot start"
         log.error("%s (pid %d) %s%s; %s", child.name, child.pid, child.fate, after, then)
         self._block.cells(PROCESS)[RESTARTS] += 1
+
+    def _free(self, row: int | None) -> int:
+        """Let another worker have a row, if it is a worker's; return how many requests it had in flight."""
+        if row is None or row not in self._memory.worker_rows:
+            return 0
+        lost = self._block.forget(row)
+        self._block.cells(PROCESS)[LOST] += lost
+        heapq.heappush(self._rows, row)
+        return lost

@@ -80,9 +80,13 @@ def relieve_control(crew: Crew) -> Generator[Condition, None, bool]:
         seat.successor = None
         log.error("reload given up: the new control did not get ready; all stays as it is")
         return False
-    if seat.child:
-        seat.child.send(signal.SIGTERM, monotonic() + GRACE)
-    yield lambda: seat.child is None
+    former = seat.child
+    if former:
+        former.send(signal.SIGTERM, monotonic() + GRACE)
+    yield lambda: seat.child is not former or former is None
+    if seat.successor is not successor:
+        log.error("reload given up: the new control %s before it could begin", successor.fate)
+        return False
     seat.promote()
     crew.brief(successor)
     if not (yield from within(START_TIME, seat.ready)):

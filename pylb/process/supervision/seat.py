@@ -65,8 +65,16 @@ class Seat:
         """Take note that a child has ended unasked; return the pause before the next one."""
         self.proved |= child.served
         self.child = None
-        self._failures = 0 if child.served and now - child.started > STEADY else self._failures + 1
-        pause = min(FIRST_PAUSE * 2 ** (self._failures - 1), LONGEST_PAUSE) if self._failures else 0.0
+        if child.served and now - child.started > STEADY:
+            self._failures = 0
+            self.due = now
+            return 0.0
+        return self.not_started(now)
+
+    def not_started(self, now: float) -> float:
+        """Take note that a start has failed; return the pause before the next one."""
+        self._failures += 1
+        pause: float = min(FIRST_PAUSE * 2 ** (self._failures - 1), LONGEST_PAUSE)
         self.due = now + pause
         return pause
 

@@ -9,6 +9,14 @@ from collections.abc import Iterable
 from types import FrameType
 
 
+def name_of(number: int) -> str:
+    """What a signal is called; real-time signals have no names but the first and the last."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 class SignalQueue:
     """Collects signals from `open` on; its `descriptor` is readable while there are some.
 

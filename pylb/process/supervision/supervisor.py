@@ -67,7 +67,12 @@ class Supervisor:
         self._listeners = listeners
         self._predecessor = predecessor
         self._pid_file = pid_file
-        self._crew = Crew(listeners, drain_timeout=options.drain_timeout, successor=predecessor is not None)
+        self._crew = Crew(
+            listeners,
+            drain_timeout=options.drain_timeout,
+            watchdog_timeout=options.watchdog_timeout,
+            successor=predecessor is not None,
+        )
         self._signals = SignalQueue(SIGNALS)
         self._serving = False
         self._plans: list[tuple[str, Plan]] = []
@@ -92,6 +97,7 @@ class Supervisor:
                 if crew.despair and not self._code:
                     self._give_up()
                 crew.refill()
+                crew.watch()
                 crew.enforce()
                 self._greet()
                 self._go_on()
@@ -104,13 +110,14 @@ class Supervisor:
         return self._code
 
     def _wait(self) -> None:
-        """Until there is news, or for a moment if something is under way."""
+        """Until there is news, or for a moment if something is under way or has to be watched."""
         news = select.poll()
         news.register(self._signals.descriptor, select.POLLIN)
         for child in self._crew.children.values():
             if not child.silent:
                 news.register(child.lifeline.end, select.POLLIN)
-        news.poll(1000 * TURN if self._plans or self._crew.restless else None)
+        patience = TURN if self._plans else self._crew.patience(TURN)
+        news.poll(None if patience is None else 1000 * patience)
 
     def _obey(self, number: signal.Signals) -> None:
         """Do, or plan, what a signal asks for. CHLD only wakes us."""

@@ -23,7 +23,7 @@ class Worker:
     def __init__(self, name, workers_door, owner):
         self.told = []
         self.heard = []
-        self.link = Link(workers_door, Greeting(name, 1, 1), self.told.append, self.heard.append)
+        self.link = Link(workers_door, Greeting(name, 1, 1, 0), self.told.append, self.heard.append)
         spawn(self.link.follow(), name=name, owner=owner)
 
     @property
@@ -87,7 +87,7 @@ async def test_applied_is_what_all_go_by(hub, doors, owner):
 
 async def test_one_that_hangs_holds_up_nobody_and_nothing_is_applied_by_all(hub, doors, owner):
     quick = Worker("worker 1", doors[1], owner)
-    hung = meet(doors[1], Greeting("worker 2", 2, 1))
+    hung = meet(doors[1], Greeting("worker 2", 2, 1, 0))
     await until(lambda: len(hub.members) == 2)
     done = []
     for generation in range(1, 20):
@@ -127,7 +127,7 @@ async def test_when_the_supervisor_is_gone_nobody_is_followed_any_more(doors):
     """The mailbox has gone with it: there will be no other control, and that is no reason to crash."""
     control, workers = doors
     control.close()
-    link = Link(workers, Greeting("worker 1", 1, 1), print, print)
+    link = Link(workers, Greeting("worker 1", 1, 1, 0), print, print)
     await asyncio.wait_for(link.follow(), 10)
 
 
@@ -136,7 +136,7 @@ async def test_when_everybody_else_is_gone_the_door_is_left_alone(hub, doors, ow
     crashes = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: crashes.append(context))
-    early = meet(doors[1], Greeting("worker 1", 1, 1))
+    early = meet(doors[1], Greeting("worker 1", 1, 1, 0))
     doors[1].close()
     await until(lambda: hub.members)
     early.close()

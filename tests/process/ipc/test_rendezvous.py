@@ -4,7 +4,7 @@ import pytest
 
 from pylb.process.ipc.rendezvous import Greeting, mailbox, meet, welcome
 
-ONE, TWO = Greeting("worker 1", 11, 1), Greeting("worker 2", 12, 1)
+ONE, TWO = Greeting("worker 1", 11, 1, 0), Greeting("worker 2", 12, 1, 0)
 
 
 @pytest.fixture

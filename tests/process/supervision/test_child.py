@@ -61,6 +61,7 @@ def test_it_says_where_it_stands_until_it_ends(start):
         ("import sys; sys.exit(3)", "ended with exit code 3"),
         ("import os; os.kill(os.getpid(), 9)", "was killed by SIGKILL"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "was killed by SIGSEGV"),
+        ("import os; os.kill(os.getpid(), 40)", "was killed by signal 40"),
     ],
 )
 def test_how_it_ended_in_words(start, code, fate):
@@ -78,6 +79,18 @@ def test_who_is_asked_to_end_is_expected_to(start):
     wait(child)
     assert child.code == -signal.SIGTERM
     child.send(signal.SIGTERM)
+
+
+def test_one_that_hangs_is_not_expected_to_end(start):
+    child = start("import time; time.sleep(60)")
+    os.kill(child.pid, signal.SIGSTOP)
+    child.abort(100.0)
+    child.abort(200.0)
+    assert (child.expected, child.deadline) == (False, 100.0)
+    wait(child)
+    assert child.fate == "was killed by SIGABRT"
+    child.abort(300.0)
+    child.kill()
 
 
 def test_ctrl_c_in_a_terminal_is_not_for_it(start):

@@ -62,6 +62,11 @@ def test_what_never_worked_is_tried_three_times(seat):
     assert verdicts == [False, False, True]
 
 
+def test_a_start_that_failed_is_tried_again_later_and_later(seat):
+    assert [seat.not_started(10.0) for _ in range(3)] == [0.1, 0.2, 0.4]
+    assert seat.due == 10.4
+
+
 def test_options_that_cannot_be_used_are_tried_once(seat):
     child = take(seat, Child(code=2))
     seat.left_by(child, 0)

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from pylb.process.supervision.signals import SignalQueue
+from pylb.process.supervision.signals import SignalQueue, name_of
 
 
 @pytest.fixture
@@ -39,3 +39,8 @@ def test_afterwards_they_do_again_what_they_did(queue):
     other.close()
     assert signal.getsignal(signal.SIGURG) is signal.SIG_DFL
     queue.open()
+
+
+@pytest.mark.parametrize(("number", "name"), [(15, "SIGTERM"), (40, "signal 40")])
+def test_each_signal_has_a_name(number, name):
+    assert name_of(number) == name

@@ -88,7 +88,7 @@ async def test_control_is_killed_while_instances_come_and_go(program, own_consul
 
 
 async def test_a_hung_control_touches_nothing_and_a_worker_that_starts_meanwhile_knows_enough(program):
-    pylb = program()
+    pylb = program("--watchdog-timeout", "off")
     for _ in range(2):
         await pylb.origin()
     await pylb.start()

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import re
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -70,6 +72,31 @@ async def test_if_the_new_control_dies_before_it_has_begun_all_stays_as_it_is(pr
     await until(lambda: {p.pid for p in pylb.family()} == before)
     pylb.send(signal.SIGHUP)
     await pylb.said("serves$")
+
+
+async def test_if_the_new_control_dies_before_it_takes_over_another_one_starts(program):
+    """The old one hangs, so the new one is ready for a while before the place is free."""
+    pylb = program("--watchdog-timeout", "off")
+    await pylb.origin()
+    await pylb.start()
+    (old,) = pylb.processes("control")
+    old.suspend()
+    pylb.send(signal.SIGHUP)
+    new = await until(lambda: [p for p in pylb.processes("control") if p.pid != old.pid], 30)
+    await until(lambda: pending(old, signal.SIGTERM), 30)
+    new[0].kill()
+    await pylb.said("reload given up: the new control was killed by SIGKILL before it could begin")
+    gone = {old.pid, new[0].pid}
+    await until(lambda: {p.pid for p in pylb.processes("control")} - gone, 30)
+    pylb.send(signal.SIGHUP)
+    await pylb.said("generation 3 serves")
+    assert (await pylb.get("/health"))[0] == 200
+
+
+def pending(process, number):
+    """Whether a signal waits for a process to take it."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"ShdPnd:\s*(\w+)", status)[1], 16) & 1 << (number - 1)
 
 
 async def test_a_broken_option_leaves_all_as_it_is(program, tmp_path):

@@ -1,0 +1,66 @@
+import signal
+import sys
+
+import pytest
+
+from pylb.process.supervision import program
+from pylb.process.supervision.crew import Crew
+from pylb.process.supervision.listeners import Listeners
+from tests.until import until
+
+
+@pytest.fixture
+def crew():
+    made = Crew(Listeners(listen=()), drain_timeout=1.0)
+    yield made
+    for child in made.children.values():
+        child.kill()
+    while made.children:
+        made.reap()
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """What the children execute."""
+
+    def execute(*line):
+        monkeypatch.setattr(program, "command", lambda role, arguments: list(line))
+
+    return execute
+
+
+async def test_a_start_that_the_machine_refuses_is_tried_again(crew, command, caplog):
+    command("/nonexistent")
+    crew.refill()
+    assert [record.getMessage() for record in caplog.records] == [
+        "cannot start control: No such file or directory; next try in 0.1 s",
+        "cannot start worker 1: No such file or directory; next try in 0.1 s",
+    ]
+    assert not crew.children
+    command(sys.executable, "-c", "import time; time.sleep(60)")
+
+    def refilled():
+        crew.refill()
+        return len(crew.children) == 2
+
+    await until(refilled)
+    assert crew.workers[0].child.row == 0, "the row of the start that failed is free again"
+
+
+@pytest.mark.parametrize("successor", [False, True])
+async def test_who_has_ended_keeps_no_seat(crew, command, successor):
+    command(sys.executable, "-c", "import time; time.sleep(60)")
+    seat = crew.workers[0]
+    child = crew.start(seat)
+    if successor:
+        seat.successor = child
+    else:
+        seat.child = child
+    child.kill()
+
+    def reaped():
+        crew.reap()
+        return child.code == -signal.SIGKILL
+
+    await until(reaped)
+    assert (seat.child, seat.successor) == (None, None)
