@@ -98,6 +98,7 @@ class Balancer:
         counters = Counters(Block(), monotonic)
         self.crashes = Crashes(counters.block)
         self.worker = Worker(options, counters, self.witnesses)
+        self.worker.plane.sweep.on_crash = self.crashes.add
         self.control = Control(
             options,
             list(self.worker.pools),

@@ -86,6 +86,8 @@ class WorkerProcess:
             processes=inheritance.workers,
             ticket_keys=bytes.fromhex(inheritance.tickets),
         )
+        self.crashes = Crashes(self.counters.block)
+        self.worker.plane.sweep.on_crash = self.crashes.add
         self.worker.plane.sweep.add(self.counters.block.beat)
         for each in self.worker.pools.values():
             each.notice = self._notice
@@ -129,7 +131,7 @@ class WorkerProcess:
             if state := self.inheritance.state_file.read():
                 for update in state.updates:
                     self.apply(update)
-            owner = await stack.enter_async_context(Owner(self.lifecycle.name, Crashes(self.counters.block)))
+            owner = await stack.enter_async_context(Owner(self.lifecycle.name, self.crashes))
             keep_running(self.link.follow, name="follow control", owner=owner)
             if await self._ready():
                 await self.worker.listen(*self.inheritance.sockets())

@@ -22,7 +22,7 @@ class Sweep:
 
     The timer is armed before the duties run, so nothing that a duty does can end the sweep. A duty that
     raises does not keep the others from running. The log has one line for each kind of exception of a duty
-    until the duty succeeds again.
+    until the duty succeeds again, and `on_crash` is called as often.
 
     Args:
         duties: what to do, in this order.
@@ -31,6 +31,8 @@ class Sweep:
     def __init__(self, *duties: Duty) -> None:
         self.due = inf
         """When the present sweep should have begun, in monotonic seconds."""
+        self.on_crash: Callable[[str, Exception], object] = lambda *_: None
+        """Takes the name of a duty that failed, and what it raised."""
         self._duties: list[tuple[Duty, set[type[Exception]]]] = []
         """With the kinds of exceptions that are logged already."""
         self._timer: asyncio.TimerHandle | None = None
@@ -62,6 +64,7 @@ class Sweep:
                 if type(error) not in logged:
                     logged.add(type(error))
                     log.exception("%s failed; it is tried again every %g s", _name(duty), PERIOD)
+                    self.on_crash(_name(duty), error)
             else:
                 logged.clear()
         self.due = now + PERIOD

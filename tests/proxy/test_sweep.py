@@ -33,16 +33,17 @@ async def test_a_duty_that_raises_ends_neither_the_others_nor_the_sweep(caplog):
     def after(now):
         ran.append("after")
 
+    crashes = []
     swept = Sweep(before, troubled, after)
+    swept.on_crash = lambda name, error: crashes.append(f"{name}: {error}")
     swept.start()
     swept.start()
     await until(lambda: len(ran) >= 21)
     swept.stop()
     assert ran[:21] == ["before", "troubled", "after"] * 7
     assert [str(record.exc_info[1]) for record in caplog.records] == ["listing", "reading", "again"]
-    assert {record.message for record in caplog.records} == {
-        "troubled failed; it is tried again every 0.001 s"
-    }
+    assert set(caplog.messages) == {"troubled failed; it is tried again every 0.001 s"}
+    assert crashes == ["troubled: listing", "troubled: reading", "troubled: again"]
 
 
 async def test_it_knows_when_it_was_due_and_ends_when_it_is_stopped():
