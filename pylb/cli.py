@@ -19,6 +19,7 @@ from pylb import __version__
 from pylb.config.option import Group
 from pylb.config.parse import parse, unknown
 from pylb.errors import StartError, UsageError
+from pylb.printable import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ def _load(name: str) -> Callable[[Group], int]:
 
 
 def _fail(error: Exception, code: int) -> int:
-    sys.stderr.write(f"pylb: {error}\n")
+    sys.stderr.write(f"pylb: {printable(str(error))}\n")
     return code
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import re
 import signal
@@ -19,6 +18,7 @@ from pylb.config.kinds import ADDRESS, CONSUL, FLAG, Address, Kind, Url
 from pylb.config.option import Group, option
 from pylb.demo.webservice import WebService
 from pylb.model import Endpoint
+from pylb.process.logs import log_to_stderr
 from pylb.process.sockets import open_sockets, where
 
 FINISH_TIMEOUT = 30.0
@@ -60,7 +60,7 @@ def run(options: BackendOptions) -> int:
     Raises:
         StartError: the address cannot be listened on.
     """
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
+    log_to_stderr("info", bare=True)
     return uvloop.run(_serve(options, open_sockets((options.listen,))))
 
 

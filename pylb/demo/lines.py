@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
 
 from pylb.demo.display import Moment, Sign, clock
+from pylb.printable import printable
 
 PAUSE = 1.0
 """Seconds between two lines of counts."""
@@ -54,7 +55,7 @@ class _Handler(logging.Handler):
 def write(line: str) -> None:
     """Write a line at once."""
     try:
-        sys.stdout.write(line + "\n")
+        sys.stdout.write(printable(line) + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -18,6 +18,7 @@ from pylb import __version__
 from pylb.demo.display import Moment, Sign, clock
 from pylb.demo.keyboard import keys
 from pylb.demo.scoreboard import Row, Standing
+from pylb.printable import printable
 
 NEWS = 8
 """Messages that stay on the screen."""
@@ -108,8 +109,8 @@ def _instances(moment: Moment) -> Table:
     table.add_column("Share", no_wrap=True)
     for row in moment.standing.rows:
         table.add_row(
-            Text(row.name, "bold"),
-            row.address,
+            Text(printable(row.name), "bold"),
+            Text(printable(row.address)),
             str(moment.processes.get(row.address, "")),
             Text(row.state, "green" if row.up else "yellow"),
             f"{row.requests:,}",
@@ -151,7 +152,7 @@ def _news(messages: Sequence[Message]) -> Table:
 
 
 def _one_line(text: str, style: str = "") -> Text:
-    return Text(text, style, no_wrap=True, overflow="ellipsis")
+    return Text(printable(text), style, no_wrap=True, overflow="ellipsis")
 
 
 def _keys(*, traffic: bool) -> Text:

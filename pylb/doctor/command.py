@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import ClassVar
-
-import orjson
 
 from pylb.config.kinds import ADDRESS, FLAG, Address, or_off, text
 from pylb.config.option import Group, option, repeated
@@ -17,6 +16,7 @@ from pylb.doctor.facts import Finding
 from pylb.doctor.gather import gather
 from pylb.doctor.rules import diagnose
 from pylb.errors import UsageError
+from pylb.printable import printable
 from pylb.process.sources.consul import consul_settings
 from pylb.process.sources.docker import engine_settings
 
@@ -72,10 +72,12 @@ def run(options: DoctorOptions) -> int:
 
 def as_text(findings: Sequence[Finding]) -> str:
     """For people: three lines each; nothing at all if nothing is wrong."""
-    return "\n".join(f"{each.what}\n  cause: {each.cause}\n  cure:  {each.cure}\n" for each in findings)
+    return "\n".join(
+        f"{printable(each.what)}\n  cause: {printable(each.cause)}\n  cure:  {printable(each.cure)}\n"
+        for each in findings
+    )
 
 
 def as_json(findings: Sequence[Finding]) -> str:
-    """For scripts: an array, empty if nothing is wrong."""
-    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    return orjson.dumps([asdict(each) for each in findings], option=options).decode()
+    """For scripts: an array in ASCII, empty if nothing is wrong."""
+    return json.dumps([asdict(each) for each in findings], indent=2) + "\n"

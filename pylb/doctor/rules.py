@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
+from shlex import quote
 
 from pylb.containers.container import Container
 from pylb.containers.conventions import metadata, service_name
@@ -136,7 +137,7 @@ def duplicates(facts: Facts) -> Iterator[Finding]:
                     "duplicate-address",
                     f"{service}: {one.id} and {other.id} are both registered at {one.authority}",
                     "a registrator was created anew under another host name and left its old entries behind",
-                    f"deregister the older one: consul services deregister -id={one.id}; "
+                    f"deregister the older one: consul services deregister -id={quote(one.id)}; "
                     "pylb registrator finds its own entries again",
                 )
 
@@ -154,7 +155,7 @@ def dangling(facts: Facts) -> Iterator[Finding]:
                     "dangling",
                     f"{service}: {endpoint.id} is registered, but its container {container} does not run",
                     "no registrator saw it end, or the registrator looks after another engine",
-                    f"start the registrator, or: consul services deregister -id={endpoint.id}",
+                    f"start the registrator, or: consul services deregister -id={quote(endpoint.id)}",
                 )
 
 

@@ -66,9 +66,9 @@ class Combined:
         if (request := record.request) is not None:
             line = b"%b %b HTTP/1.%d" % (request.method, request.target, request.version)
             referer, agent = _about_client(request.lines)
-        id_ = record.id or b"-"
-        if b"".join((line, referer, agent, id_)).translate(None, PLAIN):
-            line, referer, agent, id_ = map(escape, (line, referer, agent, id_))
+        id_, client = record.id or b"-", record.client.encode() or b"-"
+        if b"".join((line, referer, agent, id_, client)).translate(None, PLAIN):
+            line, referer, agent, id_, client = map(escape, (line, referer, agent, id_, client))
         backend = connect = head = "-"
         if attempts := record.attempts:
             last = attempts[-1]
@@ -82,7 +82,7 @@ class Combined:
         timings = f"{connect}/{head}/{(record.finished - record.started) * 1e3:.1f}"
         balanced = f"{word(record.service)} {backend} {timings} {len(attempts)} {record.termination}"
         return b'%b - - [%b] "%b" %d %d "%b" "%b" %b "%b"\n' % (
-            record.client.encode() or b"-",
+            client,
             self._time,
             line,
             record.status,
@@ -106,7 +106,8 @@ class Json:
         if int(now) != self._second:
             self._second = int(now)
             self._time = datetime.fromtimestamp(self._second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        entry: dict[str, Any] = {"time": f"{self._time}.{int(now % 1 * 1e3):03d}Z", "client": record.client}
+        entry: dict[str, Any] = {"time": f"{self._time}.{int(now % 1 * 1e3):03d}Z"}
+        entry["client"] = text(record.client.encode())
         if (request := record.request) is not None:
             referer, agent = _about_client(request.lines)
             entry["method"] = text(request.method)

@@ -8,14 +8,13 @@ from typing import Any, ClassVar
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from pylb.clients import admin
 from pylb.config.kinds import text
 from pylb.config.option import option, repeated
 from pylb.errors import UsageError
 from pylb.terminal.options import Running
-from pylb.terminal.words import number
+from pylb.terminal.words import number, plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +61,7 @@ def run(options: ExplainOptions) -> int:
     told = admin.read(options.admin, "/api/explain", host=options.host, target=options.target)
     console = Console()
     request = f"{options.method} {options.target}{f' for {options.host}' if options.host else ''}"
-    console.print(Text(f"{request}: service {told['service'] or '-'}, {told['why']}"))
+    console.print(plain(f"{request}: service {told['service'] or '-'}, {told['why']}"))
     if told["service"]:
         console.print(table(told))
     return 0 if told["winner"] else 1
@@ -79,7 +78,8 @@ def table(told: dict[str, Any]) -> Table:
     made.add_column("Why not")
     for each in told["candidates"]:
         numbers = map(number, (each["weight"], each["in_flight"], each["load"]))
-        made.add_row("→" if each["wins"] else "", each["id"], each["address"], *numbers, "")
+        made.add_row("→" if each["wins"] else "", plain(each["id"]), plain(each["address"]), *numbers, "")
     for each in told["excluded"]:
-        made.add_row("", each["id"], each["address"], "", "", "", Text(each["reason"]), style="dim")
+        cells = (plain(each["id"]), plain(each["address"]), "", "", "", plain(each["reason"]))
+        made.add_row("", *cells, style="dim")
     return made

@@ -13,8 +13,9 @@ from rich.text import Text
 from pylb.clients import admin
 from pylb.config.kinds import integer, text
 from pylb.config.option import option
+from pylb.printable import printable
 from pylb.terminal.options import Running
-from pylb.terminal.words import clock, duration
+from pylb.terminal.words import clock, duration, plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +50,9 @@ def table(entries: Iterable[dict[str, Any]]) -> Table:
         held = f" (held: {entry['doubt']})" if entry["doubt"] else ""
         made.add_row(
             clock(entry["time"]),
-            entry["service"],
+            plain(entry["service"]),
             difference(entry),
-            Text(entry["cause"] + held),
+            plain(entry["cause"] + held),
             str(entry["instances"]),
             duration(entry["applied"]),
             duration(entry["routed"]),
@@ -65,5 +66,5 @@ def difference(entry: dict[str, Any]) -> Text:
     marked = (("added", "+", "green"), ("changed", "~", "yellow"), ("removed", "-", "red"))
     for field, mark, style in marked:
         for name in entry[field]:
-            words.append(f"{' ' if words else ''}{mark}{name}", style)
+            words.append(f"{' ' if words else ''}{mark}{printable(name)}", style)
     return words

@@ -17,7 +17,7 @@ from pylb.config.option import option
 from pylb.errors import StartError
 from pylb.terminal import history
 from pylb.terminal.options import Running
-from pylb.terminal.words import clock, duration, number
+from pylb.terminal.words import clock, duration, number, plain
 
 PERIOD = 1.0
 """Seconds between two looks."""
@@ -55,7 +55,7 @@ def run(options: TopOptions) -> int:
                 try:
                     picture = look(options)
                 except StartError as error:
-                    picture = Group(Text(f"{error}; trying again", "red"), picture)
+                    picture = Group(plain(f"{error}; trying again", "red"), picture)
                 live.update(picture, refresh=True)
     except KeyboardInterrupt:
         return 0
@@ -66,9 +66,9 @@ def look(options: TopOptions) -> RenderableType:
     state = admin.read(options.admin, "/api/state")
     entries = admin.read(options.admin, "/api/history")
     parts: list[RenderableType] = [
-        Text.assemble(("pylb ", "bold"), state["state"], (f"  {clock(state['time'])}", "dim")),
+        Text.assemble(("pylb ", "bold"), plain(state["state"]), (f"  {clock(state['time'])}", "dim")),
         services(state),
-        *(Text(f"{p['severity']}: {p['service']} {p['text']}", "red") for p in state["problems"]),
+        *(plain(f"{p['severity']}: {p['service']} {p['text']}", "red") for p in state["problems"]),
         Text(),
         backends(state),
         Text(),
@@ -83,7 +83,7 @@ def services(state: dict[str, Any]) -> Table:
     for each in state["services"]:
         age = each["age_seconds"]
         answered = "never" if age is None else f"{duration(age)} ago"
-        made.add_row(each["service"], *_traffic(each["traffic"]), str(each["generation"]), answered)
+        made.add_row(plain(each["service"]), *_traffic(each["traffic"]), str(each["generation"]), answered)
     return made
 
 
@@ -96,14 +96,14 @@ def backends(state: dict[str, Any]) -> Table:
     made.add_column("Why", style="dim")
     for each in sorted(state["backends"], key=lambda each: (each["service"], each["id"], each["address"])):
         made.add_row(
-            each["id"],
-            each["address"],
-            Text(each["state"], STYLES.get(each["state"], "yellow")),
+            plain(each["id"]),
+            plain(each["address"]),
+            plain(each["state"], STYLES.get(each["state"], "yellow")),
             number(each["weight"]),
             number(each["in_flight"]),
             *_traffic(each["traffic"]),
             bars(each["requests"][-20:]),
-            Text(each["why"]),
+            plain(each["why"]),
         )
     return made
 

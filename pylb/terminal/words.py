@@ -1,8 +1,12 @@
-"""Numbers as people read them in a narrow column."""
+"""Numbers and foreign text as people read them in a narrow column."""
 
 from __future__ import annotations
 
 from datetime import datetime
+
+from rich.text import Text
+
+from pylb.printable import printable
 
 
 def number(value: float | None) -> str:
@@ -26,3 +30,8 @@ def duration(seconds: float | None) -> str:
 def clock(epoch: float) -> str:
     """The time of day, here."""
     return datetime.fromtimestamp(epoch).strftime("%H:%M:%S")
+
+
+def plain(text: str, style: str = "") -> Text:
+    """Text from elsewhere, as it is: neither control characters nor rich's markup have an effect."""
+    return Text(printable(text), style)

@@ -1,3 +1,4 @@
+import logging
 import os
 import subprocess
 import sys
@@ -36,6 +37,13 @@ def test_the_command_by_hand_is_one_line_and_said_once(capsys):
         "One more  a b",
         "One more  c",
     ]
+
+
+def test_a_message_is_one_line_whatever_is_in_it(capsys):
+    record = logging.makeLogRecord({"msg": "+x\n\x1b[2J"})
+    Lines().news.handle(record)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.endswith(r" +x\n\x1b[2J")
 
 
 def test_when_nobody_reads_any_more_the_process_is_told_to_end():

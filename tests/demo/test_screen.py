@@ -8,6 +8,7 @@ import sys
 import pytest
 from rich.console import Console
 
+from pylb.demo.scoreboard import Row
 from pylb.demo.screen import NEWS, News, Screen, render
 from tests.demo.moments import BY_HAND, SIGNS, moment
 from tests.until import until
@@ -34,6 +35,14 @@ def test_an_instance_that_gets_no_requests_says_why():
     lines = drawn(moment())
     assert re.fullmatch(r" web-7 +127\.0\.0\.1:41007 +excluded +0 +0", line(lines, "web-7 "))
     assert line(lines, "web-7:") == " web-7: critical: nobody there"
+
+
+def test_text_from_the_registry_acts_on_no_terminal():
+    evil = "x\n\x1b[2J[/red]"
+    rows = (Row(evil, evil, "excluded", up=False, reason=f"critical: {evil}"),)
+    lines = drawn(moment(rows=rows), [("12:00:00.000", f"+{evil}")], width=200)
+    assert all(each.isprintable() for each in lines)
+    assert sum(r"x\n\x1b[2J[/red]" in each for each in lines) == 3
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])

@@ -27,6 +27,18 @@ def test_for_scripts():
     assert json.loads(as_json([])) == []
 
 
+EVIL = "x\n\x1b[2J\x9b1m\u202e"
+
+
+def test_text_from_a_registry_acts_on_no_terminal():
+    findings = [Finding("dns", EVIL, EVIL, EVIL)]
+    assert len(as_text(findings).splitlines()) == 3
+    assert all(line.isprintable() for line in as_text(findings).split("\n"))
+    assert json.loads(as_json(findings))[0]["what"] == EVIL
+    assert as_json(findings).isascii()
+    assert all(line.isprintable() for line in as_json(findings).split("\n"))
+
+
 def test_nothing_to_look_at():
     with pytest.raises(UsageError, match="something to look at"):
         parse(DoctorOptions, ["--pylb", "off"], {})

@@ -171,3 +171,10 @@ def test_why_a_pool_is_empty():
 def test_an_instance_registered_by_hand_is_no_container_of_ours():
     facts = with_instances(endpoint(1), endpoint(2), Endpoint("web", "10.0.0.3", 80, id="by-hand"))
     assert diagnose(replace(facts, pools=None)) == []
+
+
+def test_a_command_to_paste_holds_an_id_and_nothing_that_a_shell_would_run():
+    evil = endpoint(2, id="x; rm -rf / #")
+    facts = replace(with_instances(endpoint(1), evil), containers=(ONE,))
+    cures = [each.cure for each in diagnose(facts) if each.rule == "dangling"]
+    assert cures == ["start the registrator, or: consul services deregister -id='x; rm -rf / #'"]

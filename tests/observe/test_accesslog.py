@@ -184,3 +184,9 @@ def test_names_from_the_registry_are_one_word(name):
     assert fields["tries"] == "1"
     assert as_json(done)["service"] == fields["service"]
     assert len(Json().line(done, NOON).decode("ascii").splitlines()) == 1
+
+
+def test_a_client_by_an_odd_name_stays_in_its_field():
+    done = record(client='fe80::1%\x9b\n"')
+    assert combined(done)["client"] == r"fe80::1%\xC2\x9B\x0A\x22"
+    assert Json().line(done, NOON).isascii()

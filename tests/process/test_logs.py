@@ -16,3 +16,34 @@ def test_a_line_says_which_process_it_is_from_where_there_are_several(process, s
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert re.fullmatch(rf"[0-9-]+ [0-9:,]+ WARNING {shown}\n", ran.stderr)
+
+
+FORGED = "x\n2026-11-30 00:00:00,000 WARNING pylb.audit: web: operator: drain web-2\x1b]0;pwned\x07\u2028"
+LINE = re.compile(r"[0-9-]+ [0-9:,]+ (WARNING|ERROR  ) \S+: .*")
+
+
+def logged(code):
+    """The lines that a process writes."""
+    code = f"from pylb.process.logs import log_to_stderr; import logging; log_to_stderr('info'); {code}"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    *lines, end = ran.stderr.split("\n")
+    assert end == ""
+    return lines
+
+
+@pytest.mark.parametrize("logger", ["pylb.discovery", "asyncio", "aiohttp.server"])
+def test_a_message_is_one_line_whoever_logs_it_and_whatever_is_in_it(logger):
+    (line,) = logged(f"logging.getLogger({logger!r}).warning('%s gets no requests', {FORGED!r})")
+    assert LINE.fullmatch(line)
+    assert line.isprintable()
+    assert "x\\n2026-11-30" in line
+
+
+def test_a_traceback_forges_no_message_either():
+    code = (
+        f"\ntry: raise ValueError({FORGED!r})\nexcept ValueError: logging.exception('odd', stack_info=True)"
+    )
+    message, *rest = logged(code)
+    assert LINE.fullmatch(message)
+    assert all(line.startswith("    | ") and line.isprintable() for line in rest)
+    assert any("pwned" in line for line in rest)

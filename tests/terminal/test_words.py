@@ -1,6 +1,6 @@
 import pytest
 
-from pylb.terminal.words import duration, number
+from pylb.terminal.words import duration, number, plain
 
 
 @pytest.mark.parametrize(
@@ -16,3 +16,8 @@ def test_a_number_has_the_digits_that_matter(value, text):
 )
 def test_a_time_has_the_unit_that_suits_it(value, text):
     assert duration(value) == text
+
+
+def test_text_from_elsewhere_is_shown_as_it_is():
+    shown = plain("[red]a\x1b[2J\nb[/]", "dim")
+    assert (shown.plain, shown.style, shown.spans) == (r"[red]a\x1b[2J\nb[/]", "dim", [])
