@@ -115,8 +115,7 @@ class Stage:
             timeouts=replace(timeouts or Timeouts(), **changes),
             limits=limits or Limits(),
             retry=retry,
-            observe=self.records.append,
-            **(plane or {}),
+            **{"observe": self.records.append, **(plane or {})},
         )
         self.origins: list[Origin] = []
         self.port = 0

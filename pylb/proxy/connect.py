@@ -4,32 +4,35 @@ On a busy loop every turn costs milliseconds, and `loop.create_connection` in a 
 Here the kernel is asked to connect at once, and the request goes to the socket as soon as it has: on one
 machine in this very turn, on a network in the one in which the backend's answer to the handshake is seen.
 Meanwhile the loop makes a transport of the socket. This rests on how uvloop takes over a socket.
+
+A descriptor has one owner at a time: the socket object until `hand_over`, the loop after it. Nothing after
+`hand_over` closes the descriptor but the transport, and the step that makes the transport is never cancelled
+(docs/adr/descriptor-ownership.md).
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
 import socket
 from collections.abc import Sequence
-from contextlib import suppress
-from errno import EINPROGRESS
+from errno import EADDRNOTAVAIL, EMFILE, ENFILE, ENOBUFS, ENOMEM
 from functools import lru_cache
 from ipaddress import ip_address
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.policy.backend import Backend
-from pylb.proxy.flow import EVENT, writable
+from pylb.proxy.handover import hand_over
+from pylb.proxy.handshake import handshake
 from pylb.proxy.opening import Opening
+from pylb.proxy.reach import Address, Waiting, reach
 from pylb.proxy.upstream import Upstream
 
 if TYPE_CHECKING:
     from pylb.proxy.downstream import Downstream
 
-Place = tuple[int, Any]
-"""An address family, and an address in it as the kernel takes it."""
+OWN_RESOURCES = frozenset([EADDRNOTAVAIL, EMFILE, ENFILE, ENOBUFS, ENOMEM])
+"""Errors that say that this process or host has run out of something; the backend has no part in them."""
 
 
 async def connect(backend: Backend, client: Downstream, timeout: float) -> Upstream:
@@ -41,139 +44,84 @@ async def connect(backend: Backend, client: Downstream, timeout: float) -> Upstr
         timeout: seconds, for all of it.
 
     Raises:
-        ProxyError: refused, unreachable, too slow, or the client left meanwhile.
+        ProxyError: whatever the attempt raised. The backend is at fault, also for an address or a TLS name
+            that cannot exist; unless the client left, or pylb has no descriptor, port or memory left.
     """
     client.arm(monotonic(), timeout)
     endpoint = backend.endpoint
-    plane = client.plane
+    waiting = Waiting(client, backend.name)
     try:
-        places = literal(endpoint.address, endpoint.port)
-        if not places:
-            places = await _look_up(endpoint.address, endpoint.port, client, backend)
-        for place in places:
-            reached = socket.socket(place[0], socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-            try:
-                await _reach(reached, place, client, backend)
-                if plane.preamble is not None:
-                    reached.send(plane.preamble(client.ends()))  # A new connection takes so little at once.
-                if name := plane.upstream_tls.name_of(endpoint):
-                    upstream = await _secure(reached, client, backend, name)
-                else:
-                    upstream = _adopt(reached, client, backend)
-                upstream.reusable = plane.preamble is None  # It speaks for one client.
-                return upstream
-            except OSError:
-                reached.close()
-                if place is places[-1]:
-                    raise
-            except BaseException:
-                reached.close()
-                raise
-        raise OSError("the name has no address")
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ProxyError(Phase.CONNECT, Fault.UPSTREAM, f"{backend.name}: {reason}") from error
+        addresses = literal(endpoint.address, endpoint.port)
+        if addresses:
+            return await _open(addresses, backend, waiting)
+        return await _open_name(backend, waiting)
+    except ProxyError:
+        raise
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        fault = Fault.RESOURCE if _is_own(error) else Fault.UPSTREAM
+        raise ProxyError(Phase.CONNECT, fault, f"{backend.name}: {reason}") from error
 
 
 @lru_cache(maxsize=4096)
-def literal(host: str, port: int) -> Sequence[Place]:
-    """Where a host is that is written as an IP address; nothing for a name."""
+def literal(host: str, port: int) -> Sequence[Address]:
+    """The address of a host that is written as an IP address; nothing for a name."""
     try:
         version = ip_address(host).version
     except ValueError:
         return ()
     if version == 4:
         return ((socket.AF_INET, (host, port)),)
-    return tuple(
-        (family, place) for family, *_, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    )
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    return tuple((family, address) for family, *_, address in found)
 
 
-async def _look_up(host: str, port: int, client: Downstream, backend: Backend) -> Sequence[Place]:
-    """The addresses of a name, asked for anew each time: names move."""
-    loop = asyncio.get_running_loop()
-    asking = loop.create_task(loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-    asking.add_done_callback(client.woken)
+async def _open_name(backend: Backend, waiting: Waiting) -> Upstream:
+    """Open a connection to a backend whose address is a name."""
+    host, port = backend.endpoint.address, backend.endpoint.port
+    names = waiting.client.plane.names
+    addresses = await names.addresses(host, port, waiting)
     try:
-        while not asking.done():
-            _look_on(client, backend)
-            await EVENT
-        return [(family, place) for family, *_, place in asking.result()]
-    finally:
-        asking.cancel()
-
-
-async def _reach(reached: socket.socket, place: Place, client: Downstream, backend: Backend) -> None:
-    """Let the kernel connect."""
-    reached.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    error = reached.connect_ex(place[1])
-    if error == EINPROGRESS and not writable(reached):
-        loop = asyncio.get_running_loop()
-        settled: list[bool] = []
-
-        def settle() -> None:
-            settled.append(True)
-            client.wake()
-
-        loop.add_writer(reached, settle)
-        try:
-            while not settled:
-                _look_on(client, backend)
-                await EVENT
-        finally:
-            loop.remove_writer(reached)
-    if error == EINPROGRESS:
-        error = reached.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if error:
-        raise OSError(error, os.strerror(error))
-
-
-def _adopt(reached: socket.socket, client: Downstream, backend: Backend) -> Upstream:
-    """Let the loop make a transport of a connected socket; meanwhile something stands in for it."""
-    upstream = Upstream(backend, client, Opening(reached.fileno()))
-    making = asyncio.get_running_loop().create_connection(lambda: upstream, sock=reached)
-    waiter: asyncio.Future[Any] = making.send(None)
-    # From here on the loop owns the descriptor. Were the transport to close before the loop has taken over
-    # the socket object too, that object would later close the same number again, by then another's.
-    reached.detach()
-
-    def finish(_: object) -> None:
-        with suppress(StopIteration):
-            making.send(None)
-
-    waiter.add_done_callback(finish)
-    return upstream
-
-
-async def _secure(reached: socket.socket, client: Downstream, backend: Backend, name: str) -> Upstream:
-    """Speak TLS on a connected socket; a handshake takes so long that a task makes no difference."""
-    upstream = Upstream(backend, client, opening := Opening(reached.fileno()))
-    loop = asyncio.get_running_loop()
-    context = client.plane.upstream_tls.context
-    shaking = loop.create_task(
-        loop.create_connection(lambda: upstream, sock=reached, ssl=context, server_hostname=name)
-    )
-    shaking.add_done_callback(client.woken)
-    try:
-        while not shaking.done():
-            _look_on(client, backend)
-            await EVENT
-        shaking.result()
-    except BaseException:
-        opening.abort()
-        shaking.cancel()
+        return await _open(addresses, backend, waiting)
+    except Exception:
+        names.expire(host)  # It may have moved.
         raise
+    finally:
+        names.demote(host, waiting.passed_over)
+
+
+async def _open(addresses: Sequence[Address], backend: Backend, waiting: Waiting) -> Upstream:
+    """Open a connection to the first of these addresses with which that succeeds, TLS included."""
+    while True:
+        connection, address = await reach(addresses, waiting)
+        try:
+            return await _begin(connection, backend, waiting)
+        except OSError:
+            addresses = [other for other in addresses if other is not address]
+            waiting.passed_over.append(address)
+            if not addresses:
+                raise
+
+
+async def _begin(connection: socket.socket, backend: Backend, waiting: Waiting) -> Upstream:
+    """Make an `Upstream` of a connected socket."""
+    client = waiting.client
+    plane = client.plane
+    try:
+        if plane.preamble is not None:
+            connection.send(plane.preamble(client.ends()))  # A new connection takes so little at once.
+        if name := plane.upstream_tls.name_of(backend.endpoint):
+            upstream = await handshake(connection, backend, waiting, name)
+        else:
+            upstream = Upstream(backend, client, Opening(connection.fileno()))
+            hand_over(connection, upstream)
+    except BaseException:
+        connection.close()  # Does nothing once the loop owns the descriptor.
+        raise
+    upstream.reusable = plane.keeps_upstreams
     return upstream
 
 
-def _look_on(client: Downstream, backend: Backend) -> None:
-    """Whether it is still worth waiting.
-
-    Raises:
-        ProxyError: it is not.
-    """
-    if client.lost:
-        raise ProxyError(Phase.CONNECT, Fault.CLIENT, "the client left")
-    if client.expired:
-        waited = f"{backend.name} did not accept within {client.patience:g} s"
-        raise ProxyError(Phase.CONNECT, Fault.UPSTREAM_TIMEOUT, waited)
+def _is_own(error: Exception) -> bool:
+    """Whether a connection failed because pylb lacks descriptors, memory or local ports."""
+    return isinstance(error, OSError) and error.errno in OWN_RESOURCES

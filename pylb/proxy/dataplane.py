@@ -29,6 +29,7 @@ from pylb.policy.pool import Change, Pool
 from pylb.policy.retry import RetryRules
 from pylb.policy.route import Routes
 from pylb.proxy.downstream import Downstream, Ends
+from pylb.proxy.names import Names
 from pylb.proxy.proxyprotocol import Preamble
 from pylb.proxy.sweep import PERIOD, Sweep
 from pylb.proxy.tls import Certificates, about_client
@@ -148,6 +149,10 @@ class DataPlane:
         self.upstream_tls = upstream_tls or UpstreamTls()
         self.preamble = preamble
         """Writes the PROXY protocol's preamble for backends; None if they expect none."""
+        self.keeps_upstreams = preamble is None and self.timeouts.upstream_keepalive > 0
+        """Whether a connection to a backend may serve more than one request, of whichever client."""
+        self.names = Names()
+        """The addresses of backends that are registered by name."""
         self._certificates: Certificates | None = None
         self._look_at_certificates = 0.0
         self.redirect_port = redirect_port

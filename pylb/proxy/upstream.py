@@ -31,9 +31,11 @@ class Upstream(Stream):
 
     __slots__ = ("_opening", "_poll", "backend", "broken", "client", "idle_since", "reusable")
 
-    def __init__(self, backend: Backend, client: Downstream, opening: Opening) -> None:
+    def __init__(self, backend: Backend, client: Downstream, opening: Opening | None) -> None:
         super().__init__(client.plane.turn)
-        self.transport = self._opening = opening
+        self._opening = opening
+        if opening is not None:
+            self.transport = opening
         self.backend = backend
         self.client: Downstream | None = client
         self.idle_since = 0.0
@@ -45,10 +47,13 @@ class Upstream(Stream):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.backend.connections.add(self)
-        if self._opening.over:
+        opening, self._opening = self._opening, None
+        if opening is None:
+            return
+        if opening.over:
             self.transport.abort()
-        elif self._opening.left:
-            self.transport.write(self._opening.left)
+        elif opening.left:
+            self.transport.write(opening.left)
 
     def data_received(self, data: bytes) -> None:
         if self.pump is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from pylb.errors import StartError
 from pylb.model import Endpoint
@@ -13,6 +13,10 @@ MARK = "pylb.tls"
 
 NAME = "pylb.tls-name"
 """A key of a service's metadata: the name that the instance's certificate carries."""
+
+
+CHECKED = 4096
+"""Names that are remembered as possible."""
 
 
 class UpstreamTls:
@@ -43,6 +47,7 @@ class UpstreamTls:
         self._verify = verify
         self._name = name
         self._pair = pair
+        self._checked = lru_cache(maxsize=CHECKED)(self._try_name)
         if everywhere or ca or pair:
             _ = self.context  # What is wrong with the files shall be said at the start.
 
@@ -62,10 +67,24 @@ class UpstreamTls:
             context.verify_mode = ssl.CERT_NONE
         return context
 
+    def check_name(self, name: str) -> None:
+        """Check that a connection can be opened by this name, before there is one. Names that can are cached.
+
+        Raises:
+            ValueError: no certificate can carry it, and no ClientHello either (UnicodeError is one, too).
+        """
+        try:
+            self._checked(name)
+        except (ValueError, TypeError, ssl.SSLError) as error:
+            raise ValueError(f"TLS name {name!r}: {error}") from None
+
     def of(self, endpoint: Endpoint) -> tuple[ssl.SSLContext, str] | None:
         """With which context and by which name TLS is spoken to a backend; None if it does not."""
         name = self.name_of(endpoint)
         return (self.context, name) if name else None
+
+    def _try_name(self, name: str) -> None:
+        self.context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=name)
 
     def name_of(self, endpoint: Endpoint) -> str:
         """The name that a backend's certificate must carry; empty if it does not speak TLS."""

@@ -1,0 +1,112 @@
+"""The TLS handshake on a new connection to a backend."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from typing import TYPE_CHECKING, cast
+
+from pylb.policy.backend import Backend
+from pylb.proxy.flow import EVENT
+from pylb.proxy.handover import hand_over
+from pylb.proxy.reach import Waiting
+from pylb.proxy.upstream import Upstream
+
+if TYPE_CHECKING:
+    from pylb.proxy.downstream import Downstream
+
+LOOP_TIMEOUT = 3600.0
+"""Seconds after which uvloop ends a handshake. `--connect-timeout` ends it before that."""
+
+
+class PlainConnection(asyncio.Protocol):
+    """Holds a connection whose TLS handshake has not begun.
+
+    It closes the connection through its transport and in no other way, and, if the loop has not made the
+    transport yet, as soon as it is made.
+    """
+
+    def __init__(self, client: Downstream) -> None:
+        self._client = client
+        self._given_up = False
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        if self._given_up:
+            self.transport.abort()
+        else:
+            self._client.wake()
+
+    def data_received(self, data: bytes) -> None:  # noqa: ARG002
+        """Close: a server that speaks TLS waits for the client's first message (RFC 8446 section 2)."""
+        self.give_up()
+
+    def give_up(self) -> None:
+        """Close the connection, now or when its transport is there."""
+        self._given_up = True
+        if self.transport is not None:
+            self.transport.abort()
+
+
+async def handshake(connection: socket.socket, backend: Backend, waiting: Waiting, name: str) -> Upstream:
+    """Speak TLS on a connected socket.
+
+    Args:
+        connection: the socket; its descriptor becomes the loop's.
+        backend: the server.
+        waiting: the client that waits, and for how long.
+        name: what the certificate must name, and what is asked for (SNI).
+
+    Raises:
+        ProxyError: it took too long, or the client left.
+        OSError: the handshake failed.
+        ValueError: no TLS connection can have this name.
+    """
+    client = waiting.client
+    tls = client.plane.upstream_tls
+    tls.check_name(name)
+    plain = PlainConnection(client)
+    hand_over(connection, plain)
+    upstream = Upstream(backend, client, None)
+    try:
+        while plain.transport is None:
+            waiting.check()
+            await EVENT
+        task = asyncio.get_running_loop().create_task(
+            _upgrade(plain.transport, upstream, tls.context, name), name=f"TLS handshake with {backend.name}"
+        )
+        task.add_done_callback(_retrieve)
+        task.add_done_callback(client.woken)
+        while not task.done():
+            waiting.check()
+            await EVENT
+        task.result()
+    except BaseException:
+        upstream.client = None
+        plain.give_up()  # Then the task ends by itself. To cancel it would leave the transport open.
+        raise
+    return upstream
+
+
+def _retrieve(task: asyncio.Task[None]) -> None:
+    """Take note of how a handshake ended that nobody may wait for any more."""
+    if not task.cancelled():
+        task.exception()
+
+
+async def _upgrade(plain: asyncio.Transport, upstream: Upstream, context: ssl.SSLContext, name: str) -> None:
+    """Upgrade a connection to TLS and give it to `upstream`.
+
+    Raises:
+        OSError: the handshake failed, or the connection was closed meanwhile.
+    """
+    if not plain.is_closing():
+        secure = await asyncio.get_running_loop().start_tls(
+            plain, upstream, context, server_hostname=name, ssl_handshake_timeout=LOOP_TIMEOUT
+        )
+        if secure is not None and not plain.is_closing():
+            upstream.connection_made(secure)
+            return
+    raise ConnectionResetError(None, "closed in the TLS handshake")

@@ -1,0 +1,207 @@
+"""Addresses of backends that are registered by name.
+
+However many connections are opened to a name, there is one look-up for it at a time. Its answer holds for a
+moment. While the next look-up fails, or takes long, the previous addresses are used.
+
+Look-ups run in threads of their own, a bounded number of them: the resolver of the C library blocks for
+seconds while no DNS server answers, and uvloop runs two look-ups at a time and no more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from errno import ENOBUFS
+from threading import Thread
+from typing import Any
+
+from pylb.proxy.flow import EVENT
+from pylb.proxy.reach import Address, Waiting
+
+VALID = 5.0
+"""Seconds for which an answer holds. The C library says nothing of its age; Envoy does the same."""
+
+PAUSE = 1.0
+"""Seconds between a look-up that failed and the next one of that name."""
+
+PATIENCE = 0.25
+"""Seconds after which a look-up is not waited for if the name had addresses before."""
+
+DEMOTED = 10.0
+"""Seconds for which an address that accepted no connection is tried after the others."""
+
+THREADS = 16
+"""Look-ups that may run at a time."""
+
+REMEMBERED = 4096
+"""Names that are remembered; the ones that were added first are forgotten first."""
+
+NO_ADDRESS = (None, "the name has no address")
+
+LookUp = Callable[[str], Iterable[tuple[int, Any]]]
+
+
+def look_up(host: str) -> list[Address]:
+    """Ask the C library for a name's addresses, in the order of RFC 6724, each with port 0."""
+    found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
+    return [(family, address) for family, *_, address in found]
+
+
+class Name:
+    """What is known of one name. Times are seconds of the loop's clock."""
+
+    __slots__ = ("addresses", "demoted", "due", "failure", "pending", "turn", "waited_for_until")
+
+    def __init__(self) -> None:
+        self.addresses: list[Address] = []
+        self.failure: tuple[int | None, str] | None = None
+        """The error number of the last look-up, and the reason in words; None if it did not fail."""
+        self.due = 0.0
+        """When its answer no longer holds."""
+        self.pending: asyncio.Future[None] | None = None
+        """Done when the look-up that is running ends."""
+        self.waited_for_until = 0.0
+        """Until when that is waited for, if there are previous addresses."""
+        self.demoted: dict[Any, float] = {}
+        """Until when an IP address is tried after the others."""
+        self.turn = 0
+
+    def ordered(self, port: int, now: float) -> list[Address]:
+        """The addresses in the order in which to try them.
+
+        The families alternate, beginning with the first (RFC 8305 section 4). Within a family each call
+        begins with another address, so that connections spread over all replicas behind the name. Those that
+        accepted no connection a moment ago come last.
+        """
+        families: dict[int, list[Address]] = {}
+        for family, address in self.addresses:
+            families.setdefault(family, []).append((family, (address[0], port, *address[2:])))
+        rows = [row[self.turn % len(row) :] + row[: self.turn % len(row)] for row in families.values()]
+        self.turn += 1
+        longest = max(map(len, rows), default=0)
+        ordered = [row[place] for place in range(longest) for row in rows if place < len(row)]
+        return sorted(ordered, key=lambda found: self.demoted.get(found[1][0], 0.0) > now)
+
+
+class Names:
+    """Looks names up.
+
+    Args:
+        look_up: asks for a name's addresses; called in a thread, may block and raise.
+    """
+
+    def __init__(self, look_up: LookUp = look_up) -> None:
+        self._look_up = look_up
+        self._names: dict[str, Name] = {}
+        self._queue: deque[tuple[str, Name]] = deque()
+        self._threads = 0
+
+    async def addresses(self, host: str, port: int, waiting: Waiting) -> Sequence[Address]:
+        """Return a name's addresses, at least one, in the order in which to try them.
+
+        Args:
+            host: the name.
+            port: to connect to.
+            waiting: the client that waits, and for how long.
+
+        Raises:
+            ProxyError: it took too long, or the client left.
+            OSError: the name has no address, or that could not be found out, or nothing can have that name.
+        """
+        name = self._name(host)
+        now = asyncio.get_running_loop().time()
+        if now >= name.due:
+            await self._refresh(host, name, waiting)
+        if name.addresses:
+            return name.ordered(port, now)
+        raise OSError(*(name.failure or NO_ADDRESS))
+
+    def expire(self, host: str) -> None:
+        """Look a name up anew before it is used again: none of its addresses accepted a connection."""
+        if (name := self._names.get(host)) is not None and name.failure is None:
+            name.due = 0.0
+
+    def demote(self, host: str, addresses: Iterable[Address]) -> None:
+        """Try these addresses after the others for a while."""
+        if (name := self._names.get(host)) is not None:
+            until = asyncio.get_running_loop().time() + DEMOTED
+            name.demoted.update((address[0], until) for _, address in addresses)
+
+    def _name(self, host: str) -> Name:
+        name = self._names.get(host)
+        if name is None:
+            if len(self._names) >= REMEMBERED:
+                del self._names[next(iter(self._names))]
+            name = self._names[host] = Name()
+        return name
+
+    async def _refresh(self, host: str, name: Name, waiting: Waiting) -> None:
+        """Wait for a name's look-up, but not for long if there are previous addresses."""
+        loop = asyncio.get_running_loop()
+        pending = name.pending or self._begin(host, name)
+        wake = waiting.client.woken
+        pending.add_done_callback(wake)
+        timer = loop.call_at(name.waited_for_until, waiting.client.wake) if name.addresses else None
+        try:
+            while not pending.done():
+                if name.addresses and loop.time() >= name.waited_for_until:
+                    return
+                waiting.check()
+                await EVENT
+        finally:
+            pending.remove_done_callback(wake)
+            if timer is not None:
+                timer.cancel()
+
+    def _begin(self, host: str, name: Name) -> asyncio.Future[None]:
+        loop = asyncio.get_running_loop()
+        name.pending = pending = loop.create_future()
+        name.waited_for_until = loop.time() + PATIENCE
+        self._queue.append((host, name))
+        self._start()
+        return pending
+
+    def _start(self) -> None:
+        """Start threads for look-ups that wait, as far as there may be more."""
+        loop = asyncio.get_running_loop()
+        while self._queue and self._threads < THREADS:
+            host, name = self._queue.popleft()
+            thread = Thread(target=self._run, args=(host, name, loop), name=f"look-up of {host}", daemon=True)
+            self._threads += 1
+            try:
+                thread.start()
+            except RuntimeError as error:
+                loop.call_soon(self._finish, name, (ENOBUFS, f"no thread for a look-up: {error}"))
+
+    def _run(self, host: str, name: Name, loop: asyncio.AbstractEventLoop) -> None:
+        """Look a name up; runs in a thread."""
+        outcome: list[Address] | tuple[int | None, str]
+        try:
+            outcome = list(self._look_up(host)) or NO_ADDRESS
+        except OSError as error:
+            outcome = error.errno, error.strerror or str(error)
+        except Exception as error:  # an empty label, a NUL: the C library is not even asked
+            outcome = None, f"not a name: {error}"
+        with suppress(RuntimeError):  # The loop may have ended meanwhile.
+            loop.call_soon_threadsafe(self._finish, name, outcome)
+
+    def _finish(self, name: Name, outcome: list[Address] | tuple[int | None, str]) -> None:
+        """A look-up has ended: take over what it found, or keep what there was."""
+        self._threads -= 1
+        now = asyncio.get_running_loop().time()
+        if isinstance(outcome, list):
+            name.failure = None
+            name.addresses = outcome
+            name.due = now + VALID
+            present = {address[0] for _, address in outcome}
+            name.demoted = {ip: until for ip, until in name.demoted.items() if ip in present and until > now}
+        else:
+            name.failure = outcome
+            name.due = now + PAUSE
+        pending, name.pending = name.pending, None
+        if pending is not None:
+            pending.set_result(None)
+        self._start()

@@ -1,0 +1,194 @@
+"""TLS handshakes with backends that end early: the descriptor of the connection is closed once."""
+
+import asyncio
+import os
+import socket
+import ssl
+from dataclasses import replace
+
+import pytest
+
+from pylb.model import Endpoint
+from pylb.proxy.handover import hand_over
+from pylb.proxy.handshake import PlainConnection
+from pylb.proxy.names import Names
+from pylb.proxy.upstreamtls import UpstreamTls
+from tests.certificates import Authority
+from tests.proxy.test_reach import nothing_left_open
+from tests.stage import HOST, Stage, answers
+from tests.until import until
+
+GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def context(authority):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.sign("127.0.0.1"))
+    return context
+
+
+@pytest.fixture
+def log(caplog):
+    """Fails a test in which anything was logged as an error."""
+    yield caplog
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def silent(reader, writer):
+    """Accept a connection and never answer the first message of TLS."""
+    await reader.read(-1)
+
+
+def stage_with_tls(authority, **changes):
+    tls = UpstreamTls(everywhere=True, ca=authority.certificate)
+    return Stage(plane={"upstream_tls": tls, **changes.pop("plane", {})}, **changes)
+
+
+async def test_a_client_may_leave_at_any_turn_of_the_loop_and_no_descriptor_is_closed_twice(authority, log):
+    """The number of a closed descriptor is used again at once; only its new owner may close it."""
+    left, others = [], []
+
+    def observe(record):
+        left.append(record)
+        others.extend(os.dup(0) for _ in range(4))
+
+    async with stage_with_tls(authority, plane={"observe": observe}) as stage:
+        origin = await stage.origin(silent)
+        for turns in range(40):
+            with socket.create_connection(("127.0.0.1", stage.port)) as client:
+                client.sendall(GET)
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+            await until(lambda turns=turns: len(left) == turns + 1)
+        for descriptor in others:
+            os.close(descriptor)  # OSError: somebody else has closed it.
+        await until(lambda: origin.open == 0 and not stage.plane.connections)
+        (backend,) = stage.pool.backends.values()
+        assert (backend.inflight, backend.connections) == (0, set())
+        assert {record.termination for record in left} == {"CC"}
+
+
+async def test_a_handshake_that_takes_too_long_ends_with_its_connection(authority, log):
+    async with stage_with_tls(authority, connect=0.1) as stage:
+        origin = await stage.origin(silent)
+        assert (await stage.get())[0] == 504
+        await until(lambda: origin.open == 0)
+        assert stage.records[0].termination == "sC"
+
+
+class Client:
+    """A client whose coroutine need not be run."""
+
+    def wake(self):
+        pass
+
+
+def connected():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        near = socket.create_connection(listening.getsockname())
+        far, _ = listening.accept()
+    far.setblocking(False)
+    return near, far
+
+
+async def closed(far):
+    """Wait until the connection's other end has seen its end."""
+    loop = asyncio.get_running_loop()
+    assert await asyncio.wait_for(loop.sock_recv(far, 100), 5) == b""
+    far.close()
+
+
+async def test_what_arrives_before_the_handshake_closes_the_connection(log):
+    near, far = connected()
+    far.send(b"SSH-2.0-OpenSSH_9.2\r\n")
+    hand_over(near, PlainConnection(Client()))
+    await closed(far)
+
+
+async def test_a_connection_that_is_given_up_before_its_transport_is_made_is_closed_then(log):
+    near, far = connected()
+    plain = PlainConnection(Client())
+    hand_over(near, plain)
+    plain.give_up()
+    await closed(far)
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x15\x03\x01\0\x02\x02\x28"],
+)
+async def test_a_backend_that_speaks_first_speaks_no_tls(authority, log, greeting):
+    async def handle(reader, writer):
+        writer.write(greeting)
+        await reader.read(-1)
+
+    async with stage_with_tls(authority) as stage:
+        origin = await stage.origin(handle)
+        assert (await stage.get())[0] == 503
+        assert stage.records[0].termination == "SC"
+        await until(lambda: origin.open == 0)
+
+
+async def test_a_preamble_that_cannot_be_sent_leaves_no_socket_open(authority, log):
+    def preamble(_):
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    async with Stage(plane={"preamble": preamble}) as stage:
+        origin = await stage.origin(silent)
+        with nothing_left_open():
+            assert (await stage.get())[0] == 503
+            await until(lambda: origin.connections and not origin.open)
+        assert stage.records[0].detail.endswith("Connection reset by peer")
+
+
+async def test_a_backend_that_closes_in_the_handshake_is_a_503(authority, log):
+    async def handle(reader, writer):
+        await reader.read(1)
+
+    async with stage_with_tls(authority) as stage:
+        await stage.origin(handle)
+        assert (await stage.get())[0] == 503
+        assert stage.records[0].termination == "SC"
+
+
+async def test_the_next_address_of_a_name_is_tried_if_the_handshake_with_the_first_one_fails(
+    authority, context, log
+):
+    async def handle(reader, writer):
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    async with stage_with_tls(authority) as stage:
+        plain = await stage.origin(handle, host="127.0.0.2")
+        port = plain.endpoint.port
+        server = await asyncio.start_server(answers(b"hello"), "127.0.0.1", port, ssl=context)
+        stage.plane.names = Names(
+            lambda _: [(socket.AF_INET, (host, 0)) for host in ("127.0.0.2", "127.0.0.1")]
+        )
+        meta = (("pylb.tls-name", "127.0.0.1"),)
+        stage.register(Endpoint("web", "app.test", port, id="by-name", meta=meta))
+        assert (await stage.get())[2] == b"hello"
+        assert len(stage.records[0].attempts) == 1
+        await until(lambda: plain.connections == 1 and plain.open == 0)
+        server.close()
+
+
+@pytest.mark.parametrize("name", [".x", "a" * 64, "a\0b", "\u00e9..x", "*" * 300])
+async def test_a_name_that_tls_cannot_carry_is_the_backends_failure(authority, context, log, name):
+    server = await asyncio.start_server(answers(b"hello"), "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    good = Endpoint("web", "127.0.0.1", port, id="good")
+    bad = replace(good, id="bad", meta=(("pylb.tls-name", name),))
+    async with stage_with_tls(authority) as stage:
+        stage.register(good, bad)
+        assert [(await stage.get())[0] for _ in range(6)] == [200] * 6
+        failed = [attempt for record in stage.records for attempt in record.attempts if attempt.error]
+        assert {(attempt.backend.endpoint.id, attempt.error.code) for attempt in failed} == {("bad", "SC")}
+        assert len(failed) == 1  # It is left out at once.
+    server.close()

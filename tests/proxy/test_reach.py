@@ -1,0 +1,151 @@
+"""Connecting to a backend with several addresses, of which some are dead; running out of descriptors."""
+
+import asyncio
+import gc
+import os
+import resource
+import socket
+import warnings
+from contextlib import ExitStack, contextmanager
+from errno import EADDRNOTAVAIL, ENETUNREACH
+from time import monotonic
+
+import pytest
+
+from pylb.model import Endpoint
+from pylb.policy.backend import State
+from pylb.policy.retry import RetryRules
+from pylb.proxy.names import Names
+from pylb.proxy.reach import ATTEMPT_DELAY, _failure
+from tests.stage import HOST, Stage, answers
+from tests.until import until
+
+GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
+
+LIVE, DEAD, SHUT = "127.0.0.1", "127.0.0.2", "127.0.0.3"
+"""The same port answers on the first, swallows the handshake on the second, is closed on the third."""
+
+
+@contextmanager
+def nothing_left_open():
+    """Fail if a socket is left to the garbage collector."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ResourceWarning)
+        yield
+        gc.collect()
+    assert [str(warning.message) for warning in caught if "socket" in str(warning.message)] == []
+
+
+@contextmanager
+def swallowing(port, host=DEAD):
+    """A listener whose queue is full: the kernel drops every further SYN."""
+    with ExitStack() as stack:
+        full = stack.enter_context(socket.socket())
+        full.bind((host, port))
+        full.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex((host, full.getsockname()[1]))
+        yield full.getsockname()[1]
+
+
+async def by_name(stage, *hosts):
+    """A backend that is registered by a name with these addresses."""
+    origin = await stage.origin(answers(b"hello", extra=b"Connection: close\r\n"))
+    stage.plane.names = Names(lambda _: [(socket.AF_INET, (host, 0)) for host in hosts])
+    stage.register(Endpoint("web", "app.test", origin.endpoint.port, id="by-name"))
+    return origin
+
+
+async def test_the_next_address_is_tried_while_the_first_one_is_silent():
+    async with Stage() as stage:
+        origin = await by_name(stage, DEAD, LIVE)
+        with nothing_left_open(), swallowing(origin.endpoint.port):
+            begun = monotonic()
+            assert (await stage.get())[2] == b"hello"
+            assert ATTEMPT_DELAY <= monotonic() - begun < 1.5
+            begun = monotonic()
+            assert [(await stage.get())[2] for _ in range(4)] == [b"hello"] * 4
+            assert monotonic() - begun < ATTEMPT_DELAY  # A silent address is tried last for a while.
+        assert [len(record.attempts) for record in stage.records] == [1] * 5
+
+
+@pytest.mark.parametrize("hosts", [(SHUT, SHUT), ("255.255.255.255",)])
+async def test_the_next_address_is_tried_at_once_if_the_first_one_refuses(hosts):
+    async with Stage() as stage:
+        await by_name(stage, *hosts, LIVE)
+        with nothing_left_open():
+            begun = monotonic()
+            assert (await stage.get())[2] == b"hello"
+            assert monotonic() - begun < ATTEMPT_DELAY
+
+
+async def test_connections_spread_over_all_addresses_of_a_name():
+    async with Stage() as stage:
+        origin = await by_name(stage, LIVE, DEAD)
+
+        async def handle(reader, writer):
+            await answers(b"other")(reader, writer)
+            writer.close()
+
+        other = await asyncio.start_server(handle, DEAD, origin.endpoint.port)
+        assert {(await stage.get())[2] for _ in range(4)} == {b"hello", b"other"}
+        other.close()
+
+
+async def test_a_name_whose_addresses_all_refuse_is_the_backends_failure():
+    async with Stage() as stage:
+        await by_name(stage, SHUT, "127.0.0.4")
+        with nothing_left_open():
+            assert (await stage.get())[0] == 503
+        (record,) = stage.records
+        assert (record.termination, record.detail.partition(": ")[2]) == ("SC", "Connection refused")
+        (backend,) = stage.pool.backends.values()
+        assert backend.state is State.SUSPECT
+
+
+@pytest.mark.parametrize("hosts", [(DEAD, "127.0.0.5"), (DEAD,)])
+async def test_attempts_end_when_the_client_leaves_or_the_time_is_over(hosts):
+    async with Stage(connect=0.1, retry=RetryRules(retries=0)) as stage:
+        origin = await by_name(stage, *hosts)
+        port = origin.endpoint.port
+        with nothing_left_open(), swallowing(port), swallowing(port, "127.0.0.5"):
+            client = (await stage.client()).send(GET)
+            await until(lambda: repr(stage.pool).endswith("| 1 active, 0 idle>"))
+            client.close()
+            await until(lambda: stage.records)
+            assert (await stage.get())[0] == 504
+        assert [record.termination for record in stage.records] == ["CC", "sC"]
+
+
+@contextmanager
+def no_descriptor_left():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_a_descriptor_that_pylb_lacks_is_not_the_backends_failure():
+    async with Stage() as stage:
+        await stage.origin(answers(b"hello"))
+        client = await stage.client()
+        await until(lambda: stage.plane.connections)
+        with no_descriptor_left():
+            client.send(GET)
+            assert (await client.answer())[0] == 503
+        (record,) = stage.records
+        assert record.termination == "RC"
+        (backend,) = stage.pool.backends.values()
+        assert (backend.state, backend.health.total) == (State.UP, 0)
+        assert (await stage.get())[2] == b"hello"
+
+
+def test_used_up_ports_are_told_from_an_address_that_cannot_be_reached_from_here():
+    assert _failure(EADDRNOTAVAIL, (socket.AF_INET, ("127.0.0.1", 80))).errno == EADDRNOTAVAIL
+    assert _failure(EADDRNOTAVAIL, (socket.AF_INET, ("255.255.255.255", 80))).errno == ENETUNREACH
