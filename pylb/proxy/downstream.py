@@ -139,7 +139,7 @@ class Downstream(Stream):
             self._handle = redirect
         if self._handle is forward and address in self.plane.explain_to:
             self._handle = explained
-        self.leaving = self.plane.draining
+        self.leaving = self.plane.draining or self.plane.last_but_one == 0
         self.plane.connections.add(self)
         self.wake()
 

@@ -64,13 +64,14 @@ class Upstream(Stream):
                 self._turn.wake(self.client)
             else:
                 self.client.wake()
-        else:
+        else:  # The transport ends a turn of the loop later; before that no request may take the connection.
+            self._withdraw()
             self.transport.abort()
 
     def eof_received(self) -> bool:
         self.reusable = False
-        if self.client is None and self in self.backend.idle:
-            self.backend.idle.remove(self)
+        if self.client is None:
+            self._withdraw()
         return self.pump is not None and self.pump.half_close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -81,7 +82,12 @@ class Upstream(Stream):
             if self.broken:
                 self._hear_out()
             self.client.wake()
-        elif self in self.backend.idle:
+        else:
+            self._withdraw()
+
+    def _withdraw(self) -> None:
+        """Take the connection out of those that wait for a request."""
+        if self in self.backend.idle:
             self.backend.idle.remove(self)
 
     def _hear_out(self) -> None:

@@ -51,21 +51,46 @@ async def test_an_idle_connection_that_the_backend_closes_is_forgotten():
         await until(lambda: not backend.idle)
 
 
-async def test_an_idle_connection_that_starts_to_talk_is_closed():
-    async def handle(reader, writer):
-        await read_request(reader)
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-        await talk.wait()
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
-        await reader.read(-1)
-
+async def test_bytes_on_an_idle_connection_close_it_and_are_no_requests_answer():
     talk = asyncio.Event()
-    async with Stage() as stage:
+
+    async def handle(reader, writer):
+        number = origin.connections
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        if number == 1:
+            await talk.wait()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
+            await reader.read(-1)
+
+    async with Stage(upstream_keepalive=3600) as stage:
         origin = await stage.origin(handle)
-        await stage.get()
+        assert (await stage.get())[2] == b"hello"
+        await until(lambda: repr(stage.pool).endswith("| 0 active, 1 idle>"))
         talk.set()
         await until(lambda: origin.open == 0)
         assert repr(stage.pool).endswith("| 0 active, 0 idle>")
+        assert (await stage.get())[2] == b"hello"
+
+
+async def test_a_connection_on_which_bytes_arrive_is_not_taken_in_the_same_turn_of_the_loop():
+    async with Stage(upstream_keepalive=3600) as stage:
+        await stage.origin(answers(b"hello"))
+        await stage.get()
+        (backend,) = stage.pool.backends.values()
+        (idle,) = backend.idle
+        idle.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
+        assert reuse(backend, object(), careful=False) is None
+
+
+async def test_a_keep_alive_of_nothing_keeps_no_connection():
+    async with Stage(upstream_keepalive=0) as stage:
+        origin = await stage.origin(answers(b"hello"))
+        client = await stage.client()
+        for number in range(1, 4):
+            assert (await client.send(GET).answer())[2] == b"hello"
+            assert origin.connections == number
+            await until(lambda: origin.open == 0)
 
 
 async def test_what_runs_on_a_backend_that_leaves_finishes_and_its_connection_is_not_kept():
