@@ -46,7 +46,7 @@ RESPONSES = {
     "chunked": b"HTTP/1.1 200 OK\r\n" + SERVER + b"Transfer-Encoding: chunked\r\n\r\n",
 }
 LIMITS = Limits()
-ORIGIN = Origin("192.0.2.7", "http", 80)
+ORIGIN = Origin("192.0.2.7", "http")
 READ = 64 * 1024
 
 

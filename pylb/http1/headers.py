@@ -8,82 +8,115 @@ does not use them, but may have let them through.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Container
 
 from pylb.http1 import grammar
+from pylb.http1.forwarded import Claims, Hop, Identity, element, port_number, read_claims
+from pylb.http1.parser import Request
 
 _REWRITTEN = (*grammar.HOP_BY_HOP, rb"content-length", rb"expect", rb"host", rb"proxy", grammar.REQUEST_ID)
 """Fields that are written anew if at all: those for this hop, for routing and for framing, the request's id,
 and `Proxy`, which CGI programs take for a setting (CVE-2016-5385)."""
 
-STRIP_UNTRUSTED = grammar.without(*_REWRITTEN, *grammar.FORWARDED)
-STRIP_TRUSTED = grammar.without(*_REWRITTEN, *grammar.FORGED)
-_STRIP_TRUSTED_FORWARDED = grammar.without(*_REWRITTEN, *grammar.FORGED, rb"forwarded")
+_STRIP_UNTRUSTED = grammar.without(*_REWRITTEN, *grammar.FORWARDED)
 
-_NOTHING: Mapping[bytes, bytes] = MappingProxyType({})
+_NO_CLAIMS = Claims()
 
 _ID = re.compile(rb"[0-9A-Za-z\-._~+/=:@]{1,128}")
 """An X-Request-ID that is kept: short, and nothing in it could mean something to a reader of logs."""
+
+_PORT = re.compile(rb":([0-9]++)\Z")
+_DEFAULT_PORTS = {b"http": 80, b"https": 443, b"ws": 80, b"wss": 443}
+
+_REQUEST_ID = b"X-Request-ID: "
 
 
 class Origin:
     """Where the requests of one client connection come from, as backends are told.
 
     Args:
-        address: the peer's IP address; empty for a peer on a Unix socket, which has none.
-        scheme: `http` or `https`, as the client used it.
-        port: the port that the client connected to.
-        trusted: whether the peer's own X-Forwarded fields are believed.
+        address: the peer's IP address in its canonical spelling; empty for a peer on a Unix socket.
+        scheme: `http` or `https`, as the peer used it.
+        proxies: the addresses whose X-Forwarded fields are believed.
         certificate: field lines about the client's certificate; a trusted peer's is not its clients'.
+        via: the name that pylb adds to `Via` (RFC 9110 §7.6.3); empty to add none.
     """
 
-    __slots__ = ("_certificate", "_fixed", "_fixed_and_host", "address", "port", "scheme", "strip", "trusted")
+    __slots__ = (
+        *("_certificate", "_host", "_identity", "_proxies", "_scheme"),
+        *("address", "strip", "trusted", "via"),
+    )
+
+    _strip_trusted = grammar.without(*_REWRITTEN, *grammar.FORGED)
 
     def __init__(
-        self, address: str, scheme: str, port: int, *, trusted: bool = False, certificate: bytes = b""
+        self,
+        address: str,
+        scheme: str,
+        *,
+        proxies: Container[str] = (),
+        certificate: bytes = b"",
+        via: str = "pylb",
     ) -> None:
-        # A zone means nothing on another host, and an IPv4 address is one however the socket shows it.
-        self.address = address.split("%", 1)[0].removeprefix("::ffff:")
-        self.scheme = scheme
-        self.port = port
-        self.trusted = trusted
-        self.strip = STRIP_TRUSTED if trusted else STRIP_UNTRUSTED
-        self._certificate = b"" if trusted else certificate
-        self._fixed = self._about_client(_NOTHING)
-        self._fixed_and_host = self._fixed + b"X-Forwarded-Host: "
+        self.address = address
+        self.trusted = address in proxies
+        self.strip = self._strip_trusted if self.trusted else _STRIP_UNTRUSTED
+        self.via = tuple(
+            b"Via: 1.%d %b\r\n%b" % (minor, via.encode(), _REQUEST_ID) if via else _REQUEST_ID
+            for minor in (0, 1)
+        )
+        """By minor version of the request: a line for `Via`, if any, and the beginning of the id's line."""
+        self._proxies = proxies
+        self._scheme = scheme.encode()
+        self._certificate = b"" if self.trusted else certificate
+        self._host = b""
+        """The host of `_identity`, that of the last request whose fields name no client."""
+        self._identity = self._identify(b"", _NO_CLAIMS)
 
-    def lines(self, host: bytes, fields: Mapping[bytes, bytes]) -> bytes:
-        """The field lines to add: X-Forwarded-For, -Proto, -Port, -Host, X-Real-IP.
+    def identify(self, request: Request) -> Identity:
+        """Find out which client a request comes from."""
+        if self.trusted and request.fields:
+            if request.identity is None:
+                request.identity = self._identify(request.host, read_claims(request.fields))
+            return request.identity
+        if request.host != self._host:
+            self._host, self._identity = request.host, self._identify(request.host, _NO_CLAIMS)
+        return self._identity
 
-        Args:
-            host: what the client asked for.
-            fields: what its request said itself, by name in lower case; read only if it is trusted.
-        """
-        if self.trusted and fields:
-            host = fields.get(b"x-forwarded-host") or host
-            told = self._about_client(fields)
-            return b"%bX-Forwarded-Host: %b\r\n" % (told, host) if host else told
-        return self._fixed_and_host + host + b"\r\n" if host else self._fixed
-
-    def request_id(self, fields: Mapping[bytes, bytes]) -> bytes:
+    def request_id(self, request: Request) -> bytes:
         """The X-Request-ID that a trusted peer gave, or nothing."""
-        given = fields.get(b"x-request-id", b"") if self.trusted else b""
+        given = request.fields.get(b"x-request-id", b"") if self.trusted else b""
         return given if _ID.fullmatch(given) else b""
 
-    def _about_client(self, said: Mapping[bytes, bytes]) -> bytes:
-        address = self.address.encode()
-        chain = b", ".join(filter(None, (said.get(b"x-forwarded-for"), address)))
-        real = said.get(b"x-real-ip") or address
-        return b"".join(
-            (
-                b"X-Forwarded-For: %b\r\n" % chain if chain else b"",
-                b"X-Forwarded-Proto: %b\r\n" % (said.get(b"x-forwarded-proto") or self.scheme.encode()),
-                b"X-Forwarded-Port: %b\r\n" % (said.get(b"x-forwarded-port") or b"%d" % self.port),
-                b"X-Real-IP: %b\r\n" % real if real else b"",
-                self._certificate,
-            )
+    def _identify(self, host: bytes, claims: Claims) -> Identity:
+        """The client is the last address in the chain that no trusted peer has.
+
+        What stands before it was written by somebody who is not trusted, and may be a lie.
+        """
+        client, scheme, asked = self.address, self._scheme, host
+        for hop in reversed(claims.hops):
+            if client not in self._proxies:
+                break
+            scheme, asked = hop.scheme or scheme, hop.host or asked
+            if not hop.address:
+                break
+            client = hop.address
+        scheme, asked = claims.scheme or scheme, claims.host or asked
+        chain = (claims.earlier, *(hop.node for hop in claims.hops), self.address.encode())
+        lines = (
+            b"X-Forwarded-For: %b\r\n" % b", ".join(filter(None, chain)) if any(chain) else b"",
+            b"X-Forwarded-Proto: %b\r\n" % scheme,
+            b"X-Forwarded-Port: %d\r\n" % (claims.port or _port(asked, scheme)),
+            b"X-Real-IP: %b\r\n" % client.encode() if client else b"",
+            self._certificate,
+            b"X-Forwarded-Host: %b\r\n" % asked if asked else b"",
+            self._forwarded(host, claims),
         )
+        return Identity(client, scheme, b"".join(lines))
+
+    def _forwarded(self, host: bytes, claims: Claims) -> bytes:  # noqa: ARG002
+        """A `Forwarded` field, where one is wanted."""
+        return b""
 
 
 class ForwardedOrigin(Origin):
@@ -91,23 +124,16 @@ class ForwardedOrigin(Origin):
 
     __slots__ = ()
 
-    def __init__(
-        self, address: str, scheme: str, port: int, *, trusted: bool = False, certificate: bytes = b""
-    ) -> None:
-        super().__init__(address, scheme, port, trusted=trusted, certificate=certificate)
-        if trusted:
-            self.strip = _STRIP_TRUSTED_FORWARDED
+    _strip_trusted = grammar.without(*_REWRITTEN, *grammar.FORGED, rb"forwarded")
 
-    def lines(self, host: bytes, fields: Mapping[bytes, bytes]) -> bytes:
-        """The field lines to add: those of `Origin`, and one more element of `Forwarded`."""
-        element = b"for=%b;proto=%b" % (self._node(), self.scheme.encode())
-        if host:
-            element += b';host="%b"' % host
-        said = fields.get(b"forwarded", b"") if self.trusted else b""
-        chain = b"%b, %b" % (said, element) if said else element
-        return b"%bForwarded: %b\r\n" % (super().lines(host, fields), chain)
+    def _forwarded(self, host: bytes, claims: Claims) -> bytes:
+        """The chain of X-Forwarded-For as elements, and one for this hop (RFC 7239 §7.4)."""
+        here = Hop(self.address.encode(), self.address, self._scheme, host)
+        return b"Forwarded: %b\r\n" % b", ".join(map(element, (*claims.hops, here)))
 
-    def _node(self) -> bytes:
-        if not self.address:
-            return b"unknown"
-        return b'"[%b]"' % self.address.encode() if ":" in self.address else self.address.encode()
+
+def _port(host: bytes, scheme: bytes) -> int:
+    """The port that a client used: the one in the host that it asked for, or else its scheme's."""
+    match = _PORT.search(host)
+    port = port_number(match[1]) if match is not None else 0
+    return port or _DEFAULT_PORTS.get(scheme.partition(b",")[0].rstrip(b"\t "), 80)

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from pylb.errors import ProxyError
 from pylb.http1 import grammar
+from pylb.http1.forwarded import Identity
 from pylb.http1.limits import MAX_RESPONSE_HEAD, Limits
 from pylb.http1.refusal import bad_response, not_a_request, not_a_response, refused
 from pylb.http1.trace import Trace
@@ -63,6 +64,8 @@ class Request:
     """What `Connection` said besides `close` and `keep-alive`: names that are hop-by-hop, too; lower case."""
     trace: Trace | None = None
     """Its place in a trace, if it was given one."""
+    identity: Identity | None = None
+    """Which client its fields name, once they have been read; they are believed from trusted peers only."""
     ready = b""
     """What its backend is told between target and id; empty if that is not known."""
 

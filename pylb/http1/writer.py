@@ -12,9 +12,6 @@ from pylb.http1 import grammar
 from pylb.http1.headers import Origin
 from pylb.http1.parser import Request, Response
 
-_VIA = (b"Via: 1.0 pylb\r\nX-Request-ID: ", b"Via: 1.1 pylb\r\nX-Request-ID: ")
-"""By minor version of the request. A gateway must name itself to backends (RFC 9110 §7.6.3)."""
-
 _REWRITTEN = grammar.without(*grammar.HOP_BY_HOP, rb"content-length")
 _ABOUT_CLIENT = re.compile(b"|".join(grammar.FORWARDED))
 """A client must not make pylb drop, by naming it in `Connection`, what tells where it is."""
@@ -48,7 +45,7 @@ def told_of(request: Request, origin: Origin, authority: bytes) -> bytes:
     """What stands between a request's target and its id, see `request_head`."""
     return b"".join((
         b" HTTP/1.1\r", request.lines if request.clean else _request_lines(request, origin, authority),
-        origin.lines(request.host, request.fields), _VIA[request.version],
+        origin.identify(request).lines, origin.via[request.version],
     ))  # fmt: skip
 
 

@@ -7,7 +7,7 @@ kept about clients is bounded, whatever their number. A limit of 0 is none, and 
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import ip_network
 
 from pylb.errors import Fault, Phase, ProxyError
 
@@ -104,4 +104,4 @@ def client_of(address: str) -> str:
     """The address, or the network that it stands for."""
     if ":" not in address:
         return address
-    return f"{ip_address(int(ip_address(address.split('%', 1)[0])) >> 64 << 64)}/64"
+    return str(ip_network((address, 64), strict=False))

@@ -21,7 +21,7 @@ class Networks:
     """
 
     def __init__(self, networks: Sequence[str]) -> None:
-        self._networks: list[IPv4Network | IPv6Network] = [ip_network(n) for n in networks if n != UNIX]
+        self._networks: list[IPv4Network | IPv6Network] = [_network(n) for n in networks if n != UNIX]
         self._unix = UNIX in networks
         # A peer is looked up for each of its connections, and there are few peers that are worth trusting.
         self._contains = lru_cache(maxsize=4096)(self._look_up)
@@ -30,35 +30,25 @@ class Networks:
         return self._unix or bool(self._networks)
 
     def __contains__(self, address: str) -> bool:
-        """Whether an address lies in one of the networks; the empty one is that of a Unix socket's peer."""
-        return bool(self) and self._contains(address)
-
-    def client(self, peer: str, chain: bytes) -> str:
-        """The client's address: the last in the chain that no trusted peer has.
-
-        What stands before it was said by somebody who is not trusted, and may be a lie.
+        """Whether an address lies in one of the networks.
 
         Args:
-            peer: who is connected.
-            chain: the X-Forwarded-For of its request.
+            address: in its canonical spelling; empty for a peer on a Unix socket.
         """
-        address = peer
-        for hop in reversed(chain.decode("latin-1").split(",")):
-            if address not in self:
-                break
-            said = hop.strip()
-            try:
-                address = str(ip_address(said))
-            except ValueError:
-                break
-        return address
+        return bool(self) and self._contains(address)
 
     def _look_up(self, address: str) -> bool:
         if not address:
             return self._unix
         try:
-            ip = ip_address(address.split("%", 1)[0])
+            ip = ip_address(address)
         except ValueError:
             return False
-        ip = getattr(ip, "ipv4_mapped", None) or ip  # An IPv4 address is one however the socket shows it.
         return any(ip in network for network in self._networks)
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    """A network; one of IPv4-mapped addresses is one of IPv4, as those addresses are (`http1.address`)."""
+    network = ip_network(text)
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    return ip_network((mapped, network.prefixlen - 96)) if mapped and network.prefixlen >= 96 else network

@@ -124,7 +124,7 @@ class DataPlane:
         preamble: Callable[[Ends], bytes] | None = None,
         tracing: Tracing | None = None,
         explain_to: Networks | None = None,
-        origin: type[Origin] = Origin,
+        origin: Callable[..., Origin] = Origin,
     ) -> None:
         self.routes = routes
         self.pools = pools
@@ -259,13 +259,19 @@ class DataPlane:
                 close_idle(backend)
         return len(cut)
 
-    def origin(self, address: str, port: int, tls: ssl.SSLObject | None) -> Origin:
-        """What backends are told of a client's connection."""
-        return self._origins(address, port, "https" if tls else "http", about_client(tls))
+    def origin(self, address: str, tls: ssl.SSLObject | None, *, believed: bool) -> Origin:
+        """What backends are told of a client's connection.
 
-    def _make_origin(self, address: str, port: int, scheme: str, certificate: bytes) -> Origin:
-        trusted = address in self._trusted
-        return self._origin(address, scheme, port, trusted=trusted, certificate=certificate)
+        Args:
+            address: the peer's, or the one that a PROXY protocol preamble names.
+            tls: the end of TLS, if the connection uses it.
+            believed: whether X-Forwarded fields count on it, if the address is a trusted proxy's.
+        """
+        return self._origins(address, "https" if tls else "http", about_client(tls), believed)
+
+    def _make_origin(self, address: str, scheme: str, certificate: bytes, believed: bool) -> Origin:  # noqa: FBT001
+        proxies = self._trusted if believed else ()
+        return self._origin(address, scheme, proxies=proxies, certificate=certificate)
 
     def enter(self, origin: Origin) -> str:
         """Take up a connection; return what to give to `leave`.
@@ -300,14 +306,14 @@ class DataPlane:
     def _identify(self, record: Record, origin: Origin) -> None:
         # The id is the one that a trusted peer gave, or a new one.
         if origin.trusted:
-            fields = cast(Request, record.request).fields
-            record.client = self._trusted.client(origin.address, fields.get(b"x-forwarded-for", b""))
-            record.id = origin.request_id(fields)
+            request = cast(Request, record.request)
+            record.client = origin.identify(request).client
+            record.id = origin.request_id(request)
         if not record.id:
             record.id = next(self._ids)
 
-    def _client(self, named: Ends | None = None) -> Downstream:
-        return Downstream(self, named)
+    def _client(self, named: Ends | None = None, *, believed: bool = True) -> Downstream:
+        return Downstream(self, named, believed=believed)
 
     def _preamble(self) -> Preamble:
         return Preamble(self._client, self._trusted.__contains__, self.timeouts.head, self.refused)

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from pylb.errors import Fault, Phase, ProxyError
+from pylb.http1.address import of_peer
 from pylb.http1.parser import END_LENGTH, END_OF_HEAD, check_beginning
 from pylb.http1.reader import RequestReader
 from pylb.http1.writer import prefers_json, refusal, response_head
@@ -52,7 +53,10 @@ ACKNOWLEDGED = struct.Struct("120xQ")
 
 
 class Ends(NamedTuple):
-    """Both ends of a client's connection. On a Unix socket the addresses are empty, and the ports 0."""
+    """Both ends of a client's connection, addresses in their canonical spelling (`http1.address`).
+
+    On a Unix socket the addresses are empty, and the ports 0.
+    """
 
     client: str
     client_port: int
@@ -67,9 +71,11 @@ class Downstream(Stream):
     Args:
         plane: what it shares with all others.
         named: the ends of the client's connection, as a peer in front of us names them.
+        believed: whether X-Forwarded fields count on it, if it comes from a trusted proxy.
     """
 
     __slots__ = (
+        "_believed",
         "_busy",
         "_client",
         "_handle",
@@ -92,10 +98,11 @@ class Downstream(Stream):
         "touched",
     )
 
-    def __init__(self, plane: DataPlane, named: Ends | None = None) -> None:
+    def __init__(self, plane: DataPlane, named: Ends | None = None, *, believed: bool = True) -> None:
         super().__init__(plane.turn)
         self.plane = plane
         self._named = named
+        self._believed = believed
         self._client = ""
         self.response_head: Callable[..., bytes] = response_head
         """Writes the heads of its answers."""
@@ -129,9 +136,9 @@ class Downstream(Stream):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        address, _, _, port = self.ends()
+        address = self.ends().client
         tls = transport.get_extra_info("ssl_object")
-        self.origin = self.plane.origin(address, port, tls)
+        self.origin = self.plane.origin(address, tls, believed=self._believed)
         self.requests = RequestReader(self.plane.limits, self.plane.usual, self.origin)
         if tls is not None:
             self.response_head = self.plane.response_head
@@ -178,7 +185,7 @@ class Downstream(Stream):
         if not there:
             return Ends("", 0, "", 0)
         here = self.transport.get_extra_info("sockname")
-        return Ends(there[0], there[1], here[0], here[1])
+        return Ends(of_peer(there[0]), there[1], of_peer(here[0]), here[1])
 
     # The coroutine, and how it is run on.
 

@@ -15,6 +15,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import cast
 
 from pylb.errors import Fault, Phase, ProxyError
+from pylb.http1.address import canonical, of_peer
 from pylb.http1.refusal import refused
 from pylb.proxy.downstream import Downstream, Ends
 
@@ -69,7 +70,7 @@ def parse(data: bytes) -> tuple[Ends | None, int] | None:
     ports = int(client_port), int(server_port)
     if here.version != there.version or max(ports) > 65_535:
         raise refused(f"a PROXY protocol preamble from {here} to {there}, ports {ports}")
-    return Ends(str(here), ports[0], str(there), ports[1]), end
+    return Ends(canonical(str(here)), ports[0], canonical(str(there)), ports[1]), end
 
 
 def _parse_binary(data: bytes) -> tuple[Ends | None, int] | None:
@@ -87,7 +88,8 @@ def _parse_binary(data: bytes) -> tuple[Ends | None, int] | None:
     if length < layout.size:
         raise refused("a PROXY protocol preamble that is too short for its addresses")
     client, server, client_port, server_port = layout.unpack_from(data, 16)
-    return Ends(str(ip_address(client)), client_port, str(ip_address(server)), server_port), end
+    here, there = (canonical(str(ip_address(packed))) for packed in (client, server))
+    return Ends(here, client_port, there, server_port), end
 
 
 def line(ends: Ends) -> bytes:
@@ -118,19 +120,23 @@ def _addresses(ends: Ends) -> tuple[Address | None, Address | None]:
     if not ends.client:
         return None, None
     client, server = ip_address(ends.client), ip_address(ends.server)
-    if isinstance(client, IPv6Address) and isinstance(server, IPv6Address):
-        if client.ipv4_mapped and server.ipv4_mapped:  # IPv4 as a socket for both families shows it.
-            return client.ipv4_mapped, server.ipv4_mapped
-        client = IPv6Address(int(client))  # Without the zone, which means nothing elsewhere.
-        server = IPv6Address(int(server))
-    return client, server
+    if client.version == server.version:
+        return client, server
+    return _mapped(client), _mapped(server)
+
+
+def _mapped(address: Address) -> IPv6Address:
+    """An IPv4 address as an IPv4-mapped one, for a preamble that has another IPv6 address in it."""
+    return address if isinstance(address, IPv6Address) else IPv6Address(f"::ffff:{address}")
 
 
 class Preamble(asyncio.Protocol):
     """Reads the preamble of a connection, then lets a `Downstream` have it.
 
     Args:
-        make: makes the connection's protocol for the client that was named.
+        make: makes the connection's protocol for the client that was named. Where a preamble names none
+            (UNKNOWN, LOCAL), the peer speaks for itself: its address counts, and the X-Forwarded fields of
+            what follows are not believed.
         trusted: whether a peer's preamble counts.
         timeout: seconds that it may take to arrive.
         observe: told of a peer's address, and why it was refused; it gets no answer, as it asked nothing.
@@ -138,7 +144,7 @@ class Preamble(asyncio.Protocol):
 
     def __init__(
         self,
-        make: Callable[[Ends | None], Downstream],
+        make: Callable[..., Downstream],
         trusted: Callable[[str], bool],
         timeout: float,
         observe: Callable[[str, ProxyError], object],
@@ -153,14 +159,14 @@ class Preamble(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._address = (transport.get_extra_info("peername") or ("", 0))[0]
+        self._address = of_peer((transport.get_extra_info("peername") or ("", 0))[0])
         if self._trusted(self._address):
             late = ProxyError(
                 Phase.REQUEST, Fault.CLIENT_TIMEOUT, "the PROXY protocol preamble took too long"
             )
             self._deadline = asyncio.get_running_loop().call_later(self._timeout, self._refuse, late)
         else:
-            self._hand_over(None, b"")
+            self._hand_over(self._make(), b"")
 
     def data_received(self, data: bytes) -> None:
         self._data += data
@@ -171,7 +177,7 @@ class Preamble(asyncio.Protocol):
             return
         if found is not None:
             ends, end = found
-            self._hand_over(ends, self._data[end:])
+            self._hand_over(self._make(ends, believed=ends is not None), self._data[end:])
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         if self._deadline is not None:
@@ -181,10 +187,9 @@ class Preamble(asyncio.Protocol):
         self._observe(self._address, error)
         self._transport.abort()
 
-    def _hand_over(self, ends: Ends | None, rest: bytes) -> None:
+    def _hand_over(self, downstream: Downstream, rest: bytes) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
-        downstream = self._make(ends)
         self._transport.set_protocol(downstream)
         downstream.connection_made(self._transport)
         if rest:

@@ -14,6 +14,9 @@ from pylb.proxy.forward import forward
 if TYPE_CHECKING:
     from pylb.proxy.downstream import Downstream
 
+BY_TLS = frozenset([b"https", b"wss"])
+"""Schemes with which a request reached a trusted peer by TLS."""
+
 
 async def redirect(client: Downstream, head: bytes, record: Record) -> bool:
     """Answer a request with the same URL on the TLS port; `forward` where no TLS is to be had.
@@ -29,7 +32,7 @@ async def redirect(client: Downstream, head: bytes, record: Record) -> bool:
         request = parse_request(head, plane.limits)
     except ProxyError:
         return await forward(client, head, record)  # It refuses it for the same reason.
-    by_tls = client.origin.trusted and request.fields.get(b"x-forwarded-proto") == b"https"
+    by_tls = client.origin.identify(request).scheme in BY_TLS
     if by_tls or not request.host:
         return await forward(client, head, record)
     record.request = request

@@ -32,6 +32,7 @@ FACTS = {
     "rest": "bytes that follow the message and belong to the next",
     "closes": "`yes` if the sender wants the connection closed, or must close it",
     "host": "for which host the request counts, if not shop.example; `none` for none",
+    "port": "which port the client used, if not 80",
     "trusted": "`yes` if the client's X-Forwarded fields are believed",
     "told": "what is added for the backend, if not the usual lines",
     "method": "of the request that is answered, if not GET",

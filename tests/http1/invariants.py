@@ -18,7 +18,7 @@ from pylb.http1.refusal import bad_response, refused
 from pylb.http1.writer import request_head, response_head
 
 LIMITS = Limits()
-ORIGINS = [Origin("192.0.2.7", "http", 80), Origin("192.0.2.7", "http", 80, trusted=True)]
+ORIGINS = [Origin("192.0.2.7", "http"), Origin("192.0.2.7", "http", proxies={"192.0.2.7"})]
 STATUSES = {400, 405, 414, 417, 431, 501, 505}
 """What a request's head may be refused with, as `parse_request` documents."""
 

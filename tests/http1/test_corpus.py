@@ -48,7 +48,8 @@ def told(case):
     host = case.fact("host", "shop.example")
     version = b"1.0" if b" HTTP/1.0\r\n" in case.wire else b"1.1"
     return b"".join((
-        b"X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: 80\r\n",
+        b"X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\n",
+        b"X-Forwarded-Port: %b\r\n" % case.fact("port", "80"),
         b"X-Real-IP: 192.0.2.7\r\n",
         b"" if host == b"none" else b"X-Forwarded-Host: %b\r\n" % host,
         b"Via: %b pylb\r\nX-Request-ID: corpus\r\n\r\n" % version,
@@ -59,8 +60,8 @@ def told(case):
 def test_a_valid_request_becomes_one_unambiguous_message(case):
     head, rest = split(case.wire)
     request = parse_request(head, Limits())
-    origin = Origin("192.0.2.7", "http", 80, trusted="trusted" in case.facts)
-    id_ = origin.request_id(request.fields) or b"corpus"
+    origin = Origin("192.0.2.7", "http", proxies={"192.0.2.7"} if "trusted" in case.facts else (), via="pylb")
+    id_ = origin.request_id(request) or b"corpus"
     expected = case.forwarded if "told" in case.facts else case.forwarded + told(case)
     assert request_head(request, origin, id_, b"10.0.0.1:8000") == expected
     for size in SIZES:

@@ -53,7 +53,7 @@ def one_request(data):
     request = parse_request(head, Limits())
     decoder = Chunked(refused) if request.chunked else Sized(request.length)
     body = decoder.feed(rest)
-    sent = request_head(request, Origin("192.0.2.7", "http", 80), b"id", b"10.0.0.1:80")
+    sent = request_head(request, Origin("192.0.2.7", "http"), b"id", b"10.0.0.1:80")
     wire = sent + framed(body, decoder.trailers, chunked=request.chunked)
     came = data.removesuffix(decoder.rest), message(head, 3, body, decoder.trailers)
     return decoder.done, came, (wire, message(sent, 3, body, decoder.trailers))

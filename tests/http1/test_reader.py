@@ -10,7 +10,7 @@ from pylb.http1.reader import LONGEST, MOST, SELDOM, RequestReader, ResponseRead
 from pylb.http1.trace import Tracing
 from pylb.http1.writer import request_head, response_head
 
-ORIGIN = Origin("192.0.2.7", "http", 80)
+ORIGIN = Origin("192.0.2.7", "http")
 FIELDS = b"Host: shop.example\r\nConnection: keep-alive\r\nUser-Agent: x\r\n\r\n"
 GET = b"GET /a HTTP/1.1\r\n" + FIELDS
 OK = b"HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: %d\r\n\r\n"
@@ -136,7 +136,7 @@ def test_a_connection_is_not_disturbed_by_what_others_say_later():
 
 def test_what_backends_are_told_is_written_once_for_each_place():
     usual = Usual()
-    other = Origin("198.51.100.3", "https", 443)
+    other = Origin("198.51.100.3", "https")
     expected = [request_head(parse_request(GET, Limits()), origin, b"id", b"") for origin in (ORIGIN, other)]
     assert expected[0] != expected[1]
     RequestReader(Limits(), usual, ORIGIN).read(GET)

@@ -1,4 +1,4 @@
-"""Which peers are trusted, and whom they may speak for."""
+"""Which peers are trusted."""
 
 import pytest
 
@@ -7,16 +7,12 @@ from pylb.policy.networks import Networks
 TRUSTED = Networks(["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"])
 
 
-@pytest.mark.parametrize(
-    "address", ["10.1.2.3", "192.0.2.7", "2001:db8::1", "::ffff:10.1.2.3", "2001:db8::1%eth0"]
-)
+@pytest.mark.parametrize("address", ["10.1.2.3", "192.0.2.7", "2001:db8::1"])
 def test_an_address_inside_is_trusted(address):
     assert address in TRUSTED
 
 
-@pytest.mark.parametrize(
-    "address", ["11.1.2.3", "192.0.2.8", "2001:db9::1", "::ffff:11.1.2.3", "", "nonsense"]
-)
+@pytest.mark.parametrize("address", ["11.1.2.3", "192.0.2.8", "2001:db9::1", "", "nonsense"])
 def test_an_address_outside_is_not(address):
     assert address not in TRUSTED
 
@@ -33,17 +29,8 @@ def test_what_is_no_network_is_refused():
         Networks(["10.0.0.1/8"])
 
 
-@pytest.mark.parametrize(
-    ("peer", "chain", "client"),
-    [
-        ("10.0.0.1", b"203.0.113.9", "203.0.113.9"),
-        ("10.0.0.1", b"6.6.6.6, 203.0.113.9, 10.0.0.2", "203.0.113.9"),
-        ("10.0.0.1", b"2001:db8::5,2001:db9::1", "2001:db9::1"),
-        ("10.0.0.1", b"10.0.0.3, 10.0.0.2", "10.0.0.3"),
-        ("10.0.0.1", b"6.6.6.6, unknown", "10.0.0.1"),
-        ("10.0.0.1", b"", "10.0.0.1"),
-        ("203.0.113.9", b"6.6.6.6", "203.0.113.9"),
-    ],
-)
-def test_the_client_is_the_last_that_no_trusted_peer_is(peer, chain, client):
-    assert TRUSTED.client(peer, chain) == client
+def test_a_network_of_ipv4_mapped_addresses_is_one_of_ipv4():
+    mapped = Networks(["::ffff:10.0.0.0/104", "::ffff:192.0.2.7"])
+    assert "10.1.2.3" in mapped
+    assert "192.0.2.7" in mapped
+    assert "11.1.2.3" not in mapped

@@ -73,9 +73,47 @@ async def test_forwarded_says_it_in_the_standards_way():
     assert fields[b"forwarded"] == b'for=203.0.113.9, for=127.0.0.1;proto=http;host="shop.example"'
 
 
-@pytest.mark.parametrize(("address", "node"), [("2001:db8::1%eth0", b'"[2001:db8::1]"'), ("", b"unknown")])
-def test_forwarded_names_ipv6_and_unix_peers(address, node):
-    assert b"Forwarded: for=" + node + b";" in ForwardedOrigin(address, "http", 80).lines(b"a", {})
+async def test_a_trusted_peer_that_speaks_only_the_standard_s_field_is_believed():
+    said = b'Forwarded: for="[2001:db8:cafe::17]:4711";proto=https;host=www.shop.example\r\n'
+    fields, record = await told(said, trusted=LOOPBACK)
+    assert record.client == "2001:db8:cafe::17"
+    assert fields[b"x-forwarded-for"] == b"2001:db8:cafe::17, 127.0.0.1"
+    assert fields[b"x-real-ip"] == b"2001:db8:cafe::17"
+    assert (fields[b"x-forwarded-proto"], fields[b"x-forwarded-port"]) == (b"https", b"443")
+    assert fields[b"x-forwarded-host"] == b"www.shop.example"
+
+
+@pytest.mark.parametrize("trusted", [Networks(()), LOOPBACK])
+@pytest.mark.parametrize(
+    ("host", "port"), [("shop.example", b"80"), ("shop.example:8443", b"8443"), ("[::1]:8080", b"8080")]
+)
+async def test_the_port_is_the_client_s_and_not_the_listener_s(trusted, host, port):
+    heads = []
+
+    async def handle(reader, writer):
+        while head := await read_request(reader):
+            heads.append(head)
+            writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    async with Stage(plane={"trusted": trusted}) as stage:
+        await stage.origin(handle)
+        client = await stage.client()
+        for asked in (host, "other:1", host, host):
+            await client.send(b"GET / HTTP/1.1\r\nHost: %b\r\n\r\n" % asked.encode()).answer()
+    assert [split(head)[b"x-forwarded-port"] for head in heads] == [port, b"1", port, port]
+
+
+@pytest.mark.parametrize(
+    "addresses", [b"203.0.113.%d:51008", b"::ffff:203.0.113.%d", b'"[::ffff:203.0.113.%d]:51008"']
+)
+async def test_clients_behind_a_gateway_that_writes_ports_are_counted_apart(addresses):
+    async with Stage(plane={"trusted": LOOPBACK, "rate": 1}) as stage:
+        await stage.origin(answers())
+        for number in range(1, 9):
+            status, _, _ = await stage.get(extra=b"X-Forwarded-For: " + addresses % number + b"\r\n")
+            assert status == 200
+        assert [record.client for record in stage.records] == [f"203.0.113.{n}" for n in range(1, 9)]
+        assert (await stage.get(extra=b"X-Forwarded-For: 203.0.113.1\r\n"))[0] == 429
 
 
 async def reach(family, address, **plane):
@@ -110,10 +148,18 @@ async def test_ipv6():
     assert record.client == "::1"
 
 
+async def test_an_ipv4_client_of_a_socket_for_both_families_is_one_of_ipv4():
+    fields, record = await reach(socket.AF_INET6, ("::ffff:127.0.0.1", 0))
+    assert fields[b"x-forwarded-for"] == fields[b"x-real-ip"] == b"127.0.0.1"
+    assert record.client == "127.0.0.1"
+    fields, _ = await reach(socket.AF_INET6, ("::ffff:127.0.0.1", 0), trusted=LOOPBACK)
+    assert fields[b"x-real-ip"] == b"203.0.113.9"
+
+
 async def test_a_peer_on_a_unix_socket_has_no_address_and_may_be_trusted(tmp_path):
     fields, record = await reach(socket.AF_UNIX, str(tmp_path / "plain"))
     assert not {b"x-forwarded-for", b"x-real-ip"} & set(fields)
-    assert fields[b"x-forwarded-proto"] == b"http"
+    assert (fields[b"x-forwarded-proto"], fields[b"x-forwarded-port"]) == (b"http", b"80")
     assert record.client == ""
     fields, record = await reach(socket.AF_UNIX, str(tmp_path / "trusted"), trusted=Networks(["unix"]))
     assert fields[b"x-forwarded-for"] == b"203.0.113.9"
@@ -157,9 +203,14 @@ async def test_backends_are_told_of_the_trace_and_so_is_the_record():
 
 def test_connections_from_one_place_have_one_origin_and_others_have_others():
     plane = Stage().plane
-    here = plane.origin("127.0.0.1", 80, None)
-    assert plane.origin("127.0.0.1", 80, None) is here
-    for address, port in (("127.0.0.1", 81), ("127.0.0.2", 80)):
-        there = plane.origin(address, port, None)
-        assert there is not here
-        assert there.lines(b"", {}) != here.lines(b"", {})
+    here = plane.origin("127.0.0.1", None, believed=True)
+    assert plane.origin("127.0.0.1", None, believed=True) is here
+    there = plane.origin("127.0.0.2", None, believed=True)
+    assert there is not here
+    assert there.address != here.address
+
+
+def test_a_trusted_proxy_that_speaks_for_itself_has_another_origin_than_one_that_is_believed():
+    plane = Stage(plane={"trusted": LOOPBACK}).plane
+    assert plane.origin("127.0.0.1", None, believed=True).trusted
+    assert not plane.origin("127.0.0.1", None, believed=False).trusted

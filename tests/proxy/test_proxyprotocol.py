@@ -6,6 +6,7 @@ import struct
 import pytest
 
 from pylb.errors import ProxyError
+from pylb.policy.admission import Connections
 from pylb.policy.networks import Networks
 from pylb.proxy.downstream import Ends
 from pylb.proxy.proxyprotocol import PREAMBLES, SIGNATURE, block, line, parse
@@ -24,12 +25,29 @@ V6 = binary(
     1, 0x21, socket.inet_pton(socket.AF_INET6, "2001:db8::9") + bytes(16) + struct.pack("!HH", 5555, 8443)
 )
 
+MAPPED = binary(
+    1,
+    0x21,
+    socket.inet_pton(socket.AF_INET6, "::ffff:203.0.113.9")
+    + socket.inet_pton(socket.AF_INET6, "::ffff:10.0.0.1")
+    + struct.pack("!HH", 5555, 443),
+)
+
 
 @pytest.mark.parametrize(
     ("preamble", "ends"),
     [
         (b"PROXY TCP4 203.0.113.9 10.0.0.1 5555 443\r\n", Ends("203.0.113.9", 5555, "10.0.0.1", 443)),
         (b"PROXY TCP6 2001:db8::9 2001:db8::1 5555 8443\r\n", Ends("2001:db8::9", 5555, "2001:db8::1", 8443)),
+        (
+            b"PROXY TCP6 ::ffff:203.0.113.9 ::FFFF:a00:1 5555 443\r\n",
+            Ends("203.0.113.9", 5555, "10.0.0.1", 443),
+        ),
+        (
+            b"PROXY TCP6 ::ffff:203.0.113.9 2001:DB8::1 5555 443\r\n",
+            Ends("203.0.113.9", 5555, "2001:db8::1", 443),
+        ),
+        (MAPPED, Ends("203.0.113.9", 5555, "10.0.0.1", 443)),
         (b"PROXY UNKNOWN\r\n", None),
         (b"PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n", None),
         (V4, Ends("203.0.113.9", 5555, "10.0.0.1", 443)),
@@ -65,7 +83,7 @@ def test_what_is_no_preamble_is_refused(data):
         parse(data)
 
 
-async def told(preamble, trusted="127.0.0.1", **plane):
+async def told(preamble, trusted="127.0.0.1", extra=b"", **plane):
     """What a backend is told of a request after that preamble, and the record; nothing if it was refused."""
     heads = []
 
@@ -78,7 +96,7 @@ async def told(preamble, trusted="127.0.0.1", **plane):
     async with Stage(plane=options, head=0.2) as stage:
         await stage.origin(handle)
         client = await stage.client()
-        for piece in (preamble[:7], preamble[7:] + GET):
+        for piece in (preamble[:7], preamble[7:] + GET[:-2] + extra + b"\r\n"):
             client.send(piece)
             await client.writer.drain()
         try:
@@ -91,19 +109,38 @@ async def told(preamble, trusted="127.0.0.1", **plane):
 
 
 @pytest.mark.parametrize(
-    ("preamble", "address", "port"),
-    [(b"PROXY TCP4 203.0.113.9 10.0.0.1 5555 443\r\n", "203.0.113.9", 443), (V6, "2001:db8::9", 8443)],
+    ("preamble", "address"),
+    [
+        (b"PROXY TCP4 203.0.113.9 10.0.0.1 5555 443\r\n", "203.0.113.9"),
+        (b"PROXY TCP6 ::ffff:203.0.113.9 ::ffff:10.0.0.1 5555 443\r\n", "203.0.113.9"),
+        (MAPPED, "203.0.113.9"),
+        (V6, "2001:db8::9"),
+    ],
 )
-async def test_the_client_that_a_trusted_peer_names_is_the_client(preamble, address, port):
-    head, record = await told(preamble)
+async def test_the_client_that_a_trusted_peer_names_is_the_client(preamble, address):
+    limits = {"admission": Connections(per_client=1), "rate": 100}
+    head, record = await told(preamble, extra=b"X-Forwarded-For: 6.6.6.6\r\n", **limits)
     assert f"\r\nX-Forwarded-For: {address}\r\n".encode() in head
-    assert f"\r\nX-Forwarded-Port: {port}\r\n".encode() in head
+    assert f"\r\nX-Real-IP: {address}\r\n".encode() in head
+    assert b"\r\nX-Forwarded-Port: 80\r\n" in head
     assert record.client == address
 
 
-async def test_a_peer_that_speaks_for_itself_is_the_client():
-    head, record = await told(b"PROXY UNKNOWN\r\n")
+async def test_a_client_that_is_named_and_trusted_may_name_another():
+    head, record = await told(
+        b"PROXY TCP6 ::ffff:127.0.0.1 ::ffff:10.0.0.1 5555 443\r\n", extra=b"X-Forwarded-For: 203.0.113.9\r\n"
+    )
+    assert b"\r\nX-Forwarded-For: 203.0.113.9, 127.0.0.1\r\n" in head
+    assert record.client == "203.0.113.9"
+
+
+@pytest.mark.parametrize("preamble", [b"PROXY UNKNOWN\r\n", binary(0, 0, b""), binary(1, 0x31, bytes(216))])
+async def test_a_peer_that_speaks_for_itself_is_the_client_whatever_its_requests_say(preamble):
+    said = b"X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\nForwarded: for=203.0.113.9\r\n"
+    head, record = await told(preamble, extra=said)
     assert b"\r\nX-Forwarded-For: 127.0.0.1\r\n" in head
+    assert b"\r\nX-Forwarded-Proto: http\r\n" in head
+    assert b"203.0.113.9" not in head
     assert record.client == "127.0.0.1"
 
 
@@ -136,8 +173,7 @@ ENDS_V6 = Ends("2001:db8::9", 5555, "2001:db8::1", 8443)
     [
         (ENDS_V4, ENDS_V4),
         (ENDS_V6, ENDS_V6),
-        (Ends("::ffff:203.0.113.9", 5555, "::ffff:10.0.0.1", 443), ENDS_V4),
-        (Ends("fe80::9%eth0", 5555, "fe80::1%eth0", 443), Ends("fe80::9", 5555, "fe80::1", 443)),
+        (Ends("203.0.113.9", 5555, "2001:db8::1", 443), Ends("203.0.113.9", 5555, "2001:db8::1", 443)),
         (Ends("", 0, "", 0), None),
     ],
 )

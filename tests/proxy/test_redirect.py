@@ -44,8 +44,9 @@ async def test_what_came_to_a_trusted_peer_by_tls_is_served():
     async with Stage(plane={"redirect_port": 443, "trusted": Networks(["127.0.0.1"])}) as stage:
         await stage.origin(answers(b"hello"))
         assert (await stage.get(extra=b"X-Forwarded-Proto: https\r\n"))[0] == 200
+        assert (await stage.get(extra=b"Forwarded: for=203.0.113.9;proto=https\r\n"))[0] == 200
         assert (await stage.get())[0] == 308
-        assert len(stage.records) == 2
+        assert len(stage.records) == 3
 
 
 async def test_what_is_no_request_is_refused_all_the_same():
