@@ -13,6 +13,7 @@ from pylb.config.kinds import (
     NETWORK,
     SIZE,
     SIZE_OR_OFF,
+    VIA,
     Address,
     integer,
     integer_or_off,
@@ -110,6 +111,12 @@ class ClientAddress(Group):
         FLAG, "off", "Expect a PROXY protocol preamble, version 1 or 2, from the trusted proxies on --listen."
     )
     forwarded: bool = option(FLAG, "off", "Tell backends in a Forwarded field as well (RFC 7239).")
+    via: str = option(
+        VIA,
+        "off",
+        "Add a name to the Via field of requests (RFC 9110 section 7.6.3), `on` for pylb; an nginx behind it "
+        "may stop compressing.",
+    )
 
     explain_to: tuple[str, ...] = repeated(
         NETWORK,

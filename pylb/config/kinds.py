@@ -208,6 +208,19 @@ def _network(value: str) -> str:
 NETWORK = Kind("CIDR", "a network such as 10.0.0.0/8, an address, or unix", _network)
 """A set of addresses; `unix` stands for whoever connects through a Unix socket."""
 
+_RECEIVED_BY = re.compile(r"[0-9A-Za-z!#$%&'*+.^_`|~-]+(?::[0-9]{1,5})?")
+_VIA = {"on": "pylb", "off": ""}
+
+
+def _via(value: str) -> str:
+    if not _RECEIVED_BY.fullmatch(value):
+        raise ValueError
+    return _VIA.get(value, value)
+
+
+VIA = Kind("on|off|NAME", "on, off, or a name without blanks such as edge or lb.example:8080", _via)
+"""What a gateway calls itself in `Via`, `received-by` of RFC 9110 §7.6.3; empty for none."""
+
 TCP = "tcp"
 
 

@@ -56,7 +56,7 @@ class Origin:
         *,
         proxies: Container[str] = (),
         certificate: bytes = b"",
-        via: str = "pylb",
+        via: str = "",
     ) -> None:
         self.address = address
         self.trusted = address in proxies

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Iterable
+from functools import partial
 
 from pylb.config import Options
 from pylb.http1.headers import ForwardedOrigin, Origin
@@ -85,7 +86,7 @@ class Worker:
             trusted=Networks(options.trusted_proxies),
             proxy_protocol=options.proxy_protocol,
             preamble=PREAMBLES.get(options.upstream_proxy_protocol),
-            origin=ForwardedOrigin if options.forwarded else Origin,
+            origin=partial(ForwardedOrigin if options.forwarded else Origin, via=options.via),
             explain_to=Networks(options.explain_to),
             tracing=Tracing(options.trace_sample / 100) if options.traceparent or options.otlp else None,
             observe=witnesses.beside(Metrics(counters).count),

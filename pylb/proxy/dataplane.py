@@ -101,7 +101,8 @@ class DataPlane:
         preamble: writes what backends are told of a client before anything else, in the PROXY protocol.
         tracing: gives requests their place in a trace; None leaves what they say of it alone.
         explain_to: the peers that are told, if they ask, why a request went where it did.
-        origin: says where a connection's requests come from; `ForwardedOrigin` does it in RFC 7239's way too.
+        origin: makes what says where a connection's requests come from: `Origin`, or `ForwardedOrigin`, which
+            does it in RFC 7239's way too.
     """
 
     def __init__(

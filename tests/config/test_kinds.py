@@ -16,6 +16,7 @@ from pylb.config.kinds import (
     OTLP,
     PATH,
     SIZE,
+    VIA,
     Address,
     Url,
     choice,
@@ -26,6 +27,10 @@ from pylb.config.kinds import (
 )
 
 ACCEPTED = [
+    (VIA, "on", "pylb"),
+    (VIA, "off", ""),
+    (VIA, "edge-1", "edge-1"),
+    (VIA, "lb.example:8080", "lb.example:8080"),
     (DURATION, "2s", 2.0),
     (DURATION, "500ms", 0.5),
     (DURATION, "1m", 60.0),
@@ -70,6 +75,12 @@ ACCEPTED = [
     (CONSUL, "unix:///run/consul.sock", Url("unix", path="/run/consul.sock")),
 ]
 REFUSED = [
+    (VIA, ""),
+    (VIA, "a b"),
+    (VIA, "a,b"),
+    (VIA, "a\r\nX: y"),
+    (VIA, "a:b"),
+    (VIA, "(edge)"),
     (DURATION, "0"),
     (DURATION, "0.0001s"),
     (DURATION, "-1s"),

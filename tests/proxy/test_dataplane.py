@@ -3,11 +3,12 @@
 import asyncio
 import socket
 from dataclasses import replace
+from functools import partial
 from random import Random
 
 import pytest
 
-from pylb.http1.headers import ForwardedOrigin
+from pylb.http1.headers import ForwardedOrigin, Origin
 from pylb.http1.trace import Tracing
 from pylb.model import Excluded, Snapshot
 from pylb.policy.networks import Networks
@@ -81,6 +82,32 @@ async def test_a_trusted_peer_that_speaks_only_the_standard_s_field_is_believed(
     assert fields[b"x-real-ip"] == b"2001:db8:cafe::17"
     assert (fields[b"x-forwarded-proto"], fields[b"x-forwarded-port"]) == (b"https", b"443")
     assert fields[b"x-forwarded-host"] == b"www.shop.example"
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "via"),
+    [
+        ("", b"", None),
+        ("", b"Via: 1.1 front\r\n", [b"1.1 front"]),
+        ("edge", b"", [b"1.1 edge"]),
+        ("edge", b"Via: 1.1 front\r\n", [b"1.1 front", b"1.1 edge"]),
+    ],
+)
+async def test_pylb_names_itself_to_backends_only_if_it_is_given_a_name(name, said, via):
+    heads = []
+
+    async def handle(reader, writer):
+        while head := await read_request(reader):
+            heads.append(head)
+            writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    async with Stage(plane={"origin": partial(Origin, via=name)} if name else {}) as stage:
+        await stage.origin(handle)
+        client = await stage.client()
+        for _ in range(3):
+            await client.send(b"GET / HTTP/1.1\r\n" + HOST + said + b"\r\n").answer()
+    for head in heads:
+        assert [line[5:] for line in head.split(b"\r\n") if line.startswith(b"Via: ")] == (via or [])
 
 
 @pytest.mark.parametrize("trusted", [Networks(()), LOOPBACK])
