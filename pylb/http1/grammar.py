@@ -29,11 +29,13 @@ _TARGET_CHAR = rb"[!\"$-~\x80-\xff]"
 """Visible characters and not `#`, since fragments are never sent. It is more than RFC 3986 allows: browsers
 send `|`, curl raw UTF-8; backends cope with them, and nothing in them can be mistaken for framing."""
 
+_NAME_CHAR = rb"0-9A-Za-z\-._~!$&'()*+;="
 HOST = re.compile(
-    rb"(?:\[[0-9A-Fa-f:.]++\]|(?:[0-9A-Za-z\-._~!$&'()*+;=]++|%[0-9A-Fa-f]{2})+)(?::[0-9]{0,5})?"
+    rb"(?:\[(?:[0-9A-Fa-f:.]++|[Vv][0-9A-Fa-f]++\.[%b:]++)\]|(?:[%b]++|%%[0-9A-Fa-f]{2})+)(?::[0-9]{0,5})?"
+    % (_NAME_CHAR, _NAME_CHAR)
 )
-"""`uri-host [ ":" port ]` of RFC 3986 §3.2.2. No IPvFuture, no empty name (RFC 9110 §4.2.1), and no comma: no
-name has one, and X-Forwarded-Host, which repeats it, is read as a list."""
+"""`uri-host [ ":" port ]` of RFC 3986 §3.2.2, IPvFuture included. No empty name (RFC 9110 §4.2.1), and no
+comma: no name has one, and X-Forwarded-Host, which repeats it, is read as a list."""
 
 _USUAL_HOST = rb"[0-9A-Za-z\-._]++(?::[0-9]{1,5}|)"
 _LENGTH = rb"0|[1-9][0-9]{0,17}"
@@ -41,8 +43,8 @@ LENGTH = re.compile(_LENGTH)
 """Content-Length: below 10^18, so that it fits in 63 bits everywhere. A leading zero means octal to some
 (`strtol` with base 0), so it is as ambiguous as `0x`."""
 
-ABSOLUTE = re.compile(rb"((?i:https?))://([^/?]*+)([^?]*+)(.*)", re.DOTALL)
-"""Absolute-form of a request target: scheme, authority, path, query with its question mark."""
+ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*+)([^?]*+)(.*)", re.DOTALL)
+"""Absolute-form of a request target: authority, path, query with its question mark."""
 
 _SEPARATOR = rb"[!#$%&'*+\-.^_`|~]"
 """What CGI, WSGI and their like may all turn into `_`, so that two fields become one variable."""

@@ -27,7 +27,6 @@ _NOTHING: frozenset[bytes] = frozenset()
 _DEFAULT_LIMITS = Limits()
 _NOT_FORWARDED = frozenset([b"CONNECT", b"TRACE"])
 """A gateway has no tunnels to offer; TRACE would show clients what pylb tells backends (nginx: 405, too)."""
-_DEFAULT_PORTS = {b"http": b":80", b"https": b":443"}
 _WITHOUT_LENGTH = frozenset([b"204", *(b"%d" % status for status in range(100, 200))])
 """Answers that must not have a Content-Length (RFC 9110 §8.6)."""
 _WITHOUT_REASON = len(b"HTTP/1.1 200")
@@ -303,7 +302,10 @@ def _frame_request(request: Request) -> None:
 
 
 def _direct(request: Request) -> None:
-    """Whom the request is for (RFC 9112 §3.2): the `Host` and the target must be valid, and agree."""
+    """Whom the request is for: the authority of an absolute-form target, else the `Host` (RFC 9112 §3.2).
+
+    `Host` must be there, once and valid, even where the target's authority takes its place (§3.2.2).
+    """
     host, target = request.fields.get(b"host"), request.target
     if host is None and request.version == 1:
         raise refused("no Host field, which HTTP/1.1 requires")
@@ -316,12 +318,9 @@ def _direct(request: Request) -> None:
         return
     absolute = grammar.ABSOLUTE.fullmatch(target)
     if absolute is not None:
-        scheme, authority, path, query = absolute.groups()
+        authority, path, query = absolute.groups()
         if grammar.HOST.fullmatch(authority) is None:
             raise refused(f"a target with authority {authority[:60]!r}, expected a name or address")
-        port = _DEFAULT_PORTS[scheme.lower()]
-        if host is not None and host.lower().removesuffix(port) != authority.lower().removesuffix(port):
-            raise refused(f"Host {host[:60]!r} beside a target for {authority[:60]!r}, expected the same")
         request.host = authority
         star = request.method == b"OPTIONS" and not path and not query
         request.target = b"*" if star else (path or b"/") + query
