@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,8 +26,10 @@ class ConsulAgent:
     Methods block; a test that has a loop to keep running calls them by `asyncio.to_thread`.
     """
 
-    def __init__(self, directory: Path, *arguments: str) -> None:
+    def __init__(self, directory: Path, *arguments: str, token: str = "") -> None:
         self.directory = directory
+        self.token = token
+        """What it is asked with for its readiness."""
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
         self._ports = dict(
@@ -71,7 +75,9 @@ class ConsulAgent:
     def _is_ready(self) -> bool:
         """Whether it has a leader, and its own node with its health check is in the catalog."""
         try:
-            with urllib.request.urlopen(f"{self.url}/v1/health/state/passing", timeout=2) as answer:
+            request = urllib.request.Request(f"{self.url}/v1/health/state/passing")
+            request.add_header("X-Consul-Token", self.token)
+            with urllib.request.urlopen(request, timeout=2) as answer:
                 return b"serfHealth" in answer.read()
         except (OSError, urllib.error.URLError):
             return False
@@ -118,6 +124,49 @@ def consul(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsulAgent]:
 def own_consul(tmp_path: Path) -> Iterator[ConsulAgent]:
     """An agent for one test alone, which may kill, start and restart it."""
     agent = ConsulAgent(tmp_path)
+    agent.start()
+    yield agent
+    agent.stop()
+
+
+class GuardedConsul(ConsulAgent):
+    """An agent with ACLs, which deny what no token allows; its own `token` may do everything."""
+
+    def __init__(self, directory: Path) -> None:
+        acl = 'acl { enabled = true default_policy = "deny" tokens { master = "root" agent = "root" } }'
+        super().__init__(directory, f"-hcl={acl}", token="root")
+        self._policies = 0
+
+    def put(self, path: str, content: object = None) -> Any:
+        """Make a call with its own token; return the JSON document, if there is one."""
+        request = urllib.request.Request(
+            f"{self.url}/v1/{path}", json.dumps(content).encode(), {"X-Consul-Token": self.token}, method="PUT"
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            body = answer.read()
+        return json.loads(body) if body.strip() else None
+
+    def policy(self, rules: str) -> str:
+        """Make a policy; return its name."""
+        self._policies += 1
+        name = f"policy-{self._policies}"
+        self.put("acl/policy", {"Name": name, "Rules": rules})
+        return name
+
+    def issue(self, rules: str) -> dict[str, str]:
+        """Make a token with these rights; the result has its AccessorID and SecretID."""
+        issued: dict[str, str] = self.put("acl/token", {"Policies": [{"Name": self.policy(rules)}]})
+        return issued
+
+    def restrict(self, token: dict[str, str], rules: str) -> None:
+        """Replace the rights of a token."""
+        self.put(f"acl/token/{token['AccessorID']}", {"Policies": [{"Name": self.policy(rules)}]})
+
+
+@pytest.fixture(scope="session")
+def guarded_consul(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedConsul]:
+    """An agent with ACLs that tests of one process share; each test uses service names of its own."""
+    agent = GuardedConsul(tmp_path_factory.mktemp("guarded-consul"))
     agent.start()
     yield agent
     agent.stop()

@@ -99,17 +99,22 @@ class HealthAnswer:
 
 
 class ConsulClient(consul.aio.Consul):  # type: ignore[misc]  # py-consul carries no types
-    """py-consul's asynchronous client over one connection; all its calls work. Make it inside a running loop.
+    """py-consul's asynchronous client; all its calls work. Make it inside a running loop.
 
         async with ConsulClient(settings) as client:
             answer = await client.service_health("web")
+
+    Args:
+        settings: where Consul is and how to speak to it.
+        connections: how many calls may be under way; further ones wait for a connection.
 
     Raises:
         ConsulError: a certificate or key cannot be read.
     """
 
-    def __init__(self, settings: ConsulSettings) -> None:
+    def __init__(self, settings: ConsulSettings, connections: int = 1) -> None:
         self.settings = settings
+        self._connections = connections
         self._token_file = TokenFile(settings.token_file) if settings.token_file else None
         url = urlsplit(settings.url)
         super().__init__(
@@ -123,7 +128,7 @@ class ConsulClient(consul.aio.Consul):  # type: ignore[misc]  # py-consul carrie
 
     def http_connect(self, *_: object) -> HTTPClient:
         """Make the HTTP client; py-consul's constructor calls it, with less than `ConsulSettings` knows."""
-        return HTTPClient(self.settings)
+        return HTTPClient(self.settings, self._connections)
 
     def prepare_headers(self, token: str | None = None) -> dict[str, str]:
         """Make the headers of a call; `token` goes before the settings' own.
@@ -182,13 +187,13 @@ class ConsulClient(consul.aio.Consul):  # type: ignore[misc]  # py-consul carrie
 
 
 class HTTPClient(consul.aio.HTTPClient):  # type: ignore[misc]  # py-consul carries no types
-    """One kept connection to Consul; calls queue for it.
+    """Kept connections to Consul; calls queue for them.
 
     Replaces the constructor of py-consul's class, which offers no way to set what is set here, and the one
     method that all of its verbs end in.
     """
 
-    def __init__(self, settings: ConsulSettings) -> None:
+    def __init__(self, settings: ConsulSettings, connections: int) -> None:
         url = urlsplit(settings.url)
         self.verify = settings.verify
         self.place = f"Consul at {settings.url}"
@@ -200,10 +205,10 @@ class HTTPClient(consul.aio.HTTPClient):  # type: ignore[misc]  # py-consul carr
         ]
         self._server_name = settings.server_name
         connector = (
-            aiohttp.UnixConnector(url.path, limit=1)
+            aiohttp.UnixConnector(url.path, limit=connections)
             if url.scheme == "unix"
             else aiohttp.TCPConnector(
-                limit=1,
+                limit=connections,
                 ssl=tls_context(settings) if url.scheme == "https" else True,
                 socket_factory=kept_alive_socket,
             )

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 
 from pylb.clients.consul import ConsulClient, ConsulError, ConsulSettings, HealthAnswer
+from pylb.discovery.guard import some_of
 from pylb.discovery.health import read_instances
 from pylb.discovery.rereading import Rereading
 from pylb.discovery.status import WatchStatus
-from pylb.model import Snapshot
+from pylb.discovery.visibility import Visibility
+from pylb.model import Endpoint, Snapshot
+
+log = logging.getLogger("pylb.discovery")
 
 WAIT = 55.0
 """Seconds that Consul may keep a query open. Its end without news is also a full resynchronisation, and keeps
 the connection from looking idle to what lies between."""
+HIDDEN_WAIT = 10.0
+"""The same while ACLs hide instances: a token that gets its rights back wakes no query."""
 MAX_STALENESS = 2.0
 """Seconds since a server heard from the leader, above which the leader itself is asked."""
 
@@ -51,6 +58,8 @@ class ConsulProvider:
         self.wait = wait
         self._clock = clock
         self._rereading = Rereading()
+        self._known: tuple[Endpoint, ...] = ()
+        """What the last snapshot let requests go to."""
 
     async def watch(self) -> AsyncGenerator[Snapshot, None]:
         """See `Provider.watch`. Each call begins with a new connection and without an index.
@@ -59,13 +68,14 @@ class ConsulProvider:
             ConsulError: no answer, or one that proves nothing.
         """
         async with ConsulClient(self.settings) as client:
+            visibility = Visibility(client)
             index, healthy = 0, False
             while True:
                 answer = await self._ask(client, index)
-                snapshot = self._read(answer)
+                snapshot = await self._complete(self._read(answer), visibility)
                 if healthy and not snapshot.endpoints:
                     answer = await self._ask(client, 0, "consistent")
-                    snapshot = self._read(answer)
+                    snapshot = await self._complete(self._read(answer), visibility)
                     self.status.guards["empty_refuted" if snapshot.endpoints else "empty_confirmed"] += 1
                 if answer.index < index:
                     # Another server, or another registry altogether (Consul issue 7939): begin anew, and do
@@ -77,12 +87,17 @@ class ConsulProvider:
                     index = answer.index
                 self.status.index = answer.index
                 healthy = bool(snapshot.endpoints)
+                self._known = snapshot.endpoints
                 yield snapshot
 
     async def _ask(self, client: ConsulClient, index: int, consistency: str | None = None) -> HealthAnswer:
         """Ask once; if a server answers that is behind the leader, ask the leader, if there is one."""
         answer = await client.service_health(
-            self.service, tags=self.tags, index=index, wait=self.wait, consistency=consistency
+            self.service,
+            tags=self.tags,
+            index=index,
+            wait=min(self.wait, HIDDEN_WAIT) if self.status.hidden else self.wait,
+            consistency=consistency,
         )
         if not behind(answer):
             return answer
@@ -117,6 +132,35 @@ class ConsulProvider:
             cause=f"consul index {answer.index}",
             doubt=doubt,
         )
+
+    async def _complete(self, snapshot: Snapshot, visibility: Visibility) -> Snapshot:
+        """Keep the instances that are registered but hidden from the token, as they were last seen.
+
+        Raises:
+            ConsulError: no instance is readable, since the token lacks a right.
+        """
+        listed = {e.key for e in (*snapshot.endpoints, *(x.endpoint for x in snapshot.excluded))}
+        hidden = await visibility.hidden([e for e in self._known if e.key not in listed])
+        lacking = await visibility.missing(self.service, hidden) if hidden or not listed else ""
+        if lacking and not listed:
+            self.status.guards["acl_filtered"] += 1
+            raise ConsulError(f"Consul lists no instance of {self.service}, but the token lacks {lacking}")
+        self._note_hidden(hidden, lacking)
+        if not hidden:
+            return snapshot
+        endpoints = sorted((*snapshot.endpoints, *hidden), key=lambda e: e.key)
+        return replace(snapshot, endpoints=tuple(endpoints))
+
+    def _note_hidden(self, hidden: Sequence[Endpoint], lacking: str) -> None:
+        """Report which instances are kept although they are not readable, and why."""
+        why = f"the token lacks {lacking}" if lacking else "Consul does not list them for this token"
+        before, self.status.hidden = self.status.hidden, len(hidden)
+        self.status.hidden_reason = why if hidden else ""
+        if hidden and before != len(hidden):
+            self.status.guards["acl_filtered"] += 1
+            names = some_of([e.id for e in hidden])
+            log.warning("%s: keeping %s: registered, but %s", self.service, names, why)
+
 
 
 def behind(answer: HealthAnswer) -> str:

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from math import inf
@@ -34,7 +34,7 @@ log = logging.getLogger("pylb.discovery")
 
 UNHEALTHY = frozenset({"critical", "warning"})
 MAX_NAMED = 8
-"""Instances that a log line names before it only counts."""
+"""Names that a log line gives before it only counts."""
 
 
 class Why(Enum):
@@ -193,13 +193,13 @@ class Guard:
             self.reason = doubt or "no healthy instance would be left"
             self._guards.update({held.why.value for held in newly})
             log.warning(
-                "%s: keeping %s against the registry's answer: %s", service, named(newly), self.reason
+                "%s: keeping %s against the registry's answer: %s", service, _named(newly), self.reason
             )
         if back:
             self._guards["flap_absorbed"] += len(back)
-            log.info("%s: the registry lists %s again", service, named(back))
+            log.info("%s: the registry lists %s again", service, _named(back))
         if dropped:
-            log.warning("%s: letting %s go, as the registry has it", service, named(dropped))
+            log.warning("%s: letting %s go, as the registry has it", service, _named(dropped))
         if not kept:
             self.reason = ""
 
@@ -215,8 +215,11 @@ class Guard:
         )
 
 
-def named(instances: Collection[Held]) -> str:
-    """Name some instances for a log line: `web-1, web-2 and 9 more`."""
-    names = [held.endpoint.id or held.endpoint.authority for held in instances]
+def _named(instances: Collection[Held]) -> str:
+    return some_of([held.endpoint.id or held.endpoint.authority for held in instances])
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Name the first ones for a log line and count the rest: `web-1, web-2 and 9 more`."""
     more = len(names) - MAX_NAMED
     return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")

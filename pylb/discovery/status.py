@@ -28,6 +28,10 @@ class WatchStatus:
     """How many of them the registry does not vouch for at present."""
     doubt: str = ""
     """Why they are held, in words."""
+    hidden: int = 0
+    """How many instances are kept because they are registered but not readable with the token."""
+    hidden_reason: str = ""
+    """Which right the token lacks for them."""
     index: int = 0
     """Consul's index of the last answer."""
     errors: int = 0

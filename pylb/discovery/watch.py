@@ -127,8 +127,8 @@ class Watch:
         self._cancel_recheck()
         now = self._clock()
         self._deliver(self._guard.judge(seen, now), now)
-        self.status.held = len(self._guard.held)
-        self.status.doubt = self._guard.reason
+        self.status.held = len(self._guard.held) + self.status.hidden
+        self.status.doubt = self._guard.reason or self.status.hidden_reason
         if self._guard.due < inf:
             loop = asyncio.get_running_loop()
             self._recheck = loop.call_later(self._guard.due - now, self._judge, seen)

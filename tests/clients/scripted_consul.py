@@ -66,11 +66,17 @@ class ScriptedConsul:
         """What was asked for, in order, as dicts of parameters; lists where one came twice."""
         self.requests = []
         self.connections = set()
+        self.asked_rights = 0
+        """How often it was asked what a token may read; ACLs are disabled."""
         self._script = asyncio.Queue()
 
     def then(self, *steps):
         for step in steps:
             self._script.put_nowait(step)
+
+    async def _evaluate(self, request):
+        self.asked_rights += 1
+        return web.Response(status=401, text="ACL support disabled")
 
     async def _handle(self, request):
         self.requests.append(request)
@@ -97,6 +103,7 @@ class ScriptedConsul:
 
     async def start(self, make_site=None, **options):
         application = web.Application()
+        application.router.add_post("/v1/internal/acl/authorize", self._evaluate)
         application.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()

@@ -8,7 +8,7 @@ from pylb.clients.consul import ConsulError, ConsulSettings
 from pylb.discovery.consul import ConsulProvider
 from pylb.discovery.status import WatchStatus
 from pylb.discovery.watch import Watch
-from tests.clients.scripted_consul import DROP, HANG, Answer, ScriptedConsul, instance, web_instances
+from tests.clients.scripted_consul import DROP, HANG, Answer, instance, web_instances
 from tests.discovery.snapshots import numbers
 from tests.until import until
 
@@ -16,14 +16,6 @@ NO_LEADER = {"X-Consul-KnownLeader": "false"}
 OLD = {"X-Consul-LastContact": "2001"}
 YOUNG = {"X-Consul-LastContact": "2000"}
 FILTERED = {"X-Consul-Results-Filtered-By-ACLs": "true"}
-
-
-@pytest.fixture
-async def scripted():
-    server = ScriptedConsul()
-    await server.start()
-    yield server
-    await server.stop()
 
 
 @pytest.fixture

@@ -56,11 +56,14 @@ async def observe():
     """Watch a service on a Consul agent, as pylb does."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def start(agent, service, **guard):
-            http = await stack.enter_async_context(aiohttp.ClientSession())
+        async def start(agent, service, *, token=None, tags=(), **guard):
+            http = await stack.enter_async_context(
+                aiohttp.ClientSession(headers={"X-Consul-Token": agent.token})
+            )
             observer = Observer(service, agent.url, http)
             status = WatchStatus(service)
-            provider = ConsulProvider(ConsulSettings(url=agent.url), service, status=status)
+            settings = ConsulSettings(url=agent.url, token=token)
+            provider = ConsulProvider(settings, service, status=status, tags=tags)
             observer.watch = Watch(
                 provider, observer.deliver, status=status, guard=Guard(status.guards, **guard)
             )

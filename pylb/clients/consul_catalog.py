@@ -1,0 +1,125 @@
+"""The part of Consul's API that reads across services: which there are, on which nodes, and which are unhealthy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import consul
+import orjson
+
+from pylb.clients.consul import CALL_TIMEOUT, PATIENCE, ConsulClient, ConsulError
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogAnswer:
+    """One answer: the JSON document, and the index to wait with for the next one."""
+
+    content: Any
+    body: bytes
+    """The document as it came; equal bytes have equal content."""
+    index: int
+    """`X-Consul-Index`, at least 1."""
+
+
+class ConsulCatalog:
+    """Reads the catalog through a client's connections.
+
+    Args:
+        client: where the agent is.
+    """
+
+    def __init__(self, client: ConsulClient) -> None:
+        self._client = client
+
+    async def services(self, index: int = 0, wait: float = 55.0) -> CatalogAnswer:
+        """Return all services' names with their tags; wakes on every change of any instance, not of checks.
+
+        Args:
+            index: wait until the answer is newer than this one; 0 answers at once.
+            wait: seconds to wait at most.
+
+        Raises:
+            ConsulError: no usable answer.
+        """
+        return await self._get(("v1", "catalog", "services"), dict, index, wait)
+
+    async def checks(self, state: str, index: int = 0, wait: float = 55.0) -> CatalogAnswer:
+        """Return all checks in a state, `critical` or `warning`; wakes on every change of any check.
+
+        Args:
+            state: which checks.
+            index: see `services`.
+            wait: see `services`.
+
+        Raises:
+            ConsulError: no usable answer.
+        """
+        return await self._get(("v1", "health", "state", state), list, index, wait)
+
+    async def nodes(self) -> list[Any]:
+        """Return all nodes that the token may read.
+
+        Raises:
+            ConsulError: no usable answer.
+        """
+        answer = await self._get(("v1", "catalog", "nodes"), list)
+        nodes: list[Any] = answer.content
+        return nodes
+
+    async def node(self, name: str) -> CatalogAnswer:
+        """Return a node and the instances on it; the content is None if there is no such node.
+
+        Raises:
+            ConsulError: no usable answer.
+        """
+        return await self._get(("v1", "catalog", "node", name), dict | None)
+
+    async def _get(
+        self, path: tuple[str, ...], kind: Any, index: int = 0, wait: float = 0.0
+    ) -> CatalogAnswer:
+        settings = self._client.settings
+        params: list[tuple[str, Any]] = [("dc", settings.datacenter)] if settings.datacenter else []
+        if settings.consistency != "default":
+            params.append((settings.consistency, ""))
+        deadline = CALL_TIMEOUT
+        if index:
+            params += [("index", index), ("wait", f"{wait:g}s")]
+            deadline = wait * 17 / 16 + PATIENCE
+
+        def read(response: consul.base.Response) -> CatalogAnswer:
+            return catalog_answer(response, "/".join(path), kind)
+
+        answer: CatalogAnswer = await self._client.http.get(
+            read,
+            path,
+            params=params,
+            headers=self._client.prepare_headers(),
+            raw=True,
+            connections_timeout=deadline,
+        )
+        return answer
+
+
+def catalog_answer(response: consul.base.Response, path: str, kind: Any) -> CatalogAnswer:
+    """Read an answer of the catalog.
+
+    Args:
+        response: the answer.
+        path: what was asked for.
+        kind: the type that the JSON document must have.
+
+    Raises:
+        ConsulError: it is not 200 with such a document.
+    """
+    if response.code != 200:
+        words = response.body[:200].decode(errors="replace").strip()
+        raise ConsulError(f"answered {response.code} {words} to /{path}")
+    try:
+        content = orjson.loads(response.body)
+        index = int(response.headers.get("X-Consul-Index", "1"))
+    except ValueError as error:
+        raise ConsulError(f"cannot understand the answer to /{path}: {error}") from error
+    if not isinstance(content, kind):
+        raise ConsulError(f"expected another document at /{path}, got {response.body[:40]!r}")
+    return CatalogAnswer(content, response.body, max(1, index))

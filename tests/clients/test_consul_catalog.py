@@ -1,0 +1,75 @@
+import asyncio
+
+import pytest
+
+from pylb.clients.consul import ConsulClient, ConsulError, ConsulSettings
+from pylb.clients.consul_agent import ConsulAgent
+from pylb.clients.consul_catalog import ConsulCatalog
+from tests.clients.scripted_consul import Answer, ScriptedConsul
+
+TTL = {"CheckID": "catalog:ttl", "TTL": "1h", "Status": "passing"}
+WEB = {"ID": "catalog-web-1", "Name": "catalog-web", "Tags": ["blue"], "Port": 80, "Check": TTL}
+
+
+@pytest.fixture
+async def client(consul):
+    async with ConsulClient(ConsulSettings(url=consul.url), connections=3) as client:
+        yield client
+
+
+async def test_services_with_their_tags_and_nodes_with_their_instances(client):
+    agent, catalog = ConsulAgent(client), ConsulCatalog(client)
+    await agent.register(WEB)
+    assert (await catalog.services()).content["catalog-web"] == ["blue"]
+    (node,) = await catalog.nodes()
+    instances = (await catalog.node(node["Node"])).content["Services"]
+    assert instances["catalog-web-1"]["Service"] == "catalog-web"
+    assert (await catalog.node("no such node")).content is None
+    await agent.deregister("catalog-web-1")
+
+
+async def test_a_change_of_an_instance_and_one_of_a_check_wake_the_queries(client):
+    agent, catalog = ConsulAgent(client), ConsulCatalog(client)
+    before = await catalog.services()
+    services = asyncio.ensure_future(catalog.services(before.index))  # noqa: TID251
+    await agent.register(WEB)
+    assert "catalog-web" in (await services).content
+    before = await catalog.checks("critical")
+    checks = asyncio.ensure_future(catalog.checks("critical", before.index))  # noqa: TID251
+    await agent.update_check("catalog:ttl", "critical", "ill")
+    assert [c["ServiceName"] for c in (await checks).content if c["CheckID"] == "catalog:ttl"] == ["catalog-web"]
+    await agent.deregister("catalog-web-1")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Answer(status=500, body=b"No cluster leader"), "answered 500 No cluster leader to /v1/catalog/services"),
+        (Answer(body=b"[]"), "expected another document at /v1/catalog/services"),
+        (Answer(body=b"<html>"), "cannot understand the answer to /v1/catalog/services"),
+        (Answer(body=b"{}", index="soon"), "cannot understand"),
+    ],
+)
+async def test_anything_but_a_document_is_an_error(answer, words):
+    server = ScriptedConsul()
+    await server.start()
+    server.then(answer)
+    async with ConsulClient(ConsulSettings(url=server.url)) as client:
+        with pytest.raises(ConsulError, match=words):
+            await ConsulCatalog(client).services()
+    await server.stop()
+
+
+async def test_a_query_names_datacenter_consistency_and_what_it_waits_for():
+    server = ScriptedConsul()
+    await server.start()
+    server.then(Answer(body=b"{}", index=0), Answer(body=b"{}"))
+    settings = ConsulSettings(url=server.url, datacenter="dc2", consistency="stale")
+    async with ConsulClient(settings) as client:
+        assert (await ConsulCatalog(client).services()).index == 1
+        await ConsulCatalog(client).services(7, wait=5.0)
+    assert server.queries == [
+        {"dc": "dc2", "stale": ""},
+        {"dc": "dc2", "stale": "", "index": "7", "wait": "5s"},
+    ]
+    await server.stop()

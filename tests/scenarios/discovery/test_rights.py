@@ -1,0 +1,103 @@
+"""A token that loses its rights, on a Consul that removes what is unreadable from its answers and does not say so."""
+
+import pytest
+
+from tests.until import until
+
+READ = 'service_prefix "{}" {{ policy = "read" }} node_prefix "{}" {{ policy = "read" }}'
+ALL = READ.format("", "")
+
+
+@pytest.fixture
+async def start(guarded_consul, observe):
+    """Watch a service, of which an instance is registered on each of two nodes."""
+    registered = []
+
+    def register(service, number, **definition):
+        node = f"{service}-host-{number}"
+        guarded_consul.put(
+            "catalog/register",
+            {
+                "Node": node,
+                "Address": "127.0.0.1",
+                "Service": {
+                    "ID": f"{service}-{number}",
+                    "Service": service,
+                    "Port": 9000 + number,
+                    **definition,
+                },
+            },
+        )
+        registered.append(node)
+
+    async def watch(service, rules, **options):
+        for number in (1, 2):
+            register(service, number, Tags=["blue"])
+        token = guarded_consul.issue(rules)
+        web = await observe(guarded_consul, service, token=token["SecretID"], **options)
+        web.register_on_node = lambda number, **definition: register(service, number, **definition)
+        return web, token
+
+    yield watch
+    for node in registered:
+        guarded_consul.put("catalog/deregister", {"Node": node})
+
+
+async def test_a_service_that_becomes_unreadable_keeps_its_instances(guarded_consul, start):
+    web, token = await start("rights-all", ALL)
+    await until(lambda: web.names == {"rights-all-1", "rights-all-2"})
+    guarded_consul.restrict(token, READ.format("other", ""))
+    web.register_on_node(3)
+    await until(lambda: web.watch.status.error)
+    assert web.watch.status.error.endswith('the token lacks service:read on "rights-all"')
+    assert web.names == {"rights-all-1", "rights-all-2"}
+    guarded_consul.restrict(token, ALL)
+    await until(lambda: web.names == {"rights-all-1", "rights-all-2", "rights-all-3"}, seconds=10)
+    assert not web.watch.status.error
+    assert all(len(snapshot.endpoints) > 1 for snapshot in web.delivered)
+
+
+async def test_a_node_that_becomes_unreadable_keeps_its_instance_while_others_change(guarded_consul, start):
+    web, token = await start("rights-node", ALL)
+    await until(lambda: web.names == {"rights-node-1", "rights-node-2"})
+    rules = 'service_prefix "" { policy = "read" } node "rights-node-host-{}" { policy = "read" }'
+    guarded_consul.restrict(token, " ".join(rules.replace("{}", n) for n in "23"))
+    web.register_on_node(3)
+    await until(lambda: web.names == {"rights-node-1", "rights-node-2", "rights-node-3"})
+    assert web.watch.status.held == 1
+    assert web.watch.status.doubt == 'the token lacks node:read on "rights-node-host-1"'
+    guarded_consul.put("catalog/deregister", {"Node": "rights-node-host-2"})
+    await until(lambda: web.names == {"rights-node-1", "rights-node-3"})
+    guarded_consul.put("catalog/deregister", {"Node": "rights-node-host-1"})
+    web.register_on_node(4)
+    await until(lambda: web.names == {"rights-node-3"})
+    assert (web.watch.status.held, web.watch.status.doubt) == (0, "")
+
+
+async def test_a_deregistration_is_obeyed_with_acls_too(guarded_consul, start):
+    web, _ = await start("rights-gone", ALL)
+    await until(lambda: web.names == {"rights-gone-1", "rights-gone-2"})
+    for number in (1, 2):
+        guarded_consul.put("catalog/deregister", {"Node": f"rights-gone-host-{number}"})
+    await until(lambda: web.names == set())
+    assert web.watch.status.held == 0
+
+
+async def test_an_instance_that_loses_its_tag_is_not_hidden(guarded_consul, start):
+    web, _ = await start("rights-tag", ALL, tags=["blue"])
+    await until(lambda: web.names == {"rights-tag-1", "rights-tag-2"})
+    web.register_on_node(1, Tags=["green"])
+    await until(lambda: web.names == {"rights-tag-2"})
+    assert web.watch.status.held == 0
+
+
+@pytest.mark.parametrize(
+    ("rules", "lacking"),
+    [("", 'service:read on "rights-none"'), ('service_prefix "" { policy = "read" }', "node:read")],
+)
+async def test_a_token_that_never_had_the_right_leaves_the_service_unknown(start, rules, lacking):
+    web, _ = await start("rights-none", rules)
+    await until(lambda: web.watch.status.error)
+    assert f"the token lacks {lacking}" in web.watch.status.error
+    assert web.watch.status.pending
+    assert web.delivered == []
