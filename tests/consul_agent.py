@@ -139,12 +139,12 @@ class GuardedConsul(ConsulAgent):
 
     def put(self, path: str, content: object = None) -> Any:
         """Make a call with its own token; return the JSON document, if there is one."""
-        request = urllib.request.Request(
-            f"{self.url}/v1/{path}", json.dumps(content).encode(), {"X-Consul-Token": self.token}, method="PUT"
-        )
+        body = json.dumps(content).encode()
+        request = urllib.request.Request(f"{self.url}/v1/{path}", body, method="PUT")
+        request.add_header("X-Consul-Token", self.token)
         with urllib.request.urlopen(request, timeout=10) as answer:
-            body = answer.read()
-        return json.loads(body) if body.strip() else None
+            said = answer.read()
+        return json.loads(said) if said.strip() else None
 
     def policy(self, rules: str) -> str:
         """Make a policy; return its name."""

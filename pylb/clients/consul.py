@@ -53,6 +53,10 @@ class ConsulError(consul.ConsulException):  # type: ignore[misc]  # py-consul ca
     """Consul answered with something that is not the data asked for."""
 
 
+class ConsulDeniedError(ConsulError):
+    """Consul refused the call: the token is unknown, or lacks a right for it."""
+
+
 class ConsulUnreachableError(ConsulError, ConnectionError):
     """No answer: nobody there, the connection broke, or the deadline passed."""
 
@@ -275,7 +279,7 @@ class HTTPClient(consul.aio.HTTPClient):  # type: ignore[misc]  # py-consul carr
         try:
             return callback(consul.base.Response(response.status, response.headers, body))
         except ConsulError as error:
-            raise ConsulError(f"{self.place}: {error}") from error
+            raise type(error)(f"{self.place}: {error}") from error
 
 
 class TokenFile:
@@ -311,10 +315,8 @@ def health_answer(response: consul.base.Response) -> HealthAnswer:
     Raises:
         ConsulError: it is not 200 with a JSON array and an index.
     """
-    if response.code != 200:
-        words = response.body[:200].decode(errors="replace").strip()
-        hint = HINTS.get(response.code)
-        raise ConsulError(f"answered {response.code} {words}{f' ({hint})' if hint else ''}")
+    hint = HINTS.get(response.code)
+    check_status(response, f"({hint})" if hint else "")
     headers = response.headers
     try:
         items = orjson.loads(response.body)
@@ -333,6 +335,25 @@ def health_answer(response: consul.base.Response) -> HealthAnswer:
         known_leader=headers.get("X-Consul-KnownLeader", "true").lower() != "false",
         filtered=headers.get("X-Consul-Results-Filtered-By-ACLs", "").lower() == "true",
     )
+
+
+def check_status(response: consul.base.Response, remark: str = "") -> None:
+    """Accept 200.
+
+    Args:
+        response: the answer.
+        remark: added to what is raised.
+
+    Raises:
+        ConsulDeniedError: it is 403.
+        ConsulError: it is any other status.
+    """
+    if response.code == 200:
+        return
+    body = response.body[:200]
+    words = (body.decode(errors="replace") if isinstance(body, bytes) else body).strip()
+    kind = ConsulDeniedError if response.code == 403 else ConsulError
+    raise kind(f"answered {response.code} {words}{' ' if remark else ''}{remark}")
 
 
 def tls_context(settings: ConsulSettings) -> ssl.SSLContext:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import consul
 import orjson
 
-from pylb.clients.consul import ConsulClient, ConsulError
+from pylb.clients.consul import ConsulClient, ConsulError, check_status
 from pylb.model import Key
 
 T = TypeVar("T")
@@ -143,8 +143,7 @@ def _allowed(response: consul.base.Response) -> list[bool] | None:
     """Read the evaluated rights, in the order in which they were asked for."""
     if response.code in NOT_OFFERED:
         return None
-    if response.code != OK:
-        raise ConsulError(f"answered {response.code} {response.body[:200].strip()} to a check of rights")
+    check_status(response, "to a check of rights")
     return _parsed(response, "a list of evaluated rights", lambda found: [bool(e["Allow"]) for e in found])
 
 
@@ -155,7 +154,7 @@ def _transaction(response: consul.base.Response) -> Transaction | None:
     if response.code == OK:
         return set(), _parsed(response, "the results of a transaction", _services)
     if response.code != CONFLICT:
-        raise ConsulError(f"answered {response.code} {response.body[:200].strip()} to a transaction")
+        check_status(response, "to a transaction")
     absent = _parsed(response, "the errors of a transaction", _absent)
     if not absent:
         raise ConsulError(f"refused a transaction: {response.body[:200].strip()}")

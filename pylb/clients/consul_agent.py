@@ -8,9 +8,7 @@ from typing import Any
 import consul
 import orjson
 
-from pylb.clients.consul import ConsulClient, ConsulError
-
-OK = 200
+from pylb.clients.consul import ConsulClient, ConsulDeniedError, ConsulError, check_status
 
 
 class ConsulAgent:
@@ -38,12 +36,15 @@ class ConsulAgent:
         return found
 
     async def address(self) -> str:
-        """The address under which the agent's node is known to others.
+        """Return the address of the agent's node; empty if the token lacks `agent:read`.
 
         Raises:
             ConsulError: no usable answer.
         """
-        found = await self._get("/v1/agent/self")
+        try:
+            found = await self._get("/v1/agent/self")
+        except ConsulDeniedError:
+            return ""
         try:
             return str(found["Member"]["Addr"])
         except (KeyError, TypeError) as error:
@@ -87,18 +88,12 @@ class ConsulAgent:
         params: list[tuple[str, str]] | None = None,
     ) -> None:
         headers, data = self._client.prepare_headers(), orjson.dumps(content)
-        await self._client.http.put(_accepted, path, params=params, headers=headers, data=data)
+        await self._client.http.put(check_status, path, params=params, headers=headers, data=data)
 
 
 def _json(response: consul.base.Response) -> Any:
-    if response.code != OK:
-        raise ConsulError(f"answered {response.code} {response.body[:200].decode(errors='replace').strip()}")
+    check_status(response)
     try:
         return orjson.loads(response.body)
     except ValueError as error:
         raise ConsulError(f"cannot understand the answer: {error}") from error
-
-
-def _accepted(response: consul.base.Response) -> None:
-    if response.code != OK:
-        raise ConsulError(f"answered {response.code} {response.body[:200].strip()}")

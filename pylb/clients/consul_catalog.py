@@ -1,4 +1,4 @@
-"""The part of Consul's API that reads across services: which there are, on which nodes, and which are unhealthy."""
+"""The part of Consul's API that reads across services: all names, nodes, and unhealthy checks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import consul
 import orjson
 
-from pylb.clients.consul import CALL_TIMEOUT, PATIENCE, ConsulClient, ConsulError
+from pylb.clients.consul import CALL_TIMEOUT, PATIENCE, ConsulClient, ConsulError, check_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +112,7 @@ def catalog_answer(response: consul.base.Response, path: str, kind: Any) -> Cata
     Raises:
         ConsulError: it is not 200 with such a document.
     """
-    if response.code != 200:
-        words = response.body[:200].decode(errors="replace").strip()
-        raise ConsulError(f"answered {response.code} {words} to /{path}")
+    check_status(response, f"to /{path}")
     try:
         content = orjson.loads(response.body)
         index = int(response.headers.get("X-Consul-Index", "1"))

@@ -162,7 +162,6 @@ class ConsulProvider:
             log.warning("%s: keeping %s: registered, but %s", self.service, names, why)
 
 
-
 def behind(answer: HealthAnswer) -> str:
     """Say in what way the answering server may have missed something; empty if it has not."""
     if not answer.known_leader:

@@ -71,7 +71,7 @@ class Visibility:
 
 
 def _readable(instance: Endpoint, found: LookUp, nodes: Collection[str]) -> bool:
-    """Whether an instance is registered where the token may read it, so that it is missing for another reason.
+    """Whether the token may read a registered instance, so that it is missing for another reason.
 
     It has lost a tag that is asked for, belongs to another service now, or is younger than the answer.
     """

@@ -19,6 +19,8 @@ class Instances:
     """Those that get no requests; an instance that cannot be understood has a reason that says `invalid`."""
     hidden: bool = False
     """Whether Consul says that the token may not see all."""
+    lacking: str = ""
+    """The rights that the token lacks to read the service: `service:read on "web"`."""
 
     @property
     def all(self) -> tuple[Endpoint, ...]:
@@ -34,7 +36,9 @@ class Registry:
     leader: str = ""
     """Its leader's address; empty: it has none."""
     server: bool = False
-    """Whether the agent that was asked is a server."""
+    """Whether the agent that was asked is a server; unknown, and so False, without the right agent:read."""
+    refused: str = ""
+    """The error if Consul refuses the token."""
     nodes: int = 1
     clock_skew: float = 0.0
     """Seconds that its clock is ahead of this machine's."""

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -13,11 +14,20 @@ import aiohttp
 import consul
 import orjson
 
-from pylb.clients.consul import ConsulClient, ConsulError, ConsulSettings, plain_reason
+from pylb.clients.consul import (
+    ConsulClient,
+    ConsulDeniedError,
+    ConsulError,
+    ConsulSettings,
+    check_status,
+    plain_reason,
+)
+from pylb.clients.consul_catalog import ConsulCatalog
 from pylb.clients.docker import DockerClient, EngineError, EngineSettings
 from pylb.config import Address
 from pylb.containers.container import Container
 from pylb.discovery.health import read_instances
+from pylb.discovery.visibility import Visibility
 from pylb.doctor.facts import Facts, Instances, Registry
 from pylb.doctor.rules import UNRESOLVED
 from pylb.model import Endpoint
@@ -77,34 +87,46 @@ async def ask_consul(settings: ConsulSettings, services: Sequence[str]) -> Regis
         ConsulException: no usable answer.
     """
     async with ConsulClient(settings) as client:
-        itself, skew = await _ask(client, "/v1/agent/self")
-        leader, _ = await _ask(client, "/v1/status/leader")
-        nodes: list[Any] = []
-        found: dict[str, Instances] = {}
-        if leader:
-            nodes, _ = await _ask(client, "/v1/catalog/nodes")
-            known, _ = await _ask(client, "/v1/catalog/services")
-            for service in services or sorted(set(known) - {CONSUL}):
-                answer = await client.service_health(service)
-                passing, excluded = read_instances(service, answer.items, warning_ok=True)
-                found[service] = Instances(passing=passing, excluded=excluded, hidden=answer.filtered)
-        return Registry(
-            url=settings.url,
-            leader=leader,
-            server=bool(itself.get("Config", {}).get("Server")),
-            nodes=len(nodes) or 1,
-            clock_skew=skew,
-            services=found,
+        registry = Registry(url=settings.url)
+        try:
+            leader, skew = await _ask(client, "/v1/status/leader")
+            registry = replace(registry, leader=leader, clock_skew=skew)
+            registry = replace(registry, server=await _is_server(client))
+            return await _look(client, registry, services) if leader else registry
+        except ConsulDeniedError as error:
+            return replace(registry, refused=str(error))
+
+
+async def _is_server(client: ConsulClient) -> bool:
+    """Whether the agent is a server, as far as the token may know."""
+    try:
+        itself, _ = await _ask(client, "/v1/agent/self")
+    except ConsulDeniedError:
+        return False
+    return bool(itself.get("Config", {}).get("Server"))
+
+
+async def _look(client: ConsulClient, registry: Registry, services: Sequence[str]) -> Registry:
+    """Look at nodes and services."""
+    catalog, visibility = ConsulCatalog(client), Visibility(client)
+    nodes = await catalog.nodes()
+    known = set((await catalog.services()).content)
+    found: dict[str, Instances] = {}
+    for service in services or sorted(known - {CONSUL}):
+        answer = await client.service_health(service)
+        passing, excluded = read_instances(service, answer.items, warning_ok=True)
+        lacking = "" if answer.items else await visibility.missing(service)
+        found[service] = Instances(
+            passing=passing, excluded=excluded, hidden=answer.filtered, lacking=lacking
         )
+    return replace(registry, nodes=len(nodes) or 1, services=found)
 
 
 async def _ask(client: ConsulClient, path: str) -> tuple[Any, float]:
     """A call's JSON, and how far ahead the clock of whoever answered is."""
 
     def read(response: consul.base.Response) -> tuple[Any, float]:
-        if response.code != 200:
-            words = response.body[:200].decode(errors="replace").strip()
-            raise ConsulError(f"answered {response.code} {words} to {path}")
+        check_status(response, f"to {path}")
         try:
             return orjson.loads(response.body), clock_skew(response.headers, time.time())
         except ValueError as error:

@@ -37,12 +37,23 @@ def does_not_answer(facts: Facts) -> Iterator[Finding]:
 
 def no_leader(facts: Facts) -> Iterator[Finding]:
     """Consul's servers have no leader."""
-    if facts.registry and not facts.registry.leader:
+    if facts.registry and not facts.registry.leader and not facts.registry.refused:
         yield Finding(
             "no-leader",
             f"Consul at {facts.registry.url} has no leader",
             "fewer than half of its servers can reach each other, or an election is going on",
             "bring the missing servers back; until then registrations are refused and nothing changes",
+        )
+
+
+def token_refused(facts: Facts) -> Iterator[Finding]:
+    """Consul answers, but does not accept the token."""
+    if facts.registry and facts.registry.refused:
+        yield Finding(
+            "token-refused",
+            f"Consul refuses the token: {facts.registry.refused}",
+            "the token was deleted or mistyped, or ACLs deny what no token allows",
+            "give a token with service:read and node:read by --token-file or CONSUL_HTTP_TOKEN",
         )
 
 
@@ -74,11 +85,11 @@ def clock_skew(facts: Facts) -> Iterator[Finding]:
 def hidden_instances(facts: Facts) -> Iterator[Finding]:
     """The token may not see all instances."""
     for service, instances in _services(facts):
-        if instances.hidden:
+        if instances.hidden or instances.lacking:
             yield Finding(
                 "hidden-instances",
                 f"{service}: Consul hides instances from this token",
-                "the token lacks service:read or node:read for some of them",
+                f"the token lacks {instances.lacking or 'service:read or node:read for some of them'}",
                 "give the token both, or use another one with --token-file",
             )
 
@@ -86,7 +97,7 @@ def hidden_instances(facts: Facts) -> Iterator[Finding]:
 def no_instance(facts: Facts) -> Iterator[Finding]:
     """A service that was asked for is not registered at all."""
     for service, instances in _services(facts):
-        if not instances.all and not instances.hidden:
+        if not (instances.all or instances.hidden or instances.lacking):
             yield Finding(
                 "no-instance",
                 f"{service}: Consul knows no instance",
@@ -162,6 +173,8 @@ def dangling(facts: Facts) -> Iterator[Finding]:
 def unregistered(facts: Facts) -> Iterator[Finding]:
     """A container that names a service but is not registered."""
     for service, instances in _services(facts):
+        if instances.lacking:
+            continue
         known = {dict(endpoint.meta).get(CONTAINER) for endpoint in instances.all}
         places = {endpoint.authority for endpoint in instances.all}
         for container in _running(facts):
@@ -297,6 +310,7 @@ def _running(facts: Facts) -> tuple[Container, ...]:
 RULES: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     does_not_answer,
     no_leader,
+    token_refused,
     asks_a_server,
     clock_skew,
     hidden_instances,

@@ -25,6 +25,8 @@ HEALTH_TTL = "24h"
 MIN_DEREGISTER_AFTER = 60
 """Seconds; Consul takes no less."""
 HEALTH = {"healthy": "passing", "unhealthy": "critical", "starting": "critical"}
+LOCAL = "127.0.0.1"
+"""Where Consul's agent checks a port that is published on all addresses of its own machine."""
 SPECIAL = frozenset({"name", "tags", "id", "ignore", "lb_weight", "lb_weight_warning"})
 """What does not go to Meta, because it has a place of its own."""
 META_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -44,7 +46,8 @@ class Rules:
     hostname: str
     """The first part of a service's id."""
     host_address: str = ""
-    """Where ports that are published on all addresses can be reached."""
+    """Where ports that are published on all addresses can be reached; empty: at the address of Consul's node,
+    which Consul itself fills in."""
     internal: bool = False
     """Register the container's own address and port in place of the published ones."""
     network: str = ""
@@ -149,7 +152,7 @@ def _registration(container: Container, port: Port, rules: Rules, problems: list
         return None
     said = metadata(container, port)
     address = _address(container, port, rules)
-    if not address:
+    if address is None:
         where = f"on the network {rules.network}" if rules.network else "on any network"
         problems.append(f"{container.name}: it has no address {where}")
         return None
@@ -208,13 +211,16 @@ def _unusable(service_id: str, name: str) -> str:
     return ""
 
 
-def _address(container: Container, port: Port, rules: Rules) -> str:
-    """Where Consul's clients find the port; a container's address never with a published port."""
+def _address(container: Container, port: Port, rules: Rules) -> str | None:
+    """Where Consul's clients find the port; a container's address never with a published port.
+
+    Empty is the address of Consul's node; None: there is none.
+    """
     labelled = dict(container.labels).get(rules.ip_label, "").partition("/")[0] if rules.ip_label else ""
     if rules.ip or labelled:
         return rules.ip or labelled
     if rules.internal and not container.on_host:
-        return container.address(rules.network)
+        return container.address(rules.network) or None
     return port.host_ip or rules.host_address
 
 
@@ -224,7 +230,11 @@ def _checks(
     """The check that the container asks for, the one of its image, and the registrator's own."""
     service_id, address, number = service
     asked = asked_check(
-        dict(said.values), address=address, port=number, container=container.short_id, inside=port.number
+        dict(said.values),
+        address=address or LOCAL,
+        port=number,
+        container=container.short_id,
+        inside=port.number,
     )
     if asked:
         yield {"CheckID": f"service:{service_id}", "Name": f"Service {service_id}", **asked}, None

@@ -52,6 +52,17 @@ async def test_the_agents_address(agent):
     assert await agent.address() == "127.0.0.1"
 
 
+async def test_the_right_to_write_a_service_suffices_to_register_it(guarded_consul):
+    """Without agent:read the agent's address is unknown; Consul fills it in where an address is empty."""
+    token = guarded_consul.issue('service "agent-shop" { policy = "write" }')["SecretID"]
+    async with ConsulClient(ConsulSettings(url=guarded_consul.url, token=token)) as client:
+        agent = ConsulAgent(client)
+        assert await agent.address() == ""
+        await agent.register({"ID": "agent-shop", "Name": "agent-shop", "Port": 80})
+        assert list(await agent.services()) == ["agent-shop"]
+        await agent.deregister("agent-shop")
+
+
 async def test_a_refusal_is_told_in_consuls_words(agent):
     with pytest.raises(ConsulError, match=r"answered 400 .*name"):
         await agent.register({"ID": "x"})

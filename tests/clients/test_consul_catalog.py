@@ -37,14 +37,19 @@ async def test_a_change_of_an_instance_and_one_of_a_check_wake_the_queries(clien
     before = await catalog.checks("critical")
     checks = asyncio.ensure_future(catalog.checks("critical", before.index))  # noqa: TID251
     await agent.update_check("catalog:ttl", "critical", "ill")
-    assert [c["ServiceName"] for c in (await checks).content if c["CheckID"] == "catalog:ttl"] == ["catalog-web"]
+    assert [c["ServiceName"] for c in (await checks).content if c["CheckID"] == "catalog:ttl"] == [
+        "catalog-web"
+    ]
     await agent.deregister("catalog-web-1")
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (Answer(status=500, body=b"No cluster leader"), "answered 500 No cluster leader to /v1/catalog/services"),
+        (
+            Answer(status=500, body=b"No cluster leader"),
+            "answered 500 No cluster leader to /v1/catalog/services",
+        ),
         (Answer(body=b"[]"), "expected another document at /v1/catalog/services"),
         (Answer(body=b"<html>"), "cannot understand the answer to /v1/catalog/services"),
         (Answer(body=b"{}", index="soon"), "cannot understand"),

@@ -38,7 +38,11 @@ def instances(guarded_consul):
     ("rules", "hidden", "lacking"),
     [
         (READ, [], ""),
-        ("", ["seen-1", "seen-2"], 'service:read on "seen", node:read on "visible-a", node:read on "visible-b"'),
+        (
+            "",
+            ["seen-1", "seen-2"],
+            'service:read on "seen", node:read on "visible-a", node:read on "visible-b"',
+        ),
         ('node_prefix "" { policy = "read" }', ["seen-1", "seen-2"], 'service:read on "seen"'),
         (
             'service "seen" { policy = "read" } node "visible-b" { policy = "read" }',

@@ -91,17 +91,57 @@ async def test_a_registry_without_leader_is_asked_no_further(aiohttp_server):
     assert [f.rule for f in diagnose(facts)] == ["no-leader"]
 
 
-@pytest.mark.parametrize(("status", "body"), [(403, b"Permission denied"), (200, b"nonsense")])
-async def test_a_refusal_is_told(aiohttp_server, status, body):
+async def test_nonsense_is_no_answer(aiohttp_server):
     async def answer(request):
-        return web.Response(status=status, body=body)
+        return web.Response(body=b"nonsense")
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
     server = await aiohttp_server(app)
     facts = await gather(consul_settings=ConsulSettings(url=f"http://127.0.0.1:{server.port}"))
     (error,) = facts.silent.values()
-    assert "/v1/agent/self" in error
+    assert "/v1/status/leader" in error
+
+
+@pytest.fixture
+def shop(guarded_consul, listening):
+    """An agent with ACLs, where `doctor-shop` is registered; what a token with these rights finds there."""
+    service = {"ID": "doctor-shop", "Name": "doctor-shop", "Port": listening, "Address": "127.0.0.1"}
+    guarded_consul.put("agent/service/register", {**service, "Check": {"TTL": "1h", "Status": "passing"}})
+
+    async def findings(rules, services=("doctor-shop",)):
+        token = guarded_consul.issue(rules)["SecretID"] if rules is not None else "unknown"
+        settings = ConsulSettings(url=guarded_consul.url, token=token)
+        facts = await gather(consul_settings=settings, services=services)
+        return [(f.rule, f.cause) for f in diagnose(facts)], facts
+
+    yield findings
+    guarded_consul.put("agent/service/deregister/doctor-shop")
+
+
+async def test_the_rights_to_read_services_and_nodes_suffice(shop):
+    rules = 'service_prefix "" { policy = "read" } node_prefix "" { policy = "read" }'
+    found, facts = await shop(rules)
+    assert (found, facts.registry.server) == ([], False)
+    _, facts = await shop(rules + ' agent_prefix "" { policy = "read" }')
+    assert facts.registry.server
+
+
+@pytest.mark.parametrize(
+    ("rules", "lacking"),
+    [
+        ('node_prefix "" { policy = "read" }', 'service:read on "doctor-shop"'),
+        ('service_prefix "" { policy = "read" }', "node:read"),
+    ],
+)
+async def test_a_missing_right_is_named(shop, rules, lacking):
+    assert (await shop(rules))[0] == [("hidden-instances", f"the token lacks {lacking}")]
+
+
+async def test_a_token_that_consul_refuses_is_told_from_a_consul_that_does_not_answer(shop):
+    found, facts = await shop(None)
+    assert [rule for rule, _ in found] == ["token-refused"]
+    assert facts.registry.refused.endswith("answered 403 ACL not found to /v1/catalog/nodes")
 
 
 async def test_connections(listening, unused_tcp_port):

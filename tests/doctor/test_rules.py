@@ -33,6 +33,16 @@ FAULTS = {
     ),
     "clock ahead": (with_registry(clock_skew=60.0), "clock-skew", "Consul's clock is 60 s ahead of"),
     "clock behind": (with_registry(clock_skew=-60.0), "clock-skew", "Consul's clock is 60 s behind"),
+    "a token that is refused": (
+        replace(with_registry(refused="answered 403 ACL not found", services={}), pools=None),
+        "token-refused",
+        "Consul refuses the token: answered 403 ACL not found",
+    ),
+    "a token without a right": (
+        replace(with_instances(lacking="node:read"), pools=None),
+        "hidden-instances",
+        "web: Consul hides instances from this token",
+    ),
     "a token hides instances": (
         with_instances(endpoint(1), endpoint(2), hidden=True),
         "hidden-instances",

@@ -132,6 +132,13 @@ def test_addresses(said, rules, place):
     assert (definition["Address"], definition["Port"]) == place
 
 
+def test_where_the_address_of_the_machine_is_unknown_consul_fills_it_in():
+    env = {"SERVICE_CHECK_TCP": "true"}
+    definition = one({"internal": False, "host_address": ""}, published=PUBLISHED, env=env).definition
+    assert (definition["Address"], definition["Port"]) == ("", 8080)
+    assert definition["Checks"][0]["TCP"] == "127.0.0.1:8080"
+
+
 def test_what_is_not_published_is_not_registered_unless_internal():
     assert made(container(), internal=False).registrations == {}
 

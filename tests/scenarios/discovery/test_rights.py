@@ -1,4 +1,4 @@
-"""A token that loses its rights, on a Consul that removes what is unreadable from its answers and does not say so."""
+"""A token that loses its rights, on a Consul that omits unreadable instances without a word."""
 
 import pytest
 
