@@ -30,9 +30,20 @@ class ConsulAgent:
         Raises:
             ConsulError: no usable answer.
         """
-        found = await self._get("/v1/agent/services")
-        if not isinstance(found, dict):
-            raise ConsulError(f"expected an object of services, got {found!r}"[:160])
+        return await self._objects("services")
+
+    async def checks(self) -> dict[str, Any]:
+        """What checks this agent has, by check id.
+
+        Raises:
+            ConsulError: no usable answer.
+        """
+        return await self._objects("checks")
+
+    async def _objects(self, what: str) -> dict[str, Any]:
+        found = await self._get(f"/v1/agent/{what}")
+        if not isinstance(found, dict) or not all(isinstance(each, dict) for each in found.values()):
+            raise ConsulError(f"expected an object of {what}, got {found!r}"[:160])
         return found
 
     async def address(self) -> str:

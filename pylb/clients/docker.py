@@ -1,8 +1,9 @@
-"""A Docker engine's API, as far as it tells what runs: three questions and one stream, on aiodocker."""
+"""A Docker engine's API, as far as it tells what runs: three calls and one stream, on aiodocker."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -16,24 +17,33 @@ import aiodocker
 import aiohttp
 import orjson
 from aiodocker.channel import ChannelSubscriber
-from aiodocker.containers import DockerContainer
 
 from pylb.containers.container import Container
 
 CALL_TIMEOUT = 10.0
 """Seconds for one answer."""
+INSPECT_TIMEOUT = 2.0
+"""Seconds for the answer about one container, which a lock on that container alone may hold up for ever."""
 OVERLAP = 1.0
 """Seconds that a stream of events begins before the call, so that none falls between two streams."""
 GONE = 404
-NEVER_STARTED = "created"
+OBJECT_ID = re.compile(r"[A-Za-z0-9]{1,128}")
+"""What an engine names containers by; nothing else goes into a path."""
 ACTIONS = frozenset(
-    {"start", "die", "kill", "destroy", "rename", "health_status", "update", "connect", "disconnect"}
+    {
+        *("start", "die", "kill", "destroy", "rename", "pause", "unpause"),
+        *("health_status", "update", "connect", "disconnect"),
+    }
 )
 """What can change where requests may go; among what is left out is the noise of each health check's run."""
 
 
 class EngineError(Exception):
     """The engine does not answer, or not with what was asked for."""
+
+
+class GoneError(EngineError):
+    """What was asked about is not there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +67,16 @@ class Engine:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """One container in the engine's list of all."""
+
+    id: str
+    name: str
+    state: str
+    """`created`, `running`, `paused`, `restarting`, `removing`, `exited` or `dead`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something happened to a container."""
 
@@ -72,7 +92,8 @@ class DockerClient:
     """Asks one engine.
 
         async with DockerClient(settings) as docker:
-            for container in await docker.containers(): ...
+            for listed in await docker.containers():
+                container = await docker.inspect(listed.id)
 
     Raises:
         EngineError: a certificate or key cannot be read.
@@ -108,22 +129,37 @@ class DockerClient:
             info = await self._docker.system.info()
             return Engine(id=info["ID"], name=info["Name"])
 
-    async def containers(self) -> list[Container]:
-        """Ask for all containers that were ever started, those that have ended too, the oldest first.
-
-        A container that is removed while the question runs is left out. About one that is just being started
-        for the first time the engine would answer only afterwards, and hold up the news of all others.
+    async def containers(self) -> list[Listed]:
+        """List all containers, those that have ended too.
 
         Raises:
             EngineError: no usable answer.
         """
         with engine_errors(self._url):
-            listed = await self._docker.containers.list(all=True)
-            started = [each for each in listed if each["State"] != NEVER_STARTED]
-            found = list(filter(None, await asyncio.gather(*map(_inspect, started))))
-            by_id = {each.id: each for each in found}
-            shared = [each.living_in(by_id[each.joined]) if each.joined in by_id else each for each in found]
-            return sorted(shared, key=lambda each: (each.created, each.id))
+            return [
+                Listed(each["Id"], (each["Names"] or [each["Id"]])[0].removeprefix("/"), each["State"])
+                for each in await self._docker.containers.list(all=True)
+            ]
+
+    async def inspect(self, container: str) -> Container | None:
+        """Ask for all about one container; None if it is gone.
+
+        Args:
+            container: its id.
+
+        Raises:
+            EngineError: no usable answer.
+        """
+        if not OBJECT_ID.fullmatch(container):
+            raise EngineError(
+                f"Docker at {self._url}: expected the id of a container, got {container[:80]!r}"
+            )
+        try:
+            with engine_errors(self._url, INSPECT_TIMEOUT):
+                async with asyncio.timeout(INSPECT_TIMEOUT):
+                    return Container.from_inspect(await self._docker.containers.container(container).show())
+        except GoneError:
+            return None
 
     async def events(
         self, *, since: float | None = None, quiet: float | None = None
@@ -147,16 +183,6 @@ class DockerClient:
             finally:
                 await self._docker.events.stop()
         raise EngineError(f"Docker at {self._url}: the stream of events has ended")
-
-
-async def _inspect(listed: DockerContainer) -> Container | None:
-    """Ask for all about one; None if it is gone."""
-    try:
-        return Container.from_inspect(await listed.show())
-    except aiodocker.DockerError as error:
-        if error.status != GONE:
-            raise
-        return None
 
 
 async def _next_batch(subscriber: ChannelSubscriber, quiet: float | None) -> tuple[Event, ...] | None:
@@ -205,14 +231,15 @@ def tls_context(directory: str) -> ssl.SSLContext:
 
 
 @contextmanager
-def engine_errors(url: str) -> Iterator[None]:
+def engine_errors(url: str, timeout: float = CALL_TIMEOUT) -> Iterator[None]:
     """Turn everything that can go wrong with a call into an `EngineError` that names the engine."""
     place = f"Docker at {url}"
     try:
         yield
     except TimeoutError as error:
-        raise EngineError(f"{place}: no answer within {CALL_TIMEOUT:g} s") from error
+        raise EngineError(f"{place}: no answer within {timeout:g} s") from error
     except aiodocker.DockerError as error:
-        raise EngineError(f"{place}: answered {error.status}: {error.message}") from error
-    except (aiohttp.ClientError, OSError, ValueError, KeyError) as error:
+        kind = GoneError if error.status == GONE else EngineError
+        raise kind(f"{place}: answered {error.status}: {error.message}") from error
+    except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise EngineError(f"{place}: {error}") from error

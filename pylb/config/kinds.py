@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -197,6 +197,39 @@ def _address(value: str) -> Address:
 
 ADDRESS = Kind("ADDRESS", "host:port, [IPv6]:port or unix:/path", _address)
 """Where to listen; port 0 lets the kernel choose one."""
+
+
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_NAME = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)*(?=[0-9]*[^0-9.])({_LABEL})\.?")
+"""A host name (RFC 1123 section 2.1); its last label is no number, so that no mistyped address is one."""
+
+
+def _host(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        ip_address(value)
+        if "%" in value:
+            raise ValueError
+    return value
+
+
+HOST = Kind("HOST", "a host name or an IP address, without a port", _host)
+"""What clients connect to."""
+
+
+def _host_or_place(value: str) -> Address:
+    if value.startswith("[") and value.endswith("]"):
+        return Address(str(IPv6Address(value[1:-1])))
+    try:
+        return Address(_host(value))
+    except ValueError:
+        host, port = _host_and_port(value)
+        if not port:
+            raise
+        return Address(_host(host), port)
+
+
+PLACE = Kind("HOST[:PORT]", "a host, host:port or [IPv6]:port, such as 10.0.0.1:80", _host_or_place)
+"""What clients connect to; port 0 stands for none given."""
 
 
 def _network(value: str) -> str:

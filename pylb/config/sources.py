@@ -30,6 +30,11 @@ class Discovery(Group):
     docker: bool = option(
         FLAG, "off", "Look services up among the containers of a Docker engine, without any registry."
     )
+    project: str | None = option(
+        text("NAME", "a Compose project's name"),
+        None,
+        "With --docker, only containers of this Compose project; if not given, those of all projects.",
+    )
     tag: tuple[str, ...] = repeated(
         text("TAG", "a tag"), None, "Only instances that carry this tag; given twice, both are needed."
     )

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-ANY_ADDRESS = frozenset({"", "0.0.0.0", "::"})
-"""What Docker writes where a port is published on all addresses of its machine."""
-BRIDGE = "bridge"
-"""Docker's default network; containers that name no network are on it alone."""
+from pylb.containers.port import Port, read_ports
+
+BRIDGE, INGRESS = "bridge", "ingress"
+"""Docker's default network, which containers are on that name no other; and Swarm's network for published
+ports, which carries no traffic between services."""
+HOST = "host"
+"""The network mode of a container that uses the machine's own network."""
 SHORT = 12
 """Characters of an id that Docker shows to people."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Port:
-    """One port that the image or the user exposes."""
-
-    number: int
-    """Inside the container."""
-    protocol: str = "tcp"
-    host_ip: str = ""
-    """The engine machine's address that it is published on; empty stands for all."""
-    host_port: int = 0
-    """The engine machine's port that it is published on; 0: it is not."""
+PROJECT_LABEL, ONE_OFF_LABEL = "com.docker.compose.project", "com.docker.compose.oneoff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +36,12 @@ class Container:
     """As the user named it: `registry.example:5000/shop/web:1.2`."""
     created: str = ""
     """RFC 3339; sorts by age."""
+    started: str = ""
+    """RFC 3339: when it was started last."""
     running: bool = True
-    """Paused counts as running: its connections wait, they are not refused."""
+    """Whether its first process lives. While Docker waits to restart it, it does not."""
+    paused: bool = False
+    """Whether its processes are frozen; it counts as running."""
     exit_code: int = 0
     health: str = ""
     """What the image's HEALTHCHECK says: `starting`, `healthy`, `unhealthy`; empty if there is none."""
@@ -54,10 +49,22 @@ class Container:
     stop_signal: str = "SIGTERM"
     network_mode: str = ""
     networks: tuple[Network, ...] = ()
-    """Sorted by name, the default bridge first: the order never changes between two calls."""
+    """Sorted by name, the default bridge first and Swarm's ingress last: the order never changes."""
     ports: tuple[Port, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
+    problems: tuple[str, ...] = ()
+    """What cannot be used of it, a sentence each; it is left out, the rest counts."""
+
+    @property
+    def project(self) -> str:
+        """The Compose project that it belongs to; empty if to none."""
+        return dict(self.labels).get(PROJECT_LABEL, "")
+
+    @property
+    def one_off(self) -> bool:
+        """Whether `docker compose run` started it, for one command: it is no instance of its service."""
+        return dict(self.labels).get(ONE_OFF_LABEL, "").lower() == "true"
 
     @property
     def short_id(self) -> str:
@@ -67,7 +74,7 @@ class Container:
     @property
     def on_host(self) -> bool:
         """Whether it has no network of its own but the engine machine's."""
-        return self.network_mode == "host"
+        return self.network_mode == HOST
 
     @property
     def joined(self) -> str:
@@ -108,55 +115,42 @@ class Container:
         health = state.get("Health") or {}
         log = health.get("Log") or [{}]
         status = health.get("Status") or ""
+        ports, problems = read_ports(
+            config.get("ExposedPorts") or {}, settings.get("Ports") or {}, on_host=mode == HOST
+        )
         return cls(
-            id=data["Id"],
-            name=data["Name"].removeprefix("/"),
-            image=config.get("Image") or "",
-            created=data.get("Created") or "",
-            running=bool(state.get("Running")),
+            id=_text(data["Id"]),
+            name=_text(data["Name"]).removeprefix("/"),
+            image=_text(config.get("Image")),
+            created=_text(data.get("Created")),
+            started=_text(state.get("StartedAt")),
+            running=bool(state.get("Running")) and not state.get("Restarting"),
+            paused=bool(state.get("Paused")),
             exit_code=int(state.get("ExitCode") or 0),
-            health="" if status == "none" else status,
-            health_output=str(log[-1].get("Output") or "").strip(),
-            stop_signal=config.get("StopSignal") or "SIGTERM",
-            network_mode=mode,
+            health="" if status == "none" else _text(status),
+            health_output=_text(log[-1].get("Output")).strip(),
+            stop_signal=_text(config.get("StopSignal")) or "SIGTERM",
+            network_mode=_text(mode),
             networks=_networks(settings.get("Networks") or {}),
-            ports=_ports(config.get("ExposedPorts") or {}, settings.get("Ports") or {}, mode),
+            ports=ports,
             env=tuple(
-                (name, value) for name, is_set, value in map(_split, config.get("Env") or ()) if is_set
+                (name, value)
+                for name, is_set, value in (_text(each).partition("=") for each in config.get("Env") or ())
+                if is_set
             ),
-            labels=tuple(sorted((config.get("Labels") or {}).items())),
+            labels=tuple(sorted((_text(k), _text(v)) for k, v in (config.get("Labels") or {}).items())),
+            problems=problems,
         )
 
 
-def _split(variable: str) -> tuple[str, str, str]:
-    return variable.partition("=")
+def _text(value: Any) -> str:
+    """A value as text that can be encoded; empty for null."""
+    return "" if value is None else str(value).encode(errors="replace").decode()
 
 
 def _networks(described: Mapping[str, Mapping[str, Any]]) -> tuple[Network, ...]:
     found = [
-        Network(name, n.get("IPAddress") or n.get("GlobalIPv6Address") or "") for name, n in described.items()
+        Network(_text(name), _text(n.get("IPAddress") or n.get("GlobalIPv6Address")))
+        for name, n in described.items()
     ]
-    return tuple(sorted(found, key=lambda n: (n.name != BRIDGE, n.name)))
-
-
-def _ports(
-    exposed: Mapping[str, Any], published: Mapping[str, Sequence[Mapping[str, str]] | None], mode: str
-) -> tuple[Port, ...]:
-    """All exposed ports with where each is published, of several places the first.
-
-    In the engine machine's own network nothing is published, and an exposed port is the machine's.
-    """
-    found = {}
-    for key in (*exposed, *published):
-        number, _, protocol = key.partition("/")
-        inside = int(number)
-        bindings = published.get(key) or [{"HostIp": "", "HostPort": number if mode == "host" else "0"}]
-        address = bindings[0].get("HostIp") or ""
-        port = Port(
-            number=inside,
-            protocol=protocol or "tcp",
-            host_ip="" if address in ANY_ADDRESS else address,
-            host_port=int(bindings[0].get("HostPort") or 0),
-        )
-        found[port.number, port.protocol] = port  # the same may be written `8000` and `8000/tcp`
-    return tuple(sorted(found.values()))
+    return tuple(sorted(found, key=lambda n: (n.name != BRIDGE, n.name == INGRESS, n.name)))

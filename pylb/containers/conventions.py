@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pylb.containers.container import Container, Port
+from pylb.containers.container import Container
+from pylb.containers.port import Port
 
 PREFIX = "SERVICE_"
 MAX_WEIGHT = 65535
@@ -54,24 +55,45 @@ def metadata(container: Container, port: Port) -> Metadata:
         number, _, rest = key.partition("_")
         if not (number.isascii() and number.isdigit() and rest):
             general[key] = value
-        elif int(number) == port.number:
+        elif number == str(port.number):
             specific[rest] = value
     return Metadata(tuple(sorted({**general, **specific}.items())), frozenset(specific))
 
 
-def service_name(container: Container, port: Port, *, explicit: bool = False) -> str:
+def registered_ports(container: Container, *, internal: bool) -> tuple[Port, ...]:
+    """The ports that registrator registers.
+
+    Args:
+        container: the container.
+        internal: whether at the container's own address, which takes all exposed ports; otherwise, the
+            published ones.
+    """
+    return container.ports if internal else tuple(port for port in container.ports if port.published)
+
+
+def service_name(container: Container, port: Port, *, internal: bool = True, explicit: bool = False) -> str:
     """The service that a port belongs to; empty if to none.
 
     `SERVICE_<port>_NAME`, else `SERVICE_NAME`, else (unless `explicit`) the image's name without path, tag.
-    A container with several ports gets `-<port>` appended, except where the name was given for the port.
+    If several of a container's ports are registered, `-<port>` is appended, except where the name was given
+    for the port.
     """
     said = metadata(container, port)
     if said.get("ignore"):
         return ""
     name = said.get("name") or ("" if explicit else image_name(container.image))
-    if name and len(container.ports) > 1 and "name" not in said.port_specific:
+    several = len(registered_ports(container, internal=internal)) > 1
+    if name and several and "name" not in said.port_specific:
         name += f"-{port.number}"
     return name
+
+
+def names(container: Container, port: Port) -> set[str]:
+    """The names that a container gives a port, whichever ports a registrator registers."""
+    found = {service_name(container, port, explicit=True)}
+    if port.published:
+        found.add(service_name(container, port, internal=False, explicit=True))
+    return found - {""}
 
 
 def image_name(image: str) -> str:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 from pylb.clients.docker import DockerClient, EngineSettings
-from pylb.containers.container import Container, Port
-from pylb.containers.conventions import metadata, service_name, split_tags
+from pylb.clients.inventory import InventoryReader, Unread
+from pylb.containers.container import Container
+from pylb.containers.conventions import metadata, names, split_tags
+from pylb.containers.port import Port, port_number
 from pylb.containers.stopping import Stopping
 from pylb.discovery.settings import read_settings
 from pylb.model import Endpoint, Excluded, Snapshot
 
+log = logging.getLogger("pylb.discovery")
+
 RESYNC = 30.0
 """Seconds without an event after which everything is looked at again all the same."""
 SERVICE_LABEL, PORT_LABEL, COMPOSE_LABEL = "pylb.service", "pylb.port", "com.docker.compose.service"
+NODE = "docker"
+"""The node of every endpoint's key."""
 LOOPBACK = "127.0.0.1"
 """Where a container listens that lives in the engine machine's own network."""
 
@@ -31,7 +38,9 @@ class DockerProvider:
         service: the service's name.
         tags: only containers whose SERVICE_TAGS hold all of these.
         network: the network whose addresses count; the first that gives one, if empty.
-        resync: seconds without an event after which it looks again.
+        project: only containers of this Compose project; of any, if empty.
+        resync: seconds without an event after which it looks again; a snapshot without a change is yielded
+            as often, however many events there are.
         clock: seconds since the epoch.
     """
 
@@ -42,6 +51,7 @@ class DockerProvider:
         *,
         tags: Sequence[str] = (),
         network: str = "",
+        project: str = "",
         resync: float = RESYNC,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -49,6 +59,9 @@ class DockerProvider:
         self.service = service
         self.tags = frozenset(tags)
         self.network = network
+        self.project = project
+        self._reader = InventoryReader()
+        self._problems: set[str] = set()
         self._resync = resync
         self._clock = clock
 
@@ -66,31 +79,60 @@ class DockerProvider:
             async for events in docker.events(since=began, quiet=self._resync):
                 for event in events:
                     stopping.heard(event.action, event.container, event.signal)
+                self._reader.changed(event.container for event in events)
                 snapshot = await self._look(docker, stopping)
-                if not events or not snapshot.same_content(known):
+                due = not events or snapshot.observed - known.observed >= self._resync
+                if due or not snapshot.same_content(known):
                     known = snapshot
                     yield known
 
     async def _look(self, docker: DockerClient, stopping: Stopping) -> Snapshot:
-        endpoints, excluded = [], []
-        containers = await docker.containers()
-        told_to_stop = stopping.among(containers)
-        for container in containers:
+        """Read all containers and pick the service's."""
+        inventory = await self._reader.read(docker)
+        told_to_stop = stopping.among(inventory.containers)
+        endpoints = []
+        excluded = [self._unread(each) for each in inventory.unread]
+        projects = set()
+        for container in inventory.containers:
+            if self.project and container.project != self.project:
+                continue
             read = read_container(self.service, container, self.network)
             if read is None:
                 continue
             endpoint, reason = read
             if not self.tags <= set(endpoint.tags):
                 continue
+            if not _says_its_service(container):
+                projects.add(container.project)
             if container.id in told_to_stop:
                 excluded.append(Excluded(replace(endpoint, status="maintenance"), "it was told to stop"))
             elif reason:
                 excluded.append(Excluded(endpoint, reason))
             else:
                 endpoints.append(endpoint)
+        self._complain({*self._unreadable(inventory.unread), *self._mixed(projects)})
         return Snapshot(
             self.service, tuple(endpoints), tuple(excluded), observed=self._clock(), cause="docker"
         )
+
+    def _unread(self, container: Unread) -> Excluded:
+        """List a container of which nobody knows whether it belongs to the service."""
+        endpoint = Endpoint(self.service, "", 0, node=NODE, id=container.name, status="critical")
+        return Excluded(endpoint, container.problem, cause="invalid")
+
+    def _unreadable(self, containers: Sequence[Unread]) -> Iterator[str]:
+        yield from (f"{each.name}: {each.problem}" for each in containers)
+
+    def _mixed(self, projects: Collection[str]) -> Iterator[str]:
+        if len(projects) > 1:
+            among = ", ".join(sorted(projects))
+            yield f"several Compose projects are balanced together: {among}; --project chooses one"
+
+    def _complain(self, problems: set[str]) -> None:
+        """Log each problem once, for as long as it lasts."""
+        for problem in sorted(problems - self._problems):
+            log.warning("%s: %s", self.service, problem)
+        self._problems = problems
 
 
 def read_container(service: str, container: Container, network: str = "") -> tuple[Endpoint, str] | None:
@@ -104,34 +146,33 @@ def read_container(service: str, container: Container, network: str = "") -> tup
     Returns:
         None if it does not run, or belongs to another service.
     """
-    candidates = ports_of(service, container)
-    if not container.running or candidates is None:
+    if not container.running:
         return None
-    reason = ""
-    if len(candidates) != 1:
-        reason = f"it exposes {len(candidates)} TCP ports, expected one; name it in the label {PORT_LABEL}"
+    try:
+        candidates = ports_of(service, container)
+        reason = ""
+    except ValueError as error:
+        candidates, reason = [], str(error)
+    if candidates is None:
+        return None
     port = candidates[0] if candidates else Port(0)
     address = LOOPBACK if container.on_host else container.address(network)
-    if not address:
-        reason = f"it has no address {f'on the network {network}' if network else 'on any network'}"
     said = metadata(container, port)
     settings = read_settings(dict(said.values), split_tags(said.get("tags")))
-    if container.health in {"unhealthy", "starting"}:
-        reason = f"Docker says {container.health}" + (
-            f": {container.health_output}" if container.health_output else ""
-        )
+    asleep = _takes_none(container)
+    reason = asleep or _ailing(container) or reason or _unreachable(candidates, address, network)
     endpoint = Endpoint(
         service=service,
         address=address,
         port=port.number,
-        node="docker",
+        node=NODE,
         id=container.name,
         weight=settings.weight,
         max_conn=settings.max_conn,
         probe=settings.probe,
         slow_start=settings.slow_start,
-        problems=settings.problems,
-        status="critical" if reason else "passing",
+        problems=(*settings.problems, *container.problems),
+        status="maintenance" if asleep else "critical" if reason else "passing",
         tags=split_tags(said.get("tags")),
         meta=(("container", container.short_id),),
         checked=bool(container.health),
@@ -139,17 +180,52 @@ def read_container(service: str, container: Container, network: str = "") -> tup
     return endpoint, reason
 
 
+def _takes_none(container: Container) -> str:
+    """Why a container takes no requests whatever its health is; empty if it does."""
+    if container.one_off:
+        return "docker compose run started it for one command"
+    return "it is paused" if container.paused else ""
+
+
+def _ailing(container: Container) -> str:
+    if container.health not in {"unhealthy", "starting"}:
+        return ""
+    return ": ".join(filter(None, (f"Docker says {container.health}", container.health_output)))
+
+
+def _unreachable(candidates: Sequence[Port], address: str, network: str) -> str:
+    if not address:
+        return f"it has no address {f'on the network {network}' if network else 'on any network'}"
+    if len(candidates) != 1:
+        return f"it exposes {len(candidates)} TCP ports, expected one; name it in the label {PORT_LABEL}"
+    return ""
+
+
 def ports_of(service: str, container: Container) -> list[Port] | None:
-    """The ports at which a container offers a service; None if it does not."""
+    """The ports at which a container offers a service; None if it does not.
+
+    Raises:
+        ValueError: the label that names the port cannot be read.
+    """
     labels = dict(container.labels)
     exposed = [port for port in container.ports if port.protocol == "tcp"]
-    named = [port for port in exposed if service_name(container, port, explicit=True) == service]
+    named = [port for port in exposed if service in names(container, port)]
     if named and SERVICE_LABEL not in labels:
         return named
-    says = any(metadata(container, port).get("name") for port in exposed)
-    if labels.get(SERVICE_LABEL, "" if says else labels.get(COMPOSE_LABEL)) != service:
+    if (
+        labels.get(SERVICE_LABEL, "" if _says_its_service(container) else labels.get(COMPOSE_LABEL))
+        != service
+    ):
         return None
-    chosen = labels.get(PORT_LABEL, "")
-    if chosen.isascii() and chosen.isdigit():
-        return [Port(int(chosen))]
-    return exposed
+    if PORT_LABEL not in labels:
+        return exposed
+    try:
+        return [Port(port_number(labels[PORT_LABEL]))]
+    except ValueError as error:
+        raise ValueError(f"label {PORT_LABEL}: {error}") from None
+
+
+def _says_its_service(container: Container) -> bool:
+    """Whether it names its service itself, so that its name in a compose file does not count."""
+    tcp = (port for port in container.ports if port.protocol == "tcp")
+    return SERVICE_LABEL in dict(container.labels) or any(metadata(container, p).get("name") for p in tcp)

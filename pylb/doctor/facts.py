@@ -51,6 +51,8 @@ class Facts:
 
     registry: Registry | None = None
     containers: tuple[Container, ...] | None = None
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """Containers about which the engine does not answer, by name, and the error."""
     pools: Mapping[str, Any] | None = None
     """What pylb's `/pools` says."""
     silent: Mapping[str, str] = field(default_factory=dict)

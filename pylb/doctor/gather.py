@@ -24,8 +24,8 @@ from pylb.clients.consul import (
 )
 from pylb.clients.consul_catalog import ConsulCatalog
 from pylb.clients.docker import DockerClient, EngineError, EngineSettings
+from pylb.clients.inventory import Inventory, InventoryReader
 from pylb.config import Address
-from pylb.containers.container import Container
 from pylb.discovery.health import read_instances
 from pylb.discovery.visibility import Visibility
 from pylb.doctor.facts import Facts, Instances, Registry
@@ -54,7 +54,7 @@ async def gather(
         services: the services to look at; all that Consul knows, if none is given.
     """
     silent: dict[str, str] = {}
-    registry = containers = pools = None
+    registry = inventory = pools = None
     if consul_settings:
         try:
             registry = await ask_consul(consul_settings, services)
@@ -62,7 +62,7 @@ async def gather(
             silent[f"Consul at {consul_settings.url}"] = str(error)
     if engine_settings:
         try:
-            containers = await ask_docker(engine_settings)
+            inventory = await ask_docker(engine_settings)
         except EngineError as error:
             silent[f"Docker at {engine_settings.url}"] = str(error)
     if admin:
@@ -73,7 +73,8 @@ async def gather(
     passing = [e for each in registry.services.values() for e in each.passing] if registry else []
     return Facts(
         registry=registry,
-        containers=containers,
+        containers=inventory.containers if inventory else None,
+        unread={each.name: each.reason for each in inventory.unread} if inventory else {},
         pools=pools,
         silent=silent,
         connects=await try_to_connect(passing),
@@ -145,14 +146,14 @@ def clock_skew(headers: Mapping[str, str], now: float) -> float:
     return sent - now
 
 
-async def ask_docker(settings: EngineSettings) -> tuple[Container, ...]:
+async def ask_docker(settings: EngineSettings) -> Inventory:
     """Ask an engine for its containers.
 
     Raises:
         EngineError: no usable answer.
     """
     async with DockerClient(settings) as docker:
-        return tuple(await docker.containers())
+        return await InventoryReader().read(docker)
 
 
 async def ask_pylb(admin: Address) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from shlex import quote
 
 from pylb.containers.container import Container
-from pylb.containers.conventions import metadata, service_name
+from pylb.containers.conventions import metadata, names
 from pylb.discovery.docker import ports_of
 from pylb.doctor.facts import Facts, Finding, Instances
 from pylb.model import Endpoint
@@ -126,6 +126,13 @@ def malformed(facts: Facts) -> Iterator[Finding]:
                     "write the list without blanks; `--tag` finds only what is exactly equal",
                 )
     for container in _running(facts):
+        for problem in container.problems:
+            yield Finding(
+                "malformed",
+                f"container {container.name}: {problem}",
+                "the builder of its image wrote what Docker does not document",
+                "build the image anew with single ports in EXPOSE; until then the port is left out",
+            )
         for port in container.ports:
             try:
                 metadata(container, port).weight("lb_weight")
@@ -136,6 +143,17 @@ def malformed(facts: Facts) -> Iterator[Finding]:
                     "a mistake in its environment or labels",
                     "correct it and create the container anew",
                 )
+
+
+def unread_containers(facts: Facts) -> Iterator[Finding]:
+    """The engine cannot say what a container is."""
+    for name, reason in facts.unread.items():
+        yield Finding(
+            "unread-container",
+            f"container {name} cannot be read: {reason}",
+            "the engine waits for a lock on it, or what it has stored of it is damaged",
+            f"look at docker inspect {name}; remove the container, or restart the engine",
+        )
 
 
 def duplicates(facts: Facts) -> Iterator[Finding]:
@@ -178,7 +196,7 @@ def unregistered(facts: Facts) -> Iterator[Finding]:
         known = {dict(endpoint.meta).get(CONTAINER) for endpoint in instances.all}
         places = {endpoint.authority for endpoint in instances.all}
         for container in _running(facts):
-            named = [p for p in container.ports if service_name(container, p, explicit=True) == service]
+            named = [p for p in container.ports if service in names(container, p)]
             if not named or container.short_id in known:
                 continue
             if not places & {f"{n.address}:{p.number}" for n in container.networks for p in named}:
@@ -209,7 +227,8 @@ def published_port_inside(facts: Facts) -> Iterator[Finding]:
 def _mixed(endpoint: Endpoint, container: Container) -> bool:
     own = endpoint.address in {network.address for network in container.networks}
     inside = {port.number for port in container.ports}
-    return own and endpoint.port not in inside and endpoint.port in {p.host_port for p in container.ports}
+    published = {binding.port for p in container.ports for binding in p.bindings}
+    return own and endpoint.port not in inside and endpoint.port in published
 
 
 def unreachable(facts: Facts) -> Iterator[Finding]:
@@ -251,11 +270,15 @@ def container_without_port(facts: Facts) -> Iterator[Finding]:
     """A container of a balanced service that does not say at which port."""
     for service in facts.pools or {}:
         for container in _running(facts):
-            offered = ports_of(service, container)
+            try:
+                offered = ports_of(service, container)
+                what = f"exposes {len(offered or ())} TCP ports, not one"
+            except ValueError as error:
+                offered, what = [], str(error)
             if offered is not None and len(offered) != 1 and facts.registry is None:
                 yield Finding(
                     "no-port",
-                    f"{service}: container {container.name} exposes {len(offered)} TCP ports, not one",
+                    f"{service}: container {container.name} {what}",
                     "the image's EXPOSE names none, or several",
                     "name the right one in the label pylb.port",
                 )
@@ -316,6 +339,7 @@ RULES: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     hidden_instances,
     no_instance,
     malformed,
+    unread_containers,
     duplicates,
     dangling,
     unregistered,

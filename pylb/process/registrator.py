@@ -38,7 +38,7 @@ from pylb.process.logs import log_to_stderr
 from pylb.process.sockets import open_sockets
 from pylb.process.sources.consul import consul_settings
 from pylb.process.sources.docker import engine_settings
-from pylb.registry.registrations import Rules
+from pylb.registry.place import Rules
 from pylb.registry.registrator import Registrator
 from pylb.registry.registrator_page import RegistratorPage
 

@@ -19,6 +19,8 @@ class Owned:
 
     container: str
     digest: str
+    checks: frozenset[str] = frozenset()
+    """The ids of the checks that it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +34,17 @@ class Actions:
         return bool(self.register or self.deregister)
 
 
-def owned(services: Mapping[str, Any], owner: str) -> dict[str, Owned]:
-    """Pick out of an agent's services, as Consul lists them, what this owner registered."""
+def owned(services: Mapping[str, Any], checks: Mapping[str, Any], owner: str) -> dict[str, Owned]:
+    """Pick out of an agent's services and checks, as Consul lists them, what this owner registered."""
+    by_service: dict[str, set[str]] = {}
+    for check_id, check in checks.items():
+        by_service.setdefault(check.get("ServiceID") or "", set()).add(check_id)
     found = {}
     for service_id, service in services.items():
         meta = service.get("Meta") or {}
         if meta.get(OWNER) == owner:
-            found[service_id] = Owned(meta.get(CONTAINER, ""), meta.get(DIGEST, ""))
+            present = frozenset(by_service.get(service_id, ()))
+            found[service_id] = Owned(meta.get(CONTAINER, ""), meta.get(DIGEST, ""), present)
     return found
 
 
@@ -53,7 +59,7 @@ def reconcile(desired: Desired, present: Mapping[str, Owned], *, cleanup: bool =
     register = tuple(
         each
         for service_id, each in desired.registrations.items()
-        if service_id not in present or present[service_id].digest != each.digest
+        if service_id not in present or not _complete(present[service_id], each)
     )
     gone = (
         service_id
@@ -61,3 +67,8 @@ def reconcile(desired: Desired, present: Mapping[str, Owned], *, cleanup: bool =
         if service_id not in desired.registrations and each.container not in desired.kept
     )
     return Actions(register, tuple(gone) if cleanup else ())
+
+
+def _complete(present: Owned, wanted: Registration) -> bool:
+    """Whether an entry is what it should be; a check may have been removed while its service stayed."""
+    return present.digest == wanted.digest and wanted.checks <= present.checks

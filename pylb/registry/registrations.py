@@ -13,10 +13,13 @@ from typing import Any
 
 import orjson
 
+from pylb.clients.inventory import Unread
 from pylb.clients.path import MAX_QUOTED, check_segment
-from pylb.containers.container import Container, Port
-from pylb.containers.conventions import Metadata, metadata, service_name, split_tags
+from pylb.containers.container import SHORT, Container
+from pylb.containers.conventions import Metadata, metadata, registered_ports, service_name, split_tags
+from pylb.containers.port import Port
 from pylb.registry.checks import Definition, asked_check
+from pylb.registry.place import Rules, place
 
 OWNER, CONTAINER, DIGEST = "pylb-owner", "pylb-container", "pylb-digest"
 """What a registration says of itself in its Meta: whose it is, of which container, and what all of it was."""
@@ -35,35 +38,6 @@ MAX_ID = 255
 """Characters; Consul has no limit of its own."""
 MAX_META = 61
 """Pairs; Consul takes 64, three are ours."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """How containers are registered."""
-
-    owner: str
-    """Marks what is registered; the same for as long as the engine lives, whoever registers."""
-    hostname: str
-    """The first part of a service's id."""
-    host_address: str = ""
-    """Where ports that are published on all addresses can be reached; empty: at the address of Consul's node,
-    which Consul itself fills in."""
-    internal: bool = False
-    """Register the container's own address and port in place of the published ones."""
-    network: str = ""
-    """With `internal`: the network whose address counts."""
-    ip: str = ""
-    """Register this address for all."""
-    ip_label: str = ""
-    """The label that holds a container's address."""
-    tags: tuple[str, ...] = ()
-    """Added to those of every service."""
-    explicit: bool = False
-    """Register only what has a name by `SERVICE_NAME`."""
-    keep_failed: bool = False
-    """Leave a container registered that ended by its own failure."""
-    ttl: float = 0.0
-    """Seconds after which a registration that is not confirmed is critical; 0: never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +65,11 @@ class Registration:
         """Equal for equal definitions."""
         return self.definition["Meta"][DIGEST]  # type: ignore[no-any-return]
 
+    @property
+    def checks(self) -> frozenset[str]:
+        """The ids of its checks."""
+        return frozenset(check["CheckID"] for check in self.definition["Checks"])
+
     def payload(self) -> dict[str, Any]:
         """The definition with its TTL checks as they stand now, so that none begins as critical."""
         states = {r.check_id: r for r in self.reports}
@@ -114,7 +93,10 @@ class Desired:
 
 
 def desired(
-    containers: Sequence[Container], rules: Rules, stopping: Collection[str] = frozenset()
+    containers: Sequence[Container],
+    rules: Rules,
+    stopping: Collection[str] = frozenset(),
+    unread: Sequence[Unread] = (),
 ) -> Desired:
     """Decide what should be registered.
 
@@ -122,13 +104,15 @@ def desired(
         containers: all of the engine's, the oldest first; of two that claim one id, the older has it.
         rules: how.
         stopping: ids of containers that have been told to stop and need not be asked any more.
+        unread: containers of which nothing is known; their entries stay.
     """
     registrations: dict[str, Registration] = {}
-    problems: list[str] = []
+    problems = [f"{each.name}: {each.problem}" for each in unread]
     for container in containers:
-        if not container.running or container.id in stopping:
+        if not _registered(container) or container.id in stopping:
             continue
-        for port in container.ports:
+        problems += (f"{container.name}: {problem}" for problem in container.problems)
+        for port in registered_ports(container, internal=rules.internal):
             made = _registration(container, port, rules, problems)
             if made is None:
                 continue
@@ -137,8 +121,14 @@ def desired(
                 problems.append(
                     f"{container.name}: the id {made.id!r} is that of container {rival.container}"
                 )
-    kept = frozenset(c.short_id for c in containers if rules.keep_failed and _failed(c))
-    return Desired(registrations, kept, tuple(problems))
+    kept = {c.short_id for c in containers if rules.keep_failed and _failed(c)}
+    kept |= {each.id[:SHORT] for each in unread}
+    return Desired(registrations, frozenset(kept), tuple(problems))
+
+
+def _registered(container: Container) -> bool:
+    """Whether it takes requests: one that is paused does not, nor one that runs a single command."""
+    return container.running and not container.paused and not container.one_off
 
 
 def _failed(container: Container) -> bool:
@@ -147,16 +137,15 @@ def _failed(container: Container) -> bool:
 
 
 def _registration(container: Container, port: Port, rules: Rules, problems: list[str]) -> Registration | None:
-    name = service_name(container, port, explicit=rules.explicit)
-    if not name or not (rules.internal or port.host_port):
+    name = service_name(container, port, internal=rules.internal, explicit=rules.explicit)
+    if not name:
         return None
     said = metadata(container, port)
-    address = _address(container, port, rules)
-    if address is None:
-        where = f"on the network {rules.network}" if rules.network else "on any network"
-        problems.append(f"{container.name}: it has no address {where}")
+    try:
+        address, number = place(container, port, rules)
+    except ValueError as error:
+        problems.append(f"{container.name}: {error}")
         return None
-    number = port.number if rules.internal else port.host_port
     service_id = said.get("id") or _id(container, port, rules)
     if unusable := _unusable(service_id, name):
         problems.append(f"{container.name}: {unusable}")
@@ -209,19 +198,6 @@ def _unusable(service_id: str, name: str) -> str:
         expected = f"at most {MAX_ID} characters, no slashes, no control characters and no dot segments"
         return f"the id {service_id[:MAX_QUOTED]!r} is refused: expected {expected}"
     return ""
-
-
-def _address(container: Container, port: Port, rules: Rules) -> str | None:
-    """Where Consul's clients find the port; a container's address never with a published port.
-
-    Empty is the address of Consul's node; None: there is none.
-    """
-    labelled = dict(container.labels).get(rules.ip_label, "").partition("/")[0] if rules.ip_label else ""
-    if rules.ip or labelled:
-        return rules.ip or labelled
-    if rules.internal and not container.on_host:
-        return container.address(rules.network) or None
-    return port.host_ip or rules.host_address
 
 
 def _checks(

@@ -17,6 +17,10 @@ class ScriptedEngine:
         self.name = "machine"
         self.containers = {}
         self.broken = False
+        self.hanging = set()
+        """Ids of containers about which it never answers."""
+        self.failing = set()
+        """Ids of containers about which it answers 500."""
         self.asked = []
         self.since = []
         self.looked = 0.0
@@ -56,7 +60,7 @@ class ScriptedEngine:
                 web.get("/{v}/events", self._events),
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await self._runner.setup()
         await web.UnixSite(self._runner, str(self.path)).start()
 
@@ -68,8 +72,14 @@ class ScriptedEngine:
     async def _trouble(self, request, handler):
         self.asked.append(request.path)
         if self.broken:
-            return web.json_response({"message": "out of order"}, status=500)
+            return self._error(500, "out of order")
         return await handler(request)
+
+    @staticmethod
+    def _error(status, message):
+        """As the engine writes it: without a charset in the type."""
+        content = {"Content-Type": "application/json"}
+        return web.Response(body=json.dumps({"message": message}).encode(), status=status, headers=content)
 
     async def _version(self, request):
         return web.json_response({"ApiVersion": "1.41", "Version": "20.10.24"})
@@ -82,15 +92,23 @@ class ScriptedEngine:
         self.looked = time.time()
         return web.json_response(
             [
-                {"Id": each, "State": described["State"]["Status"]}
+                {
+                    "Id": each,
+                    "Names": [described.get("Name", "/nameless")],
+                    "State": described["State"]["Status"],
+                }
                 for each, described in self.containers.items()
             ]
         )
 
     async def _inspect(self, request):
         found = self.containers.get(request.match_info["id"])
+        if found and found["Id"] in self.hanging:
+            await asyncio.Event().wait()
+        if found and found["Id"] in self.failing:
+            return self._error(500, "layer not known")
         if found is None or found.get("vanishes"):
-            return web.json_response({"message": "No such container"}, status=404)
+            return self._error(404, "No such container")
         return web.json_response(found)
 
     async def _events(self, request):

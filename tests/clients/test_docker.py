@@ -2,7 +2,16 @@ import asyncio
 
 import pytest
 
-from pylb.clients.docker import DockerClient, Engine, EngineError, EngineSettings, Event, read_event
+from pylb.clients import docker as docker_module
+from pylb.clients.docker import (
+    DockerClient,
+    Engine,
+    EngineError,
+    EngineSettings,
+    Event,
+    Listed,
+    read_event,
+)
 from tests.containers.inspected import inspected
 from tests.until import until
 
@@ -17,29 +26,33 @@ async def test_which_engine_it_is(docker):
     assert await docker.engine() == Engine("TIY7:4CFD", "machine")
 
 
-async def test_containers_come_the_oldest_first(engine, docker):
-    engine.run(inspected("young", id="1" * 64, created="2026-01-02T00:00:00Z"))
-    engine.run(inspected("old", id="2" * 64, created="2026-01-01T00:00:00Z"))
-    assert [c.name for c in await docker.containers()] == ["old", "young"]
+async def test_all_are_listed_and_each_is_inspected(engine, docker):
+    engine.run(inspected("web-1", id="1" * 64))
+    engine.run(inspected("old", id="2" * 64, running=False))
+    assert await docker.containers() == [
+        Listed("1" * 64, "web-1", "running"),
+        Listed("2" * 64, "old", "exited"),
+    ]
+    assert (await docker.inspect("1" * 64)).name == "web-1"
 
 
-async def test_one_that_vanishes_meanwhile_is_left_out(engine, docker):
-    engine.run(inspected("here", id="1" * 64))
-    engine.run({**inspected("gone", id="2" * 64), "vanishes": True})
-    assert [c.name for c in await docker.containers()] == ["here"]
+async def test_one_that_is_gone_is_none(docker):
+    assert await docker.inspect("1" * 64) is None
 
 
-async def test_one_that_was_never_started_holds_nobody_up(engine, docker):
-    engine.run(inspected("here", id="1" * 64))
-    engine.run(inspected("made", id="2" * 64, running=False, status="created"))
-    assert [c.name for c in await docker.containers()] == ["here"]
-    assert not [path for path in engine.asked if "2" * 64 in path]
+async def test_one_about_which_the_engine_does_not_answer_in_time(engine, docker, monkeypatch):
+    monkeypatch.setattr(docker_module, "INSPECT_TIMEOUT", 0.05)
+    engine.run(inspected("hangs", id="1" * 64))
+    engine.hanging.add("1" * 64)
+    with pytest.raises(EngineError, match=r"no answer within 0\.05 s"):
+        await docker.inspect("1" * 64)
 
 
-async def test_one_that_lives_in_anothers_network_has_its_address(engine, docker):
-    engine.run(inspected("pod", id="1" * 64, networks={"n": "10.0.0.5"}))
-    engine.run(inspected("app", id="2" * 64, mode=f"container:{'1' * 64}", networks={}))
-    assert [c.address() for c in await docker.containers()] == ["10.0.0.5", "10.0.0.5"]
+@pytest.mark.parametrize("given", ["../../info", "a/b", "..", "", "a%2fb", "a b"])
+async def test_what_is_no_id_goes_into_no_path(engine, docker, given):
+    with pytest.raises(EngineError, match="expected the id of a container"):
+        await docker.inspect(given)
+    assert engine.asked == []
 
 
 async def test_events_come_in_order_and_together_if_they_came_together(engine, docker):
@@ -92,7 +105,7 @@ async def test_nobody_there(tmp_path):
 async def test_an_answer_without_sense(engine, docker):
     engine.run({"Id": "1" * 64, "State": {"Status": "running"}})
     with pytest.raises(EngineError, match="what the engine says of a container"):
-        await docker.containers()
+        await docker.inspect("1" * 64)
 
 
 async def test_certificates_that_are_not_there(tmp_path):

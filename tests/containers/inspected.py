@@ -9,13 +9,16 @@ def inspected(name="web-1", **said):
     """What `docker inspect` would print, reduced to what is read.
 
     Args: id, image, env (a dict), labels, exposed (port keys), published (port key -> [(ip, port)]),
-    networks (name -> address), mode, running, status, exit_code, health, output, stop_signal, created.
+    networks (name -> address), mode, running, paused, status, exit_code, health, output, stop_signal,
+    created, started.
     """
     exposed = said.get("exposed", ["80/tcp"])
     published = said.get("published", {})
     running = said.get("running", True)
     status = said.get("status", "running" if running else "exited")
     state = {"Status": status, "Running": running, "ExitCode": said.get("exit_code", 0)}
+    state["StartedAt"] = said.get("started", "2026-01-01T00:00:01Z")
+    state["Paused"] = said.get("paused", False)
     if said.get("health"):
         state["Health"] = {"Status": said["health"], "Log": [{"Output": said.get("output", "")}]}
     mode = said.get("mode", "default")

@@ -1,6 +1,13 @@
+import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pylb.containers.container import Container, Network, Port
+from pylb.containers.container import Container, Network
+from pylb.containers.port import Binding, Port
+from pylb.discovery.docker import read_container
+from pylb.registry.place import Rules
+from pylb.registry.registrations import desired
 from tests.containers.inspected import container, inspected
 
 
@@ -18,12 +25,12 @@ def test_what_identifies_it():
     ("said", "ports"),
     [
         ({"exposed": ["80/tcp"]}, (Port(80),)),
-        ({"exposed": ["53/udp"]}, (Port(53, "udp"),)),
-        ({"exposed": ["80"], "published": {"80/tcp": [("", 8080)]}}, (Port(80, "tcp", "", 8080),)),
-        ({"published": {"80/tcp": [("0.0.0.0", 8080), ("::", 8080)]}}, (Port(80, "tcp", "", 8080),)),
-        ({"published": {"80/tcp": [("10.0.0.1", 1), ("10.0.0.2", 2)]}}, (Port(80, "tcp", "10.0.0.1", 1),)),
-        ({"exposed": [], "published": {"81/tcp": [("", 81)]}}, (Port(81, "tcp", "", 81),)),
-        ({"exposed": ["80/tcp"], "mode": "host", "networks": {"host": ""}}, (Port(80, "tcp", "", 80),)),
+        (
+            {"exposed": ["80"], "published": {"80/tcp": [("", 8080)]}},
+            (Port(80, "tcp", (Binding("", 8080),)),),
+        ),
+        ({"exposed": [], "published": {"81/tcp": [("", 81)]}}, (Port(81, "tcp", (Binding("", 81),)),)),
+        ({"mode": "host", "networks": {"host": ""}}, (Port(80, "tcp", (Binding("", 80),)),)),
         ({"exposed": []}, ()),
     ],
 )
@@ -31,9 +38,46 @@ def test_ports(said, ports):
     assert container(**said).ports == ports
 
 
-def test_networks_have_an_order_and_the_default_one_comes_first():
-    made = container(networks={"z": "10.0.0.3", "bridge": "172.17.0.2", "a": "10.0.0.1"})
-    assert [network.name for network in made.networks] == ["bridge", "a", "z"]
+@pytest.mark.parametrize("key", ["33060-33061/tcp", "/tcp", "0/tcp", "9" * 5000, "70000/tcp", "٣/tcp"])
+def test_a_port_that_cannot_be_read_is_left_out_alone(key):
+    made = container(exposed=["80/tcp", key])
+    assert made.ports == (Port(80),)
+    (problem,) = made.problems
+    assert problem.startswith(f"its port {key[:40]!r} is left out: got ")
+
+
+@pytest.mark.parametrize(
+    ("state", "running", "paused"),
+    [
+        ({"Running": True}, True, False),
+        ({"Running": True, "Paused": True}, True, True),
+        ({"Running": True, "Restarting": True}, False, False),
+        ({"Running": False}, False, False),
+    ],
+)
+def test_whether_it_runs(state, running, paused):
+    made = Container.from_inspect({**inspected(), "State": state})
+    assert (made.running, made.paused) == (running, paused)
+
+
+@pytest.mark.parametrize(
+    ("labels", "project", "one_off"),
+    [
+        ({}, "", False),
+        ({"com.docker.compose.project": "shop", "com.docker.compose.oneoff": "False"}, "shop", False),
+        ({"com.docker.compose.project": "shop", "com.docker.compose.oneoff": "True"}, "shop", True),
+    ],
+)
+def test_what_compose_says_of_it(labels, project, one_off):
+    made = container(labels=labels)
+    assert (made.project, made.one_off) == (project, one_off)
+
+
+def test_networks_have_an_order_the_default_one_first_and_swarms_ingress_last():
+    made = container(
+        networks={"z": "10.0.0.3", "ingress": "10.0.0.9", "bridge": "172.17.0.2", "a": "10.0.0.1"}
+    )
+    assert [network.name for network in made.networks] == ["bridge", "a", "z", "ingress"]
 
 
 @pytest.mark.parametrize(
@@ -65,9 +109,37 @@ def test_one_that_lives_in_anothers_network_has_its_address_and_published_ports(
     assert made.joined == other.id
     joined = made.living_in(other)
     assert joined.address() == "172.17.0.2"
-    assert joined.ports == (Port(80, "tcp", "", 8080),)
+    assert joined.ports == (Port(80, "tcp", (Binding("", 8080),)),)
 
 
 def test_what_is_no_container_is_refused_in_words():
     with pytest.raises(ValueError, match="what the engine says of a container"):
         Container.from_inspect({"Id": "x"})
+
+
+garbage = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=8)
+    | st.sampled_from(["80/tcp", "9" * 30, "-1"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.data())
+def test_whatever_an_engine_says_it_is_read_or_refused_in_words(data):
+    described = inspected(published={"80/tcp": [("0.0.0.0", 8080)]}, env={"SERVICE_NAME": "web"})
+    parts = [described]
+    while isinstance(parts[-1], dict) and parts[-1] and data.draw(st.booleans()):
+        parts.append(parts[-1][data.draw(st.sampled_from(sorted(parts[-1])))])
+    holder = next(part for part in reversed(parts) if isinstance(part, dict) and part)
+    holder[data.draw(st.sampled_from(sorted(holder)))] = data.draw(garbage)
+    try:
+        made = Container.from_inspect(described)
+    except ValueError:
+        return
+    assert read_container("web", made) is None or read_container("web", made)[0].port >= 0
+    found = desired([made], Rules(owner="engine", hostname="host", host_address="10.0.0.1"))
+    assert orjson.dumps([each.payload() for each in found.registrations.values()])

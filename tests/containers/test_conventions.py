@@ -51,6 +51,24 @@ def test_names(about, expected):
     assert name(**about) == expected
 
 
+@pytest.mark.parametrize(
+    ("published", "internal", "expected"),
+    [
+        (["80/tcp"], False, "web"),
+        (["80/tcp"], True, "web-80"),
+        (["80/tcp", "443/tcp"], False, "web-80"),
+    ],
+)
+def test_only_ports_that_are_registered_make_several(published, internal, expected):
+    places = {key: [("0.0.0.0", 8080)] for key in published}
+    made = container(exposed=["80/tcp", "443/tcp"], published=places, env={"SERVICE_NAME": "web"})
+    assert service_name(made, made.ports[0], internal=internal) == expected
+
+
+def test_a_variable_for_another_or_an_endless_port_is_left_out():
+    assert said(env={"SERVICE_080_NAME": "x", f"SERVICE_{'9' * 5000}_NAME": "y"}) == {}
+
+
 def test_explicit_takes_only_what_is_named():
     made = container()
     assert service_name(made, made.ports[0], explicit=True) == ""

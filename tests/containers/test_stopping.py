@@ -32,6 +32,39 @@ def test_one_that_has_ended_or_started_is_not_stopping(action):
     assert stopping.among([web]) == set()
 
 
-@pytest.mark.parametrize(("name", "number"), [("SIGQUIT", "3"), ("QUIT", "3"), ("3", "3"), ("odd", "odd")])
+def test_one_that_was_started_again_unnoticed_is_not_stopping():
+    before, after = (container("web-1", started=f"2026-01-01T00:00:0{second}Z") for second in (1, 2))
+    stopping = Stopping()
+    stopping.heard("kill", before.id, "15")
+    assert stopping.among([before]) == {before.id}
+    assert stopping.among([after]) == set()
+    assert stopping.among([before]) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        *((name, 3) for name in ("SIGQUIT", "QUIT", "sigquit", "Quit", "3", "03")),
+        *((name, 37) for name in ("SIGRTMIN+3", "RTMIN+3", "rtmin+3", "37")),
+        *(("RTMIN", 34), ("SIGRTMAX", 64), ("RTMAX-1", 63), ("RTMAX-14", 50)),
+        *(("CLD", 17), ("IOT", 6), ("POLL", 29), ("STKFLT", 16), ("PWR", 30)),
+        *((name, 0) for name in ("odd", "", "RTMIN+31", "RTMAX-31", "RTMIN-1", "9" * 5000, "_BLOCK", "DFL")),
+    ],
+)
 def test_signals(name, number):
     assert signal_number(name) == number
+
+
+@pytest.mark.parametrize("stop_signal", ["SIGRTMIN+3", "rtmin+3", "37"])
+def test_a_signal_of_its_own_ends_it_however_it_is_spelled(stop_signal):
+    web = container("web-1", stop_signal=stop_signal)
+    stopping = Stopping()
+    stopping.heard("kill", web.id, "37")
+    assert stopping.among([web]) == {web.id}
+
+
+def test_a_signal_that_nobody_knows_ends_nothing():
+    web = container("web-1", stop_signal="odd")
+    stopping = Stopping()
+    stopping.heard("kill", web.id, "odder")
+    assert stopping.among([web]) == set()

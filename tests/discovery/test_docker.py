@@ -66,12 +66,54 @@ def test_a_service_of_several_ports_is_several_services():
         ({"network": "front"}, "it has no address on the network front"),
         ({"health": "unhealthy", "output": "refused"}, "Docker says unhealthy: refused"),
         ({"health": "starting"}, "Docker says starting"),
+        *(
+            (
+                {"labels": {**COMPOSE, "pylb.port": port}},
+                f"label pylb.port: got {port[:40]!r}, expected a port from 1 to 65535",
+            )
+            for port in ("70000", "0", "9" * 20, "9" * 5000, "http", "", "80 ", "٣")
+        ),
     ],
 )
 def test_why_it_gets_no_requests(said, reason):
-    endpoint, found = read(labels=COMPOSE, **said)
+    endpoint, found = read(**{"labels": COMPOSE, **said})
     assert found == reason
     assert endpoint.status == "critical"
+
+
+@pytest.mark.parametrize("key", ["33060-33061/tcp", "/tcp", f"{'9' * 5000}/tcp"])
+def test_a_port_that_cannot_be_read_is_named_and_the_others_count(key):
+    endpoint, reason = read(labels=COMPOSE, exposed=["80/tcp", key])
+    assert (endpoint.port, reason) == (80, "")
+    assert endpoint.problems[0].startswith(f"its port {key[:40]!r} is left out")
+
+
+def test_a_variable_for_an_endless_port_is_for_another_one():
+    assert read(labels=COMPOSE, env={f"SERVICE_{'9' * 5000}_NAME": "x"})[0].port == 80
+
+
+def test_with_one_port_published_a_registrator_would_call_it_by_the_service_alone():
+    said = {"env": {"SERVICE_NAME": "web"}, "exposed": ["80/tcp", "443/tcp"]}
+    published = {"80/tcp": [("0.0.0.0", 8080)]}
+    assert read(published=published, **said)[0].port == 80
+    assert read("web-443", published=published, **said)[0].port == 443
+    assert read(**said) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"paused": True}, "it is paused"),
+        ({"paused": True, "health": "unhealthy"}, "it is paused"),
+        (
+            {"labels": {**COMPOSE, "com.docker.compose.oneoff": "True"}},
+            "docker compose run started it for one command",
+        ),
+    ],
+)
+def test_why_it_takes_none_for_a_while(said, reason):
+    endpoint, found = read(**{"labels": COMPOSE, **said})
+    assert (endpoint.status, found) == ("maintenance", reason)
 
 
 def test_a_bad_setting_is_reported_and_ignored_alone():
@@ -184,3 +226,85 @@ async def test_an_engine_in_trouble_is_an_error_and_never_empty(engine, snapshot
 
     with pytest.raises(EngineError, match="out of order"):
         await asyncio.gather(anext(snapshots), trouble())
+
+
+async def test_one_that_cannot_be_read_is_listed_and_keeps_no_change_from_the_pool(engine, snapshots, caplog):
+    db = inspected("db-1", id="d" * 64)
+    engine.run(WEB)
+    engine.run(db)
+    engine.failing.add(db["Id"])
+    first = await anext(snapshots)
+    assert names(first) == (["web-1"], ["db-1"])
+    reason = f"it cannot be read: Docker at {engine.url}: answered 500: layer not known"
+    assert (first.excluded[0].reason, first.excluded[0].cause) == (reason, "invalid")
+
+    async def replaced():
+        await until(lambda: engine.listeners)
+        engine.remove(WEB)
+        engine.run(inspected("web-2", labels=COMPOSE))
+        engine.tell("start", WEB)
+
+    changed, _ = await asyncio.gather(anext(snapshots), replaced())
+    assert names(changed) == (["web-2"], ["db-1"])
+    assert [r.getMessage() for r in caplog.records if "db-1" in r.getMessage()] == [f"web: db-1: {reason}"]
+
+
+async def test_one_that_was_read_before_an_outage_of_the_engine_is_still_known(engine):
+    engine.run(WEB)
+    provider = DockerProvider(EngineSettings(url=engine.url), "web")
+    for _ in range(2):
+        async with aclosing(provider.watch()) as watching:
+            assert names(await anext(watching)) == (["web-1"], [])
+        engine.failing.add(WEB["Id"])
+
+
+async def test_pause_and_unpause(engine, snapshots):
+    engine.run(WEB)
+    assert names(await anext(snapshots)) == (["web-1"], [])
+
+    async def pause():
+        await until(lambda: engine.listeners)
+        engine.run(inspected("web-1", labels=COMPOSE, paused=True))
+        engine.tell("pause", WEB)
+
+    paused, _ = await asyncio.gather(anext(snapshots), pause())
+    assert names(paused) == ([], ["web-1"])
+    engine.run(WEB)
+    engine.tell("unpause", WEB)
+    assert names(await anext(snapshots)) == (["web-1"], [])
+
+
+async def test_a_busy_engine_proves_that_it_lives_as_often_as_a_quiet_one(engine):
+    engine.run(WEB)
+    provider = DockerProvider(EngineSettings(url=engine.url), "web", resync=0.2)
+    async with aclosing(provider.watch()) as watching:
+        first = await anext(watching)
+
+        async def be_busy():
+            await until(lambda: engine.listeners)
+            while True:
+                engine.tell("start", inspected("other"))
+                await asyncio.sleep(0.01)
+
+        busy = asyncio.ensure_future(be_busy())  # noqa: TID251
+        second = await anext(watching)
+        busy.cancel()
+    assert first.same_content(second)
+    assert second.observed - first.observed >= 0.2
+
+
+def of_project(name, project, number):
+    labels = {**COMPOSE, "com.docker.compose.project": project}
+    return inspected(name, id=str(number) * 64, labels=labels, networks={project: f"10.0.0.{number}"})
+
+
+async def test_two_projects_with_one_service_name_are_told_apart(engine, caplog):
+    engine.run(of_project("shop-web-1", "shop", 1))
+    engine.run(of_project("blog-web-1", "blog", 2))
+    for project, expected in (("shop", ["shop-web-1"]), ("", ["blog-web-1", "shop-web-1"])):
+        provider = DockerProvider(EngineSettings(url=engine.url), "web", project=project)
+        async with aclosing(provider.watch()) as watching:
+            assert sorted(names(await anext(watching))[0]) == expected
+    assert [r.getMessage() for r in caplog.records] == [
+        "web: several Compose projects are balanced together: blog, shop; --project chooses one"
+    ]

@@ -14,7 +14,7 @@ from pylb.clients.consul import ConsulClient, ConsulSettings
 from pylb.clients.consul_agent import ConsulAgent
 from pylb.clients.docker import DockerClient, EngineSettings
 from pylb.process.lifecycle import Owner, spawn
-from pylb.registry.registrations import Rules
+from pylb.registry.place import Rules
 from pylb.registry.registrator import Registrator
 from tests.docker.images import SMALL
 from tests.until import until

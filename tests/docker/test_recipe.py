@@ -93,10 +93,11 @@ async def test_a_kill_costs_at_most_what_was_in_flight(recipe):
     recipe.engine.docker("rm", victim)
 
 
-async def test_a_paused_instance_is_a_slow_one(recipe):
+async def test_a_paused_instance_gets_no_requests_until_it_goes_on(recipe):
     paused, other = await scaled(recipe, 2)
     async with Traffic(recipe.engine, clients=4) as traffic:
         await asyncio.to_thread(recipe.engine.docker, "pause", paused)
+        await until_registered(recipe, {other})
         before = traffic.answers[other]
         await until(lambda: traffic.answers[other] > before + 50, 20)
         await asyncio.to_thread(recipe.engine.docker, "unpause", paused)

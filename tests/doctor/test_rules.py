@@ -64,6 +64,24 @@ FAULTS = {
         "malformed",
         "web: bad cannot be used, invalid: expected a port",
     ),
+    "a container that the engine cannot read": (
+        replace(healthy(), unread={"db-1": "no answer within 2 s"}),
+        "unread-container",
+        "container db-1 cannot be read: no answer within 2 s",
+    ),
+    "a port that is none": (
+        Facts(containers=(container(exposed=["80/tcp", "/tcp"]),)),
+        "malformed",
+        "container web-1: its port '/tcp' is left out: got ''",
+    ),
+    "a label that names no port": (
+        Facts(
+            containers=(container(labels={"pylb.service": "web", "pylb.port": "70000"}),),
+            pools={"web": {"backends": [{"id": "other"}], "excluded": []}},
+        ),
+        "no-port",
+        "web: container web-1 label pylb.port: got '70000', expected a port from 1 to 65535",
+    ),
     "a tag with a blank": (
         with_instances(endpoint(1), endpoint(2, tags=("blue", " green"))),
         "malformed",

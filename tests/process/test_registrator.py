@@ -12,7 +12,7 @@ from pylb.errors import StartError, UsageError
 from pylb.process import registrator
 from pylb.process.registrator import RegistratorOptions, read_rules
 from pylb.registry.devserver import DevRegistry
-from pylb.registry.registrations import Rules
+from pylb.registry.place import Rules
 from tests.containers.inspected import inspected
 from tests.until import until
 

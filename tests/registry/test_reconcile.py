@@ -1,8 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pylb.registry.place import Rules
 from pylb.registry.reconcile import Actions, Owned, owned, reconcile
-from pylb.registry.registrations import CONTAINER, DIGEST, OWNER, Desired, Rules, desired
+from pylb.registry.registrations import CONTAINER, DIGEST, OWNER, Desired, desired
 from tests.containers.inspected import container
 
 RULES = Rules(owner="engine", hostname="host", internal=True)
@@ -33,10 +34,16 @@ def agent_after(services, actions):
     """An agent's services once these actions are done."""
     services = dict(services)
     for each in actions.register:
-        services[each.id] = {"Meta": each.definition["Meta"]}
+        services[each.id] = {"Meta": each.definition["Meta"], "Checks": each.checks}
     for each in actions.deregister:
         del services[each]
     return services
+
+
+def checks_of(services):
+    """The checks that come with the services, and one of the node."""
+    found = {check: {"ServiceID": key} for key, each in services.items() for check in each.get("Checks", ())}
+    return {"serfHealth": {"ServiceID": ""}, **found}
 
 
 FOREIGN = {
@@ -50,8 +57,8 @@ FOREIGN = {
 def test_one_step_from_any_state_to_the_desired_one_and_none_after_it(before, after, how):
     services = agent_after(FOREIGN, reconcile(desired(before, how), {}))
     wanted = desired(after, how)
-    done = agent_after(services, reconcile(wanted, owned(services, "engine")))
-    mine = owned(done, "engine")
+    done = agent_after(services, reconcile(wanted, owned(services, checks_of(services), "engine")))
+    mine = owned(done, checks_of(done), "engine")
     assert {i: o.digest for i, o in mine.items() if i in wanted.registrations} == {
         i: r.digest for i, r in wanted.registrations.items()
     }
@@ -62,21 +69,23 @@ def test_one_step_from_any_state_to_the_desired_one_and_none_after_it(before, af
 @given(machines, machines)
 def test_what_somebody_else_registered_is_never_touched(before, after):
     services = agent_after(FOREIGN, reconcile(desired(before, RULES), {}))
-    done = agent_after(services, reconcile(desired(after, RULES), owned(services, "engine")))
+    done = agent_after(
+        services, reconcile(desired(after, RULES), owned(services, checks_of(services), "engine"))
+    )
     assert {i: s for i, s in done.items() if i in FOREIGN} == FOREIGN
 
 
 @given(machines, machines)
 def test_without_cleanup_nothing_is_removed(before, after):
     services = agent_after({}, reconcile(desired(before, RULES), {}))
-    actions = reconcile(desired(after, RULES), owned(services, "engine"), cleanup=False)
+    actions = reconcile(desired(after, RULES), owned(services, checks_of(services), "engine"), cleanup=False)
     assert actions.deregister == ()
 
 
 @given(machines)
 def test_a_registrator_made_anew_finds_everything_as_it_should_be(running):
     services = agent_after({}, reconcile(desired(running, RULES), {}))
-    assert reconcile(desired(running, RULES), owned(services, "engine")) == Actions()
+    assert reconcile(desired(running, RULES), owned(services, checks_of(services), "engine")) == Actions()
 
 
 @given(machines)
@@ -93,7 +102,17 @@ def test_an_entry_that_somebody_changed_is_made_anew():
 
 def test_owned_reads_what_was_marked():
     services = {"a": {"Meta": {OWNER: "engine", CONTAINER: "c", DIGEST: "d"}}, **FOREIGN}
-    assert owned(services, "engine") == {"a": Owned("c", "d")}
+    assert owned(services, checks_of(services), "engine") == {"a": Owned("c", "d")}
+
+
+def test_an_entry_that_has_lost_a_check_is_made_anew():
+    wanted = desired([container(env={"SERVICE_CHECK_TCP": "1"}, health="healthy")], RULES)
+    ((service_id, registration),) = wanted.registrations.items()
+    checks = frozenset({f"service:{service_id}", f"docker:{service_id}"})
+    assert not reconcile(wanted, {service_id: Owned("x", registration.digest, checks | {"another"})})
+    for lost in checks:
+        present = {service_id: Owned("x", registration.digest, checks - {lost})}
+        assert reconcile(wanted, present).register == (registration,)
 
 
 def test_what_failed_by_itself_stays_where_that_is_wished():

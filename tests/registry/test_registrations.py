@@ -2,10 +2,13 @@
 
 import pytest
 
-from pylb.registry.registrations import Rules, desired
+from pylb.clients.inventory import Unread
+from pylb.registry.place import Rules
+from pylb.registry.registrations import desired
 from tests.containers.inspected import container
 
 RULES = {"owner": "engine", "hostname": "host", "host_address": "10.9.9.9", "internal": True}
+PUBLISHED = {"80/tcp": [("0.0.0.0", 8080)]}
 
 
 def made(*containers, stopping=(), **rules):
@@ -94,6 +97,17 @@ def test_udp_is_a_tag():
     ]
 
 
+def test_only_published_ports_count_for_the_name_unless_internal():
+    said = {"exposed": ["80/tcp", "443/tcp"], "published": PUBLISHED}
+    assert [r.definition["Name"] for r in made(container(**said), internal=False).registrations.values()] == [
+        "web"
+    ]
+    assert [r.definition["Name"] for r in made(container(**said)).registrations.values()] == [
+        "web-80",
+        "web-443",
+    ]
+
+
 def test_every_port_is_a_service_of_its_own():
     found = made(container(exposed=["80/tcp", "81/tcp"])).registrations.values()
     assert [(r.definition["Name"], r.definition["Port"]) for r in found] == [("web-80", 80), ("web-81", 81)]
@@ -105,9 +119,6 @@ def test_explicit():
 
 def test_ignored():
     assert made(container(env={"SERVICE_IGNORE": "1"})).registrations == {}
-
-
-PUBLISHED = {"80/tcp": [("0.0.0.0", 8080)]}
 
 
 @pytest.mark.parametrize(
@@ -200,6 +211,35 @@ def test_with_a_ttl_a_registration_expires():
         "DeregisterCriticalServiceAfter": "90s",
         "Status": "passing",
     }
+
+
+def test_what_is_published_for_another_family_than_the_agents_is_a_problem():
+    found = made(
+        container("six", published={"80/tcp": [("::", 9010)]}),
+        container("web-1", published=PUBLISHED),
+        internal=False,
+    )
+    assert list(found.registrations) == ["host:web-1:80"]
+    assert found.problems == ("six: port 80 is published on :: only, which 10.9.9.9 does not reach",)
+
+
+def test_a_port_that_cannot_be_read_is_a_problem_and_the_others_are_registered():
+    found = made(container("db", exposed=["3306/tcp", "33060-33061/tcp"]))
+    assert list(found.registrations) == ["host:db:3306"]
+    assert found.problems == (
+        "db: its port '33060-33061/tcp' is left out: got '33060-33061', expected a port from 1 to 65535",
+    )
+
+
+def test_what_cannot_be_read_keeps_its_entries_and_is_a_problem():
+    found = desired([], Rules(**RULES), unread=[Unread("c" * 64, "db", "no answer within 2 s")])
+    assert found.kept == {"c" * 12}
+    assert found.problems == ("db: it cannot be read: no answer within 2 s",)
+
+
+@pytest.mark.parametrize("said", [{"paused": True}, {"labels": {"com.docker.compose.oneoff": "True"}}])
+def test_what_is_paused_or_runs_one_command_is_not_registered(said):
+    assert made(container(**said)).registrations == {}
 
 
 def test_what_has_ended_or_is_told_to_stop_is_not_registered():

@@ -12,7 +12,7 @@ from pylb.clients.docker import DockerClient, EngineSettings
 from pylb.process.lifecycle import Owner, spawn
 from pylb.registry import registrator
 from pylb.registry.devserver import DevRegistry
-from pylb.registry.registrations import Rules
+from pylb.registry.place import Rules
 from pylb.registry.registrator import Registrator
 from tests.containers.inspected import inspected
 from tests.until import until
@@ -41,7 +41,7 @@ async def agent(registry):
 
 
 @asynccontextmanager
-async def running(engine, consul, hostname="", **options):
+async def running(engine, consul, hostname="", ttl=0.0, **options):
     """A registrator at work, and its status."""
     async with (
         DockerClient(EngineSettings(url=engine.url)) as docker,
@@ -52,7 +52,7 @@ async def running(engine, consul, hostname="", **options):
             docker,
             ConsulAgent(client),
             lambda e, address: Rules(
-                owner=e.id, hostname=hostname or e.name, host_address=address, internal=True
+                owner=e.id, hostname=hostname or e.name, host_address=address, internal=True, ttl=ttl
             ),
             **{"resync": 60.0, **options},
         )
@@ -244,6 +244,86 @@ async def test_an_id_that_leads_elsewhere_touches_nobody_and_costs_one_line(engi
         await until_ids(agent, {"victim", "machine:web-1:80"})
     (line,) = [r.getMessage() for r in caplog.records if "refused" in r.getMessage()]
     assert line.startswith("evil: the id 'a/../victim' is refused")
+
+
+async def test_one_that_cannot_be_read_keeps_its_entry_and_stops_no_other(engine, registry, agent):
+    engine.run(SECOND)
+    async with running(engine, url(registry)):
+        await until_registered(agent, "web-2")
+    engine.failing.add(SECOND["Id"])
+    engine.run(WEB)
+    async with running(engine, url(registry)) as status:
+        await until_registered(agent, "web-1", "web-2")
+        await until(lambda: status.synchronized)
+        assert "web-2: it cannot be read" in status.problems[0]
+        assert status.registered == 2
+
+
+async def test_a_paused_one_is_away_until_it_goes_on(engine, registry, agent):
+    engine.run(WEB)
+    async with running(engine, url(registry)):
+        await until_registered(agent, "web-1")
+        await until(lambda: engine.listeners)
+        engine.run(inspected("web-1", env={"SERVICE_NAME": "web"}, paused=True))
+        engine.tell("pause", WEB)
+        await until_registered(agent)
+        engine.run(WEB)
+        engine.tell("unpause", WEB)
+        await until_registered(agent, "web-1")
+
+
+def refused(number):
+    env = {"SERVICE_CHECK_TCP": "1", "SERVICE_CHECK_INTERVAL": "10"}
+    return inspected(f"bad-{number}", id=str(number) * 64, env=env)
+
+
+async def test_it_counts_what_is_registered_and_logs_each_trouble_once(engine, registry, agent, caplog):
+    for each in (refused(1), refused(2), WEB):
+        engine.run(each)
+    async with running(engine, url(registry)) as status:
+        await until_registered(agent, "web-1")
+        await until(lambda: status.failures >= 6)
+        assert status.registered == 1
+        assert status.trouble.count("cannot be registered") == 2
+    lines = [r.getMessage() for r in caplog.records if "cannot be registered" in r.getMessage()]
+    assert len(lines) == 2
+
+
+async def test_what_consul_refuses_is_tried_again_ever_less_often(engine, registry, monkeypatch):
+    pauses = []
+    real = asyncio.timeout
+    monkeypatch.setattr(registrator.asyncio, "timeout", lambda pause: (pauses.append(pause), real(pause))[1])
+    engine.run(refused(1))
+    async with running(engine, url(registry)) as status:
+        await until(lambda: status.failures >= 4)
+    found = [pause for pause in pauses if pause is not None and pause < 1]
+    assert found[:3] == [0.01, 0.02, 0.04]
+
+
+async def test_a_lost_check_is_restored(engine, registry, agent):
+    engine.run(inspected("web-1", health="healthy", env={"SERVICE_CHECK_TTL": "1h"}))
+    async with running(engine, url(registry), resync=0.02):
+        await until_registered(agent, "web-1")
+        for lost in ("docker:machine:web-1:80", "service:machine:web-1:80"):
+            await agent._put(("v1", "agent", "check", "deregister", lost), {})
+            while lost not in await agent.checks():
+                await asyncio.sleep(0.002)
+        assert await health(agent, "docker:machine:web-1:80") == "passing"
+
+
+async def test_however_busy_the_engine_is_each_entry_is_confirmed_in_time(engine, registry, agent):
+    check = "registrator:machine:web-1:80"
+    engine.run(WEB)
+    async with running(engine, url(registry), resync=0.1, ttl=60.0) as status:
+        await until_registered(agent, "web-1")
+        await until(lambda: engine.listeners)
+        await agent.update_check(check, "critical", "as if it had expired")
+        deadline = time.monotonic() + 5
+        while await health(agent, check) != "passing":
+            assert time.monotonic() < deadline
+            engine.tell("start", SECOND)
+            before = status.synchronized
+            await until(lambda: status.synchronized > before)  # noqa: B023
 
 
 async def test_it_ends_when_told_even_if_an_event_comes_with_the_order(engine, registry):

@@ -18,4 +18,10 @@ def engine_settings(options: Docker) -> EngineSettings:
 
 def provider(options: Options, service: str, _status: WatchStatus) -> DockerProvider:
     """What follows the containers of a service there."""
-    return DockerProvider(engine_settings(options), service, tags=options.tag, network=options.network or "")
+    return DockerProvider(
+        engine_settings(options),
+        service,
+        tags=options.tag,
+        network=options.network or "",
+        project=options.project or "",
+    )

@@ -1,0 +1,34 @@
+import logging
+
+import pytest
+
+from pylb.registry.troubles import Troubles
+
+
+@pytest.fixture
+def troubles(caplog):
+    caplog.set_level(logging.INFO)
+    return Troubles(logging.getLogger("test"))
+
+
+def test_several_that_last_are_logged_once_each(troubles, caplog):
+    for port in range(5):
+        troubles.replace({"a": f"a is refused by :{port}", "b": "b is refused"})
+    assert [r.getMessage() for r in caplog.records] == [
+        "a is refused by :0; trying again",
+        "b is refused; trying again",
+    ]
+    assert str(troubles) == "a is refused by :4; b is refused"
+
+
+def test_another_reason_is_news_and_so_is_the_end(troubles, caplog):
+    troubles.replace({"a": "a is refused"})
+    troubles.replace({"a": "a is not answered"})
+    troubles.replace({})
+    troubles.replace({})
+    assert [r.getMessage() for r in caplog.records] == [
+        "a is refused; trying again",
+        "a is not answered; trying again",
+        "engine and registry are equal again",
+    ]
+    assert str(troubles) == ""
