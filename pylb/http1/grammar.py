@@ -84,6 +84,11 @@ HOP_BY_HOP = (
 LOOKALIKES = (rb"content(?!-)%blength" % _SEPARATOR, rb"transfer(?!-)%bencoding" % _SEPARATOR)
 """Fields that a CGI-like backend may take for framing. No honest client sends them."""
 
+_CONNECTION_AUTH = rb"authorization(?=:[\t ]*+(?:nego|ntlm|kerberos|credssp))"
+"""`Authorization` with a scheme that authenticates a connection and not a request. Of Negotiate, `nego` is
+enough, as in HAProxy: its variants begin alike. It is special for its value, so it has an alternative of its
+own in the pattern: fields such as `Accept`, which begin alike, are compared with no other name."""
+
 _REQUEST_SPECIAL = (
     *HOP_BY_HOP,
     *FORWARDED,
@@ -113,24 +118,33 @@ def _any_case(*names: bytes) -> bytes:
     )
 
 
-def _head(start: bytes, special: tuple[bytes, ...], first: bytes = b"") -> re.Pattern[bytes]:
+def _head(
+    start: bytes, special: tuple[bytes, ...], first: bytes = b"", by_value: bytes = b""
+) -> re.Pattern[bytes]:
     """A start line and fields; of the special ones plainly written, `first`, a framing, and a `Connection`.
 
     Its last groups: `lines` up to the `Connection`, with the line feed that ends the start line in front;
     `early`, the framing, a length or `chunked`, if it is among these lines before `first`; what that
     captures; `framing`, if it is among them elsewhere; `close`, if `Connection` does not say keep-alive; the
     `more` lines after it; `late`, the framing, if it is among those; the lines from the first `special` one
-    on. Without `first` there is no group `early`.
+    on. Without `first` there is no group `early`. The name `by_value`, with a look at its value, is special,
+    too; no other one may begin with its first letter.
     """
     initials = _initials(special)
-    others = bytes(letter for letter in ascii_letters.encode() if letter not in initials)
+    apart = _initials((by_value,)) if by_value else b""
+    others = bytes(letter for letter in ascii_letters.encode() if letter not in initials + apart)
     names = _any_case(*special)
     # start CRLF  ordinary* [early ordinary*] [first ordinary*] [framing ordinary*]
     #             [connection ordinary* [late ordinary*]] [special any*] CRLF
     # Ordinary lines have none of the special names; most are told by the first letter.
-    ordinary = rb"(?:[%b%b]%b*+:%b\r\n|(?!(?:%b):)[%b]%b*+:%b\r\n)*" % (
-        _TOKEN_MARKS, others, _TOKEN_CHAR, VALUE, names, initials, _TOKEN_CHAR, VALUE,
+    harmless = (
+        rb"[%b](?!(?i:%b):)%b*+:%b\r\n|" % (apart, by_value[1:], _TOKEN_CHAR, VALUE) if by_value else b""
+    )
+    ordinary = rb"(?:[%b%b]%b*+:%b\r\n|%b(?!(?:%b):)[%b]%b*+:%b\r\n)*" % (
+        _TOKEN_MARKS, others, _TOKEN_CHAR, VALUE, harmless, names, initials, _TOKEN_CHAR, VALUE,
     )  # fmt: skip
+    if by_value:
+        names = _any_case(*special, by_value)
     length, coding = _any_case(b"content-length"), _any_case(b"transfer-encoding")
     early, framing, late = (
         rb"(?:%b: (?=[0-9])|%b: (?=c))(?P<%b>%b|chunked)\r\n%b" % (length, coding, group, _LENGTH, ordinary)
@@ -152,6 +166,7 @@ REQUEST = _head(
     rb"(%b) (%b++) HTTP/1\.([01])" % (TOKEN, _TARGET_CHAR),
     _REQUEST_SPECIAL,
     rb"%b: (%b)\r\n" % (_any_case(b"host"), _USUAL_HOST),
+    _CONNECTION_AUTH,
 )
 """method, target, minor version, lines, early, host, framing, close, more, late, special.
 
@@ -185,6 +200,7 @@ def without(*names: bytes) -> re.Pattern[bytes]:
 
 
 REQUEST_FIELDS = fields(
+    _CONNECTION_AUTH,
     rb"connection",
     rb"content-length",
     rb"expect",

@@ -51,6 +51,8 @@ class Request:
     chunked = False
     close = False
     """Whether the client wants the connection closed after the response."""
+    authenticates_connection = False
+    """Whether `Authorization` has a scheme whose outcome holds for the whole connection (NTLM, Negotiate)."""
     expect = False
     """`Expect: 100-continue`: the client waits for a 100 before it sends the body."""
     upgrade = b""
@@ -207,6 +209,8 @@ def _examine_request(request: Request) -> Request:
     request.close, request.nominated = _options(fields, persistent=modern)
     if request.chunked:
         request.announced = b", ".join(_members(fields.get(b"trailer", b"")))
+    if b"authorization" in fields:
+        request.authenticates_connection = True
     expectation = fields.get(b"expect")
     if expectation:
         if expectation.lower() != b"100-continue":

@@ -352,7 +352,11 @@ class Pool:
 
     def _serve_queue(self) -> None:
         if self.queue:
-            self.queue.serve(lambda tried: roomy(self.eligible, tried))
+            self.queue.serve(self._room)
+
+    def _room(self, ticket: Ticket) -> Backend | None:
+        """A backend that has room for a ticket, if possible none of those that were tried."""
+        return roomy((ticket.only,) if ticket.only in self.eligible else self.eligible, ticket.tried)
 
     def _limited(self, policy: Balancer, backends: Sequence[Backend]) -> Balancer:
         """See to it that limits are kept, if there are any."""

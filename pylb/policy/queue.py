@@ -53,13 +53,17 @@ class Ticket:
     Args:
         tried: backends that the request has failed on; it gets another one if that has room.
         wake: called when there is a backend for it; it must take a lease before it returns.
+        only: the one backend that it waits for, as long as that may be picked; None for any.
     """
 
-    __slots__ = ("backend", "tried", "wake")
+    __slots__ = ("backend", "only", "tried", "wake")
 
-    def __init__(self, tried: Collection[Backend], wake: Callable[[], None]) -> None:
+    def __init__(
+        self, tried: Collection[Backend], wake: Callable[[], None], only: Backend | None = None
+    ) -> None:
         self.tried = tried
         self.wake = wake
+        self.only = only
         self.backend: Backend | None = None
 
 
@@ -94,22 +98,32 @@ class Queue:
         if ticket.backend is None:
             self._waiting.remove(ticket)
 
-    def serve(self, room: Callable[[Collection[Backend]], Backend | None]) -> None:
+    def serve(self, room: Callable[[Ticket], Backend | None]) -> None:
         """Let in whom there is room for.
 
         Whoever is woken runs at once. If it fails as quickly and gives its place back, the call for that
         comes from within this one, and leaves the rest to it.
 
         Args:
-            room: names a backend that has some, if possible none of those that were tried.
+            room: names a backend that has some for a ticket.
         """
         if self._serving:
             return
         self._serving = True
         try:
-            while self._waiting and (backend := room(self._waiting[0].tried)) is not None:
-                ticket = self._waiting.popleft()
+            while (served := self._next(room)) is not None:
+                ticket, backend = served
                 ticket.backend = backend
+                self._waiting.remove(ticket)
                 ticket.wake()
         finally:
             self._serving = False
+
+    def _next(self, room: Callable[[Ticket], Backend | None]) -> tuple[Ticket, Backend] | None:
+        """The first ticket for which there is room; one that waits for a single backend holds up no other."""
+        for ticket in self._waiting:
+            if (backend := room(ticket)) is not None:
+                return ticket, backend
+            if ticket.only is None:
+                break
+        return None

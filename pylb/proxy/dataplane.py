@@ -34,7 +34,7 @@ from pylb.proxy.proxyprotocol import Preamble
 from pylb.proxy.sweep import PERIOD, Sweep
 from pylb.proxy.tls import Certificates, about_client
 from pylb.proxy.turn import Turn
-from pylb.proxy.upstream import abandon, close_idle
+from pylb.proxy.upstream import abandon, close_idle, close_unused
 from pylb.proxy.upstreamtls import UpstreamTls
 
 CERTIFICATES = 2.0
@@ -211,7 +211,7 @@ class DataPlane:
         pool = self.pools[snapshot.service]
         change = pool.apply(snapshot)
         for backend in change.removed:
-            close_idle(backend)
+            close_unused(backend)
         for excluded in snapshot.excluded:
             identity = excluded.endpoint.key, excluded.endpoint.authority
             if excluded.abandoned and identity in pool.draining:

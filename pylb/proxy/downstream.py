@@ -17,6 +17,8 @@ from pylb.http1.parser import END_LENGTH, END_OF_HEAD, check_beginning
 from pylb.http1.reader import RequestReader
 from pylb.http1.writer import prefers_json, refusal, response_head
 from pylb.observe.record import Record
+from pylb.policy.pool import Pool
+from pylb.proxy.binding import Bindings
 from pylb.proxy.explained import explained
 from pylb.proxy.flow import EVENT, Stream, writable
 from pylb.proxy.forward import forward
@@ -25,6 +27,7 @@ from pylb.proxy.turn import SMALL
 
 if TYPE_CHECKING:
     from pylb.proxy.dataplane import DataPlane
+    from pylb.proxy.upstream import Upstream
 
 log = logging.getLogger("pylb.proxy")
 
@@ -81,6 +84,7 @@ class Downstream(Stream):
         "_handle",
         "_named",
         "_run_on",
+        "bound",
         "deadline",
         "discarding",
         "expired",
@@ -127,6 +131,8 @@ class Downstream(Stream):
         """Whether it can carry another request after the response that is being sent."""
         self.served = 0
         """Answers that it has had; after the first it may stay idle for longer."""
+        self.bound: Bindings | None = None
+        """Backend connections that carry the requests of this connection only; None as long as none does."""
         self.discarding = False
         """Whether it was refused: nothing that it sends is looked at any more."""
         self._busy = False
@@ -172,10 +178,18 @@ class Downstream(Stream):
         self.plane.connections.discard(self)
         self.plane.leave(self._client)
         self.wake()
+        if self.bound is not None:
+            self.bound.close()
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self.wake()
+
+    def bind(self, upstream: Upstream, pool: Pool) -> None:
+        """Let a backend connection carry the requests of this connection only."""
+        if self.bound is None:
+            self.bound = Bindings()
+        self.bound.bind(upstream, pool)
 
     def ends(self) -> Ends:
         """Where the client is, and what it connected to."""

@@ -70,12 +70,12 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
         if pool is None:
             raise ProxyError(Phase.QUEUE, Fault.POLICY, "no service is routed here", status=404)
         record.service = pool.service
-
+        leases = pool if client.bound is None else client.bound.leases(pool)
         tried: tuple[Backend, ...] = ()
         fresh = False
         while True:
             try:
-                lease = pool.lease(tried, now)  # PICK
+                lease = leases.lease(tried, now)  # PICK
             except Full:
                 lease, now = await wait_for_room(client, pool, tried)
             with lease:
@@ -252,6 +252,8 @@ def _answer(
     How the body arrives decides how it leaves: by its length, or in chunks, or, for a client that does not
     know chunks, up to the end of the connection. And it decides whether each connection can be used again.
     """
+    if request.authenticates_connection:
+        client.bind(upstream, record.attempts[-1].pool)
     length, chunked = response.length, False
     keep = not (request.close or client.leaving)
     if response.close:

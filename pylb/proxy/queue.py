@@ -28,7 +28,8 @@ async def wait_for_room(client: Downstream, pool: Pool, tried: Collection[Backen
     Raises:
         ProxyError: the queue is too long, it took too long, or the client left meanwhile.
     """
-    ticket = Ticket(tried, client.wake)
+    only = None if client.bound is None else client.bound.backend(pool)
+    ticket = Ticket(tried, client.wake, only)
     pool.join_queue(ticket)
     patience = pool.queue.rules.patience
     client.arm(monotonic(), patience)

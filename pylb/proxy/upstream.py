@@ -6,7 +6,7 @@ import asyncio
 import os
 import select
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pylb.policy.backend import Backend, State
 from pylb.proxy.flow import Stream
@@ -18,18 +18,21 @@ if TYPE_CHECKING:
 
 UP = State.UP  # Python 3.11 looks an Enum's member up in many steps.
 
+GONE = frozenset([State.DRAINING, State.GONE])
+"""States of a backend that left the registry."""
+
 LAST_WORDS = 256 * 1024
 """Bytes that are taken from a connection that broke: an answer of usual length."""
 
 
 class Upstream(Stream):
-    """One connection to one backend. It serves one client at a time, or lies in `backend.idle`.
+    """One connection to one backend. It serves one client at a time, or waits in `home` for the next request.
 
     A connection that saw anything unexpected is closed, never reused: bytes while idle, bytes after the end
     of a response. So no response can be taken for the answer to another request.
     """
 
-    __slots__ = ("_opening", "_poll", "backend", "broken", "client", "idle_since", "reusable")
+    __slots__ = ("_opening", "_poll", "backend", "broken", "client", "home", "idle_since", "reusable")
 
     def __init__(self, backend: Backend, client: Downstream, opening: Opening | None) -> None:
         super().__init__(client.plane.turn)
@@ -38,6 +41,8 @@ class Upstream(Stream):
             self.transport = opening
         self.backend = backend
         self.client: Downstream | None = client
+        self.home: list[Any] = backend.idle
+        """Where it waits while it carries no request: with others for any client, or bound to one."""
         self.idle_since = 0.0
         self.reusable = True
         self.broken = False
@@ -87,8 +92,8 @@ class Upstream(Stream):
 
     def _withdraw(self) -> None:
         """Take the connection out of those that wait for a request."""
-        if self in self.backend.idle:
-            self.backend.idle.remove(self)
+        if self in self.home:
+            self.home.remove(self)
 
     def _hear_out(self) -> None:
         """Take what the backend said before the connection broke.
@@ -121,13 +126,22 @@ class Upstream(Stream):
         self.client = self.filler = None
         if self.lost:
             return
-        if self.reusable and not self.inbox and not self.choked and self.backend.state is UP:
+        if (
+            self.reusable
+            and not self.inbox
+            and not self.choked
+            and (self.backend.state is UP or self._stays_bound())
+        ):
             self.idle_since = now
             if self.paused:
                 self.resume()
-            self.backend.idle.append(self)
+            self.home.append(self)
         else:
             self.transport.abort()
+
+    def _stays_bound(self) -> bool:
+        """Whether it is kept for its client although its backend is not well; that may be picked again."""
+        return self.home is not self.backend.idle and self.backend.state not in GONE
 
     def close(self) -> None:
         """The exchange failed, or its rest is not wanted."""
@@ -145,7 +159,7 @@ def reuse(backend: Backend, client: Downstream, *, careful: bool) -> Upstream | 
         careful: ask the kernel whether the backend has closed it in this very moment. It costs a system call,
             and is worth it for requests that must not be sent twice.
     """
-    idle = backend.idle
+    idle = backend.idle if client.bound is None else client.bound.idle(backend)
     while idle:
         upstream: Upstream = idle.pop()
         if careful and upstream.readable():
@@ -161,6 +175,15 @@ def close_idle(backend: Backend, before: float = float("inf")) -> None:
     idle = backend.idle
     while idle and idle[0].idle_since < before:
         idle.pop(0).transport.close()
+
+
+def close_unused(backend: Backend) -> None:
+    """Close all connections that carry no request, also those that are bound to a client."""
+    close_idle(backend)
+    for upstream in tuple(backend.connections):
+        if upstream in upstream.home:
+            upstream.home.remove(upstream)
+            upstream.transport.close()
 
 
 def abandon(backend: Backend) -> None:

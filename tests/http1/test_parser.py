@@ -101,3 +101,34 @@ def test_the_lines_hold_what_a_log_wants_to_know():
     request = parse_request(GET + b"Connection: keep-alive\r\nUser-Agent: x\r\n\r\n", Limits())
     assert request.lines == b"\nHost: shop.example\r\nUser-Agent: x\r\n"
     assert request.clean
+
+
+@pytest.mark.parametrize(
+    ("line", "authenticates"),
+    [
+        (b"Authorization: NTLM TlRMTVNTUAAB", True),
+        (b"authorization:Negotiate YIIJ", True),
+        (b"AUTHORIZATION: \t nEGOtiate YIIJ", True),
+        (b"Authorization: Nego2 YIIJ", True),
+        (b"Authorization: Kerberos YIIJ", True),
+        (b"Authorization: CredSSP YIIJ", True),
+        (b"Authorization: Basic YTpi", False),
+        (b"Authorization: Bearer NTLM", False),
+        (b"Authorization:", False),
+        (b"X-Authorization: NTLM x", False),
+        (b"Authorizations: NTLM x", False),
+        (b"A: NTLM x", False),
+    ],
+)
+@pytest.mark.parametrize(
+    "around", [b"%b\r\n", b"Accept: a\r\n%b\r\nConnection: keep-alive\r\n", b"TE: x\r\n%b\r\n"]
+)
+def test_authentication_of_a_connection_is_told_by_its_scheme(line, authenticates, around):
+    request = parse_request(GET + around % line + b"\r\n", Limits())
+    assert request.authenticates_connection is authenticates
+    assert b"\n" + line in request.lines
+
+
+def test_of_two_authorizations_the_one_that_authenticates_a_connection_counts():
+    lines = b"Authorization: Basic YTpi\r\nAuthorization: NTLM x\r\n"
+    assert parse_request(GET + lines + b"\r\n", Limits()).authenticates_connection

@@ -226,3 +226,29 @@ def test_a_queue_that_nobody_joined_is_false():
     assert not queue
     queue.join(Ticket((), lambda: None))
     assert queue
+
+
+def test_a_ticket_for_one_backend_waits_for_that_one_and_holds_up_no_other():
+    service = Service(2, most=1)
+    first, second = service.pool.eligible
+    service.ask()
+    service.ask()
+    bound = Ticket((), lambda: None, only=first)
+    service.pool.join_queue(bound)
+    other = service.ask("other")
+    service.finish([lease.backend for lease in service.held].index(second))
+    assert (bound.backend, other.backend) == (None, second)
+    service.finish([lease.backend for lease in service.held].index(first))
+    assert bound.backend is first
+
+
+def test_a_ticket_for_a_backend_that_leaves_is_for_any():
+    service = Service(2, most=1)
+    first, second = service.pool.eligible
+    service.ask()
+    service.ask()
+    bound = Ticket((), lambda: None, only=first)
+    service.pool.join_queue(bound)
+    service.register(second.endpoint)
+    service.finish([lease.backend for lease in service.held].index(second))
+    assert bound.backend is second

@@ -1,0 +1,216 @@
+"""Authentication that holds for a connection (NTLM, Negotiate), through pylb."""
+
+import asyncio
+
+import pytest
+
+from pylb.policy.backend import State
+from pylb.policy.queue import QueueRules
+from tests.stage import HOST, Stage, read_request
+from tests.until import until
+
+
+class Ntlm:
+    """A backend as IIS is one: the handshake tells it whose connection this is. It needs no more after that.
+
+    Args:
+        scheme: the one that it offers.
+        challenges: whether the handshake takes two steps (NTLM), not one (Negotiate with Kerberos).
+    """
+
+    def __init__(self, scheme=b"NTLM", *, challenges=True):
+        self.scheme = scheme
+        self.challenges = challenges
+        self.hold = None
+
+    async def __call__(self, reader, writer):
+        user, challenged = b"", False
+        while head := await read_request(reader):
+            given = next(
+                (
+                    line.partition(b":")[2].strip()
+                    for line in head.split(b"\r\n")
+                    if line[:14].lower() == FIELD
+                ),
+                b"",
+            )
+            scheme, _, token = given.partition(b" ")
+            if scheme.lower() == self.scheme.lower():
+                if token.startswith(b"user=") and (challenged or not self.challenges):
+                    user = token.removeprefix(b"user=")
+                challenged = token == b"hello"
+            if b"/held" in head and self.hold:
+                await self.hold.wait()
+            if user:
+                writer.write(answer(b"200 OK", b"the mail of " + user))
+            else:
+                extra = b" challenge" if challenged else b""
+                writer.write(answer(b"401 Unauthorized", b"", b"WWW-Authenticate: " + self.scheme + extra))
+
+
+FIELD = b"authorization:"
+
+
+def answer(status, body, field=b"X: y"):
+    return b"HTTP/1.1 %b\r\n%b\r\nContent-Length: %d\r\n\r\n%b" % (status, field, len(body), body)
+
+
+def get(authorization=b"", path=b"/"):
+    field = b"Authorization: " + authorization + b"\r\n" if authorization else b""
+    return b"GET %b HTTP/1.1\r\n%b%b\r\n" % (path, HOST, field)
+
+
+async def ask(client, authorization=b""):
+    status, _, body = await client.send(get(authorization)).answer()
+    return status, body
+
+
+async def log_in(client, user=b"alice"):
+    """The handshake of NTLM, as a browser makes it."""
+    assert (await ask(client))[0] == 401
+    assert (await ask(client, b"NTLM hello"))[0] == 401
+    return await ask(client, b"NTLM user=" + user)
+
+
+@pytest.mark.parametrize("instances", [1, 3])
+@pytest.mark.parametrize("changes", [{}, {"upstream_keepalive": 0}, {"plane": {"preamble": lambda _: b""}}])
+async def test_a_handshake_stays_on_one_connection_and_nobody_else_gets_it(instances, changes):
+    async with Stage(**changes) as stage:
+        for _ in range(instances):
+            await stage.origin(Ntlm())
+        alice, bob = await stage.client(), await stage.client()
+        assert await log_in(alice) == (200, b"the mail of alice")
+        for _ in range(2 * instances):
+            assert (await ask(bob))[0] == 401
+            assert await ask(alice) == (200, b"the mail of alice")
+        assert await log_in(bob, b"bob") == (200, b"the mail of bob")
+        assert await ask(alice) == (200, b"the mail of alice")
+        alice.close()
+        stranger = await stage.client()
+        for _ in range(2 * instances):
+            assert (await ask(stranger))[0] == 401
+
+
+async def test_handshakes_of_many_clients_at_once_do_not_meet():
+    async with Stage() as stage:
+        for _ in range(2):
+            await stage.origin(Ntlm())
+        clients = [await stage.client() for _ in range(8)]
+        for token in (b"hello", b"user=%d"):
+            for number, client in enumerate(clients):
+                client.send(get(b"NTLM " + token.replace(b"%d", b"%d" % number)))
+            answers = [await client.answer() for client in clients]
+        assert [body for _, _, body in answers] == [b"the mail of %d" % n for n in range(8)]
+
+
+@pytest.mark.parametrize(
+    "authorization", [b"Negotiate user=alice", b"NEGOTIATE user=alice", b"\t negotiate user=alice"]
+)
+async def test_a_token_that_authenticates_at_once_binds_the_connection_too(authorization):
+    async with Stage() as stage:
+        await stage.origin(Ntlm(b"Negotiate", challenges=False))
+        alice, bob = await stage.client(), await stage.client()
+        assert await ask(alice, authorization) == (200, b"the mail of alice")
+        assert (await ask(bob))[0] == 401
+        assert await ask(alice) == (200, b"the mail of alice")
+
+
+async def test_other_schemes_bind_nothing():
+    async with Stage() as stage:
+        origin = await stage.origin(Ntlm())
+        for scheme in (b"Basic YTpi", b"Bearer ntlm", b"Digest negotiate"):
+            client = await stage.client()
+            await ask(client, scheme)
+            client.close()
+        assert origin.connections == 1
+
+
+async def test_a_bound_connection_ends_with_its_client():
+    async with Stage() as stage:
+        origin = await stage.origin(Ntlm())
+        alice = await stage.client()
+        await log_in(alice)
+        assert origin.open == 1
+        alice.close()
+        await until(lambda: origin.open == 0)
+
+
+async def test_a_bound_connection_ends_when_its_instance_leaves_and_the_client_gets_another():
+    async with Stage() as stage:
+        first = await stage.origin(Ntlm())
+        alice = await stage.client()
+        await log_in(alice)
+        second = await stage.origin(Ntlm())
+        stage.register(second.endpoint)
+        await until(lambda: first.open == 0)
+        assert await log_in(alice) == (200, b"the mail of alice")
+
+
+async def test_a_bound_connection_that_the_backend_closes_leaves_the_client_unauthenticated():
+    async with Stage() as stage:
+        origin = await stage.origin(Ntlm())
+        alice, bob = await stage.client(), await stage.client()
+        await log_in(alice)
+        (backend,) = stage.pool.backends.values()
+        (bound,) = backend.connections
+        bound.transport.abort()
+        await until(lambda: origin.open == 0)
+        assert (await ask(alice))[0] == 401
+        assert (await ask(bob))[0] == 401
+        assert await log_in(alice) == (200, b"the mail of alice")
+
+
+async def test_an_instance_that_is_not_well_for_a_moment_is_not_picked_and_no_session_is_mixed_up():
+    async with Stage() as stage:
+        origins = [await stage.origin(Ntlm()) for _ in range(2)]
+        alice = await stage.client()
+        await log_in(alice)
+        (backend,) = (b for b in stage.pool.backends.values() if stage.records[-1].attempts[0].backend is b)
+        backend.state = State.SUSPECT
+        stage.pool.elect()
+        assert (await ask(alice))[0] == 401
+        assert await ask(alice, b"NTLM hello") == (401, b"")
+        await until(lambda: sum(origin.open for origin in origins) == 1)  # The former session has ended.
+        backend.state = State.UP
+        stage.pool.elect()
+        assert await ask(alice, b"NTLM user=alice") == (200, b"the mail of alice")
+
+
+async def test_the_only_instance_keeps_its_sessions_although_it_is_not_well():
+    async with Stage() as stage:
+        await stage.origin(Ntlm())
+        (backend,) = stage.pool.backends.values()
+        backend.state = State.SUSPECT
+        stage.pool.elect()
+        alice = await stage.client()
+        for token in (b"NTLM hello", b"NTLM user=alice"):
+            backend.state = State.SUSPECT
+            stage.pool.elect()
+            status, body = await ask(alice, token)
+        assert (status, body) == (200, b"the mail of alice")
+
+
+async def test_a_bound_request_waits_for_room_on_its_own_backend_and_holds_up_no_other():
+    async with Stage(queue=QueueRules(most=1)) as stage:
+        scripts = [Ntlm(), Ntlm()]
+        for script in scripts:
+            script.hold = asyncio.Event()
+            await stage.origin(script)
+        alice = await stage.client()
+        await log_in(alice)
+        home = stage.records[-1].attempts[0].backend
+        others = [(await stage.client()).send(get(path=b"/held")) for _ in range(2)]
+        await until(lambda: all(backend.inflight for backend in stage.pool.eligible))
+        alice.send(get())
+        await until(lambda: len(stage.pool.queue) == 1)
+        third = (await stage.client()).send(get())
+        await until(lambda: len(stage.pool.queue) == 2)
+        away = next(n for n, backend in enumerate(stage.pool.eligible) if backend is not home)
+        scripts[away].hold.set()
+        assert (await third.answer())[0] == 401
+        assert len(stage.pool.queue) == 1
+        scripts[1 - away].hold.set()
+        assert (await alice.answer())[2] == b"the mail of alice"
+        assert stage.records[-1].attempts[0].backend is home
+        for other in others:
+            await other.answer()
