@@ -83,8 +83,11 @@ async def _open_name(backend: Backend, waiting: Waiting) -> Upstream:
     addresses = await names.addresses(host, port, waiting)
     try:
         return await _open(addresses, backend, waiting)
-    except Exception:
-        names.expire(host)  # It may have moved.
+    except Exception as error:
+        if isinstance(error, ProxyError) and error.fault is Fault.CLIENT:
+            waiting.passed_over.clear()  # The client left before they could answer.
+        else:
+            names.expire(host)  # It may have moved.
         raise
     finally:
         names.demote(host, waiting.passed_over)

@@ -22,7 +22,8 @@ Address = tuple[int, Any]
 
 ATTEMPT_DELAY = 0.25
 """Seconds after which the next address is tried while the attempts before it are still running
-(the Connection Attempt Delay of RFC 8305 section 5)."""
+(the Connection Attempt Delay of RFC 8305 section 5). Less if `--connect-timeout` would end before the last
+address is tried."""
 
 
 class Waiting:
@@ -109,6 +110,7 @@ async def _until_writable(connection: socket.socket, waiting: Waiting) -> None:
 async def _race(addresses: Sequence[Address], waiting: Waiting) -> tuple[socket.socket, Address]:
     """Connect to several addresses, each a little later than the one before it, or as soon as that failed."""
     loop = asyncio.get_running_loop()
+    delay = min(ATTEMPT_DELAY, waiting.client.patience / len(addresses))
     race = Race(loop, waiting)
     untried = deque(addresses)
     due = 0.0
@@ -117,7 +119,7 @@ async def _race(addresses: Sequence[Address], waiting: Waiting) -> tuple[socket.
         while (winner := race.winner()) is None:
             if untried and (loop.time() >= due or not race.running):
                 race.start(untried.popleft())
-                due = loop.time() + ATTEMPT_DELAY
+                due = loop.time() + delay
                 timer = _replace(timer, loop.call_at(due, waiting.client.wake))
             elif race.running:
                 waiting.check()

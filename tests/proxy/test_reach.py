@@ -81,6 +81,30 @@ async def test_the_next_address_is_tried_at_once_if_the_first_one_refuses(hosts)
             assert monotonic() - begun < ATTEMPT_DELAY
 
 
+async def test_every_address_is_tried_within_the_time_for_all():
+    dead = [f"127.0.1.{number}" for number in (1, 2, 3)]
+    async with Stage(connect=0.6, retry=RetryRules(retries=0)) as stage:
+        origin = await by_name(stage, *dead, LIVE)
+        with ExitStack() as stack:
+            for host in dead:
+                stack.enter_context(swallowing(origin.endpoint.port, host))
+            assert (await stage.get())[2] == b"hello"
+
+
+async def test_a_client_that_leaves_says_nothing_of_the_addresses():
+    async with Stage() as stage:
+        origin = await by_name(stage, DEAD, "127.0.0.5", LIVE)
+        port = origin.endpoint.port
+        with swallowing(port), swallowing(port, "127.0.0.5"):
+            client = (await stage.client()).send(GET)
+            await until(lambda: repr(stage.pool).endswith("| 1 active, 0 idle>"))
+            client.close()
+            await until(lambda: stage.records)
+        name = stage.plane.names._names["app.test"]
+        assert name.demoted == {}
+        assert name.due > 0
+
+
 async def test_connections_spread_over_all_addresses_of_a_name():
     async with Stage() as stage:
         origin = await by_name(stage, LIVE, DEAD)
