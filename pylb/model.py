@@ -55,6 +55,10 @@ class Endpoint:
     """Seconds in which it is to come to its whole share of requests when it is new; None: as for all."""
     probe: str | None = None
     """How it is to be probed: `tcp`, a path, or empty for not at all; None: as for all."""
+    tls: bool | None = None
+    """Whether it is connected to by TLS; None: as for all."""
+    tls_name: str = ""
+    """The name that its certificate must carry; empty: as for all."""
     verdict: ProbeVerdict | None = None
     """What probes have found out; None: nothing worth a word."""
     problems: tuple[str, ...] = ()

@@ -10,12 +10,12 @@ from pylb.config.kinds import (
     DURATION_OR_ZERO,
     FILE,
     FLAG,
+    HOST,
     TARGET,
     choice,
     integer,
     integer_or_off,
     some_of,
-    text,
 )
 from pylb.config.option import Group, option
 from pylb.errors import UsageError
@@ -59,16 +59,19 @@ class BackendConnections(Group):
     title: ClassVar = "Connections to backends"
 
     upstream_tls: bool = option(
-        FLAG, "off", "Speak TLS to backends; one may say otherwise by its metadata, pylb.tls=true or false."
+        FLAG,
+        "off",
+        "Use TLS to backends; the key lb_tls in a service's metadata (true or false) takes precedence.",
     )
     upstream_tls_ca: str | None = option(
         FILE, None, "PEM certificates of who signs those of backends; the system's if not given."
     )
     upstream_tls_verify: bool = option(FLAG, "on", "Check the certificates and names of backends.")
     upstream_tls_name: str | None = option(
-        text("NAME", "a name"),
+        HOST,
         None,
-        "The name that they carry where pylb.tls-name in their metadata does not say; else their address.",
+        "The name that certificates of backends must carry, unless lb_tls_name in their metadata says "
+        "another; by default a backend's address.",
     )
     upstream_tls_cert: str | None = option(FILE, None, "The PEM certificate to show to backends.")
     upstream_tls_key: str | None = option(FILE, None, "The PEM key of --upstream-tls-cert.")

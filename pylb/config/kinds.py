@@ -10,6 +10,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
+from pylb.config.hosts import check_host
 from pylb.model import authority
 
 T_co = TypeVar("T_co", covariant=True)
@@ -274,6 +275,9 @@ PROBE = Kind("PATH|tcp|off", "a path such as /health, tcp, or off", _probe)
 
 TARGET = Kind("PATH", "a path such as /health", _target)
 """What is asked of an HTTP server."""
+
+HOST = Kind("NAME", "a host name or an IP address", check_host)
+"""What a certificate can be issued for."""
 
 _API_PORTS = {"http": 80, "https": 443}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from pylb.config.kinds import CONSUL, DOCKER, DURATION_OR_ZERO, FILE, FLAG, PATH, Url, choice, text
+from pylb.config.kinds import CONSUL, DOCKER, DURATION_OR_ZERO, FILE, FLAG, HOST, PATH, Url, choice, text
 from pylb.config.option import Group, option, repeated
 from pylb.errors import UsageError
 
@@ -121,7 +121,7 @@ class Consul(Group):
         FILE, None, "The PEM key of --consul-cert.", fallbacks=("CONSUL_CLIENT_KEY",)
     )
     consul_tls_server_name: str | None = option(
-        text("NAME", "a name"),
+        HOST,
         None,
         "The name that Consul's certificate must carry, where it is not the host's.",
         fallbacks=("CONSUL_TLS_SERVER_NAME",),

@@ -160,7 +160,13 @@ def read_container(service: str, container: Container, network: str = "") -> tup
     said = metadata(container, port)
     settings = read_settings(dict(said.values), split_tags(said.get("tags")))
     asleep = _takes_none(container)
-    reason = asleep or _ailing(container) or reason or _unreachable(candidates, address, network)
+    reason = (
+        asleep
+        or _ailing(container)
+        or reason
+        or settings.unusable
+        or _unreachable(candidates, address, network)
+    )
     endpoint = Endpoint(
         service=service,
         address=address,
@@ -171,6 +177,8 @@ def read_container(service: str, container: Container, network: str = "") -> tup
         max_conn=settings.max_conn,
         probe=settings.probe,
         slow_start=settings.slow_start,
+        tls=settings.tls,
+        tls_name=settings.tls_name,
         problems=(*settings.problems, *container.problems),
         status="maintenance" if asleep else "critical" if reason else "passing",
         tags=split_tags(said.get("tags")),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pylb.discovery.address import check_host, check_port
+from pylb.config.hosts import check_host, check_port
 from pylb.discovery.settings import read_settings
 from pylb.model import Endpoint, Excluded
 
@@ -67,6 +67,8 @@ def read_instance(service: str, item: Any) -> Read:
     meta = _get(described, "Meta", dict, {})
     tags = tuple(map(str, _get(described, "Tags", list, [])))
     settings = read_settings(meta, tags)
+    if settings.unusable:
+        raise ValueError(settings.unusable)
     endpoint = Endpoint(
         service=service,
         address=check_host(_get(described, "Address", str, "") or _get(node, "Address", str, "")),
@@ -82,6 +84,8 @@ def read_instance(service: str, item: Any) -> Read:
         max_conn=settings.max_conn,
         probe=settings.probe,
         slow_start=settings.slow_start,
+        tls=settings.tls,
+        tls_name=settings.tls_name,
         problems=settings.problems,
         checked=any(c.get("ServiceID") and not _is_maintenance(c) for c in checks),
     )

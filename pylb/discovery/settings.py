@@ -2,7 +2,8 @@
 
 Registrator makes them of the environment or the labels of a container: `SERVICE_LB_WEIGHT=3` becomes the key
 `lb_weight`. Each is checked by itself; one that is wrong is reported and ignored, the others hold, and the
-instance is served all the same.
+instance is served all the same. Only what decides about TLS is not ignored: requests would be sent in clear
+text, or to whoever has another name.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pylb.config.kinds import DURATION_OR_ZERO, PROBE, Kind, integer
+from pylb.config.kinds import DURATION_OR_ZERO, FLAG, HOST, PROBE, Kind, integer
 
 MOST_WEIGHT = 1000
 """By which Consul's own weight, at most 65535 by habit, may be multiplied."""
@@ -35,8 +36,14 @@ class Settings:
     """Seconds in which it comes to its whole share when it is new; None: as for all."""
     probe: str | None = None
     """How it is to be probed: `tcp`, a path, or empty for not at all; None: as for all."""
+    tls: bool | None = None
+    """Whether it is connected to by TLS; None: as for all."""
+    tls_name: str = ""
+    """The name that its certificate must carry; empty: as for all."""
     problems: tuple[str, ...] = ()
     """What is wrong with those that were ignored, a sentence each."""
+    unusable: str = ""
+    """Why it must get no requests; empty if it may."""
 
 
 KINDS: dict[str, tuple[str, Kind[Any]]] = {
@@ -44,8 +51,13 @@ KINDS: dict[str, tuple[str, Kind[Any]]] = {
     "lb_maxconn": ("max_conn", integer(0, MOST_REQUESTS)),
     "lb_probe": ("probe", PROBE),
     "lb_slowstart": ("slow_start", DURATION_OR_ZERO),
+    "lb_tls": ("tls", FLAG),
+    "lb_tls_name": ("tls_name", HOST),
 }
 """By key: the field of `Settings`, and what the value may be."""
+
+NECESSARY = frozenset({"tls", "tls_name"})
+"""Fields without which an instance must get no requests, if they are set to something that is wrong."""
 
 
 def read_settings(meta: Mapping[str, object], tags: Sequence[str] = ()) -> Settings:
@@ -53,11 +65,14 @@ def read_settings(meta: Mapping[str, object], tags: Sequence[str] = ()) -> Setti
 
     Args:
         meta: what is said there goes before what tags say.
-        tags: those of the form `lb_weight=3` count.
+        tags: those of the form `lb_weight=3` count; `lb_tls` alone is `lb_tls=true`.
     """
-    tagged = dict(tag.split("=", 1) for tag in tags if "=" in tag)
+    tagged = dict(
+        tag.partition("=")[::2] if "=" in tag else (tag, "true") for tag in tags if _is_setting(tag)
+    )
     values: dict[str, Any] = {}
     problems = []
+    unusable = ""
     for key, value in {**tagged, **meta}.items():
         if key.lower() not in KINDS:
             continue
@@ -65,5 +80,12 @@ def read_settings(meta: Mapping[str, object], tags: Sequence[str] = ()) -> Setti
         try:
             values[field] = kind.parse(str(value))
         except ValueError:
-            problems.append(f"{key}: expected {kind.expected}, got {str(value)[:MAX_QUOTED]!r}")
-    return Settings(**values, problems=tuple(problems))
+            problem = f"{key}: expected {kind.expected}, got {str(value)[:MAX_QUOTED]!r}"
+            problems.append(problem)
+            if field in NECESSARY:
+                unusable = unusable or problem
+    return Settings(**values, problems=tuple(problems), unusable=unusable)
+
+
+def _is_setting(tag: str) -> bool:
+    return "=" in tag or tag.lower() == "lb_tls"

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 
-from pylb.discovery.address import check_host, check_port
+from pylb.config.hosts import check_host, check_port
 from pylb.errors import UsageError
 from pylb.model import Endpoint, Snapshot
 

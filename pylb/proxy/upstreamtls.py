@@ -8,13 +8,6 @@ from functools import cached_property, lru_cache
 from pylb.errors import StartError
 from pylb.model import Endpoint
 
-MARK = "pylb.tls"
-"""A tag, or a key of a service's metadata with `true` or `false`: whether this instance speaks TLS."""
-
-NAME = "pylb.tls-name"
-"""A key of a service's metadata: the name that the instance's certificate carries."""
-
-
 CHECKED = 4096
 """Names that are remembered as possible."""
 
@@ -88,8 +81,5 @@ class UpstreamTls:
 
     def name_of(self, endpoint: Endpoint) -> str:
         """The name that a backend's certificate must carry; empty if it does not speak TLS."""
-        said = dict(endpoint.meta)
-        mark = said.get(MARK) or ("true" if MARK in endpoint.tags else "")
-        if mark == "false" or not (mark or self._everywhere):
-            return ""
-        return said.get(NAME) or self._name or endpoint.address
+        tls = self._everywhere if endpoint.tls is None else endpoint.tls
+        return (endpoint.tls_name or self._name or endpoint.address) if tls else ""

@@ -123,6 +123,14 @@ def test_a_bad_setting_is_reported_and_ignored_alone():
     assert endpoint.problems == ("lb_weight: expected a whole number from 0 to 1000, got 'x'",)
 
 
+def test_its_labels_say_whether_it_speaks_tls_and_what_is_wrong_with_that():
+    labels = COMPOSE | {"SERVICE_LB_TLS": "true", "SERVICE_LB_TLS_NAME": "a.example"}
+    endpoint, reason = read(labels=labels)
+    assert (endpoint.tls, endpoint.tls_name, reason) == (True, "a.example", "")
+    _, reason = read(labels=COMPOSE | {"SERVICE_LB_TLS_NAME": "a..b"})
+    assert reason == "lb_tls_name: expected a host name or an IP address, got 'a..b'"
+
+
 def test_what_it_says_of_itself():
     env = {"SERVICE_LB_WEIGHT": "5", "SERVICE_TAGS": "b,a"}
     endpoint, _ = read(

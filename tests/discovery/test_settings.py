@@ -31,6 +31,36 @@ def test_a_limit_is_taken_over(value, limit):
     assert read_settings({"lb_maxconn": value}).max_conn == limit
 
 
+@pytest.mark.parametrize(("value", "tls"), [("true", True), ("on", True), ("1", True), ("false", False)])
+def test_whether_it_speaks_tls_is_taken_over(value, tls):
+    assert read_settings({"lb_tls": value}).tls is tls
+    assert read_settings({}, [f"lb_tls={value}"]).tls is tls
+
+
+def test_a_tag_alone_says_that_it_speaks_tls_unless_metadata_says_otherwise():
+    assert read_settings({}, ["blue", "lb_tls", "lb_tls_name=a.example"]) == Settings(
+        tls=True, tls_name="a.example"
+    )
+    assert read_settings({"lb_tls": "no"}, ["lb_tls"]).tls is False
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("lb_tls", "maybe", "true, false, yes, no, on, off, 1 or 0"),
+        ("lb_tls", "", "true, false, yes, no, on, off, 1 or 0"),
+        ("lb_tls_name", ".x", "a host name or an IP address"),
+        ("LB_TLS_NAME", "a" * 64, "a host name or an IP address"),
+        ("lb_tls_name", "a\0b", "a host name or an IP address"),
+        ("lb_tls_name", "\u00e9..x", "a host name or an IP address"),
+    ],
+)
+def test_what_is_wrong_about_tls_keeps_it_from_requests(key, value, expected):
+    settings = read_settings({key: value})
+    assert settings.unusable == f"{key}: expected {expected}, got {value[:40]!r}"
+    assert (settings.tls, settings.tls_name) == (None, "")
+
+
 def test_what_is_not_given_is_as_for_all():
     assert read_settings({"version": "1"}) == Settings()
 
@@ -64,3 +94,11 @@ def test_an_instance_with_a_bad_setting_is_served_by_the_registrys_weight():
     assert [e.weight for e in endpoints] == [6, 2, 2]
     assert [len(e.problems) for e in endpoints] == [0, 1, 0]
     assert not excluded
+
+
+def test_an_instance_is_excluded_alone_if_it_cannot_be_known_whether_it_speaks_tls():
+    items = [instance("a", lb_tls="maybe"), instance("bb", lb_tls="true", lb_tls_name="a.example")]
+    (endpoint,), (excluded,) = read_instances("web", items)
+    assert (endpoint.id, endpoint.tls, endpoint.tls_name) == ("bb", True, "a.example")
+    assert excluded.endpoint.id == "a"
+    assert excluded.reason.startswith("invalid: lb_tls: expected true, false,")

@@ -171,8 +171,7 @@ async def test_the_next_address_of_a_name_is_tried_if_the_handshake_with_the_fir
         stage.plane.names = Names(
             lambda _: [(socket.AF_INET, (host, 0)) for host in ("127.0.0.2", "127.0.0.1")]
         )
-        meta = (("pylb.tls-name", "127.0.0.1"),)
-        stage.register(Endpoint("web", "app.test", port, id="by-name", meta=meta))
+        stage.register(Endpoint("web", "app.test", port, id="by-name", tls_name="127.0.0.1"))
         assert (await stage.get())[2] == b"hello"
         assert len(stage.records[0].attempts) == 1
         await until(lambda: plain.connections == 1 and plain.open == 0)
@@ -184,7 +183,7 @@ async def test_a_name_that_tls_cannot_carry_is_the_backends_failure(authority, c
     server = await asyncio.start_server(answers(b"hello"), "127.0.0.1", 0, ssl=context)
     port = server.sockets[0].getsockname()[1]
     good = Endpoint("web", "127.0.0.1", port, id="good")
-    bad = replace(good, id="bad", meta=(("pylb.tls-name", name),))
+    bad = replace(good, id="bad", tls_name=name)
     async with stage_with_tls(authority) as stage:
         stage.register(good, bad)
         assert [(await stage.get())[0] for _ in range(6)] == [200] * 6

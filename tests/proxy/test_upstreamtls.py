@@ -53,8 +53,7 @@ async def test_the_metadata_says_that_one_backend_speaks_tls_and_under_which_nam
     asked = []
     context.sni_callback = lambda connection, name, _: asked.append(name)
     async with Stage(plane={"upstream_tls": UpstreamTls(ca=authority.certificate)}) as stage:
-        meta = (("pylb.tls", "true"), ("pylb.tls-name", "backend.example"))
-        server = await secured(stage, context, answers(b"hello"), meta=meta)
+        server = await secured(stage, context, answers(b"hello"), tls=True, tls_name="backend.example")
         assert (await stage.get())[2] == b"hello"
         assert asked == ["backend.example"]
         server.close()
@@ -116,19 +115,19 @@ async def test_a_backend_may_ask_for_a_certificate(authority, context):
 
 
 @pytest.mark.parametrize(
-    ("everywhere", "meta", "tags", "name"),
+    ("options", "endpoint", "name"),
     [
-        (False, (), (), ""),
-        (True, (), (), "10.0.0.1"),
-        (False, (("pylb.tls", "true"),), (), "10.0.0.1"),
-        (False, (), ("pylb.tls",), "10.0.0.1"),
-        (True, (("pylb.tls", "false"),), (), ""),
-        (True, (("pylb.tls-name", "a.example"),), (), "a.example"),
+        ({}, {}, ""),
+        ({"everywhere": True}, {}, "10.0.0.1"),
+        ({"everywhere": True, "name": "all.example"}, {}, "all.example"),
+        ({}, {"tls": True}, "10.0.0.1"),
+        ({"everywhere": True}, {"tls": False}, ""),
+        ({"everywhere": True, "name": "all.example"}, {"tls_name": "a.example"}, "a.example"),
+        ({}, {"tls_name": "a.example"}, ""),
     ],
 )
-def test_who_speaks_tls_and_under_which_name(everywhere, meta, tags, name):
-    tls = UpstreamTls(everywhere=everywhere)
-    assert tls.name_of(replace(ENDPOINT, meta=meta, tags=tags)) == name
+def test_who_speaks_tls_and_under_which_name(options, endpoint, name):
+    assert UpstreamTls(**options).name_of(replace(ENDPOINT, **endpoint)) == name
 
 
 def test_a_file_that_cannot_be_used_is_one_line():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pylb.discovery.address import check_host, check_port
+from pylb.config.hosts import check_host, check_port
 
 HOSTS = [
     "10.0.0.1",
