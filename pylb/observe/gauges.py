@@ -49,3 +49,5 @@ LOST: Final = 3
 """Requests that were in flight in a process when it died."""
 CRASHES: Final = 4
 """Background tasks that crashed."""
+HUNG: Final = 5
+"""When a process that hung was ended last, in monotonic milliseconds; only the supervisor sets it."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from pylb.observe.block import Block
-from pylb.observe.gauges import CRASHED, CRASHES, PROCESS
+from pylb.observe.gauges import CRASHED, CRASHES, HUNG, PROCESS
 
 REPORTED = 600.0
 """Seconds for which a crash is reported as a problem."""
@@ -59,6 +59,9 @@ class Crashes:
                 yield f"the background task {crash.task!r} {times} {ago:.0f} s ago: {crash.error}"
         if not self._block:
             return
+        hung = self._block.total(PROCESS)[HUNG]
+        if hung and (ago := now - hung / 1000) < REPORTED:
+            yield f"a process that hung was replaced {ago:.0f} s ago; the log says which, and where it hung"
         for row, at in enumerate(self._block.gauge(PROCESS, CRASHED)):
             if at and row != self._block.row and (ago := now - at / 1000) < REPORTED:
                 yield f"a background task of a worker crashed {ago:.0f} s ago; its log says why"

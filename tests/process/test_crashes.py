@@ -1,7 +1,7 @@
 import pytest
 
 from pylb.observe.block import Block
-from pylb.observe.gauges import CRASHES, PROCESS
+from pylb.observe.gauges import CRASHES, HUNG, PROCESS
 from pylb.process import crashes
 from pylb.process.crashes import REPORTED, Crashes
 
@@ -46,3 +46,13 @@ def test_control_reports_the_crashes_of_workers_as_long_as_they_live(now, blocks
     blocks[0].forget(1)
     assert [*control.problems()] == []
     assert blocks[0].total(PROCESS)[CRASHES] == 1
+
+
+def test_a_process_that_hung_is_a_problem_for_a_while(now, blocks):
+    control, supervisor = Crashes(blocks[0]), blocks[1]
+    supervisor.cells(PROCESS)[HUNG] = 999_000
+    assert [*control.problems()] == [
+        "a process that hung was replaced 1 s ago; the log says which, and where it hung"
+    ]
+    now[0] += REPORTED
+    assert [*control.problems()] == []

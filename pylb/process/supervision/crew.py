@@ -11,7 +11,7 @@ from math import inf
 from time import monotonic
 
 from pylb.observe.block import LAYOUT
-from pylb.observe.gauges import LOST, PROCESS, RESTARTS
+from pylb.observe.gauges import HUNG, LOST, PROCESS, RESTARTS
 from pylb.process.ipc.lifeline import Lifeline
 from pylb.process.ipc.rendezvous import mailbox
 from pylb.process.ipc.sharedmemory import SharedMemory
@@ -192,6 +192,7 @@ class Crew:
                 child.silence,
             )
             child.abort(now + ABORT)
+            self._block.cells(PROCESS)[HUNG] = int(now * 1000)
 
     def patience(self, turn: float) -> float | None:
         """Seconds after which something may have to be done although nothing happens; None: never.
