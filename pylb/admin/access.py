@@ -45,6 +45,8 @@ class Access:
     def refusal(self, request: web.Request) -> tuple[int, str] | None:
         """Status and reason, if the request may not go on."""
         host = request.headers.get("Host")  # old health checks send none; every browser does
+        if host and "@" in host:
+            raise ValueError(host)
         if self.loopback and host and not is_loopback(name := URL(f"//{host}").host or ""):
             return 421, f"this port is for this machine: use 127.0.0.1 or localhost, not {name!r}"
         if request.method in READING:
@@ -61,21 +63,23 @@ class Access:
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Refuse, or pass on; either way the answer carries `HEADERS`."""
+        """Refuse, or pass on."""
         try:
             refusal = self.refusal(request)
         except ValueError:
             refusal = 400, "the Host or Origin field cannot be read"
-        if refusal is not None:
-            status, reason = refusal
-            response: web.StreamResponse = web.json_response({"error": reason}, status=status)
-            if status == 401:
-                response.headers["WWW-Authenticate"] = "Bearer"
-        else:
-            response = await handler(request)
-        if not response.prepared:
-            response.headers.update(HEADERS)
+        if refusal is None:
+            return await handler(request)
+        status, reason = refusal
+        response = web.json_response({"error": reason}, status=status)
+        if status == 401:
+            response.headers["WWW-Authenticate"] = "Bearer"
         return response
+
+
+async def secure(_: web.Request, response: web.StreamResponse) -> None:
+    """Put `HEADERS` on a response that is about to be sent, whoever has made it (`on_response_prepare`)."""
+    response.headers.update(HEADERS)
 
 
 def is_loopback(host: str) -> bool:

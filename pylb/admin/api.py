@@ -10,7 +10,7 @@ import orjson
 from aiohttp import web
 
 from pylb.admin import state
-from pylb.admin.access import HEADERS
+from pylb.admin.connections import restart_timeout
 from pylb.admin.openapi import DOCUMENT, LEVELS, MAX_NUMBER, MAX_SECONDS, MAX_TEXT, MAX_WEIGHT, POLICIES
 from pylb.admin.views import View
 from pylb.policy.overrides import ALL_OF_PYLB, Action, Override
@@ -47,11 +47,13 @@ class Api:
     Args:
         view: what can be read.
         operator: what can be changed.
+        streams: how many readers of events there may be at a time.
     """
 
-    def __init__(self, view: View, operator: Operator) -> None:
+    def __init__(self, view: View, operator: Operator, streams: int) -> None:
         self._view = view
         self._operator = operator
+        self._streams = streams
         self._ended = asyncio.Event()
 
     def routes(self) -> list[web.RouteDef]:
@@ -123,10 +125,22 @@ class Api:
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: the state each second, and the history as it is written."""
+        if not self._streams:
+            _refuse(web.HTTPServiceUnavailable, "too many readers of events")
         response = web.StreamResponse(
-            headers={**HEADERS, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
+            headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
         )
-        await response.prepare(request)
+        self._streams -= 1
+        try:
+            await response.prepare(request)
+            await self._stream(request, response)
+        except ConnectionError:
+            pass  # whoever was looking has gone
+        finally:
+            self._streams += 1
+        return response
+
+    async def _stream(self, request: web.Request, response: web.StreamResponse) -> None:
         history, news, told = self._view.history, asyncio.Event(), 0
         history.listeners.add(news.set)
         try:
@@ -137,12 +151,10 @@ class Api:
                 entries = [e.as_dict() for e in history.since(max(0, told - 20))]
                 told = history.entries[-1].number if history.entries else 0
                 await response.write(_event("history", entries))
+                restart_timeout(request)
                 await self._wait(news)
-        except ConnectionError:
-            pass  # whoever was looking has gone
         finally:
             history.listeners.discard(news.set)
-        return response
 
     async def overrides(self, _: web.Request) -> web.Response:
         """The operator's decisions in force."""

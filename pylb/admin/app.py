@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any
+from typing import Any, cast
 
 import aiohttp.web_response
 import orjson
 from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
-from pylb.admin.access import Access
+from pylb.admin.access import Access, secure
 from pylb.admin.api import Api, Operator
+from pylb.admin.connections import ConnectionLimits, Connections, limit_time
 from pylb.admin.dashboard import files
 from pylb.admin.views import View
 from pylb.observe.exposition import CONTENT_TYPE
@@ -20,6 +21,9 @@ from pylb.observe.exposition import CONTENT_TYPE
 aiohttp.web_response.SERVER_SOFTWARE = "pylb"  # type: ignore[attr-defined]
 """aiohttp's own value for `Server` tells versions, even to those whom it refuses before any handler runs."""
 
+
+BACKLOG = 128
+"""Connections that may wait until they are accepted."""
 
 MAX_BODY = 64 * 1024
 """Bytes of a request's body; the longest that makes sense has a few hundred."""
@@ -32,14 +36,19 @@ class AdminApp:
         view: what it shows.
         operator: what the API may change.
         access: who may.
+        limits: how many connections there may be, and for how long.
     """
 
-    def __init__(self, view: View, operator: Operator, access: Access) -> None:
+    def __init__(
+        self, view: View, operator: Operator, access: Access, limits: ConnectionLimits | None = None
+    ) -> None:
         self._view = view
-        self._api = Api(view, operator)
+        self._limits = limits or ConnectionLimits()
+        self._api = Api(view, operator, self._limits.streams)
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
-        self.web = web.Application(middlewares=[access.middleware], client_max_size=MAX_BODY)
+        self.web = web.Application(middlewares=[limit_time, access.middleware], client_max_size=MAX_BODY)
+        self.web.on_response_prepare.append(secure)
         self.web.add_routes(
             [
                 web.get("/health", self.health),
@@ -51,15 +60,21 @@ class AdminApp:
             ]
         )
         self._runner = web.AppRunner(self.web, access_log=None, shutdown_timeout=1.0)
+        self._connections: Connections | None = None
+        self._listening: list[asyncio.Server] = []
 
     async def listen(self, listening: socket.socket) -> None:
         """Serve the connections that arrive on a bound socket."""
-        if self._runner.server is None:
+        if self._connections is None:
             await self._runner.setup()
-        await web.SockSite(self._runner, listening).start()
+            self._connections = Connections(cast(web.Server, self._runner.server), self._limits)
+        loop = asyncio.get_running_loop()
+        self._listening.append(await loop.create_server(self._connections, sock=listening, backlog=BACKLOG))
 
     async def close(self) -> None:
         """Answer what runs, then close all connections."""
+        for server in self._listening:
+            server.close()
         self._api.close()
         await self._runner.cleanup()
 

@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from pylb.admin.app import AdminApp
+from pylb.admin.connections import ConnectionLimits
 from pylb.admin.views import View
 from pylb.config import Options
 from pylb.process.access import access
 from pylb.process.lifecycle import Owner
 from pylb.process.operator import Operator
 from pylb.process.registration import Leave, registered
+from pylb.process.supervision.descriptors import most_operators, raise_limit
 
 
 @asynccontextmanager
@@ -33,7 +35,8 @@ async def reception(
     """
     async with AsyncExitStack() as stack:
         stack.callback(operator.close)
-        app = AdminApp(view, operator, access(options))
+        limits = ConnectionLimits(connections=most_operators(raise_limit()))
+        app = AdminApp(view, operator, access(options), limits)
         stack.push_async_callback(app.close)
         for listening in sockets:
             await app.listen(listening)

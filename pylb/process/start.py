@@ -44,7 +44,7 @@ def run(options: Options) -> int:
     predecessor = Lifeline(given.lifeline) if given.lifeline else None
     if pid_file and not predecessor:
         pid_file.write()  # A successor puts its own id there when it serves.
-    tell_shortage(options.max_connections)
+    tell_shortage(options.max_connections, admin=workers == 1)
     # A supervisor is to stay small: it does not even import what serves.
     serve: Callable[..., int] = resolve_name(
         "pylb.process.serve:serve" if workers == 1 else "pylb.process.supervision.supervisor:supervise"

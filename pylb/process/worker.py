@@ -77,7 +77,9 @@ class Worker:
                 fields=options.max_headers,
                 body=options.max_body or float("inf"),
             ),
-            admission=Connections(admissible(options.max_connections), options.max_client_connections),
+            admission=Connections(
+                admissible(options.max_connections, admin=processes == 1), options.max_client_connections
+            ),
             requests=options.max_requests,
             rate=options.max_client_rate,
             redirect_port=options.redirect_to_tls,

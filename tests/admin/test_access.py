@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from pylb.admin.access import Access, is_loopback, read_token
+from pylb.admin.access import Access, is_loopback, read_token, secure
 from pylb.errors import UsageError
 
 
@@ -16,6 +16,7 @@ def port(aiohttp_client):
             return web.Response(text="done")
 
         app = web.Application(middlewares=[Access(**access).middleware])
+        app.on_response_prepare.append(secure)
         app.router.add_route("*", "/", handle)
         return await aiohttp_client(app)
 
@@ -36,6 +37,11 @@ async def test_a_name_that_was_rebound_to_this_machine_is_not_served(port, host,
     client = await port(token="secret")
     headers = {"Host": host, "Authorization": "Bearer secret"}
     assert (await client.request(method, "/", headers=headers)).status == 421
+
+
+async def test_a_host_has_no_user(port):
+    client = await port()
+    assert (await client.get("/", headers={"Host": "evil.example@127.0.0.1"})).status == 400
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://localhost"])

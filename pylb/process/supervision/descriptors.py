@@ -9,9 +9,13 @@ import sys
 log = logging.getLogger("pylb")
 
 RESERVE = 64
-"""Descriptors that are needed for everything but clients and their backends."""
+"""Descriptors that are needed for everything but clients, their backends and operators."""
 PER_CLIENT = 2
 """A client's connection, and one to a backend."""
+OPERATORS = range(8, 257)
+"""Connections that the admin port may have, at least and at most."""
+OPERATORS_SHARE = 8
+"""One in so many descriptors may be such a connection."""
 
 
 def raise_limit() -> int:
@@ -25,24 +29,35 @@ def raise_limit() -> int:
     return sys.maxsize if hard == resource.RLIM_INFINITY else hard
 
 
-def most_clients(limit: int) -> int:
-    """How many clients a process with that many descriptors can serve at a time."""
-    return max(1, (limit - RESERVE) // PER_CLIENT)
+def most_operators(limit: int) -> int:
+    """How many connections the admin port may have in a process with that many descriptors."""
+    return min(max(limit // OPERATORS_SHARE, OPERATORS.start), OPERATORS[-1])
 
 
-def admissible(wanted: int) -> int:
+def most_clients(limit: int, *, admin: bool) -> int:
+    """How many clients a process with that many descriptors can serve at a time.
+
+    Args:
+        limit: descriptors.
+        admin: whether the admin port is in the same process.
+    """
+    return max(1, (limit - RESERVE - (most_operators(limit) if admin else 0)) // PER_CLIENT)
+
+
+def admissible(wanted: int, *, admin: bool) -> int:
     """How many clients this process lets in: as many as are wanted, if there are descriptors for them.
 
     Args:
         wanted: 0 for any number.
+        admin: whether the admin port is in the same process.
     """
-    return min(wanted or sys.maxsize, most_clients(raise_limit()))
+    return min(wanted or sys.maxsize, most_clients(raise_limit(), admin=admin))
 
 
-def tell_shortage(wanted: int) -> None:
+def tell_shortage(wanted: int, *, admin: bool) -> None:
     """Say, for all processes, that they will let in fewer clients than are wanted, if so it is."""
     limit = raise_limit()
-    if wanted > (most := most_clients(limit)):
+    if wanted > (most := most_clients(limit, admin=admin)):
         log.info(
             "--max-connections: %d open files (ulimit -n) are enough for %d clients of a worker, not for %d",
             limit,
