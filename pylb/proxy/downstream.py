@@ -135,8 +135,8 @@ class Downstream(Stream):
         """Backend connections that carry the requests of this connection only; None as long as none does."""
         self.discarding = False
         """Whether it was refused: nothing that it sends is looked at any more."""
-        self._busy = False
-        self._run_on = self._serve().send
+        self._busy = True
+        self._run_on: Callable[[None], object]
 
     # What the transport tells.
 
@@ -154,6 +154,8 @@ class Downstream(Stream):
             self._handle = explained
         self.leaving = self.plane.draining or self.plane.last_but_one == 0
         self.plane.connections.add(self)
+        self._run_on = self._serve().send  # Not before: a TLS handshake that fails makes no connection.
+        self._busy = False
         self.wake()
 
     def data_received(self, data: bytes) -> None:

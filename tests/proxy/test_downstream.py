@@ -1,12 +1,14 @@
 """A client's connection between its requests: what it may begin with, and how it ends."""
 
 import asyncio
+import gc
 import socket
+import warnings
 from contextlib import suppress
 
 import pytest
 
-from pylb.proxy.downstream import LINGER
+from pylb.proxy.downstream import LINGER, Downstream
 from tests.stage import HOST, Stage, answers
 from tests.until import until
 
@@ -139,3 +141,12 @@ async def test_what_does_not_end_in_time_is_cut_off_and_counted():
         (await stage.client()).send(GET)
         await until(lambda: origin.open)
         assert await stage.plane.drain(0.1) == 1
+
+
+def test_a_connection_that_is_never_made_leaves_nothing_behind():
+    """As after a TLS handshake that fails."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        Downstream(Stage().plane)
+        gc.collect()
+    assert caught == []
