@@ -18,6 +18,7 @@ from pylb.config.kinds import (
     integer,
     integer_or_off,
     or_off,
+    some_of,
     text,
 )
 from pylb.config.option import Group, option, repeated
@@ -77,6 +78,11 @@ class Tls(Group):
         FILE, None, "PEM certificates of who signs those of clients, which backends see as X-Client-Cert-*."
     )
     tls_client_required: bool = option(FLAG, "off", "Let nobody in who has no such certificate.")
+    tls_client_fields: frozenset[str] = option(
+        some_of("subject", "issuer", "serial", "fingerprint", "pem"),
+        "subject,serial,fingerprint",
+        "What backends see of a client's certificate: X-Client-Cert-Subject and so on; `pem` is URL-encoded.",
+    )
     redirect_to_tls: int = option(
         integer_or_off(65_535), "off", "Answer what comes to --listen with a redirect to https on this port."
     )

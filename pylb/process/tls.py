@@ -24,6 +24,7 @@ def read_certificates(options: Options, ticket_keys: bytes = b"") -> Certificate
         options.tls_dir,
         client_ca=options.tls_client_ca,
         client_required=options.tls_client_required,
+        client_fields=options.tls_client_fields,
         ticket_keys=ticket_keys,
     )
 

@@ -32,7 +32,7 @@ from pylb.proxy.downstream import Downstream, Ends
 from pylb.proxy.names import Names
 from pylb.proxy.proxyprotocol import Preamble
 from pylb.proxy.sweep import PERIOD, Sweep
-from pylb.proxy.tls import Certificates, about_client
+from pylb.proxy.tls import Certificates
 from pylb.proxy.turn import Turn
 from pylb.proxy.upstream import abandon, close_idle, close_unused
 from pylb.proxy.upstreamtls import UpstreamTls
@@ -268,7 +268,10 @@ class DataPlane:
             tls: the end of TLS, if the connection uses it.
             believed: whether X-Forwarded fields count on it, if the address is a trusted proxy's.
         """
-        return self._origins(address, "https" if tls else "http", about_client(tls), believed)
+        if tls is None:
+            return self._origins(address, "http", b"", believed)
+        about_client = self._certificates.about_client(tls) if self._certificates else b""
+        return self._origins(address, "https", about_client, believed)
 
     def _make_origin(self, address: str, scheme: str, certificate: bytes, believed: bool) -> Origin:  # noqa: FBT001
         proxies = self._trusted if believed else ()

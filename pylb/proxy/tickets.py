@@ -1,7 +1,8 @@
 """Session tickets that several processes can read, so that a client may come back to any of them.
 
 A ticket is a TLS session, sealed with keys that OpenSSL makes up for each context (RFC 5077, RFC 8446
-§4.6.1). Python has no way to give it others, so it is asked directly: `SSL_CTX_set_tlsext_ticket_keys`.
+§4.6.1). Python has no way to give it others, so it is asked directly: `SSL_CTX_set_tlsext_ticket_keys`. So
+it is for the conditions under which a session may be resumed: `SSL_CTX_set_session_id_context`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,28 @@ def share(context: ssl.SSLContext, keys: bytes) -> bool:
         return False
     control.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctypes.c_char_p)
     control.restype = ctypes.c_long
-    # CPython's context begins with what every object has, then comes the pointer to OpenSSL's.
-    pointer = ctypes.c_void_p.from_address(id(context) + object.__basicsize__)
-    return bool(control(pointer, _SET_TICKET_KEYS, len(keys), keys))
+    return bool(control(_pointer(context), _SET_TICKET_KEYS, len(keys), keys))
+
+
+def bind(context: ssl.SSLContext, conditions: bytes) -> bool:
+    """Let a context resume only sessions that were begun under the same conditions, by ticket or by id.
+
+    Args:
+        context: of a listener.
+        conditions: at most 32 bytes that stand for them.
+
+    Returns:
+        Whether it does; see `share`.
+    """
+    try:
+        set_context = ctypes.CDLL(_ssl.__file__).SSL_CTX_set_session_id_context
+    except (AttributeError, OSError):
+        return False
+    set_context.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint)
+    set_context.restype = ctypes.c_int
+    return bool(set_context(_pointer(context), conditions, len(conditions)))
+
+
+def _pointer(context: ssl.SSLContext) -> ctypes.c_void_p:
+    """OpenSSL's context: CPython's begins with what every object has, then comes the pointer to it."""
+    return ctypes.c_void_p.from_address(id(context) + object.__basicsize__)

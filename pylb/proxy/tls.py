@@ -1,4 +1,4 @@
-"""TLS on the clients' side: certificates by name, changed ones picked up, and what a client's own says.
+"""TLS on the clients' side: certificates by name, and changed ones picked up.
 
 The context that listeners use never changes, so tickets that clients hold stay good; what is chosen anew for
 each handshake is the certificate.
@@ -10,13 +10,13 @@ import _ssl
 import logging
 import os
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from pylb.errors import StartError
-from pylb.proxy import tickets
+from pylb.proxy import clientcert, tickets
 
 log = logging.getLogger("pylb.tls")
 
@@ -36,6 +36,7 @@ class Certificates:
             `fullchain.pem` and `privkey.pem`, as certbot makes them.
         client_ca: the authorities of clients' certificates; none are asked for without it.
         client_required: whether a client must have one.
+        client_fields: what backends are told of a client's certificate, of `clientcert.FIELDS`.
         ticket_keys: what tickets are sealed with, if other processes are to open them; see `tickets.share`.
 
     Raises:
@@ -49,6 +50,7 @@ class Certificates:
         *,
         client_ca: str | None = None,
         client_required: bool = False,
+        client_fields: Collection[str] = ("subject", "serial", "fingerprint"),
         ticket_keys: bytes = b"",
     ) -> None:
         self._pairs = tuple(pairs)
@@ -57,6 +59,9 @@ class Certificates:
         self._contexts: Mapping[str, ssl.SSLContext] = {}
         self._client_ca = client_ca
         self._client_required = client_required
+        self._client_fields = client_fields
+        self._session_context = b""
+        """A digest of the authorities under which the sessions of now begin."""
         try:
             self.context = self._context()
             self.context.sni_callback = self._choose
@@ -82,6 +87,10 @@ class Certificates:
         except (OSError, ValueError) as error:
             log.error("certificates have changed but cannot be used, the former ones stay: %s", _shown(error))
 
+    def about_client(self, connection: ssl.SSLObject) -> bytes:
+        """Field lines for backends about a client's certificate; see `clientcert.field_lines`."""
+        return clientcert.field_lines(connection, self._client_fields) if self._client_ca else b""
+
     def _choose(self, connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
         """Select the certificate for the name that the client asks for (SNI)."""
         contexts = self._contexts
@@ -92,6 +101,7 @@ class Certificates:
 
     def _load(self) -> Mapping[str, ssl.SSLContext]:
         """A context for each name, and for the empty one the first."""
+        session_context = self._read_session_context()
         contexts: dict[str, ssl.SSLContext] = {}
         for chain, key in self._files():
             context = self._context()
@@ -103,7 +113,29 @@ class Certificates:
                 contexts.setdefault(name, context)
         if not contexts:
             raise ValueError(f"{self._directory}: expected certificates and keys in it")
+        self._separate_sessions(session_context, contexts)
         return contexts
+
+    def _read_session_context(self) -> bytes:
+        """A digest of what decides which clients may come."""
+        if not self._client_ca:
+            return b""
+        return sha256(b"%d" % self._client_required + Path(self._client_ca).read_bytes()).digest()
+
+    def _separate_sessions(self, session_context: bytes, contexts: Mapping[str, ssl.SSLContext]) -> None:
+        """Let clients resume only sessions that began under the authorities of now.
+
+        Who resumes a session is not verified again.
+
+        Raises:
+            ValueError: the authorities have changed, and this Python cannot tell sessions apart.
+        """
+        if not session_context:
+            return
+        separate = [tickets.bind(context, session_context) for context in (self.context, *contexts.values())]
+        if not all(separate) and self._session_context and self._session_context != session_context:
+            raise ValueError(f"{self._client_ca}: with this Python a change counts after a restart")
+        self._session_context = session_context
 
     def _context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -133,6 +165,8 @@ class Certificates:
             paths = [path for pair in self._files() for path in pair]
         except OSError as error:
             return _shown(error)
+        if self._client_ca:
+            paths.append(self._client_ca)
         return [(path, _stamp(path)) for path in paths]
 
 
@@ -145,23 +179,6 @@ def names(chain: str) -> list[str]:
     # What `SSLSocket.getpeercert` uses; there is no public way to read a certificate that is not a peer's.
     certificate: dict[str, Any] = _ssl._test_decode_cert(chain)  # type: ignore[attr-defined]
     return [name.lower() for kind, name in certificate.get("subjectAltName", ()) if kind == "DNS"]
-
-
-def about_client(connection: ssl.SSLObject | None) -> bytes:
-    """Field lines for backends about the certificate that a client has shown and pylb verified, if any."""
-    shown: dict[str, Any] | None = connection.getpeercert() if connection else None
-    if not connection or not shown:
-        return b""
-    subject = ",".join(f"{key}={value}" for part in shown["subject"] for key, value in part)
-    der = connection.getpeercert(binary_form=True) or b""
-    return (
-        "X-Client-Cert-Subject: {}\r\nX-Client-Cert-Serial: {}\r\nX-Client-Cert-Fingerprint: {}\r\n".format(
-            # What is no visible ASCII is escaped: a name must not become another field.
-            "".join(c if " " <= c <= "~" else f"\\u{ord(c):04x}" for c in subject),
-            shown["serialNumber"],
-            sha256(der).hexdigest(),
-        ).encode()
-    )
 
 
 def _stamp(path: str) -> object:

@@ -240,45 +240,6 @@ def test_what_cannot_be_used_is_one_line_that_names_it(tmp_path, pairs):
         Certificates([], str(tmp_path))
 
 
-async def told(authority, pair, client_pair, **settings):
-    heads = []
-
-    async def handle(reader, writer):
-        heads.append(await read_request(reader))
-        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
-
-    async with Stage() as stage:
-        await stage.origin(handle)
-        certificates = Certificates([pair], client_ca=authority.certificate, **settings)
-        port = await serve(stage, certificates)
-        context = trusting(authority)
-        if client_pair:
-            context.load_cert_chain(*client_pair)
-        client = await connect(port, context)
-        client.send(b"GET / HTTP/1.1\r\n" + HOST + b"X-Client-Cert-Subject: CN=root\r\n\r\n")
-        assert (await client.answer())[0] == 204
-        client.close()
-    return heads[0]
-
-
-async def test_a_client_s_certificate_is_passed_on_and_cannot_be_claimed(authority, pairs):
-    client_pair = authority.sign("alice", subject="/O=Shop/CN=Alice")
-    head = await told(authority, pairs[0], client_pair)
-    assert b"\r\nX-Client-Cert-Subject: organizationName=Shop,commonName=Alice\r\n" in head
-    assert head.count(b"X-Client-Cert-Subject") == 1
-    assert b"\r\nX-Client-Cert-Serial: " in head
-    assert b"\r\nX-Client-Cert-Fingerprint: " in head
-    assert b"X-Client-Cert" not in await told(authority, pairs[0], None)
-
-
-async def test_a_client_without_a_certificate_or_with_a_stranger_s_is_kept_out(authority, pairs, tmp_path):
-    with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
-        await told(authority, pairs[0], None, client_required=True)
-    stranger = Authority(tmp_path, "stranger").sign("alice")
-    with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
-        await told(authority, pairs[0], stranger)
-
-
 async def test_a_handshake_must_end_in_time(pairs):
     async with Stage(head=0.2) as stage:
         port = await serve(stage, Certificates(pairs))

@@ -1,0 +1,92 @@
+"""What backends are told of the certificate that a client has shown: X-Client-Cert-* fields.
+
+OpenSSL has verified the certificate, and its reading is the only one: a second parser could read the same
+bytes in another way.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import ssl
+from collections.abc import Callable, Collection, Mapping
+from hashlib import sha256
+from typing import Any
+from urllib.parse import quote
+
+log = logging.getLogger("pylb.tls")
+
+Name = tuple[tuple[tuple[str, str], ...], ...]
+"""A distinguished name as `ssl` has it: relative ones, each of them pairs of type and value."""
+
+_TYPES = {
+    "commonName": "CN",
+    "localityName": "L",
+    "stateOrProvinceName": "ST",
+    "organizationName": "O",
+    "organizationalUnitName": "OU",
+    "countryName": "C",
+    "streetAddress": "STREET",
+    "domainComponent": "DC",
+    "userId": "UID",
+}
+"""The short names of RFC 4514 §3, by OpenSSL's long ones; other types keep those, or are numbers."""
+
+_SPECIAL = re.compile(r'[\\"+,;<>]|^[ #]| $|[^ -~]')
+"""What is escaped in a value: what RFC 4514 §2.4 demands, and, as it allows, controls, which would end the
+field, and what is not ASCII, which frameworks read as Latin-1 (so do OpenSSL, nginx and Envoy)."""
+
+
+def distinguished_name(name: Name) -> str:
+    """A name as RFC 4514 writes it, the last relative name first; each has one spelling, in ASCII."""
+    return ",".join("+".join(map(_attribute, reversed(relative))) for relative in reversed(name))
+
+
+def _attribute(pair: tuple[str, str]) -> str:
+    type_, value = pair
+    return f"{_TYPES.get(type_, type_)}={_SPECIAL.sub(_escaped, value)}"
+
+
+def _escaped(match: re.Match[str]) -> str:
+    character = match[0]
+    if " " <= character <= "~":
+        return "\\" + character
+    return "".join(f"\\{octet:02X}" for octet in character.encode())
+
+
+_READ: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "subject": lambda certificate: distinguished_name(certificate["subject"]),
+    "issuer": lambda certificate: distinguished_name(certificate["issuer"]),
+    "serial": lambda certificate: str(certificate["serialNumber"]),
+}
+"""What is told of a certificate that can be read."""
+
+_ENCODED: Mapping[str, Callable[[bytes], str]] = {
+    "fingerprint": lambda der: sha256(der).hexdigest(),
+    "pem": lambda der: quote(ssl.DER_cert_to_PEM_cert(der), safe=""),
+}
+"""What is told of any, from its bytes; the PEM as nginx's `$ssl_client_escaped_cert`."""
+
+FIELDS = (*_READ, *_ENCODED)
+"""Names of all that can be told: X-Client-Cert-Subject and so on."""
+
+
+def field_lines(connection: ssl.SSLObject, chosen: Collection[str]) -> bytes:
+    """Field lines for backends about the certificate that a client has shown and pylb verified, if any.
+
+    Args:
+        connection: the end of TLS, its handshake done.
+        chosen: which of `FIELDS`.
+    """
+    der = connection.getpeercert(binary_form=True)
+    if not der:
+        return b""
+    told = {name: write(der) for name, write in _ENCODED.items() if name in chosen}
+    try:
+        certificate: Mapping[str, Any] = connection.getpeercert() or {}
+        told |= {name: write(certificate) for name, write in _READ.items() if name in chosen}
+    except (ssl.SSLError, ValueError) as error:  # An alternative name in Latin-1, for example.
+        log.info("a client's certificate cannot be read, backends are not told its names: %s", error)
+    return b"".join(
+        f"X-Client-Cert-{name.capitalize()}: {value}\r\n".encode() for name, value in told.items()
+    )
