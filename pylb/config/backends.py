@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pylb.config.kinds import (
+    AUTHORITY,
     DURATION,
     DURATION_OR_ZERO,
     FILE,
@@ -149,6 +150,12 @@ class Health(Group):
     )
     probe_http: str | None = option(
         TARGET, None, "Ask each backend for this path every so often; a status from 200 to 399 is good."
+    )
+    probe_host: str | None = option(
+        AUTHORITY,
+        None,
+        "The Host that these requests have, for backends that answer to their own names only; the backend's "
+        "address if not given.",
     )
     probe_tcp: bool = option(FLAG, "off", "Open a connection to each backend every so often, and no more.")
     probe_interval: float = option(

@@ -187,6 +187,15 @@ def _host_and_port(value: str, default_port: int | None = None) -> tuple[str, in
     return host, port
 
 
+def _authority(value: str) -> str:
+    _host_and_port(value, 0)
+    return value
+
+
+AUTHORITY = Kind("HOST", "a host such as shop.example.com, with or without a port", _authority)
+"""What a `Host` field may say."""
+
+
 def _address(value: str) -> Address:
     if value.startswith("unix:"):
         path = value.removeprefix("unix:")

@@ -34,11 +34,13 @@ class Probe:
     Args:
         timeout: seconds for all of a question.
         tls: how to speak TLS to an instance.
+        host: the `Host` of HTTP requests; the instance's address and port if it is empty.
     """
 
-    def __init__(self, timeout: float, tls: Tls = lambda _: None) -> None:
+    def __init__(self, timeout: float, tls: Tls = lambda _: None, host: str = "") -> None:
         self._timeout = timeout
         self._tls = tls
+        self._headers = {"User-Agent": "pylb-probe"} | ({"Host": host} if host else {})
         self._session: aiohttp.ClientSession | None = None
 
     async def ask(self, endpoint: Endpoint, how: str) -> Answer:
@@ -80,7 +82,7 @@ class Probe:
         if self._session is None:
             # A connection of its own for each question: whether one can be had is half of it.
             connector = aiohttp.TCPConnector(limit=0, force_close=True)
-            self._session = aiohttp.ClientSession(connector=connector, headers={"User-Agent": "pylb-probe"})
+            self._session = aiohttp.ClientSession(connector=connector, headers=self._headers)
         tls = self._tls(endpoint)
         context, name = tls or (False, None)
         async with self._session.get(

@@ -66,7 +66,7 @@ class Control:
                 fall=options.probe_fall,
                 rise=options.probe_rise,
             ),
-            Probe(options.probe_timeout, read_upstream_tls(options).of),
+            Probe(options.probe_timeout, read_upstream_tls(options).of, options.probe_host or ""),
             self._changed,
             standing,
             former=former.get("verdicts", ()) if former else (),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pylb.config.kinds import (
     ADDRESS,
+    AUTHORITY,
     CONSUL,
     DURATION,
     DURATION_OR_ZERO,
@@ -27,6 +28,9 @@ from pylb.config.kinds import (
 )
 
 ACCEPTED = [
+    (AUTHORITY, "shop.example.com", "shop.example.com"),
+    (AUTHORITY, "shop.example.com:8080", "shop.example.com:8080"),
+    (AUTHORITY, "[::1]:80", "[::1]:80"),
     (VIA, "on", "pylb"),
     (VIA, "off", ""),
     (VIA, "edge-1", "edge-1"),
@@ -75,6 +79,11 @@ ACCEPTED = [
     (CONSUL, "unix:///run/consul.sock", Url("unix", path="/run/consul.sock")),
 ]
 REFUSED = [
+    (AUTHORITY, ""),
+    (AUTHORITY, "a b"),
+    (AUTHORITY, "a\r\nX: y"),
+    (AUTHORITY, "http://a"),
+    (AUTHORITY, "a/b"),
     (VIA, ""),
     (VIA, "a b"),
     (VIA, "a,b"),

@@ -53,6 +53,22 @@ async def test_a_status_from_200_to_399_is_a_good_answer(probe, status, well):
         assert answer == Answer(well, "" if well else f"GET /health: {status}")
 
 
+@pytest.mark.parametrize("host", ["", "shop.example.com", "shop.example.com:8080"])
+async def test_an_instance_that_answers_to_its_own_name_only_is_asked_by_it(host):
+    heads = []
+
+    async def picky(reader, writer):
+        heads.append(await read_request(reader))
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    async with Server(picky) as server:
+        probe = Probe(5.0, host=host)
+        assert (await probe.ask(server.endpoint, "/health")).well
+        await probe.close()
+        assert f"\r\nHost: {host or server.endpoint.authority}\r\n".encode() in heads[0]
+        assert heads[0].count(b"Host:") == 1
+
+
 async def test_it_says_who_it_is_and_asks_on_a_connection_of_its_own(probe):
     heads = []
 
