@@ -8,7 +8,7 @@ does not use them, but may have let them through.
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
 from pylb.http1 import grammar
 from pylb.http1.forwarded import Claims, Hop, Identity, element, port_number, read_claims
@@ -20,12 +20,9 @@ and `Proxy`, which CGI programs take for a setting (CVE-2016-5385)."""
 
 _STRIP_UNTRUSTED = grammar.without(*_REWRITTEN, *grammar.FORWARDED)
 
-_NO_CLAIMS = Claims()
-
 _ID = re.compile(rb"[0-9A-Za-z\-._~+/=:@]{1,128}")
 """An X-Request-ID that is kept: short, and nothing in it could mean something to a reader of logs."""
 
-_PORT = re.compile(rb":([0-9]++)\Z")
 _DEFAULT_PORTS = {b"http": 80, b"https": 443, b"ws": 80, b"wss": 443}
 
 _REQUEST_ID = b"X-Request-ID: "
@@ -43,7 +40,7 @@ class Origin:
     """
 
     __slots__ = (
-        *("_certificate", "_host", "_identity", "_proxies", "_scheme"),
+        *("_around", "_certificate", "_host", "_lines", "_proxies", "_scheme"),
         *("address", "strip", "trusted", "via"),
     )
 
@@ -70,23 +67,35 @@ class Origin:
         self._scheme = scheme.encode()
         self._certificate = b"" if self.trusted else certificate
         self._host = b""
-        """The host of `_identity`, that of the last request whose fields name no client."""
-        self._identity = self._identify(b"", _NO_CLAIMS)
+        """The host of the last request whose fields name no client; mostly the next one asks for it, too."""
+        self._around = self._around_port(address.encode(), self._scheme, address)
+        self._lines = self._plain(b"")
+
+    def lines(self, request: Request) -> bytes:
+        """The field lines that backends receive: X-Forwarded-For, -Proto, -Port, -Host, X-Real-IP."""
+        if self.trusted and request.fields:
+            return self.identify(request).lines
+        if request.host != self._host:
+            self._host, self._lines = request.host, self._plain(request.host)
+        return self._lines
 
     def identify(self, request: Request) -> Identity:
         """Find out which client a request comes from."""
-        if self.trusted and request.fields:
-            if request.identity is None:
+        if request.identity is None:
+            if self.trusted and request.fields:
                 request.identity = self._identify(request.host, read_claims(request.fields))
-            return request.identity
-        if request.host != self._host:
-            self._host, self._identity = request.host, self._identify(request.host, _NO_CLAIMS)
-        return self._identity
+            else:
+                request.identity = Identity(self.address, self._scheme, self.lines(request))
+        return request.identity
 
     def request_id(self, request: Request) -> bytes:
         """The X-Request-ID that a trusted peer gave, or nothing."""
         given = request.fields.get(b"x-request-id", b"") if self.trusted else b""
         return given if _ID.fullmatch(given) else b""
+
+    def _plain(self, host: bytes) -> bytes:
+        """The field lines of a request whose fields name no client."""
+        return _complete(self._around, _port(host, self._scheme), host) + self._forwarded(host, ())
 
     def _identify(self, host: bytes, claims: Claims) -> Identity:
         """The client is the last address in the chain that no trusted peer has.
@@ -103,18 +112,19 @@ class Origin:
             client = hop.address
         scheme, asked = claims.scheme or scheme, claims.host or asked
         chain = (claims.earlier, *(hop.node for hop in claims.hops), self.address.encode())
-        lines = (
-            b"X-Forwarded-For: %b\r\n" % b", ".join(filter(None, chain)) if any(chain) else b"",
-            b"X-Forwarded-Proto: %b\r\n" % scheme,
-            b"X-Forwarded-Port: %d\r\n" % (claims.port or _port(asked, scheme)),
-            b"X-Real-IP: %b\r\n" % client.encode() if client else b"",
-            self._certificate,
-            b"X-Forwarded-Host: %b\r\n" % asked if asked else b"",
-            self._forwarded(host, claims),
-        )
-        return Identity(client, scheme, b"".join(lines))
+        around = self._around_port(b", ".join(filter(None, chain)), scheme, client)
+        lines = _complete(around, claims.port or _port(asked, scheme), asked)
+        return Identity(client, scheme, lines + self._forwarded(host, claims.hops))
 
-    def _forwarded(self, host: bytes, claims: Claims) -> bytes:  # noqa: ARG002
+    def _around_port(self, chain: bytes, scheme: bytes, client: str) -> tuple[bytes, bytes]:
+        """What is told before the port, and after it."""
+        return (
+            (b"X-Forwarded-For: %b\r\n" % chain if chain else b"")
+            + b"X-Forwarded-Proto: %b\r\nX-Forwarded-Port: " % scheme,
+            (b"\r\nX-Real-IP: %b\r\n" % client.encode() if client else b"\r\n") + self._certificate,
+        )
+
+    def _forwarded(self, host: bytes, hops: Sequence[Hop]) -> bytes:  # noqa: ARG002
         """A `Forwarded` field, where one is wanted."""
         return b""
 
@@ -126,14 +136,20 @@ class ForwardedOrigin(Origin):
 
     _strip_trusted = grammar.without(*_REWRITTEN, *grammar.FORGED, rb"forwarded")
 
-    def _forwarded(self, host: bytes, claims: Claims) -> bytes:
+    def _forwarded(self, host: bytes, hops: Sequence[Hop]) -> bytes:
         """The chain of X-Forwarded-For as elements, and one for this hop (RFC 7239 §7.4)."""
         here = Hop(self.address.encode(), self.address, self._scheme, host)
-        return b"Forwarded: %b\r\n" % b", ".join(map(element, (*claims.hops, here)))
+        return b"Forwarded: %b\r\n" % b", ".join(map(element, (*hops, here)))
+
+
+def _complete(around: tuple[bytes, bytes], port: int, asked: bytes) -> bytes:
+    """Field lines with the port, and the host that a client asked for, if any."""
+    before, after = around
+    return b"%b%d%b%b" % (before, port, after, b"X-Forwarded-Host: %b\r\n" % asked if asked else b"")
 
 
 def _port(host: bytes, scheme: bytes) -> int:
     """The port that a client used: the one in the host that it asked for, or else its scheme's."""
-    match = _PORT.search(host)
-    port = port_number(match[1]) if match is not None else 0
+    _, colon, digits = host.rpartition(b":")
+    port = port_number(digits) if colon else 0
     return port or _DEFAULT_PORTS.get(scheme.partition(b",")[0].rstrip(b"\t "), 80)

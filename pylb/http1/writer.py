@@ -45,7 +45,7 @@ def told_of(request: Request, origin: Origin, authority: bytes) -> bytes:
     """What stands between a request's target and its id, see `request_head`."""
     return b"".join((
         b" HTTP/1.1\r", request.lines if request.clean else _request_lines(request, origin, authority),
-        origin.identify(request).lines, origin.via[request.version],
+        origin.lines(request), origin.via[request.version],
     ))  # fmt: skip
 
 
