@@ -110,8 +110,8 @@ class ClientAddress(Group):
     trusted_proxies: tuple[str, ...] = repeated(
         NETWORK,
         None,
-        "Load balancers in front of pylb, whose X-Forwarded fields are believed; anybody else's are removed; "
-        "`unix` means Unix sockets.",
+        "Load balancers in front of pylb, whose X-Forwarded or Forwarded fields are believed; others' are "
+        "removed; `unix` means Unix sockets.",
     )
     proxy_protocol: bool = option(
         FLAG, "off", "Expect a PROXY protocol preamble, version 1 or 2, from the trusted proxies on --listen."
