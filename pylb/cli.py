@@ -32,7 +32,7 @@ class Command:
     run: str
     """What takes them and returns the exit code, as `module:function`."""
     spelled_out: str = ""
-    """What turns a shorter way of writing its arguments into options, as `module:function`."""
+    """What turns another way of writing its arguments into options, as `module:function`."""
 
 
 DEFAULT = "serve"
@@ -63,6 +63,7 @@ COMMANDS = {
         "Keep Consul equal to the containers that run on a Docker engine.",
         "pylb.process.registrator:RegistratorOptions",
         "pylb.process.registrator:run",
+        "pylb.process.registrator:spelled_out",
     ),
     "doctor": Command(
         "Look at Consul, Docker and pylb, and say what is wrong, why, and what helps.",
@@ -137,6 +138,8 @@ def _dispatch(arguments: list[str]) -> int:
     command = COMMANDS.get(name) or ROLES.get(name)
     if command is None:
         raise unknown("command", name, COMMANDS)
+    if command.spelled_out:
+        arguments = resolve_name(command.spelled_out)(arguments)
     if "--version" in arguments:
         sys.stdout.write(f"pylb {__version__}\n")
         return 0
@@ -144,8 +147,6 @@ def _dispatch(arguments: list[str]) -> int:
     if "--help" in arguments or "-h" in arguments:
         sys.stdout.write(_help(name, command, options))
         return 0
-    if command.spelled_out:
-        arguments = resolve_name(command.spelled_out)(arguments)
     parsed = parse(options, arguments, os.environ)
     return _load(command.run)(parsed)
 

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_network
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -41,6 +41,17 @@ class Address:
 
     def __str__(self) -> str:
         return f"unix:{self.path}" if self.path else authority(self.host, self.port)
+
+
+@dataclass(frozen=True, slots=True)
+class HostPort:
+    """Where clients connect to: a host, and a port unless it is 0."""
+
+    host: str
+    port: int = 0
+
+    def __str__(self) -> str:
+        return authority(self.host, self.port) if self.port else self.host
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,37 +220,24 @@ ADDRESS = Kind("ADDRESS", "host:port, [IPv6]:port or unix:/path", _address)
 """Where to listen; port 0 lets the kernel choose one."""
 
 
-_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_NAME = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)*(?=[0-9]*[^0-9.])({_LABEL})\.?")
-"""A host name (RFC 1123 section 2.1); its last label is no number, so that no mistyped address is one."""
+HOST = Kind("NAME", "a host name or an IP address", check_host)
+"""What clients connect to without a port, and what a certificate can be issued for."""
 
 
-def _host(value: str) -> str:
-    if not _NAME.fullmatch(value):
-        ip_address(value)
-        if "%" in value:
-            raise ValueError
-    return value
-
-
-HOST = Kind("HOST", "a host name or an IP address, without a port", _host)
-"""What clients connect to."""
-
-
-def _host_or_place(value: str) -> Address:
+def _host_port(value: str) -> HostPort:
     if value.startswith("[") and value.endswith("]"):
-        return Address(str(IPv6Address(value[1:-1])))
+        return HostPort(str(IPv6Address(value[1:-1])))
     try:
-        return Address(_host(value))
+        return HostPort(check_host(value))
     except ValueError:
         host, port = _host_and_port(value)
         if not port:
             raise
-        return Address(_host(host), port)
+        return HostPort(check_host(host), port)
 
 
-PLACE = Kind("HOST[:PORT]", "a host, host:port or [IPv6]:port, such as 10.0.0.1:80", _host_or_place)
-"""What clients connect to; port 0 stands for none given."""
+HOST_PORT = Kind("HOST[:PORT]", "a host, host:port or [IPv6]:port, such as 10.0.0.1:80", _host_port)
+"""What clients connect to, with a port or without."""
 
 
 def _network(value: str) -> str:
@@ -285,22 +283,21 @@ PROBE = Kind("PATH|tcp|off", "a path such as /health, tcp, or off", _probe)
 TARGET = Kind("PATH", "a path such as /health", _target)
 """What is asked of an HTTP server."""
 
-HOST = Kind("NAME", "a host name or an IP address", check_host)
-"""What a certificate can be issued for."""
-
 _API_PORTS = {"http": 80, "https": 443}
+CONSUL_SCHEMES = {"consul": ("http", 8500), "consul-tls": ("https", 8501), "consul-unix": ("unix", 0)}
+"""How registrator's URIs name Consul: the scheme that each stands for, and its port if none is given."""
 
 
 def _consul(value: str) -> Url:
     scheme, separator, rest = value.rpartition("://")
     if not separator:
-        url = Url("http", *_host_and_port(rest, 8500))
-    elif scheme in _API_PORTS:
-        url = Url(scheme, *_host_and_port(rest.removesuffix("/"), _API_PORTS[scheme]))
-    elif scheme == "unix" and rest.startswith("/"):
+        scheme = "consul"
+    scheme, port = CONSUL_SCHEMES.get(scheme, (scheme, _API_PORTS.get(scheme, 0)))
+    if scheme == "unix" and rest.startswith("/"):
         return Url(scheme, path=rest)
-    else:
+    if scheme not in _API_PORTS:
         raise ValueError
+    url = Url(scheme, *_host_and_port(rest.removesuffix("/") if separator else rest, port))
     if not url.port:
         raise ValueError
     return url

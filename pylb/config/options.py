@@ -54,7 +54,8 @@ class Options(
     def _check_registration(self, name: str) -> None:
         if not self.consul:
             raise UsageError(f"--register {name}: expected --consul HOST:PORT with it")
-        if not (*self.listen, *self.listen_tls)[0].port:
+        given = self.register_address and self.register_address.port
+        if not given and not (*self.listen, *self.listen_tls)[0].port:
             raise UsageError(f"--register {name}: expected --listen with a port that is known beforehand")
         if name in (service.partition("=")[0] for service in self.service):
             raise UsageError(f"--register {name}: expected another name, as pylb would balance over itself")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pylb.config.kinds import text
+from pylb.config.kinds import HOST_PORT, HostPort, text
 from pylb.config.option import Group, option
 
 
@@ -20,8 +20,9 @@ class Registration(Group):
         None,
         "Register pylb itself in Consul as this service, with a check that says what /ready says.",
     )
-    register_address: str | None = option(
-        text("ADDRESS", "an address"),
+    register_address: HostPort | None = option(
+        HOST_PORT,
         None,
-        "The address to register; if not given, that of --listen, or Consul's agent's if that is any.",
+        "The address to register, and the port, if another than that of --listen; if not given, the address "
+        "of --listen, or Consul's agent's if that is any.",
     )

@@ -115,10 +115,13 @@ class Consul(Group):
         fallbacks=("CONSUL_CACERT", "CONSUL_CAPATH"),
     )
     consul_cert: str | None = option(
-        FILE, None, "The PEM certificate to show to Consul.", fallbacks=("CONSUL_CLIENT_CERT",)
+        FILE,
+        None,
+        "The PEM certificate to show to Consul.",
+        fallbacks=("CONSUL_CLIENT_CERT", "CONSUL_TLSCERT"),
     )
     consul_key: str | None = option(
-        FILE, None, "The PEM key of --consul-cert.", fallbacks=("CONSUL_CLIENT_KEY",)
+        FILE, None, "The PEM key of --consul-cert.", fallbacks=("CONSUL_CLIENT_KEY", "CONSUL_TLSKEY")
     )
     consul_tls_server_name: str | None = option(
         HOST,

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-MAX_PORT = 65535
+from pylb.config.hosts import check_port
+
 MAX_QUOTED = 40
 """Characters of a bad value that are quoted."""
 IPV4, IPV6 = 4, 6
@@ -46,9 +47,10 @@ def port_number(text: str) -> int:
     Raises:
         ValueError: it is none; the message quotes it and says what is expected.
     """
-    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= MAX_PORT:
-        raise ValueError(f"got {text[:MAX_QUOTED]!r}, expected a port from 1 to {MAX_PORT}")
-    return int(text)
+    try:
+        return check_port(int(text) if re.fullmatch(r"[0-9]{1,5}", text) else 0)
+    except ValueError:
+        raise ValueError(f"got {text[:MAX_QUOTED]!r}, expected a port from 1 to 65535") from None
 
 
 def read_ports(

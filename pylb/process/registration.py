@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pylb.clients.consul import ConsulClient
 from pylb.clients.consul_agent import ConsulAgent
 from pylb.config import Options
+from pylb.config.kinds import HostPort
 from pylb.process.lifecycle import Owner, keep_running
 from pylb.process.sources.consul import consul_settings
 from pylb.registry.presence import Identity, Presence
@@ -45,10 +46,10 @@ async def registered(
 
 
 def identity(options: Options, service: str) -> Identity:
-    """How pylb is found: by the first address that it listens on."""
+    """How pylb is found: by the first address that it listens on, or the one that the options name."""
     listen = (*options.listen, *options.listen_tls)[0]
-    address = options.register_address or ("" if listen.host in ANY else listen.host)
-    return Identity(service, socket.gethostname(), listen.port, address)
+    given = options.register_address or HostPort("" if listen.host in ANY else listen.host)
+    return Identity(service, socket.gethostname(), given.port or listen.port, given.host)
 
 
 async def _nothing() -> None:

@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import uvloop
@@ -22,6 +22,7 @@ from pylb.config.kinds import (
     DURATION,
     DURATION_OR_ZERO,
     FLAG,
+    HOST,
     Address,
     Url,
     choice,
@@ -33,6 +34,7 @@ from pylb.config.records import Logging
 from pylb.config.sources import Consul, Docker
 from pylb.containers.conventions import split_tags
 from pylb.errors import StartError
+from pylb.process import gliderlabs
 from pylb.process.lifecycle import Owner, keep_running
 from pylb.process.logs import log_to_stderr
 from pylb.process.sockets import open_sockets
@@ -52,7 +54,7 @@ class Registering(Group):
     internal: bool = option(
         FLAG, "off", "Register a container's own address and port instead of the published ones."
     )
-    ip: str | None = option(text("ADDRESS", "an address"), None, "Register this address for every service.")
+    ip: str | None = option(HOST, None, "Register this address for every service.")
     use_ip_from_label: str | None = option(
         text("LABEL", "a label's name"), None, "Register the address that this label of a container holds."
     )
@@ -61,6 +63,9 @@ class Registering(Group):
     )
     explicit: bool = option(
         FLAG, "off", "Register only what has SERVICE_NAME, not every port under its image's name."
+    )
+    require_label: bool = option(
+        FLAG, "off", "Register only containers that have a label SERVICE_REGISTER, with any value."
     )
     deregister: str = option(
         choice("always", "on-success"),
@@ -101,6 +106,15 @@ class RegistratorOptions(Registering, Consul, Docker, Logging):
     admin: Address | None = option(or_off(ADDRESS), "127.0.0.1:8082", "Where to serve /health and /metrics.")
 
 
+def spelled_out(arguments: list[str]) -> list[str]:
+    """What gliderlabs' registrator takes, as options.
+
+    Raises:
+        UsageError: see `gliderlabs.spelled_out`.
+    """
+    return gliderlabs.spelled_out(RegistratorOptions, arguments)
+
+
 def run(options: RegistratorOptions) -> int:
     """Register until told to stop; what is registered stays.
 
@@ -108,6 +122,7 @@ def run(options: RegistratorOptions) -> int:
         StartError: the admin address cannot be bound, or a certificate cannot be read.
     """
     log_to_stderr(options.log_level)
+    options = replace(options, docker_host=gliderlabs.engine_socket(options.docker_host))
     admin = open_sockets((options.admin,), option="--admin") if options.admin else []
     try:
         return uvloop.run(_register(options, admin))
@@ -131,6 +146,7 @@ def read_rules(options: RegistratorOptions, engine: Engine, agent_address: str) 
         ip_label=options.use_ip_from_label or "",
         tags=split_tags(options.tags or ""),
         explicit=options.explicit,
+        require_label=options.require_label,
         keep_failed=options.deregister == "on-success",
         ttl=options.ttl,
     )

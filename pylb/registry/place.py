@@ -32,6 +32,8 @@ class Rules:
     """Added to those of every service."""
     explicit: bool = False
     """Register only what has a name by `SERVICE_NAME`."""
+    require_label: bool = False
+    """Register only containers with the label SERVICE_REGISTER."""
     keep_failed: bool = False
     """Leave a container registered that ended by its own failure."""
     ttl: float = 0.0

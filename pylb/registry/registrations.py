@@ -32,6 +32,7 @@ LOCAL = "127.0.0.1"
 """Where Consul's agent checks a port that is published on all addresses of its own machine."""
 SPECIAL = frozenset({"name", "tags", "id", "ignore", "lb_weight", "lb_weight_warning"})
 """What does not go to Meta, because it has a place of its own."""
+REGISTER_LABEL = "SERVICE_REGISTER"
 META_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
 MAX_META_VALUE = 512
 MAX_ID = 255
@@ -109,7 +110,7 @@ def desired(
     registrations: dict[str, Registration] = {}
     problems = [f"{each.name}: {each.problem}" for each in unread]
     for container in containers:
-        if not _registered(container) or container.id in stopping:
+        if not _registered(container, rules) or container.id in stopping:
             continue
         problems += (f"{container.name}: {problem}" for problem in container.problems)
         for port in registered_ports(container, internal=rules.internal):
@@ -126,9 +127,10 @@ def desired(
     return Desired(registrations, frozenset(kept), tuple(problems))
 
 
-def _registered(container: Container) -> bool:
+def _registered(container: Container, rules: Rules) -> bool:
     """Whether it takes requests: one that is paused does not, nor one that runs a single command."""
-    return container.running and not container.paused and not container.one_off
+    wanted = not rules.require_label or dict(container.labels).get(REGISTER_LABEL)
+    return bool(wanted) and container.running and not container.paused and not container.one_off
 
 
 def _failed(container: Container) -> bool:

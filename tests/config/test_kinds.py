@@ -14,11 +14,14 @@ from pylb.config.kinds import (
     DURATION_OR_ZERO,
     FILE,
     FLAG,
+    HOST,
+    HOST_PORT,
     OTLP,
     PATH,
     SIZE,
     VIA,
     Address,
+    HostPort,
     Url,
     choice,
     integer,
@@ -77,6 +80,20 @@ ACCEPTED = [
     (CONSUL, "https://consul.example.com/", Url("https", "consul.example.com", 443)),
     (CONSUL, "https://consul:8501", Url("https", "consul", 8501)),
     (CONSUL, "unix:///run/consul.sock", Url("unix", path="/run/consul.sock")),
+    (CONSUL, "consul://consul", Url("http", "consul", 8500)),
+    (CONSUL, "consul://consul:80/", Url("http", "consul", 80)),
+    (CONSUL, "consul-tls://consul", Url("https", "consul", 8501)),
+    (CONSUL, "consul-unix:///run/consul.sock", Url("unix", path="/run/consul.sock")),
+    (HOST, "lb.example.com", "lb.example.com"),
+    (HOST, "web_1", "web_1"),
+    (HOST, "10.0.0.1", "10.0.0.1"),
+    (HOST, "fd00::1", "fd00::1"),
+    (HOST_PORT, "10.0.0.1", HostPort("10.0.0.1")),
+    (HOST_PORT, "10.0.0.1:80", HostPort("10.0.0.1", 80)),
+    (HOST_PORT, "lb.example.com:80", HostPort("lb.example.com", 80)),
+    (HOST_PORT, "fd00::1", HostPort("fd00::1")),
+    (HOST_PORT, "[fd00::1]", HostPort("fd00::1")),
+    (HOST_PORT, "[fd00::1]:80", HostPort("fd00::1", 80)),
 ]
 REFUSED = [
     (AUTHORITY, ""),
@@ -137,6 +154,32 @@ REFUSED = [
     (OTLP, "http://collector/v1/traces"),
     (CONSUL, "nonsense:port"),
     (CONSUL, "consul:0"),
+    (CONSUL, "consul/"),
+    (CONSUL, "consul-unix://consul:8500"),
+    *(
+        (kind, text)
+        for kind in (HOST, HOST_PORT)
+        for text in (
+            "",
+            "a..b",
+            "-a",
+            "a-",
+            "a" * 64,
+            "300.1.2.3",
+            "10.0.0",
+            "a b",
+            "http://a",
+            "a:",
+            "a:0",
+            "a:70000",
+            "[10.0.0.1]",
+            "[a]:80",
+            "a:80/x",
+            "u@a:80",
+        )
+    ),
+    (HOST, "10.0.0.1:80"),
+    (HOST, "[fd00::1]"),
     (CONSUL, "tcp://consul:8500"),
     (CONSUL, "http://"),
     (CONSUL, "unix://run/consul.sock"),
@@ -180,3 +223,8 @@ def test_urls_and_sockets_are_written_as_they_are_typed():
 
 def test_a_directory_of_certificates_is_a_file_too(tmp_path):
     assert FILE.parse(str(tmp_path)) == str(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1", "10.0.0.1:80", "fd00::1", "[fd00::1]:80"])
+def test_a_host_with_or_without_a_port_is_shown_as_it_was_given(text):
+    assert str(HOST_PORT.parse(text)) == text

@@ -37,6 +37,7 @@ def test_what_is_registered_is_marked_by_the_engine_that_outlives_every_registra
         (["--use-ip-from-label", "addr"], "ip_label", "addr"),
         (["--tags", r"a,b\,c"], "tags", ("a", "b,c")),
         (["--explicit"], "explicit", True),
+        (["--require-label"], "require_label", True),
         (["--deregister", "on-success"], "keep_failed", True),
         (["--ttl", "90s"], "ttl", 90.0),
         (["--hostname", "me"], "hostname", "me"),

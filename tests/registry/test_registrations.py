@@ -117,6 +117,11 @@ def test_explicit():
     assert made(container(), explicit=True).registrations == {}
 
 
+def test_only_with_the_label():
+    labelled = container("b", labels={"SERVICE_REGISTER": "1"})
+    assert list(made(container("a"), labelled, require_label=True).registrations) == ["host:b:80"]
+
+
 def test_ignored():
     assert made(container(env={"SERVICE_IGNORE": "1"})).registrations == {}
 
