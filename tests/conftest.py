@@ -10,7 +10,7 @@ settings.register_profile("quick", deadline=None, max_examples=20, stateful_step
 """For the inner loop, `make check`."""
 settings.load_profile("pylb")
 
-pytest_plugins = ["tests.consul_agent", "tests.engines"]
+pytest_plugins = ["tests.consul_agent", "tests.engines", "tests.error_log"]
 
 
 @pytest.fixture(autouse=True)

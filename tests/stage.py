@@ -71,13 +71,20 @@ class Origin:
         self.open = 0
         self.endpoint = Endpoint("web", "127.0.0.1", 0)
         self.server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def start(self, name: str, host: str = "127.0.0.1") -> None:
         self.server = await asyncio.start_server(self._connected, host, 0)
         port = self.server.sockets[0].getsockname()[1]
         self.endpoint = Endpoint("web", host, port, id=name)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task of asyncio's own would log an error when it is cancelled at the end of a test.
+        serving = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self.open += 1
         try:

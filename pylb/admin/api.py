@@ -262,6 +262,8 @@ async def _body(request: web.Request) -> dict[str, Any]:
         body = orjson.loads(await request.read())
     except orjson.JSONDecodeError as error:
         _refuse(web.HTTPBadRequest, f"the body is not JSON: {error}")
+    except ConnectionError:
+        _refuse(web.HTTPBadRequest, "the connection ended inside the body")
     if not isinstance(body, dict):
         _refuse(web.HTTPBadRequest, "expected a JSON object")
     return body

@@ -37,7 +37,7 @@ from pylb.errors import StartError
 from pylb.process import gliderlabs
 from pylb.process.lifecycle import Owner, keep_running
 from pylb.process.logs import log_to_stderr
-from pylb.process.sockets import open_sockets
+from pylb.process.sockets import close, open_sockets
 from pylb.process.sources.consul import consul_settings
 from pylb.process.sources.docker import engine_settings
 from pylb.registry.place import Rules
@@ -128,6 +128,8 @@ def run(options: RegistratorOptions) -> int:
         return uvloop.run(_register(options, admin))
     except EngineError as error:
         raise StartError(f"--docker-certs: {error}") from None
+    finally:
+        close(admin)
 
 
 def read_rules(options: RegistratorOptions, engine: Engine, agent_address: str) -> Rules:

@@ -121,5 +121,9 @@ def _bind(family: int, where: Any, *, shared: bool) -> socket.socket:
 def _bind_path(path: str) -> socket.socket:
     _remove_stale(Path(path))
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listening.bind(path)
+    try:
+        listening.bind(path)
+    except OSError:
+        listening.close()
+        raise
     return listening

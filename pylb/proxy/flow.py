@@ -77,11 +77,13 @@ class Stream(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
 
     def kernel_socket(self) -> socket.socket | None:
-        """The kernel's side of the connection; None once the transport has released it.
+        """The kernel's side of the connection; None before there is a transport, and once that released it.
 
-        A TLS transport releases it one iteration of the loop before it calls `connection_lost`.
+        A TLS transport releases it one iteration of the loop before it calls `connection_lost`. If the
+        handshake fails, it calls that without `connection_made`.
         """
-        return cast("socket.socket | None", self.transport.get_extra_info("socket"))
+        found = self.transport.get_extra_info("socket") if self.transport else None
+        return cast("socket.socket | None", found)
 
     def pause_writing(self) -> None:
         self.choked = True

@@ -190,6 +190,7 @@ async def test_every_answer_carries_all_headers_and_is_no_error_of_ours(serve, c
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+@pytest.mark.logs_error("Error handling request")
 async def test_an_answer_to_a_handler_that_failed_carries_them_too(view, operator, aiohttp_client):
     app = AdminApp(view, operator, Access())
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 import pytest
 
 from bench.checking_clients import CheckingClients
+from tests.stage import Origin
 from tests.until import until
 
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -37,20 +38,21 @@ async def reset(writer):
 )
 async def test_what_became_of_a_connection(answer, after, seen):
     async def serve(reader, writer):
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            while await reader.readuntil(b"\r\n\r\n"):
-                writer.write(answer)
-                if after:
-                    await after(writer)
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(answer)
+            if after:
+                await after(writer)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    clients = CheckingClients(server.sockets[0].getsockname()[1])
+    origin = Origin(serve)
+    await origin.start("web-1")
+    clients = CheckingClients(origin.endpoint.port)
     asking = asyncio.get_running_loop().create_task(clients.run())
     await until(lambda: clients.seen.total() >= 2)
     asking.cancel()
     with suppress(asyncio.CancelledError):
         await asking
-    server.close()
+    origin.close()
+    await until(lambda: not origin.open)
     assert set(clients.seen) <= {seen, "answers"}
     assert clients.seen[seen] >= 1
     noted = {name for _, name in clients.troubles}

@@ -153,6 +153,7 @@ async def test_whatever_is_raised_the_last_snapshot_stays_and_the_watch_goes_on(
     assert (provider.lives, watch.status.errors, watch.status.error) == (121, 120, "")
 
 
+@pytest.mark.logs_error(r"web: could not be delivered")
 async def test_what_could_not_be_delivered_is_known_until_a_change_is(run, caplog):
     delivered = []
 
@@ -219,6 +220,7 @@ async def test_flapping_between_error_and_answer_is_slowed_down_too(run, time):
     assert sum(time.naps) >= 17
 
 
+@pytest.mark.logs_error(r"could not be delivered: .*\n(?:.*\n)*RuntimeError: the pool is on fire")
 async def test_a_failed_delivery_is_made_good_by_the_next_answer(run, caplog):
     taken = []
 

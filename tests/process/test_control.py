@@ -125,6 +125,7 @@ async def test_an_instance_without_a_usable_address_ends_no_probes_of_others():
             assert [*owner.crashes.problems()] == []
 
 
+@pytest.mark.logs_error(r"task 'probe' crashed: ")
 async def test_a_prober_that_crashes_is_a_problem_and_goes_on():
     """Whatever it is that a probe cannot cope with, instances of other services are asked again soon."""
     with socket.socket() as unused:

@@ -84,6 +84,7 @@ async def test_tasks_die_with_their_owner_and_have_cleaned_up_when_it_is_closed(
     assert all(task.cancelled() for task in tasks)
 
 
+@pytest.mark.logs_error(r"task 'watch web' crashed: KeyError")
 async def test_a_crash_is_logged_with_its_traceback_and_leaves_the_siblings(caplog):
     async with Owner("control") as owner:
         sibling = spawn(forever(), name="sibling", owner=owner)
@@ -138,6 +139,7 @@ class Flaky:
 @pytest.mark.parametrize(
     "crash", [UnicodeError("label too long"), ExceptionGroup("", [KeyError()]), asyncio.CancelledError()]
 )
+@pytest.mark.logs_error(r"task 'probe' crashed: ")
 async def test_background_work_that_crashed_runs_again_and_the_crash_is_a_problem(caplog, crash):
     work = Flaky(crash)
     async with Owner("control") as owner:
@@ -151,6 +153,7 @@ async def test_background_work_that_crashed_runs_again_and_the_crash_is_a_proble
     assert record.exc_info
 
 
+@pytest.mark.logs_error(r"task 'probe' crashed: KeyError")
 async def test_the_pauses_between_crashes_grow():
     loop = asyncio.get_running_loop()
     starts = []
@@ -174,6 +177,7 @@ async def test_background_work_that_is_done_is_not_started_again():
         assert [*owner.crashes.problems()] == []
 
 
+@pytest.mark.logs_error(r"task 'greet worker 1' crashed: KeyError")
 async def test_the_crash_of_a_task_that_is_run_once_is_a_problem_too():
     async with Owner("control") as owner:
         await asyncio.wait([spawn(crash(), name="greet worker 1", owner=owner)])

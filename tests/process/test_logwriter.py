@@ -95,6 +95,7 @@ def test_a_reader_that_does_not_read_costs_lines_not_time(pipe, caplog, blocking
     writer.close()
 
 
+@pytest.mark.logs_error(r"lines are dropped: .* Broken pipe")
 def test_closing_does_not_wait_for_a_reader_that_does_not_read(pipe):
     reading, writing = pipe
     writer = LogWriter(writing)
@@ -107,6 +108,7 @@ def test_closing_does_not_wait_for_a_reader_that_does_not_read(pipe):
     writer.close()
 
 
+@pytest.mark.logs_error(r"lines are dropped: .* Broken pipe")
 def test_a_reader_that_is_gone_is_complained_of_once(pipe, caplog):
     reading, writing = pipe
     os.close(reading)

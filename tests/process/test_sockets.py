@@ -68,7 +68,11 @@ def test_a_stale_path_is_removed_and_one_in_use_is_not(tmp_path):
     stale.close()
     (used,) = open_sockets((path,))
     used.listen()
-    accepting = threading.Thread(target=used.accept)
+
+    def accept():
+        used.accept()[0].close()
+
+    accepting = threading.Thread(target=accept)
     accepting.start()
     with pytest.raises(StartError, match="Address already in use"):
         open_sockets((path,))

@@ -19,6 +19,7 @@ def _often(monkeypatch):
     monkeypatch.setattr(sweep, "PERIOD", 0.001)
 
 
+@pytest.mark.logs_error("troubled failed; it is tried again")
 async def test_a_duty_that_raises_ends_neither_the_others_nor_the_sweep(caplog):
     ran, trouble = [], [OSError("listing"), OSError("listing"), ValueError("reading"), None, OSError("again")]
 
@@ -61,6 +62,7 @@ async def test_it_knows_when_it_was_due_and_ends_when_it_is_stopped():
     assert len(late) == count
 
 
+@pytest.mark.logs_error(r"certificates have changed but cannot be used")
 async def test_a_directory_of_certificates_that_is_gone_for_a_moment_ends_no_time_out(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     authority = Authority(tmp_path / "signed")

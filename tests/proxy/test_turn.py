@@ -135,6 +135,7 @@ async def test_one_may_leave_before_the_others(streams, sent):
     assert sent[2:] == [(1, b"hello")]
 
 
+@pytest.mark.logs_error("a defect ended a connection")
 async def test_one_that_fails_does_not_take_the_others_with_it(streams, sent, caplog):
     broken = streams[1].transport
     broken.broken = True
@@ -169,6 +170,7 @@ async def test_what_ends_in_a_turn_is_observed_when_its_answers_have_left(sent):
     assert observed[2:] == [("between", 2)], "what ends by itself is not waited for"
 
 
+@pytest.mark.logs_error(r"a defect kept a request from being counted")
 async def test_a_request_that_cannot_be_counted_does_not_keep_others_from_it(sent, caplog):
     observed = []
 

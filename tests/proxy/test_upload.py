@@ -47,7 +47,7 @@ async def test_a_trickle_is_no_progress(rate, status):
     async with Stage(body=0.5, body_rate=rate) as stage:
         await stage.origin(answers(b"hello"))
         client = (await stage.client()).send(POST + b"Content-Length: 40\r\n\r\n")
-        sending = asyncio.gather(trickle(client))
+        sending = asyncio.get_running_loop().create_task(trickle(client))
         assert (await client.answer())[0] == status
         sending.cancel()
 

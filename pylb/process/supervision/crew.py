@@ -7,6 +7,7 @@ import heapq
 import logging
 import os
 import socket
+from collections.abc import Mapping, Sequence
 from math import inf
 from time import monotonic
 
@@ -130,7 +131,7 @@ class Crew:
             environment = handover.to_environment(theirs.fileno())
             descriptors = [*handover.descriptors, theirs.fileno()]
             command = program.command("serve", program.arguments())
-            return self._enlist(Child("the new pylb", command, environment, descriptors, Lifeline(ours)))
+            return self._launch("the new pylb", command, environment, descriptors, ours)
 
     def dismiss(self, child: Child) -> None:
         """Let a child live on without us."""
@@ -229,11 +230,21 @@ class Crew:
             )
             command = program.command(role, program.arguments())
             environment = inheritance.to_environment()
-            return self._enlist(
-                Child(seat.name, command, environment, inheritance.descriptors, Lifeline(ours))
-            )
+            return self._launch(seat.name, command, environment, inheritance.descriptors, ours)
 
-    def _enlist(self, child: Child) -> Child:
+    def _launch(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        descriptors: Sequence[int],
+        lifeline: socket.socket,
+    ) -> Child:
+        try:
+            child = Child(name, command, environment, descriptors, Lifeline(lifeline))
+        except OSError:
+            lifeline.close()
+            raise
         self.children[child.pid] = child
         return child
 

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Mapping
 
 from pylb.config.kinds import Address
+from pylb.errors import StartError
 from pylb.process.sockets import BACKLOG, Group, close, extend, open_groups, share, where
 from pylb.process.supervision.handover import SYSTEMD, Handover
 
@@ -42,11 +43,18 @@ class Listeners:
         given = given or Handover()
         if SYSTEMD in given.plain or SYSTEMD in given.tls:
             listen = listen_tls = ()
-        self.plain = _gather(listen, given.plain, workers, "--listen")
-        self.tls = _gather(listen_tls, given.tls, workers, "--listen-tls")
-        self.admin = _gather(
-            () if SYSTEMD in given.admin or not admin else (admin,), given.admin, 1, "--admin"
-        )
+        self.plain: dict[str, list[Group]] = {}
+        self.tls: dict[str, list[Group]] = {}
+        self.admin: dict[str, list[Group]] = {}
+        try:
+            self.plain = _gather(listen, given.plain, workers, "--listen")
+            self.tls = _gather(listen_tls, given.tls, workers, "--listen-tls")
+            self.admin = _gather(
+                () if SYSTEMD in given.admin or not admin else (admin,), given.admin, 1, "--admin"
+            )
+        except StartError:
+            self.close()
+            raise
 
     @property
     def clients(self) -> str:

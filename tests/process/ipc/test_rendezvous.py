@@ -54,6 +54,11 @@ def test_nobody_can_come_any_more_or_take_it(doors):
             meet(workers, ONE)
 
 
+def next_descriptor():
+    with socket.socket() as made:
+        return made.fileno()
+
+
 def test_a_full_mailbox_is_told_and_nothing_is_leaked(doors):
     _, workers = doors
     ours = []
@@ -65,9 +70,9 @@ def test_a_full_mailbox_is_told_and_nothing_is_leaked(doors):
     with pytest.raises(BlockingIOError):
         fill()
     assert ours
-    before = socket.socket().fileno()
+    before = next_descriptor()
     with pytest.raises(BlockingIOError):
         meet(workers, ONE)
-    assert socket.socket().fileno() == before
+    assert next_descriptor() == before
     for end in ours:
         end.close()

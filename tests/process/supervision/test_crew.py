@@ -8,6 +8,8 @@ from pylb.process.supervision.crew import Crew
 from pylb.process.supervision.listeners import Listeners
 from tests.until import until
 
+KILLED = pytest.mark.logs_error(r"\(pid \d+\) was killed by SIGKILL")
+
 
 @pytest.fixture
 def crew():
@@ -29,6 +31,8 @@ def command(monkeypatch):
     return execute
 
 
+@pytest.mark.logs_error(r"cannot start (control|worker 1): No such file")
+@pytest.mark.logs_error(r"\(pid \d+\) was killed by SIGKILL")
 async def test_a_start_that_the_machine_refuses_is_tried_again(crew, command, caplog):
     command("/nonexistent")
     crew.refill()
@@ -47,7 +51,7 @@ async def test_a_start_that_the_machine_refuses_is_tried_again(crew, command, ca
     assert crew.workers[0].child.row == 0, "the row of the start that failed is free again"
 
 
-@pytest.mark.parametrize("successor", [False, True])
+@pytest.mark.parametrize("successor", [pytest.param(False, marks=KILLED), True])
 async def test_who_has_ended_keeps_no_seat(crew, command, successor):
     command(sys.executable, "-c", "import time; time.sleep(60)")
     seat = crew.workers[0]

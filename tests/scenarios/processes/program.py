@@ -14,6 +14,7 @@ from pathlib import Path
 import aiohttp
 import psutil
 
+from tests.error_log import check_output
 from tests.stage import Handler, Origin, answers
 from tests.until import until
 
@@ -56,6 +57,7 @@ class Program:
         if self.process:
             await self.process.wait()
             await self._reading
+        check_output(self.lines)
         await self._stack.aclose()
 
     async def origin(self, handler: Handler | None = None) -> Origin:

@@ -14,6 +14,7 @@ from tests.until import until
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.logs_error(r"worker \d \(pid \d+\) was killed by SIGKILL")
 async def test_a_worker_is_killed_and_none_is_refused(program):
     pylb = program()
     for _ in range(2):
@@ -39,6 +40,7 @@ async def test_a_worker_is_killed_and_none_is_refused(program):
     assert await pylb.metric("pylb_backend_requests_in_flight") == 0, "and what it had in flight is forgotten"
 
 
+@pytest.mark.logs_error(r"worker \d \(pid \d+\) was killed by SIGKILL")
 async def test_requests_in_flight_in_a_worker_that_dies_are_counted(program):
     async def never(reader, writer):
         await reader.read(-1)
@@ -63,6 +65,7 @@ async def test_requests_in_flight_in_a_worker_that_dies_are_counted(program):
         await closed(writer)
 
 
+@pytest.mark.logs_error(r"control \(pid \d+\) was killed by SIGKILL")
 async def test_control_is_killed_while_instances_come_and_go(program, own_consul):
     pylb = program("--consul", own_consul.http, "--service", "web")
     for _ in range(4):
@@ -87,6 +90,7 @@ async def test_control_is_killed_while_instances_come_and_go(program, own_consul
     assert numbers == sorted(set(numbers)), "every control goes on from where the last one was"
 
 
+@pytest.mark.logs_error(r"worker \d \(pid \d+\) was killed by SIGKILL")
 async def test_a_hung_control_touches_nothing_and_a_worker_that_starts_meanwhile_knows_enough(program):
     pylb = program("--watchdog-timeout", "off")
     for _ in range(2):

@@ -10,6 +10,7 @@ from tests.until import until
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.logs_error(r"control \(pid \d+\) was killed by SIGKILL")
 async def test_decisions_hold_in_all_workers_and_survive_control(program):
     pylb = program()
     for _ in range(3):

@@ -27,6 +27,7 @@ class Sick:
             writer.write(b"HTTP/1.1 %b\r\nContent-Length: 5\r\n\r\nweb-1" % status)
 
 
+@pytest.mark.logs_error(r"control \(pid \d+\) was killed by SIGKILL")
 async def test_who_fails_gets_no_requests_from_any_worker_until_it_is_well_again(program):
     pylb = program("--probe-http", "/health", "--probe-interval", "200ms", "--log-level", "info")
     sick = Sick()

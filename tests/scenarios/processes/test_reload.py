@@ -59,6 +59,7 @@ async def test_the_old_control_goes_on_until_the_new_one_has_loaded_everything(p
     await served_by(pylb, "web-1", "web-2")
 
 
+@pytest.mark.logs_error(r"reload given up: the new control did not get ready")
 async def test_if_the_new_control_dies_before_it_has_begun_all_stays_as_it_is(program):
     pylb = program()
     await pylb.origin()
@@ -74,6 +75,7 @@ async def test_if_the_new_control_dies_before_it_has_begun_all_stays_as_it_is(pr
     await pylb.said("serves$")
 
 
+@pytest.mark.logs_error(r"reload given up: the new control was killed by SIGKILL")
 async def test_if_the_new_control_dies_before_it_takes_over_another_one_starts(program):
     """The old one hangs, so the new one is ready for a while before the place is free."""
     pylb = program("--watchdog-timeout", "off")
@@ -99,6 +101,7 @@ def pending(process, number):
     return int(re.search(r"ShdPnd:\s*(\w+)", status)[1], 16) & 1 << (number - 1)
 
 
+@pytest.mark.logs_error(r"reload refused")
 async def test_a_broken_option_leaves_all_as_it_is(program, tmp_path):
     options = tmp_path / "pylb.env"
     options.write_text("PYLB_POLICY=round-robin\n")

@@ -40,6 +40,7 @@ async def test_another_pylb_takes_over_and_nothing_is_lost(program):
     assert not pylb.pid_file.exists()
 
 
+@pytest.mark.logs_error(r"upgrade given up")
 async def test_one_that_cannot_start_is_given_up(program, tmp_path):
     options = tmp_path / "pylb.env"
     options.write_text("")
