@@ -12,7 +12,8 @@ COPY --from=build /opt/pylb /opt/pylb
 # Any option can be set here or with `docker run -e`; docs/config.md has them all.
 ENV PATH=/opt/pylb/bin:$PATH \
     PYLB_LISTEN=0.0.0.0:80 \
-    PYLB_ADMIN=0.0.0.0:8081
+    PYLB_ADMIN=0.0.0.0:8081 \
+    PYLB_REGISTRATOR_ADMIN=0.0.0.0:8081
 # The base image holds no compiled modules, and later nobody may write any: each start would take half a second more.
 RUN ["python3", "-c", "import pylb.process.controlprocess, pylb.process.workerprocess, pylb.process.serve, \
     pylb.process.supervision.supervisor, pylb.process.registrator, pylb.demo.backend"]

@@ -11,13 +11,14 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pkgutil import resolve_name
 
 from pylb import __version__
-from pylb.config.option import Group
-from pylb.config.parse import parse, unknown
+from pylb.config.option import Group, options
+from pylb.config.parse import parse
+from pylb.config.variables import unknown
 from pylb.errors import StartError, UsageError
 from pylb.printable import printable
 
@@ -143,12 +144,18 @@ def _dispatch(arguments: list[str]) -> int:
     if "--version" in arguments:
         sys.stdout.write(f"pylb {__version__}\n")
         return 0
-    options: type[Group] = resolve_name(command.options)
+    declared: type[Group] = resolve_name(command.options)
     if "--help" in arguments or "-h" in arguments:
-        sys.stdout.write(_help(name, command, options))
+        sys.stdout.write(_help(name, command, declared))
         return 0
-    parsed = parse(options, arguments, os.environ)
+    parsed = parse(declared, arguments, os.environ, all_variables)
     return _load(command.run)(parsed)
+
+
+def all_variables() -> Iterator[Collection[str]]:
+    """The variables of each command; those of the one that most are meant for first."""
+    for command in COMMANDS.values():
+        yield [option.variable for option in options(resolve_name(command.options))]
 
 
 def _load(name: str) -> Callable[[Group], int]:

@@ -47,6 +47,12 @@ def run(*arguments, **environment):
             {"PYLB_POLICY": "foo"},
             "PYLB_POLICY: got 'foo', expected one of least-con",
         ),
+        (
+            ["--static", "127.0.0.1:1"],
+            {"PYLB_POLCY": "random"},
+            "'PYLB_POLCY' is not a known variable; did you mean PYLB_POLICY?",
+        ),
+        (["history"], {"PYLB_POLCY": "random"}, "'PYLB_POLCY' is not a known variable"),
         (["dmo"], {}, "'dmo' is not a known command; did you mean demo?"),
         (["xyzzy"], {}, "'xyzzy' is not a known command; see pylb --help"),
         (["demo", "--polcy", "x"], {}, "'--polcy' is not a known option"),

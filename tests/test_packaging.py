@@ -42,9 +42,9 @@ ENVIRONMENT = dict(word.split("=", 1) for word in shlex.split(IMAGE["ENV"]))
 
 
 def test_the_image_sets_options_that_exist():
-    known = {o.variable for o in options(Options)}
+    known = set().union(*cli.all_variables())
     assert {name for name in ENVIRONMENT if name.startswith("PYLB_")} <= known
-    started = parse(Options, ENOUGH, ENVIRONMENT)
+    started = parse(Options, ENOUGH, ENVIRONMENT, cli.all_variables)
     assert started.listen == (Address("0.0.0.0", 80),)
     assert started.admin == Address("0.0.0.0", 8081)
     assert IMAGE["EXPOSE"].split() == ["80", "8081"]
@@ -96,7 +96,7 @@ def compose_command(name):
 
 
 def test_composes_load_balancer_starts_with_these_options():
-    started = parse(Options, compose_command("lb"), ENVIRONMENT)
+    started = parse(Options, compose_command("lb"), ENVIRONMENT, cli.all_variables)
     assert started.consul.host in SERVICES
     assert started.service == (SERVICES["web"]["labels"]["SERVICE_8000_NAME"],)
     published = {port.rpartition(":")[2] for port in SERVICES["lb"]["ports"]}
@@ -116,7 +116,7 @@ def test_composes_web_service_can_be_scaled():
 
 def test_composes_registrator_reaches_engine_and_consul():
     name, *arguments = compose_command("registrator")
-    started = parse(cli.resolve_name(cli.COMMANDS[name].options), arguments, ENVIRONMENT)
+    started = parse(cli.resolve_name(cli.COMMANDS[name].options), arguments, ENVIRONMENT, cli.all_variables)
     assert started.consul.host in SERVICES
     assert started.internal, "nothing but the load balancer is published"
     socket = started.docker_host.path
@@ -128,7 +128,12 @@ def test_the_images_health_check_fits_every_service_that_keeps_it():
         if service.get("image") == "pylb" and "healthcheck" not in service:
             command = compose_command(name)
             options_of = cli.COMMANDS.get(command[0], cli.COMMANDS[cli.DEFAULT]).options
-            started = parse(cli.resolve_name(options_of), command[command[0] in cli.COMMANDS :], ENVIRONMENT)
+            started = parse(
+                cli.resolve_name(options_of),
+                command[command[0] in cli.COMMANDS :],
+                ENVIRONMENT,
+                cli.all_variables,
+            )
             assert started.admin.port == 8081
 
 

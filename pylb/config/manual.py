@@ -61,6 +61,14 @@ There is no configuration file. Each option is a flag, or a variable in the envi
 before the default. A variable that is empty counts as not set. An option that is *repeatable* may be given
 several times; in the environment, commas separate its values.
 
+These are the options of `pylb serve`, the command that is run if none is named. The variables of other
+commands have the command in their name: `pylb history --service web` is `PYLB_HISTORY_SERVICE=web`. Only how
+Consul and Docker are reached and what is logged is the same for all commands. `pylb COMMAND --help` lists a
+command's options.
+
+A variable whose name begins with `PYLB_` and that no command knows is refused, as a misspelled flag is. Those
+that Kubernetes sets for a service named `pylb` are not (`PYLB_SERVICE_HOST`, `PYLB_PORT_80_TCP`).
+
 A value that cannot be used ends pylb at its start with exit code 2 and one line: where it came from,
 what it was and what is expected:
 

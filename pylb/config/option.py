@@ -13,6 +13,7 @@ from inspect import get_annotations
 from typing import Any, ClassVar, TypeVar, cast, overload
 
 from pylb.config.kinds import FLAG, Kind
+from pylb.config.variables import PREFIX
 
 T = TypeVar("T")
 
@@ -22,6 +23,10 @@ class Group:
 
     title: ClassVar[str]
     """The heading in the help."""
+    prefix: ClassVar[str] = PREFIX
+    """Of a command: what its variables begin with."""
+    shared: ClassVar[bool] = False
+    """Of a group: whether its variables are the same in all commands, whatever their prefix."""
 
     def check(self) -> None:
         """Look at the options that only make sense together, once all are read.
@@ -36,6 +41,8 @@ class Option:
     """All that is known of one option beside its value."""
 
     name: str
+    variable: str
+    """`PYLB_CONNECT_TIMEOUT`."""
     kind: Kind[object]
     default: str | None
     """As a user would type it, with its unit; None: there is no default."""
@@ -54,11 +61,6 @@ class Option:
     def opposite(self) -> str:
         """`--no-consul-verify`, for a switch; empty for anything else."""
         return f"--no-{self.flag[2:]}" if self.kind is FLAG else ""
-
-    @property
-    def variable(self) -> str:
-        """`PYLB_CONNECT_TIMEOUT`."""
-        return "PYLB_" + self.name.upper()
 
 
 @overload
@@ -107,7 +109,13 @@ def groups(command: type[Group]) -> Iterator[tuple[str, list[Option]]]:
     for group in command.__mro__:
         declared = [left.pop(name) for name in get_annotations(group) if name in left]
         if declared:
-            yield group.title, [Option(f.name, **f.metadata) for f in declared]  # type: ignore[attr-defined]
+            yield group.title, [Option(f.name, _variable(command, f.name), **f.metadata) for f in declared]  # type: ignore[attr-defined]
+
+
+def _variable(command: type[Group], name: str) -> str:
+    """The variable of an option. A command that declares one of a shared group anew does not rename it."""
+    shared = any("shared" in vars(group) and name in get_annotations(group) for group in command.__mro__)
+    return (PREFIX if shared else command.prefix) + name.upper()
 
 
 def options(command: type[Group]) -> list[Option]:

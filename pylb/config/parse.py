@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pylb.config.envfile import read_env_file
 from pylb.config.option import Group, Option, options
+from pylb.config.variables import Variables, check_variables, unknown
 from pylb.errors import UsageError
 
 G = TypeVar("G", bound=Group)
 
 
-def parse(command: type[G], arguments: Sequence[str], environment: Mapping[str, str]) -> G:
+def parse(
+    command: type[G],
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    others: Variables = tuple,
+) -> G:
     """Read the options of a command.
 
     The command line goes before `PYLB_*`, that before the variables of other programs, that before the
     default. A variable that is set but empty counts as not set (compose files pass those on). Variables of
     the environment go before those of the same name in `--env-file`.
 
+    Args:
+        command: where its options are declared.
+        arguments: the command line after the command's name.
+        environment: variables.
+        others: the variables of other commands, which may be set as well.
+
     Raises:
-        UsageError: an option is unknown, a value is missing or cannot be used; the message names where it
-            came from, what was given and what is expected.
+        UsageError: an option or a `PYLB_` variable is unknown, a value is missing or cannot be used; the
+            message names where it came from, what was given and what is expected.
     """
     declared = options(command)
     given = _split(declared, arguments)
     environment = _more(declared, given, environment)
+    check_variables(environment, [o.variable for o in declared], others)
     values = {o.name: _value(o, *found) for o in declared if (found := _find(o, given, environment))}
     made = command(**values)
     made.check()
@@ -70,13 +82,6 @@ def _unexpected(argument: str, declared: list[Option]) -> UsageError:
     if not flag.startswith("-"):
         return UsageError(f"got {argument!r}, expected an option such as {declared[0].flag}")
     return unknown("option", flag, [name for o in declared for name in (o.flag, o.opposite) if name])
-
-
-def unknown(what: str, word: str, known: Collection[str]) -> UsageError:
-    """Say that a word is not known, and which one may have been meant."""
-    close = get_close_matches(word, known, n=1)
-    advice = f"did you mean {close[0]}?" if close else "see pylb --help"
-    return UsageError(f"{word!r} is not a known {what}; {advice}")
 
 
 def _find(

@@ -16,6 +16,7 @@ class Logging(Group):
     """What pylb says of itself."""
 
     title: ClassVar = "Logging"
+    shared: ClassVar = True
 
     log_level: str = option(
         choice("debug", "info", "warning", "error"), "info", "The least important message on standard error."

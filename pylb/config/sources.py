@@ -60,6 +60,7 @@ class Consul(Group):
     """How to reach and read Consul; its own client's variables are honoured."""
 
     title: ClassVar = "Consul"
+    shared: ClassVar = True
 
     consul: Url | None = option(CONSUL, None, "Where Consul's HTTP API is.", fallbacks=("CONSUL_HTTP_ADDR",))
     datacenter: str | None = option(
@@ -150,6 +151,7 @@ class Docker(Group):
     """How to reach a Docker engine; its own client's variables are honoured."""
 
     title: ClassVar = "Docker"
+    shared: ClassVar = True
 
     docker_host: Url = option(
         DOCKER,

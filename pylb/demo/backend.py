@@ -42,6 +42,7 @@ class BackendOptions(Group):
     """What `pylb demo-backend` takes."""
 
     title: ClassVar = "Sample web service"
+    prefix: ClassVar = "PYLB_DEMO_BACKEND_"
 
     listen: Address = option(ADDRESS, "127.0.0.1:0", "Where to take requests; port 0 takes a free one.")
     name: str | None = option(NAME, None, "What it calls itself; the host's name if not given.")

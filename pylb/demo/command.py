@@ -39,6 +39,7 @@ class DemoOptions(Balancing, Group):
     """What `pylb demo` takes."""
 
     title: ClassVar = "Demo"
+    prefix: ClassVar = "PYLB_DEMO_"
 
     instances: int = option(integer(1, 50), "3", "How many sample web services to start with.")
     host: str = option(

@@ -48,6 +48,8 @@ class Examination(Group):
 class DoctorOptions(Examination, Consul, Docker):
     """All that `pylb doctor` takes."""
 
+    prefix: ClassVar = "PYLB_DOCTOR_"
+
     def check(self) -> None:
         """Refuse to look at nothing."""
         super().check()

@@ -100,6 +100,8 @@ class Registering(Group):
 class RegistratorOptions(Registering, Consul, Docker, Logging):
     """All that `pylb registrator` takes."""
 
+    prefix: ClassVar = "PYLB_REGISTRATOR_"
+
     consul: Url = option(
         CONSUL, "127.0.0.1:8500", "Where Consul's HTTP API is.", fallbacks=("CONSUL_HTTP_ADDR",)
     )

@@ -58,6 +58,7 @@ class SimulateOptions(Pools):
     """What `pylb simulate` takes."""
 
     title: ClassVar = "Simulation"
+    prefix: ClassVar = "PYLB_SIMULATE_"
 
     instances: int = option(_COUNT, "10", "How many instances there are.")
     concurrency: int = option(

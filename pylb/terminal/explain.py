@@ -22,6 +22,7 @@ class ExplainOptions(Running):
     """What `pylb explain` takes."""
 
     title: ClassVar = "The request"
+    prefix: ClassVar = "PYLB_EXPLAIN_"
 
     method: str = option(text("METHOD", "a method"), "GET", "Its method.")
     target: str = option(text("TARGET", "a path such as /cart?id=1"), "/", "Its path and query.")

@@ -23,6 +23,7 @@ class HistoryOptions(Running):
     """What `pylb history` takes."""
 
     title: ClassVar = "History"
+    prefix: ClassVar = "PYLB_HISTORY_"
 
     service: str | None = option(text("NAME", "a service"), None, "Only changes of this service.")
     last: int = option(integer(1, 1000), "30", "How many changes to show.")

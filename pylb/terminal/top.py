@@ -33,6 +33,7 @@ class TopOptions(Running):
     """What `pylb top` takes."""
 
     title: ClassVar = "Top"
+    prefix: ClassVar = "PYLB_TOP_"
 
     once: bool = option(FLAG, "off", "Print it once and end; so it does where there is no terminal.")
 

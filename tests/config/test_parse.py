@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pylb.config import Address, Options, Url
-from pylb.config.parse import parse, unknown
+from pylb.config.parse import parse
 from pylb.errors import UsageError
 
 ENOUGH = ["--static", "127.0.0.1:80"]
@@ -132,7 +132,3 @@ def test_whatever_is_typed_is_read_or_refused_in_one_line(arguments):
     except UsageError as error:
         refused = str(error)
     assert len(refused.splitlines()) <= 1
-
-
-def test_a_word_like_no_other_gets_no_guess():
-    assert str(unknown("command", "xyzzy", ["serve"])) == "'xyzzy' is not a known command; see pylb --help"

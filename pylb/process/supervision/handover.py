@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from pylb.config.variables import HANDOVER
 from pylb.process.sockets import Group
 
-VARIABLE = "PYLB_HANDOVER"
 SYSTEMD = "systemd"
 """The address under which the sockets stand that systemd has passed: they take the place of `--listen`."""
 FIRST = 3
@@ -35,7 +35,7 @@ class Handover:
     @classmethod
     def take(cls) -> Handover:
         """What this process was given. Its own children will not be given it again."""
-        packed = os.environ.pop(VARIABLE, "")
+        packed = os.environ.pop(HANDOVER, "")
         if not packed:
             return cls._from_systemd()
         given = orjson.loads(packed)
@@ -71,7 +71,7 @@ class Handover:
             "lifeline": lifeline,
             "pid_file": self.pid_file,
         }
-        return {VARIABLE: orjson.dumps(given).decode()}
+        return {HANDOVER: orjson.dumps(given).decode()}
 
     @property
     def descriptors(self) -> list[int]:

@@ -8,11 +8,10 @@ from dataclasses import asdict, dataclass, field
 
 import orjson
 
+from pylb.config.variables import CHILD
 from pylb.errors import StartError
 from pylb.process.ipc.sharedmemory import SharedMemory
 from pylb.process.ipc.statefile import StateFile
-
-VARIABLE = "PYLB_CHILD"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +51,7 @@ class Inheritance:
 
     def to_environment(self) -> dict[str, str]:
         """As variables for the child's environment."""
-        return {VARIABLE: orjson.dumps(asdict(self)).decode()}
+        return {CHILD: orjson.dumps(asdict(self)).decode()}
 
     @classmethod
     def take(cls) -> Inheritance:
@@ -61,7 +60,7 @@ class Inheritance:
         Raises:
             StartError: nothing, or something that another version of the program has packed.
         """
-        packed = os.environ.pop(VARIABLE, "")
+        packed = os.environ.pop(CHILD, "")
         if not packed:
             raise StartError("only a running pylb starts this command; see pylb --help")
         try:

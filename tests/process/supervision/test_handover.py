@@ -6,7 +6,8 @@ import sys
 import orjson
 import pytest
 
-from pylb.process.supervision.handover import VARIABLE, Handover
+from pylb.config.variables import HANDOVER
+from pylb.process.supervision.handover import Handover
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def listening():
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch):
-    for name in (VARIABLE, "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
+    for name in (HANDOVER, "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -39,7 +40,7 @@ def test_a_successor_gets_it_all(monkeypatch, listening):
         for each in groups[0]:
             each.detach()
     taken = Handover.take()
-    assert VARIABLE not in os.environ
+    assert HANDOVER not in os.environ
     (pair,), (alone,) = taken.plain["127.0.0.1:80"], taken.admin["127.0.0.1:81"]
     ((secret,),) = taken.tls["127.0.0.1:443"]
     assert [each.getsockname() for each in (*pair, *alone, secret)] == [listening.getsockname()] * 4
@@ -86,7 +87,7 @@ def test_sockets_of_systemd_are_for_clients_but_those_that_are_named_otherwise(o
 
 
 def test_what_travels_is_json(listening):
-    packed = Handover({"a:1": [[listening]]}).to_environment(7)[VARIABLE]
+    packed = Handover({"a:1": [[listening]]}).to_environment(7)[HANDOVER]
     assert orjson.loads(packed) == {
         "plain": {"a:1": [[listening.fileno()]]},
         "tls": {},

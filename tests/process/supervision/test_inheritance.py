@@ -2,8 +2,9 @@ import os
 
 import pytest
 
+from pylb.config.variables import CHILD
 from pylb.errors import StartError
-from pylb.process.supervision.inheritance import VARIABLE, Inheritance
+from pylb.process.supervision.inheritance import Inheritance
 
 GIVEN = Inheritance(
     name="worker 1",
@@ -34,17 +35,17 @@ def test_it_travels_in_one_variable_that_is_not_passed_on(monkeypatch):
     for name, value in GIVEN.to_environment().items():
         monkeypatch.setenv(name, value)
     assert Inheritance.take() == GIVEN
-    assert VARIABLE not in os.environ
+    assert CHILD not in os.environ
     assert not os.get_inheritable(0)
 
 
 def test_who_was_not_started_by_pylb_is_told(monkeypatch):
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(CHILD, raising=False)
     with pytest.raises(StartError, match="only a running pylb starts this command"):
         Inheritance.take()
 
 
 def test_what_another_version_has_packed_is_not_guessed_at(monkeypatch):
-    monkeypatch.setenv(VARIABLE, '{"name": "worker 1", "colour": "blue"}')
+    monkeypatch.setenv(CHILD, '{"name": "worker 1", "colour": "blue"}')
     with pytest.raises(StartError, match="another version: upgrade it instead"):
         Inheritance.take()

@@ -22,7 +22,7 @@ from tests.stage import Stage
 pytestmark = pytest.mark.slow
 
 BLOCK = os.urandom(1 << 16)
-BLOCKS = int(os.environ.get("PYLB_TRANSFER_BYTES", "8388608")) // len(BLOCK)
+BLOCKS = int(os.environ.get("TRANSFER_BYTES", "8388608")) // len(BLOCK)
 SIZE = BLOCKS * len(BLOCK)
 DIGEST = hashlib.sha256(BLOCK * BLOCKS).hexdigest()
 
