@@ -122,6 +122,11 @@ class Snapshot:
     policy: str = ""
     """How its backends are chosen; empty: as the options say."""
 
+    @property
+    def empty(self) -> bool:
+        """Whether it lists no instance at all, in whatever state."""
+        return not self.endpoints and not self.excluded
+
     def same_content(self, other: Snapshot | None) -> bool:
         """Whether both describe the same instances in the same states.
 

@@ -95,7 +95,7 @@ def problems(view: View) -> Iterator[dict[str, str]]:
     for service, pool in view.pools.items():
         watch = view.watches[service]
         if not pool.eligible:
-            yield _problem("error", service, pool.why_empty())
+            yield _problem("error", service, pool.why_empty() + (watch.missing and f": {watch.missing}"))
         if watch.error:
             yield _problem("error", service, f"the registry does not answer: {watch.error}")
         elif (age := ages[service]) is not None and age > STALE:

@@ -100,6 +100,11 @@ class View:
         return {
             "ready": not obstacles,
             "reasons": obstacles,
+            "warnings": [
+                f"service {service}: no instance is registered: {watch.missing}"
+                for service, watch in self.watches.items()
+                if watch.missing
+            ],
             "state": self.lifecycle.state.word,
             "means": self.lifecycle.state.sentence,
             "services": {service: self._freshness(watch) for service, watch in self.watches.items()},
@@ -114,6 +119,7 @@ class View:
             "held": watch.held,
             "doubt": watch.doubt,
             "error": watch.error,
+            "missing": watch.missing,
         }
 
     def membership(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pylb.clients.consul import ConsulClient, ConsulError, ConsulSettings, HealthAnswer
 from pylb.discovery.guard import some_of
 from pylb.discovery.health import read_instances
+from pylb.discovery.missing import Missing
 from pylb.discovery.rereading import Rereading
 from pylb.discovery.status import WatchStatus
 from pylb.discovery.visibility import Visibility
@@ -58,6 +59,7 @@ class ConsulProvider:
         self.wait = wait
         self._clock = clock
         self._rereading = Rereading()
+        self._missing = Missing(service, tags)
         self._known: tuple[Endpoint, ...] = ()
         """What the last snapshot let requests go to."""
 
@@ -88,6 +90,8 @@ class ConsulProvider:
                 self.status.index = answer.index
                 healthy = bool(snapshot.endpoints)
                 self._known = snapshot.endpoints
+                if snapshot.empty:
+                    self.status.missing = await self._missing.explain(client)
                 yield snapshot
 
     async def _ask(self, client: ConsulClient, index: int, consistency: str | None = None) -> HealthAnswer:

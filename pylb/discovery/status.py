@@ -38,6 +38,8 @@ class WatchStatus:
     """How often there was no usable answer, since the start."""
     error: str = ""
     """What the trouble is now; empty while the registry answers."""
+    missing: str = ""
+    """Why no instance is listed at all, in words; empty if some are."""
     undelivered: str = ""
     """Why the last change could not be delivered, a defect in pylb; empty if it was."""
     guards: Counter[str] = field(default_factory=Counter)

@@ -29,6 +29,9 @@ log = logging.getLogger("pylb.discovery")
 PATIENCE = 0.25
 """Seconds that a registry has for its first answer, before what was kept on disk is used meanwhile."""
 
+UNREGISTERED = "none is there yet, or it has another name"
+"""Why no instance is listed, where the provider does not know better."""
+
 MAX_CAUSE = 10
 """Changed instances that a snapshot's cause names before it only counts."""
 
@@ -76,6 +79,8 @@ class Watch:
         self._backoff = Backoff(rng)
         self._bucket = TokenBucket()
         self._seen: Snapshot | None = None
+        self._reported = ""
+        """Why no instance is listed, as it was logged last."""
         self._recheck: asyncio.TimerHandle | None = None
         if known:
             status.generation = known.generation
@@ -114,6 +119,7 @@ class Watch:
         unchanged = snapshot.same_content(self._seen)
         self._seen = snapshot
         self._succeeded(now)
+        self._note_missing(snapshot)
         self._judge(snapshot)
         self.looked.set()
         if not unchanged:
@@ -121,6 +127,14 @@ class Watch:
         elif pause := self._bucket.take(now):
             self.status.guards["throttled"] += 1
             await self._sleep(pause)
+
+    def _note_missing(self, snapshot: Snapshot) -> None:
+        """Log that no instance is listed at all, and why, as far as that is news."""
+        status = self.status
+        status.missing = (status.missing or UNREGISTERED) if snapshot.empty else ""
+        if status.missing and status.missing != self._reported:
+            log.warning("%s: no instance is registered: %s", snapshot.service, status.missing)
+        self._reported = status.missing
 
     def _judge(self, seen: Snapshot) -> None:
         """Let the guard decide, deliver, and ask it again when it wants to be asked."""

@@ -42,6 +42,8 @@ class Registry:
     nodes: int = 1
     clock_skew: float = 0.0
     """Seconds that its clock is ahead of this machine's."""
+    known: frozenset[str] = frozenset()
+    """The names of all services that have instances."""
     services: Mapping[str, Instances] = field(default_factory=dict)
 
 

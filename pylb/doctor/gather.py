@@ -120,7 +120,7 @@ async def _look(client: ConsulClient, registry: Registry, services: Sequence[str
         found[service] = Instances(
             passing=passing, excluded=excluded, hidden=answer.filtered, lacking=lacking
         )
-    return replace(registry, nodes=len(nodes) or 1, services=found)
+    return replace(registry, nodes=len(nodes) or 1, known=frozenset(known - {CONSUL}), services=found)
 
 
 async def _ask(client: ConsulClient, path: str) -> tuple[Any, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from shlex import quote
@@ -9,10 +10,15 @@ from shlex import quote
 from pylb.containers.container import Container
 from pylb.containers.conventions import metadata, names
 from pylb.discovery.docker import ports_of
+from pylb.discovery.missing import explanation
 from pylb.doctor.facts import Facts, Finding, Instances
 from pylb.model import Endpoint
 from pylb.registry.registrations import CONTAINER
 
+ILL = frozenset({"critical", "warning", "maintenance"})
+"""What the checks of an instance say that gets no requests."""
+MAX_NAMED = 3
+"""Instances whose reasons are given before they are only counted."""
 MAX_SKEW = 5.0
 """Seconds between two clocks, above which time-outs and expiry dates come out differently."""
 UNRESOLVED = "name"
@@ -97,13 +103,31 @@ def hidden_instances(facts: Facts) -> Iterator[Finding]:
 def no_instance(facts: Facts) -> Iterator[Finding]:
     """A service that was asked for is not registered at all."""
     for service, instances in _services(facts):
+        known = facts.registry.known if facts.registry else frozenset()
         if not (instances.all or instances.hidden or instances.lacking):
             yield Finding(
                 "no-instance",
                 f"{service}: Consul knows no instance",
-                "nothing registers it, or it is registered under another name",
+                f"nothing registers it, or under another name: {explanation(service, (), known)}",
                 "compare SERVICE_NAME of the containers, or look at the registrator's /health page",
             )
+
+
+def none_passes(facts: Facts) -> Iterator[Finding]:
+    """A service whose instances are all excluded by their checks."""
+    for service, instances in _services(facts):
+        ill = [each for each in instances.excluded if each.endpoint.status in ILL]
+        if not ill or instances.passing:
+            continue
+        counts = Counter(each.endpoint.status for each in ill)
+        more = f" and {len(ill) - MAX_NAMED} more" if len(ill) > MAX_NAMED else ""
+        yield Finding(
+            "none-passes",
+            f"{service}: no instance passes its checks: "
+            + ", ".join(f"{number} {status}" for status, number in counts.items()),
+            "; ".join(f"{each.endpoint.id}: {each.reason}" for each in ill[:MAX_NAMED]) + more,
+            "look at the instances' logs and at what their checks ask; until one passes, clients get 503",
+        )
 
 
 def malformed(facts: Facts) -> Iterator[Finding]:
@@ -304,9 +328,10 @@ def pool_differs(facts: Facts) -> Iterator[Finding]:
 
 
 def pool_empty(facts: Facts) -> Iterator[Finding]:
-    """There is nobody to send a service's requests to."""
+    """There is nobody to send a service's requests to, although Consul knows some."""
+    known = dict(_services(facts))
     for service, pool in (facts.pools or {}).items():
-        if not pool["backends"]:
+        if not pool["backends"] and (service not in known or known[service].passing):
             reasons = "; ".join(f"{each['id']}: {each['reason']}" for each in pool["excluded"])
             yield Finding(
                 "pool-empty",
@@ -338,6 +363,7 @@ RULES: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     clock_skew,
     hidden_instances,
     no_instance,
+    none_passes,
     malformed,
     unread_containers,
     duplicates,

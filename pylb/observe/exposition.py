@@ -231,6 +231,7 @@ class Watched(Protocol):
     index: int
     errors: int
     error: str
+    missing: str
     undelivered: str
     guards: Counter[str]
     departures: Counter[str]

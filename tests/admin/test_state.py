@@ -46,6 +46,14 @@ def test_what_an_operator_wants_is_no_problem_but_what_breaks_is(view, know, ope
     assert texts(view) == ["service 'web': the registry knows no instance"]
 
 
+def test_what_the_registry_does_know_is_said_of_a_service_without_any_instance(view, know):
+    know("web")
+    view.watches["web"].missing = "Consul knows http; did you mean http?"
+    assert texts(view) == [
+        "service 'web': the registry knows no instance: Consul knows http; did you mean http?"
+    ]
+
+
 def test_a_change_that_could_not_be_delivered_is_a_problem(view, know):
     know("web", ONE)
     view.watches["web"].undelivered = "TypeError: Integer exceeds 64-bit range"

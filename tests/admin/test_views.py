@@ -56,8 +56,22 @@ def test_readiness_tells_how_old_the_knowledge_is(view, know, clock):
         "held": 0,
         "doubt": "filtered by ACLs",
         "error": REFUSED,
+        "missing": "",
     }
     assert services["api"]["age_seconds"] is None
+
+
+def test_readiness_warns_of_a_service_without_any_instance(view, know):
+    know("web")
+    know("api")
+    view.lifecycle.advance(ProcessState.SERVING)
+    view.watches["web"].missing = "Consul knows http; did you mean http?"
+    readiness = view.readiness()
+    assert readiness["ready"] is True
+    assert readiness["warnings"] == [
+        "service web: no instance is registered: Consul knows http; did you mean http?"
+    ]
+    assert readiness["services"]["web"]["missing"] == "Consul knows http; did you mean http?"
 
 
 def test_membership_is_who_is_in_and_who_is_not_and_why(view, know):

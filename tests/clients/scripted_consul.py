@@ -68,6 +68,8 @@ class ScriptedConsul:
         self.connections = set()
         self.asked_rights = 0
         """How often it was asked what a token may read; ACLs are disabled."""
+        self.names = {}
+        """The services that the catalog lists, with their tags; None: the script answers for it, too."""
         self._script = asyncio.Queue()
 
     def then(self, *steps):
@@ -77,6 +79,9 @@ class ScriptedConsul:
     async def _evaluate(self, request):
         self.asked_rights += 1
         return web.Response(status=401, text="ACL support disabled")
+
+    async def _list(self, request):
+        return await self._handle(request) if self.names is None else web.json_response(self.names)
 
     async def _handle(self, request):
         self.requests.append(request)
@@ -104,6 +109,7 @@ class ScriptedConsul:
     async def start(self, make_site=None, **options):
         application = web.Application()
         application.router.add_post("/v1/internal/acl/authorize", self._evaluate)
+        application.router.add_get("/v1/catalog/services", self._list)
         application.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()

@@ -57,6 +57,7 @@ async def test_a_change_of_an_instance_and_one_of_a_check_wake_the_queries(clien
 )
 async def test_anything_but_a_document_is_an_error(answer, words):
     server = ScriptedConsul()
+    server.names = None
     await server.start()
     server.then(answer)
     async with ConsulClient(ConsulSettings(url=server.url)) as client:
@@ -67,6 +68,7 @@ async def test_anything_but_a_document_is_an_error(answer, words):
 
 async def test_a_query_names_datacenter_consistency_and_what_it_waits_for():
     server = ScriptedConsul()
+    server.names = None
     await server.start()
     server.then(Answer(body=b"{}", index=0), Answer(body=b"{}"))
     settings = ConsulSettings(url=server.url, datacenter="dc2", consistency="stale")

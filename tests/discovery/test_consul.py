@@ -52,6 +52,16 @@ async def test_each_query_waits_for_news_since_the_last_answer(scripted, provide
     assert len(scripted.connections) == 1
 
 
+async def test_a_service_without_any_instance_is_explained(scripted, provide):
+    scripted.names = {"consul": [], "http": []}
+    scripted.then(Answer([], 5), Answer(web_instances(1), 6))
+    provider = provide()
+    async with contextlib.aclosing(provider.watch()) as snapshots:
+        assert (await anext(snapshots)).empty
+        assert provider.status.missing == "Consul knows http; did you mean http?"
+        assert not (await anext(snapshots)).empty
+
+
 async def test_an_index_of_zero_is_never_waited_on(scripted, provide):
     scripted.then(Answer([], 0), Answer([], 0))
     await take(provide(), 2)

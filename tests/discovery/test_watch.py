@@ -153,6 +153,24 @@ async def test_whatever_is_raised_the_last_snapshot_stays_and_the_watch_goes_on(
     assert (provider.lives, watch.status.errors, watch.status.error) == (121, 120, "")
 
 
+async def test_that_no_instance_is_listed_is_logged_once_with_the_reason(run, caplog):
+    ill = Snapshot("web", (), (Excluded(endpoint(1, status="critical"), "refused"),))
+    watch, _, provider = run(snapshot(), snapshot())
+    await read(provider)
+    assert watch.status.missing
+    watch.status.missing = "Consul knows http; did you mean http?"
+    provider.then(snapshot(), snapshot())
+    await read(provider)
+    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert warnings == [
+        "web: no instance is registered: none is there yet, or it has another name",
+        "web: no instance is registered: Consul knows http; did you mean http?",
+    ]
+    provider.then(ill)
+    await read(provider)
+    assert watch.status.missing == ""
+
+
 @pytest.mark.logs_error(r"web: could not be delivered")
 async def test_what_could_not_be_delivered_is_known_until_a_change_is(run, caplog):
     delivered = []

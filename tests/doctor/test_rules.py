@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pylb.doctor.facts import Facts
+from pylb.doctor.facts import Facts, Instances
 from pylb.doctor.rules import RULES, diagnose
 from pylb.model import Endpoint, Excluded
 from tests.containers.inspected import container
@@ -52,6 +52,25 @@ FAULTS = {
         replace(with_instances(), containers=None, pools=None),
         "no-instance",
         "web: Consul knows no instance",
+    ),
+    "another name": (
+        replace(with_registry(services={"web": Instances()}, known=frozenset({"http"})), containers=None),
+        "no-instance",
+        "web: Consul knows no instance",
+    ),
+    "all are critical": (
+        with_registry(
+            services={
+                "web": Instances(
+                    excluded=(
+                        Excluded(endpoint(1, status="critical"), "critical: tcp: refused", cause="critical"),
+                        Excluded(endpoint(2, status="maintenance"), "maintenance", cause="maintenance"),
+                    )
+                )
+            }
+        ),
+        "none-passes",
+        "web: no instance passes its checks: 1 critical, 1 maintenance",
     ),
     "an instance nobody can read": (
         with_instances(
@@ -206,3 +225,21 @@ def test_a_command_to_paste_holds_an_id_and_nothing_that_a_shell_would_run():
     facts = replace(with_instances(endpoint(1), evil), containers=(ONE,))
     cures = [each.cure for each in diagnose(facts) if each.rule == "dangling"]
     assert cures == ["start the registrator, or: consul services deregister -id='x; rm -rf / #'"]
+
+
+def test_the_reasons_of_the_first_instances_are_the_cause():
+    ill = tuple(
+        Excluded(endpoint(n, status="critical"), f"critical: refused by {n}", cause="critical")
+        for n in range(1, 6)
+    )
+    facts = replace(with_registry(services={"web": Instances(excluded=ill)}), pools={"web": pool()})
+    causes = [each.cause for each in diagnose(facts) if each.rule == "none-passes"]
+    named = "; ".join(f"host:web-{n}:80: critical: refused by {n}" for n in range(1, 4))
+    assert causes == [f"{named} and 2 more"]
+    assert "pool-empty" not in {each.rule for each in diagnose(facts)}
+
+
+def test_the_cause_of_no_instance_names_what_consul_does_know():
+    facts = with_registry(services={"web": Instances()}, known=frozenset({"wen", "api"}))
+    (cause,) = [each.cause for each in diagnose(facts) if each.rule == "no-instance"]
+    assert cause == ("nothing registers it, or under another name: Consul knows api, wen; did you mean wen?")

@@ -23,6 +23,16 @@ async def test_registered_is_seen_deregistered_is_gone(consul, observe):
     await until(lambda: web.names == {"go-2"})
 
 
+async def test_a_service_that_nobody_registers_is_explained_by_those_that_are(consul, observe):
+    other = await observe(consul, "explained-shop")
+    await other.register("explained-shop-1", 9001)
+    await until(lambda: other.names == {"explained-shop-1"})
+    misspelled = await observe(consul, "explained-shpo")
+    await until(lambda: misspelled.delivered)
+    assert misspelled.watch.status.missing.endswith("; did you mean explained-shop?")
+    await other.deregister("explained-shop-1")
+
+
 async def test_the_last_one_that_is_deregistered_leaves_an_empty_pool_at_once(consul, observe):
     web = await observe(consul, "honestly-empty")
     await web.register("last", 9001)

@@ -198,3 +198,13 @@ async def test_a_pool_without_backends(clinic):
     await clinic.known_to_pylb()
     rule, words = await found(clinic, consul=False, docker=False)
     assert (rule, words) == ("pool-empty", f"{SERVICE}: pylb has no backend")
+
+
+async def test_no_instance_that_passes_its_checks(clinic):
+    for id_ in clinic.ids:
+        await clinic.agent.update_check(f"service:{id_}", "critical", "connection refused")
+    async with asyncio.timeout(10):
+        while (await clinic.examine())[0] == 0:  # the agent has not synchronized both checks yet
+            await asyncio.sleep(0.01)
+    rule, words = await found(clinic)
+    assert (rule, words) == ("none-passes", f"{SERVICE}: no instance passes its checks: 2 critical")

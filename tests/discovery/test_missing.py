@@ -1,0 +1,39 @@
+import pytest
+
+from pylb.clients.consul import ConsulClient, ConsulSettings
+from pylb.discovery.missing import AGAIN, Missing, explanation
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        (set(), "Consul knows no service at all"),
+        ({"http"}, "Consul knows http; did you mean http?"),
+        ({"api", "wed"}, "Consul knows api, wed; did you mean wed?"),
+        ({"api", "shop"}, "Consul knows api, shop"),
+        ({f"s{n}" for n in range(20)}, "Consul knows s0, s1, s10, s11, s12, s13, s14, s15 and 12 more"),
+        ({"web"}, ""),
+    ],
+)
+def test_what_there_is_instead(known, words):
+    assert explanation("web", (), known) == words
+
+
+def test_it_may_be_the_tags():
+    words = "Consul knows web, but no instance with the tags blue, new"
+    assert explanation("web", ["blue", "new"], {"web", "api"}) == words
+
+
+async def test_names_are_asked_for_now_and_then(scripted):
+    now = 100.0
+    missing = Missing("web", (), lambda: now)
+    async with ConsulClient(ConsulSettings(url=scripted.url)) as client:
+        scripted.names = {"consul": []}
+        assert await missing.explain(client) == "Consul knows no service at all"
+        scripted.names = {"consul": [], "http": ["blue"]}
+        assert await missing.explain(client) == "Consul knows no service at all"
+        now += AGAIN
+        assert await missing.explain(client) == "Consul knows http; did you mean http?"
+        await scripted.stop()
+        now += AGAIN
+        assert await missing.explain(client) == "Consul knows http; did you mean http?"
