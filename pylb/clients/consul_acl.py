@@ -22,7 +22,7 @@ from pylb.model import Key
 T = TypeVar("T")
 
 OK, CONFLICT = 200, 409
-NOT_OFFERED = frozenset({401, 404, 405})
+NOT_OFFERED = frozenset({401, 404, 405, 501})
 """ACLs are disabled, or whatever answers has no such API."""
 BATCH = 64
 """Rights in a call, and operations in a transaction; Consul takes no more."""

@@ -94,7 +94,7 @@ async def test_what_is_no_answer(answer, words):
     await server.stop()
 
 
-@pytest.mark.parametrize("status", [404, 405])
+@pytest.mark.parametrize("status", [404, 405, 501])
 async def test_a_registry_that_does_not_offer_it(status):
     server = ScriptedConsul()
     await server.start()
