@@ -138,7 +138,7 @@ class LogWriter:
             with self._taking_turns():
                 self._write_all(memoryview(b"".join(batch)))
             self._trouble = ""
-        except OSError as error:
+        except Exception as error:  # whatever it is, the thread goes on
             self._lost += len(batch)
             if str(error) != self._trouble:
                 self._trouble = str(error)

@@ -121,3 +121,16 @@ def test_a_reader_that_is_gone_is_complained_of_once(pipe, caplog):
     assert [r.getMessage() for r in caplog.records] == [
         "access log: lines are dropped: [Errno 32] Broken pipe"
     ]
+
+
+@pytest.mark.logs_error(r"access log: lines are dropped: ")
+def test_a_line_that_cannot_be_written_does_not_end_the_writer(pipe, caplog):
+    reading, writing = pipe
+    writer = LogWriter(writing)
+    writer.write("a defect")
+    until(lambda: writer.dropped == 1)
+    writer.write(LINE)
+    assert read(reading, len(LINE)) == LINE
+    writer.close()
+    (record,) = caplog.records
+    assert record.getMessage().startswith("access log: lines are dropped: sequence item 0")
