@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from pylb.containers.container import Container
-from pylb.containers.port import Port
+from pylb.containers.port import MAX_QUOTED, Port
 
 PREFIX = "SERVICE_"
 MAX_WEIGHT = 65535
@@ -36,7 +36,9 @@ class Metadata:
         """
         text = self.get(key) or "1"
         if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > MAX_WEIGHT:
-            raise ValueError(f"SERVICE_{key.upper()}: got {text!r}, expected a number from 0 to {MAX_WEIGHT}")
+            raise ValueError(
+                f"SERVICE_{key.upper()}: got {text[:MAX_QUOTED]!r}, expected a number from 0 to {MAX_WEIGHT}"
+            )
         return int(text)
 
 

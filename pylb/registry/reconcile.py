@@ -7,7 +7,7 @@ difference again, and is done then.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pylb.registry.registrations import CONTAINER, DIGEST, OWNER, Desired, Registration
@@ -53,7 +53,7 @@ def reconcile(desired: Desired, present: Mapping[str, Owned], *, cleanup: bool =
 
     Args:
         desired: what should be registered.
-        present: what is, of the same owner. An id that somebody else holds is taken over by registering it.
+        present: what is, of the same owner.
         cleanup: whether entries are removed whose container is gone.
     """
     register = tuple(
@@ -67,6 +67,29 @@ def reconcile(desired: Desired, present: Mapping[str, Owned], *, cleanup: bool =
         if service_id not in desired.registrations and each.container not in desired.kept
     )
     return Actions(register, tuple(gone) if cleanup else ())
+
+
+def without_others(desired: Desired, services: Mapping[str, Any], owner: str) -> Desired:
+    """Leave out what would replace somebody else's entry; each is a problem.
+
+    An entry of the same service is taken over: another registrator, or one for a former engine, made it.
+
+    Args:
+        desired: what should be registered.
+        services: an agent's services, as Consul lists them.
+        owner: who registers.
+    """
+    registrations, problems = {}, list(desired.problems)
+    for service_id, each in desired.registrations.items():
+        holder = services.get(service_id) or {}
+        name = holder.get("Service")
+        if name in {None, each.definition["Name"]} or (holder.get("Meta") or {}).get(OWNER) == owner:
+            registrations[service_id] = each
+        else:
+            problems.append(
+                f"container {each.container}: somebody else has registered the id {service_id!r} for {name!r}"
+            )
+    return replace(desired, registrations=registrations, problems=tuple(problems))
 
 
 def _complete(present: Owned, wanted: Registration) -> bool:

@@ -33,7 +33,8 @@ LOCAL = "127.0.0.1"
 SPECIAL = frozenset({"name", "tags", "id", "ignore", "lb_weight", "lb_weight_warning"})
 """What does not go to Meta, because it has a place of its own."""
 REGISTER_LABEL = "SERVICE_REGISTER"
-META_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
+META_KEY = re.compile(r"(?!consul-)[A-Za-z0-9_-]{1,128}")
+"""What Consul takes; it keeps `consul-` to itself."""
 MAX_META_VALUE = 512
 MAX_ID = 255
 """Characters; Consul has no limit of its own."""
@@ -88,7 +89,9 @@ class Desired:
     registrations: dict[str, Registration]
     """By id."""
     kept: frozenset[str] = frozenset()
-    """Short ids of containers whose entries stay as they are, although nothing runs."""
+    """Short ids of containers whose entries stay as they are, although nothing is known to run."""
+    unread: frozenset[str] = frozenset()
+    """Those of them that may run, so that their entries are confirmed all the same."""
     problems: tuple[str, ...] = ()
     """What a container says that cannot be used, one sentence each; it is left out, the rest counts."""
 
@@ -123,8 +126,8 @@ def desired(
                     f"{container.name}: the id {made.id!r} is that of container {rival.container}"
                 )
     kept = {c.short_id for c in containers if rules.keep_failed and _failed(c)}
-    kept |= {each.id[:SHORT] for each in unread}
-    return Desired(registrations, frozenset(kept), tuple(problems))
+    unknown = frozenset(each.id[:SHORT] for each in unread)
+    return Desired(registrations, unknown | kept, unknown, tuple(problems))
 
 
 def _registered(container: Container, rules: Rules) -> bool:
@@ -228,17 +231,22 @@ def _checks(
             Report(check_id, status, output),
         )
     if rules.ttl:
-        check_id = f"registrator:{service_id}"
         after = max(MIN_DEREGISTER_AFTER, rules.ttl)
+        confirmed = confirmation(service_id, f"container {container.short_id} runs")
         yield (
             {
-                "CheckID": check_id,
+                "CheckID": confirmed.check_id,
                 "Name": "Confirmed by the registrator",
                 "TTL": f"{rules.ttl:g}s",
                 "DeregisterCriticalServiceAfter": f"{after:g}s",
             },
-            Report(check_id, "passing", f"container {container.short_id} runs"),
+            confirmed,
         )
+
+
+def confirmation(service_id: str, words: str) -> Report:
+    """What the check of `Rules.ttl` is told, again and again."""
+    return Report(f"registrator:{service_id}", "passing", words)
 
 
 def _weights(said: Metadata, complaints: list[str]) -> dict[str, int]:
@@ -258,10 +266,11 @@ def _meta(said: Metadata, complaints: list[str]) -> dict[str, str]:
     for key, value in said.values:
         if key in SPECIAL:
             continue
-        if not META_KEY.fullmatch(key) or len(value) > MAX_META_VALUE or len(meta) == MAX_META:
+        too_long = len(value.encode()) > MAX_META_VALUE
+        if not META_KEY.fullmatch(key) or too_long or len(meta) == MAX_META:
             complaints.append(
-                f"SERVICE_{key.upper()} is left out: expected at most {MAX_META} names of letters, digits, - "
-                f"and _ with values of up to {MAX_META_VALUE} characters"
+                f"SERVICE_{key[:MAX_QUOTED].upper()} is left out: expected at most {MAX_META} names of "
+                f"letters, digits, - and _ with values of up to {MAX_META_VALUE} bytes"
             )
         else:
             meta[key] = value

@@ -21,8 +21,8 @@ from pylb.clients.docker import DockerClient, Engine, EngineError, Event
 from pylb.clients.inventory import InventoryReader
 from pylb.containers.stopping import Stopping
 from pylb.registry.place import Rules
-from pylb.registry.reconcile import owned, reconcile
-from pylb.registry.registrations import Desired, Registration, Report, desired
+from pylb.registry.reconcile import owned, reconcile, without_others
+from pylb.registry.registrations import Desired, Registration, Report, confirmation, desired
 from pylb.registry.troubles import Troubles
 
 RETRY = 1.0
@@ -142,7 +142,6 @@ class Registrator:
             wanted = desired(
                 inventory.containers, rules, self._stopping.among(inventory.containers), inventory.unread
             )
-            self._complain(wanted.problems)
             await self._apply(wanted, rules.owner)
         except (EngineError, ConsulException) as error:
             self._engine = None  # it may be another one when it answers again
@@ -167,7 +166,10 @@ class Registrator:
         Raises:
             ConsulException: Consul does not answer.
         """
-        present = owned(await self._agent.services(), await self._agent.checks(), owner)
+        services = await self._agent.services()
+        wanted = without_others(wanted, services, owner)
+        self._complain(wanted.problems)
+        present = owned(services, await self._agent.checks(), owner)
         actions = reconcile(wanted, present, cleanup=self._cleanup)
         entries = set(present)
         for registration in actions.register:
@@ -181,6 +183,10 @@ class Registrator:
             if each.id in entries:
                 for report in each.reports:
                     await self._report(report)
+        for service_id, entry in present.items():
+            report = confirmation(service_id, f"container {entry.container} may run; it cannot be read")
+            if entry.container in wanted.unread and report.check_id in entry.checks:
+                await self._report(report)
 
     async def _register(self, registration: Registration) -> bool:
         done = await self._attempt(

@@ -8,6 +8,7 @@ import asyncio
 import time
 from contextlib import asynccontextmanager
 
+import aiodocker
 import pytest
 
 from pylb.clients.consul import ConsulClient, ConsulSettings
@@ -59,7 +60,9 @@ def run(engine, name, *options, command=("sleep", "600")):
 
 
 @asynccontextmanager
-async def registrator(engine, consul, *, listens=True, hostname="here", resync=60.0, **rules):
+async def registrator(
+    engine, consul, *, listens=True, hostname="here", resync=60.0, stop_signals=False, **rules
+):
     """A registrator at work, and its status; one that does not listen misses all events."""
     async with (
         DockerClient(EngineSettings(url=engine.url)) as docker,
@@ -73,6 +76,7 @@ async def registrator(engine, consul, *, listens=True, hostname="here", resync=6
                 owner=found.id, hostname=hostname, host_address=address, **{"internal": True, **rules}
             ),
             resync=resync,
+            stop_signals=stop_signals,
         )
         if listens:
             spawn(made.listen(), name="listen", owner=owner)
@@ -188,6 +192,74 @@ async def test_578_dockers_own_health_check_is_ignored(engine, consul, agent):
         while await check_of(agent, "here:examined:80") != "passing":
             assert time.monotonic() < deadline
             await asyncio.sleep(0.05)
+
+
+async def test_437_one_of_two_exposed_ports_is_published_and_the_name_has_a_number(engine, consul, agent):
+    run(engine, "published", "--publish", "8097:80", "--expose", "443")
+    async with registrator(engine, consul, internal=False):
+        found = await until_registered(agent, "here:published:80")
+        assert found["here:published:80"]["Port"] == 8097
+
+
+async def test_562_a_port_published_for_ipv6_alone_is_registered_at_an_ipv4_address(engine, consul, agent):
+    run(engine, "six", "--publish", "[::]:8096:80")
+    run(engine, "both", "--publish", "8095:80")
+    async with registrator(engine, consul, internal=False) as status:
+        await until_registered(agent, "here:both:80")
+        assert [each for each in status.problems if each.startswith("six: port 80 is published on :: only")]
+
+
+async def test_a_container_with_a_range_of_ports_ends_it(engine, consul, agent):
+    run(engine, "good")
+    async with registrator(engine, consul) as status:
+        await until_registered(agent, "here:good:80")
+        config = {
+            "Image": SMALL,
+            "Cmd": ["sleep", "600"],
+            "Env": ["SERVICE_NAME=complaint"],
+            "ExposedPorts": {"33060-33061/tcp": {}, "/tcp": {}, "3306/tcp": {}},
+        }
+        async with aiodocker.Docker(engine.url) as docker:
+            await (await docker.containers.create(config, name="ranged")).start()
+        await until_registered(agent, "here:good:80", "here:ranged:3306")
+        problems = [
+            each for each in status.problems if each.startswith("ranged: its port '33060-33061/tcp' is")
+        ]
+        assert len(problems) == 1
+
+
+async def test_a_paused_container_stays_registered(engine, consul, agent):
+    run(engine, "frozen")
+    async with registrator(engine, consul):
+        await until_registered(agent, "here:frozen:80")
+        engine.docker("pause", "frozen")
+        await until_registered(agent)
+        engine.docker("unpause", "frozen")
+        await until_registered(agent, "here:frozen:80")
+
+
+async def test_a_container_that_is_started_again_and_again_is_registered_meanwhile(engine, consul, agent):
+    run(engine, "crashes", "--restart", "always", command=("sh", "-c", "exit 1"))
+    run(engine, "other")
+    async with registrator(engine, consul, resync=0.1) as status:
+        await until(lambda: "Restarting" in engine.docker("ps", "--all", "--filter", "name=crashes"), 20)
+        before = await until(lambda: status.synchronized)
+        await until(lambda: status.synchronized > before + 0.2, 20)
+        await until_registered(agent, "here:other:80")
+
+
+@pytest.mark.parametrize("spelled", ["RTMIN+3", "sigrtmin+3", "37"])
+async def test_a_stop_signal_that_it_does_not_know(engine, consul, agent, spelled):
+    run(engine, "stops", "--stop-signal", spelled)
+    async with registrator(engine, consul, stop_signals=True):
+        await until_registered(agent, "here:stops:80")
+        stopping = asyncio.create_task(  # noqa: TID251
+            asyncio.to_thread(engine.docker, "stop", "--time", "8", "stops")
+        )
+        await until_registered(agent, seconds=6.0)
+        assert engine.docker("inspect", "--format", "{{.State.Running}}", "stops") == "true"
+        await asyncio.to_thread(engine.docker, "kill", "stops")
+        await stopping
 
 
 async def test_a_failed_registration_is_never_tried_again(engine, consul, agent):

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pylb.registry.place import Rules
-from pylb.registry.reconcile import Actions, Owned, owned, reconcile
+from pylb.registry.reconcile import Actions, Owned, owned, reconcile, without_others
 from pylb.registry.registrations import CONTAINER, DIGEST, OWNER, Desired, desired
 from tests.containers.inspected import container
 
@@ -117,3 +117,15 @@ def test_an_entry_that_has_lost_a_check_is_made_anew():
 
 def test_what_failed_by_itself_stays_where_that_is_wished():
     assert reconcile(Desired({}, frozenset({"c"})), {"a": Owned("c", "d")}) == Actions()
+
+
+def test_an_entry_of_another_service_that_somebody_else_made_is_never_replaced():
+    wanted = desired([container("evil", env={"SERVICE_ID": "victim", "SERVICE_NAME": "web"})], RULES)
+    mine, theirs = {"Meta": {OWNER: "engine"}}, {"Meta": {OWNER: "elsewhere"}}
+    for held in ({"Service": "bank"}, {"Service": "bank", **theirs}):
+        found = without_others(wanted, {"victim": held}, "engine")
+        assert found.registrations == {}
+        assert found.problems[0].endswith("somebody else has registered the id 'victim' for 'bank'")
+    for held in ({"Service": "bank", **mine}, {"Service": "web"}, {"Service": "web", **theirs}):
+        assert without_others(wanted, {"victim": held}, "engine") == wanted
+    assert without_others(wanted, {}, "engine") == wanted

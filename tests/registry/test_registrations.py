@@ -178,7 +178,15 @@ def test_a_weight_that_is_none_is_a_problem_and_the_service_is_registered():
     assert found.problems == ("web-1: SERVICE_LB_WEIGHT: got 'lots', expected a number from 0 to 65535",)
 
 
-@pytest.mark.parametrize("env", [{"SERVICE_A.B": "x"}, {"SERVICE_LONG": "x" * 513}])
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"SERVICE_A.B": "x"},
+        {"SERVICE_LONG": "x" * 513},
+        {"SERVICE_LONG": "ä" * 257},
+        {"SERVICE_consul-x": "1"},
+    ],
+)
 def test_what_meta_cannot_hold_is_a_problem_and_the_service_is_registered(env):
     found = made(container(env={"SERVICE_OK": "yes", **env}))
     (registration,) = found.registrations.values()
@@ -238,7 +246,7 @@ def test_a_port_that_cannot_be_read_is_a_problem_and_the_others_are_registered()
 
 def test_what_cannot_be_read_keeps_its_entries_and_is_a_problem():
     found = desired([], Rules(**RULES), unread=[Unread("c" * 64, "db", "no answer within 2 s")])
-    assert found.kept == {"c" * 12}
+    assert found.kept == found.unread == {"c" * 12}
     assert found.problems == ("db: it cannot be read: no answer within 2 s",)
 
 

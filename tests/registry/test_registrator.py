@@ -259,6 +259,31 @@ async def test_one_that_cannot_be_read_keeps_its_entry_and_stops_no_other(engine
         assert status.registered == 2
 
 
+async def test_one_that_cannot_be_read_is_confirmed_too(engine, registry, agent):
+    check = "registrator:machine:web-1:80"
+    engine.run(WEB)
+    async with running(engine, url(registry), ttl=60.0):
+        await until_registered(agent, "web-1")
+    engine.failing.add(WEB["Id"])
+    async with running(engine, url(registry), ttl=60.0, resync=0.02):
+        await agent.update_check(check, "critical", "as if it had expired")
+        while await health(agent, check) != "passing":
+            await asyncio.sleep(0.002)
+
+
+async def test_somebody_elses_entry_is_neither_replaced_nor_removed(engine, registry, agent):
+    await agent.register({"ID": "victim", "Name": "bank", "Address": "10.0.0.9", "Port": 1})
+    evil = inspected("evil", env={"SERVICE_NAME": "web", "SERVICE_ID": "victim"})
+    engine.run(evil)
+    async with running(engine, url(registry)) as status:
+        await until(lambda: status.problems)
+        await until(lambda: engine.listeners)
+        engine.remove(evil)
+        engine.tell("die", evil)
+        await until(lambda: not status.problems)
+    assert (await agent.services())["victim"]["Address"] == "10.0.0.9"
+
+
 async def test_a_paused_one_is_away_until_it_goes_on(engine, registry, agent):
     engine.run(WEB)
     async with running(engine, url(registry)):
