@@ -118,7 +118,14 @@ def trace(curves: Curves, options: argparse.Namespace, cores: Cores, console: Co
             origin = serve_origin(stack.enter_context(workshop()), cores.load, ports)
             stack.enter_context(origin)
             fleet = stack.enter_context(
-                start_fleet(options.peers, ports, SMALL.path, cores, console, services=set_up.services)
+                start_fleet(
+                    [PEERS[name] for name in options.peers],
+                    ports,
+                    SMALL.path,
+                    cores,
+                    console,
+                    services=set_up.services,
+                )
             )
             curves.versions.update(fleet.versions)
             for point in points:

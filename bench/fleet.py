@@ -13,7 +13,6 @@ from rich.console import Console
 from bench.certificate import make_certificate
 from bench.machine import Cores
 from bench.packages import MissingError
-from bench.peers.catalog import PEERS
 from bench.peers.peer import Peer, Site
 from bench.ports import free_port
 from bench.server import Server, StartError, serve
@@ -51,7 +50,7 @@ class Fleet:
 
 @contextmanager
 def start_fleet(
-    names: Sequence[str],
+    peers: Sequence[Peer],
     origins: Sequence[int],
     probe: str,
     cores: Cores,
@@ -59,13 +58,13 @@ def start_fleet(
     *,
     services: int = 1,
 ) -> Iterator[Fleet]:
-    """Start proxies by name; end them all, and remove their files, when the context ends."""
+    """Start proxies; end them all, and remove their files, when the context ends."""
     with ExitStack() as stack:
         directory = stack.enter_context(workshop())
         fleet = Fleet(directory, cores, stack, services)
-        for name in names:
-            with console.status(f"starting {name} (it is installed first, if it is not here)"):
-                fleet.start(PEERS[name], origins, probe)
+        for peer in peers:
+            with console.status(f"starting {peer.name} (it is installed first, if it is not here)"):
+                fleet.start(peer, origins, probe)
         yield fleet
 
 

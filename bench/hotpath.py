@@ -3,6 +3,9 @@
 `python -m bench.hotpath` starts an origin and every proxy on free ports of 127.0.0.1, puts each under the
 same load in turn, round after round, and prints the medians. The figure to go by is the CPU time per
 request: it holds on a noisy machine, where throughput and latency do not.
+
+`--before DIR` adds the pylb of another checkout as the peer `before` and prints the ratio pylb/before for
+each workload. A change of the hot path is compared with the commit before it by this ratio.
 """
 
 from __future__ import annotations
@@ -21,9 +24,11 @@ from bench.fleet import start_fleet, workshop
 from bench.machine import Cores, Machine
 from bench.options import end_on_signals, names_of, positive
 from bench.origin import NGINX, serve_origin
-from bench.packages import MissingError, version_of
+from bench.packages import Checkout, MissingError, version_of
 from bench.peers.catalog import PEERS
-from bench.report import Run
+from bench.peers.peer import Peer
+from bench.peers.pylb import Pylb
+from bench.report import REFERENCE, Run
 from bench.sample import Sample
 from bench.server import Server, StartError
 from bench.workload import WORKLOADS, Workload
@@ -31,6 +36,12 @@ from bench.wrk import WRK, LoadError, Wrk
 
 PAPER_WIDTH = 110
 """Columns of the output, where it does not go to a terminal."""
+
+PYLB = "pylb"
+"""The peer that is this checkout's pylb."""
+
+BEFORE = "before"
+"""The peer that is the pylb of the checkout that `--before` names."""
 
 WARM_UP = 1
 """Seconds of load, once per proxy and workload, that do not count."""
@@ -64,15 +75,27 @@ def interleave(
 
     Yields:
         What was done, and its sample; None for a warm-up.
+
+    Even rounds measure the proxies in reverse order, so that a drift within a round cancels out.
     """
     for workload in workloads:
         for server in servers:
             measure(server, workload, 0, WARM_UP, cores)
             yield f"{workload.name}, warm-up, {server.name}", None
         for number in range(1, rounds + 1):
-            for server in servers:
+            for server in servers if number % 2 else reversed(servers):
                 sample = measure(server, workload, number, seconds, cores)
                 yield f"{workload.name}, round {number}, {server.name}", sample
+
+
+def peers_of(options: argparse.Namespace) -> list[Peer]:
+    """The proxies to measure. With `--before` they include `pylb` and `before`, one after the other."""
+    names = options.peers or ([PYLB, REFERENCE] if options.before else list(PEERS))
+    peers = [PEERS[name] for name in names]
+    if not options.before:
+        return peers
+    others = [peer for peer in peers if peer.name != PYLB]
+    return [PEERS[PYLB], Pylb(BEFORE, source=options.before), *others]
 
 
 def run(options: argparse.Namespace, console: Console) -> Run:
@@ -99,8 +122,10 @@ def run(options: argparse.Namespace, console: Console) -> Run:
             origin = stack.enter_context(serve_origin(stack.enter_context(workshop()), cores.load))
             result.versions["origin"] = f"nginx {version_of(NGINX, '-v')}"
             result.versions["load"] = f"wrk {version_of(WRK)}"
-            start = start_fleet(options.peers, [origin.port], WORKLOADS["small"].path, cores, console)
+            start = start_fleet(peers_of(options), [origin.port], WORKLOADS["small"].path, cores, console)
             fleet = stack.enter_context(start)
+            if options.before and (absent := {PYLB, BEFORE} & fleet.missing.keys()):
+                raise StartError("; ".join(fleet.missing[name] for name in sorted(absent)))
             result.versions.update(fleet.versions)
             result.missing.update(fleet.missing)
             progress = stack.enter_context(Progress(*columns, console=console, transient=True))
@@ -118,9 +143,25 @@ def run(options: argparse.Namespace, console: Console) -> Run:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.hotpath", description="CPU time per request.")
-    for option, known in (("--peers", PEERS), ("--workloads", WORKLOADS)):
-        names = ",".join(known)
-        parser.add_argument(option, type=names_of(known), default=list(known), metavar="NAME,...", help=names)
+    parser.add_argument(
+        "--peers",
+        type=names_of(PEERS),
+        metavar="NAME,...",
+        help=f"proxies to measure: {','.join(PEERS)} (all; with --before {PYLB},{REFERENCE})",
+    )
+    parser.add_argument(
+        "--before",
+        type=Checkout.parse,
+        metavar="DIR",
+        help=f"checkout of pylb with its own .venv, measured as `{BEFORE}`; prints the ratio {PYLB}/{BEFORE}",
+    )
+    parser.add_argument(
+        "--workloads",
+        type=names_of(WORKLOADS),
+        default=list(WORKLOADS),
+        metavar="NAME,...",
+        help=f"workloads: {','.join(WORKLOADS)} (all)",
+    )
     parser.add_argument("--rounds", type=positive, default=5, help="rounds per proxy and workload (5)")
     parser.add_argument("--seconds", type=positive, default=3, help="length of a round (3)")
     parser.add_argument(
@@ -141,6 +182,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Console(stderr=True).print(f"bench.hotpath: {error}", highlight=False, markup=False)
         return 1
     result.show(console)
+    if options.before:
+        result.show_change(console, PYLB, BEFORE)
     if options.json:
         result.save(options.json)
     return 0

@@ -111,7 +111,7 @@ def fresh(name: str, origin: Server, cores: Cores, console: Console) -> Iterator
     Raises:
         MissingError: it cannot be started.
     """
-    with start_fleet([name], [origin.port], "/?bytes=1", cores, console) as fleet:
+    with start_fleet([PEERS[name]], [origin.port], "/?bytes=1", cores, console) as fleet:
         if fleet.missing:
             raise MissingError(fleet.missing[name])
         yield fleet.servers[0]

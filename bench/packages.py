@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -100,6 +101,55 @@ class Script:
         if not path.exists():
             raise MissingError(f"{self.program} is not installed beside {sys.executable}")
         return path
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """The command `pylb` of another checkout, installed as editable in the checkout's own `.venv`."""
+
+    directory: Path
+
+    @classmethod
+    def parse(cls, text: str) -> Checkout:
+        """Read the value of an option.
+
+        Raises:
+            argparse.ArgumentTypeError: the directory has no `.venv/bin/pylb`, or that one runs other code.
+        """
+        checkout = cls(Path(text).resolve())
+        try:
+            checkout.locate()
+        except MissingError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        return checkout
+
+    def locate(self) -> Path:
+        """Check that `.venv/bin/pylb` exists and runs the code of this directory; never install.
+
+        A virtual environment that was copied still runs the code of the checkout it was copied from.
+        """
+        path = self.directory / ".venv" / "bin" / "pylb"
+        if not path.exists():
+            raise MissingError(f"{path} does not exist; `make .venv/installed` in {self.directory} makes it")
+        interpreter = path.read_text().partition("\n")[0].removeprefix("#!").strip()
+        package = self.directory / "pylb" / "__init__.py"
+        question = [interpreter, "-P", "-c", "import pylb; print(pylb.__file__)"]
+        try:
+            found = subprocess.run(
+                question, capture_output=True, text=True, timeout=30, cwd="/"
+            ).stdout.strip()
+        except OSError as error:
+            raise MissingError(f"{path} cannot run: {error}") from None
+        if Path(found) != package:
+            raise MissingError(f"{path} runs {found or 'no pylb'}, not {package}")
+        return path
+
+    def commit(self) -> str:
+        """The commit that is checked out, `-dirty` if files differ from it."""
+        describe = ["git", "-C", str(self.directory), "describe", "--always", "--dirty"]
+        return (
+            subprocess.run(describe, capture_output=True, text=True, timeout=30).stdout.strip() or "unknown"
+        )
 
 
 def _install(command: list[str]) -> None:

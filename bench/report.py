@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from statistics import median
 
 from rich import box
 from rich.console import Console
@@ -14,7 +15,7 @@ from rich.text import Text
 from bench import raw
 from bench.figure import number
 from bench.machine import Machine
-from bench.sample import Sample, Summary, summarize
+from bench.sample import Sample, Summary, ratios, rounds_of, summarize
 from bench.workload import Workload
 
 REFERENCE = "nginx"
@@ -51,6 +52,19 @@ class Run:
         for workload in self.workloads:
             console.print(_table(workload, summaries.get(workload.name, {})))
         console.print(LEGEND, style="dim", highlight=False)
+
+    def show_change(self, console: Console, peer: str, before: str) -> None:
+        """Print, for each workload, the CPU time of `peer` as a multiple of `before`'s in the same round."""
+        table = Table(title=f"CPU {peer} / {before}", title_justify="left", box=box.SIMPLE_HEAD)
+        table.add_column("workload", no_wrap=True)
+        for heading in ("median", "lowest", "highest", "rounds"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for workload in self.workloads:
+            each = ratios(rounds_of(self.samples, workload.name), peer, before)
+            if each:
+                figures = (f"{value:.3f}" for value in (median(each), min(each), max(each)))
+                table.add_row(workload.name, *figures, str(len(each)))
+        console.print(table)
 
     def save(self, path: Path) -> None:
         """Write conditions, rounds and medians as JSON."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from bench.packages import Script
+from bench.packages import Checkout, Script, Source
 from bench.peers.peer import Peer, Site
 from bench.server import Command
 from bench.workload import service_host
@@ -16,15 +16,16 @@ class Pylb(Peer):
     Args:
         name: what tables call it.
         workers: with more than one come a supervisor and control.
+        source: where the command `pylb` is; by default beside the interpreter that runs the benchmark.
     """
 
-    def __init__(self, name: str = "pylb", workers: int = 1) -> None:
-        super().__init__(name, Script("pylb"))
+    def __init__(self, name: str = "pylb", workers: int = 1, source: Source | None = None) -> None:
+        super().__init__(name, source or Script("pylb"))
         self._workers = workers
 
     def version(self) -> str:
-        """The installed package's."""
-        return version("pylb")
+        """The installed package's, or the commit of another checkout."""
+        return self.source.commit() if isinstance(self.source, Checkout) else version("pylb")
 
     def command(self, site: Site) -> Command:
         """Services with the same static backends; the admin port is off, because it has a fixed default."""

@@ -2,6 +2,7 @@
 
 import http.client
 import ssl
+from contextlib import closing
 
 import pytest
 from rich.console import Console
@@ -11,12 +12,13 @@ from bench.machine import Cores
 from bench.origin import serve_origin
 from bench.packages import MissingError
 from bench.peers.aiohttp import StockAiohttp
+from bench.peers.catalog import PEERS
 from bench.peers.peer import Site
 from bench.ports import free_ports
 from bench.workload import WORKLOADS, service_host
 
 CONSOLE = Console(quiet=True)
-PEERS = ("pylb", "nginx", "haproxy")
+MEASURED = [PEERS[name] for name in ("pylb", "nginx", "haproxy")]
 
 
 def get(connection, number):
@@ -30,7 +32,7 @@ def test_each_serves_all_services_in_the_clear_and_by_tls():
     with (
         workshop() as directory,
         serve_origin(directory, cores.load, ports),
-        start_fleet(PEERS, ports, WORKLOADS["small"].path, cores, CONSOLE, services=3) as fleet,
+        start_fleet(MEASURED, ports, WORKLOADS["small"].path, cores, CONSOLE, services=3) as fleet,
     ):
         assert fleet.missing == {}
         for server in fleet.servers:
@@ -38,7 +40,10 @@ def test_each_serves_all_services_in_the_clear_and_by_tls():
             secure = http.client.HTTPSConnection(
                 "127.0.0.1", server.tls_port, context=ssl._create_unverified_context()
             )
-            answers = {get(connection, number) for connection in (clear, secure) for number in range(1, 5)}
+            with closing(clear), closing(secure):
+                answers = {
+                    get(connection, number) for connection in (clear, secure) for number in range(1, 5)
+                }
             assert answers == {"A small answer, as an API or a health page sends."}
 
 
