@@ -78,6 +78,10 @@ class Timeouts:
     tunnel: float = 3600.0
     body_rate: float = 0.0
     """Bytes per second that a client must send or take of a body, over the time that it may stand still."""
+    linger: float = 30.0
+    """For how long a client may go on sending after its last answer (nginx: `lingering_time`)."""
+    linger_silence: float = 5.0
+    """For how long it may be silent meanwhile (nginx: `lingering_timeout`)."""
 
 
 class DataPlane:
@@ -137,6 +141,8 @@ class DataPlane:
         """Reads the heads of all backends' responses."""
         self.retry = retry or RetryRules()
         self.connections: set[Downstream] = set()
+        self.flushing: set[Downstream] = set()
+        """Clients that wait until the kernel has taken all that was written; each sweep wakes them."""
         self.turn = Turn(observe)
         self.draining = False
         self.observe = self.turn.observe
@@ -175,7 +181,11 @@ class DataPlane:
         """The time now as answers tell it (RFC 9110 §5.6.7), as of the last sweep."""
         self._servers: list[asyncio.Server] = []
         self.sweep = Sweep(
-            self._update_date, self._expire_clients, self._maintain_pools, self._refresh_certificates
+            self._update_date,
+            self._expire_clients,
+            self._wake_flushing,
+            self._maintain_pools,
+            self._refresh_certificates,
         )
         self._ids = _ids(os.urandom(8).hex().encode())
 
@@ -333,10 +343,14 @@ class DataPlane:
         for client in self.connections:
             if client.touched:
                 client.moved(now)
-            elif client.deadline < heard:
+            if client.deadline < heard:
                 late.append(client)
         for client in late:
             client.expired = True
+            client.wake()
+
+    def _wake_flushing(self, _: float) -> None:
+        for client in tuple(self.flushing):
             client.wake()
 
     def _maintain_pools(self, now: float) -> None:

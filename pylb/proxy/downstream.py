@@ -6,8 +6,8 @@ import asyncio
 import logging
 import socket
 import struct
-import sys
 from collections.abc import Callable
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,8 +19,9 @@ from pylb.http1.writer import prefers_json, refusal, response_head
 from pylb.observe.record import Record
 from pylb.policy.pool import Pool
 from pylb.proxy.binding import Bindings
+from pylb.proxy.closing import close, linger
 from pylb.proxy.explained import explained
-from pylb.proxy.flow import EVENT, Stream, writable
+from pylb.proxy.flow import EVENT, Stream
 from pylb.proxy.forward import forward
 from pylb.proxy.redirect import redirect
 from pylb.proxy.turn import SMALL
@@ -30,14 +31,6 @@ if TYPE_CHECKING:
     from pylb.proxy.upstream import Upstream
 
 log = logging.getLogger("pylb.proxy")
-
-LINGER = 2.0
-"""Seconds that a refused client gets to read the answer while what it still sends is thrown away.
-
-Closing at once would make the kernel send a reset, and destroy the answer on its way (RFC 9112 §9.6)."""
-
-FLUSHING = 0.25
-"""Seconds between two looks at whether the kernel has taken all that was written."""
 
 RETRY_AFTER = 1
 """Seconds after which a client may try again when there was no room for its request."""
@@ -90,7 +83,9 @@ class Downstream(Stream):
         "expired",
         "idle",
         "keep",
+        "latest_deadline",
         "leaving",
+        "lingering",
         "origin",
         "patience",
         "plane",
@@ -116,8 +111,10 @@ class Downstream(Stream):
         """What is done with a request."""
         self.leaving = False
         """Whether the next answer is the last."""
-        self.deadline = float("inf")
+        self.deadline = inf
         """When the sweep sets `expired`, in monotonic seconds."""
+        self.latest_deadline = inf
+        """The moment beyond which bytes that move do not postpone the deadline."""
         self.expired = False
         self.patience = 0.0
         """Seconds by which the deadline moves on while bytes move."""
@@ -134,7 +131,9 @@ class Downstream(Stream):
         self.bound: Bindings | None = None
         """Backend connections that carry the requests of this connection only; None as long as none does."""
         self.discarding = False
-        """Whether it was refused: nothing that it sends is looked at any more."""
+        """Whether nothing that it sends is looked at any more: it was refused, or the connection closes."""
+        self.lingering = False
+        """Whether what it sends postpones the deadline although it is discarded."""
         self._busy = True
         self._run_on: Callable[[None], object]
 
@@ -171,6 +170,8 @@ class Downstream(Stream):
             if len(data) > self.plane.limits.head:
                 self.pause()  # Requests sent ahead wait in the kernel.
             self.wake()
+        elif self.lingering:
+            self.touched = True
 
     def eof_received(self) -> bool:
         return self.pump is not None and self.pump.half_close()
@@ -233,9 +234,9 @@ class Downstream(Stream):
     def moved(self, now: float) -> None:
         """Bytes of a body moved: the deadline does, too."""
         self.touched = False
-        self.deadline = now + self.patience
+        self.deadline = min(now + self.patience, self.latest_deadline)
         if self.choked:
-            self.taken = self._acknowledged()
+            self.taken = self.acknowledged()
 
     def takes_enough(self) -> bool:
         """Whether a client whose time is up reads slowly, but not too slowly; then its time begins anew.
@@ -243,13 +244,13 @@ class Downstream(Stream):
         What it takes of a full write buffer is seen by nobody but the kernel. It must be `--min-body-rate` on
         the average over the time that has passed.
         """
-        before, self.taken = self.taken, self._acknowledged()
+        before, self.taken = self.taken, self.acknowledged()
         if self.taken - before < max(self.plane.quota, 1):
             return False
         self.arm(monotonic(), self.patience)
         return True
 
-    def _acknowledged(self) -> int:
+    def acknowledged(self) -> int:
         """Bytes that have reached the client since it connected; 0 on a Unix socket, which does not count."""
         connection = self.kernel_socket()
         if connection is None:
@@ -274,6 +275,8 @@ class Downstream(Stream):
                     break
                 record = Record(self.origin.address, monotonic())
                 if not await self._handle(self, head, record):
+                    if self.inbox not in EMPTY_LINE:
+                        self.discard()  # The client has sent more requests, and may go on.
                     break
                 now = record.finished
                 self.served += 1
@@ -284,48 +287,8 @@ class Downstream(Stream):
             if error.fault is Fault.RESOURCE:
                 self.discarding = False  # Who is one too many is not waited for.
         if self.discarding:
-            self.arm(monotonic(), LINGER)
-            while not self.lost and not self.expired:
-                await EVENT
-        await self._close()
-
-    async def _close(self) -> None:
-        """Close the connection once the client has read what was written, or has stopped reading."""
-        if self.lost:
-            return
-        self.flush()
-        if self.transport.get_extra_info("ssl_object") is not None:
-            await self._until_written()
-        unwritten = self.transport.get_write_buffer_size()
-        self.transport.close()
-        # What is still to be written has this long to go out.
-        self.arm(monotonic(), self.plane.timeouts.body)
-        self.taken = self._acknowledged() if unwritten else sys.maxsize  # To ask costs as much as a request.
-        while not self.lost:
-            if self.expired and not self.takes_enough():
-                self.reset()
-            await EVENT
-
-    async def _until_written(self) -> None:
-        """Wait until the kernel has all that was written, while the client reads.
-
-        The loop cuts TLS off some time after its end has begun, whatever it still has to write; and it does
-        not say what that is. But as long as it has something, the kernel does not take more.
-        """
-        self.arm(monotonic(), self.plane.timeouts.body)
-        self.taken = self._acknowledged()
-        while not self.lost and self._unwritten():
-            if self.expired and not self.takes_enough():
-                return
-            asyncio.get_running_loop().call_later(FLUSHING, self.wake)
-            await EVENT
-
-    def _unwritten(self) -> bool:
-        """Whether the kernel has not taken all that was written."""
-        connection = self.kernel_socket()
-        return connection is not None and (
-            bool(self.transport.get_write_buffer_size()) or not writable(connection)
-        )
+            await linger(self)
+        await close(self)
 
     def _head(self) -> bytes | None:
         """The bytes of the next request's head, if they are there; empty if there will be none.

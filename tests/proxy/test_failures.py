@@ -11,7 +11,6 @@ from pylb.http1.limits import Limits
 from pylb.model import Endpoint
 from pylb.policy import health
 from pylb.policy.backend import State
-from pylb.proxy import downstream
 from tests.stage import HOST, Stage, answers, read_request
 from tests.until import until
 
@@ -338,9 +337,8 @@ async def test_bytes_that_nobody_asked_for_end_a_connection_to_a_backend():
         (b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 405),
     ],
 )
-async def test_what_is_refused_ends_the_connection_and_nothing_after_it_is_read(monkeypatch, sent, status):
-    monkeypatch.setattr(downstream, "LINGER", 0.3)
-    async with Stage() as stage:
+async def test_what_is_refused_ends_the_connection_and_nothing_after_it_is_read(sent, status):
+    async with Stage(linger_silence=0.3) as stage:
         origin = await stage.origin(answers(b"hello"))
         client = (await stage.client()).send(sent)
         assert (await client.answer())[0] == status

@@ -3,7 +3,6 @@
 import pytest
 
 from pylb.policy.networks import Networks
-from pylb.proxy import downstream
 from tests.stage import HOST, Stage, answers
 
 
@@ -29,9 +28,8 @@ async def test_a_plain_request_is_sent_to_the_same_url_by_tls(port, host, locati
         assert [(record.status, record.termination) for record in stage.records] == [(308, "--")] * 2
 
 
-async def test_a_body_is_not_read_and_the_connection_ends(monkeypatch):
-    monkeypatch.setattr(downstream, "LINGER", 0.3)
-    async with Stage(plane={"redirect_port": 443}) as stage:
+async def test_a_body_is_not_read_and_the_connection_ends():
+    async with Stage(plane={"redirect_port": 443}, linger_silence=0.3) as stage:
         client = (await stage.client()).send(
             b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 9\r\n\r\nnothing"
         )

@@ -1,0 +1,172 @@
+"""The end of a client's connection: no answer is lost because the client sends more than is read."""
+
+import asyncio
+import socket
+import ssl
+from contextlib import suppress
+from time import monotonic
+
+import pytest
+
+from pylb.http1.limits import Limits
+from pylb.proxy import closing, sweep
+from pylb.proxy.tls import Certificates
+from tests.certificates import Authority
+from tests.proxy.test_tls import connect, serve, trusting
+from tests.stage import HOST, Client, Stage, answers
+from tests.until import until
+
+GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
+POST = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 100000000\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def pair(authority):
+    return authority.sign("shop.example")
+
+
+@pytest.fixture(autouse=True)
+def _sweeps_are_frequent(monkeypatch):
+    monkeypatch.setattr(sweep, "PERIOD", 0.02)
+
+
+@pytest.fixture(params=["plain", "tls"])
+def reach(request, authority, pair):
+    """Connect to a stage."""
+
+    async def plain(stage):
+        return await stage.client()
+
+    async def tls(stage):
+        port = await serve(stage, Certificates([pair]))
+        return await connect(port, trusting(authority))
+
+    return {"plain": plain, "tls": tls}[request.param]
+
+
+async def send_for(client, seconds):
+    """Send a little now and then, for so long; raise if the connection is broken."""
+    end = monotonic() + seconds
+    while monotonic() < end:
+        client.send(b"x" * 1000)
+        await client.writer.drain()
+        await asyncio.sleep(0.02)
+
+
+async def sweeps(stage, count):
+    """Wait for so many sweeps."""
+    seen = set()
+    await until(lambda: seen.add(stage.plane.sweep.due) or len(seen) > count)
+
+
+async def refuses_early(reader, writer):
+    """A backend that answers a request before it has read the body, and reads the rest of it all the same."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
+    writer.write_eof()
+    await reader.read(-1)
+
+
+@pytest.mark.parametrize(
+    ("limit", "sent", "status"),
+    [(1000, POST, 413), (float("inf"), POST, 401), (float("inf"), b"\0\r\n\r\n", 400)],
+)
+async def test_a_client_that_reads_an_early_answer_after_it_has_sent_everything_gets_it(
+    reach, limit, sent, status
+):
+    async with Stage(limits=Limits(body=limit)) as stage:
+        await stage.origin(refuses_early)
+        client = await reach(stage)
+        client.send(sent)
+        await until(lambda: stage.records)
+        await sweeps(stage, 3)  # It may be silent for a while, too.
+        await send_for(client, seconds=0.3)
+        assert (await client.answer())[0] == status
+        client.close()
+
+
+async def test_a_client_may_send_for_longer_than_it_may_be_silent(reach):
+    async with Stage(limits=Limits(body=1000), linger_silence=0.1) as stage:
+        client = await reach(stage)
+        client.send(POST)
+        await until(lambda: stage.records)
+        await send_for(client, seconds=0.4)
+        assert (await client.answer())[0] == 413
+        begun = monotonic()
+        await until(lambda: not stage.plane.connections)
+        assert monotonic() - begun < 2, "it is silent now"
+        client.close()
+
+
+async def test_a_client_that_does_not_stop_to_send_is_cut_off(reach):
+    async with Stage(limits=Limits(body=1000), linger=0.3, linger_silence=5) as stage:
+        client = await reach(stage)
+        client.send(POST)
+        begun = monotonic()
+        with suppress(ConnectionError, ssl.SSLError):
+            await send_for(client, seconds=5)
+        await until(lambda: not stage.plane.connections)
+        assert 0.3 <= monotonic() - begun < 4
+        client.close()
+
+
+async def test_requests_sent_ahead_of_the_last_answer_do_not_destroy_it(reach):
+    async with Stage(plane={"requests": 1}) as stage:
+        await stage.origin(answers(b"hello"))
+        client = await reach(stage)
+        client.send(GET * 3)
+        await until(lambda: stage.records)
+        await send_for(client, seconds=0.3)
+        _, head, body = await client.answer()
+        assert body == b"hello"
+        assert b"\r\nConnection: close\r\n" in head
+        assert len(stage.records) == 1
+        client.close()
+
+
+async def test_the_end_of_sending_follows_a_refusal_at_once_where_there_is_one():
+    """TLS has no end for one direction."""
+    async with Stage() as stage:
+        client = await stage.client()
+        client.send(b"\x16\x03" + b"x" * 5_000_000)
+        assert (await client.answer())[0] == 400
+        (record,) = stage.records
+        assert record.finished == record.started
+        assert await asyncio.wait_for(client.reader.read(), 1) == b""
+        assert stage.plane.connections, "it may send on, so that no reset destroys the answer"
+
+
+async def test_a_client_that_does_not_read_costs_one_look_at_the_kernel_in_each_sweep(
+    authority, pair, monkeypatch
+):
+    """However much it sends meanwhile."""
+    looks = []
+    writable = closing.writable
+    monkeypatch.setattr(closing, "writable", lambda connection: looks.append(1) or writable(connection))
+    reading = socket.socket()
+    reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    async with Stage() as stage:
+        await stage.origin(answers(b"x" * 600_000))
+        reading.connect(("127.0.0.1", await serve(stage, Certificates([pair]))))
+        reading.setblocking(False)
+        opening = asyncio.open_connection(
+            sock=reading, ssl=trusting(authority), server_hostname="shop.example", limit=1024
+        )
+        client = Client(*await opening)
+        client.writer.transport.pause_reading()
+        client.send(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
+        await until(lambda: stage.records)
+        for _ in range(50):
+            client.send(b"x")
+            await client.writer.drain()
+            await asyncio.sleep(0.002)
+        looks.clear()
+        await sweeps(stage, 20)
+        assert stage.plane.flushing
+        assert 19 <= len(looks) <= 30
+        client.close()
