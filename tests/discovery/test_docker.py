@@ -295,7 +295,8 @@ async def test_a_busy_engine_proves_that_it_lives_as_often_as_a_quiet_one(engine
                 await asyncio.sleep(0.01)
 
         busy = asyncio.ensure_future(be_busy())  # noqa: TID251
-        second = await anext(watching)
+        async with asyncio.timeout(5):
+            second = await anext(watching)
         busy.cancel()
     assert first.same_content(second)
     assert second.observed - first.observed >= 0.2

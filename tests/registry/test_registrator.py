@@ -5,6 +5,7 @@ import time
 from contextlib import asynccontextmanager
 
 import pytest
+from aiohttp import web
 
 from pylb.clients.consul import ConsulClient, ConsulSettings
 from pylb.clients.consul_agent import ConsulAgent
@@ -312,6 +313,27 @@ async def test_it_counts_what_is_registered_and_logs_each_trouble_once(engine, r
         assert status.trouble.count("cannot be registered") == 2
     lines = [r.getMessage() for r in caplog.records if "cannot be registered" in r.getMessage()]
     assert len(lines) == 2
+
+
+async def test_a_consul_that_goes_away_meanwhile_is_one_trouble_and_not_one_for_each_entry(
+    engine, aiohttp_server
+):
+    async def read(request):
+        return web.json_response({"Member": {"Addr": "127.0.0.1"}} if request.path.endswith("self") else {})
+
+    async def break_off(request):
+        request.transport.abort()
+        return web.Response()
+
+    app = web.Application()
+    app.add_routes([web.get("/v1/agent/{what}", read), web.put("/{path:.*}", break_off)])
+    server = await aiohttp_server(app)
+    engine.run(WEB)
+    engine.run(SECOND)
+    async with running(engine, f"http://127.0.0.1:{server.port}") as status:
+        await until(lambda: status.failures > 1)
+        assert status.trouble.startswith(f"Consul at http://127.0.0.1:{server.port}: ")
+        assert "cannot be registered" not in status.trouble
 
 
 async def test_what_consul_refuses_is_tried_again_ever_less_often(engine, registry, monkeypatch):
