@@ -33,11 +33,23 @@ class Lease:
     """Answers that came before the final one (1xx)."""
     status = 0
     error: ProxyError | None = None
+    resend = False
+    """Whether the request was lost on a stale connection, and `again` follows at once."""
+
+    granted = False
+    """Whether another backend is to be asked instead, although this one has answered."""
 
     def __init__(self, pool: Pool, backend: Backend, started: float) -> None:
         self.pool = pool
         self.backend = backend
         self.started = started
+
+    def again(self, now: float) -> Lease:
+        """A second try at the same backend; its place there, and its turn, pass from one to the other."""
+        lease = Lease(self.pool, self.backend, now)
+        if self.backend.health.trial is self:
+            self.backend.health.trial = lease
+        return lease
 
     def __enter__(self) -> Lease:
         self.backend.count(+1)

@@ -326,6 +326,8 @@ class Pool:
 
     def settle(self, lease: Lease) -> None:
         """An attempt has ended that failed, or on a backend that is watched."""
+        if lease.resend:
+            return
         backend = lease.backend
         if backend.health.trial is lease:
             backend.health.trial = None

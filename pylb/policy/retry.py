@@ -1,17 +1,20 @@
 """What may be tried again, as a table with its reasons.
 
-    it failed                              again?
-    before anything was sent (`connect`)   any method: no backend has seen the request
-    on a reused connection, before a byte  idempotent methods, on a fresh connection: the backend had closed
-    came back                              the idle one; not its fault, and no try is used up (as in nginx)
-    later: the connection broke or what    methods that change nothing; PUT, DELETE and requests with an
-    came was no HTTP (`reset`), no answer  `Idempotency-Key` if so configured: the backend may have acted on
-    came in time (`timeout`), a status     it, and these say that doing it twice is no harm
-    that was named (`502`, `503`, `504`)
-    once the client has seen anything      never: it cannot be taken back
+    it failed                            again?
+    before it was ever sent (`connect`)  any method, on another backend: none has seen the request
+    on a kept connection, before a byte  once per request, idempotent methods, on a fresh connection to the
+    came back                            same backend: it had closed the kept one, which is no failure and
+                                         uses up no retry (as in nginx); after that on fresh connections only
+    after it was sent: the connection    methods that change nothing, on another backend; PUT, DELETE and
+    broke or no HTTP came (`reset`), no  requests with an `Idempotency-Key` if so configured: the backend may
+    answer came in time (`timeout`), a   have acted on the request, and these declare that doing it twice
+    status that was named (`502`, ...)   does no harm
+    once the client has seen anything    never: it cannot be taken back
 
-A request of which more has gone than was kept cannot be sent again, and is not. Another backend is tried, one
-that the request has not failed on, as long as there is one; and all of it only while `policy.budget` lasts.
+A request is offered to a backend once (nginx does the same): a backend that broke the connection may break it
+for this request, and one that gave no answer in time still works on it. So a request is delivered at most
+1 + `retries` times, and once more if a kept connection turned out to be closed. A request of which more has
+gone than was kept cannot be sent again. All of it holds only while `policy.budget` lasts.
 """
 
 from __future__ import annotations
@@ -37,11 +40,11 @@ IDEMPOTENCY_KEY = b"\nidempotency-key:"
 
 
 def is_stale(error: ProxyError, *, reused: bool, answered: bool) -> bool:
-    """Whether an idle connection turned out to be closed already: no verdict on its backend.
+    """Whether a kept connection turned out to be closed already: no verdict on its backend.
 
     Args:
         error: how the attempt failed.
-        reused: whether it was made on an idle connection.
+        reused: whether it was made on a kept connection.
         answered: whether a byte came back.
     """
     return reused and not answered and (error.phase, error.fault) == (Phase.HEADERS, Fault.UPSTREAM)
@@ -52,7 +55,7 @@ class RetryRules:
     """The columns of the table that can be configured."""
 
     retries: int = 2
-    """Backends that a request is offered to after the first one (HAProxy: 3, Envoy: 1)."""
+    """Other backends that a request is offered to after the first one (HAProxy: 3, Envoy: 1)."""
     on: frozenset[str] = frozenset(["connect", "reset", "timeout"])
     """Of `CONDITIONS`."""
     methods: frozenset[bytes] = SAFE
@@ -66,25 +69,30 @@ class RetryRules:
         return frozenset(status for status in STATUSES if str(status) in self.on)
 
     def allow(
-        self, error: ProxyError, request: Request, *, status: int, stale: bool, tries: int, replayable: bool
+        self, error: ProxyError, request: Request, *, status: int, sent: bool, tries: int, replayable: bool
     ) -> bool:
-        """Whether a request may be tried again, as far as the table goes.
+        """Whether a request may be offered to another backend, as far as the table goes.
 
         Args:
             error: how the last attempt failed, before the client saw anything of it.
             request: what was asked.
             status: of the response, if its head came; else 0.
-            stale: what `is_stale` says of the attempt.
-            tries: backends it has been offered to, stale connections not counted.
+            sent: whether this attempt or an earlier one sent any of it.
+            tries: backends it has been offered to.
             replayable: whether all that was taken of its body is still there.
         """
-        if not replayable:
+        if not replayable or tries > self.retries or condition(error, status) not in self.on:
             return False
-        if stale:
-            return request.method in IDEMPOTENT
-        if tries > self.retries or condition(error, status) not in self.on:
-            return False
-        return error.phase is Phase.CONNECT or self._harmless(request)
+        return not sent or self._harmless(request)
+
+    def resends(self, request: Request, *, replayable: bool) -> bool:
+        """Whether a request that was lost on a stale connection may be sent once more to the same backend.
+
+        Args:
+            request: what was asked.
+            replayable: whether all that was taken of its body is still there.
+        """
+        return replayable and (request.method in IDEMPOTENT or self._harmless(request))
 
     def _harmless(self, request: Request) -> bool:
         if request.method in self.methods:

@@ -72,10 +72,11 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
         record.service = pool.service
         leases = pool if client.bound is None else client.bound.leases(pool)
         tried: tuple[Backend, ...] = ()
+        lease: Lease | None = None
         fresh = False
         while True:
-            try:
-                lease = leases.lease(tried, now)  # PICK
+            try:  # PICK
+                lease = lease.again(now) if lease is not None and lease.resend else leases.lease(tried, now)
             except Full:
                 lease, now = await wait_for_room(client, pool, tried)
             with lease:
@@ -103,7 +104,7 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
                         await EVENT
 
                     if response.status >= 500 and response.status in plane.retry.statuses:
-                        _ask_another(client, upstream, pool, record, upload, tried=tried)
+                        _ask_another(client, pool, record, upload, (*tried, lease.backend))
                     if response.status == 101:
                         return await tunnel(client, upstream, record, response, upload)  # TUNNEL
                     download = _answer(client, upstream, record, request, response, upload=upload)  # BODY
@@ -116,17 +117,13 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
                     upstream.free(lease.head)
                     return client.keep
                 except ProxyError as error:
-                    if upstream is not None:
-                        upstream.close()
-                    if upload is not None:
-                        upload.detach()
-                    fresh = is_stale(error, reused=lease.reused, answered=lease.answered)
-                    tried += () if fresh else (lease.backend,)
-                    if lease.error is not error:
-                        lease.error = error
-                        if not _may_retry(client, pool, record, upload, tries=len(tried), stale=fresh):
-                            raise
+                    _give_up(error, lease, upstream, upload)
+                    fresh = fresh or _may_resend(client, record, upload)
             now = monotonic()
+            if not lease.resend:
+                tried += (lease.backend,)
+                if not (lease.granted or _may_retry(client, pool, record, upload, tried)):
+                    raise cast(ProxyError, lease.error)
     except ProxyError as error:
         record.ended(error)
         client.refuse(record, error)
@@ -139,42 +136,53 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
         plane.observe(record)  # OBSERVE
 
 
+def _give_up(error: ProxyError, lease: Lease, upstream: Upstream | None, upload: Pump | None) -> None:
+    """End an attempt that failed, so that another one may follow."""
+    lease.error = error
+    if upstream is not None:
+        upstream.close()
+    if upload is not None:
+        upload.detach()
+
+
+def _may_resend(client: Downstream, record: Record, upload: Pump | None) -> bool:
+    """Whether the last attempt failed on a stale connection, and may be repeated at the same backend."""
+    lease, request = record.attempts[-1], cast(Request, record.request)
+    if is_stale(cast(ProxyError, lease.error), reused=lease.reused, answered=lease.answered):
+        replayable = upload is None or upload.can_replay
+        lease.resend = client.plane.retry.resends(request, replayable=replayable)
+    return lease.resend
+
+
 def _may_retry(
-    client: Downstream, pool: Pool, record: Record, upload: Pump | None, *, tries: int, stale: bool = False
+    client: Downstream, pool: Pool, record: Record, upload: Pump | None, tried: tuple[Backend, ...]
 ) -> bool:
-    """Whether the rules and the service's budget allow another try after the last one's error."""
+    """Whether there is a backend not in `tried`, and rules and budget allow another attempt there."""
     lease = record.attempts[-1]
     allowed = client.plane.retry.allow(
         cast(ProxyError, lease.error),
         cast(Request, record.request),
         status=lease.status,
-        stale=stale,
-        tries=tries,
+        sent=any(attempt.reused or attempt.connected for attempt in record.attempts),
+        tries=len(tried),
         replayable=upload is None or upload.can_replay,
     )
-    return allowed and (stale or pool.afford_retry())
+    return allowed and pool.has_other_than(tried) and pool.afford_retry()
 
 
 def _ask_another(
-    client: Downstream,
-    upstream: Upstream,
-    pool: Pool,
-    record: Record,
-    upload: Pump | None,
-    *,
-    tried: tuple[Backend, ...],
+    client: Downstream, pool: Pool, record: Record, upload: Pump | None, tried: tuple[Backend, ...]
 ) -> None:
     """Give up an answer for that of another backend, if there is one and a retry is allowed.
 
     Raises:
-        ProxyError: it is; the lease has the same error, as a sign that leave has been given.
+        ProxyError: it is.
     """
     lease = record.attempts[-1]
-    if not pool.has_other_than((*tried, lease.backend)):
-        return
-    name = upstream.backend.name
-    lease.error = ProxyError(Phase.HEADERS, Fault.UPSTREAM, f"{name} answered {lease.status}")
-    if _may_retry(client, pool, record, upload, tries=len(tried) + 1):
+    detail = f"{lease.backend.name} answered {lease.status}"
+    lease.error = ProxyError(Phase.HEADERS, Fault.UPSTREAM, detail)
+    if _may_retry(client, pool, record, upload, tried):
+        lease.granted = True
         raise lease.error
     lease.error = None
 

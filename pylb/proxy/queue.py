@@ -26,7 +26,8 @@ async def wait_for_room(client: Downstream, pool: Pool, tried: Collection[Backen
         tried: those that the request has failed on.
 
     Raises:
-        ProxyError: the queue is too long, it took too long, or the client left meanwhile.
+        ProxyError: the queue is too long, it took too long, or the client left meanwhile; or there is room
+            only where the request has failed.
     """
     only = None if client.bound is None else client.bound.backend(pool)
     ticket = Ticket(tried, client.wake, only)
@@ -42,6 +43,8 @@ async def wait_for_room(client: Downstream, pool: Pool, tried: Collection[Backen
                 pool.events["queue_timeout"] += 1
                 waited = f"no backend had room for {patience:g} s"
                 raise ProxyError(Phase.QUEUE, Fault.UPSTREAM_TIMEOUT, waited)
+        if ticket.backend in tried:
+            raise ProxyError(Phase.QUEUE, Fault.DOWN, "no other backend has room")
         lease = Lease(pool, ticket.backend, monotonic())
         return lease, lease.started
     finally:

@@ -115,6 +115,8 @@ class Simulation:
                     lease = pool.lease(tried, self.now)
                 except Full:
                     lease = yield from self._wait_for_room(pool, tried)
+                    if lease.backend in tried:
+                        raise ProxyError(Phase.QUEUE, Fault.DOWN, "no other backend has room") from None
                 with lease:
                     try:
                         yield from self._attempt(lease, work)
@@ -122,7 +124,7 @@ class Simulation:
                     except ProxyError as error:
                         lease.error = error
                         tried += (lease.backend,)
-                        if not self._may_retry(pool, lease, error, len(tried)):
+                        if not self._may_retry(pool, lease, error, tried):
                             raise
                         self.outcome.retries += 1
         except ProxyError as error:
@@ -155,11 +157,11 @@ class Simulation:
         lease.answered, lease.status = True, 200
         link.give_back(self.now)
 
-    def _may_retry(self, pool: Pool, lease: Lease, error: ProxyError, tries: int) -> bool:
+    def _may_retry(self, pool: Pool, lease: Lease, error: ProxyError, tried: tuple[Backend, ...]) -> bool:
         allowed = self._retry.allow(
-            error, GET, status=lease.status, stale=False, tries=tries, replayable=True
+            error, GET, status=lease.status, sent=True, tries=len(tried), replayable=True
         )
-        return allowed and pool.afford_retry()
+        return allowed and pool.has_other_than(tried) and pool.afford_retry()
 
     def _wait_for_room(self, pool: Pool, tried: tuple[Backend, ...]) -> Generator[float, None, Lease]:
         """Get in line, and come back with a lease.

@@ -12,16 +12,22 @@ LEFT = ProxyError(Phase.HEADERS, Fault.CLIENT, "the client left")
 EVERYTHING = RetryRules(on=frozenset(CONDITIONS), methods=frozenset([b"GET", b"PUT"]), keyed=True)
 
 
-def allow(error, method=b"GET", *, rules=None, lines=b"\n", status=0, stale=False, tries=1, replayable=True):
+def allow(error, method=b"GET", *, rules=None, lines=b"\n", status=0, sent=None, tries=1, replayable=True):
     rules = rules or RetryRules()
     request = Request(method, b"/", 1, lines)
-    return rules.allow(error, request, status=status, stale=stale, tries=tries, replayable=replayable)
+    sent = error.phase is not Phase.CONNECT if sent is None else sent
+    return rules.allow(error, request, status=status, sent=sent, tries=tries, replayable=replayable)
 
 
 @pytest.mark.parametrize("method", [b"GET", b"POST", b"PATCH", b"LOCK"])
 def test_what_was_never_sent_may_go_elsewhere_whatever_the_method(method):
     assert allow(REFUSED, method)
     assert not allow(REFUSED, method, replayable=False)
+
+
+@pytest.mark.parametrize(("method", "again"), [(b"GET", True), (b"PUT", False), (b"POST", False)])
+def test_what_was_sent_once_does_not_go_elsewhere_because_no_connection_was_to_be_had_later(method, again):
+    assert allow(REFUSED, method, sent=True) is again
 
 
 @pytest.mark.parametrize("error", [BROKEN, LATE])
@@ -95,9 +101,22 @@ def test_statuses_are_passed_on_unless_named():
     assert EVERYTHING.statuses == {502, 503, 504}
 
 
-@pytest.mark.parametrize(("method", "again"), [(b"GET", True), (b"PUT", True), (b"POST", False)])
-def test_a_stale_connection_is_replaced_for_idempotent_methods_however_often(method, again):
+def test_a_connection_is_stale_if_it_was_kept_and_ends_before_a_byte_came_back():
     assert is_stale(BROKEN, reused=True, answered=False)
     assert not is_stale(BROKEN, reused=False, answered=False)
     assert not is_stale(BROKEN, reused=True, answered=True)
-    assert allow(BROKEN, method, stale=True, tries=9) is again
+
+
+@pytest.mark.parametrize(
+    ("method", "lines", "again"),
+    [
+        (b"GET", b"\n", True),
+        (b"PUT", b"\n", True),
+        (b"POST", b"\n", False),
+        (b"POST", b"\nIdempotency-Key: 7\r\n", True),
+    ],
+)
+def test_what_was_lost_on_a_stale_connection_is_sent_again_if_it_is_idempotent(method, lines, again):
+    request = Request(method, b"/", 1, lines)
+    assert EVERYTHING.resends(request, replayable=True) is again
+    assert not EVERYTHING.resends(request, replayable=False)

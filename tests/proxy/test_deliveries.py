@@ -1,0 +1,194 @@
+"""How often one request reaches backends, and which: never more often than the rules of retries allow."""
+
+import asyncio
+from itertools import groupby
+
+import pytest
+import uvloop
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pylb.policy.backend import State
+from pylb.policy.health import HealthRules
+from pylb.policy.queue import QueueRules
+from pylb.policy.retry import CONDITIONS, RetryRules
+from tests.stage import HOST, Stage, answers, read_request
+from tests.until import until
+
+NEVER_OUT = HealthRules(suspect=0, failures=0)
+BUSY = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+class Counting:
+    """A backend that keeps its connections, and notes each delivery of `/counted` before it acts.
+
+    Args:
+        name: what it is called in the notes.
+        kept: what it does with such a request on a connection that has served another one before.
+        fresh: what it does with it on a new connection.
+        deliveries: the notes: its name, and whether the connection was kept.
+    """
+
+    def __init__(self, name, kept, fresh, deliveries):
+        self.name = name
+        self.acts = {True: kept, False: fresh}
+        self.deliveries = deliveries
+        self.waiting = 0
+        self.all_there = asyncio.Event()
+
+    async def __call__(self, reader, writer):
+        kept = False
+        while head := await read_request(reader):
+            if b"/counted" in head:
+                self.deliveries.append((self.name, kept))
+                act = self.acts[kept]
+                if act == "hang":
+                    await reader.read(-1)
+                if act in {"close", "hang"}:
+                    return
+                writer.write({"busy": BUSY, "answer": OK}[act])
+            else:
+                self.waiting += 1
+                await self.all_there.wait()
+                writer.write(OK)
+            kept = True
+
+
+async def keep_connections(stage, backends, count):
+    """Let each backend have so many connections that were used and are kept."""
+    asked = [(await stage.client()).send(b"GET /warm HTTP/1.1\r\n" + HOST + b"\r\n") for _ in range(count)]
+    await until(lambda: sum(backend.waiting for backend in backends) == count)
+    for backend in backends:
+        backend.all_there.set()
+    for client in asked:
+        await client.answer()
+
+
+async def deliveries(method, acts, retries, *, kept=6, methods=frozenset([b"GET"])):
+    """Where a request was delivered, in order: backend, and whether on a kept connection."""
+    noted = []
+    rules = RetryRules(retries=retries, on=frozenset(CONDITIONS), methods=methods)
+    async with Stage(health=NEVER_OUT, retry=rules, response=0.1) as stage:
+        backends = [Counting(n, *act, noted) for n, act in enumerate(acts)]
+        for backend in backends:
+            await stage.origin(backend)
+        await keep_connections(stage, backends, kept)
+        client = await stage.client()
+        client.send(method + b" /counted HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\n\r\nhi")
+        await client.answer()
+        await until(lambda: len(stage.records) == kept + 1)
+        assert len(stage.records[-1].attempts) == len(noted)
+    return noted
+
+
+ACTS = st.lists(
+    st.tuples(st.sampled_from(["close", "busy", "answer"]), st.sampled_from(["close", "busy", "answer"])),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(max_examples=40)
+@given(st.sampled_from([b"GET", b"PUT", b"POST"]), ACTS, st.integers(0, 3), st.sampled_from([0, 4, 12]))
+def test_no_more_often_than_the_rules_say(method, acts, retries, kept):
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        noted = runner.run(deliveries(method, acts, retries, kept=kept))
+    stale = next((n for n, (name, kept) in enumerate(noted) if kept and acts[name][0] == "close"), None)
+    resent = stale is not None and method != b"POST"
+    assert len(noted) <= 1 + retries + resent
+    offered = [name for name, _ in groupby(name for name, _ in noted)]
+    assert len(offered) == len(set(offered)), "no backend again that it has left"
+    assert len(noted) - len(offered) == resent, "the same backend again only for a stale connection"
+    if resent:
+        assert noted[stale + 1] == (noted[stale][0], False)
+        assert not any(kept for _, kept in noted[stale + 1 :]), "after that on fresh connections only"
+    if method != b"GET":
+        assert len(offered) == 1
+
+
+@pytest.mark.parametrize(("method", "most"), [(b"GET", 3), (b"PUT", 1), (b"POST", 1)])
+async def test_a_request_that_timed_out_is_not_offered_to_a_backend_that_still_works_on_it(method, most):
+    assert await deliveries(method, [("hang", "hang")], 2) == [(0, True)]
+    noted = await deliveries(method, [("hang", "hang")] * 3, 5)
+    assert len(noted) == most == len({name for name, _ in noted})
+
+
+async def test_a_request_that_was_sent_on_a_stale_connection_stays_with_its_backend_though_that_refuses():
+    """It may have been carried out; a second backend would do it again."""
+    gone = asyncio.Event()
+
+    async def answers_once(reader, writer):
+        await read_request(reader)
+        writer.write(OK)
+        await gone.wait()
+        await read_request(reader)
+
+    async with Stage(health=NEVER_OUT) as stage:
+        origin = await stage.origin(answers_once)
+        client = (await stage.client()).send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+        await client.answer()
+        other = await stage.origin(answers())
+        origin.close()
+        gone.set()
+        statuses = set()
+        for _ in range(4):
+            client.send(b"PUT / HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\n\r\nhi")
+            statuses.add((await client.answer())[0])
+            if 503 in statuses:
+                break
+        assert 503 in statuses
+        assert [lease.backend.endpoint.id for lease in stage.records[-1].attempts] == ["web-1", "web-1"]
+        assert not any(len(record.attempts) > 1 for record in stage.records[:-1])
+        assert other.connections <= 1
+
+
+async def test_a_request_that_is_sent_again_keeps_its_place_where_backends_have_limits():
+    """Whoever waits in line does not get it, so that the limit holds."""
+    inside, most = 0, 0
+    proceed = asyncio.Event()
+
+    async def one_at_a_time(reader, writer):
+        nonlocal inside, most
+        kept = False
+        while head := await read_request(reader):
+            if kept and b"/counted" in head:
+                await proceed.wait()
+                return
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0.01)
+            inside -= 1
+            kept = True
+            writer.write(OK)
+
+    async with Stage(queue=QueueRules(most=1), health=NEVER_OUT) as stage:
+        await stage.origin(one_at_a_time)
+        await stage.get("/warm")
+        client = (await stage.client()).send(b"GET /counted HTTP/1.1\r\n" + HOST + b"\r\n")
+        await until(lambda: stage.pool.eligible[0].inflight == 1)
+        waits = (await stage.client()).send(b"GET /waits HTTP/1.1\r\n" + HOST + b"\r\n")
+        await until(lambda: len(stage.pool.queue) == 1)
+        proceed.set()
+        assert [(await each.answer())[0] for each in (client, waits)] == [200, 200]
+        assert most == 1
+        await until(lambda: len(stage.records) == 3)
+        assert [len(record.attempts) for record in stage.records] == [1, 2, 1]
+
+
+async def test_a_trial_that_is_sent_again_is_still_the_one_trial():
+    async with Stage(health=HealthRules(suspect=0.05, forget=0.05)) as stage:
+        counting = Counting(0, "close", "hang", [])
+        counting.all_there.set()
+        await stage.origin(counting)
+        await stage.get("/warm")
+        (half_open,) = stage.pool.eligible
+        await stage.origin(answers())
+        await stage.get()
+        stage.pool.hear(half_open.identity, State.SUSPECT, until=0.0)
+        await until(lambda: half_open.state is State.PROBATION)
+        client = (await stage.client()).send(b"GET /counted HTTP/1.1\r\n" + HOST + b"\r\n")
+        await until(lambda: counting.deliveries == [(0, True), (0, False)])
+        assert [(await stage.get("/counted"))[0] for _ in range(4)] == [200] * 4
+        assert counting.deliveries == [(0, True), (0, False)]
+        client.close()
