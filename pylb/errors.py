@@ -102,6 +102,10 @@ class ProxyError(Exception):
         return f"<ProxyError {self.code} {self.status} {self.detail!r}>"
 
 
+class InvalidResponseError(ProxyError):
+    """A response that breaks HTTP's rules: the page is at fault, other pages of its backend may be well."""
+
+
 class UsageError(Exception):
     """What the user typed cannot be used; the message is one line that names it and says what is expected."""
 

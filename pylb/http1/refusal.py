@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 
-from pylb.errors import Fault, Phase, ProxyError
+from pylb.errors import Fault, InvalidResponseError, Phase, ProxyError
 from pylb.http1 import grammar
 from pylb.http1.limits import MAX_RESPONSE_HEAD, Limits
 
 _START = re.compile(rb"(" + grammar.TOKEN + rb") ([^ ]*+) (HTTP/([0-9])\.([0-9]))")
 _LINE = re.compile(grammar.TOKEN + rb":" + grammar.VALUE)
 _NAME = re.compile(grammar.TOKEN)
+_HTTP = re.compile(rb"HTTP/1\.[01] [0-9]{3}(?![0-9])")
+"""How a response begins, whatever is wrong with the rest."""
 
 
 def refused(detail: str, status: int = 400) -> ProxyError:
@@ -20,7 +22,7 @@ def refused(detail: str, status: int = 400) -> ProxyError:
 
 def bad_response(detail: str) -> ProxyError:
     """A response that breaks the rules; the client gets a 502, never its bytes."""
-    return ProxyError(Phase.HEADERS, Fault.UPSTREAM, detail)
+    return InvalidResponseError(Phase.HEADERS, Fault.UPSTREAM, detail)
 
 
 def not_a_request(head: bytes, limits: Limits) -> ProxyError:
@@ -53,7 +55,10 @@ def not_a_response(head: bytes) -> ProxyError:
     problem = _bad_line(lines)
     if problem and grammar.RESPONSE.fullmatch(start + b"\r\n\r\n"):
         return bad_response(problem.detail)
-    return bad_response(f"status line {_shown(start)}, expected HTTP/1.1 NNN REASON")
+    detail = f"status line {_shown(start)}, expected HTTP/1.1 NNN REASON"
+    if _HTTP.match(start):
+        return bad_response(detail)
+    return ProxyError(Phase.HEADERS, Fault.UPSTREAM, detail)
 
 
 def _bad_line(lines: list[bytes]) -> ProxyError | None:

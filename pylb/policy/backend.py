@@ -38,6 +38,7 @@ class Backend:
     """
 
     __slots__ = (
+        "answered",
         "authority",
         "cells",
         "connections",
@@ -67,6 +68,8 @@ class Backend:
         self.weight: float = endpoint.weight
         """Its share of traffic relative to its peers; 0 means that it is never picked."""
         self.state = State.UP
+        self.answered = -inf
+        """When it last answered any request, in monotonic seconds."""
         self.health = Health()
         """What traffic knows of it."""
         self.watched = False

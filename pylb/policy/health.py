@@ -2,11 +2,17 @@
 
     what happened                               what it means
     no connection: refused, unreachable, late   suspect at once, for 1 s; twice as long each time, up to 30 s
-    the connection broke inside the answer      the same
+    the connection broke, or no HTTP came       the same
     5 failures in a row: those, a status above  ejected for 10 s times the number of ejections, up to 300 s
-    499, an answer that came too late, none     (Envoy's `consecutive_5xx` and `base_ejection_time`)
-    until the client gave up
+    499, no answer in time, none until the      (Envoy's `consecutive_5xx` and `base_ejection_time`)
+    client gave up
     a good answer                               the row ends; if it was left alone, it is back
+
+What a client does, and what only one page does, is no failure of the backend: a connection that breaks while
+the client has not sent all of its request, or does not read the answer; silence after a good head (an event
+stream without events); a response that breaks HTTP's rules in a field or in its body. No answer in time is a
+sign of a process that hangs only if that backend answered nothing else meanwhile; and it ejects the backend
+only if others of the pool do answer, as there are requests that nobody answers in time (long polls).
 
 What an attempt has to say that began before the backend was marked is no news: one crash breaks many requests
 at once, and is still one crash. When its time is over a backend is on probation: it gets one request at a
@@ -20,15 +26,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
+from typing import TYPE_CHECKING
 
-from pylb.errors import Fault, Phase, ProxyError
+from pylb.errors import Fault, InvalidResponseError, Phase, ProxyError
 from pylb.policy.retry import is_stale
+
+if TYPE_CHECKING:
+    from pylb.policy.lease import Lease
 
 GIVEN_UP = 0.5
 """Seconds without an answer after which it speaks against a backend that the client left.
 
 Clients give up for reasons of their own, too. But five in a row, while none got an answer there, is what a
 process looks like that hangs: it accepts connections, and long before `--response-timeout` nobody waits."""
+
+UPLOAD_GRACE = 1.0
+"""Seconds in which the request that tries a backend on probation must have arrived whole. After that another
+request may try it, or a client that trickles its upload would keep the backend out."""
 
 MOST_DOUBLINGS = 32
 """Beyond, every time is longer than the longest, and a float might overflow."""
@@ -39,7 +53,9 @@ class Outcome(Enum):
 
     SUCCESS = "success"
     FAILURE = "failure"
-    """It answered that it cannot, or not in time."""
+    """It answered that it cannot."""
+    SILENCE = "silence"
+    """It gave no answer in time, or none until the client gave up."""
     RESET = "reset"
     """It broke the connection off."""
     REFUSED = "refused"
@@ -69,7 +85,13 @@ class HealthRules:
 
 
 def judge(
-    error: ProxyError | None, status: int, *, reused: bool, answered: bool, unheeded: float = 0.0
+    error: ProxyError | None,
+    status: int,
+    *,
+    reused: bool,
+    answered: bool,
+    unheeded: float = 0.0,
+    client_delayed: bool = False,
 ) -> Outcome | None:
     """What an attempt says of its backend; None if nothing, because the client, pylb or chance ended it.
 
@@ -79,24 +101,39 @@ def judge(
         reused: whether it was made on an idle connection.
         answered: whether a byte came back.
         unheeded: seconds that the client waited for the first one, if it left because none came.
+        client_delayed: whether a connection that broke may have ended because of the client.
     """
     if error is None:
         return None if not status else Outcome.FAILURE if status >= 500 else Outcome.SUCCESS
     if unheeded >= GIVEN_UP:
-        return Outcome.FAILURE
+        return Outcome.SILENCE
     if error.phase is Phase.TUNNEL or error.fault not in {Fault.UPSTREAM, Fault.UPSTREAM_TIMEOUT}:
         return None
     if is_stale(error, reused=reused, answered=answered):
         return None
     if error.phase is Phase.CONNECT:
         return Outcome.REFUSED
-    return Outcome.FAILURE if error.fault is Fault.UPSTREAM_TIMEOUT or status >= 500 else Outcome.RESET
+    if status >= 500:
+        return Outcome.FAILURE
+    if error.fault is Fault.UPSTREAM_TIMEOUT:
+        return Outcome.SILENCE if error.phase is Phase.HEADERS else None
+    return None if client_delayed or isinstance(error, InvalidResponseError) else Outcome.RESET
 
 
 class Health:
     """What traffic knows of one backend. Times are monotonic seconds."""
 
-    __slots__ = ("ejections", "failures", "refused", "since", "suspicions", "total", "trial", "until")
+    __slots__ = (
+        "ejections",
+        "failures",
+        "first",
+        "refused",
+        "since",
+        "suspicions",
+        "total",
+        "trial",
+        "until",
+    )
 
     def __init__(self) -> None:
         self.total = 0
@@ -107,6 +144,8 @@ class Health:
         """Know nothing against it: it has just been registered."""
         self.failures = 0
         """In a row."""
+        self.first = -inf
+        """When the first request of that row began."""
         self.refused = False
         """Whether the last failure was that it accepts no connection."""
         self.suspicions = 0
@@ -115,8 +154,13 @@ class Health:
         """When it was last marked."""
         self.until = -inf
         """When it is, or was, to be used again."""
-        self.trial: object = None
+        self.trial: Lease | None = None
         """The lease of the one request that it has while it is on probation."""
+
+    def takes_trial(self, now: float) -> bool:
+        """Whether a backend on probation may be tried with another request."""
+        trial = self.trial
+        return trial is None or (trial.uploading and now - trial.started > UPLOAD_GRACE)
 
     def succeeded(self, started: float, now: float) -> bool:
         """A request that began at `started` was answered well; whether that is news."""
@@ -134,9 +178,11 @@ class Health:
             return False
         if now - self.until > max(rules.forget, self.until - self.since):
             self.suspicions = self.ejections = 0
+        if not self.failures:
+            self.first = started
         self.failures += 1
         self.refused = outcome is Outcome.REFUSED
-        if outcome is Outcome.FAILURE or not rules.suspect:
+        if outcome not in {Outcome.REFUSED, Outcome.RESET} or not rules.suspect:
             return False
         self.suspicions += 1
         doublings = min(self.suspicions - 1, MOST_DOUBLINGS)

@@ -25,7 +25,14 @@ class Lease:
     answered = False
     """Whether a byte came back."""
     unheeded = False
-    """Whether the client left while the backend had the whole request, and had answered nothing."""
+    """Whether the client left while it was the backend's turn, and the backend had answered nothing."""
+    uploading = False
+    """Whether the client still sends the request's body."""
+    continued = False
+    """Whether the backend has asked for the body (100 Continue)."""
+    client_delayed = False
+    """Whether a connection that broke may have ended because of the client: it had not sent all of the
+    request, or did not read the answer as fast as it came."""
     connected = 0.0
     head = 0.0
     """When the response's head was there."""

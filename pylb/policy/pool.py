@@ -187,7 +187,8 @@ class Pool:
 
         Who is new gets the next request, whatever the policy says: among hundreds, and with a tenth of its
         weight, its turn would come late, and so would the news that it works, or does not. Who is on
-        probation gets the next one, too, and no other while that one is not answered.
+        probation gets the next one, too, and no other while that one is not answered, unless its client is
+        slow to send it.
 
         Args:
             tried: backends that the request has failed on.
@@ -210,7 +211,7 @@ class Pool:
 
     def _introduce(self, now: float) -> Lease | None:
         """A lease of who goes first; a newcomer that has a request by other ways is none any more."""
-        first = self._first()
+        first = self._first(now)
         self.newcomers = [b for b in self.newcomers if b is not first and not b.inflight]
         if first is None:
             return None
@@ -220,10 +221,10 @@ class Pool:
             first.health.trial = lease
         return lease
 
-    def _first(self) -> Backend | None:
+    def _first(self, now: float) -> Backend | None:
         """Who gets the next request, whatever the policy says."""
         new = (b for b in self.newcomers if not b.inflight)
-        again = (b for b in self.on_probation if b.health.trial is None and b.inflight < b.limit)
+        again = (b for b in self.on_probation if b.health.takes_trial(now) and b.inflight < b.limit)
         return next(chain(new, again), None)
 
     def join_queue(self, ticket: Ticket) -> None:
@@ -267,7 +268,7 @@ class Pool:
         A copy of the balancer is asked, and what it took from the source of random choices is put back:
         asking changes nothing.
         """
-        if (first := self._first()) is not None:
+        if (first := self._first(self._clock())) is not None:
             return first
         if not self.eligible:
             return None
@@ -321,7 +322,7 @@ class Pool:
         If it is good, that ends a probation, however long the rest takes: a tunnel may last for hours.
         """
         good = lease.backend.state is State.PROBATION and lease.status < 500
-        if good and self._standings.learn(lease, self._clock(), len(self.backends)):
+        if good and self._standings.learn(lease, self._clock(), self.backends.values()):
             self.elect()
 
     def settle(self, lease: Lease) -> None:
@@ -333,7 +334,7 @@ class Pool:
             backend.health.trial = None
         if backend.state is State.DRAINING and not backend.inflight:
             self.forget(backend)
-        if self._standings.learn(lease, self._clock(), len(self.backends)):
+        if self._standings.learn(lease, self._clock(), self.backends.values()):
             self.elect()
         self._serve_queue()
 

@@ -42,22 +42,27 @@ class Standings:
         self._marked: set[Backend] = set()
         """Those that are left alone for some time."""
 
-    def learn(self, lease: Lease, now: float, size: int) -> bool:
+    def learn(self, lease: Lease, now: float, backends: Collection[Backend]) -> bool:
         """What an attempt says of its backend.
 
         Args:
             lease: the attempt, at its end.
             now: monotonic seconds.
-            size: how many backends there are.
+            backends: all of the pool.
         """
         backend, health = lease.backend, lease.backend.health
         if backend.state in {State.DRAINING, State.GONE, State.FAILED} or backend.endpoint.trusted:
             return False
         unheeded = now - lease.started if lease.unheeded else 0.0
         outcome = judge(
-            lease.error, lease.status, reused=lease.reused, answered=lease.answered, unheeded=unheeded
+            lease.error,
+            lease.status,
+            reused=lease.reused,
+            answered=lease.answered,
+            unheeded=unheeded,
+            client_delayed=lease.client_delayed,
         )
-        if outcome is None:
+        if outcome is None or (outcome is Outcome.SILENCE and backend.answered > lease.started):
             return False
         if outcome is Outcome.SUCCESS:
             if not health.succeeded(lease.started, now):
@@ -66,7 +71,8 @@ class Standings:
             return backend.state is not State.UP and self._place(backend, State.UP)
         backend.watched = True
         suspect = health.failed(outcome, lease.started, now, self._rules)
-        if health.is_due(self._rules) and self._may_eject(backend, size):
+        hangs = outcome is not Outcome.SILENCE or self._others_answer(backend, backends)
+        if hangs and health.is_due(self._rules) and self._may_eject(backend, len(backends)):
             health.eject(now, self._rules)
             return self._place(backend, State.EJECTED)
         return suspect and self._place(backend, State.SUSPECT)
@@ -125,6 +131,11 @@ class Standings:
                 backend.health.eject(now, self._rules)
                 ejected = self._place(backend, State.EJECTED)
         return ejected
+
+    def _others_answer(self, backend: Backend, backends: Collection[Backend]) -> bool:
+        """Whether another backend answered anything since this one began to fail."""
+        first = backend.health.first
+        return any(other.answered >= first for other in backends if other is not backend)
 
     def _may_eject(self, backend: Backend, size: int) -> bool:
         """Whether a pool of that size can do without it as well."""

@@ -120,6 +120,8 @@ class Stream(asyncio.Protocol):
         if not self.paused and not self.lost and not self.transport.is_closing():
             self.paused = True
             self.transport.pause_reading()
+            if self.pump is not None:
+                self.pump.delayed = True
 
     def resume(self) -> None:
         """Read on."""
@@ -139,7 +141,18 @@ class Pump:
         replay: keep the payload for another try, as long as it is small.
     """
 
-    __slots__ = ("chunked", "client", "decoder", "done", "error", "kept", "moved", "sink", "source")
+    __slots__ = (
+        "chunked",
+        "client",
+        "decoder",
+        "delayed",
+        "done",
+        "error",
+        "kept",
+        "moved",
+        "sink",
+        "source",
+    )
 
     def __init__(
         self, source: Stream, decoder: Decoder, client: Downstream, *, chunked: bool, replay: bool = False
@@ -153,6 +166,8 @@ class Pump:
         self.moved = 0
         """Bytes of payload."""
         self.done = False
+        self.delayed = False
+        """Whether the source ever had to wait until the sink took more."""
         self.error: ProxyError | None = None
 
     def start(self, sink: Stream, head: bytes) -> None:

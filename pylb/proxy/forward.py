@@ -19,7 +19,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-from pylb.errors import Fault, Phase, ProxyError
+from pylb.errors import Fault, InvalidResponseError, Phase, ProxyError
 from pylb.http1.body import Chunked, Sized, UntilClose
 from pylb.http1.limits import MAX_INTERIM, MAX_RESPONSE_HEAD
 from pylb.http1.parser import END_LENGTH, END_OF_HEAD, Request, Response, parse_response
@@ -97,10 +97,11 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
                         client.arm(now, plane.timeouts.response)
                         await EVENT  # Nothing can have come yet.
                     else:
+                        lease.uploading = True
                         upload.start(upstream, sent)
-                        client.arm(now, plane.timeouts.body)
+                        _arm(client, upstream, record, upload)
 
-                    while (response := _head(client, upstream, request, lease, upload)) is None:  # HEAD
+                    while (response := _head(client, upstream, record, lease, upload)) is None:  # HEAD
                         await EVENT
 
                     if response.status >= 500 and response.status in plane.retry.statuses:
@@ -108,7 +109,7 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
                     if response.status == 101:
                         return await tunnel(client, upstream, record, response, upload)  # TUNNEL
                     download = _answer(client, upstream, record, request, response, upload=upload)  # BODY
-                    while download is not None and not _moved(client, upstream, download):
+                    while download is not None and not _moved(client, upstream, record, download, upload):
                         await EVENT
 
                     if upload is not None and not upload.done:  # Answered before it was read to its end.
@@ -202,8 +203,22 @@ def _body(request: Request, client: Downstream) -> tuple[bytes, Upload | None]:
     return b"", Upload(client, decoder, chunked=request.chunked, limit=plane.limits.body, quota=plane.quota)
 
 
+def _owes(upstream: Upstream, record: Record, upload: Pump | None) -> bool:
+    """Whether it is the client's turn: it has not sent all of its request, and nothing keeps it from that."""
+    if upload is None or upload.done or upstream.choked:
+        return False
+    return record.attempts[-1].continued or upload.moved > 0 or not cast(Request, record.request).expect
+
+
+def _arm(client: Downstream, upstream: Upstream, record: Record, upload: Pump | None) -> None:
+    """Begin the time-out anew: the client's for the rest of its request, or the backend's for its answer."""
+    timeouts = client.plane.timeouts
+    owes = _owes(upstream, record, upload)
+    client.arm(monotonic(), timeouts.body if owes else timeouts.response)
+
+
 def _head(
-    client: Downstream, upstream: Upstream, request: Request, lease: Lease, upload: Pump | None
+    client: Downstream, upstream: Upstream, record: Record, lease: Lease, upload: Pump | None
 ) -> Response | None:
     """The head of the final response, if it is there. What comes before it (1xx) goes to the client."""
     while upstream.inbox:
@@ -217,7 +232,7 @@ def _head(
         response = client.plane.responses.read(inbox[:end])
         upstream.inbox = inbox[end:]
         if response.status >= 200 or response.status == 101:
-            lease.head = monotonic()
+            lease.head = lease.backend.answered = monotonic()
             lease.status = response.status
             if lease.backend.watched:
                 lease.pool.answered(lease)
@@ -225,24 +240,29 @@ def _head(
         lease.interim += 1
         if lease.interim > MAX_INTERIM:
             raise bad_response(f"{upstream.backend.name} sent more than {MAX_INTERIM} answers of 1xx")
-        if request.version == 1:
+        lease.continued = lease.continued or response.status == 100
+        _arm(client, upstream, record, upload)  # The backend works on it.
+        if cast(Request, record.request).version == 1:
             client.write(response_head(response, chunked=False, close=False, version=1))
 
     if upload is not None and upload.error is not None:
         raise upload.error
+    owes = _owes(upstream, record, upload)
     if upstream.lost:
+        lease.client_delayed = owes
         raise ProxyError(Phase.HEADERS, Fault.UPSTREAM, f"{upstream.backend.name} closed without an answer")
     if client.lost:
-        lease.unheeded = not lease.answered and (upload is None or upload.done)
+        lease.unheeded = not lease.answered and not owes
         raise ProxyError(Phase.HEADERS, Fault.CLIENT, "the client left")
-    if client.expired and upload is not None and not upload.done and not upstream.choked:
+    if client.expired and owes:
         raise ProxyError(Phase.HEADERS, Fault.CLIENT_TIMEOUT, "the request's body took too long")
     if client.expired:
         raise ProxyError(
             Phase.HEADERS, Fault.UPSTREAM_TIMEOUT, f"{upstream.backend.name} gave no answer in time"
         )
-    if upload is not None and upload.done and client.patience != client.plane.timeouts.response:
-        client.arm(monotonic(), client.plane.timeouts.response)  # Now it is the backend's turn.
+    if lease.uploading and upload is not None and upload.done:
+        lease.uploading = False
+        _arm(client, upstream, record, upload)
     return None
 
 
@@ -296,16 +316,23 @@ def _answer(
     return pump
 
 
-def _moved(client: Downstream, upstream: Upstream, download: Pump) -> bool:
+def _moved(
+    client: Downstream, upstream: Upstream, record: Record, download: Pump, upload: Pump | None
+) -> bool:
     """Whether the response's body has been written; what breaks it off breaks off the client's copy too."""
     if download.done:
         return True
     if download.error is not None:
-        raise ProxyError(Phase.DATA, Fault.UPSTREAM, download.error.detail)
+        raise InvalidResponseError(Phase.DATA, Fault.UPSTREAM, download.error.detail)
+    if upload is not None and upload.error is not None:
+        raise upload.error
     if upstream.lost and download.ends_at_close and not upstream.broken:
         download.finish()
         return True
+    lease = record.attempts[-1]
+    owes = _owes(upstream, record, upload)
     if upstream.lost:
+        lease.client_delayed = owes or download.delayed
         raise ProxyError(Phase.DATA, Fault.UPSTREAM, f"{upstream.backend.name} closed inside the body")
     if client.lost:
         raise ProxyError(Phase.DATA, Fault.CLIENT, "the client left")
@@ -313,6 +340,8 @@ def _moved(client: Downstream, upstream: Upstream, download: Pump) -> bool:
         if client.takes_enough():
             return False
         raise ProxyError(Phase.DATA, Fault.CLIENT_TIMEOUT, "the client did not read for too long")
+    if client.expired and owes:
+        raise ProxyError(Phase.DATA, Fault.CLIENT_TIMEOUT, "the rest of the request took too long")
     if client.expired:
         raise ProxyError(
             Phase.DATA, Fault.UPSTREAM_TIMEOUT, f"{upstream.backend.name} stalled inside the body"

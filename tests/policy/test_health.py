@@ -1,6 +1,6 @@
 import pytest
 
-from pylb.errors import Fault, Phase, ProxyError
+from pylb.errors import Fault, InvalidResponseError, Phase, ProxyError
 from pylb.policy.health import Health, HealthRules, Outcome, judge
 
 RULES = HealthRules()
@@ -13,10 +13,10 @@ RULES = HealthRules()
         (Phase.CONNECT, Fault.UPSTREAM_TIMEOUT, Outcome.REFUSED),
         (Phase.CONNECT, Fault.CLIENT, None),
         (Phase.HEADERS, Fault.UPSTREAM, Outcome.RESET),
-        (Phase.HEADERS, Fault.UPSTREAM_TIMEOUT, Outcome.FAILURE),
+        (Phase.HEADERS, Fault.UPSTREAM_TIMEOUT, Outcome.SILENCE),
         (Phase.HEADERS, Fault.CLIENT_TIMEOUT, None),
         (Phase.DATA, Fault.UPSTREAM, Outcome.RESET),
-        (Phase.DATA, Fault.UPSTREAM_TIMEOUT, Outcome.FAILURE),
+        (Phase.DATA, Fault.UPSTREAM_TIMEOUT, None),
         (Phase.DATA, Fault.CLIENT, None),
         (Phase.TUNNEL, Fault.UPSTREAM_TIMEOUT, None),
     ],
@@ -25,7 +25,7 @@ def test_whose_fault_it_was_decides(phase, fault, outcome):
     assert judge(ProxyError(phase, fault, "it failed"), 0, reused=False, answered=False) is outcome
 
 
-@pytest.mark.parametrize(("unheeded", "outcome"), [(0.0, None), (0.4, None), (0.5, Outcome.FAILURE)])
+@pytest.mark.parametrize(("unheeded", "outcome"), [(0.0, None), (0.4, None), (0.5, Outcome.SILENCE)])
 def test_a_client_that_leaves_speaks_against_who_kept_it_waiting(unheeded, outcome):
     left = ProxyError(Phase.HEADERS, Fault.CLIENT, "the client left")
     assert judge(left, 0, reused=False, answered=False, unheeded=unheeded) is outcome
@@ -50,6 +50,15 @@ def test_an_idle_connection_that_the_backend_had_closed_says_nothing_of_it():
     closed = ProxyError(Phase.HEADERS, Fault.UPSTREAM, "closed")
     assert judge(closed, 0, reused=True, answered=False) is None
     assert judge(closed, 0, reused=True, answered=True) is Outcome.RESET
+
+
+@pytest.mark.parametrize("phase", [Phase.HEADERS, Phase.DATA])
+@pytest.mark.parametrize(("status", "outcome"), [(0, None), (200, None), (500, Outcome.FAILURE)])
+def test_what_the_client_or_one_page_may_have_caused_is_no_reset(phase, status, outcome):
+    broken = ProxyError(phase, Fault.UPSTREAM, "closed")
+    assert judge(broken, status, reused=False, answered=True, client_delayed=True) is outcome
+    malformed = InvalidResponseError(phase, Fault.UPSTREAM, "a folded field line")
+    assert judge(malformed, status, reused=False, answered=True) is outcome
 
 
 def marked(outcome, *times, rules=RULES):

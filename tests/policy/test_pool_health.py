@@ -40,6 +40,7 @@ class Service:
                 lease.error = result
             else:
                 lease.status = result
+                backend.answered = self.now
 
     def later(self, seconds):
         self.now += seconds
@@ -81,6 +82,7 @@ def test_five_failures_in_a_row_eject(failure):
     for _ in range(4):
         service.attempt(service.backends[0], failure)
     service.attempt(service.backends[0], 200)
+    service.attempt(service.backends[1], 200)
     for _ in range(4):
         service.attempt(service.backends[0], failure)
     assert service.out == []
@@ -97,6 +99,51 @@ def test_five_failures_in_a_row_eject(failure):
     service.attempt(service.backends[0], 200)
     service.attempt(service.backends[0], failure)
     assert service.out == []
+
+
+def test_silence_is_a_failure_only_if_the_backend_answered_nothing_meanwhile():
+    service = Service(3)
+    first, second, _ = service.backends
+    for _ in range(20):
+        lease = Lease(service.pool, first, service.now)
+        service.later(1)
+        first.answered = second.answered = service.now
+        lease.error = LATE
+        with lease:
+            pass
+    assert (service.out, first.health.total) == ([], 0)
+
+
+def test_requests_that_no_backend_answers_in_time_eject_none():
+    service = Service(2)
+    for _ in range(20):
+        for backend in service.backends:
+            service.attempt(backend, LATE)
+        service.later(1)
+    assert service.out == []
+    service.backends[1].answered = service.now
+    service.attempt(service.backends[0], LATE)
+    assert service.out == [1], "the other one does answer"
+
+
+def test_a_trial_whose_client_is_slow_to_send_it_gives_way_to_another_request():
+    service = Service(3)
+    first = service.backends[0]
+    service.attempt(first, RESET)
+    service.later(1)
+    upload = service.take()
+    upload.uploading = True
+    assert upload.backend is first
+    assert first not in {service.take().backend for _ in range(5)}
+    service.later(1.1)
+    assert service.pool.upcoming() is first
+    trial = service.take()
+    assert trial.backend is first
+    assert first not in {service.take().backend for _ in range(5)}, "one at a time as before"
+    service.finish(trial)
+    assert first.state is State.UP
+    service.finish(upload, 500)
+    assert first.state is State.UP
 
 
 def test_on_probation_a_backend_gets_one_request_at_a_time_until_one_is_answered_well():

@@ -1,6 +1,7 @@
 """How often one request reaches backends, and which: never more often than the rules of retries allow."""
 
 import asyncio
+from dataclasses import replace
 from itertools import groupby
 
 import pytest
@@ -65,15 +66,16 @@ async def keep_connections(stage, backends, count):
         await client.answer()
 
 
-async def deliveries(method, acts, retries, *, kept=6, methods=frozenset([b"GET"])):
+async def deliveries(method, acts, retries, *, kept=6, response=60.0):
     """Where a request was delivered, in order: backend, and whether on a kept connection."""
     noted = []
-    rules = RetryRules(retries=retries, on=frozenset(CONDITIONS), methods=methods)
-    async with Stage(health=NEVER_OUT, retry=rules, response=0.1) as stage:
+    rules = RetryRules(retries=retries, on=frozenset(CONDITIONS))
+    async with Stage(health=NEVER_OUT, retry=rules) as stage:
         backends = [Counting(n, *act, noted) for n, act in enumerate(acts)]
         for backend in backends:
             await stage.origin(backend)
         await keep_connections(stage, backends, kept)
+        stage.plane.timeouts = replace(stage.plane.timeouts, response=response)
         client = await stage.client()
         client.send(method + b" /counted HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\n\r\nhi")
         await client.answer()
@@ -109,8 +111,8 @@ def test_no_more_often_than_the_rules_say(method, acts, retries, kept):
 
 @pytest.mark.parametrize(("method", "most"), [(b"GET", 3), (b"PUT", 1), (b"POST", 1)])
 async def test_a_request_that_timed_out_is_not_offered_to_a_backend_that_still_works_on_it(method, most):
-    assert await deliveries(method, [("hang", "hang")], 2) == [(0, True)]
-    noted = await deliveries(method, [("hang", "hang")] * 3, 5)
+    assert await deliveries(method, [("hang", "hang")], 2, response=0.1) == [(0, True)]
+    noted = await deliveries(method, [("hang", "hang")] * 3, 5, response=0.1)
     assert len(noted) == most == len({name for name, _ in noted})
 
 

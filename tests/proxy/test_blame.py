@@ -1,0 +1,224 @@
+"""Which failures count against a backend: its own, and neither those of clients nor those of single pages."""
+
+import asyncio
+
+import pytest
+
+from pylb.http1.limits import Limits
+from pylb.policy import health
+from pylb.policy.backend import State
+from pylb.policy.health import HealthRules
+from tests.stage import HOST, Stage, answers, read_request
+from tests.until import until
+
+GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+SIZED = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 100\r\n\r\nhello"
+EXPECTS = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+BEGUN = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+
+
+async def answers_while_it_reads(reader, writer):
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(BEGUN)
+    await reader.read(-1)
+
+
+async def says_nothing(reader, writer):
+    await reader.read(-1)
+
+
+async def begins_an_event_stream(reader, writer):
+    await read_request(reader)
+    writer.write(BEGUN)
+    await reader.read(-1)
+
+
+async def ended(stage, count=1):
+    """How the requests ended, and what that means for the only backend."""
+    await until(lambda: len(stage.records) == count)
+    (backend,) = stage.pool.backends.values()
+    return [record.termination for record in stage.records], backend.health.total
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "rest", "termination"),
+    [
+        (SIZED, b"", "cD"),
+        (CHUNKED, b"no size\r\n", "PR"),
+        (CHUNKED, b"fff\r\n" + b"x" * 0xFFF, "PR"),
+    ],
+    ids=["stalls", "breaks its chunks", "sends too much"],
+)
+async def test_a_client_that_fails_after_the_answer_has_begun(request_bytes, rest, termination):
+    async with Stage(body=0.1, limits=Limits(body=1000)) as stage:
+        await stage.origin(answers_while_it_reads)
+        client = (await stage.client()).send(request_bytes)
+        await client.head()
+        client.send(rest)
+        assert await ended(stage) == ([termination], 0)
+
+
+async def test_a_backend_that_closes_as_its_client_does_not_go_on_sending():
+    async def closes(reader, writer):
+        await reader.readuntil(b"hello")
+
+    async with Stage() as stage:
+        await stage.origin(closes)
+        client = (await stage.client()).send(SIZED)
+        assert (await client.answer())[0] == 502
+        assert await ended(stage) == (["SH"], 0)
+
+
+async def test_a_backend_that_closes_as_its_client_does_not_read_the_answer():
+    large = 20_000_000
+    held_up = asyncio.Event()
+
+    async def closes_in_the_middle(reader, writer):
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % large + bytes(large // 2))
+        await held_up.wait()
+
+    async with Stage() as stage:
+        await stage.origin(closes_in_the_middle)
+        client = (await stage.client()).send(GET)
+        await client.head()
+        client.writer.transport.pause_reading()
+        await until(lambda: any(each.choked for each in stage.plane.connections))
+        held_up.set()
+        client.writer.transport.resume_reading()
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await client.reader.readexactly(large)
+        assert await ended(stage) == (["SD"], 0)
+
+
+async def test_a_backend_that_closes_inside_an_answer_that_is_read_as_it_comes():
+    async def closes(reader, writer):
+        await read_request(reader)
+        writer.write(BEGUN)
+
+    async with Stage() as stage:
+        await stage.origin(closes)
+        (await stage.client()).send(GET)
+        assert await ended(stage) == (["SD"], 1)
+
+
+async def test_a_stream_that_is_quiet_for_the_body_timeout():
+    async with Stage(body=0.1) as stage:
+        await stage.origin(begins_an_event_stream)
+        clients = [(await stage.client()).send(GET) for _ in range(12)]
+        for client in clients:
+            await client.head()
+        assert await ended(stage, 12) == (["sD"] * 12, 0)
+
+
+async def test_polls_that_no_backend_answers_in_time():
+    async with Stage(response=0.1) as stage:
+        for _ in range(2):
+            await stage.origin(says_nothing)
+        clients = [(await stage.client()).send(GET) for _ in range(12)]
+        assert {(await client.answer())[0] for client in clients} == {504}
+        assert {backend.state for backend in stage.pool.backends.values()} == {State.UP}
+
+
+async def test_a_slow_page_of_a_backend_that_answers_others():
+    async def slow_page(reader, writer):
+        while b"/slow" not in await read_request(reader):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await reader.read(-1)
+
+    async with Stage(response=0.1) as stage:
+        for _ in range(2):
+            await stage.origin(slow_page)
+        clients = [await stage.client() for _ in range(12)]
+        for client in clients:
+            client.send(b"GET /slow HTTP/1.1\r\n" + HOST + b"\r\n")
+        await until(lambda: sum(b.inflight for b in stage.pool.backends.values()) == 12)
+        assert [(await stage.get())[0] for _ in range(2)] == [200] * 2
+        assert {(await client.answer())[0] for client in clients} == {504}
+        assert {backend.state for backend in stage.pool.backends.values()} == {State.UP}
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_a_backend_that_hangs_before_it_asks_for_the_body(monkeypatch, leaves):
+    monkeypatch.setattr(health, "GIVEN_UP", 0.0)
+    async with Stage(response=60 if leaves else 0.1, body=60) as stage:
+        origin = await stage.origin(says_nothing)
+        client = (await stage.client()).send(EXPECTS)
+        if leaves:
+            await until(lambda: origin.open)
+            client.close()
+        else:
+            assert (await client.answer())[0] == 504
+        assert await ended(stage) == (["CH" if leaves else "sH"], 1)
+
+
+async def test_a_client_that_was_asked_for_the_body_and_does_not_send_it():
+    async def asks(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await reader.read(-1)
+
+    async with Stage(response=60, body=0.1) as stage:
+        await stage.origin(asks)
+        client = (await stage.client()).send(EXPECTS)
+        assert b" 100 " in await client.head()
+        assert (await client.answer())[0] == 408
+        assert await ended(stage) == (["cH"], 0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        (b"HTTP/1.1 200 OK\r\nBad Name: 1\r\nContent-Length: 0\r\n\r\n", State.UP),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", State.UP),
+        (b"HTTP/1.1 999 Denied\r\n\r\n", State.UP),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 101 + b"\r\n", State.UP),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n", State.UP),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", State.SUSPECT),
+        (b"", State.SUSPECT),
+    ],
+    ids=["field", "length", "status", "fields", "chunk", "no HTTP", "nothing"],
+)
+async def test_a_page_that_breaks_the_rules_takes_no_backend_out(answer, state):
+    async def handle(reader, writer):
+        await read_request(reader)
+        writer.write(answer)
+        if answer:
+            await reader.read(-1)
+
+    async with Stage() as stage:
+        odd = await stage.origin(handle)
+        await stage.origin(answers())
+        await stage.origin(answers())
+        backend = next(b for b in stage.pool.backends.values() if b.endpoint.id == "web-1")
+        while odd.connections < (7 if state is State.UP else 1):
+            client = (await stage.client()).send(GET)
+            await client.head()
+            client.close()
+        await until(lambda: len(stage.records) >= odd.connections and not backend.inflight)
+        assert backend.state is state
+
+
+async def test_an_upload_that_trickles_does_not_keep_a_backend_out(monkeypatch):
+    monkeypatch.setattr(health, "UPLOAD_GRACE", 0.05)
+    rules = HealthRules(suspect=0.05, forget=0.05)
+    async with Stage(health=rules) as stage:
+        flaky = await stage.origin(says_nothing)
+        await stage.origin(answers())
+        await stage.get()
+        half_open = next(b for b in stage.pool.backends.values() if b.endpoint.id == "web-1")
+        stage.pool.hear(half_open.identity, State.SUSPECT, until=0.0)
+        await until(lambda: half_open.state is State.PROBATION)
+        client = (await stage.client()).send(SIZED.replace(b"100", b"1000000"))
+        await until(lambda: flaky.open)
+        flaky.handler = answers(b"well")
+
+        async def tried():
+            await stage.get()
+            return half_open.state is State.UP
+
+        async with asyncio.timeout(5):
+            while not await tried():
+                client.send(b"x")
+        assert flaky.connections > 1
