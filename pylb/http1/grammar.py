@@ -179,6 +179,20 @@ REQUEST_LINE = re.compile(rb"(?!CONNECT |TRACE )(%b) (/%b*+) HTTP/1\.1\r" % (TOK
 RESPONSE = _head(rb"(HTTP/1\.([01]) ([1-5][0-9][0-9])(?: %b|))" % VALUE, _RESPONSE_SPECIAL)
 """status line, minor version, status, lines, framing, close, more, late, special."""
 
+
+def _begun(*pieces: bytes) -> bytes:
+    """A pattern for these pieces in a row, or for as many of them as have arrived."""
+    pattern = b""
+    for piece in reversed(pieces):
+        pattern = rb"(?:%b%b|)" % (piece, pattern)
+    return pattern
+
+
+_STATUS = (b"H", b"T", b"T", b"P", b"/", b"1", rb"\.", b"[01]", b" ", b"[1-5]", b"[0-9]", b"[0-9]")
+STATUS_LINE = re.compile(rb"%b(?: %b|)" % (b"".join(_STATUS), VALUE))
+STATUS_LINE_BEGUN = re.compile(_begun(*_STATUS, rb"(?: %b|)" % VALUE))
+"""What a status line may look like while its end has not come."""
+
 BEGINNING = re.compile(_TOKEN_CHAR)
 """What a request begins with; a TLS record or a PROXY header of version 2 does not."""
 

@@ -132,6 +132,27 @@ def check_beginning(data: bytes, limits: Limits) -> None:
         raise refused(f"a head of more than {limits.head} bytes", 431)
 
 
+def check_response_beginning(data: bytes) -> None:
+    """Refuse at once what cannot become the head of a response any more, though its end has not come.
+
+    Args:
+        data: all that has arrived of it, at least a byte.
+
+    Raises:
+        ProxyError: 502: no HTTP, bare line feeds, too many bytes.
+    """
+    line_ends = data.count(b"\r\n")
+    line, end, _ = data.partition(b"\r")
+    if (
+        (grammar.STATUS_LINE if end else grammar.STATUS_LINE_BEGUN).fullmatch(line) is None
+        or data.count(b"\n") != line_ends
+        or data.count(b"\r") - data.endswith(b"\r") != line_ends
+        or b"\0" in data
+        or len(data) > MAX_RESPONSE_HEAD
+    ):
+        raise not_a_response(data.removesuffix(b"\r"))
+
+
 def parse_request(head: bytes, limits: Limits) -> Request:
     """Check and understand a request's head.
 

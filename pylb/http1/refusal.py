@@ -52,6 +52,8 @@ def not_a_response(head: bytes) -> ProxyError:
     if len(head) > MAX_RESPONSE_HEAD:
         return bad_response(f"a response head of {len(head)} bytes, expected at most {MAX_RESPONSE_HEAD}")
     start, *lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
+    if _HTTP.match(start) and any(b"\n" in line for line in (start, *lines)):
+        return bad_response("a bare line feed in the head")
     problem = _bad_line(lines)
     if problem and grammar.RESPONSE.fullmatch(start + b"\r\n\r\n"):
         return bad_response(problem.detail)

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, cast
 
 from pylb.errors import Fault, InvalidResponseError, Phase, ProxyError
 from pylb.http1.body import Chunked, Sized, UntilClose
-from pylb.http1.limits import MAX_INTERIM, MAX_RESPONSE_HEAD
-from pylb.http1.parser import END_LENGTH, END_OF_HEAD, Request, Response, parse_response
+from pylb.http1.limits import MAX_INTERIM
+from pylb.http1.parser import END_LENGTH, END_OF_HEAD, Request, Response, check_response_beginning
 from pylb.http1.refusal import bad_response, refused
 from pylb.http1.writer import request_head, response_head
 from pylb.observe.record import Record
@@ -226,8 +226,7 @@ def _head(
         lease.answered = True
         end = inbox.find(END_OF_HEAD) + END_LENGTH
         if end < END_LENGTH:
-            if len(inbox) > MAX_RESPONSE_HEAD or not inbox.startswith(b"HTTP/1."[: len(inbox)]):
-                parse_response(inbox, client.plane.limits)  # It can never become a head; this says why.
+            check_response_beginning(inbox)
             break
         response = client.plane.responses.read(inbox[:end])
         upstream.inbox = inbox[end:]

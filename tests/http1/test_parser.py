@@ -4,7 +4,7 @@ import pytest
 
 from pylb.errors import ProxyError
 from pylb.http1.limits import MAX_RESPONSE_HEAD, Limits
-from pylb.http1.parser import check_beginning, parse_request, parse_response
+from pylb.http1.parser import check_beginning, check_response_beginning, parse_request, parse_response
 
 GET = b"GET / HTTP/1.1\r\nHost: shop.example\r\n"
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -76,6 +76,41 @@ def test_a_beginning_may_go_on(data):
 )
 def test_a_beginning_of_nothing_is_refused_at_once(data, status):
     assert refusal(check_beginning, data, Limits(head=100, target=50)) == status
+
+
+WHOLE = b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 2\r\n\r"
+
+
+@pytest.mark.parametrize("data", [WHOLE, b"HTTP/1.0 404\r\n", b"HTTP/1.1 200 \r", b"HTTP/1.1 103 \xe9"])
+def test_the_beginning_of_a_response_may_go_on(data):
+    for length in range(1, len(data) + 1):
+        check_response_beginning(data[:length])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"SSH-",
+        b"\r",
+        b"HTTP/2",
+        b"HTTP/1.1 abc",
+        b"HTTP/1.1 abc\n\n",
+        b"HTTP/1.1  200",
+        b"HTTP/1.1 20\r",
+        b"HTTP/1.1\r\n",
+        b"HTTP/1.1 2000",
+        b"HTTP/1.1 600",
+        b"HTTP/1.1 200 OK\n",
+        b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+        b"HTTP/1.1 200 OK\r\nX: y\n",
+        b"HTTP/1.1 200 OK\r\nX: y\r\n\n",
+        b"HTTP/1.1 200 OK\r\nX: \ry",
+        b"HTTP/1.1 200 OK\r\nX: \0",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * MAX_RESPONSE_HEAD,
+    ],
+)
+def test_a_beginning_that_cannot_become_a_response_is_refused_at_once(data):
+    assert refusal(check_response_beginning, data) == 502
 
 
 def test_what_a_request_does_not_say():

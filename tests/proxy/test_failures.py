@@ -128,6 +128,9 @@ async def test_a_backend_that_closes_without_an_answer_is_a_502():
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
         b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: y\r\n\nok",
+        b"HTTP/1.1 abc\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000,
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 101 + b"\r\n",
@@ -144,6 +147,26 @@ async def test_a_bad_answer_is_a_502_and_none_of_its_bytes_reach_the_client(answ
         status, _, body = await stage.get()
         assert (status, body) == (502, b"502 Bad Gateway\n")
         assert endings(stage) == [("SH", 502)]
+
+
+async def test_an_answer_that_is_announced_again_and_again_is_waited_for():
+    """Each 1xx is a sign of life, and begins the time-out anew (RFC 9110 section 15.2)."""
+
+    async def handle(reader, writer):
+        await read_request(reader)
+        for _ in range(7):
+            await asyncio.sleep(0.09)
+            writer.write(b"HTTP/1.1 102 Processing\r\n\r\n")
+        await asyncio.sleep(0.09)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    async with Stage(response=0.3) as stage:
+        origin = await stage.origin(handle)
+        client = (await stage.client()).send(GET)
+        for _ in range(7):
+            assert b" 102 " in await client.head()
+        assert (await client.answer())[0] == 200
+        assert origin.connections == 1
 
 
 async def test_a_backend_that_does_not_answer_in_time_is_a_504():
