@@ -51,6 +51,8 @@ class Fault(Enum):
 NORMAL = "--"
 """The termination code of a request that ended as it should."""
 
+CUT_OFF = "a shutdown cut the connection off"
+
 CLIENT_CLOSED = 499
 """nginx's number for "the client left"; it is logged, never sent."""
 

@@ -13,6 +13,7 @@ from typing import Protocol
 from pylb.errors import ProxyError
 from pylb.http1 import grammar
 from pylb.http1.limits import MAX_CHUNK_EXTENSIONS, MAX_CHUNK_LINE, MAX_TRAILERS
+from pylb.http1.refusal import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,7 @@ class Chunked:
 
     def _broken(self, framing: bytes) -> ProxyError:
         expected, limit = self._next.expected, self._next.limit
-        return self._error(f"{framing[:40]!r} in a chunked body, expected {expected}, at most {limit} bytes")
+        return self._error(f"{shown(framing)} in a chunked body, expected {expected}, at most {limit} bytes")
 
 
 def chunk(payload: bytes) -> bytes:

@@ -14,7 +14,7 @@ from pylb.errors import ProxyError
 from pylb.http1 import grammar
 from pylb.http1.forwarded import Identity
 from pylb.http1.limits import MAX_RESPONSE_HEAD, Limits
-from pylb.http1.refusal import bad_response, not_a_request, not_a_response, refused
+from pylb.http1.refusal import bad_response, not_a_request, not_a_response, refused, shown
 from pylb.http1.trace import Trace
 
 END_OF_HEAD = b"\r\n\r\n"
@@ -221,7 +221,7 @@ def _examine_request(request: Request) -> Request:
     """Understand any valid head, field by field."""
     lookalike = grammar.LOOKALIKE.search(request.lines)
     if lookalike is not None:
-        raise refused(f"a field {lookalike[1]!r}, which backends could mistake for framing")
+        raise refused(f"a field {shown(lookalike[1])}, which backends could mistake for framing")
     request.clean = False
     request.fields = fields = _combined(grammar.REQUEST_FIELDS, request.lines)
     _frame_request(request)
@@ -257,7 +257,7 @@ def _examine_response(response: Response) -> Response:
             raise bad_response("both Content-Length and Transfer-Encoding")
         if coding.lower() != b"chunked" or response.version == 0:
             raise bad_response(
-                f"Transfer-Encoding {coding[:40]!r} in HTTP/1.{response.version}, expected chunked in 1.1"
+                f"Transfer-Encoding {shown(coding)} in HTTP/1.{response.version}, expected chunked in 1.1"
             )
         response.chunked = True
         response.announced = b", ".join(_members(fields.get(b"trailer", b"")))
@@ -303,7 +303,7 @@ def _length(fields: Mapping[bytes, bytes], error: Callable[[str], ProxyError]) -
     if value is None:
         return -1
     if grammar.LENGTH.fullmatch(value) is None:
-        raise error(f"Content-Length {value[:40]!r}, expected one number without sign or leading zero")
+        raise error(f"Content-Length {shown(value)}, expected one number without sign or leading zero")
     return int(value)
 
 
@@ -321,8 +321,8 @@ def _frame_request(request: Request) -> None:
     if coding.lower() != b"chunked":
         members = _members(coding.lower())
         if members[1:] and members[-1] == b"chunked" and members.count(b"chunked") == 1:
-            raise refused(f"Transfer-Encoding {coding[:40]!r}, only chunked is known", 501)
-        raise refused(f"Transfer-Encoding {coding[:40]!r}, expected it to end in one chunked")
+            raise refused(f"Transfer-Encoding {shown(coding)}, only chunked is known", 501)
+        raise refused(f"Transfer-Encoding {shown(coding)}, expected it to end in one chunked")
     request.chunked = True
 
 
@@ -335,7 +335,7 @@ def _direct(request: Request) -> None:
     if host is None and request.version == 1:
         raise refused("no Host field, which HTTP/1.1 requires")
     if host is not None and grammar.HOST.fullmatch(host) is None:
-        raise refused(f"Host {host[:60]!r}, expected one name or address, and a port at most")
+        raise refused(f"Host {shown(host)}, expected one name or address, and a port at most")
     if request.method in _NOT_FORWARDED:
         raise refused(f"method {request.method.decode()}, which a gateway does not serve", 405)
     request.host = host or b""
@@ -345,9 +345,9 @@ def _direct(request: Request) -> None:
     if absolute is not None:
         authority, path, query = absolute.groups()
         if grammar.HOST.fullmatch(authority) is None:
-            raise refused(f"a target with authority {authority[:60]!r}, expected a name or address")
+            raise refused(f"a target with authority {shown(authority)}, expected a name or address")
         request.host = authority
         star = request.method == b"OPTIONS" and not path and not query
         request.target = b"*" if star else (path or b"/") + query
     elif target != b"*" or request.method != b"OPTIONS":
-        raise refused(f"target {target[:60]!r}, expected a path that begins with /")
+        raise refused(f"target {shown(target)}, expected a path that begins with /")

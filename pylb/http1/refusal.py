@@ -37,14 +37,14 @@ def not_a_request(head: bytes, limits: Limits) -> ProxyError:
             return refused(f"a bare {name} in the head")
     match = _START.fullmatch(start)
     if match is None:
-        return refused(f"start line {_shown(start)}, expected METHOD TARGET HTTP/1.1")
+        return refused(f"start line {shown(start)}, expected METHOD TARGET HTTP/1.1")
     if match[4] != b"1":
-        return refused(f"version {_shown(match[3])}, expected HTTP/1.1", 505)
+        return refused(f"version {shown(match[3])}, expected HTTP/1.1", 505)
     if match[5] not in b"01":
-        return refused(f"version {_shown(match[3])}, expected HTTP/1.0 or HTTP/1.1", 505)
+        return refused(f"version {shown(match[3])}, expected HTTP/1.0 or HTTP/1.1", 505)
     if len(match[2]) > limits.target:
         return refused(f"a target of {len(match[2])} bytes, expected at most {limits.target}", 414)
-    return _bad_line(lines) or refused(f"target {_shown(match[2])}, expected visible characters and no #")
+    return _bad_line(lines) or refused(f"target {shown(match[2])}, expected visible characters and no #")
 
 
 def not_a_response(head: bytes) -> ProxyError:
@@ -57,7 +57,7 @@ def not_a_response(head: bytes) -> ProxyError:
     problem = _bad_line(lines)
     if problem and grammar.RESPONSE.fullmatch(start + b"\r\n\r\n"):
         return bad_response(problem.detail)
-    detail = f"status line {_shown(start)}, expected HTTP/1.1 NNN REASON"
+    detail = f"status line {shown(start)}, expected HTTP/1.1 NNN REASON"
     if _HTTP.match(start):
         return bad_response(detail)
     return ProxyError(Phase.HEADERS, Fault.UPSTREAM, detail)
@@ -69,18 +69,18 @@ def _bad_line(lines: list[bytes]) -> ProxyError | None:
             return refused("a folded field line (obs-fold)")
         name, colon, _ = line.partition(b":")
         if not colon:
-            return refused(f"field line {_shown(line)}, expected NAME: VALUE")
+            return refused(f"field line {shown(line)}, expected NAME: VALUE")
         if not name:
             return refused("a field without a name")
         if name[-1:] in {b" ", b"\t"}:
-            return refused(f"white space between the field name {_shown(name.rstrip())} and its colon")
+            return refused(f"white space between the field name {shown(name.rstrip())} and its colon")
         if _NAME.fullmatch(name) is None:
-            return refused(f"field name {_shown(name)}, expected a token")
+            return refused(f"field name {shown(name)}, expected a token")
         if _LINE.fullmatch(line) is None:
-            return refused(f"a control character in the field {_shown(name)}")
+            return refused(f"a control character in the field {shown(name)}")
     return None
 
 
-def _shown(text: bytes) -> str:
+def shown(text: bytes) -> str:
     """At most 60 bytes of it, quoted, fit for a log line."""
     return repr(text[:60])[1:] + ("..." if len(text) > 60 else "")

@@ -57,6 +57,8 @@ TERMINATIONS: Final = (
     *("CQ", "CC", "CH", "CD", "SC", "SH", "SD"),
     *("cR", "cH", "cD", "cT", "sQ", "sC", "sH", "sD"),
     *("PR", "PQ", "RR", "RQ", "DQ"),
+    *("KQ", "KC", "KH", "KD", "KT"),
+    *("IQ", "IH", "ID"),
 )
 """How requests end that do not end as they should: every termination code that there is."""
 TERMINATION_CELL: Final = {code: EVENT + len(EVENTS) + place for place, code in enumerate(TERMINATIONS)}

@@ -264,7 +264,7 @@ class DataPlane:
         self.turn.run()
         cut = list(self.connections)
         for client in cut:
-            client.transport.abort()
+            client.abort()
         for pool in self.pools.values():
             for backend in pool.backends.values():
                 close_idle(backend)
@@ -300,18 +300,24 @@ class DataPlane:
         cast(Tracing, self._tracing).begin(cast(Request, record.request))
         self._untraced(record, origin)
 
-    def refused(self, address: str, error: ProxyError) -> Record:
-        """Observe the end of what never became a request.
+    def refused(
+        self,
+        address: str,
+        error: ProxyError,
+        answer: Callable[[Record, ProxyError], None] = lambda _record, _error: None,
+    ) -> None:
+        """Answer and observe what never became a request.
 
         Args:
             address: whom it came from.
             error: what was wrong with it.
+            answer: sends the answer, if there is one.
         """
         record = Record(address, monotonic())
         record.finished = record.started
         record.ended(error)
+        answer(record, error)
         self.observe(record)
-        return record
 
     def _within_rate(self, record: Record, origin: Origin) -> None:
         self._identify(record, origin)

@@ -11,7 +11,7 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
-from pylb.errors import Fault, Phase, ProxyError
+from pylb.errors import CUT_OFF, Fault, Phase, ProxyError
 from pylb.http1.address import of_peer
 from pylb.http1.parser import END_LENGTH, END_OF_HEAD, check_beginning
 from pylb.http1.reader import RequestReader
@@ -78,6 +78,7 @@ class Downstream(Stream):
         "_named",
         "_run_on",
         "bound",
+        "cut_off",
         "deadline",
         "discarding",
         "expired",
@@ -124,6 +125,8 @@ class Downstream(Stream):
         """Bytes that the client had acknowledged when bytes moved last while its write buffer was full."""
         self.idle = False
         """Whether it waits for the first byte of a request."""
+        self.cut_off = False
+        """Whether a shutdown ended it."""
         self.keep = True
         """Whether it can carry another request after the response that is being sent."""
         self.served = 0
@@ -283,7 +286,7 @@ class Downstream(Stream):
                 if self.served == plane.last_but_one:
                     self.leaving = True
         except ProxyError as error:  # There was no head to make a request of.
-            self.refuse(plane.refused(self.origin.address, error), error)
+            plane.refused(self.origin.address, error, self.refuse)
             if error.fault is Fault.RESOURCE:
                 self.discarding = False  # Who is one too many is not waited for.
         if self.discarding:
@@ -323,6 +326,18 @@ class Downstream(Stream):
 
     # What pylb says itself.
 
+    def lost_error(self, phase: Phase) -> ProxyError:
+        """Why a request ended in that phase: the client left, or a shutdown cut the connection off."""
+        if self.cut_off:
+            return ProxyError(phase, Fault.KILLED, CUT_OFF)
+        return ProxyError(phase, Fault.CLIENT, "the client left")
+
+    def abort(self) -> None:
+        """Cut the connection off, and let its request end at once."""
+        self.lost = self.cut_off = True
+        self.wake()
+        self.transport.abort()
+
     def refuse(self, record: Record, error: ProxyError) -> None:
         """Answer with the error's status, or, if an answer has begun, break it off so that it shows.
 
@@ -336,17 +351,17 @@ class Downstream(Stream):
             return
         detail = error.detail if error.fault is Fault.POLICY else ""
         head = record.request is not None and record.request.method == b"HEAD"
-        self.write(
-            self.refusal(
-                error.status,
-                detail,
-                request_id=record.id,
-                retry_after=RETRY_AFTER if error.status in RETRIABLE else 0,
-                body=not head,
-                date=self.plane.date,
-                as_json=record.request is not None and prefers_json(record.request.lines),
-            )
+        answer = self.refusal(
+            error.status,
+            detail,
+            request_id=record.id,
+            retry_after=RETRY_AFTER if error.status in RETRIABLE else 0,
+            body=not head,
+            date=self.plane.date,
+            as_json=record.request is not None and prefers_json(record.request.lines),
         )
+        record.sent = len(answer) - answer.index(END_OF_HEAD) - END_LENGTH
+        self.write(answer)
         self.discard()
 
     def reset(self) -> None:

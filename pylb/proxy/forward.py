@@ -16,6 +16,7 @@ yet" the coroutine waits for the next event.
 
 from __future__ import annotations
 
+import logging
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
@@ -42,6 +43,10 @@ from pylb.proxy.upstream import Upstream, reuse
 if TYPE_CHECKING:
     from pylb.proxy.downstream import Downstream
 
+
+log = logging.getLogger("pylb.proxy")
+
+DEFECT = "a defect of pylb"
 
 BODILESS = frozenset([204, 304])
 """Answers without a body whatever their fields say (RFC 9112 §6.3)."""
@@ -117,15 +122,16 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
                         client.discard()
                     upstream.free(lease.head)
                     return client.keep
-                except ProxyError as error:
-                    _give_up(error, lease, upstream, upload)
+                except Exception as failure:
+                    _give_up(failure, lease, upstream, upload)
                     fresh = fresh or _may_resend(client, record, upload)
             now = monotonic()
             if not lease.resend:
                 tried += (lease.backend,)
                 if not (lease.granted or _may_retry(client, pool, record, upload, tried)):
                     raise cast(ProxyError, lease.error)
-    except ProxyError as error:
+    except Exception as failure:
+        error = _reason(record, failure)
         record.ended(error)
         client.refuse(record, error)
         return False
@@ -137,13 +143,31 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
         plane.observe(record)  # OBSERVE
 
 
-def _give_up(error: ProxyError, lease: Lease, upstream: Upstream | None, upload: Pump | None) -> None:
-    """End an attempt that failed, so that another one may follow."""
-    lease.error = error
+def _reason(record: Record, failure: Exception) -> ProxyError:
+    """Why a request ended. What is no `ProxyError` is a defect of pylb, and is logged."""
+    if isinstance(failure, ProxyError):
+        return failure
+    log.error("a defect ended a request", exc_info=failure)
+    if record.sending:
+        return ProxyError(Phase.DATA, Fault.INTERNAL, DEFECT)
+    if record.attempts:
+        return ProxyError(Phase.HEADERS, Fault.INTERNAL, DEFECT)
+    return ProxyError(Phase.QUEUE, Fault.INTERNAL, DEFECT)
+
+
+def _give_up(error: Exception, lease: Lease, upstream: Upstream | None, upload: Pump | None) -> None:
+    """End an attempt that failed, so that another one may follow.
+
+    Raises:
+        Exception: the error, if it is a defect; no other attempt may follow then.
+    """
     if upstream is not None:
         upstream.close()
     if upload is not None:
         upload.detach()
+    if not isinstance(error, ProxyError):
+        raise error
+    lease.error = error
 
 
 def _may_resend(client: Downstream, record: Record, upload: Pump | None) -> bool:
@@ -256,7 +280,7 @@ def _head(
         raise ProxyError(Phase.HEADERS, Fault.UPSTREAM, f"{upstream.backend.name} closed without an answer")
     if client.lost:
         lease.unheeded = not lease.answered and not owes
-        raise ProxyError(Phase.HEADERS, Fault.CLIENT, "the client left")
+        raise client.lost_error(Phase.HEADERS)
     if client.expired and owes:
         raise ProxyError(Phase.HEADERS, Fault.CLIENT_TIMEOUT, "the request's body took too long")
     if client.expired:
@@ -340,7 +364,7 @@ def _moved(
         lease.client_delayed = owes or download.delayed
         raise ProxyError(Phase.DATA, Fault.UPSTREAM, f"{upstream.backend.name} closed inside the body")
     if client.lost:
-        raise ProxyError(Phase.DATA, Fault.CLIENT, "the client left")
+        raise client.lost_error(Phase.DATA)
     if client.expired and client.choked:
         if client.takes_enough():
             return False

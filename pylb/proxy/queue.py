@@ -38,7 +38,7 @@ async def wait_for_room(client: Downstream, pool: Pool, tried: Collection[Backen
         while ticket.backend is None:
             await EVENT
             if client.lost:
-                raise ProxyError(Phase.QUEUE, Fault.CLIENT, "the client left")
+                raise client.lost_error(Phase.QUEUE)
             if client.expired and ticket.backend is None:
                 pool.events["queue_timeout"] += 1
                 waited = f"no backend had room for {patience:g} s"

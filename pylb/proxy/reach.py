@@ -49,7 +49,7 @@ class Waiting:
             ProxyError: the client left, or the time is over.
         """
         if self.client.lost:
-            raise ProxyError(Phase.CONNECT, Fault.CLIENT, "the client left")
+            raise self.client.lost_error(Phase.CONNECT)
         if self.client.expired:
             waited = f"{self.name} did not accept within {self.client.patience:g} s"
             raise ProxyError(Phase.CONNECT, Fault.UPSTREAM_TIMEOUT, waited)

@@ -10,10 +10,10 @@ import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-from pylb.errors import Fault, Phase, ProxyError
+from pylb.errors import CUT_OFF, Fault, Phase, ProxyError
 from pylb.http1.body import UntilClose
 from pylb.http1.parser import Request, Response
-from pylb.http1.refusal import bad_response
+from pylb.http1.refusal import bad_response, shown
 from pylb.http1.writer import response_head
 from pylb.observe.record import Record
 from pylb.proxy.flow import EVENT, Pump, Stream
@@ -76,6 +76,8 @@ async def tunnel(
                     monotonic(), timeouts.body
                 )  # One side has ended; the other is not waited for as long.
             await EVENT
+        if client.cut_off:
+            record.ended(ProxyError(Phase.TUNNEL, Fault.KILLED, CUT_OFF))
     finally:
         record.sent, record.received = down.moved, up.moved
         upstream.pump = client.pump = None
@@ -107,7 +109,7 @@ def check(request: Request, response: Response, name: str, *, uploaded: bool) ->
     if not request.upgrade:
         raise bad_response(f"{name} switched protocols without being asked")
     if not _names(response.upgrade) <= _names(request.upgrade):
-        raise bad_response(f"{name} switched to {response.upgrade!r}, asked for was {request.upgrade!r}")
+        raise bad_response(f"{name} switched to {shown(response.upgrade)}, not {shown(request.upgrade)}")
     if not uploaded:
         raise bad_response(f"{name} switched protocols inside the request's body")
 

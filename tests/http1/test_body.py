@@ -51,7 +51,7 @@ def test_whose_fault_broken_chunks_are():
             Chunked(error).feed(b"x")
         assert caught.value.status == status
         assert caught.value.detail == (
-            f"b'x' in a chunked body, expected hexadecimal digits and CRLF, at most {MAX_CHUNK_LINE} bytes"
+            f"'x' in a chunked body, expected hexadecimal digits and CRLF, at most {MAX_CHUNK_LINE} bytes"
         )
 
 

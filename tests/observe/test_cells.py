@@ -26,7 +26,10 @@ def test_no_two_counters_share_a_cell():
 def test_every_way_to_fail_that_the_code_knows_is_counted():
     made = set()
     for path in Path(pylb.__file__).parent.rglob("*.py"):
-        made |= set(re.findall(r"\bPhase\.([A-Z]+),\s+Fault\.([A-Z_]+)", path.read_text()))
+        text = path.read_text()
+        made |= set(re.findall(r"\bPhase\.([A-Z]+),\s+Fault\.([A-Z_]+)", text))
+        lost = re.findall(r"\.lost_error\(Phase\.([A-Z]+)\)", text)
+        made |= {(phase, fault) for phase in lost for fault in ("CLIENT", "KILLED")}
     codes = {ProxyError(Phase[phase], Fault[fault], "").code for phase, fault in made}
     assert codes == set(cells.TERMINATIONS)
 

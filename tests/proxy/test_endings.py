@@ -1,0 +1,168 @@
+"""How the record says that a request ended: defects of pylb, shutdowns, and answers of pylb's own."""
+
+import asyncio
+import logging
+
+import pytest
+
+from pylb.policy.queue import QueueRules
+from pylb.proxy import forward
+from pylb.proxy.flow import Pump
+from tests.stage import HOST, Stage, answers, read_request
+from tests.until import until
+
+GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
+UPGRADE = b"GET / HTTP/1.1\r\n" + HOST + b"Connection: upgrade\r\nUpgrade: echo\r\n\r\n"
+BEGUN = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+
+
+async def begins_an_answer(reader, writer):
+    await read_request(reader)
+    writer.write(BEGUN)
+    await reader.read(-1)
+
+
+async def says_nothing(reader, writer):
+    await reader.read(-1)
+
+
+async def upgrades(reader, writer):
+    await read_request(reader)
+    writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+    await reader.read(-1)
+
+
+def breaks(*_, **__):
+    raise ValueError("a defect, made on purpose")
+
+
+class BreaksOnStart(Pump):
+    __slots__ = ()
+    start = breaks
+
+
+def in_queue(stage, monkeypatch):
+    monkeypatch.setattr(stage.pool, "lease", breaks)
+
+
+def in_headers(stage, monkeypatch):
+    monkeypatch.setattr(stage.plane.responses, "_known", None)
+
+
+def in_data(_, monkeypatch):
+    monkeypatch.setattr(forward, "Pump", BreaksOnStart)
+
+
+@pytest.mark.logs_error("a defect ended a request")
+@pytest.mark.parametrize(
+    ("defect", "termination", "answer"),
+    [(in_queue, "IQ", b"HTTP/1.1 500"), (in_headers, "IH", b"HTTP/1.1 500"), (in_data, "ID", b"")],
+)
+async def test_a_defect_is_answered_500_and_logged_once(caplog, monkeypatch, defect, termination, answer):
+    async with Stage() as stage:
+        origin = await stage.origin(begins_an_answer)
+        with monkeypatch.context() as patch:
+            defect(stage, patch)
+            client = (await stage.client()).send(GET)
+            try:
+                received = await client.rest()
+            except ConnectionResetError:
+                received = b""
+            assert received[: len(b"HTTP/1.1 500")] == answer
+        assert b"on purpose" not in received
+        (record,) = stage.records
+        assert (record.termination, record.status) == (termination, 500 if answer else 200)
+        await until(lambda: not origin.open)
+        assert [b.inflight for b in stage.pool.backends.values()] == [0]
+        assert (await (await stage.client()).send(GET).head()).startswith(b"HTTP/1.1 200")
+    defects = [entry for entry in caplog.records if entry.levelno >= logging.ERROR]
+    assert [entry.getMessage() for entry in defects if entry.name == "pylb.proxy"] == [
+        "a defect ended a request"
+    ]
+    assert "Traceback" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("handler", "request_bytes", "ending"),
+    [
+        (says_nothing, GET, ("KH", 503)),
+        (begins_an_answer, GET, ("KD", 200)),
+        (upgrades, UPGRADE, ("KT", 101)),
+    ],
+)
+async def test_a_request_that_a_shutdown_cuts_off_is_not_one_whose_client_left(
+    handler, request_bytes, ending
+):
+    async with Stage() as stage:
+        origin = await stage.origin(handler)
+        client = (await stage.client()).send(request_bytes)
+        if handler is not says_nothing:
+            await client.head()
+        await until(lambda: origin.open)
+        assert await stage.plane.drain(0.05) == 1
+        assert [(record.termination, record.status) for record in stage.records] == [ending]
+        assert [b.health.total for b in stage.pool.backends.values()] == [0]
+        await until(lambda: not origin.open)
+
+
+async def test_a_request_that_a_shutdown_cuts_off_while_it_waits_for_a_backend():
+    async with Stage(queue=QueueRules(most=1, patience=60)) as stage:
+        await stage.origin(says_nothing)
+        for _ in range(2):
+            (await stage.client()).send(GET)
+        await until(lambda: len(stage.pool.queue) == 1)
+        await stage.plane.drain(0.05)
+        assert sorted(record.termination for record in stage.records) == ["KH", "KQ"]
+
+
+async def test_a_shutdown_leaves_no_record_for_a_connection_without_a_request():
+    async with Stage() as stage:
+        await stage.origin(answers())
+        await stage.get()
+        client = await stage.client()
+        await until(lambda: any(each.idle for each in stage.plane.connections))
+        stage.plane.close()
+        with pytest.raises(asyncio.IncompleteReadError):
+            await client.head()
+        assert len(stage.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (GET, 503),
+        (GET.replace(b"GET", b"HEAD"), 503),
+        (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\nHost: a\n\n", 400),
+        (GET.replace(b"\r\n\r\n", b"\r\nAccept: application/json\r\n\r\n"), 503),
+    ],
+)
+async def test_the_bytes_of_answers_of_its_own_are_counted(request_bytes, status):
+    async with Stage() as stage:
+        client = (await stage.client()).send(request_bytes)
+        _, _, body = (await client.rest()).partition(b"\r\n\r\n")
+        assert [(record.status, record.sent) for record in stage.records] == [(status, len(body))]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\nHost: a c\r\n\r\n",
+        b"GET http://a%zz/ HTTP/1.1\r\n\r\n",
+        b"OPTIONS a HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nContent_Length: 1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\nno size\r\n",
+    ],
+)
+async def test_no_answer_shows_how_python_writes_bytes(head):
+    async with Stage() as stage:
+        await stage.origin(says_nothing)
+        client = (await stage.client()).send(head)
+        answer = await client.rest()
+        assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 501"))
+        assert b"b'" not in answer
+        assert b'b"' not in answer
+        assert b"b'" not in stage.records[0].detail.encode()
