@@ -1,13 +1,17 @@
-"""A web service that misbehaves on request, as a process: `python tests/chaos/backend.py [ADDRESS]`.
+"""A web service that misbehaves on request, as a process.
 
-It writes its port to standard output. Each line on its standard input is how it behaves from then on: `good`,
-`broken` (500 to everything), `busy` (503), `late` (30 s for every answer), `resetting` (every other request
-ends in a reset), `half-closed` (it ends its side instead of an answer), `nonsense` (no HTTP).
+    python tests/chaos/backend.py [ADDRESS [CERTIFICATE KEY]]
+
+With a certificate it speaks TLS. It writes its port to standard output. Each line on its standard input sets
+its behavior: `good`, `broken` (500 to everything), `busy` (503), `late` (30 s for every response),
+`resetting` (every other request ends in a reset), `half-closed` (it ends its side instead of a response),
+`nonsense` (no HTTP).
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 import sys
 from contextlib import suppress
 from itertools import count
@@ -41,8 +45,9 @@ class Backend:
             writer.transport.abort()
             return False
         if self.behaviour == "half-closed":
-            writer.write_eof()
-            await reader.read(-1)
+            if writer.can_write_eof():  # TLS cannot half-close.
+                writer.write_eof()
+                await reader.read(-1)
             return False
         if self.behaviour == "nonsense":
             writer.write(b"220 mail.example ESMTP\r\n\r\n")
@@ -61,7 +66,12 @@ class Backend:
 
 async def main() -> None:
     backend = Backend()
-    server = await asyncio.start_server(backend.serve, sys.argv[1] if sys.argv[1:] else "127.0.0.1", 0)
+    address, *pair = sys.argv[1:] or ["127.0.0.1"]
+    context = None
+    if pair:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*pair)
+    server = await asyncio.start_server(backend.serve, address, 0, ssl=context)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     asyncio.get_running_loop().add_reader(sys.stdin, backend.obey)

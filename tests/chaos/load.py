@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ class Load:
     port: int
     pause: float = 0.005
     """Seconds between two requests of a client."""
+    tls: tuple[int, ssl.SSLContext] | None = None
+    """A port for TLS, and the context to connect with: every other client uses it."""
     ends: list[tuple[float, str, int, float]] = field(default_factory=list)
     """When each ended, its method, its status (0: none), and the seconds that it took."""
 
@@ -30,25 +33,25 @@ class Load:
         self._ending = False
         loop = asyncio.get_running_loop()
         self.started = time.monotonic()
-        self._tasks = [loop.create_task(self._client()) for _ in range(CLIENTS)]
+        self._tasks = [loop.create_task(self._client(place)) for place in range(CLIENTS)]
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._ending = True
-        await asyncio.wait_for(asyncio.gather(*self._tasks), PATIENCE)
+        await asyncio.wait_for(asyncio.gather(*self._tasks), 2 * PATIENCE)
 
-    async def _client(self) -> None:
+    async def _client(self, place: int) -> None:
         connection = None
+        port, context = self.tls if self.tls and place % 2 else (self.port, None)
         for number in count():
             if self._ending:
                 break
             method = "POST" if number % POST_EVERY == POST_EVERY - 1 else "GET"
             began = time.monotonic()
             try:
-                connection = connection or await asyncio.open_connection("127.0.0.1", self.port)
-                status = await asyncio.wait_for(
-                    exchange(*connection, POST if method == "POST" else GET), PATIENCE
-                )
+                async with asyncio.timeout(PATIENCE):
+                    connection = connection or await asyncio.open_connection("127.0.0.1", port, ssl=context)
+                    status = await exchange(*connection, POST if method == "POST" else GET)
             except (OSError, asyncio.IncompleteReadError, TimeoutError):
                 status = 0
             if connection and (status == 0 or status >= 500):

@@ -60,7 +60,7 @@ async def control_killed(directory: Path) -> Row:
             await load.more(300)
             stage.processes("control")[0].kill()
             await load.more(300)
-            await stage.deregister(stage.backends[0])
+            await stage.deregister(stage.backends[0].name)
             await stage.until(lambda: is_state(stage, "up", 2), seconds=30)
             await load.more(300)
         assert load.failed("GET") + load.failed("POST") == 0
@@ -114,7 +114,7 @@ async def disk_full(directory: Path) -> Row:
                 await load.more(300)
                 disk.fill()
                 await load.more(1000)
-                await stage.deregister(stage.backends[0])
+                await stage.deregister(stage.backends[0].name)
                 await stage.until(lambda: is_state(stage, "up", 2), seconds=30)
                 await stage.until(lambda: has_dropped_lines(stage), seconds=30)
             assert load.failed("GET") + load.failed("POST") == 0

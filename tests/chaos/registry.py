@@ -59,7 +59,7 @@ async def registry_flaps(directory: Path) -> Row:
         async with stage.load() as load:
             await load.more(300)
             for _ in range(30):
-                await stage.deregister(stage.backends[0])
+                await stage.deregister(stage.backends[0].name)
                 await load.more(20)
                 await stage.register()
                 await load.more(20)

@@ -13,9 +13,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import psutil
+from yarl import URL
 
 from bench.ports import free_ports
 from tests.chaos.load import Load
@@ -31,10 +33,12 @@ START = 15.0
 class BackendProcess:
     """One backend, registered without any check: for Consul it passes whatever happens to it."""
 
-    def __init__(self, name: str, address: str = "127.0.0.1", command: Sequence[str] = ()) -> None:
+    def __init__(
+        self, name: str, address: str = "127.0.0.1", command: Sequence[str] = (), pair: Sequence[str] = ()
+    ) -> None:
         self.name = name
         self.address = address
-        self._command = [*command, sys.executable, str(BACKEND), address]
+        self._command = [*command, sys.executable, str(BACKEND), address, *pair]
         self._start()
 
     def _start(self) -> None:
@@ -72,6 +76,7 @@ class Stage:
         environment: variables for pylb.
         output: where it writes what it has to say.
         under: a command that starts it, such as `prlimit`.
+        pair: certificate and key, as paths: backends speak TLS, and pylb listens on `tls_port` as well.
     """
 
     def __init__(
@@ -82,6 +87,7 @@ class Stage:
         environment: Mapping[str, str] | None = None,
         output: Path | None = None,
         under: Sequence[str] = (),
+        pair: Sequence[str] = (),
     ) -> None:
         self.directory = directory
         self.options = options
@@ -89,9 +95,10 @@ class Stage:
         self._environment = {**os.environ, **(environment or {})}
         self._output = output or directory / "pylb.log"
         self._under = under
+        self._pair = pair
         self.consul = ConsulAgent(directory)
         self.backends: list[BackendProcess] = []
-        self.port = self.admin = 0
+        self.port = self.tls_port = self.admin = 0
         self.pylb: subprocess.Popen[bytes] | None = None
         self._stack = AsyncExitStack()
 
@@ -99,7 +106,7 @@ class Stage:
         self.http = await self._stack.enter_async_context(aiohttp.ClientSession())
         await asyncio.to_thread(self.consul.start)
         self._stack.callback(self.consul.kill)
-        self.port, self.admin = free_ports(2)
+        self.port, self.tls_port, self.admin = free_ports(3)
         for number in (1, 2, 3):
             self.start_backend(f"web-{number}")
         await self.register()
@@ -116,22 +123,25 @@ class Stage:
         if self._network:
             place = len(self.backends)
             where = {"address": self._network.address(place), "command": self._network.command(place)}
-        backend = BackendProcess(name, **where)
+        backend = BackendProcess(name, pair=self._pair, **where)
         self._stack.callback(backend.end)
         self.backends.append(backend)
         return backend
 
-    async def deregister(self, backend: BackendProcess) -> None:
-        url = f"{self.consul.url}/v1/agent/service/deregister/{backend.name}"
+    async def deregister(self, name: str) -> None:
+        url = URL(f"{self.consul.url}/v1/agent/service/deregister/{quote(name, safe='')}", encoded=True)
         async with self.http.put(url) as answer:
-            assert answer.status == 200, await answer.text()
+            assert answer.status == 200, (answer.status, name, await answer.text())
 
     async def register(self) -> None:
         for backend in self.backends:
             body = {"ID": backend.name, "Name": "web", "Address": backend.address, "Port": backend.port}
-            url = f"{self.consul.url}/v1/agent/service/register"
-            async with self.http.put(url, json=body) as answer:
-                assert answer.status == 200, await answer.text()
+            assert await self.register_service(body)
+
+    async def register_service(self, body: Mapping[str, Any]) -> bool:
+        """Register anything with Consul; return whether Consul accepted it."""
+        async with self.http.put(f"{self.consul.url}/v1/agent/service/register", json=body) as answer:
+            return answer.status == 200
 
     async def start_pylb(self) -> float:
         """Start it; return the seconds until it answered a request well."""
@@ -144,6 +154,10 @@ class Stage:
         command = [*self._under, sys.executable, "-m", "pylb", *self.options]
         command += ["--consul", self.consul.http, "--service", "web"]
         command += ["--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{self.admin}"]
+        if self._pair:
+            certificate, key = self._pair
+            command += ["--listen-tls", f"127.0.0.1:{self.tls_port}", "--upstream-tls"]
+            command += ["--tls-cert", certificate, "--tls-key", key]
         with self._output.open("ab") as log:
             self.pylb = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=self._environment)
 
@@ -176,6 +190,11 @@ class Stage:
                 return answer.status == 200
         except aiohttp.ClientError:
             return False
+
+    @property
+    def log(self) -> list[str]:
+        """The lines that pylb has written."""
+        return self._output.read_text().splitlines()
 
     def load(self) -> Load:
         return Load(self.port)
