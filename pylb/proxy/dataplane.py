@@ -263,8 +263,11 @@ class DataPlane:
         self.sweep.stop()
         self.turn.run()
         cut = list(self.connections)
+        for client in cut:  # All are marked before one ends, or its backend would go to another that waits.
+            client.lost = client.cut_off = True
         for client in cut:
-            client.abort()
+            client.wake()
+            client.transport.abort()
         for pool in self.pools.values():
             for backend in pool.backends.values():
                 close_idle(backend)

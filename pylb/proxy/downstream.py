@@ -332,12 +332,6 @@ class Downstream(Stream):
             return ProxyError(phase, Fault.KILLED, CUT_OFF)
         return ProxyError(phase, Fault.CLIENT, "the client left")
 
-    def abort(self) -> None:
-        """Cut the connection off, and let its request end at once."""
-        self.lost = self.cut_off = True
-        self.wake()
-        self.transport.abort()
-
     def refuse(self, record: Record, error: ProxyError) -> None:
         """Answer with the error's status, or, if an answer has begun, break it off so that it shows.
 

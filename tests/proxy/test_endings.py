@@ -107,12 +107,13 @@ async def test_a_request_that_a_shutdown_cuts_off_is_not_one_whose_client_left(
 
 async def test_a_request_that_a_shutdown_cuts_off_while_it_waits_for_a_backend():
     async with Stage(queue=QueueRules(most=1, patience=60)) as stage:
-        await stage.origin(says_nothing)
-        for _ in range(2):
+        origin = await stage.origin(says_nothing)
+        for _ in range(20):
             (await stage.client()).send(GET)
-        await until(lambda: len(stage.pool.queue) == 1)
+        await until(lambda: len(stage.pool.queue) == 19)
         await stage.plane.drain(0.05)
-        assert sorted(record.termination for record in stage.records) == ["KH", "KQ"]
+        assert sorted(record.termination for record in stage.records) == ["KH"] + ["KQ"] * 19
+        assert origin.connections == 1
 
 
 async def test_a_shutdown_leaves_no_record_for_a_connection_without_a_request():
