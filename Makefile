@@ -32,7 +32,7 @@ bench: $(VENV)/installed-bench  ## Measure pylb next to nginx, HAProxy, Envoy, T
 	$(BIN)/python -m bench.hotpath
 
 bench-report: $(VENV)/installed-bench  ## Measure all of docs/performance.md that is not there yet, write it (OPTIONS="--quick", "--only NAME").
-	$(BIN)/python -m bench.page $(OPTIONS)
+	$(BIN)/python -m bench.report $(OPTIONS)
 
 load: $(VENV)/installed-bench  ## Load from Locust for MINUTES (30), with a change of the instances each second; judge what came of it.
 	$(BIN)/python -m bench.load --headless --users 50 --spawn-rate 50 --run-time $(MINUTES)m --html load.html

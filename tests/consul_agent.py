@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bench.ports import free_ports
+from bench.lib.ports import free_ports
 from tests.components import consul_binary
 
 LEADER_DEADLINE = 30.0

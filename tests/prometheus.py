@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from bench.ports import free_ports
+from bench.lib.ports import free_ports
 from tests.components import prometheus_binary
 
 CONFIGURATION = """\

@@ -185,7 +185,7 @@ MAKE = ["make", "--dry-run", "--always-make"]
         ),
         ("check", ["ruff format --check", 'pytest -n 2 --dist worksteal -m "not slow"']),
         ("bench", ["--editable '.[bench]'", "bench.hotpath"]),
-        ("bench-report", ["--editable '.[bench]'", "-m bench.page"]),
+        ("bench-report", ["--editable '.[bench]'", "-m bench.report"]),
         ("docs", ["pylb.config > docs/config.md.new"]),
     ],
 )

@@ -11,18 +11,19 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import raw
+from bench.change.environment import STEADY, Settings, set_up
 from bench.change.measure import Result, measure
-from bench.change.stage import STEADY, Settings, set_up
 from bench.change.tables import show
-from bench.consul import CatalogError
-from bench.machine import Machine
-from bench.options import end_on_signals, names_of, open_files, positive, seconds
-from bench.packages import MissingError
-from bench.peers.follower import FOLLOWERS
-from bench.rounds import turns
-from bench.server import StartError
-from bench.wrk import LoadError
+from bench.lib import raw
+from bench.lib.console import output_console
+from bench.lib.consul import CatalogError
+from bench.lib.machine import Machine
+from bench.lib.options import end_on_signals, names_of, open_files, positive, seconds
+from bench.lib.packages import MissingError
+from bench.lib.peers.follower import FOLLOWERS
+from bench.lib.rounds import turns
+from bench.lib.server import StartError
+from bench.lib.wrk import LoadError
 
 PAPER_WIDTH = 160
 """Columns of the output, where it does not go to a terminal."""
@@ -90,17 +91,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stops=options.gone == STOP,
         notice=options.notice,
     )
-    console = Console() if sys.stdout.isatty() else Console(width=PAPER_WIDTH)
+    console = output_console()
     machine = Machine.this()
     console.print(str(machine), highlight=False)
     results: dict[str, list[Result]] = {}
     missing: dict[str, str] = {}
     open_files()
     try:
-        with end_on_signals(), set_up(options.instances) as stage:
+        with end_on_signals(), set_up(options.instances) as environment:
             for name in turns(options.peers, options.rounds, missing):
                 try:
-                    result = measure(FOLLOWERS[name], stage, settings, console)
+                    result = measure(FOLLOWERS[name], environment, settings, console)
                 except (MissingError, StartError, subprocess.SubprocessError) as error:
                     missing[name] = str(error)
                     console.print(f"{name} is missing: {error}", highlight=False, markup=False)

@@ -6,8 +6,8 @@ import time
 
 import psutil
 
-from bench.server import Server, StartError, wait_for
-from bench.wrk import Wrk
+from bench.lib.server import Server, StartError, wait_for
+from bench.lib.wrk import Wrk
 
 PATIENCE = 10.0
 """Seconds for all connections to be open."""

@@ -11,18 +11,18 @@ from typing import Any
 from rich.console import Console
 
 from bench.change.clients import Clients
+from bench.change.environment import Environment, Settings
 from bench.change.pace import at_rate, await_end, one_by_one
-from bench.change.stage import Settings, Stage
-from bench.fleet import workshop
-from bench.machine import Cores
-from bench.origins import serve_origins
-from bench.peers.follower import Follower
-from bench.peers.peer import Site
-from bench.ports import free_port, free_ports
-from bench.server import Server, serve
-from bench.visit import Visit
-from bench.workload import Workload
-from bench.wrk import Load, Wrk
+from bench.lib.churn_cycle import ChurnCycle
+from bench.lib.fleet import workshop
+from bench.lib.machine import Cores
+from bench.lib.origins import serve_origins
+from bench.lib.peers.follower import Follower
+from bench.lib.peers.peer import Site
+from bench.lib.ports import free_port, free_ports
+from bench.lib.server import Server, serve
+from bench.lib.workload import Workload
+from bench.lib.wrk import Load, Wrk
 
 A_DAY = 86_400
 AFTERWARDS = 1.0
@@ -44,12 +44,12 @@ class Changes:
     """Client connections that were closed."""
 
     @classmethod
-    def of(cls, visits: Sequence[Visit], closed: int) -> Changes:
+    def of(cls, cycles: Sequence[ChurnCycle], closed: int) -> Changes:
         """Read what has become of them."""
-        appeared = [visit.appeared for visit in visits]
-        vanished = [visit.vanished for visit in visits if visit.is_seen]
+        appeared = [cycle.appeared for cycle in cycles]
+        vanished = [cycle.vanished for cycle in cycles if cycle.is_seen]
         return cls(
-            count=2 * len(visits),
+            count=2 * len(cycles),
             appeared=[each for each in appeared if each is not None],
             vanished=[each for each in vanished if each is not None],
             lost=appeared.count(None) + vanished.count(None),
@@ -104,23 +104,23 @@ class Result:
         )
 
 
-def measure(follower: Follower, stage: Stage, settings: Settings, console: Console) -> Result:
+def measure(follower: Follower, environment: Environment, settings: Settings, console: Console) -> Result:
     """Put one proxy, started afresh, before the instances, and let others come and go."""
-    count = settings.visits * (2 if settings.rate else 1)
+    count = settings.cycles * (2 if settings.rate else 1)
     with ExitStack() as stack:
         origins = stack.enter_context(
-            serve_origins(stack.enter_context(workshop()), free_ports(count), stage.cores.load)
+            serve_origins(stack.enter_context(workshop()), free_ports(count), environment.cores.load)
         )
-        visits = [Visit(stage.catalog, origins, slot, f"web-new-{slot}") for slot in range(count)]
+        cycles = [ChurnCycle(environment.catalog, origins, slot, f"web-new-{slot}") for slot in range(count)]
         home = stack.enter_context(workshop())
         site = Site(home, free_port(), ())
-        command = follower.command(site, stage.registry)
-        proxy = stack.enter_context(serve(follower.name, command, site.port, home, stage.cores.proxy))
+        command = follower.command(site, environment.registry)
+        proxy = stack.enter_context(serve(follower.name, command, site.port, home, environment.cores.proxy))
         proxy.wait_until_it_answers("/")
-        loaded, idle = visits[: settings.visits], visits[settings.visits :]
+        loaded, idle = cycles[: settings.cycles], cycles[settings.cycles :]
         with console.status(f"{follower.name}: {2 * len(loaded)} changes under load"):
-            before = steady(proxy, settings, stage.cores)
-            changes, load = changed(proxy, follower, loaded, settings, stage.cores)
+            before = steady(proxy, settings, environment.cores)
+            changes, load = changed(proxy, follower, loaded, settings, environment.cores)
             propagation = follower.propagation()
         with console.status(f"{follower.name}: what changes cost"):
             cost = price(proxy, idle, settings) if settings.rate else None
@@ -145,31 +145,31 @@ def steady(proxy: Server, settings: Settings, cores: Cores) -> Load:
 
 
 def changed(
-    proxy: Server, follower: Follower, visits: list[Visit], settings: Settings, cores: Cores
+    proxy: Server, follower: Follower, cycles: list[ChurnCycle], settings: Settings, cores: Cores
 ) -> tuple[Changes, Load]:
     """Load with changes."""
     wrk = start_load(proxy, settings, cores)
     try:
         clients = Clients(wrk, proxy, settings.connections)
         if settings.rate:
-            at_rate(visits, settings, clients.watch)
-            await_end(visits, follower.patience)
+            at_rate(cycles, settings, clients.watch)
+            await_end(cycles, follower.patience)
         else:
-            one_by_one(visits, settings, follower.patience, clients.watch)
+            one_by_one(cycles, settings, follower.patience, clients.watch)
         clients.look()
     finally:
         wrk.stop()
         load = wrk.finish()
-    return Changes.of(visits, clients.closed), load
+    return Changes.of(cycles, clients.closed), load
 
 
-def price(proxy: Server, visits: list[Visit], settings: Settings) -> Cost:
+def price(proxy: Server, cycles: list[ChurnCycle], settings: Settings) -> Cost:
     """CPU time of changes without load."""
     beginning = proxy.cpu().total
     began = time.monotonic()
-    at_rate(visits, settings, lambda: None)
+    at_rate(cycles, settings, lambda: None)
     time.sleep(AFTERWARDS)
     changing, took = proxy.cpu().total - beginning, time.monotonic() - began
     beginning = proxy.cpu().total
     time.sleep(took)
-    return Cost(took, proxy.cpu().total - beginning, changing, 2 * len(visits))
+    return Cost(took, proxy.cpu().total - beginning, changing, 2 * len(cycles))

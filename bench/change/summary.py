@@ -9,7 +9,7 @@ from statistics import median, quantiles
 from typing import NamedTuple
 
 from bench.change.measure import Result
-from bench.figure import Count, Figure
+from bench.lib.figure import Count, Figure
 
 MS = 1e3
 

@@ -15,7 +15,7 @@ looked on, once a backend has failed or the registry is complete again, is each 
 unless `--seconds` says otherwise. In each of `--rounds` each proxy has its turn, with all of that started
 afresh.
 
-Each rival is there with its defaults (the files of `bench.change`), and as `...-advised` with what its
+Each rival is there with its defaults (the files of `bench.change`), and as `...-tuned` with what its
 documentation advises against such failures: bench/peers/*advised* name the pages. pylb has its defaults.
 Envoy does not follow Consul by itself; it is told the backends by its file.
 """

@@ -9,25 +9,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from rich.console import Console
-
-from bench import raw
-from bench.consul import CatalogError
 from bench.failure.faults import FAULTS
 from bench.failure.measure import Outcome, Settings, measure
 from bench.failure.tables import show
-from bench.machine import Cores, Machine
-from bench.options import end_on_signals, names_of, open_files, positive, seconds
-from bench.packages import MissingError
-from bench.peers.advised import ADVISED
-from bench.peers.envoy_static import ENVOY, EnvoyStatic
-from bench.peers.follower import FOLLOWERS, Follower
-from bench.rounds import turns
-from bench.server import StartError
+from bench.lib import raw
+from bench.lib.console import output_console
+from bench.lib.consul import CatalogError
+from bench.lib.machine import Cores, Machine
+from bench.lib.options import end_on_signals, names_of, open_files, positive, seconds
+from bench.lib.packages import MissingError
+from bench.lib.peers.envoy_static import ENVOY, EnvoyStatic
+from bench.lib.peers.follower import FOLLOWERS, Follower
+from bench.lib.peers.tuned import TUNED
+from bench.lib.rounds import turns
+from bench.lib.server import StartError
 
 PAPER_WIDTH = 160
 """Columns of the output, where it does not go to a terminal."""
-SET_UPS: dict[str, Follower] = FOLLOWERS | {"envoy": EnvoyStatic("envoy", ENVOY)} | ADVISED
+SET_UPS: dict[str, Follower] = FOLLOWERS | {"envoy": EnvoyStatic("envoy", ENVOY)} | TUNED
 """All that can be measured, by name."""
 
 
@@ -75,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     faults = {name: FAULTS[name] for name in options.faults}
     if options.seconds:
         faults = {name: replace(fault, seconds=options.seconds) for name, fault in faults.items()}
-    console = Console() if sys.stdout.isatty() else Console(width=PAPER_WIDTH)
+    console = output_console()
     machine = Machine.this()
     console.print(str(machine), highlight=False)
     open_files()

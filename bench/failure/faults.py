@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.failure.scene import Scene
+from bench.failure.environment import Environment
 
 AGAIN = 1.0
 """Seconds from the registry's return until the instances are registered again."""
@@ -17,31 +17,31 @@ class Fault:
     """Something that fails."""
 
     about: str
-    strike: Callable[[Scene, float], None]
+    strike: Callable[[Environment, float], None]
     """Is given the length of an outage, and returns when all has happened: what comes back is there again."""
     seconds: float
     """How long is looked on from then on: while checks take their time, and as long as clients wait."""
 
 
-def kill_backend(scene: Scene, _outage: float) -> None:
+def kill_backend(environment: Environment, _outage: float) -> None:
     """Nothing listens any more; what was under way is reset."""
-    scene.backends[0].server.processes[0].kill()
+    environment.backends[0].server.processes[0].kill()
 
 
-def hang_backend(scene: Scene, _outage: float) -> None:
+def hang_backend(environment: Environment, _outage: float) -> None:
     """Connections are still taken, by the kernel."""
-    process = scene.backends[0].server.processes[0]
-    scene.until.callback(process.resume)
+    process = environment.backends[0].server.processes[0]
+    environment.until.callback(process.resume)
     process.suspend()
 
 
-def lose_registry(scene: Scene, outage: float) -> None:
+def lose_registry(environment: Environment, outage: float) -> None:
     """It is gone, then it is empty, then all is as before."""
-    scene.consul.processes[0].kill()
+    environment.consul.processes[0].kill()
     time.sleep(outage)
-    scene.start_registry()
+    environment.start_registry()
     time.sleep(AGAIN)
-    scene.register()
+    environment.register()
 
 
 FAULTS = {

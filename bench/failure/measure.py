@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from bench.checked import Checked, Checkers
+from bench.failure.environment import Environment
 from bench.failure.faults import Fault
-from bench.failure.scene import Scene
-from bench.fleet import workshop
-from bench.machine import Cores
-from bench.peers.follower import Follower
-from bench.peers.peer import Site
-from bench.ports import free_port
-from bench.server import StartError, serve, wait_for
+from bench.lib.client_report import CheckingProcess, ClientReport
+from bench.lib.fleet import workshop
+from bench.lib.machine import Cores
+from bench.lib.peers.follower import Follower
+from bench.lib.peers.peer import Site
+from bench.lib.ports import free_port
+from bench.lib.server import StartError, serve, wait_for
 
 PATIENCE = 20.0
 """Seconds for a proxy to know all backends."""
@@ -68,7 +68,7 @@ class Outcome:
         return self.refusals + self.broken + self.late
 
     @classmethod
-    def of(cls, version: str, checked: Checked, took: float, struck: float, calm: float) -> Outcome:
+    def of(cls, version: str, checked: ClientReport, took: float, struck: float, calm: float) -> Outcome:
         """Read what the clients saw.
 
         Args:
@@ -99,20 +99,20 @@ class Outcome:
 def measure(follower: Follower, fault: Fault, settings: Settings, cores: Cores) -> Outcome:
     """Put one proxy before the backends, let something fail, and look on."""
     with ExitStack() as stack:
-        scene = Scene(cores.load, follower.tags, stack)
+        environment = Environment(cores.load, follower.tags, stack)
         home = stack.enter_context(workshop())
-        site = Site(home, free_port(), tuple(backend.ports[0] for backend in scene.backends))
-        command = follower.command(site, scene.registry)
+        site = Site(home, free_port(), tuple(backend.ports[0] for backend in environment.backends))
+        command = follower.command(site, environment.registry)
         proxy = stack.enter_context(serve(follower.name, command, site.port, home, cores.proxy))
         proxy.wait_until_it_answers("/")
         began = time.monotonic()
-        checkers = Checkers(site.port, settings.connections, cores.load, settings.patience)
+        checkers = CheckingProcess(site.port, settings.connections, cores.load, settings.patience)
         try:
-            if not wait_for(scene.is_served, PATIENCE):
+            if not wait_for(environment.is_served, PATIENCE):
                 raise StartError(f"{follower.name} does not ask all backends")
             time.sleep(BEFORE)
             struck = time.monotonic()
-            fault.strike(scene, settings.outage)
+            fault.strike(environment, settings.outage)
             time.sleep(fault.seconds)
             ended = time.monotonic()  # To end everything can take seconds, in which nobody asks.
         finally:

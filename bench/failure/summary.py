@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.failure.measure import Outcome
-from bench.figure import Count, Figure
+from bench.lib.figure import Count, Figure
 
 HEADINGS = ("failed", "by status", "broken", "late", "slow", "over after, s", "closed", "answers/s")
 

@@ -1,8 +1,8 @@
-"""The load test with all that it takes: `python -m bench.load [ramp|burst] [options of Locust]`.
+"""The load test with everything that it needs: `python -m bench.load [ramp|burst] [options of Locust]`.
 
-A real Consul and a pylb are started, then Locust with bench/locustfile.py, pointed at them; with it come the
-instances. Whatever is said beside the shape is Locust's: `--headless --users 50 --run-time 10m`. Without
-`--headless`, its web UI is for this machine only.
+It starts a real Consul, a pylb, and Locust with bench/load/locustfile.py, which also runs the instances. All
+arguments after the shape are passed to Locust: `--headless --users 50 --run-time 10m`. Without `--headless`,
+Locust's web UI listens on 127.0.0.1 only.
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
-from bench.consul import serve_consul
-from bench.fleet import workshop
-from bench.options import end_on_signals
-from bench.packages import MissingError
-from bench.ports import free_port
-from bench.server import Command, StartError, serve
+from bench.lib.consul import serve_consul
+from bench.lib.fleet import workshop
+from bench.lib.options import end_on_signals
+from bench.lib.packages import MissingError
+from bench.lib.ports import free_port
+from bench.lib.repository import REPOSITORY, module_command
+from bench.lib.server import StartError, serve
 
-REPOSITORY = Path(__file__).parents[2]
-LOCUSTFILE = "bench/locustfile.py"
+LOCUSTFILE = "bench/load/locustfile.py"
 SHAPES = {"ramp": "bench/load/ramp.py", "burst": "bench/load/burst.py"}
 """What the number of users can look like; steady if nothing is said."""
 
@@ -34,10 +33,10 @@ def stage() -> Iterator[list[str]]:
     with ExitStack() as stack:
         consul = stack.enter_context(serve_consul(stack.enter_context(workshop()), cores))
         listen, admin = free_port(), free_port()
-        argv = [sys.executable, "-m", "pylb", "--consul", f"127.0.0.1:{consul.port}", "--service", "web"]
+        argv = ["--consul", f"127.0.0.1:{consul.port}", "--service", "web"]
         # Instances that come slowly to their share would make the shares of a short test uneven.
         argv += ["--slow-start", "0s", "--listen", f"127.0.0.1:{listen}", "--admin", f"127.0.0.1:{admin}"]
-        command = Command(argv, {"PYTHONPATH": str(REPOSITORY)})
+        command = module_command("pylb", *argv)
         pylb = stack.enter_context(serve("pylb", command, admin, stack.enter_context(workshop()), cores))
         pylb.wait_until_it_answers("/health")
         print(f"pylb is at http://127.0.0.1:{listen}, its dashboard at {pylb.url}", file=sys.stderr)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
-class Stay:
+class Lifetime:
     """An instance's time in the registry, by the clock of the day, in seconds.
 
     Args:
@@ -23,12 +23,12 @@ class Stay:
     steady: bool = False
 
 
-def write(stay: Stay) -> str:
+def write(lifetime: Lifetime) -> str:
     """One line, written when an instance has arrived, and again when it has left."""
-    return json.dumps(asdict(stay))
+    return json.dumps(asdict(lifetime))
 
 
-def read(text: str) -> dict[str, Stay]:
+def read(text: str) -> dict[str, Lifetime]:
     """The latest of each instance, by name; a last line that is not complete yet is left out."""
     lines = text[: text.rfind("\n") + 1].splitlines()
-    return {stay.instance: stay for stay in (Stay(**json.loads(line)) for line in lines)}
+    return {lifetime.instance: lifetime for lifetime in (Lifetime(**json.loads(line)) for line in lines)}

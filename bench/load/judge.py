@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from statistics import mean
 
-from bench.load.journal import Stay
-from bench.load.sightings import Sighting
-from bench.verdict import Verdict
+from bench.lib.verdict import Verdict
+from bench.load.hits import Sighting
+from bench.load.journal import Lifetime
 
 EVEN = 0.2
 """By how much of their mean the shares of instances that stayed may differ from it."""
@@ -28,7 +28,7 @@ class Outcome:
     """Exceptions in users: the load was not what it should have been."""
     seen: Mapping[str, Sighting]
     """Answers by instance, as the instances named themselves."""
-    stays: Collection[Stay]
+    lifetimes: Collection[Lifetime]
     """Of the instances that the harness brought; none if it had no registry."""
     ended: float
     """When the load was over."""
@@ -43,8 +43,8 @@ def judge(outcome: Outcome) -> Verdict:
     """Compare."""
     verdict = Verdict()
     verdict.must("requests", f"{outcome.requests:,}", holds=outcome.requests > 0)
-    verdict.none_of({"failed requests": outcome.failures, "errors of users": outcome.errors})
-    if outcome.stays:
+    verdict.none_of({"failed requests": outcome.failures, "exceptions in the test itself": outcome.errors})
+    if outcome.lifetimes:
         judge_changes(verdict, outcome)
     judge_shares(verdict, outcome)
     judge_processes(verdict, outcome)
@@ -53,36 +53,45 @@ def judge(outcome: Outcome) -> Verdict:
 
 def judge_changes(verdict: Verdict, outcome: Outcome) -> None:
     """Whoever comes gets requests, and changes go on until the end."""
-    during = [stay for stay in outcome.stays if not stay.steady and stay.arrived < outcome.ended]
-    left = [stay for stay in during if stay.left is not None and stay.left < outcome.ended]
+    during = [
+        lifetime for lifetime in outcome.lifetimes if not lifetime.steady and lifetime.arrived < outcome.ended
+    ]
+    left = [lifetime for lifetime in during if lifetime.left is not None and lifetime.left < outcome.ended]
     changes = f"{len(during)} registrations, {len(left)} deregistrations"
     verdict.must("changes", outcome.trouble or changes, holds=bool(during) and not outcome.trouble)
     seen = outcome.seen
     missed = sum(
-        stay.instance not in seen and min(stay.left or outcome.ended, outcome.ended) - stay.arrived >= NOTICED
-        for stay in during
+        lifetime.instance not in seen
+        and min(lifetime.left or outcome.ended, outcome.ended) - lifetime.arrived >= NOTICED
+        for lifetime in during
     )
     verdict.none_of({f"instances without a request, although registered for {NOTICED:g} s": missed})
-    first = [seen[stay.instance].first - stay.arrived for stay in during if stay.instance in seen]
-    last = [seen[stay.instance].last - stay.left for stay in left if stay.instance in seen and stay.left]
-    verdict.times("registered → first answer", [max(0.0, each) for each in first])
-    verdict.times("deregistered → last answer", [max(0.0, each) for each in last])
+    first = [
+        seen[lifetime.instance].first - lifetime.arrived for lifetime in during if lifetime.instance in seen
+    ]
+    last = [
+        seen[lifetime.instance].last - lifetime.left
+        for lifetime in left
+        if lifetime.instance in seen and lifetime.left
+    ]
+    verdict.times("registration → first response", [max(0.0, each) for each in first])
+    verdict.times("deregistration → last response", [max(0.0, each) for each in last])
 
 
 def judge_shares(verdict: Verdict, outcome: Outcome) -> None:
     """Instances that stay get as much as each other; without our own, that is those that were seen."""
-    steady = {stay.instance for stay in outcome.stays if stay.steady} or set(outcome.seen)
+    steady = {lifetime.instance for lifetime in outcome.lifetimes if lifetime.steady} or set(outcome.seen)
     if not outcome.seen:
-        verdict.say("share of each instance", "unknown: no answer named its instance")
+        verdict.say("requests per instance", "unknown: no response had X-Served-By")
         return
     answers = {name: outcome.seen[name].answers if name in outcome.seen else 0 for name in sorted(steady)}
     even, counts = mean(answers.values()), ", ".join(f"{count:,}" for count in answers.values())
     if even < ENOUGH:
-        name = f"share of each instance that stayed (not 0; compared from {ENOUGH:,} on)"
+        name = f"requests per permanent instance (not 0; compared from {ENOUGH:,} on)"
         verdict.must(name, counts, holds=min(answers.values()) > 0)
     else:
         apart = max(abs(count - even) / even for count in answers.values())
-        name = f"share of each instance that stayed (within {EVEN:.0%} of the mean)"
+        name = f"requests per permanent instance (within {EVEN:.0%} of the mean)"
         verdict.must(name, counts, holds=apart <= EVEN)
 
 

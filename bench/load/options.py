@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bench.options import consul_url, positive, seconds
+from bench.lib.options import consul_url, positive, seconds
 
 
 def add_instances(option: Callable[..., Any]) -> None:

@@ -1,4 +1,4 @@
-"""A scenario file for Locust: `-f bench/locustfile.py,bench/load/ramp.py`."""
+"""A scenario file for Locust: `-f bench/load/locustfile.py,bench/load/ramp.py`."""
 
 from __future__ import annotations
 

@@ -11,18 +11,17 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import Path
 
-from bench.fleet import workshop
+from bench.lib.fleet import workshop
+from bench.lib.repository import REPOSITORY
+from bench.lib.server import wait_for
+from bench.lib.verdict import Verdict
 from bench.load import journal
-from bench.load.journal import Stay
+from bench.load.hits import Sighting
+from bench.load.journal import Lifetime
 from bench.load.judge import Outcome, judge
-from bench.load.sightings import Sighting
-from bench.load.witness import Witness, WitnessError
-from bench.server import wait_for
-from bench.verdict import Verdict
+from bench.load.process_watch import ProcessWatch, WitnessError
 
-REPOSITORY = Path(__file__).parents[2]
 PATIENCE = 30.0
 """Seconds for instances and balancer to be ready, and for instances to end."""
 UNVERIFIED = ssl.create_default_context()
@@ -41,13 +40,13 @@ class Run:
     Args:
         url: the balancer.
         options: `consul`, `service`, `address`, `instances`, `passing`, `every`, `pid` and `admin`, as in
-            bench/locustfile.py.
+            bench/load/locustfile.py.
     """
 
     def __init__(self, url: str, options: argparse.Namespace) -> None:
         self._url = url
         self._options = options
-        self._witness = Witness(options.pid, options.admin)
+        self._process_watch = ProcessWatch(options.pid, options.admin)
         self._scaler: subprocess.Popen[bytes] | None = None
         self._before: frozenset[str] = frozenset()
         self._stack = ExitStack()
@@ -66,7 +65,7 @@ class Run:
                 self._bring_instances()
             if not wait_for(self._answers, PATIENCE):
                 raise RunError(f"{self._url} does not answer as it should")
-            self._before = self._witness.processes()
+            self._before = self._process_watch.processes()
         except (RunError, WitnessError) as error:
             self._end_scaler()
             raise RunError(str(error)) from None
@@ -82,14 +81,14 @@ class Run:
         """
         ended = time.time()
         try:
-            after = self._witness.processes()
+            after = self._process_watch.processes()
         except WitnessError as error:
             after = frozenset({str(error)})
         trouble = self._end_scaler()
-        stays = self._stays().values()
+        lifetimes = self._lifetimes().values()
         self._stack.close()
         return judge(
-            Outcome(requests, failures, errors, seen, list(stays), ended, self._before, after, trouble)
+            Outcome(requests, failures, errors, seen, list(lifetimes), ended, self._before, after, trouble)
         )
 
     def _bring_instances(self) -> None:
@@ -124,11 +123,11 @@ class Run:
             return "the instances did not end"
         return ""
 
-    def _stays(self) -> dict[str, Stay]:
+    def _lifetimes(self) -> dict[str, Lifetime]:
         return journal.read(self._journal.read_text()) if self._journal.exists() else {}
 
     def _steady(self) -> int:
-        return sum(stay.steady for stay in self._stays().values())
+        return sum(lifetime.steady for lifetime in self._lifetimes().values())
 
     def _answers(self) -> bool:
         """Whether somebody behind the balancer answers; a path that is not known there is an answer, too."""

@@ -22,11 +22,11 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
+from bench.lib.options import consul_url
 from bench.load import journal
 from bench.load.instance import Instance
-from bench.load.journal import Stay
+from bench.load.journal import Lifetime
 from bench.load.options import add_instances
-from bench.options import consul_url
 from pylb.clients.consul import ConsulClient, ConsulError, ConsulSettings
 from pylb.clients.consul_agent import ConsulAgent
 
@@ -47,7 +47,7 @@ class Scaler:
         self._address = address
         self._note = note
         self._numbers = itertools.count(1)
-        self._stays: dict[Instance, Stay] = {}
+        self._lifetimes: dict[Instance, Lifetime] = {}
 
     async def arrive(self, *, steady: bool = False) -> Instance:
         """Start an instance, then register it.
@@ -62,8 +62,8 @@ class Scaler:
         await self._agent.register(
             {"ID": name, "Name": self._service, "Address": self._address, "Port": instance.port}
         )
-        self._stays[instance] = stay = Stay(name, time.time(), steady=steady)
-        self._note(journal.write(stay))
+        self._lifetimes[instance] = lifetime = Lifetime(name, time.time(), steady=steady)
+        self._note(journal.write(lifetime))
         return instance
 
     async def leave(self, instance: Instance) -> None:
@@ -73,7 +73,7 @@ class Scaler:
             ConsulError: Consul does not answer, or refuses.
         """
         await self._agent.deregister(instance.name)
-        self._note(journal.write(replace(self._stays.pop(instance), left=time.time())))
+        self._note(journal.write(replace(self._lifetimes.pop(instance), left=time.time())))
         await instance.finish()
 
 
@@ -90,7 +90,7 @@ async def scale(scaler: Scaler, steady: int, passing: int, every: float, over: a
     due = asyncio.get_running_loop().time()
     there: deque[Instance] = deque()
     async with asyncio.TaskGroup() as leaving:
-        stay = [await scaler.arrive(steady=True) for _ in range(steady)]
+        lifetime = [await scaler.arrive(steady=True) for _ in range(steady)]
         for grow in itertools.cycle([True] * passing + [False] * passing):
             due += every
             with suppress(TimeoutError):
@@ -102,7 +102,7 @@ async def scale(scaler: Scaler, steady: int, passing: int, every: float, over: a
                 there.append(await scaler.arrive())
             else:
                 leaving.create_task(scaler.leave(there.popleft()))
-        for instance in (*stay, *there):
+        for instance in (*lifetime, *there):
             leaving.create_task(scaler.leave(instance))
 
 

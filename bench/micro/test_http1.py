@@ -16,8 +16,8 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_parser import HttpRequestParser
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.lib.workload import BROWSER_HEADERS
 from bench.micro.timing import calls, changes
-from bench.workload import BROWSER_HEADERS
 from pylb.http1.body import Chunked, chunk, last_chunk
 from pylb.http1.headers import Origin
 from pylb.http1.limits import Limits

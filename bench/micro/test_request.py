@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.lib.workload import BROWSER_HEADERS, SMALL_ANSWER
 from bench.micro.pools import snapshot
 from bench.micro.timing import calls
-from bench.workload import BROWSER_HEADERS, SMALL_ANSWER
 from pylb.observe.block import Block
 from pylb.observe.counters import Counters
 from pylb.observe.metrics import Metrics

@@ -19,7 +19,7 @@ import aiohttp
 import psutil
 from yarl import URL
 
-from bench.ports import free_ports
+from bench.lib.ports import free_ports
 from tests.chaos.load import Load
 from tests.chaos.network import Network
 from tests.consul_agent import ConsulAgent

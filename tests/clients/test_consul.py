@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from aiohttp import web
 
-from bench.ports import free_ports
+from bench.lib.ports import free_ports
 from pylb.clients import consul as client_module
 from pylb.clients.consul import (
     ConsulClient,

@@ -12,7 +12,7 @@ import urllib.request
 import aiohttp
 import pytest
 
-from bench.ports import free_port
+from bench.lib.ports import free_port
 from tests.until import until
 
 OUTAGE = float(os.environ.get("OUTAGE_SECONDS", "2"))

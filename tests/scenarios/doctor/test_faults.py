@@ -6,7 +6,7 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-from bench.ports import free_ports
+from bench.lib.ports import free_ports
 from tests.components import consul_binary
 from tests.containers.inspected import inspected
 from tests.scenarios.doctor.conftest import SERVICE, TAG

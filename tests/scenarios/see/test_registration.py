@@ -6,7 +6,7 @@ import signal
 import aiohttp
 import pytest
 
-from bench.ports import free_ports
+from bench.lib.ports import free_ports
 from tests.scenarios.processes.program import PATIENCE, Program
 from tests.scenarios.see.deployment import Deployment
 

@@ -1,0 +1,100 @@
+"""The live side of the simulator validation: requests sent at given times through pylbs side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from itertools import chain
+
+import uvloop
+
+from bench.balance.working_origin import BODY
+from bench.lib.fleet import workshop
+from bench.lib.machine import Cores
+from bench.lib.peers.peer import Site
+from bench.lib.peers.pylb import Pylb
+from bench.lib.ports import free_port, free_ports
+from bench.lib.repository import module_command
+from bench.lib.server import serve
+from pylb.simulate.workload import Arrival
+
+LEAD = 0.2
+"""Seconds before the first request, for the client to get ready."""
+APART = 0.1
+"""Seconds by which the requests of one pylb come later than those of the one before: what has the same moment
+would else be sent, worked on and read at a time, each of them late because of the others."""
+
+
+@contextmanager
+def serve_policies(policies: Sequence[str], instances: int) -> Iterator[list[int]]:
+    """A pylb for each, before so many instances of its own; their ports.
+
+    Raises:
+        MissingError: there is no pylb.
+        StartError: something did not start.
+    """
+    cores = Cores.split()
+    with ExitStack() as stack:
+        behind = [free_ports(instances) for _ in policies]
+        home = stack.enter_context(workshop())
+        command = module_command("bench.balance.working_origin", *map(str, chain(*behind)))
+        origins = stack.enter_context(serve("origins", command, behind[-1][-1], home, cores.load))
+        origins.wait_until_it_answers("/0")
+        ports = []
+        for policy, own in zip(policies, behind, strict=True):
+            site = Site(stack.enter_context(workshop()), free_port(), tuple(own))
+            command = Pylb().command(site)
+            command = replace(command, argv=[*command.argv, "--policy", policy])
+            pylb = stack.enter_context(serve("pylb", command, site.port, site.directory, cores.proxy))
+            pylb.wait_until_it_answers("/0")
+            ports.append(site.port)
+        yield ports
+
+
+def send(ports: Sequence[int], workloads: Iterable[Iterable[Arrival]]) -> list[list[float]]:
+    """Send to each port what arrives there, all side by side; return how many seconds each request took."""
+
+    async def send_all() -> list[list[float]]:
+        sent = enumerate(zip(ports, workloads, strict=True))
+        return await asyncio.gather(
+            *(_send(port, arrivals, LEAD + number * APART) for number, (port, arrivals) in sent)
+        )
+
+    return uvloop.run(send_all())
+
+
+async def _send(port: int, arrivals: Iterable[Arrival], lead: float) -> list[float]:
+    """Send each request at its moment, whatever becomes of those before."""
+    latencies = []
+    idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    opened: list[asyncio.StreamWriter] = []
+    start = time.monotonic() + lead
+
+    async def get(moment: float, work: float) -> None:
+        if idle and idle[-1][0].at_eof():
+            idle.clear()  # Those below have been idle for even longer.
+        if idle:
+            reader, writer = idle.pop()
+        else:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            opened.append(writer)
+        writer.write(b"GET /%.6f HTTP/1.1\r\nHost: live\r\n\r\n" % work)
+        head = await reader.readuntil(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 200 "):
+            raise ConnectionError(f"port {port} answered with {head!r}")
+        await reader.readexactly(len(BODY))
+        latencies.append(time.monotonic() - start - moment)
+        idle.append((reader, writer))
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for moment, work in arrivals:
+                await asyncio.sleep(start + moment - time.monotonic())
+                group.create_task(get(moment, work))
+    finally:
+        for writer in opened:
+            writer.close()
+    return latencies

@@ -1,0 +1,58 @@
+"""Rounds of load: one proxy under one workload for some seconds, and the order of the rounds.
+
+The figure of a round is the CPU time that the proxy used per finished request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bench.lib.machine import Cores
+from bench.lib.sample import Sample
+from bench.lib.server import Server
+from bench.lib.workload import Workload
+from bench.lib.wrk import Wrk
+
+WARM_UP = 1
+"""Seconds of load, once per proxy and workload, that do not count."""
+
+
+def measure(server: Server, workload: Workload, number: int, seconds: int, cores: Cores) -> Sample:
+    """Put one proxy under load for the round of that number."""
+    before = server.cpu()
+    load = Wrk(server.tls_url if workload.tls else server.url, workload, seconds, cores.load).finish()
+    used = server.cpu() - before
+    finished = max(load.requests, 1)
+    return Sample(
+        workload=workload.name,
+        peer=server.name,
+        round=number,
+        user=used.user / finished * 1e6,
+        system=used.system / finished * 1e6,
+        rate=load.rate,
+        p50=load.p50,
+        p99=load.p99,
+        rss=server.rss() / 2**20,
+        requests=load.requests,
+        errors=load.errors,
+    )
+
+
+def interleave(
+    servers: Sequence[Server], workloads: Sequence[Workload], rounds: int, seconds: int, cores: Cores
+) -> Iterator[tuple[str, Sample | None]]:
+    """Measure all proxies in each round before the next round begins, so that a noisy minute hits all alike.
+
+    Yields:
+        What was done, and its sample; None for a warm-up.
+
+    Even rounds measure the proxies in reverse order, so that a drift within a round cancels out.
+    """
+    for workload in workloads:
+        for server in servers:
+            measure(server, workload, 0, WARM_UP, cores)
+            yield f"{workload.name}, warm-up, {server.name}", None
+        for number in range(1, rounds + 1):
+            for server in servers if number % 2 else reversed(servers):
+                sample = measure(server, workload, number, seconds, cores)
+                yield f"{workload.name}, round {number}, {server.name}", sample

@@ -1,0 +1,43 @@
+"""nginx: the distribution's, and the current one."""
+
+from __future__ import annotations
+
+import getpass
+
+from bench.lib.peers.peer import TEMPLATES, Peer, Site
+from bench.lib.server import Command
+from bench.lib.template import AtTemplate, render
+from bench.lib.workload import service_host
+
+LEAST_IDLE = 512
+"""Idle connections to the origins: enough for all clients; it takes more if there are many origins."""
+
+
+class Nginx(Peer):
+    """See https://nginx.org."""
+
+    version_option = "-v"
+
+    def command(self, site: Site) -> Command:
+        """Run in the foreground, with all of its files in the site's directory."""
+        ports = {"port": site.port, "tls_port": site.tls_port}
+        service = AtTemplate((TEMPLATES / "nginx-service.conf").read_text())
+        services = [
+            service.substitute(
+                number=number,
+                host=service_host(number),
+                servers="\n        ".join(f"server 127.0.0.1:{port};" for port in site.origins),
+                idle=max(LEAST_IDLE, 2 * len(site.origins)),
+                first=" default_server backlog=4096" if number == 1 else "",
+                **ports,
+            )
+            for number in range(1, site.services + 1)
+        ]
+        config = render(
+            TEMPLATES / "nginx.conf",
+            site.directory,
+            certificate=site.certificate,
+            services="".join(services),
+            user=getpass.getuser(),
+        )
+        return Command([str(self.source.locate()), "-p", str(site.directory), "-c", str(config)])

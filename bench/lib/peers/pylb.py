@@ -1,0 +1,41 @@
+"""pylb itself, with all of its defaults."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from bench.lib.packages import Checkout, Script, Source
+from bench.lib.peers.peer import Peer, Site
+from bench.lib.server import Command
+from bench.lib.workload import service_host
+
+
+class Pylb(Peer):
+    """The reason for the rest.
+
+    Args:
+        name: what tables call it.
+        workers: with more than one come a supervisor and control.
+        source: where the command `pylb` is; by default beside the interpreter that runs the benchmark.
+    """
+
+    def __init__(self, name: str = "pylb", workers: int = 1, source: Source | None = None) -> None:
+        super().__init__(name, source or Script("pylb"))
+        self._workers = workers
+
+    def version(self) -> str:
+        """The installed package's, or the commit of another checkout."""
+        return self.source.commit() if isinstance(self.source, Checkout) else version("pylb")
+
+    def command(self, site: Site) -> Command:
+        """Services with the same static backends; the admin port is off, because it has a fixed default."""
+        origins = ",".join(f"127.0.0.1:{port}" for port in site.origins)
+        listen = f"127.0.0.1:{site.port}"
+        options = ["--static", origins, "--service", "web", "--listen", listen, "--admin", "off"]
+        for number in range(2, site.services + 1):
+            options += ["--service", f"web-{number}={service_host(number)}"]
+        options += ["--workers", str(self._workers)]
+        if site.tls_port:
+            pair = str(site.certificate)
+            options += ["--listen-tls", f"127.0.0.1:{site.tls_port}", "--tls-cert", pair, "--tls-key", pair]
+        return Command([str(self.source.locate()), *options])

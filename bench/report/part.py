@@ -1,0 +1,55 @@
+"""What a measurement has to say on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from bench.lib.figure import Comparison
+from bench.report.theme import Theme
+
+Draw = Callable[[Theme], bytes]
+"""Makes a picture, as SVG."""
+
+
+@dataclass
+class Part:
+    """The text that replaces the measurement's mark in the template, and what else comes of it."""
+
+    text: str = ""
+    comparisons: list[Comparison] = field(default_factory=list)
+    """Where pylb can be found to be worse than others."""
+    pictures: dict[str, Draw] = field(default_factory=dict)
+    """By the file's name, without theme and extension."""
+
+    def add(self, *blocks: str) -> None:
+        """Append blocks of Markdown."""
+        for block in blocks:
+            self.text += f"\n\n{block}" if self.text else block
+
+    def draw(self, name: str, alt: str, picture: Draw) -> None:
+        """Append a picture that suits the reader's theme."""
+        self.pictures[name] = picture
+        self.add(
+            "<picture>\n"
+            f'  <source media="(prefers-color-scheme: dark)" srcset="performance/{name}-dark.svg">\n'
+            f'  <img alt="{alt}" src="performance/{name}-light.svg">\n'
+            "</picture>"
+        )
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table whose first column is words, and the others figures."""
+    lines = [headings, ["---", *["--:"] * (len(headings) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def words(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table of words."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def folded(summary: str, *blocks: str) -> str:
+    """What only some readers want to see."""
+    return "\n\n".join((f"<details>\n<summary>{summary}</summary>", *blocks, "</details>"))

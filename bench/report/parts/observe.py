@@ -1,0 +1,27 @@
+"""What seeing costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bench.hotpath.observe import DEFAULT
+from bench.lib.figure import Figure
+from bench.lib.sample import Sample
+from bench.report.part import Part, table
+
+
+def part(result: Mapping[str, Any]) -> Part:
+    """From what `bench.hotpath.observe` wrote."""
+    rounds: dict[str, dict[int, float]] = {}
+    for sample in (Sample(**each) for each in result["samples"]):
+        rounds.setdefault(sample.peer, {})[sample.round] = sample.cpu
+    usual = rounds.get(DEFAULT, {})
+    rows = []
+    for name, about in result["variants"].items():
+        own = rounds[name]
+        more = Figure.of(cpu - usual[number] for number, cpu in own.items() if number in usual)
+        rows.append([about, Figure.of(own.values()), "" if name == DEFAULT else more])
+    made = Part()
+    made.add(table(["", "CPU µs per request", "more than with the defaults, in the same round"], rows))
+    return made

@@ -1,0 +1,87 @@
+"""Each way in which a connection can end has a name of its own, or the proofs would prove nothing."""
+
+import asyncio
+import socket
+import struct
+from contextlib import suppress
+
+import pytest
+
+from bench.lib.checking_clients import CheckingClients
+from tests.stage import Origin
+from tests.until import until
+
+WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+async def end(writer):
+    writer.close()
+
+
+async def reset(writer):
+    linger = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.transport.abort()
+
+
+@pytest.mark.parametrize(
+    ("answer", "after", "seen"),
+    [
+        (WHOLE, None, "answers"),
+        (WHOLE.replace(b"200 OK", b"503 No"), None, "refusals"),
+        (WHOLE.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), end, "announced"),
+        (WHOLE, end, "unannounced"),
+        (WHOLE[:-1], end, "cut"),
+        (b"", end, "cut"),
+        (b"", reset, "reset"),
+    ],
+)
+async def test_what_became_of_a_connection(answer, after, seen):
+    async def serve(reader, writer):
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(answer)
+            if after:
+                await after(writer)
+
+    origin = Origin(serve)
+    await origin.start("web-1")
+    clients = CheckingClients(origin.endpoint.port)
+    asking = asyncio.get_running_loop().create_task(clients.run())
+    await until(lambda: clients.seen.total() >= 2)
+    asking.cancel()
+    with suppress(asyncio.CancelledError):
+        await asking
+    origin.close()
+    await until(lambda: not origin.open)
+    assert set(clients.seen) <= {seen, "answers"}
+    assert clients.seen[seen] >= 1
+    noted = {name for _, name in clients.troubles}
+    assert noted == {seen} - {"answers", "announced", "unannounced"}
+
+
+async def test_late_is_who_does_not_answer_within_the_patience():
+    async def keep_silent(reader, writer):
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(keep_silent, "127.0.0.1", 0)
+    clients = CheckingClients(server.sockets[0].getsockname()[1], patience=0.05)
+    asking = asyncio.get_running_loop().create_task(clients.run())
+    await until(lambda: clients.seen["late"] >= 2)
+    asking.cancel()
+    with suppress(asyncio.CancelledError):
+        await asking
+    server.close()
+    first, second = clients.troubles[:2]
+    assert first[1] == second[1] == "late"
+    assert second[0] - first[0] >= 0.04
+
+
+async def test_nobody_listens():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    clients = CheckingClients(port)
+    asking = asyncio.get_running_loop().create_task(clients.run())
+    await until(lambda: clients.seen)
+    asking.cancel()
+    assert set(clients.seen) == {"refused"}

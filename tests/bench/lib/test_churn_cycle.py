@@ -1,0 +1,67 @@
+"""An instance that comes and goes: when its first and last requests were, and that it can end."""
+
+import urllib.error
+import urllib.request
+
+import pytest
+
+from bench.lib.churn_cycle import ChurnCycle
+from bench.lib.origins import serve_origins
+from bench.lib.ports import free_ports
+
+
+class Catalog:
+    """A registry that does what it is told."""
+
+    def __init__(self):
+        self.known = {}
+
+    def register(self, instance, port):
+        self.known[instance] = port
+
+    def deregister(self, instance):
+        del self.known[instance]
+
+
+@pytest.fixture
+def origins(tmp_path):
+    with serve_origins(tmp_path, free_ports(2), range(1)) as running:
+        yield running
+
+
+def ask(origins, slot):
+    with urllib.request.urlopen(f"http://127.0.0.1:{origins.ports[slot]}/") as answer:
+        assert answer.read() == b"ok\n"
+
+
+def test_times_are_from_the_registry_s_answers_to_the_requests(origins):
+    catalog = Catalog()
+    cycle = ChurnCycle(catalog, origins, 1, "new")
+    cycle.arrive()
+    assert catalog.known == {"new": origins.ports[1]}
+    assert not cycle.is_seen
+    assert cycle.appeared is None
+    ask(origins, 1)
+    assert cycle.is_seen
+    assert 0 <= cycle.appeared < 5
+    cycle.leave()
+    assert catalog.known == {}
+    ask(origins, 1)
+    assert not cycle.is_over
+    assert cycle.vanished is None
+
+
+def test_who_is_asked_only_when_it_has_left_has_not_appeared(origins):
+    cycle = ChurnCycle(Catalog(), origins, 0, "new")
+    cycle.arrive()
+    cycle.leave()
+    ask(origins, 0)
+    assert cycle.appeared is None
+
+
+def test_an_origin_that_ends_does_not_listen_any_more_but_the_others_do(origins):
+    ask(origins, 0)
+    ChurnCycle(Catalog(), origins, 0, "new").end()
+    with pytest.raises(urllib.error.URLError, match="refused"):
+        ask(origins, 0)
+    ask(origins, 1)

@@ -1,0 +1,43 @@
+"""Proxies that follow Consul: their configurations are complete; nginx has one rendered from an answer."""
+
+import json
+import re
+import subprocess
+
+import pytest
+
+from bench.failure.__main__ import SET_UPS
+from bench.lib.peers.follower import JQ, Registry
+from bench.lib.peers.peer import TEMPLATES, Site
+
+
+class Installed:
+    """A program that is here."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def locate(self):
+        return self.path
+
+
+@pytest.mark.parametrize("name", SET_UPS)
+def test_each_is_told_where_to_listen_and_where_consul_is(name, tmp_path, monkeypatch):
+    follower = SET_UPS[name]
+    monkeypatch.setattr(follower, "source", Installed(tmp_path / "program"))
+    command = follower.command(Site(tmp_path, 11111, (44444,)), Registry(22222, 33333, "web"))
+    told = " ".join(command.argv) + "".join(path.read_text() for path in tmp_path.iterdir())
+    assert re.search(r"127\.0\.0\.1(:|, port_value: )11111", told)
+    assert re.search(r"127\.0\.0\.1:(22222|33333)|port_value: 44444", told)
+    assert "@{" not in told
+
+
+def test_nginx_gets_a_server_for_each_instance(tmp_path):
+    def render(*ports):
+        answer = json.dumps([{"Service": {"Address": "127.0.0.1", "Port": port}} for port in ports])
+        script = [TEMPLATES / "nginx-reloaded.sh", "true", tmp_path / "nginx.conf", JQ.locate()]
+        subprocess.run([*script, "consul", "address", "web", "--render"], input=answer, text=True, check=True)
+        return (tmp_path / "servers.conf").read_text()
+
+    assert render(81, 82) == "server 127.0.0.1:81;\nserver 127.0.0.1:82;\n"
+    assert render() == "server 127.0.0.1:9 down;\n"

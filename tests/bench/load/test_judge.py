@@ -1,0 +1,89 @@
+"""What a load test must have shown: where one of the bounds is broken, the verdict does not hold."""
+
+from dataclasses import replace
+
+import pytest
+
+from bench.load.hits import Sighting
+from bench.load.journal import Lifetime
+from bench.load.judge import Outcome, judge
+
+ALL_WELL = Outcome(
+    requests=2830,
+    failures=0,
+    errors=0,
+    seen={
+        "steady-1": Sighting(1500, 100, 160),
+        "steady-2": Sighting(1300, 100, 160),
+        "passing": Sighting(30, 110.2, 120.1),
+    },
+    lifetimes=[
+        Lifetime("steady-1", 99, 161, steady=True),
+        Lifetime("steady-2", 99, 161, steady=True),
+        Lifetime("passing", 110, 120),
+        Lifetime("too late to be noticed", 159, 161),
+    ],
+    ended=160,
+    before=frozenset({"pid 1"}),
+    after=frozenset({"pid 1"}),
+)
+
+
+def rows(outcome):
+    return {name.partition(" (")[0]: (figure, holds) for name, figure, holds in judge(outcome).rows}
+
+
+def test_all_went_well():
+    verdict = judge(ALL_WELL)
+    assert verdict.holds
+    found = rows(ALL_WELL)
+    assert found["changes"] == ("2 registrations, 1 deregistrations", True)
+    assert found["registration → first response"][0] == "median 0.20 s, max 0.20 s"
+    assert found["deregistration → last response"][0] == "median 0.10 s, max 0.10 s"
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [
+        {"requests": 0},
+        {"failures": 1},
+        {"errors": 1},
+        {"seen": {**ALL_WELL.seen, "steady-1": Sighting(2500, 100, 160)}},
+        {"seen": {name: each for name, each in ALL_WELL.seen.items() if name != "steady-1"}},
+        {"seen": {name: each for name, each in ALL_WELL.seen.items() if name != "passing"}},
+        {"lifetimes": [lifetime for lifetime in ALL_WELL.lifetimes if lifetime.steady]},
+        {"trouble": "ended early with exit code 1"},
+        {"after": frozenset({"pid 2"})},
+        {"after": frozenset({"pid 1", "pid 2"})},
+    ],
+    ids="".join,
+)
+def test_each_broken_bound_breaks_it(difference):
+    assert not judge(replace(ALL_WELL, **difference)).holds
+
+
+def test_a_process_that_is_another_one_is_named():
+    outcome = replace(ALL_WELL, after=frozenset({"pid 2"}))
+    assert rows(outcome)["the balancer's processes: same pids, same start times"][0] == (
+        "not the same: pid 1; pid 2"
+    )
+
+
+def test_instances_that_are_not_ours_have_equal_shares():
+    seen = {"theirs-1": Sighting(1000, 0, 1), "theirs-2": Sighting(1100, 0, 1)}
+    assert judge(replace(ALL_WELL, lifetimes=[], seen=seen)).holds
+    seen["theirs-3"] = Sighting(2000, 0, 1)
+    assert not judge(replace(ALL_WELL, lifetimes=[], seen=seen)).holds
+
+
+def test_few_answers_may_be_uneven_by_chance_but_not_none():
+    few = {**ALL_WELL.seen, "steady-1": Sighting(150, 100, 160), "steady-2": Sighting(90, 100, 160)}
+    assert judge(replace(ALL_WELL, seen=few)).holds
+    del few["steady-2"]
+    assert not judge(replace(ALL_WELL, seen=few)).holds
+
+
+def test_what_cannot_be_known_is_not_judged():
+    found = rows(replace(ALL_WELL, lifetimes=[], seen={}, before=frozenset(), after=frozenset()))
+    assert found["requests per instance"] == ("unknown: no response had X-Served-By", None)
+    assert found["the balancer's processes"] == ("not watched", None)

@@ -1,0 +1,64 @@
+"""A balancer that was restarted or reloaded is not the one that was there before."""
+
+import asyncio
+import subprocess
+import sys
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from bench.load.process_watch import ProcessWatch, WitnessError
+
+PARENT = """
+import asyncio
+import subprocess, sys
+start = lambda: subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+child = start()
+for line in sys.stdin:
+    child.kill(), child.wait()
+    child = start()
+    print("another", flush=True)
+child.kill(), child.wait()
+"""
+
+
+def test_a_replaced_child_is_noticed():
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", PARENT], text=True, **pipes) as parent:
+        parent.stdin.write("\n")
+        parent.stdin.flush()
+        parent.stdout.readline()
+        process_watch = ProcessWatch(parent.pid)
+        before = process_watch.processes()
+        assert len(before) == 2
+        assert process_watch.processes() == before
+        parent.stdin.write("\n")
+        parent.stdin.flush()
+        parent.stdout.readline()
+        assert len(process_watch.processes() & before) == 1
+        parent.stdin.close()
+    with pytest.raises(WitnessError, match=f"process {parent.pid} is not there"):
+        process_watch.processes()
+
+
+async def test_workers_of_a_pylb_elsewhere():
+    worker = {"name": "worker 1", "pid": 7, "generation": 1, "applied": {}}
+
+    async def workers(_):
+        return web.json_response([worker])
+
+    app = web.Application()
+    app.router.add_get("/api/workers", workers)
+    async with TestServer(app) as server:
+        process_watch = ProcessWatch(admin=str(server.make_url("/")))
+        assert await asyncio.to_thread(process_watch.processes) == {"worker 1, pid 7, generation 1"}
+        worker["generation"] = 2
+        assert await asyncio.to_thread(process_watch.processes) == {"worker 1, pid 7, generation 2"}
+        worker.clear()
+        with pytest.raises(WitnessError, match="does not tell of workers"):
+            await asyncio.to_thread(process_watch.processes)
+
+
+def test_nothing_to_look_at():
+    assert ProcessWatch().processes() == frozenset()
