@@ -84,7 +84,7 @@ class WorkerProcess:
             self.witnesses,
             pool=SharedPool,
             processes=inheritance.workers,
-            ticket_keys=bytes.fromhex(inheritance.tickets),
+            ticket_keys=inheritance.ticket_keys(),
         )
         self.crashes = Crashes(self.counters.block)
         self.worker.plane.sweep.on_crash = self.crashes.add

@@ -20,15 +20,12 @@ from pylb.process.ipc.statefile import StateFile
 from pylb.process.supervision import program
 from pylb.process.supervision.child import DRAINING, STARTING, Child
 from pylb.process.supervision.handover import Handover
-from pylb.process.supervision.inheritance import Inheritance
+from pylb.process.supervision.inheritance import Inheritance, new_ticket_keys
 from pylb.process.supervision.listeners import Listeners
 from pylb.process.supervision.seat import Seat
 from pylb.process.supervision.watchdog import PERIOD, Watchdog
 
 log = logging.getLogger("pylb.supervisor")
-
-TICKET_KEYS = 80
-"""Bytes of the keys for TLS session tickets: as many as OpenSSL wants."""
 
 ABORT = 1.0
 """Seconds that a hung child has to say where it hangs, before it is killed."""
@@ -75,7 +72,7 @@ class Crew:
         self._watchdog = Watchdog(watchdog_timeout, self._block.heartbeat, monotonic())
         self._rows = list(self._memory.worker_rows)
         self._state = StateFile.create()
-        self._tickets = os.urandom(TICKET_KEYS).hex()
+        self._tickets = new_ticket_keys()
         self._doors = dict(zip(("control", "worker"), mailbox(), strict=True))
 
     @property
@@ -225,7 +222,7 @@ class Crew:
                 counters=self._memory.counters,
                 gauges=self._memory.gauges,
                 state=[*self._state.descriptors],
-                tickets=self._tickets,
+                tickets=self._tickets if role == "worker" else None,
                 layout=LAYOUT,
             )
             command = program.command(role, program.arguments())

@@ -13,6 +13,9 @@ from pylb.errors import StartError
 from pylb.process.ipc.sharedmemory import SharedMemory
 from pylb.process.ipc.statefile import StateFile
 
+TICKET_KEYS = 80
+"""Bytes of the keys for TLS session tickets: as many as OpenSSL wants."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inheritance:
@@ -44,8 +47,9 @@ class Inheritance:
     counters: int
     gauges: int
     state: list[int]
-    tickets: str
-    """Keys for TLS session tickets, in hexadecimal: whichever worker a client comes back to shall know it."""
+    tickets: int | None = None
+    """A file in memory with the keys for TLS session tickets, which all workers share. The keys themselves
+    are not here, as crash reports and child processes may show an environment."""
     layout: int
     """What the supervisor's program makes of the shared memory, as a number to compare."""
 
@@ -74,7 +78,9 @@ class Inheritance:
     @property
     def descriptors(self) -> list[int]:
         """All that must stay open in the child."""
-        return [*self.listening, *self.tls, self.lifeline, self.door, self.counters, self.gauges, *self.state]
+        tickets = [] if self.tickets is None else [self.tickets]
+        memory = [self.counters, self.gauges, *self.state]
+        return [*self.listening, *self.tls, self.lifeline, self.door, *memory, *tickets]
 
     @property
     def memory(self) -> SharedMemory:
@@ -87,7 +93,22 @@ class Inheritance:
         first, second = self.state
         return StateFile((first, second))
 
+    def ticket_keys(self) -> bytes:
+        """The keys for TLS session tickets; to be read once."""
+        if self.tickets is None:
+            return b""
+        keys = os.pread(self.tickets, TICKET_KEYS, 0)
+        os.close(self.tickets)
+        return keys
+
     def sockets(self) -> tuple[list[socket.socket], list[socket.socket]]:
         """The listening ones, without TLS and with it; to be made once."""
         plain, tls = ([socket.socket(fileno=each) for each in kind] for kind in (self.listening, self.tls))
         return plain, tls
+
+
+def new_ticket_keys() -> int:
+    """Make up keys for TLS session tickets; return the descriptor of the file in memory that holds them."""
+    descriptor = os.memfd_create("pylb ticket keys")
+    os.write(descriptor, os.urandom(TICKET_KEYS))
+    return descriptor

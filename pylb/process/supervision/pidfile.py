@@ -7,11 +7,17 @@ which a successor inherits; the kernel lets go of it when the last one who has i
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import stat
 from pathlib import Path
 
 from pylb.errors import StartError
+
+LONGEST = 32
+"""Bytes of a pid file that are read."""
+NO_FILE = "expected a regular file, or none yet"
 
 
 class PidFile:
@@ -32,7 +38,7 @@ class PidFile:
         except BlockingIOError:
             raise StartError(f"--pid-file: {path}: pylb runs already, as process {_content(path)}") from None
         except OSError as error:
-            raise StartError(f"--pid-file: cannot write {path}: {error.strerror}") from None
+            raise StartError(f"--pid-file: cannot write {path}: {_reason(error)}") from None
 
     def write(self) -> None:
         """Put this process's id into it."""
@@ -43,7 +49,8 @@ class PidFile:
     def remove(self) -> None:
         """Remove it at the end, unless a successor has taken it over."""
         with contextlib.suppress(OSError):
-            if _content(self._path) == str(os.getpid()):
+            same = os.path.samestat(os.fstat(self.descriptor), os.lstat(self._path))
+            if same and os.pread(self.descriptor, LONGEST, 0).strip() == str(os.getpid()).encode():
                 self._path.unlink()
 
 
@@ -54,20 +61,22 @@ def running(path: str) -> int:
         StartError: there is none, or it does not run any more.
     """
     try:
-        with Path(path).open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return int(_content(path))
+        descriptor = _open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return int(os.pread(descriptor, LONGEST, 0))
+        finally:
+            os.close(descriptor)
     except OSError as error:
-        raise StartError(f"--pid-file: cannot read {path}: {error.strerror}") from None
+        raise StartError(f"--pid-file: cannot read {path}: {_reason(error)}") from None
     except ValueError:
         raise StartError(f"--pid-file: {path} does not hold the number of a process") from None
     raise StartError(f"--pid-file: pylb does not run: nobody holds {path}")
 
 
 def _lock(path: str) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = _open(path, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -76,5 +85,22 @@ def _lock(path: str) -> int:
     return descriptor
 
 
-def _content(path: str | Path) -> str:
-    return Path(path).read_text().strip()
+def _open(path: str, flags: int) -> int:
+    """Open the file itself: where others may write to the directory, a link could name any other file."""
+    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, NO_FILE)
+    return descriptor
+
+
+def _reason(error: OSError) -> str | None:
+    return NO_FILE if error.errno == errno.ELOOP else error.strerror
+
+
+def _content(path: str) -> str:
+    descriptor = _open(path, os.O_RDONLY)
+    try:
+        return os.pread(descriptor, LONGEST, 0).decode(errors="replace").strip()
+    finally:
+        os.close(descriptor)

@@ -1,10 +1,11 @@
 import os
+from dataclasses import replace
 
 import pytest
 
 from pylb.config.variables import CHILD
 from pylb.errors import StartError
-from pylb.process.supervision.inheritance import Inheritance
+from pylb.process.supervision.inheritance import Inheritance, new_ticket_keys
 
 GIVEN = Inheritance(
     name="worker 1",
@@ -18,7 +19,7 @@ GIVEN = Inheritance(
     counters=1,
     gauges=1,
     state=[2, 2],
-    tickets="ab",
+    tickets=None,
     layout=7,
 )
 
@@ -49,3 +50,17 @@ def test_what_another_version_has_packed_is_not_guessed_at(monkeypatch):
     monkeypatch.setenv(CHILD, '{"name": "worker 1", "colour": "blue"}')
     with pytest.raises(StartError, match="another version: upgrade it instead"):
         Inheritance.take()
+
+
+def test_ticket_keys_are_passed_on_by_a_descriptor_and_read_once():
+    keys = new_ticket_keys()
+    secret = os.pread(keys, 100, 0)
+    assert len(secret) == 80
+    given = replace(GIVEN, tickets=os.dup(keys))
+    assert given.tickets in given.descriptors
+    assert secret.hex() not in str(given.to_environment())
+    assert given.ticket_keys() == secret
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(given.tickets)
+    os.close(keys)
+    assert GIVEN.ticket_keys() == b""

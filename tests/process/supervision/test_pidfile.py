@@ -62,3 +62,33 @@ def test_where_nothing_can_be_written_or_read(tmp_path):
         PidFile(nowhere)
     with pytest.raises(StartError, match=r"--pid-file: cannot read .*: No such file or directory"):
         running(nowhere)
+
+
+def test_a_link_is_not_followed_neither_to_write_nor_to_read(tmp_path, path):
+    target = tmp_path / "important"
+    target.write_text("4711\n")
+    os.symlink(target, path)
+    for use, reason in ((PidFile, "cannot write"), (running, "cannot read")):
+        with pytest.raises(
+            StartError, match=f"--pid-file: {reason} .*: expected a regular file, or none yet"
+        ):
+            use(path)
+    assert target.read_text() == "4711\n"
+
+
+def test_what_is_no_file_is_refused_at_once(path):
+    os.mkfifo(path)
+    for use in (PidFile, running):
+        with pytest.raises(StartError, match="expected a regular file, or none yet"):
+            use(path)
+
+
+def test_a_file_that_another_one_has_replaced_is_not_removed(path):
+    mine = PidFile(path)
+    mine.write()
+    os.unlink(path)
+    with open(path, "w") as file:
+        file.write(f"{os.getpid()}\n")
+    mine.remove()
+    assert os.path.exists(path)
+    os.close(mine.descriptor)

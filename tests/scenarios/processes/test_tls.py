@@ -81,6 +81,9 @@ async def test_a_session_is_resumed_by_whichever_worker_gets_the_client_also_aft
     assert "\nNew, TLS" in await s_client(port, "-sess_out", session)
     for _ in range(8):
         assert "\nReused, TLS" in await s_client(port, "-sess_in", session)
+    for process in pylb.family():
+        values = process.environ().values()
+        assert not [value for value in values if re.search("[0-9a-f]{64}", value)], "no place for keys"
     pylb.send(signal.SIGHUP)
     await pylb.said("generation 2 serves")
     for _ in range(8):
