@@ -46,13 +46,13 @@ COMMANDS = {
         "pylb.process.start:run",
     ),
     "reload": Command(
-        "Have a running pylb replace its workers, with the code and options that are there now.",
-        "pylb.process.supervision.command:Target",
+        "Have a running pylb replace its workers, with the code and options of now; 1 if it refuses.",
+        "pylb.process.supervision.command:Awaited",
         "pylb.process.supervision.command:reload",
     ),
     "upgrade": Command(
         "Have a running pylb replaced by the program that is there now, without losing a request.",
-        "pylb.process.supervision.command:Target",
+        "pylb.process.supervision.command:Awaited",
         "pylb.process.supervision.command:upgrade",
     ),
     "stop": Command(

@@ -6,6 +6,7 @@ that cannot be imported, a program that would read the shared memory differently
 
 from __future__ import annotations
 
+import socket
 from time import monotonic
 
 from pylb.config import Options
@@ -16,7 +17,9 @@ from pylb.observe.counters import Counters
 from pylb.process import controlprocess, workerprocess
 from pylb.process.access import access
 from pylb.process.control import Control
+from pylb.process.ipc.lifeline import Lifeline
 from pylb.process.logs import log_to_stderr
+from pylb.process.supervision.fixed import changed
 from pylb.process.supervision.inheritance import Inheritance
 from pylb.process.witnesses import Witnesses
 from pylb.process.worker import Worker
@@ -27,6 +30,8 @@ PLAYERS = (controlprocess.run, workerprocess.run)
 
 def run(options: Options) -> int:
     """Do what control and a worker do before they begin.
+
+    Sends the supervisor the flags of those options that have changed and need an upgrade.
 
     Raises:
         UsageError: the options contradict each other.
@@ -41,4 +46,7 @@ def run(options: Options) -> int:
     worker = Worker(options, AssignedCounters(block), Witnesses(options))
     Control(options, list(worker.pools), lambda *_: None, Counters(block, monotonic))
     access(options)
+    lifeline = Lifeline(socket.socket(fileno=inheritance.lifeline))
+    for flag in changed(inheritance.fixed, options):
+        lifeline.tell(flag)
     return 0

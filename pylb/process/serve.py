@@ -30,6 +30,7 @@ from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
 from pylb.process.reception import reception
 from pylb.process.sockets import where
 from pylb.process.supervision.listeners import Listeners
+from pylb.process.supervision.outcome import OutcomeFile
 from pylb.process.supervision.pidfile import PidFile
 from pylb.process.witnesses import Witnesses
 from pylb.process.worker import Worker
@@ -37,7 +38,7 @@ from pylb.process.worker import Worker
 log = logging.getLogger("pylb")
 
 
-UNABLE = "%s: a single process cannot replace itself; with --workers 2 or more it could"
+UNABLE = "refused: a single process cannot replace itself; with --workers 2 or more it could"
 
 
 def serve(
@@ -47,8 +48,8 @@ def serve(
     try:
         return uvloop.run(_serve(options, listeners, predecessor, pid_file))
     finally:
-        if pid_file:
-            pid_file.remove()
+        if pid_file and pid_file.remove():
+            OutcomeFile(options.pid_file).remove()
 
 
 async def _serve(
@@ -58,8 +59,9 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         loop.add_signal_handler(number, _stop, balancer, number)
-    for number in (signal.SIGHUP, signal.SIGUSR2):
-        loop.add_signal_handler(number, log.error, UNABLE, number.name)
+    outcomes = OutcomeFile(options.pid_file)
+    for number, name in ((signal.SIGHUP, "reload"), (signal.SIGUSR2, "upgrade")):
+        loop.add_signal_handler(number, _refuse, outcomes, name)
     loop.add_signal_handler(signal.SIGUSR1, balancer.witnesses.reopen)
     async with Owner("start") as owner:
 
@@ -67,11 +69,19 @@ async def _serve(
             await balancer.lifecycle.wait(ProcessState.SERVING)
             if pid_file:
                 pid_file.write()
+            outcomes.create()
             if predecessor:
                 predecessor.tell(ProcessState.SERVING.word)
 
         spawn(tell(), name="tell that it serves", owner=owner)
         return await balancer.serve(*listeners.of_worker(0), admin=listeners.of_control())
+
+
+def _refuse(outcomes: OutcomeFile, name: str) -> None:
+    """Answer a request for what only several processes can do."""
+    log.error("%s %s", name, UNABLE)
+    outcomes.begin(name)
+    outcomes.end(name, f"{name} {UNABLE}", failed=True)
 
 
 def _stop(balancer: Balancer, number: signal.Signals) -> None:

@@ -25,6 +25,7 @@ class Child:
         descriptors: what stays open in it.
         lifeline: our end.
         row: its own in the shared memory; None for one that writes nothing there.
+        stderr: a file for its standard error, in place of ours.
 
     Raises:
         OSError: the process cannot be started.
@@ -39,6 +40,7 @@ class Child:
         lifeline: Lifeline,
         *,
         row: int | None = None,
+        stderr: int | None = None,
     ) -> None:
         self.name = name
         self.lifeline = lifeline
@@ -49,6 +51,8 @@ class Child:
         """Seconds for which that has not changed."""
         self.state = STARTING
         """The last of its states that it told."""
+        self.words: list[str] = []
+        """All that it sent."""
         self.served = False
         """Whether it ever was ready."""
         self.code: int | None = None
@@ -67,6 +71,7 @@ class Child:
             env={**os.environ, **environment},
             pass_fds=descriptors,
             stdin=subprocess.DEVNULL,
+            stderr=stderr,
             process_group=0,
         )
         self.pid = self._process.pid
@@ -86,6 +91,7 @@ class Child:
         words = self.lifeline.hear()
         self.silent = words is None
         for word in words or ():
+            self.words.append(word)
             self.state = word
             self.served |= word == SERVING
 

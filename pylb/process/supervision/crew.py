@@ -41,6 +41,7 @@ class Crew:
         listeners: where requests are taken, and by how many processes.
         drain_timeout: seconds that a worker may take to finish what runs.
         watchdog_timeout: seconds without a heartbeat after which a child is hung; None: never.
+        fixed: the options that a reload cannot change; see `supervision.fixed`.
         successor: whether another pylb still serves, which this one is to replace.
     """
 
@@ -50,6 +51,7 @@ class Crew:
         *,
         drain_timeout: float,
         watchdog_timeout: float | None = None,
+        fixed: Mapping[str, str] | None = None,
         successor: bool = False,
     ) -> None:
         self.generation = 1
@@ -65,6 +67,7 @@ class Crew:
             for number in range(listeners.workers)
         ]
         self._drain_timeout = drain_timeout
+        self._fixed = dict(fixed or {})
         self._successor = successor
         self._word = STARTING
         self._memory = SharedMemory.create(listeners.workers)
@@ -117,9 +120,15 @@ class Crew:
         """Tell a child where pylb as a whole stands."""
         child.lifeline.tell(self._word)
 
-    def rehearse(self) -> Child:
-        """Start a process that tries out what control and workers would do, with code and options of now."""
-        return self._execute(Seat("rehearse", "rehearsal"), "rehearse", self._memory.control_row)
+    def rehearse(self, stderr: int) -> Child:
+        """Start a process that tries out what control and workers would do, with code and options of now.
+
+        Args:
+            stderr: a file for what it prints.
+        """
+        return self._execute(
+            Seat("rehearse", "rehearsal"), "rehearse", self._memory.control_row, stderr=stderr
+        )
 
     def start_successor(self, handover: Handover) -> Child:
         """Start another pylb, which is to take everything over."""
@@ -204,7 +213,9 @@ class Crew:
             return turn
         return PERIOD if self._watchdog.enabled else None
 
-    def _execute(self, seat: Seat, role: str, row: int, *, relieves: bool = False) -> Child:
+    def _execute(
+        self, seat: Seat, role: str, row: int, *, relieves: bool = False, stderr: int | None = None
+    ) -> Child:
         ours, theirs = socket.socketpair()
         with theirs:
             inheritance = Inheritance(
@@ -224,10 +235,11 @@ class Crew:
                 state=[*self._state.descriptors],
                 tickets=self._tickets if role == "worker" else None,
                 layout=LAYOUT,
+                fixed=self._fixed,
             )
             command = program.command(role, program.arguments())
             environment = inheritance.to_environment()
-            return self._launch(seat.name, command, environment, inheritance.descriptors, ours)
+            return self._launch(seat.name, command, environment, inheritance.descriptors, ours, stderr=stderr)
 
     def _launch(
         self,
@@ -236,9 +248,11 @@ class Crew:
         environment: Mapping[str, str],
         descriptors: Sequence[int],
         lifeline: socket.socket,
+        *,
+        stderr: int | None = None,
     ) -> Child:
         try:
-            child = Child(name, command, environment, descriptors, Lifeline(lifeline))
+            child = Child(name, command, environment, descriptors, Lifeline(lifeline), stderr=stderr)
         except OSError:
             lifeline.close()
             raise

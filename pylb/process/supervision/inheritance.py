@@ -50,6 +50,8 @@ class Inheritance:
     tickets: int | None = None
     """A file in memory with the keys for TLS session tickets, which all workers share. The keys themselves
     are not here, as crash reports and child processes may show an environment."""
+    fixed: dict[str, str] = field(default_factory=dict)
+    """The options by which the supervisor goes, which a reload cannot change; see `supervision.fixed`."""
     layout: int
     """What the supervisor's program makes of the shared memory, as a number to compare."""
 

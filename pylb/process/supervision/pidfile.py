@@ -46,12 +46,14 @@ class PidFile:
         os.pwrite(self.descriptor, line, 0)  # Who reads it meanwhile never finds it empty.
         os.ftruncate(self.descriptor, len(line))
 
-    def remove(self) -> None:
-        """Remove it at the end, unless a successor has taken it over."""
+    def remove(self) -> bool:
+        """Remove it at the end, unless a successor has taken it over; return whether it is gone."""
         with contextlib.suppress(OSError):
             same = os.path.samestat(os.fstat(self.descriptor), os.lstat(self._path))
             if same and os.pread(self.descriptor, LONGEST, 0).strip() == str(os.getpid()).encode():
                 self._path.unlink()
+                return True
+        return False
 
 
 def running(path: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Generator
 from time import monotonic
 
@@ -25,9 +26,16 @@ AT_ONCE = 1.0
 GOODBYE = 3.0
 """Seconds that control has to take pylb out of the registry."""
 LEAVING = "leaving"
+COMPLAINT = "pylb: "
+"""How the line begins in which a process says why it cannot work."""
 
 Condition = Callable[[], bool]
-Plan = Generator[Condition, None, None]
+Plan = Generator[Condition, None, str]
+"""Returns its result in words."""
+
+
+class PlanError(Exception):
+    """A plan has failed, and all goes on as it was; the message says why."""
 
 
 def within(seconds: float, condition: Condition) -> Generator[Condition, None, bool]:
@@ -43,16 +51,13 @@ def reload(crew: Crew, drain_timeout: float) -> Plan:
     The new control has loaded everything when the old one ends, and goes on from what that one knew last. The
     new worker of a seat listens on the same sockets as the old one, which is told to finish only when the new
     one is ready. What would not work is found out before anything is touched.
+
+    Raises:
+        PlanError: the new options or the new program cannot be used.
     """
-    rehearsal = crew.rehearse()
-    yield from within(START_TIME, lambda: not rehearsal.alive)
-    if rehearsal.code != 0:
-        rehearsal.send(signal.SIGKILL)
-        log.error("reload refused: it would not work; generation %d goes on", crew.generation)
-        return
+    needs_upgrade = yield from rehearse(crew)
     crew.generation += 1
-    if not (yield from relieve_control(crew)):
-        return
+    yield from relieve_control(crew)
     for seat in crew.workers:
         if not crew.room:
             log.warning("reload waits: too many workers of earlier generations still finish their requests")
@@ -62,54 +67,82 @@ def reload(crew: Crew, drain_timeout: float) -> Plan:
         if not ready or not successor.serving:
             successor.send(signal.SIGKILL)
             seat.successor = None
-            log.error("reload given up: the new %s did not get ready; the others stay as they are", seat.name)
-            return
+            raise PlanError(f"given up: the new {seat.name} did not get ready; the others stay as they are")
         former = seat.promote()
         if former:
             former.send(signal.SIGTERM, monotonic() + drain_timeout + GRACE)
     log.info("generation %d serves", crew.generation)
+    if not needs_upgrade:
+        return f"generation {crew.generation} serves"
+    flags = ", ".join(needs_upgrade)
+    log.warning("reload: only an upgrade changes %s", flags)
+    return f"generation {crew.generation} serves; only pylb upgrade changes {flags}"
 
 
-def relieve_control(crew: Crew) -> Generator[Condition, None, bool]:
-    """Let a new control take the seat of the old one; return whether it has."""
+def rehearse(crew: Crew) -> Generator[Condition, None, list[str]]:
+    """Try out the code and the options of now; return the options that have changed but need an upgrade.
+
+    Raises:
+        PlanError: they cannot be used.
+    """
+    stderr = os.memfd_create("pylb rehearsal")
+    with open(stderr, errors="replace") as printed:
+        rehearsal = crew.rehearse(stderr)
+        ended = yield from within(START_TIME, lambda: not rehearsal.alive)
+        rehearsal.kill()
+        printed.seek(0)
+        text = printed.read()
+    sys.stderr.write(text)
+    if rehearsal.code == 0:
+        return [word for word in rehearsal.words if word.startswith("--")]
+    complaints = [line.removeprefix(COMPLAINT) for line in text.splitlines() if line.startswith(COMPLAINT)]
+    unknown = f"the rehearsal {rehearsal.fate}" if ended else f"the rehearsal took {START_TIME:g} s"
+    reason = complaints[-1] if complaints else unknown
+    raise PlanError(f"refused: {reason}; generation {crew.generation} goes on")
+
+
+def relieve_control(crew: Crew) -> Generator[Condition, None, None]:
+    """Let a new control take the seat of the old one.
+
+    Raises:
+        PlanError: it did not.
+    """
     seat = crew.control
     seat.successor = successor = crew.start(seat, relieves=True)
     yield from within(START_TIME, lambda: successor.state == PREPARED or not successor.alive)
     if not successor.alive or successor.state != PREPARED:
         successor.send(signal.SIGKILL)
         seat.successor = None
-        log.error("reload given up: the new control did not get ready; all stays as it is")
-        return False
+        raise PlanError("given up: the new control did not get ready; all stays as it is")
     former = seat.child
     if former:
         former.send(signal.SIGTERM, monotonic() + GRACE)
     yield lambda: seat.child is not former or former is None
     if seat.successor is not successor:
-        log.error("reload given up: the new control %s before it could begin", successor.fate)
-        return False
+        raise PlanError(f"given up: the new control {successor.fate} before it could begin")
     seat.promote()
     crew.brief(successor)
     if not (yield from within(START_TIME, seat.ready)):
-        log.error("reload given up: the new control is not ready; the workers stay as they are")
-        return False
-    return True
+        raise PlanError("given up: the new control is not ready; the workers stay as they are")
 
 
-def upgrade(crew: Crew, handover: Handover) -> Generator[Condition, None, bool]:
-    """Start another pylb on the same sockets; return whether it serves. If not, all goes on as it was."""
+def upgrade(crew: Crew, handover: Handover) -> Plan:
+    """Start another pylb on the same sockets.
+
+    Raises:
+        PlanError: it does not serve.
+    """
     if os.getpid() == 1:
-        log.error("upgrade refused: pylb is process 1, with which its container would end; reload it instead")
-        return False
+        raise PlanError("refused: pylb is process 1, with which its container would end; reload it instead")
     successor = crew.start_successor(handover)
     yield from within(START_TIME, lambda: successor.serving or not successor.alive)
     if not successor.serving:
-        reason = "was not ready in time" if successor.alive else successor.fate
-        log.error("upgrade given up: %s %s; this one goes on", successor.name, reason)
+        reason = "was not ready in time" if successor.alive else f"{successor.fate}, and its log says why"
         successor.send(signal.SIGTERM, monotonic() + GRACE)
-        return False
+        raise PlanError(f"given up: {successor.name} {reason}; this one goes on")
     log.info("process %d has taken over", successor.pid)
     crew.dismiss(successor)
-    return True
+    return f"process {successor.pid} has taken over"
 
 
 def stop(crew: Crew, listeners: Listeners, drain_timeout: float, shutdown_delay: float) -> Plan:
@@ -124,6 +157,7 @@ def stop(crew: Crew, listeners: Listeners, drain_timeout: float, shutdown_delay:
     crew.announce(DRAINING)
     yield from finish(crew, listeners, drain_timeout)
     log.info("pylb is stopped")
+    return ""
 
 
 def retire(crew: Crew, listeners: Listeners, drain_timeout: float) -> Plan:
@@ -132,9 +166,10 @@ def retire(crew: Crew, listeners: Listeners, drain_timeout: float) -> Plan:
         crew.control.child.send(signal.SIGTERM, monotonic() + GRACE)
     yield from finish(crew, listeners, drain_timeout)
     log.info("the former pylb, process %d, has finished", os.getpid())
+    return ""
 
 
-def finish(crew: Crew, listeners: Listeners, drain_timeout: float) -> Plan:
+def finish(crew: Crew, listeners: Listeners, drain_timeout: float) -> Generator[Condition, None, None]:
     """Accept nothing new, let what runs finish, and then control."""
     crew.refilling = False
     control = crew.control.child
@@ -157,3 +192,4 @@ def stop_at_once(crew: Crew, listeners: Listeners) -> Plan:
     listeners.close()
     yield lambda: not crew.children
     log.info("pylb is stopped")
+    return ""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import select
 import signal
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from pylb import __version__
 from pylb.config import Options
@@ -17,16 +19,21 @@ from pylb.process.pools import read_routes
 from pylb.process.supervision import plans
 from pylb.process.supervision.child import SERVING
 from pylb.process.supervision.crew import Crew
+from pylb.process.supervision.fixed import fixed
 from pylb.process.supervision.handover import Handover
 from pylb.process.supervision.listeners import Listeners
+from pylb.process.supervision.outcome import OutcomeFile
 from pylb.process.supervision.pidfile import PidFile
-from pylb.process.supervision.plans import Condition, Plan
+from pylb.process.supervision.plans import Condition, Plan, PlanError
 from pylb.process.supervision.signals import SignalQueue
 
 log = logging.getLogger("pylb.supervisor")
 
 TURN = 0.05
 """Seconds between two looks while something is under way. Otherwise only news wakes the supervisor."""
+
+END = "end"
+"""The procedure after which there is none."""
 
 SIGNALS = (
     signal.SIGTERM,
@@ -71,11 +78,13 @@ class Supervisor:
             listeners,
             drain_timeout=options.drain_timeout,
             watchdog_timeout=options.watchdog_timeout,
+            fixed=fixed(options),
             successor=predecessor is not None,
         )
+        self._outcomes = OutcomeFile(options.pid_file)
         self._signals = SignalQueue(SIGNALS)
         self._serving = False
-        self._plans: list[tuple[str, Plan]] = []
+        self._plans: list[Procedure] = []
         """What is to be done, one after the other."""
         self._awaited: Condition = always
         """What the first of them waits for."""
@@ -105,8 +114,8 @@ class Supervisor:
             for child in crew.children.values():
                 child.send(signal.SIGKILL)
             self._signals.close()
-            if self._pid_file:
-                self._pid_file.remove()
+            if self._pid_file and self._pid_file.remove():
+                self._outcomes.remove()
         return self._code
 
     def _wait(self) -> None:
@@ -132,32 +141,35 @@ class Supervisor:
                 log.info("%s: stopping at once", number.name)
                 self._end(plans.stop_at_once(self._crew, self._listeners))
             case signal.SIGHUP:
-                self._plan("reload", plans.reload(self._crew, options.drain_timeout))
+                self._plan(Procedure("reload", plans.reload(self._crew, options.drain_timeout)))
             case signal.SIGUSR1:
                 self._crew.reopen_logs()
             case signal.SIGUSR2:
-                self._plan("upgrade", self._upgrade())
+                self._plan(self._upgrade())
 
-    def _plan(self, name: str, plan: Plan) -> None:
+    def _plan(self, procedure: Procedure) -> None:
         """Do something after what is under way, unless it is planned already, or too late."""
-        if not self._ending and name not in [other for other, _ in self._plans[1:]]:
+        name = procedure.name
+        if not self._ending and name not in [other.name for other in self._plans[1:]]:
             log.info("%s: begun" if not self._plans else "%s: waits for what is under way", name)
-            self._plans.append((name, plan))
+            self._plans.append(procedure)
 
-    def _upgrade(self) -> Plan:
+    def _upgrade(self) -> Procedure:
         handover = Handover(
             self._listeners.plain,
             self._listeners.tls,
             self._listeners.admin,
             pid_file=self._pid_file.descriptor if self._pid_file else None,
         )
-        if (yield from plans.upgrade(self._crew, handover)):
-            self._end(plans.retire(self._crew, self._listeners, self._options.drain_timeout))
+        return Procedure("upgrade", plans.upgrade(self._crew, handover), self._retire)
+
+    def _retire(self) -> None:
+        self._end(plans.retire(self._crew, self._listeners, self._options.drain_timeout))
 
     def _end(self, plan: Plan) -> None:
         """Do this instead of all that was planned; then it is over."""
         self._ending = True
-        self._plans = [("end", plan)]
+        self._plans = [Procedure(END, plan)]
         self._awaited = always
 
     def _give_up(self) -> None:
@@ -180,6 +192,7 @@ class Supervisor:
             )
             if self._pid_file:
                 self._pid_file.write()
+            self._outcomes.create()
             if self._predecessor:
                 self._predecessor.tell(SERVING)
             self._crew.announce(SERVING)
@@ -187,12 +200,38 @@ class Supervisor:
     def _go_on(self) -> None:
         """Go on with the present plan as far as that is possible now."""
         while self._plans and self._awaited():
-            plan = self._plans[0]
-            awaited = next(plan[1], None)
-            if plan in self._plans[:1]:
-                self._awaited = awaited or always
-                if awaited is None:
-                    del self._plans[0]
+            procedure = self._plans[0]
+            if not procedure.begun and procedure.name != END:
+                self._outcomes.begin(procedure.name)
+            procedure.begun = True
+            try:
+                self._awaited = next(procedure.plan)
+            except StopIteration as ended:
+                self._finish(procedure, ended.value)
+            except (PlanError, OSError) as error:
+                reason = f"given up: {error.strerror}" if isinstance(error, OSError) else error
+                log.error("%s %s", procedure.name, reason)
+                self._finish(procedure, f"{procedure.name} {reason}", failed=True)
+
+    def _finish(self, procedure: Procedure, text: str, *, failed: bool = False) -> None:
+        """Note how a plan has ended, and begin what follows it."""
+        self._awaited = always
+        self._plans.remove(procedure)
+        if procedure.name != END:
+            self._outcomes.end(procedure.name, text, failed=failed)
+        if not failed:
+            procedure.after()
+
+
+@dataclass
+class Procedure:
+    """Something that is to be done, step by step."""
+
+    name: str
+    plan: Plan
+    after: Callable[[], None] = lambda: None
+    """What follows if it succeeds."""
+    begun: bool = False
 
 
 def always() -> bool:

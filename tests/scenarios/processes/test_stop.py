@@ -238,9 +238,9 @@ async def test_a_single_process_says_that_it_cannot_replace_itself(program):
     pylb = program(workers=1)
     await pylb.origin()
     await pylb.start()
-    for number in (signal.SIGHUP, signal.SIGUSR2):
+    for number, name in ((signal.SIGHUP, "reload"), (signal.SIGUSR2, "upgrade")):
         pylb.send(number)
-        await pylb.said(f"{number.name}: a single process cannot replace itself")
+        await pylb.said(f"{name} refused: a single process cannot replace itself")
     pylb.send(signal.SIGUSR1)
     assert (await pylb.get("/", admin=False)) == (200, "web-1")
     assert len(pylb.family()) == 1

@@ -51,7 +51,9 @@ async def test_one_that_cannot_start_is_given_up(program, tmp_path):
     options.write_text("PYLB_POLICY=nonsense\n")
     async with pylb.clients(4) as clients:
         pylb.send(signal.SIGUSR2)
-        await pylb.said("upgrade given up: the new pylb ended with exit code 2; this one goes on")
+        await pylb.said(
+            "upgrade given up: the new pylb ended with exit code 2, and its log says why; this one goes on"
+        )
         await clients.more()
     assert clients.failures == {}
     assert {p.pid for p in pylb.family()} == before
@@ -89,13 +91,46 @@ async def test_by_command(program):
     pylb = program()
     await pylb.origin()
     await pylb.start()
-    assert await command("reload", pylb) == f"sent SIGHUP to pylb, process {pylb.pid}\n"
-    await pylb.said("generation 2 serves")
-    assert await command("upgrade", pylb) == f"sent SIGUSR2 to pylb, process {pylb.pid}\n"
+    assert await command("reload", pylb) == f"pylb, process {pylb.pid}: generation 2 serves\n"
+    former = pylb.pid
+    said = await command("upgrade", pylb)
+    assert said == f"pylb, process {former}: process {pylb.pid} has taken over\n"
     assert await pylb.ended() == 0
+    assert await command("reload", pylb) == f"pylb, process {pylb.pid}: generation 2 serves\n"
     assert await command("stop", pylb) == f"sent SIGTERM to pylb, process {pylb.pid}\n"
     await pylb.gone()
     assert "cannot read" in await command("stop", pylb, expected=1)
+    assert not pylb.pid_file.with_name("pylb.pid.outcome").exists()
+
+
+async def test_a_command_whose_options_are_refused_says_why_and_exits_with_1(program, tmp_path):
+    options = tmp_path / "pylb.env"
+    options.write_text("PYLB_POLICY=round-robin\n")
+    pylb = program("--env-file", str(options))
+    await pylb.origin()
+    await pylb.start()
+    options.write_text("PYLB_POLICY=nonsense\n")
+    said = await command("reload", pylb, expected=1)
+    assert said.startswith("pylb: reload refused: PYLB_POLICY: got 'nonsense', expected one of least-conn")
+    assert said.endswith("; generation 1 goes on\n")
+    said = await command("upgrade", pylb, expected=1)
+    assert said.startswith(
+        "pylb: upgrade given up: the new pylb ended with exit code 2, and its log says why"
+    )
+    options.write_text("PYLB_POLICY=random\nPYLB_SHUTDOWN_DELAY=1s\nPYLB_WATCHDOG_TIMEOUT=20s\n")
+    said = await command("reload", pylb)
+    flags = "--shutdown-delay, --watchdog-timeout"
+    assert said.endswith(f": generation 2 serves; only pylb upgrade changes {flags}\n")
+    assert f"reload: only an upgrade changes {flags}" in pylb.lines[-1]
+
+
+async def test_a_single_process_refuses_and_the_command_says_so(program):
+    pylb = program(workers=1)
+    await pylb.origin()
+    await pylb.start()
+    for name in ("reload", "upgrade"):
+        said = await command(name, pylb, expected=1)
+        assert said.startswith(f"pylb: {name} refused: a single process cannot replace itself")
 
 
 async def command(name, pylb, expected=0):
