@@ -7,7 +7,7 @@ request has gone to an instance that it added. The last one is the only proof th
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +68,27 @@ class History:
         """Called after each change."""
         self._latest: dict[str, Snapshot] = {}
         self._count = 0
+        self._restored = 0
+        """The number of the last entry that another process has recorded."""
+
+    def restore(self, entries: Iterable[Mapping[str, Any]], latest: Iterable[Snapshot]) -> None:
+        """Go on with what another process has recorded. What this one has recorded comes after it.
+
+        Args:
+            entries: as `Entry.as_dict` gives them. They take the place of those of an earlier call.
+            latest: the snapshots by which the pools of that process went last.
+
+        Raises:
+            TypeError: they are of another version.
+        """
+        restored = [Entry(**{**entry, **_tuples(entry)}) for entry in entries]
+        own = [entry for entry in self.entries if entry.number > self._restored]
+        self._restored = self._count = max((entry.number for entry in restored), default=0)
+        for entry in own:
+            self._count += 1
+            entry.number = self._count
+        self.entries = deque([*restored, *own], maxlen=self.entries.maxlen)
+        self._latest = {snapshot.service: snapshot for snapshot in latest} | self._latest
 
     def record(self, snapshot: Snapshot) -> Entry:
         """Write down that a pool is about to go by this snapshot."""
@@ -110,6 +131,11 @@ class History:
     def _tell(self) -> None:
         for listener in tuple(self.listeners):
             listener()
+
+
+def _tuples(entry: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The names of instances; JSON makes lists of them."""
+    return {names: tuple(entry[names]) for names in ("added", "changed", "removed")}
 
 
 def name(endpoint: Endpoint) -> str:

@@ -18,7 +18,7 @@ from pylb.discovery.watch import Watch
 from pylb.model import Endpoint, Snapshot
 from pylb.observe.counters import Counters
 from pylb.policy.backend import State
-from pylb.policy.overrides import ALL_OF_PYLB, overrule
+from pylb.policy.overrides import ALL_OF_PYLB, DECIDED, overrule
 from pylb.process.lifecycle import Owner, keep_running
 from pylb.process.logs import set_log_level
 from pylb.process.operator import Operator
@@ -75,7 +75,7 @@ class Control:
         if former:
             found = map(Snapshot.from_dict, former["found"])
             self._found = {snapshot.service: snapshot for snapshot in found}
-            self.operator.resume(former["overrides"])
+            self._resume(former)
             for snapshot in self._found.values():
                 self.prober.follow(snapshot)
         self.watches = {service: self._watch(options, service) for service in services}
@@ -92,11 +92,40 @@ class Control:
             memory=None if beyond_doubt else self._memory,
         )
 
-    def remember(self) -> dict[str, Any]:
-        """Everything that another control needs to go on from here, for JSON."""
+    def take_over(self, former: Mapping[str, Any]) -> None:
+        """Go on with the decisions and the history of the pylb that this one replaces.
+
+        What the registry says is not taken over: this pylb asks for itself.
+
+        Args:
+            former: what `remember` returned there.
+
+        Raises:
+            LookupError, TypeError, ValueError: it is of another version.
+        """
+        before = set(self.operator.overrides.values())
+        self._resume(former)
+        changed = before ^ set(self.operator.overrides.values())
+        for service in sorted({override.service for override in changed}):
+            self._changed(service, f"{DECIDED}taken over from the pylb that was replaced")
+
+    def _resume(self, former: Mapping[str, Any]) -> None:
+        """Put in force what was decided, and go on with what was recorded."""
+        self.operator.resume(former["overrides"])
+        overrides = self.operator.overrides.values()
+        latest = [overrule(Snapshot.from_dict(found), overrides) for found in former["found"]]
+        self.recorder.history.restore(former["history"], latest)
+
+    def remember(self, entries: int | None = None) -> dict[str, Any]:
+        """Everything that another control needs to go on from here, for JSON.
+
+        Args:
+            entries: how many entries of the history, the newest; None for all.
+        """
         return {
             "found": list(self._found.values()),
             "overrides": self.operator.remember(),
+            "history": list(self.recorder.history.entries)[-(entries or 0) :],
             "verdicts": self.prober.remember(),
         }
 

@@ -37,6 +37,7 @@ from pylb.process.overview import Overview
 from pylb.process.pools import read_routes
 from pylb.process.supervision.child import PREPARED
 from pylb.process.supervision.inheritance import Inheritance
+from pylb.process.takeover import take_over
 
 if TYPE_CHECKING:
     from pylb.process.registration import Leave
@@ -46,6 +47,10 @@ UNROUTED = ""
 
 RECEPTION = "pylb.process.reception:reception"
 """Workers may be waiting for the first snapshot: what they do not need is loaded after it."""
+
+RECENT = 50
+"""Entries of the history that outlive a control that is killed. To write all of them at each change would
+take longer than the change; a control that ends in order writes them all."""
 
 HEARTBEAT = 1.0
 """Seconds between two heartbeats."""
@@ -106,6 +111,7 @@ class ControlProcess:
             standing=self.overview.standing,
             speak=self.speak,
         )
+        take_over(self.control, inheritance.predecessor)
         for update in state.updates if state else ():
             if update.snapshot and update.service in services:
                 self.overview.apply(update.snapshot)
@@ -175,6 +181,7 @@ class ControlProcess:
             gc.collect()
             gc.freeze()  # What is here now lives as long as the process.
             await self._stop.wait()
+        self._remember(None)  # For the control, or the pylb, that comes after this one.
         return 0
 
     def _workers(self) -> list[dict[str, Any]]:
@@ -199,6 +206,8 @@ class ControlProcess:
 
     def _heard(self, word: str) -> None:
         """The supervisor says where all of pylb stands."""
+        if self.lifecycle.state is ProcessState.STARTING and WORDS[word] is ProcessState.SERVING:
+            take_over(self.control, self.inheritance.predecessor)
         self.lifecycle.advance(WORDS[word])
         if self.lifecycle.state is not ProcessState.STARTING:
             self._may_be_asked.set()
@@ -207,5 +216,5 @@ class ControlProcess:
         self._stop.set()
         self._may_be_asked.set()
 
-    def _remember(self) -> None:
-        self._file.write(self.hub.updates, self.counters.remember(), self.control.remember())
+    def _remember(self, entries: int | None = RECENT) -> None:
+        self._file.write(self.hub.updates, self.counters.remember(), self.control.remember(entries))

@@ -86,10 +86,20 @@ class Operator:
         ]
 
     def resume(self, remembered: Iterable[dict[str, Any]]) -> None:
-        """Put in force again what another one remembered; nobody needs to be told."""
-        for each in remembered:
-            expires = inf if each["expires"] is None else each["expires"]
-            made = Override(**{**each, "action": Action(each["action"]), "expires": expires})
+        """Put in force what another one remembered, and nothing else; nobody is told."""
+        resumed = [
+            Override(
+                **{
+                    **each,
+                    "action": Action(each["action"]),
+                    "expires": inf if each["expires"] is None else each["expires"],
+                }
+            )
+            for each in remembered
+        ]
+        for number in tuple(self.overrides):
+            self._forget(number)
+        for made in resumed:
             self._put(made)
             self._count = max(self._count, made.id)
 

@@ -25,24 +25,28 @@ from pylb.observe.counters import Counters
 from pylb.process.control import Control
 from pylb.process.crashes import Crashes
 from pylb.process.heap import keep_heap
-from pylb.process.ipc.lifeline import Lifeline
 from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, spawn
 from pylb.process.reception import reception
 from pylb.process.sockets import where
+from pylb.process.supervision.handover import Predecessor
 from pylb.process.supervision.listeners import Listeners
 from pylb.process.supervision.outcome import OutcomeFile
 from pylb.process.supervision.pidfile import PidFile
+from pylb.process.takeover import take_over
 from pylb.process.witnesses import Witnesses
 from pylb.process.worker import Worker
 
 log = logging.getLogger("pylb")
 
 
+RETIREMENT = 10.0
+"""Seconds that the control of the pylb that is replaced has to end."""
+
 UNABLE = "refused: a single process cannot replace itself; with --workers 2 or more it could"
 
 
 def serve(
-    options: Options, listeners: Listeners, predecessor: Lifeline | None, pid_file: PidFile | None
+    options: Options, listeners: Listeners, predecessor: Predecessor | None, pid_file: PidFile | None
 ) -> int:
     """Be all of pylb until told to stop; return the exit code."""
     try:
@@ -53,9 +57,11 @@ def serve(
 
 
 async def _serve(
-    options: Options, listeners: Listeners, predecessor: Lifeline | None, pid_file: PidFile | None
+    options: Options, listeners: Listeners, predecessor: Predecessor | None, pid_file: PidFile | None
 ) -> int:
     balancer = Balancer(options)
+    if predecessor:
+        take_over(balancer.control, predecessor.state)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         loop.add_signal_handler(number, _stop, balancer, number)
@@ -71,10 +77,20 @@ async def _serve(
                 pid_file.write()
             outcomes.create()
             if predecessor:
-                predecessor.tell(ProcessState.SERVING.word)
+                await _succeed(balancer, predecessor)
 
         spawn(tell(), name="tell that it serves", owner=owner)
         return await balancer.serve(*listeners.of_worker(0), admin=listeners.of_control())
+
+
+async def _succeed(balancer: Balancer, predecessor: Predecessor) -> None:
+    """Tell the pylb that is replaced that this one serves; go on with what was decided there until then."""
+    retired = asyncio.Event()
+    predecessor.lifeline.listen(asyncio.get_running_loop(), lambda _: retired.set(), retired.set)
+    predecessor.lifeline.tell(ProcessState.SERVING.word)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(retired.wait(), RETIREMENT)
+    take_over(balancer.control, predecessor.state)
 
 
 def _refuse(outcomes: OutcomeFile, name: str) -> None:

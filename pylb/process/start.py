@@ -12,7 +12,7 @@ from pylb.process.logs import log_to_stderr
 from pylb.process.pools import read_routes
 from pylb.process.supervision.cpus import usable_cpus
 from pylb.process.supervision.descriptors import tell_shortage
-from pylb.process.supervision.handover import Handover
+from pylb.process.supervision.handover import Handover, Predecessor
 from pylb.process.supervision.listeners import Listeners
 from pylb.process.supervision.pidfile import PidFile
 from pylb.process.tls import read_certificates, read_upstream_tls
@@ -41,7 +41,7 @@ def run(options: Options) -> int:
         workers=workers,
         given=given,
     )
-    predecessor = Lifeline(given.lifeline) if given.lifeline else None
+    predecessor = Predecessor(Lifeline(given.lifeline), given.state) if given.lifeline else None
     if pid_file and not predecessor:
         pid_file.write()  # A successor puts its own id there when it serves.
     tell_shortage(options.max_connections, admin=workers == 1)

@@ -1,3 +1,5 @@
+import pytest
+
 from pylb.model import Endpoint, Excluded, Snapshot
 from pylb.observe.history import History
 
@@ -59,3 +61,29 @@ def test_a_clock_that_was_set_back_gives_no_negative_time():
     entry = history.record(Snapshot("web", (), observed=100.0))
     history.was_applied(entry, 99.0)
     assert entry.applied == 0.0
+
+
+def test_what_another_process_has_recorded_comes_first_and_is_gone_on_from():
+    former, history = History(), History()
+    former.record(Snapshot("web", (ONE,), generation=7, cause="consul index 7"))
+    history.restore([e.as_dict() for e in former.entries], [Snapshot("web", (ONE,))])
+    assert list(history.entries) == list(former.entries)
+    own = history.record(Snapshot("web", (ONE, TWO)))
+    assert (own.number, own.added) == (2, ("web-2",)), "what the former one knew is not added once more"
+    former.record(Snapshot("web", (ONE, THREE), generation=8))
+    history.restore([{**e.as_dict(), "added": list(e.added)} for e in former.entries], [])
+    assert [(e.number, e.added) for e in history.since()] == [
+        (1, ("web-1",)),
+        (2, ("web-3",)),
+        (3, ("web-2",)),
+    ]
+    assert history.record(Snapshot("web", (ONE,))).number == 4
+
+
+def test_a_history_of_another_version_is_refused_as_a_whole():
+    history = History()
+    history.record(Snapshot("web", (ONE,)))
+    entry = history.entries[0].as_dict()
+    with pytest.raises(TypeError):
+        history.restore([entry, {**entry, "colour": "blue"}], [])
+    assert len(history.entries) == 1

@@ -141,3 +141,48 @@ async def test_a_prober_that_crashes_is_a_problem_and_goes_on():
         async with probing(dead, standing=standing) as (owner, delivered):
             await until(lambda: any(e.failed for e in delivered[-1].endpoints))
             assert "background task 'probe' crashed" in next(iter(owner.crashes.problems()))
+
+
+async def test_the_decisions_and_the_history_of_another_pylb_are_taken_over(control, delivered):
+    former = orjson.loads(orjson.dumps(made_by_another()))
+    find(control, ONE, TWO)
+    control.operator.decide("web", Action.DRAIN, backend="web-1")
+    control.take_over(former)
+    (override,) = control.operator.overrides.values()
+    assert (override.action, override.backend) == (Action.DRAIN, "web-2"), "only what holds there holds here"
+    assert [e.id for e in delivered[-1].endpoints] == ["web-1"]
+    assert delivered[-1].cause == "operator: taken over from the pylb that was replaced"
+    causes = [entry.cause for entry in control.recorder.history.since()]
+    assert causes == [
+        *("consul index 5", "operator: drain web-2"),
+        *("consul index 5", "operator: drain web-1", delivered[-1].cause),
+    ]
+    before = len(delivered)
+    control.take_over(former)
+    assert len(delivered) == before, "nothing has changed"
+
+
+def made_by_another():
+    """What another pylb remembers."""
+    other = Control(
+        Options(static="10.0.0.1:80", service=("web",)),
+        ["web"],
+        lambda *_: None,
+        Counters(Block(), lambda: 0.0),
+    )
+    find(other, ONE, TWO)
+    other.operator.decide("web", Action.DRAIN, backend="web-2")
+    return other.remember()
+
+
+async def test_a_control_that_follows_goes_on_with_the_history(control):
+    find(control, ONE)
+    former = orjson.loads(orjson.dumps(control.remember()))
+    options = Options(static="10.0.0.1:80", service=("web",))
+    following = Control(options, ["web"], lambda *_: None, Counters(Block(), lambda: 0.0), former)
+    find(following, ONE, TWO)
+    assert [(e.number, e.added) for e in following.recorder.history.since()] == [
+        (1, ("web-1",)),
+        (2, ("web-2",)),
+    ]
+    assert [entry.number for entry in following.remember(1)["history"]] == [2], "the newest only"

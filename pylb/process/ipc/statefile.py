@@ -70,15 +70,25 @@ class StateFile:
 
     def read(self) -> State | None:
         """The newest state that is whole; None if none was ever written."""
+        data = self._read()
+        if data is None:
+            return None
+        return State(tuple(map(Update.from_dict, data["updates"])), data["counters"], data["control"])
+
+    def read_control(self) -> dict[str, Any] | None:
+        """See `Control.remember`; for a process that may be of another version, and needs nothing else."""
+        data = self._read()
+        control: dict[str, Any] | None = data and data["control"]
+        return control
+
+    def _read(self) -> dict[str, Any] | None:
         for _ in range(LOOKS):
             contents = [self._content(each) for each in self.descriptors]
             _, body = max(content or NOTHING for content in contents)
             if None not in contents:
                 break
-        if not body:
-            return None
-        data = orjson.loads(body)
-        return State(tuple(map(Update.from_dict, data["updates"])), data["counters"], data["control"])
+        data: dict[str, Any] | None = orjson.loads(body) if body else None
+        return data
 
     def _content(self, descriptor: int) -> tuple[int, bytes] | None:
         """Sequence number and body; None if they do not belong together: a writer is at it, or died of it."""

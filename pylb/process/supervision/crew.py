@@ -42,7 +42,7 @@ class Crew:
         drain_timeout: seconds that a worker may take to finish what runs.
         watchdog_timeout: seconds without a heartbeat after which a child is hung; None: never.
         fixed: the options that a reload cannot change; see `supervision.fixed`.
-        successor: whether another pylb still serves, which this one is to replace.
+        predecessor: the state file of another pylb that still serves, which this one is to replace.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Crew:
         drain_timeout: float,
         watchdog_timeout: float | None = None,
         fixed: Mapping[str, str] | None = None,
-        successor: bool = False,
+        predecessor: Sequence[int] | None = None,
     ) -> None:
         self.generation = 1
         self.refilling = True
@@ -68,7 +68,7 @@ class Crew:
         ]
         self._drain_timeout = drain_timeout
         self._fixed = dict(fixed or {})
-        self._successor = successor
+        self._predecessor = predecessor
         self._word = STARTING
         self._memory = SharedMemory.create(listeners.workers)
         self._block = self._memory.block(self._memory.supervisor_row)
@@ -87,6 +87,11 @@ class Crew:
     def room(self) -> bool:
         """Whether the memory has a row for one more worker."""
         return bool(self._rows)
+
+    @property
+    def state(self) -> Sequence[int]:
+        """The descriptors of the state file, where control keeps what it knows."""
+        return self._state.descriptors
 
     def announce(self, word: str) -> None:
         """Tell control, and every control after it, where pylb as a whole stands."""
@@ -216,6 +221,7 @@ class Crew:
     def _execute(
         self, seat: Seat, role: str, row: int, *, relieves: bool = False, stderr: int | None = None
     ) -> Child:
+        replaces = self._predecessor is not None and self._word == STARTING
         ours, theirs = socket.socketpair()
         with theirs:
             inheritance = Inheritance(
@@ -224,7 +230,8 @@ class Crew:
                 workers=len(self.workers),
                 generation=self.generation,
                 row=row,
-                successor=self._successor and self._word == STARTING,
+                successor=replaces,
+                predecessor=[*(self._predecessor or ())] if replaces and role == "control" else [],
                 relieves=relieves,
                 listening=[each.fileno() for each in seat.listening],
                 tls=[each.fileno() for each in seat.tls],

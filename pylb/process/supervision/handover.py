@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
 
 from pylb.config.variables import HANDOVER
+from pylb.process.ipc.lifeline import Lifeline
 from pylb.process.sockets import Group
 
 SYSTEMD = "systemd"
@@ -31,6 +32,8 @@ class Handover:
     """To the pylb that is to be replaced: it is told when this one serves."""
     pid_file: int | None = None
     """Its descriptor, with the lock on it."""
+    state: Sequence[int] = ()
+    """The descriptors of the predecessor's state file: what operators have decided there."""
 
     @classmethod
     def take(cls) -> Handover:
@@ -45,6 +48,7 @@ class Handover:
             _unpacked(given["admin"]),
             _socket(given["lifeline"]),
             given["pid_file"],
+            given.get("state", ()),
         )
 
     @classmethod
@@ -70,6 +74,7 @@ class Handover:
             "admin": _packed(self.admin),
             "lifeline": lifeline,
             "pid_file": self.pid_file,
+            "state": [*self.state],
         }
         return {HANDOVER: orjson.dumps(given).decode()}
 
@@ -78,7 +83,17 @@ class Handover:
         """All that must stay open in the successor, but for the lifeline."""
         kinds = (self.plain, self.tls, self.admin)
         groups = [group for kind in kinds for groups in kind.values() for group in groups]
-        return [s.fileno() for group in groups for s in group] + ([self.pid_file] if self.pid_file else [])
+        files = [*self.state, *([self.pid_file] if self.pid_file else [])]
+        return [s.fileno() for group in groups for s in group] + files
+
+
+@dataclass(frozen=True, slots=True)
+class Predecessor:
+    """The pylb that this one replaces."""
+
+    lifeline: Lifeline
+    state: Sequence[int]
+    """The descriptors of its state file."""
 
 
 def _packed(addresses: Mapping[str, list[Group]]) -> dict[str, list[list[int]]]:

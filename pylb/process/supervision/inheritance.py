@@ -33,6 +33,8 @@ class Inheritance:
     successor: bool = False
     """Whether another pylb still serves, which this one is to replace: there is no hurry, and one must not be
     taken for the other."""
+    predecessor: list[int] = field(default_factory=list)
+    """Two files in memory: the state of that other pylb."""
     relieves: bool = False
     """Whether another child still does this one's work: it gets everything ready, and begins when it is told
     where pylb stands."""
@@ -81,7 +83,7 @@ class Inheritance:
     def descriptors(self) -> list[int]:
         """All that must stay open in the child."""
         tickets = [] if self.tickets is None else [self.tickets]
-        memory = [self.counters, self.gauges, *self.state]
+        memory = [self.counters, self.gauges, *self.state, *self.predecessor]
         return [*self.listening, *self.tls, self.lifeline, self.door, *memory, *tickets]
 
     @property

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Callable, Generator
 from time import monotonic
 
-from pylb.process.supervision.child import DRAINING, PREPARED
+from pylb.process.ipc.lifeline import Lifeline
+from pylb.process.supervision.child import DRAINING, PREPARED, SERVING
 from pylb.process.supervision.crew import GRACE, Crew
 from pylb.process.supervision.handover import Handover
 from pylb.process.supervision.listeners import Listeners
@@ -26,6 +27,8 @@ AT_ONCE = 1.0
 GOODBYE = 3.0
 """Seconds that control has to take pylb out of the registry."""
 LEAVING = "leaving"
+RETIRED = "retired"
+"""A predecessor's control has ended."""
 COMPLAINT = "pylb: "
 """How the line begins in which a process says why it cannot work."""
 
@@ -141,8 +144,23 @@ def upgrade(crew: Crew, handover: Handover) -> Plan:
         successor.send(signal.SIGTERM, monotonic() + GRACE)
         raise PlanError(f"given up: {successor.name} {reason}; this one goes on")
     log.info("process %d has taken over", successor.pid)
+    crew.refilling = False
+    control = crew.control.child
+    if control:
+        control.send(signal.SIGTERM, monotonic() + GRACE)
+        yield lambda: not control.alive
+    # Nothing is decided here any more: what was is in the state file, and operators are answered there.
+    successor.lifeline.tell(RETIRED)
     crew.dismiss(successor)
     return f"process {successor.pid} has taken over"
+
+
+def take_over(crew: Crew, predecessor: Lifeline) -> Plan:
+    """Tell the pylb that is replaced that this one serves; answer operators when its control has ended."""
+    predecessor.tell(SERVING)
+    yield from within(2 * GRACE, lambda: predecessor.hear() != [])
+    crew.announce(SERVING)
+    return ""
 
 
 def stop(crew: Crew, listeners: Listeners, drain_timeout: float, shutdown_delay: float) -> Plan:
@@ -161,9 +179,7 @@ def stop(crew: Crew, listeners: Listeners, drain_timeout: float, shutdown_delay:
 
 
 def retire(crew: Crew, listeners: Listeners, drain_timeout: float) -> Plan:
-    """End after a successor has taken over: its control answers operators from now on, not ours."""
-    if crew.control.child:
-        crew.control.child.send(signal.SIGTERM, monotonic() + GRACE)
+    """End after a successor has taken over."""
     yield from finish(crew, listeners, drain_timeout)
     log.info("the former pylb, process %d, has finished", os.getpid())
     return ""

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 
 from pylb import __version__
 from pylb.config import Options
-from pylb.process.ipc.lifeline import Lifeline
 from pylb.process.pools import read_routes
 from pylb.process.supervision import plans
 from pylb.process.supervision.child import SERVING
 from pylb.process.supervision.crew import Crew
 from pylb.process.supervision.fixed import fixed
-from pylb.process.supervision.handover import Handover
+from pylb.process.supervision.handover import Handover, Predecessor
 from pylb.process.supervision.listeners import Listeners
 from pylb.process.supervision.outcome import OutcomeFile
 from pylb.process.supervision.pidfile import PidFile
@@ -31,9 +30,6 @@ log = logging.getLogger("pylb.supervisor")
 
 TURN = 0.05
 """Seconds between two looks while something is under way. Otherwise only news wakes the supervisor."""
-
-END = "end"
-"""The procedure after which there is none."""
 
 SIGNALS = (
     signal.SIGTERM,
@@ -47,7 +43,7 @@ SIGNALS = (
 
 
 def supervise(
-    options: Options, listeners: Listeners, predecessor: Lifeline | None, pid_file: PidFile | None
+    options: Options, listeners: Listeners, predecessor: Predecessor | None, pid_file: PidFile | None
 ) -> int:
     """Be a supervisor until told to stop; return the exit code."""
     return Supervisor(options, listeners, predecessor, pid_file).run()
@@ -59,7 +55,7 @@ class Supervisor:
     Args:
         options: what the user wants.
         listeners: where requests are taken, and by how many processes.
-        predecessor: to the pylb that this one replaces, if there is one.
+        predecessor: the pylb that this one replaces, if there is one.
         pid_file: where this process's id is to be found, if anywhere.
     """
 
@@ -67,7 +63,7 @@ class Supervisor:
         self,
         options: Options,
         listeners: Listeners,
-        predecessor: Lifeline | None = None,
+        predecessor: Predecessor | None = None,
         pid_file: PidFile | None = None,
     ) -> None:
         self._options = options
@@ -79,7 +75,7 @@ class Supervisor:
             drain_timeout=options.drain_timeout,
             watchdog_timeout=options.watchdog_timeout,
             fixed=fixed(options),
-            successor=predecessor is not None,
+            predecessor=predecessor.state if predecessor else None,
         )
         self._outcomes = OutcomeFile(options.pid_file)
         self._signals = SignalQueue(SIGNALS)
@@ -160,6 +156,7 @@ class Supervisor:
             self._listeners.tls,
             self._listeners.admin,
             pid_file=self._pid_file.descriptor if self._pid_file else None,
+            state=self._crew.state,
         )
         return Procedure("upgrade", plans.upgrade(self._crew, handover), self._retire)
 
@@ -169,7 +166,7 @@ class Supervisor:
     def _end(self, plan: Plan) -> None:
         """Do this instead of all that was planned; then it is over."""
         self._ending = True
-        self._plans = [Procedure(END, plan)]
+        self._plans = [Procedure("end", plan, reported=False)]
         self._awaited = always
 
     def _give_up(self) -> None:
@@ -194,14 +191,16 @@ class Supervisor:
                 self._pid_file.write()
             self._outcomes.create()
             if self._predecessor:
-                self._predecessor.tell(SERVING)
-            self._crew.announce(SERVING)
+                plan = plans.take_over(self._crew, self._predecessor.lifeline)
+                self._plans.append(Procedure("take over", plan, reported=False))
+            else:
+                self._crew.announce(SERVING)
 
     def _go_on(self) -> None:
         """Go on with the present plan as far as that is possible now."""
         while self._plans and self._awaited():
             procedure = self._plans[0]
-            if not procedure.begun and procedure.name != END:
+            if not procedure.begun and procedure.reported:
                 self._outcomes.begin(procedure.name)
             procedure.begun = True
             try:
@@ -217,13 +216,13 @@ class Supervisor:
         """Note how a plan has ended, and begin what follows it."""
         self._awaited = always
         self._plans.remove(procedure)
-        if procedure.name != END:
+        if procedure.reported:
             self._outcomes.end(procedure.name, text, failed=failed)
         if not failed:
             procedure.after()
 
 
-@dataclass
+@dataclass(eq=False)
 class Procedure:
     """Something that is to be done, step by step."""
 
@@ -231,6 +230,8 @@ class Procedure:
     plan: Plan
     after: Callable[[], None] = lambda: None
     """What follows if it succeeds."""
+    reported: bool = True
+    """Whether a command may wait for it."""
     begun: bool = False
 
 

@@ -29,6 +29,12 @@ def test_nothing_was_written(state):
     assert state.read() is None
 
 
+def test_control_s_part_can_be_read_alone_whatever_else_there_is(state):
+    assert state.read_control() is None
+    state.write({"web": b'{"colour": "blue"}'}, {}, {"overrides": [1]})
+    assert state.read_control() == {"overrides": [1]}
+
+
 def test_the_last_state_is_read_by_anybody(state):
     for generation in range(1, 6):
         write(state, generation, size=generation * 100)

@@ -32,8 +32,8 @@ def test_a_successor_gets_it_all(monkeypatch, listening):
     admin = {"127.0.0.1:81": [[socket.socket(fileno=copies[2])]]}
     tls = {"127.0.0.1:443": [[socket.socket(fileno=copies[3])]]}
     ours, theirs = socket.socketpair()
-    given = Handover(plain, tls, admin, pid_file=99)
-    assert sorted(given.descriptors) == sorted([*copies, 99])
+    given = Handover(plain, tls, admin, pid_file=99, state=(97, 98))
+    assert sorted(given.descriptors) == sorted([*copies, 97, 98, 99])
     for name, value in given.to_environment(theirs.detach()).items():
         monkeypatch.setenv(name, value)
     for groups in (*plain.values(), *tls.values(), *admin.values()):
@@ -45,6 +45,7 @@ def test_a_successor_gets_it_all(monkeypatch, listening):
     ((secret,),) = taken.tls["127.0.0.1:443"]
     assert [each.getsockname() for each in (*pair, *alone, secret)] == [listening.getsockname()] * 4
     assert taken.pid_file == 99
+    assert list(taken.state) == [97, 98]
     taken.lifeline.sendall(b"x")
     assert ours.recv(1) == b"x"
     for each in (*pair, *alone, secret, ours, taken.lifeline):
@@ -94,4 +95,5 @@ def test_what_travels_is_json(listening):
         "admin": {},
         "lifeline": 7,
         "pid_file": None,
+        "state": [],
     }

@@ -1,6 +1,7 @@
 """USR2: another pylb takes over the sockets; if it cannot, the old one goes on."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -121,7 +122,7 @@ async def test_a_command_whose_options_are_refused_says_why_and_exits_with_1(pro
     said = await command("reload", pylb)
     flags = "--shutdown-delay, --watchdog-timeout"
     assert said.endswith(f": generation 2 serves; only pylb upgrade changes {flags}\n")
-    assert f"reload: only an upgrade changes {flags}" in pylb.lines[-1]
+    await pylb.said(f"reload: only an upgrade changes {flags}")
 
 
 async def test_a_single_process_refuses_and_the_command_says_so(program):
@@ -151,6 +152,7 @@ async def test_from_two_workers_to_three_and_to_one(program, tmp_path):
     options.write_text("")
     pylb = program("--env-file", str(options), workers=None)
     await pylb.origin()
+    decided = []
     for number, workers in enumerate((2, 3, 1)):
         options.write_text(f"PYLB_WORKERS={workers}\n")
         if not number:
@@ -163,6 +165,67 @@ async def test_from_two_workers_to_three_and_to_one(program, tmp_path):
         await clients.more()
         count = workers + 2 if workers > 1 else 1
         await until(lambda count=count: len(pylb.family()) == count, 60)
+        if not number:
+            decided.append(await decide(pylb, action="policy", policy="random"))
+        assert await listed(pylb, "overrides") == decided
     async with clients:
         await clients.more()
     assert clients.failures == {}
+
+
+async def test_what_operators_decided_and_what_has_happened_is_kept(program):
+    """Also what they decide while the new pylb gets ready; the old one answers them until it has ended."""
+    pylb = program()
+    for _ in range(3):
+        await pylb.origin()
+    await pylb.start()
+    first, second, _ = (origin.endpoint.authority for origin in pylb.origins)
+    kept = await decide(pylb, action="drain", backend=first, seconds=3600, reason="new kernel")
+    await decide(pylb, action="policy", policy="random")
+    async with pylb.clients(4) as clients:
+        await clients.more()
+        clients.answers.clear()
+        pylb.send(signal.SIGUSR2)
+        await until(lambda: len(pylb.family()) == 8, 30)
+        late = await decide(pylb, action="drain", backend=second)
+        await revoke(pylb, kept["id"] + 1)
+        assert await pylb.ended() == 0
+        await clients.more()
+        clients.answers.clear()
+        await clients.more()
+        assert set(clients.answers) == {"web-3"}
+    assert clients.failures == {}
+    assert await listed(pylb, "overrides") == [kept, late]
+    history = await listed(pylb, "history")
+    assert [entry["number"] for entry in history] == list(range(1, len(history) + 1))
+    causes = [entry["cause"] for entry in history]
+    assert [cause for cause in causes if cause.startswith("operator: ")][:4] == [
+        f"operator: drain {first} (new kernel)",
+        "operator: policy random for static",
+        f"operator: drain {second}",
+        "operator: end of policy random for static",
+    ]
+    pylb.send(signal.SIGHUP)
+    await pylb.said("generation 2 serves")
+    assert await listed(pylb, "overrides") == [kept, late]
+    assert (await listed(pylb, "history"))[: len(history)] == history
+
+
+async def decide(pylb, **decision):
+    url = f"{pylb.admin}/api/overrides"
+    async with (
+        aiohttp.ClientSession() as http,
+        http.post(url, json={"service": "static", **decision}) as answer,
+    ):
+        assert answer.status == 201, await answer.text()
+        return await answer.json()
+
+
+async def revoke(pylb, number):
+    url = f"{pylb.admin}/api/overrides/{number}"
+    async with aiohttp.ClientSession() as http, http.delete(url) as answer:
+        assert answer.status == 200
+
+
+async def listed(pylb, what):
+    return json.loads((await pylb.get(f"/api/{what}"))[1])
