@@ -8,7 +8,6 @@ what this one knew.
 from __future__ import annotations
 
 import asyncio
-import faulthandler
 import gc
 import signal
 import socket
@@ -32,7 +31,7 @@ from pylb.process.crashes import Crashes
 from pylb.process.ipc.hub import Hub
 from pylb.process.ipc.lifeline import Lifeline
 from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, keep_running, spawn
-from pylb.process.logs import log_to_stderr, set_log_level
+from pylb.process.logs import log_to_stderr, set_log_level, trace_fatal_signals
 from pylb.process.overview import Overview
 from pylb.process.pools import read_routes
 from pylb.process.supervision.child import PREPARED
@@ -65,7 +64,7 @@ def run(options: Options) -> int:
     """Know, until told to stop."""
     inheritance = Inheritance.take()
     log_to_stderr(options.log_level, inheritance.name)
-    faulthandler.enable()  # The watchdog aborts a control that hangs.
+    trace_fatal_signals()  # The watchdog aborts a control that hangs.
     lifeline = Lifeline(socket.socket(fileno=inheritance.lifeline))
     if inheritance.relieves:
         resolve_name(RECEPTION)

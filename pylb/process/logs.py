@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import sys
+from contextlib import suppress
 
 from pylb.printable import printable
 
@@ -49,6 +51,12 @@ def log_to_stderr(level: str, process: str = "", *, bare: bool = False) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter(form))
     logging.basicConfig(level=level.upper(), handlers=[handler])
+
+
+def trace_fatal_signals() -> None:
+    """If a fatal signal ends this process, write to standard error where it was; if there is one."""
+    with suppress(RuntimeError, ValueError, OSError):
+        faulthandler.enable()
 
 
 def set_log_level(level: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import faulthandler
 import gc
 import logging
 import os
@@ -26,7 +25,7 @@ from pylb.process.ipc.news import News
 from pylb.process.ipc.rendezvous import Greeting
 from pylb.process.ipc.update import Update
 from pylb.process.lifecycle import Lifecycle, Owner, ProcessState, keep_running
-from pylb.process.logs import log_to_stderr, set_log_level
+from pylb.process.logs import log_to_stderr, set_log_level, trace_fatal_signals
 from pylb.process.pools import tell
 from pylb.process.supervision.inheritance import Inheritance
 from pylb.process.witnesses import Witnesses
@@ -49,7 +48,7 @@ def run(options: Options) -> int:
     """Take requests until told to stop."""
     inheritance = Inheritance.take()
     log_to_stderr(options.log_level, inheritance.name)
-    faulthandler.enable()  # The watchdog aborts a worker that hangs.
+    trace_fatal_signals()  # The watchdog aborts a worker that hangs.
     if options.pin:
         cpus = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cpus[inheritance.number % len(cpus)]})

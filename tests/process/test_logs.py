@@ -47,3 +47,16 @@ def test_a_traceback_forges_no_message_either():
     assert LINE.fullmatch(message)
     assert all(line.startswith("    | ") and line.isprintable() for line in rest)
     assert any("pwned" in line for line in rest)
+
+
+@pytest.mark.parametrize("stderr", ["2>&1", "2>&-"])
+def test_a_fatal_signal_is_traced_where_there_is_a_standard_error(stderr):
+    code = (
+        "import os; from pylb.process.logs import trace_fatal_signals; trace_fatal_signals();"
+        "print(1, flush=True); os.abort()"
+    )
+    ended = subprocess.run(
+        ["sh", "-c", f'"$0" -c "$1" {stderr}', sys.executable, code], capture_output=True, text=True
+    )
+    assert ended.stdout.startswith("1\n")
+    assert ("Fatal Python error: Aborted" in ended.stdout) is (stderr == "2>&1")

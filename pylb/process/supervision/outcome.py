@@ -75,7 +75,7 @@ class OutcomeFile:
         made = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         try:
             made.unlink(missing_ok=True)
-            with open(made, "xb") as file:
+            with open(made, "xb", opener=_private) as file:
                 file.write(orjson.dumps(outcomes))
             made.replace(self._path)
         except OSError as error:
@@ -83,6 +83,11 @@ class OutcomeFile:
                 "cannot write %s: %s; pylb reload and pylb upgrade do not wait", self._path, error.strerror
             )
             self._path = None
+
+
+def _private(path: str, flags: int) -> int:
+    """A refused option is quoted, and may be a secret."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def read(pid_file: str) -> dict[str, Outcome] | None:

@@ -15,6 +15,7 @@ def test_what_has_begun_and_how_it_ended_can_be_read(pid_file):
     file = OutcomeFile(pid_file)
     file.create()
     assert read(pid_file) == {}
+    assert os.stat(pid_file + ".outcome").st_mode & 0o777 == 0o600
     file.begin("reload")
     assert read(pid_file) == {"reload": Outcome(begun=1)}
     file.end("reload", "generation 2 serves")
