@@ -24,6 +24,7 @@ class Target(Group):
     """Which pylb is meant."""
 
     title: ClassVar = "Which pylb"
+    shared: ClassVar = True
 
     pid_file: str | None = option(PATH, None, "The --pid-file that it was started with.")
 
@@ -42,6 +43,7 @@ class Awaited(Target):
     """Which pylb is meant, and how long to wait for it."""
 
     title: ClassVar = "How long to wait"
+    prefix: ClassVar = "PYLB_OUTCOME_"
 
     timeout: float = option(DURATION, "5m", "Wait this long for the outcome, then exit with 1.")
 

@@ -15,6 +15,9 @@ async def problems(pylb):
     return [each["text"] for each in json.loads((await pylb.get("/api/problems"))[1])]
 
 
+@pytest.mark.logs_error("has sent no heartbeat")
+@pytest.mark.logs_error("was killed by SIGABRT")
+@pytest.mark.logs_error("Fatal Python error: Aborted")
 async def test_a_worker_that_hangs_is_shown_and_replaced(program):
     pylb = program("--watchdog-timeout", "4s")
     await pylb.origin()
@@ -43,6 +46,9 @@ async def test_a_worker_that_hangs_is_shown_and_replaced(program):
     assert "workerprocess" in "\n".join(pylb.lines), "the log has where it hung"
 
 
+@pytest.mark.logs_error("has sent no heartbeat")
+@pytest.mark.logs_error("was killed by SIGABRT")
+@pytest.mark.logs_error("Fatal Python error: Aborted")
 async def test_a_control_that_hangs_is_replaced(program):
     pylb = program("--watchdog-timeout", "4s")
     await pylb.origin()
@@ -57,6 +63,7 @@ async def test_a_control_that_hangs_is_replaced(program):
     assert len(pylb.processes("worker")) == 2
 
 
+@pytest.mark.logs_error("was killed by signal 40")
 async def test_a_signal_without_a_name_ends_a_worker_and_nothing_else(program):
     pylb = program()
     await pylb.origin()

@@ -104,6 +104,8 @@ async def test_by_command(program):
     assert not pylb.pid_file.with_name("pylb.pid.outcome").exists()
 
 
+@pytest.mark.logs_error("reload refused: PYLB_POLICY")
+@pytest.mark.logs_error("upgrade given up")
 async def test_a_command_whose_options_are_refused_says_why_and_exits_with_1(program, tmp_path):
     options = tmp_path / "pylb.env"
     options.write_text("PYLB_POLICY=round-robin\n")
@@ -125,6 +127,7 @@ async def test_a_command_whose_options_are_refused_says_why_and_exits_with_1(pro
     await pylb.said(f"reload: only an upgrade changes {flags}")
 
 
+@pytest.mark.logs_error("refused: a single process cannot replace itself")
 async def test_a_single_process_refuses_and_the_command_says_so(program):
     pylb = program(workers=1)
     await pylb.origin()
