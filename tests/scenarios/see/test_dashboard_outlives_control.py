@@ -12,6 +12,7 @@ from tests.until import until
 
 
 @pytest.mark.slow
+@pytest.mark.logs_error("was killed by SIGKILL")
 async def test_when_control_is_killed_the_page_goes_on_and_no_request_notices(tmp_path):
     async with Program(tmp_path) as pylb, async_playwright() as playwright:
         for _ in range(2):
