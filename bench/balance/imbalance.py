@@ -25,9 +25,9 @@ from rich.console import Console
 from bench.balance.live import send
 from bench.lib.console import output_console
 from bench.lib.figure import Figure
-from bench.lib.fleet import workshop
+from bench.lib.fleet import temporary_directory
 from bench.lib.machine import Cores, Machine
-from bench.lib.options import end_on_signals, positive
+from bench.lib.options import interrupt_on_signals, positive
 from bench.lib.packages import MissingError
 from bench.lib.ports import free_ports
 from bench.lib.repository import module_command
@@ -71,9 +71,9 @@ def start(name: str, backends: int, stack: ExitStack) -> Side:
     ports = free_ports(backends)
     command = module_command("bench.balance.busy_origin", *map(str, ports))
     origins = stack.enter_context(
-        serve("origins", command, ports[-1], stack.enter_context(workshop()), cores.load)
+        serve("origins", command, ports[-1], stack.enter_context(temporary_directory()), cores.load)
     )
-    origins.wait_until_it_answers("/imbalance")
+    origins.wait_until_ready("/imbalance")
     pylbs, workers = SIDES[name]
     everywhere = (*cores.load, *cores.proxy)
     return Side(origins, serve_pylbs(name, ports, everywhere, stack, pylbs=pylbs, workers=workers))
@@ -99,19 +99,19 @@ def measure(options: argparse.Namespace, console: Console) -> dict[str, list[flo
     return {name: side.rounds for name, side in sides.items()}
 
 
-def judge(rounds: dict[str, list[float]]) -> Verdict:
+def evaluate(rounds: dict[str, list[float]]) -> Verdict:
     """Whether many workers balance as one."""
     verdict = Verdict()
-    verdict.say("the busiest backend is above the mean by", f"{percent(rounds[ALONE])} with {ALONE}")
+    verdict.note("the busiest backend is above the mean by", f"{percent(rounds[ALONE])} with {ALONE}")
     for name, of_side in rounds.items():
         if name == ALONE:
             continue
         more = Figure.of(together / alone - 1 for together, alone in zip(of_side, rounds[ALONE], strict=True))
         figure = f"{percent(of_side)}: {more.median:+.1%} ± {more.spread:.1%}"
         if name == APART:
-            verdict.say(name, figure)
+            verdict.note(name, figure)
         else:
-            verdict.must(f"{name} (within {MARGIN:.0%} of that)", figure, holds=more.median <= MARGIN)
+            verdict.require(f"{name} (within {MARGIN:.0%} of that)", figure, holds=more.median <= MARGIN)
     return verdict
 
 
@@ -137,13 +137,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, judge."""
+    """Measure, print, evaluate."""
     options = parse(arguments)
     console = output_console()
     console.print(str(Machine.this()), highlight=False)
     try:
-        with end_on_signals():
-            verdict = judge(measure(options, console))
+        with interrupt_on_signals():
+            verdict = evaluate(measure(options, console))
     except (MissingError, StartError) as error:
         Console(stderr=True).print(f"bench.balance.imbalance: {error}", highlight=False, markup=False)
         return 1

@@ -12,7 +12,7 @@ from itertools import chain
 import uvloop
 
 from bench.balance.working_origin import BODY
-from bench.lib.fleet import workshop
+from bench.lib.fleet import temporary_directory
 from bench.lib.machine import Cores
 from bench.lib.peers.peer import Site
 from bench.lib.peers.pylb import Pylb
@@ -39,17 +39,17 @@ def serve_policies(policies: Sequence[str], instances: int) -> Iterator[list[int
     cores = Cores.split()
     with ExitStack() as stack:
         behind = [free_ports(instances) for _ in policies]
-        home = stack.enter_context(workshop())
+        home = stack.enter_context(temporary_directory())
         command = module_command("bench.balance.working_origin", *map(str, chain(*behind)))
         origins = stack.enter_context(serve("origins", command, behind[-1][-1], home, cores.load))
-        origins.wait_until_it_answers("/0")
+        origins.wait_until_ready("/0")
         ports = []
         for policy, own in zip(policies, behind, strict=True):
-            site = Site(stack.enter_context(workshop()), free_port(), tuple(own))
+            site = Site(stack.enter_context(temporary_directory()), free_port(), tuple(own))
             command = Pylb().command(site)
             command = replace(command, argv=[*command.argv, "--policy", policy])
             pylb = stack.enter_context(serve("pylb", command, site.port, site.directory, cores.proxy))
-            pylb.wait_until_it_answers("/0")
+            pylb.wait_until_ready("/0")
             ports.append(site.port)
         yield ports
 

@@ -35,7 +35,7 @@ from bench.lib import raw
 from bench.lib.console import output_console
 from bench.lib.figure import Figure
 from bench.lib.machine import Machine
-from bench.lib.options import end_on_signals, names_of, open_files, positive
+from bench.lib.options import interrupt_on_signals, names_of, positive, raise_file_limit
 from bench.lib.packages import MissingError
 from bench.lib.server import StartError
 from pylb.policy.balance import BALANCERS
@@ -255,7 +255,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, simulate, print; the exit code says whether they agree."""
     given = parse(arguments)
-    open_files()
+    raise_file_limit()
     console = output_console(PAPER_WIDTH)
     machine = Machine.this()
     console.print(str(machine), highlight=False)
@@ -267,7 +267,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             service_time=DISTRIBUTION.parse(given.service_time),
             seed=given.seed,
         )
-        with end_on_signals():
+        with interrupt_on_signals():
             about = f"{given.rounds} rounds side by side, {given.requests / given.rate:.0f} s"
             with console.status(about):
                 runs = run(options, given.policies, given.rounds)

@@ -1,22 +1,34 @@
-"""How fast a change reaches the traffic, and what it costs: pylb next to its rivals.
+"""How fast a change in the registry reaches the traffic, and what a change costs, for pylb and its rivals.
 
-`python -m bench.change` runs a real Consul, some instances, a proxy before them that follows the registry,
-and a constant load: so many clients, each with one request under way. In each of `--rounds` each proxy has
-its turn, and is started afresh for it. Again and again a further instance is registered and deregistered.
-What counts: time from the return of the registering call to the first request at the new instance, time from
-the return of the deregistering call to the last one, changes that never reached the traffic, requests that
-failed, client connections that were closed, p99 with and without changes.
+`python -m bench.change` runs a real Consul, permanent instances, a proxy that takes its backends from
+Consul, and a constant load: a fixed number of clients, each with one request in progress. Each proxy is
+restarted for each of its `--rounds`. During a round, further instances are registered and deregistered. The
+figures are:
 
-By default each change waits until the one before it is in the traffic, however long that takes. With
-`--rate N` there are N changes per second, whether the proxy keeps up or not, and what a change costs is
-measured, too: the CPU time of the proxy and all that belongs to it (`consul watch`, what that runs, workers
-that end) while instances come and go at that rate *without any load*, less what it takes when nothing
-happens, divided by the number of changes. Nothing else keeps the proxy busy then, so that the difference is
-the changes' own; what they cost beside that, connections that must be opened again, shows in p99.
+- the time from the return of the registering call to the first request to the new instance
+- the time from the return of the deregistering call to the last request
+- changes that never reached the traffic
+- failed requests, and client connections that were closed
+- the p99 with and without changes
 
-What becomes of an instance that has left is `--gone answer`: it goes on answering, so that nobody pays for
-being late. With `--gone stop` it closes its connections and its port `--notice` seconds after it was
-deregistered, as a service does that is told to stop then. That moment is what deployments differ in: Nomad's
-`shutdown_delay` is such a notice and 0 unless it is set, registrator deregisters when the container has
-already ended. The default, 0.1 s, gives who watches the registry a chance, and takes it from who polls it.
+By default each change waits until the previous one has reached the traffic, however long that takes. With
+`--rate N` there are N changes per second, whether or not the proxy keeps up. Then the CPU cost of a change
+is measured too: the CPU time of the proxy and all its processes (`consul watch`, what it runs, workers that
+end) while instances are registered and deregistered at that rate without load, minus the CPU time while
+nothing changes, divided by the number of changes. Without load, the difference is due to the changes alone.
+Their cost under load, such as connections that must be opened again, appears in the p99.
+
+`--gone` selects what an instance does after its deregistration. With `answer`, the default, it continues to
+answer, so a late proxy loses nothing. With `stop` it closes its port and its connections `--notice` seconds
+after its deregistration, as a service does on SIGTERM. This delay differs between deployments: Nomad's
+`shutdown_delay` is such a delay, and 0 by default; registrator deregisters a container after it has
+stopped. The default of 0.1 s is long enough for a proxy that watches the registry, and too short for one
+that polls it.
+
+This package measures a working registry and working instances only; `bench.failure` measures failures.
+
+Change: a registration or a deregistration.
+Cost: CPU time per change, without load.
+Settings: the options of one run.
+Environment: the registry and the permanent instances, shared by all proxies of a run.
 """

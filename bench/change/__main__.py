@@ -1,4 +1,4 @@
-"""The command; see the package."""
+"""The command line of `bench.change`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.lib import raw
 from bench.lib.console import output_console
 from bench.lib.consul import CatalogError
 from bench.lib.machine import Machine
-from bench.lib.options import end_on_signals, names_of, open_files, positive, seconds
+from bench.lib.options import interrupt_on_signals, names_of, positive, raise_file_limit, seconds
 from bench.lib.packages import MissingError
 from bench.lib.peers.follower import FOLLOWERS
 from bench.lib.rounds import turns
@@ -26,9 +26,9 @@ from bench.lib.server import StartError
 from bench.lib.wrk import LoadError
 
 PAPER_WIDTH = 160
-"""Columns of the output, where it does not go to a terminal."""
+"""Columns of output that does not go to a terminal."""
 ANSWER, STOP = "answer", "stop"
-"""What becomes of an instance that has left."""
+"""What an instance does after its deregistration: the values of `--gone`."""
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -37,21 +37,57 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m bench.change", description="Time from change to traffic, and what a change costs."
     )
     option = parser.add_argument
-    option("--changes", type=positive, default=200, help="registrations, each undone again (200)")
-    option("--before", type=seconds, default=5.0, help="seconds of load without changes (5)")
-    option("--rate", type=positive, metavar="N", help="changes per second, instead of one after the other")
-    option("--seconds", type=seconds, default=30.0, help="how long there are changes at that rate (30)")
-    option("--stay", type=seconds, default=2.0, help="seconds that an instance stays at that rate (2)")
     option(
-        "--gone", choices=(ANSWER, STOP), default=ANSWER, help="what an instance does that has left (answer)"
+        "--changes",
+        type=positive,
+        default=200,
+        help="registrations, each followed by its deregistration (200)",
     )
-    option("--notice", type=seconds, default=0.1, help="seconds until it does so (0.1)")
-    option("--rounds", type=positive, default=1, help="turns of each proxy (1)")
+    option(
+        "--before", type=seconds, default=5.0, help="seconds of load without changes before the changes (5)"
+    )
+    option(
+        "--rate",
+        type=positive,
+        metavar="N",
+        help="changes per second; by default each change waits for the previous one",
+    )
+    option("--seconds", type=seconds, default=30.0, help="duration of the changes with --rate (30)")
+    option(
+        "--lifetime",
+        type=seconds,
+        default=2.0,
+        help="seconds from registration to deregistration with --rate (2)",
+    )
+    option(
+        "--gone",
+        choices=(ANSWER, STOP),
+        default=ANSWER,
+        help="what an instance does after its deregistration (answer)",
+    )
+    option(
+        "--notice",
+        type=seconds,
+        default=0.1,
+        help="seconds from deregistration until an instance stops, with --gone stop (0.1)",
+    )
+    option("--rounds", type=positive, default=1, help="rounds per proxy (1)")
     peers = ",".join(FOLLOWERS)
-    option("--peers", type=names_of(FOLLOWERS), default=["pylb"], metavar="NAME,...", help=peers)
-    option("--instances", type=positive, default=STEADY, help="instances that stay (3)")
-    option("--connections", type=positive, default=64, help="busy client connections (64)")
-    option("--json", type=Path, metavar="FILE", help="also write every time, in seconds")
+    option(
+        "--peers",
+        type=names_of(FOLLOWERS),
+        default=["pylb"],
+        metavar="NAME,...",
+        help=f"proxies: {peers} (pylb)",
+    )
+    option("--instances", type=positive, default=STEADY, help="permanent instances (3)")
+    option(
+        "--connections",
+        type=positive,
+        default=64,
+        help="client connections, each with one request in progress (64)",
+    )
+    option("--json", type=Path, metavar="FILE", help="also write all measured times, in seconds")
     return parser.parse_args(arguments)
 
 
@@ -77,7 +113,7 @@ def save(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print."""
+    """Run the command. A proxy that is missing does not make it fail; the output names it."""
     options = parse(arguments)
     settings = Settings(
         rounds=options.rounds,
@@ -87,18 +123,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rate=options.rate,
         before=options.before,
         seconds=options.seconds,
-        stay=options.stay,
+        lifetime=options.lifetime,
         stops=options.gone == STOP,
         notice=options.notice,
     )
-    console = output_console()
+    console = output_console(PAPER_WIDTH)
     machine = Machine.this()
     console.print(str(machine), highlight=False)
     results: dict[str, list[Result]] = {}
     missing: dict[str, str] = {}
-    open_files()
+    raise_file_limit()
     try:
-        with end_on_signals(), set_up(options.instances) as environment:
+        with interrupt_on_signals(), set_up(options.instances) as environment:
             for name in turns(options.peers, options.rounds, missing):
                 try:
                     result = measure(FOLLOWERS[name], environment, settings, console)

@@ -1,4 +1,4 @@
-"""The connections of a running wrk: it opens those again that were closed, and does not say so."""
+"""The connections of a running wrk, which silently reopens connections that the proxy closes."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ import psutil
 from bench.lib.server import Server, StartError, wait_for
 from bench.lib.wrk import Wrk
 
-PATIENCE = 10.0
-"""Seconds for all connections to be open."""
-EVERY = 0.25
-"""Seconds from one look to the next; a look at thousands of sockets takes milliseconds."""
+CONNECT_TIMEOUT = 10.0
+"""Seconds within which all connections must be open."""
+INTERVAL = 0.25
+"""Seconds between two counts; listing thousands of sockets takes milliseconds."""
 
 
 class Clients:
-    """The connections of a wrk that has just begun.
+    """The connections of a wrk that has just started.
 
     Raises:
-        StartError: they are not opened.
+        StartError: not all connections are open within 10 s.
     """
 
     def __init__(self, wrk: Wrk, server: Server, connections: int) -> None:
         self.closed = 0
-        """How many were closed, by the last look."""
+        """The number of connections that had been closed at the last count."""
         self._process = psutil.Process(wrk.pid)
         self._port = server.port
-        if not wait_for(lambda: len(self._ports()) == connections, PATIENCE):
-            raise StartError(f"{server.name} does not take {connections} connections")
+        if not wait_for(lambda: len(self._ports()) == connections, CONNECT_TIMEOUT):
+            raise StartError(f"{server.name} does not accept {connections} connections")
         self._before = self._ports()
-        self._looked = time.monotonic()
+        self._counted = time.monotonic()
 
     def watch(self) -> None:
-        """Look again, if it is time."""
-        if time.monotonic() - self._looked > EVERY:
-            self.look()
+        """Count again if `INTERVAL` has passed."""
+        if time.monotonic() - self._counted > INTERVAL:
+            self.count_closed()
 
-    def look(self) -> None:
-        """Count the connections that are gone since the last look."""
+    def count_closed(self) -> None:
+        """Count the connections that were closed since the last count."""
         now = self._ports()
         self.closed += len(self._before - now)
         self._before = now
-        self._looked = time.monotonic()
+        self._counted = time.monotonic()
 
     def _ports(self) -> set[int]:
         return {

@@ -1,4 +1,4 @@
-"""What is the same for each proxy: the registry, the instances that stay, and how long all of it goes on."""
+"""What all proxies of a run share: the registry, the permanent instances, and the settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from bench.lib.consul import Catalog, serve_consul
-from bench.lib.fleet import workshop
+from bench.lib.fleet import temporary_directory
 from bench.lib.machine import Cores
 from bench.lib.origins import serve_origins
 from bench.lib.peers.follower import Registry
@@ -15,43 +15,43 @@ from bench.lib.ports import free_port, free_ports
 
 SERVICE = "web"
 STEADY = 3
-"""Instances that stay."""
+"""Default number of permanent instances."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What was asked for."""
+    """The options of one run."""
 
     rounds: int
-    """How often each proxy has its turn."""
+    """Rounds per proxy."""
     instances: int
-    """How many stay."""
+    """Permanent instances."""
     connections: int
-    """Clients, each with one request under way."""
+    """Clients, each with one request in progress."""
     changes: int
-    """Registrations, each undone again, one after the other; without meaning if there is a rate."""
+    """Registrations, each followed by its deregistration; unused with a rate."""
     rate: float | None
-    """Changes per second; None if each waits for the one before it."""
+    """Changes per second; None if each change waits for the previous one."""
     before: float
-    """Seconds of load without changes, before those with them."""
+    """Seconds of load without changes, before the changes."""
     seconds: float
-    """How long there are changes at that rate."""
-    stay: float
-    """Seconds from a registration at that rate to the deregistration."""
+    """Duration of the changes at that rate, in seconds."""
+    lifetime: float
+    """Seconds from registration to deregistration at that rate."""
     stops: bool
-    """Whether an instance that has left stops answering."""
+    """Whether an instance stops after its deregistration."""
     notice: float
-    """Seconds from its deregistration to that."""
+    """Seconds from deregistration to the stop."""
 
     @property
     def cycles(self) -> int:
-        """How many instances come and go; each is two changes."""
+        """The number of churn cycles; each consists of two changes."""
         return max(1, round(self.rate * self.seconds / 2)) if self.rate else self.changes
 
 
 @dataclass(frozen=True)
 class Environment:
-    """A registry that knows the instances that stay."""
+    """A registry with the permanent instances registered."""
 
     registry: Registry
     catalog: Catalog
@@ -60,13 +60,15 @@ class Environment:
 
 @contextmanager
 def set_up(instances: int) -> Iterator[Environment]:
-    """Run Consul, and instances that it knows."""
+    """Run Consul and register the permanent instances."""
     cores = Cores.split()
-    cores.step_aside()
+    cores.leave_proxy_core()
     with ExitStack() as stack:
         dns = free_port()
-        consul = stack.enter_context(serve_consul(stack.enter_context(workshop()), cores.load, dns))
-        home = stack.enter_context(workshop())
+        consul = stack.enter_context(
+            serve_consul(stack.enter_context(temporary_directory()), cores.load, dns)
+        )
+        home = stack.enter_context(temporary_directory())
         origins = stack.enter_context(serve_origins(home, free_ports(instances), cores.load))
         catalog = stack.enter_context(Catalog(consul, SERVICE))
         for number, port in enumerate(origins.ports, 1):

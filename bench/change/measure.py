@@ -1,4 +1,4 @@
-"""One proxy and its changes."""
+"""One round of one proxy: load without changes, load with changes, and the cost of changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.change.clients import Clients
 from bench.change.environment import Environment, Settings
 from bench.change.pace import at_rate, await_end, one_by_one
 from bench.lib.churn_cycle import ChurnCycle
-from bench.lib.fleet import workshop
+from bench.lib.fleet import temporary_directory
 from bench.lib.machine import Cores
 from bench.lib.origins import serve_origins
 from bench.lib.peers.follower import Follower
@@ -26,28 +26,28 @@ from bench.lib.wrk import Load, Wrk
 
 A_DAY = 86_400
 AFTERWARDS = 1.0
-"""Seconds for what a change makes a proxy do later: old workers that end."""
+"""Seconds after the last change in which its delayed work, such as the end of old workers, still counts."""
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What the changes looked like from the origins and from the clients."""
+    """The effect of the changes as seen by the origins and the clients."""
 
     count: int
     appeared: list[float]
     """Seconds from each registration to the first request."""
     vanished: list[float]
-    """Seconds from each deregistration to the last request; 0 if that came before the call returned."""
+    """Seconds from each deregistration to the last request; 0 if it arrived before the call returned."""
     lost: int
-    """Changes that never reached the traffic, or not in time."""
+    """Changes that did not reach the traffic in time."""
     closed: int
-    """Client connections that were closed."""
+    """Client connections that the proxy closed."""
 
     @classmethod
     def of(cls, cycles: Sequence[ChurnCycle], closed: int) -> Changes:
-        """Read what has become of them."""
+        """Summarize ended churn cycles."""
         appeared = [cycle.appeared for cycle in cycles]
-        vanished = [cycle.vanished for cycle in cycles if cycle.is_seen]
+        vanished = [cycle.vanished for cycle in cycles if cycle.has_requests]
         return cls(
             count=2 * len(cycles),
             appeared=[each for each in appeared if each is not None],
@@ -62,38 +62,38 @@ class Cost:
     """CPU time of the proxy and all its children, without load."""
 
     seconds: float
-    """How long each of both was measured."""
+    """Duration of each of the two measurements, in seconds."""
     idle: float
-    """Seconds of CPU while nothing changed."""
+    """CPU seconds while nothing changed."""
     changing: float
-    """Seconds of CPU while instances came and went."""
+    """CPU seconds while instances were registered and deregistered."""
     count: int
-    """How many changes that were."""
+    """The number of changes."""
 
     @property
     def each(self) -> float:
-        """Seconds per change."""
+        """CPU seconds per change."""
         return (self.changing - self.idle) / self.count
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one proxy did in one round."""
+    """The result of one proxy in one round."""
 
     version: str
     changes: Changes
     before: Load
-    """Without changes."""
+    """The load without changes."""
     load: Load
-    """While instances came and went."""
+    """The load with changes."""
     cost: Cost | None
-    """Of changes at a rate."""
+    """The cost of changes; None without a rate."""
     propagation: Mapping[str, Mapping[str, int]]
-    """What the proxy measured itself: by histogram and bucket."""
+    """Counts that the proxy measured itself, by histogram and bucket."""
 
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> Result:
-        """From raw figures."""
+        """Read raw figures that `--json` wrote."""
         return cls(
             version=raw["version"],
             changes=Changes(**raw["changes"]),
@@ -105,36 +105,38 @@ class Result:
 
 
 def measure(follower: Follower, environment: Environment, settings: Settings, console: Console) -> Result:
-    """Put one proxy, started afresh, before the instances, and let others come and go."""
+    """Start one proxy and measure it while instances are registered and deregistered."""
     count = settings.cycles * (2 if settings.rate else 1)
     with ExitStack() as stack:
         origins = stack.enter_context(
-            serve_origins(stack.enter_context(workshop()), free_ports(count), environment.cores.load)
+            serve_origins(
+                stack.enter_context(temporary_directory()), free_ports(count), environment.cores.load
+            )
         )
         cycles = [ChurnCycle(environment.catalog, origins, slot, f"web-new-{slot}") for slot in range(count)]
-        home = stack.enter_context(workshop())
+        home = stack.enter_context(temporary_directory())
         site = Site(home, free_port(), ())
         command = follower.command(site, environment.registry)
         proxy = stack.enter_context(serve(follower.name, command, site.port, home, environment.cores.proxy))
-        proxy.wait_until_it_answers("/")
+        proxy.wait_until_ready("/")
         loaded, idle = cycles[: settings.cycles], cycles[settings.cycles :]
         with console.status(f"{follower.name}: {2 * len(loaded)} changes under load"):
             before = steady(proxy, settings, environment.cores)
             changes, load = changed(proxy, follower, loaded, settings, environment.cores)
             propagation = follower.propagation()
-        with console.status(f"{follower.name}: what changes cost"):
-            cost = price(proxy, idle, settings) if settings.rate else None
+        with console.status(f"{follower.name}: cost of changes"):
+            cost = measure_cost(proxy, idle, settings) if settings.rate else None
     return Result(follower.version(), changes, before, load, cost, propagation)
 
 
 def start_load(proxy: Server, settings: Settings, cores: Cores) -> Wrk:
-    """Let the clients begin."""
+    """Start the clients."""
     workload = Workload("steady", "GET, 3-byte answer", "/", settings.connections)
     return Wrk(proxy.url, workload, A_DAY, cores.load)
 
 
 def steady(proxy: Server, settings: Settings, cores: Cores) -> Load:
-    """Load without changes."""
+    """Measure the load without changes."""
     wrk = start_load(proxy, settings, cores)
     try:
         time.sleep(settings.before)
@@ -147,7 +149,7 @@ def steady(proxy: Server, settings: Settings, cores: Cores) -> Load:
 def changed(
     proxy: Server, follower: Follower, cycles: list[ChurnCycle], settings: Settings, cores: Cores
 ) -> tuple[Changes, Load]:
-    """Load with changes."""
+    """Measure the load with changes."""
     wrk = start_load(proxy, settings, cores)
     try:
         clients = Clients(wrk, proxy, settings.connections)
@@ -156,15 +158,15 @@ def changed(
             await_end(cycles, follower.patience)
         else:
             one_by_one(cycles, settings, follower.patience, clients.watch)
-        clients.look()
+        clients.count_closed()
     finally:
         wrk.stop()
         load = wrk.finish()
     return Changes.of(cycles, clients.closed), load
 
 
-def price(proxy: Server, cycles: list[ChurnCycle], settings: Settings) -> Cost:
-    """CPU time of changes without load."""
+def measure_cost(proxy: Server, cycles: list[ChurnCycle], settings: Settings) -> Cost:
+    """Measure the CPU time of changes without load."""
     beginning = proxy.cpu().total
     began = time.monotonic()
     at_rate(cycles, settings, lambda: None)

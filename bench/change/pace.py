@@ -1,4 +1,4 @@
-"""When instances come and go: one after the other, or so many per second."""
+"""When instances are registered and deregistered: one after the other, or at a fixed rate."""
 
 from __future__ import annotations
 
@@ -12,45 +12,45 @@ from bench.lib.server import wait_for
 
 
 def one_by_one(
-    cycles: Sequence[ChurnCycle], settings: Settings, patience: float, done: Callable[[], None]
+    cycles: Sequence[ChurnCycle], settings: Settings, timeout: float, done: Callable[[], None]
 ) -> None:
-    """Let each come when the one before it is gone from the traffic.
+    """Start each churn cycle when the previous one has ended in the traffic.
 
     Args:
-        cycles: those that come and go.
-        settings: what becomes of those that have left.
-        patience: seconds after which a change that has not reached the traffic is given up.
-        done: is called after each change.
+        cycles: the churn cycles to run.
+        settings: whether an instance stops after its deregistration, and when.
+        timeout: seconds to wait for a change to reach the traffic.
+        done: called after each change.
     """
     for cycle in cycles:
-        cycle.arrive()
-        wait_for(lambda cycle=cycle: cycle.is_seen, patience)  # type: ignore[misc]
+        cycle.register()
+        wait_for(lambda cycle=cycle: cycle.has_requests, timeout)  # type: ignore[misc]
         done()
         time.sleep(QUIET)
-        cycle.leave()
+        cycle.deregister()
         if settings.stops:
             time.sleep(settings.notice)
             cycle.end()
-        await_end([cycle], patience)
+        await_end([cycle], timeout)
         done()
 
 
 def at_rate(cycles: Sequence[ChurnCycle], settings: Settings, done: Callable[[], None]) -> None:
-    """Let them come and go, so many changes per second, each at its moment.
+    """Run the churn cycles with `settings.rate` changes per second, each at its scheduled time.
 
     Args:
-        cycles: those that come and go.
-        settings: how often, how long each stays, and what becomes of it then.
-        done: is called after each change.
+        cycles: the churn cycles to run.
+        settings: the rate, the lifetime, and whether an instance stops afterwards.
+        done: called after each change.
     """
     assert settings.rate
-    began, turn = time.monotonic(), 2 / settings.rate
+    began, interval = time.monotonic(), 2 / settings.rate
     agenda: list[tuple[float, Callable[[], None]]] = []
     for number, cycle in enumerate(cycles):
-        arrival = began + number * turn
-        # With half a turn more, a departure never falls together with an arrival.
-        departure = arrival + (round(settings.stay / turn) + 0.5) * turn
-        agenda += [(arrival, cycle.arrive), (departure, cycle.leave)]
+        arrival = began + number * interval
+        # The additional half interval keeps deregistrations apart from registrations.
+        departure = arrival + (round(settings.lifetime / interval) + 0.5) * interval
+        agenda += [(arrival, cycle.register), (departure, cycle.deregister)]
         if settings.stops:
             agenda.append((departure + settings.notice, cycle.end))
     for due, act in sorted(agenda, key=itemgetter(0)):
@@ -59,6 +59,6 @@ def at_rate(cycles: Sequence[ChurnCycle], settings: Settings, done: Callable[[],
         done()
 
 
-def await_end(cycles: Sequence[ChurnCycle], patience: float) -> None:
-    """Wait until none of those that have left gets a request any more, or patience is over."""
-    wait_for(lambda: all(cycle.is_over for cycle in cycles), patience)
+def await_end(cycles: Sequence[ChurnCycle], timeout: float) -> None:
+    """Wait until no deregistered instance receives requests, or the timeout expires."""
+    wait_for(lambda: all(cycle.is_drained for cycle in cycles), timeout)

@@ -1,4 +1,4 @@
-"""What the rounds of one proxy say together."""
+"""The summary of all rounds of one proxy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MS = 1e3
 
 
 class Times(NamedTuple):
-    """How long changes took to reach the traffic, in milliseconds."""
+    """Times from changes to the traffic, in milliseconds."""
 
     median: Figure
     p99: Figure
@@ -23,7 +23,7 @@ class Times(NamedTuple):
 
     @classmethod
     def of(cls, rounds: Iterable[Sequence[float]]) -> Times | None:
-        """From the seconds that each round's changes took; None if they were never enough of them."""
+        """Summarize the seconds of each round; None if no round has at least two times."""
         enough = [[MS * each for each in seconds] for seconds in rounds if len(seconds) > 1]
         if not enough:
             return None
@@ -32,36 +32,36 @@ class Times(NamedTuple):
 
 @dataclass(frozen=True)
 class Summary:
-    """The figures of at least one round."""
+    """The figures of one proxy over at least one round."""
 
     first: Times | None
-    """From a registration to the first request."""
+    """From registration to the first request."""
     last: Times | None
-    """From a deregistration to the last one."""
+    """From deregistration to the last request."""
     lost: Count
-    """Changes that never reached the traffic, in a round."""
+    """Changes per round that never reached the traffic."""
     never: str
-    """How many these are of all changes of all rounds."""
+    """Changes that never reached the traffic, out of all changes of all rounds."""
     failed: Figure
-    """Requests, per change."""
+    """Failed requests per change."""
     closed: Figure
-    """Client connections, per change."""
+    """Closed client connections per change."""
     rate: Figure
-    """Requests per second while instances come and go."""
+    """Requests per second during the changes."""
     before: Figure
     """p99 of requests without changes, in milliseconds."""
     p99: Figure
-    """The same while instances come and go."""
+    """p99 of requests during the changes, in milliseconds."""
     idle: Figure | None
-    """Milliseconds of CPU per second in which nothing changes."""
+    """CPU milliseconds per second without changes."""
     cost: Figure | None
-    """Milliseconds of CPU per change."""
+    """CPU milliseconds per change."""
     propagation: Mapping[str, Mapping[str, int]]
-    """What the proxy measured itself, in all rounds: by histogram and bucket."""
+    """Counts that the proxy measured itself, over all rounds, by histogram and bucket."""
 
     @classmethod
     def of(cls, rounds: Sequence[Result]) -> Summary:
-        """Summarize them."""
+        """Summarize at least one round."""
         changes = [each.changes for each in rounds]
         costs = [each.cost for each in rounds if each.cost]
         propagation: dict[str, Counter[str]] = {}

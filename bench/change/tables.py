@@ -1,4 +1,4 @@
-"""The figures as tables."""
+"""The tables that the command prints."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from bench.change.summary import Summary
 
 TIMES = ("first: median", "p99", "longest", "last: median", "p99", "longest", "never")
 TIMES_LEGEND = (
-    "first: ms from a registration to the first request; last: from a deregistration to the last one. "
-    "never: changes that did not reach the traffic, in all rounds. Else medians of the rounds; ±: half the "
-    "distance between the least and the most."
+    "first: ms from registration to the first request; last: ms from deregistration to the last request. "
+    "never: changes that did not reach the traffic, over all rounds. All other figures are medians of the "
+    "rounds; ±: half the distance between the lowest and the highest round."
 )
-COSTS = ("failed", "closed", "requests/s", "p99", "then", "CPU: idle", "change")
+COSTS = ("failed", "closed", "requests/s", "p99", "p99 with changes", "CPU: idle", "change")
 COSTS_LEGEND = (
-    "failed, closed: requests, client connections, per change. p99: of requests, ms; then: while instances "
-    "come and go. CPU: ms per idle second, ms per change."
+    "failed: requests per change. closed: client connections per change. p99: ms, without and with changes. "
+    "CPU: ms per idle second, ms per change."
 )
 
 
 def show(results: Mapping[str, Sequence[Result]], console: Console) -> None:
-    """Print times in milliseconds, what the clients lost, and what proxies measured themselves."""
+    """Print the times, the cost to the clients, and the histograms of the proxies."""
     times, costs = _table(TIMES, TIMES_LEGEND), _table(COSTS, COSTS_LEGEND)
     summaries = {name: Summary.of(rounds) for name, rounds in results.items()}
     for name, each in summaries.items():
@@ -50,13 +50,15 @@ def _table(headings: Sequence[str], legend: str) -> Table:
 
 
 def _show_propagation(histograms: Mapping[str, Mapping[str, int]], console: Console) -> None:
-    """Print what a proxy measured itself, a column per bucket that was hit."""
+    """Print the histograms of one proxy, with one column per bucket that is not empty."""
     hit = [bound for buckets in histograms.values() for bound, count in buckets.items() if count]
     bounds = [bound for bound in next(iter(histograms.values())) if bound in hit]
     table = Table(
-        box=box.SIMPLE_HEAD, caption="changes by the time since Consul's answer", caption_justify="left"
+        box=box.SIMPLE_HEAD,
+        caption="number of changes by time since Consul's response",
+        caption_justify="left",
     )
-    table.add_column("from Consul's answer until", no_wrap=True)
+    table.add_column("from Consul's response until", no_wrap=True)
     for bound in bounds:
         table.add_column("more" if bound == "+Inf" else f"≤ {float(bound) * 1e3:g} ms", justify="right")
     for meaning, buckets in histograms.items():

@@ -1,21 +1,27 @@
-"""What failures cost the clients, of pylb and of its rivals: a backend killed or hung, the registry gone.
+"""What failures of backends, of the registry and of processes cost the clients of pylb and its rivals.
 
-`python -m bench.failure` starts a real Consul, three backends in processes of their own, and a proxy before
-them that follows the registry; clients that tell every ending apart ask all the while, each as soon as its
-last request is done. Then something fails:
+`python -m bench.failure` starts a real Consul, three backends in processes of their own, and a proxy that
+takes its backends from Consul. Checking clients send requests without pause. Then one fault is injected:
 
-- `killed`: one backend is ended with SIGKILL, the registry goes on calling it passing;
-- `hung`: one backend is stopped with SIGSTOP: the kernel takes its connections, nobody answers;
-- `registry`: Consul is ended with SIGKILL, comes back empty after `--outage` seconds, and a second later the
-  instances are registered again. No backend has failed.
+- `killed`: one backend is ended with SIGKILL; the registry still reports it as passing.
+- `hung`: one backend is stopped with SIGSTOP: the kernel accepts its connections, but nothing answers.
+- `registry`: Consul is ended with SIGKILL and restarted empty after `--outage` seconds; one second later
+  the instances are registered again. No backend fails.
 
-Counted from that moment: requests that failed (by their status, refused, reset or cut off, late by more than
-`--patience`), slow ones, when the last of both was, and client connections that were closed. How long is
-looked on, once a backend has failed or the registry is complete again, is each fault's own (faults.py),
-unless `--seconds` says otherwise. In each of `--rounds` each proxy has its turn, with all of that started
-afresh.
+The figures cover the time from the fault on: failed requests (bad status, refused, reset or closed early,
+no response within `--timeout`), slow requests, the time of the last of both, and closed client connections.
+Each fault has its own duration of observation (faults.py), which `--seconds` overrides. Each round starts
+everything anew.
 
-Each rival is there with its defaults (the files of `bench.change`), and as `...-tuned` with what its
-documentation advises against such failures: bench/peers/*advised* name the pages. pylb has its defaults.
-Envoy does not follow Consul by itself; it is told the backends by its file.
+Each rival is measured with its defaults (as in `bench.change`), and as `...-tuned` with the settings that
+its documentation recommends against such failures; bench/lib/peers/*tuned* cite the pages. pylb has its
+defaults. Envoy does not read Consul by itself, so its backends are static.
+
+`python -m bench.failure.processes` kills and replaces pylb's own processes. `python -m
+bench.failure.slow_clients` runs attacks by slow clients.
+
+Fault: something that is broken on purpose, and how long its effects are observed.
+Outcome: what the clients of one proxy observed in one round.
+Recovery: the time from the fault to the last request that failed or was slow.
+Environment: the registry and the backends of one round.
 """

@@ -1,4 +1,4 @@
-"""The command; see the package."""
+"""The command line of `bench.failure`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.lib import raw
 from bench.lib.console import output_console
 from bench.lib.consul import CatalogError
 from bench.lib.machine import Cores, Machine
-from bench.lib.options import end_on_signals, names_of, open_files, positive, seconds
+from bench.lib.options import interrupt_on_signals, names_of, positive, raise_file_limit, seconds
 from bench.lib.packages import MissingError
 from bench.lib.peers.envoy_static import ENVOY, EnvoyStatic
 from bench.lib.peers.follower import FOLLOWERS, Follower
@@ -25,9 +25,9 @@ from bench.lib.rounds import turns
 from bench.lib.server import StartError
 
 PAPER_WIDTH = 160
-"""Columns of the output, where it does not go to a terminal."""
+"""Columns of output that does not go to a terminal."""
 SET_UPS: dict[str, Follower] = FOLLOWERS | {"envoy": EnvoyStatic("envoy", ENVOY)} | TUNED
-"""All that can be measured, by name."""
+"""All proxies that can be measured, by name."""
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -37,15 +37,27 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     option = parser.add_argument
     faults, peers = ",".join(FAULTS), ",".join(SET_UPS)
-    option("--faults", type=names_of(FAULTS), default=[*FAULTS], metavar="NAME,...", help=faults)
-    option("--peers", type=names_of(SET_UPS), default=["pylb"], metavar="NAME,...", help=peers)
-    option("--rounds", type=positive, default=1, help="turns of each proxy (1)")
+    option(
+        "--faults",
+        type=names_of(FAULTS),
+        default=[*FAULTS],
+        metavar="NAME,...",
+        help=f"faults: {faults} (all)",
+    )
+    option(
+        "--peers",
+        type=names_of(SET_UPS),
+        default=["pylb"],
+        metavar="NAME,...",
+        help=f"proxies: {peers} (pylb)",
+    )
+    option("--rounds", type=positive, default=1, help="rounds per proxy (1)")
     usual = ", ".join(f"{name} {fault.seconds:g}" for name, fault in FAULTS.items())
-    option("--seconds", type=seconds, help=f"how long is looked on, once all has happened ({usual})")
-    option("--outage", type=seconds, default=10.0, help="how long the registry is gone (10)")
-    option("--patience", type=seconds, default=5.0, help="seconds after which a client gives up (5)")
+    option("--seconds", type=seconds, help=f"seconds of observation after the fault ({usual})")
+    option("--outage", type=seconds, default=10.0, help="seconds without a registry (10)")
+    option("--timeout", type=seconds, default=5.0, help="seconds after which a client gives up a request (5)")
     option("--connections", type=positive, default=32, help="clients (32)")
-    option("--json", type=Path, metavar="FILE", help="also write the figures, and when there was trouble")
+    option("--json", type=Path, metavar="FILE", help="also write the figures and the times of failures")
     return parser.parse_args(arguments)
 
 
@@ -68,22 +80,22 @@ def save(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print."""
+    """Run the command. A proxy that is missing does not make it fail; the output names it."""
     options = parse(arguments)
-    settings = Settings(options.rounds, options.connections, options.outage, options.patience)
+    settings = Settings(options.rounds, options.connections, options.outage, options.timeout)
     faults = {name: FAULTS[name] for name in options.faults}
     if options.seconds:
         faults = {name: replace(fault, seconds=options.seconds) for name, fault in faults.items()}
-    console = output_console()
+    console = output_console(PAPER_WIDTH)
     machine = Machine.this()
     console.print(str(machine), highlight=False)
-    open_files()
+    raise_file_limit()
     cores = Cores.split()
-    cores.step_aside()
+    cores.leave_proxy_core()
     results: dict[str, dict[str, list[Outcome]]] = {name: {} for name in faults}
     missing: dict[str, str] = {}
     try:
-        with end_on_signals():
+        with interrupt_on_signals():
             for what, fault in faults.items():
                 lost: dict[str, str] = {}
                 for name in turns(options.peers, options.rounds, lost):
@@ -100,8 +112,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     if options.json:
-        looked_on = {f"seconds ({name})": fault.seconds for name, fault in faults.items()}
-        save(options.json, machine, asdict(settings) | looked_on, results, missing)
+        observed = {f"seconds ({name})": fault.seconds for name, fault in faults.items()}
+        save(options.json, machine, asdict(settings) | observed, results, missing)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What fails: a backend, or the registry."""
+"""The faults: what is broken, and how long the effects are observed."""
 
 from __future__ import annotations
 
@@ -8,45 +8,48 @@ from dataclasses import dataclass
 
 from bench.failure.environment import Environment
 
-AGAIN = 1.0
-"""Seconds from the registry's return until the instances are registered again."""
+REGISTER_DELAY = 1.0
+"""Seconds from the restart of the registry until the instances are registered again."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that fails."""
+    """One kind of fault."""
 
     about: str
-    strike: Callable[[Environment, float], None]
-    """Is given the length of an outage, and returns when all has happened: what comes back is there again."""
+    inject: Callable[[Environment, float], None]
+    """Injects the fault. The argument is the length of an outage in seconds.
+
+    Returns when everything that comes back after the outage has come back.
+    """
     seconds: float
-    """How long is looked on from then on: while checks take their time, and as long as clients wait."""
+    """Seconds of observation from then on: enough for checks to react and for clients to time out."""
 
 
 def kill_backend(environment: Environment, _outage: float) -> None:
-    """Nothing listens any more; what was under way is reset."""
+    """Kill one backend. Its connections are reset, and its port is closed."""
     environment.backends[0].server.processes[0].kill()
 
 
 def hang_backend(environment: Environment, _outage: float) -> None:
-    """Connections are still taken, by the kernel."""
+    """Stop one backend. The kernel still accepts its connections."""
     process = environment.backends[0].server.processes[0]
     environment.until.callback(process.resume)
     process.suspend()
 
 
 def lose_registry(environment: Environment, outage: float) -> None:
-    """It is gone, then it is empty, then all is as before."""
+    """Kill the registry, restart it empty, and register the instances again."""
     environment.consul.processes[0].kill()
     time.sleep(outage)
     environment.start_registry()
-    time.sleep(AGAIN)
+    time.sleep(REGISTER_DELAY)
     environment.register()
 
 
 FAULTS = {
     "killed": Fault("one of three backends killed", kill_backend, 14.0),
     "hung": Fault("one of three backends hung", hang_backend, 24.0),
-    "registry": Fault("registry gone, then empty, then complete", lose_registry, 8.0),
+    "registry": Fault("registry killed, restarted empty, filled again", lose_registry, 8.0),
 }
-"""By name, in the order in which they are shown."""
+"""All faults by name, in the order in which they are shown."""

@@ -1,4 +1,4 @@
-"""One proxy and one fault."""
+"""One round of one proxy and one fault."""
 
 from __future__ import annotations
 
@@ -11,111 +11,111 @@ from dataclasses import dataclass
 from bench.failure.environment import Environment
 from bench.failure.faults import Fault
 from bench.lib.client_report import CheckingProcess, ClientReport
-from bench.lib.fleet import workshop
+from bench.lib.fleet import temporary_directory
 from bench.lib.machine import Cores
 from bench.lib.peers.follower import Follower
 from bench.lib.peers.peer import Site
 from bench.lib.ports import free_port
 from bench.lib.server import StartError, serve, wait_for
 
-PATIENCE = 20.0
-"""Seconds for a proxy to know all backends."""
+START_TIMEOUT = 20.0
+"""Seconds within which a proxy must send requests to all backends."""
 BEFORE = 2.0
 """Seconds of load before the fault."""
 CALM = 1.0
-"""Seconds beyond the clients' patience without any trouble before the end, or a proxy has not recovered."""
+"""Seconds without failures, after the clients' timeout, that end the round of a recovered proxy."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What was asked for."""
+    """The options of one run."""
 
     rounds: int
-    """How often each proxy has its turn."""
+    """Rounds per proxy."""
     connections: int
-    """Clients, each with one request under way or about to be."""
+    """Clients, each with at most one request in progress."""
     outage: float
-    """Seconds that the registry is gone."""
-    patience: float
-    """Seconds after which a client gives up."""
+    """Seconds without a registry."""
+    timeout: float
+    """Seconds after which a client gives up a request."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the clients of one proxy saw in one round."""
+    """What the clients of one proxy observed in one round."""
 
     version: str
     rate: float
-    """Answers with status 200 per second."""
-    refusals: int
-    """Answers with another status."""
+    """Responses with status 200 per second."""
+    bad_status: int
+    """Responses with another status."""
     broken: int
-    """Connections refused, reset, or closed when an answer was due."""
-    late: int
-    """Requests that clients gave up."""
+    """Connections refused, reset, or closed before the end of a response."""
+    timed_out: int
+    """Requests that clients gave up after their timeout."""
     slow: int
-    """Answers that took longer than a second."""
+    """Responses that took longer than one second."""
     closed: int
-    """Client connections that the proxy ended, and no answer had announced it."""
+    """Client connections that the proxy closed without `Connection: close`."""
     recovered: float | None
-    """Seconds from the fault to the last request that failed or was slow; None if they never ended."""
+    """Seconds from the fault to the last failed or slow request; None without a recovery."""
     troubles: Mapping[str, Mapping[str, int]]
-    """How many there were, by kind, in each tenth of a second since the fault that had any."""
+    """Failed and slow requests by kind, counted per tenth of a second since the fault."""
 
     @property
     def failed(self) -> int:
-        """Requests that failed."""
-        return self.refusals + self.broken + self.late
+        """Failed requests of all kinds."""
+        return self.bad_status + self.broken + self.timed_out
 
     @classmethod
-    def of(cls, version: str, checked: ClientReport, took: float, struck: float, calm: float) -> Outcome:
-        """Read what the clients saw.
+    def of(cls, version: str, report: ClientReport, took: float, injected: float, deadline: float) -> Outcome:
+        """Summarize the report of the clients.
 
         Args:
-            version: the proxy's.
-            checked: what they saw.
-            took: for how many seconds.
-            struck: when something failed, by the monotonic clock.
-            calm: from when on nothing may fail any more, if the proxy is said to have recovered.
+            version: the version of the proxy.
+            report: what the clients recorded.
+            took: the duration of the report in seconds.
+            injected: the monotonic time of the fault.
+            deadline: the monotonic time by which the failures of a recovered proxy have ended.
         """
-        last = max((moment - struck for moment, _ in checked.troubles), default=0.0)
+        last = max((moment - injected for moment, _ in report.troubles), default=0.0)
         troubles: dict[str, Counter[str]] = {}
-        for moment, kind in checked.troubles:
-            troubles.setdefault(kind, Counter())[f"{int(10 * (moment - struck)) / 10:.1f}"] += 1
-        broken = checked.refused + checked.reset + checked.cut
+        for moment, kind in report.troubles:
+            troubles.setdefault(kind, Counter())[f"{int(10 * (moment - injected)) / 10:.1f}"] += 1
+        broken = report.refused + report.reset + report.truncated
         return cls(
             version=version,
-            rate=checked.answers / took,
-            refusals=checked.refusals,
+            rate=report.answers / took,
+            bad_status=report.bad_status,
             broken=broken,
-            late=checked.late,
-            slow=checked.slow,
-            closed=checked.unannounced + checked.reset + checked.cut,
-            recovered=max(0.0, last) if struck + last < calm else None,
+            timed_out=report.timed_out,
+            slow=report.slow,
+            closed=report.closed_unannounced + report.reset + report.truncated,
+            recovered=max(0.0, last) if injected + last < deadline else None,
             troubles=troubles,
         )
 
 
 def measure(follower: Follower, fault: Fault, settings: Settings, cores: Cores) -> Outcome:
-    """Put one proxy before the backends, let something fail, and look on."""
+    """Start one proxy, inject the fault, and observe its clients."""
     with ExitStack() as stack:
         environment = Environment(cores.load, follower.tags, stack)
-        home = stack.enter_context(workshop())
+        home = stack.enter_context(temporary_directory())
         site = Site(home, free_port(), tuple(backend.ports[0] for backend in environment.backends))
         command = follower.command(site, environment.registry)
         proxy = stack.enter_context(serve(follower.name, command, site.port, home, cores.proxy))
-        proxy.wait_until_it_answers("/")
+        proxy.wait_until_ready("/")
         began = time.monotonic()
-        checkers = CheckingProcess(site.port, settings.connections, cores.load, settings.patience)
+        clients = CheckingProcess(site.port, settings.connections, cores.load, settings.timeout)
         try:
-            if not wait_for(environment.is_served, PATIENCE):
-                raise StartError(f"{follower.name} does not ask all backends")
+            if not wait_for(environment.is_served, START_TIMEOUT):
+                raise StartError(f"{follower.name} does not send requests to all backends")
             time.sleep(BEFORE)
-            struck = time.monotonic()
-            fault.strike(environment, settings.outage)
+            injected = time.monotonic()
+            fault.inject(environment, settings.outage)
             time.sleep(fault.seconds)
-            ended = time.monotonic()  # To end everything can take seconds, in which nobody asks.
+            ended = time.monotonic()  # Stopping everything can take seconds without requests.
         finally:
-            checked = checkers.finish()
-    calm = ended - settings.patience - CALM
-    return Outcome.of(follower.version(), checked, ended - began, struck, calm)
+            report = clients.finish()
+    deadline = ended - settings.timeout - CALM
+    return Outcome.of(follower.version(), report, ended - began, injected, deadline)

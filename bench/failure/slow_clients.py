@@ -24,9 +24,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.lib.console import output_console
-from bench.lib.fleet import workshop
+from bench.lib.fleet import temporary_directory
 from bench.lib.machine import Cores, Machine
-from bench.lib.options import end_on_signals, names_of, open_files, positive
+from bench.lib.options import interrupt_on_signals, names_of, positive, raise_file_limit
 from bench.lib.origin import serve_origin
 from bench.lib.packages import AptPackage, MissingError
 from bench.lib.ports import free_port
@@ -142,9 +142,9 @@ def measure(name: str, origin: Server, cores: Cores, options: argparse.Namespace
     ]
     command = module_command("pylb", *arguments)
     with serve("pylb", command, port, home, cores.proxy) as server, ExitStack() as stack:
-        server.wait_until_it_answers(WORKLOADS["small"].path)
+        server.wait_until_ready(WORKLOADS["small"].path)
         before = server.rss()
-        server.forget_peak()
+        server.reset_peak()
         if name == IDLE:
             slow, about = options.idle, "idle after one request"
             stack.enter_context(idle(server, slow))
@@ -190,12 +190,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--body-timeout", type=positive, default=20, help="pylb's --body-timeout (20)")
     options = parser.parse_args(arguments)
     console = output_console()
-    open_files()
+    raise_file_limit()
     machine, cores = Machine.this(), Cores.split()
-    cores.step_aside()
+    cores.leave_proxy_core()
     outcomes = []
     try:
-        with end_on_signals(), workshop() as directory, serve_origin(directory, cores.load) as origin:
+        with (
+            interrupt_on_signals(),
+            temporary_directory() as directory,
+            serve_origin(directory, cores.load) as origin,
+        ):
             for name in options.attacks:
                 with console.status(f"{name}: {options.seconds} s"):
                     outcomes.append(measure(name, origin, cores, options, directory / name))

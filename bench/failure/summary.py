@@ -1,4 +1,4 @@
-"""What the rounds of one proxy say together."""
+"""The summary of all rounds of one proxy and one fault."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ from collections.abc import Sequence
 from bench.failure.measure import Outcome
 from bench.lib.figure import Count, Figure
 
-HEADINGS = ("failed", "by status", "broken", "late", "slow", "over after, s", "closed", "answers/s")
+HEADINGS = (
+    *("failed", "bad status", "broken", "timed out", "slow"),
+    *("recovery, s", "closed", "responses/s"),
+)
 
 
 def cells(rounds: Sequence[Outcome]) -> list[object]:
-    """A row below the headings, from at least one round."""
-    failed, refusals, broken, late, slow, closed = (
+    """The row below `HEADINGS` for at least one round."""
+    failed, bad_status, broken, timed_out, slow, closed = (
         Count.of(getattr(each, kind) for each in rounds)
-        for kind in ("failed", "refusals", "broken", "late", "slow", "closed")
+        for kind in ("failed", "bad_status", "broken", "timed_out", "slow", "closed")
     )
     rate = Figure.of(each.rate for each in rounds)
-    return [failed, refusals, broken, late, slow, over(rounds), closed, rate]
+    return [failed, bad_status, broken, timed_out, slow, over(rounds), closed, rate]
 
 
 def over(rounds: Sequence[Outcome]) -> str:
-    """When the last request failed or was slow: of the rounds that saw an end, and how many did not."""
+    """The recovery time of the rounds that recovered, and the number of those that did not."""
     ends = [each.recovered for each in rounds if each.recovered is not None]
     if not ends:
         return "never"

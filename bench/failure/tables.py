@@ -1,4 +1,4 @@
-"""The figures as tables."""
+"""The table that the command prints."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from bench.failure.measure import Outcome
 from bench.failure.summary import HEADINGS, cells
 
 LEGEND = (
-    "failed: requests; of these: answered with a status other than 200, broken (refused, reset, cut), late "
-    "(given up by the client). slow: answers after more than 1 s. over after: from the fault to the last of "
-    "all these; never: they had not ended. closed: client connections, unannounced. answers/s: with status "
-    "200. Medians of the rounds; ±: half the distance between the least and the most."
+    "failed: requests; of these: bad status (not 200), broken (refused, reset, closed early), timed out. "
+    "slow: responses after more than 1 s. recovery: from the fault to the last of all these; never: they did "
+    "not end. closed: client connections closed without `Connection: close`. responses/s: with status 200. "
+    "Medians of the rounds; ±: half the distance between the lowest and the highest round."
 )
 
 
 def show(fault: str, outcomes: Mapping[str, Sequence[Outcome]], console: Console) -> None:
-    """Print what one fault did, a row per proxy."""
+    """Print the outcomes of one fault, one row per proxy."""
     table = Table(
         title=FAULTS[fault].about,
         title_justify="left",

@@ -23,9 +23,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bench.hotpath.measure import interleave
 from bench.hotpath.run import REFERENCE, Run
 from bench.lib.console import output_console
-from bench.lib.fleet import start_fleet, workshop
+from bench.lib.fleet import start_fleet, temporary_directory
 from bench.lib.machine import Cores, Machine
-from bench.lib.options import end_on_signals, names_of, positive
+from bench.lib.options import interrupt_on_signals, names_of, positive
 from bench.lib.origin import NGINX, serve_origin
 from bench.lib.packages import Checkout, MissingError, version_of
 from bench.lib.peers.catalog import PEERS
@@ -55,7 +55,7 @@ def peers_of(options: argparse.Namespace) -> list[Peer]:
 def run(options: argparse.Namespace, console: Console) -> Run:
     """Start everything, measure, end everything. Ctrl-C ends it early, with the rounds that are complete."""
     machine, cores = Machine.this(), Cores.split()
-    cores.step_aside()
+    cores.leave_proxy_core()
     workloads = [
         replace(WORKLOADS[name], connections=options.connections or WORKLOADS[name].connections)
         for name in options.workloads
@@ -73,7 +73,7 @@ def run(options: argparse.Namespace, console: Console) -> Run:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with ExitStack() as stack:
         try:
-            origin = stack.enter_context(serve_origin(stack.enter_context(workshop()), cores.load))
+            origin = stack.enter_context(serve_origin(stack.enter_context(temporary_directory()), cores.load))
             result.versions["origin"] = f"nginx {version_of(NGINX, '-v')}"
             result.versions["load"] = f"wrk {version_of(WRK)}"
             start = start_fleet(peers_of(options), [origin.port], WORKLOADS["small"].path, cores, console)
@@ -130,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     console = output_console()
     try:
-        with end_on_signals():
+        with interrupt_on_signals():
             result = run(options, console)
     except (MissingError, StartError, LoadError) as error:
         Console(stderr=True).print(f"bench.hotpath: {error}", highlight=False, markup=False)

@@ -23,9 +23,9 @@ from bench.hotpath.measure import WARM_UP, measure
 from bench.lib import raw
 from bench.lib.console import output_console
 from bench.lib.figure import Figure
-from bench.lib.fleet import start_fleet, workshop
+from bench.lib.fleet import start_fleet, temporary_directory
 from bench.lib.machine import Cores, Machine
-from bench.lib.options import end_on_signals, names_of, open_files, positive
+from bench.lib.options import interrupt_on_signals, names_of, positive, raise_file_limit
 from bench.lib.origin import NGINX, serve_origin
 from bench.lib.packages import MissingError, version_of
 from bench.lib.peers.catalog import PEERS
@@ -116,7 +116,7 @@ def trace(curves: Curves, options: argparse.Namespace, cores: Cores, console: Co
     for set_up, points in groupby(curves.points, lambda point: point.set_up):
         with ExitStack() as stack:
             ports = free_ports(set_up.origins)
-            origin = serve_origin(stack.enter_context(workshop()), cores.load, ports)
+            origin = serve_origin(stack.enter_context(temporary_directory()), cores.load, ports)
             stack.enter_context(origin)
             fleet = stack.enter_context(
                 start_fleet(
@@ -181,14 +181,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     console = output_console()
     machine, cores = Machine.this(), Cores.split()
-    cores.step_aside()
-    open_files()
+    cores.leave_proxy_core()
+    raise_file_limit()
     curves = Curves([Point(name, place) for name in options.curves for place in CURVES[name].places])
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         curves.versions["origin"] = f"nginx {version_of(NGINX, '-v')}"
         curves.versions["load"] = f"wrk {version_of(WRK)}"
-        with end_on_signals(), Progress(*columns, console=console, transient=True) as progress:
+        with interrupt_on_signals(), Progress(*columns, console=console, transient=True) as progress:
             steps = len(curves.points) * len(options.peers) * options.rounds
             task = progress.add_task("starting", total=steps)
             for done in trace(curves, options, cores, console):

@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.lib import raw
-from bench.lib.fleet import start_fleet, workshop
+from bench.lib.fleet import start_fleet, temporary_directory
 from bench.lib.machine import Cores, Machine
-from bench.lib.options import end_on_signals, names_of, open_files, positive
+from bench.lib.options import interrupt_on_signals, names_of, positive, raise_file_limit
 from bench.lib.packages import MissingError
 from bench.lib.peers.catalog import PEERS
 from bench.lib.ports import free_port
@@ -67,7 +67,7 @@ def idle_growth(server: Server, connections: int) -> float:
 def download_growth(server: Server, size: int) -> int:
     """Growth in bytes, at its peak, while a response of `size` bytes passes."""
     before = server.rss()
-    server.forget_peak()
+    server.reset_peak()
     client = HTTPConnection("127.0.0.1", server.port, timeout=60)
     client.request("GET", f"/?bytes={size}")
     answer = client.getresponse()
@@ -82,7 +82,7 @@ def download_growth(server: Server, size: int) -> int:
 def upload_growth(server: Server, size: int) -> int:
     """Growth in bytes, at its peak, while a request body of `size` bytes passes."""
     before = server.rss()
-    server.forget_peak()
+    server.reset_peak()
     client = HTTPConnection("127.0.0.1", server.port, timeout=60)
     chunks = (bytes(MIB) for _ in range(size // MIB))
     client.request("POST", "/", body=chunks, headers={"Content-Length": str(size)})
@@ -144,8 +144,8 @@ def serve_streams(cores: Cores) -> Iterator[Server]:
     """Run the streaming origin for as long as the context lasts."""
     port = free_port()
     command = module_command("bench.hotpath.streaming_origin", str(port))
-    with workshop() as directory, serve("origin", command, port, directory, cores.load) as origin:
-        origin.wait_until_it_answers("/")
+    with temporary_directory() as directory, serve("origin", command, port, directory, cores.load) as origin:
+        origin.wait_until_ready("/")
         yield origin
 
 
@@ -215,13 +215,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
     options = parse(arguments)
-    open_files()
+    raise_file_limit()
     console = Console()
     machine, cores = Machine.this(), Cores.split()
-    cores.step_aside()
+    cores.leave_proxy_core()
     console.print(str(machine), highlight=False)
     try:
-        with end_on_signals(), serve_streams(cores) as origin:
+        with interrupt_on_signals(), serve_streams(cores) as origin:
             weights = weigh_all(origin, cores, options, console)
     except StartError as error:
         Console(stderr=True).print(f"bench.hotpath.memory: {error}", highlight=False, markup=False)

@@ -22,9 +22,9 @@ from rich.table import Table
 from bench.hotpath.measure import interleave
 from bench.lib import raw
 from bench.lib.console import output_console
-from bench.lib.fleet import workshop
+from bench.lib.fleet import temporary_directory
 from bench.lib.machine import Cores, Machine
-from bench.lib.options import end_on_signals, names_of, positive
+from bench.lib.options import interrupt_on_signals, names_of, positive
 from bench.lib.origin import serve_origin
 from bench.lib.packages import MissingError
 from bench.lib.ports import free_port
@@ -63,7 +63,7 @@ VARIANTS = {
 
 def start(names: Sequence[str], cores: Cores, stack: ExitStack) -> list[Server]:
     """Start an origin, a collector, and the variants."""
-    directory = stack.enter_context(workshop())
+    directory = stack.enter_context(temporary_directory())
     origin = stack.enter_context(serve_origin(directory, cores.load))
 
     def python(name: str, port: int, module: str, *arguments: str, on: Sequence[int]) -> Server:
@@ -71,7 +71,7 @@ def start(names: Sequence[str], cores: Cores, stack: ExitStack) -> list[Server]:
         home.mkdir()
         command = module_command(module, *arguments)
         server = stack.enter_context(serve(name, command, port, home, on))
-        server.wait_until_it_answers(WORKLOADS["small"].path)
+        server.wait_until_ready(WORKLOADS["small"].path)
         return server
 
     collector = free_port()
@@ -118,11 +118,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     console = output_console()
     machine, cores = Machine.this(), Cores.split()
-    cores.step_aside()
+    cores.leave_proxy_core()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     samples: list[Sample] = []
     try:
-        with end_on_signals(), ExitStack() as stack:
+        with interrupt_on_signals(), ExitStack() as stack:
             servers = start(options.variants, cores, stack)
             progress = stack.enter_context(Progress(*columns, console=console, transient=True))
             task = progress.add_task("warm-up", total=len(servers) * (options.rounds + 1))

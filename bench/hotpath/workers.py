@@ -20,7 +20,7 @@ from rich.console import Console
 
 from bench.hotpath.measure import WARM_UP
 from bench.lib.figure import Figure
-from bench.lib.fleet import workshop
+from bench.lib.fleet import temporary_directory
 from bench.lib.machine import Cores
 from bench.lib.origin import serve_origin
 from bench.lib.sample import Sample, ratios, rounds_of
@@ -88,10 +88,11 @@ def start(name: str, pylbs: int, workers: int, connections: int, stack: ExitStac
     split = Cores.split()
     cores = (*split.proxy, *split.load)[:CORES]
     origins = tuple(
-        stack.enter_context(serve_origin(stack.enter_context(workshop()), cores)).port for _ in range(ORIGINS)
+        stack.enter_context(serve_origin(stack.enter_context(temporary_directory()), cores)).port
+        for _ in range(ORIGINS)
     )
     server = serve_pylbs(name, origins, cores, stack, pylbs=pylbs, workers=workers)
-    server.wait_until_it_answers(SMALL.path)
+    server.wait_until_ready(SMALL.path)
     return Side(name, server, cores, connections)
 
 
@@ -129,7 +130,7 @@ def measure(rounds: int, connections: int, console: Console) -> list[Sample]:
             return list(interleave(sides, rounds))
 
 
-def judge(samples: Sequence[Sample]) -> Verdict:
+def evaluate(samples: Sequence[Sample]) -> Verdict:
     """What all cost, and whether two workers carry what two pylbs do."""
     rounds = rounds_of(samples, SMALL.name)
     verdict = Verdict()
@@ -138,14 +139,14 @@ def judge(samples: Sequence[Sample]) -> Verdict:
             Figure.of(getattr(sample, kind) for sample in of_side)
             for kind in ("cpu", "user", "system", "rate")
         )
-        verdict.say(name, f"{cpu} µs CPU per request (user {user}, system {system}), {rate} requests/s")
-        verdict.none_of({f"{name}: failed requests": sum(sample.errors for sample in of_side)})
-    verdict.say(
+        verdict.note(name, f"{cpu} µs CPU per request (user {user}, system {system}), {rate} requests/s")
+        verdict.require_zero({f"{name}: failed requests": sum(sample.errors for sample in of_side)})
+    verdict.note(
         "two workers: capacity per CPU time, relative to one worker with both cores",
         f"{worth(rounds, ALONE)} ×",
     )
     apart = worth(rounds, APART)
-    verdict.must(
+    verdict.require(
         f"two workers: capacity per CPU time, relative to one of two pylbs (at least {WORTH} ×)",
         f"{apart} ×",
         holds=apart.median >= WORTH,

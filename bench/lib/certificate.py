@@ -11,7 +11,7 @@ OPENSSL = AptPackage("openssl", "openssl")
 
 
 def make_certificate(directory: Path) -> Path:
-    """Write a new certificate for `localhost` and its key, on P-256, into one file.
+    """Write a new P-256 certificate for `localhost` and its key into one file.
 
     Raises:
         MissingError: there is no openssl.

@@ -1,9 +1,10 @@
-"""Clients that say exactly how each of their connections ended, in a process of their own.
+"""Clients that record how each of their connections ended, in a process of their own.
 
-Run as `python -m bench.lib.checking_clients PORT CONNECTIONS PATIENCE`, the last in seconds. Each keeps its
-connection for as long as it may and asks for `/` again and again. On SIGTERM they print what they saw as one
-line of JSON. A load generator cannot do that: it counts a reset, a refusal and an answer that was cut short
-as one and the same, and does not say when that was.
+Run as `python -m bench.lib.checking_clients PORT CONNECTIONS TIMEOUT`, with the timeout in seconds. Each
+client sends requests for `/` over one connection until the server closes it. On SIGTERM the process prints
+the counts as one line of JSON (`bench.lib.client_report.ClientReport`). A load generator cannot replace
+these clients: wrk counts a reset, a refused connection and a truncated response as the same error, and does
+not record its time.
 """
 
 from __future__ import annotations
@@ -20,34 +21,34 @@ from contextlib import suppress
 import uvloop
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-"""Caddy's site is bound to that name; it would answer to others itself."""
+"""Caddy proxies requests for this host name only and answers others itself."""
 LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n")
 PAUSE = 0.01
-"""Seconds between an answer and the next request: long enough for a connection to be idle now and then."""
+"""Seconds between a response and the next request, so that connections are idle some of the time."""
 SLOW = 1.0
-"""Seconds above which an answer is slow."""
+"""Seconds above which a response counts as slow."""
 
 
 class CheckingClients:
-    """So many clients, and what they saw together.
+    """What all clients of this process record.
 
     Args:
-        port: where they ask.
-        patience: seconds after which an answer is late.
+        port: the server's port on 127.0.0.1.
+        timeout: seconds after which a client gives up a request.
     """
 
-    def __init__(self, port: int, patience: float = 10.0) -> None:
+    def __init__(self, port: int, timeout: float = 10.0) -> None:
         self.seen: Counter[str] = Counter()
-        """How often something happened; the names are fields of `bench.lib.client_report.Checked`."""
-        self.longest = 0.0
-        """Seconds that the slowest answer took, the connecting included if it was the first."""
+        """Counts by field name of `bench.lib.client_report.ClientReport`."""
+        self.slowest = 0.0
+        """Seconds that the slowest response took. The first one of a connection includes the connect time."""
         self.troubles: list[tuple[float, str]] = []
-        """When a request failed or was slow, by the monotonic clock, and what it was."""
+        """Monotonic time of each failed or slow request, and its kind."""
         self._port = port
-        self._patience = patience
+        self._timeout = timeout
 
     async def run(self) -> None:
-        """Be one client, until cancelled."""
+        """Run one client until cancelled."""
         while True:
             began = time.monotonic()
             try:
@@ -60,14 +61,14 @@ class CheckingClients:
                 await asyncio.sleep(PAUSE)
                 continue
             try:
-                async with asyncio.timeout(self._patience) as patience:
-                    await self._use(reader, writer, began, patience)
+                async with asyncio.timeout(self._timeout) as timeout:
+                    await self._use(reader, writer, began, timeout)
             except ConnectionError:
                 self._trouble("reset")
             except asyncio.IncompleteReadError:
-                self._trouble("cut")
+                self._trouble("truncated")
             except TimeoutError:
-                self._trouble("late")
+                self._trouble("timed_out")
             finally:
                 writer.close()
                 with suppress(OSError):
@@ -78,29 +79,29 @@ class CheckingClients:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         began: float,
-        patience: asyncio.Timeout,
+        timeout: asyncio.Timeout,
     ) -> None:
-        """Ask over one connection until an answer announces its end."""
+        """Send requests over one connection until the server closes it."""
         while True:
-            patience.reschedule(asyncio.get_running_loop().time() + self._patience)
+            timeout.reschedule(asyncio.get_running_loop().time() + self._timeout)
             writer.write(REQUEST)
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
             length = LENGTH.search(head)
             await reader.readexactly(int(length[1]) if length else 0)
             took = time.monotonic() - began
-            self.longest = max(self.longest, took)
+            self.slowest = max(self.slowest, took)
             if head.startswith(b"http/1.1 200 "):
                 self.seen["answers"] += 1
             else:
-                self._trouble("refusals")
+                self._trouble("bad_status")
             if took > SLOW:
                 self._trouble("slow")
             if b"\r\nconnection: close\r\n" in head:
-                self.seen["announced"] += 1
+                self.seen["closed_announced"] += 1
                 return
             await asyncio.sleep(PAUSE)
             if reader.at_eof():
-                self.seen["unannounced"] += 1
+                self.seen["closed_unannounced"] += 1
                 return
             began = time.monotonic()
 
@@ -109,23 +110,23 @@ class CheckingClients:
         self.troubles.append((time.monotonic(), name))
 
 
-async def ask(port: int, connections: int, patience: float) -> None:
-    """Ask until SIGTERM comes, then report."""
-    clients = CheckingClients(port, patience)
-    enough = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, enough.set)
-    asking = asyncio.gather(*(clients.run() for _ in range(connections)))
-    await enough.wait()
-    asking.cancel()
+async def run(port: int, connections: int, timeout: float) -> None:
+    """Run the clients until SIGTERM, then print their report."""
+    clients = CheckingClients(port, timeout)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    running = asyncio.gather(*(clients.run() for _ in range(connections)))
+    await stop.wait()
+    running.cancel()
     with suppress(asyncio.CancelledError):
-        await asking
-    print(json.dumps({**clients.seen, "longest": clients.longest, "troubles": clients.troubles}))
+        await running
+    print(json.dumps({**clients.seen, "slowest": clients.slowest, "troubles": clients.troubles}))
 
 
 def main() -> None:
-    """Ask as the command line says."""
-    port, connections, patience = sys.argv[1:]
-    uvloop.run(ask(int(port), int(connections), float(patience)))
+    """Read the command line and run the clients."""
+    port, connections, timeout = sys.argv[1:]
+    uvloop.run(run(int(port), int(connections), float(timeout)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""An instance that comes and goes in the registry, and when its origin heard of it."""
+"""One registration of an instance and its deregistration, with the requests that its origin recorded."""
 
 from __future__ import annotations
 
@@ -8,56 +8,57 @@ from bench.lib.consul import Catalog
 from bench.lib.origins import Origins
 
 QUIET = 0.2
-"""Seconds without a request after which the last one is taken to have been the last."""
+"""Seconds without a request after which no further one is expected."""
 
 
 class ChurnCycle:
-    """One registration and its end.
+    """One registration of an instance, its deregistration, and the end of its origin.
 
     Args:
-        catalog: where it is registered.
-        origins: among which it is.
-        slot: which of them it is.
-        name: what the registry calls it.
+        catalog: registers the instance.
+        origins: the process that serves it.
+        slot: the slot of the instance in `origins`.
+        name: the id of the instance in the registry.
     """
 
     def __init__(self, catalog: Catalog, origins: Origins, slot: int, name: str) -> None:
         self.registered = 0.0
-        """When it was; monotonic."""
+        """Monotonic time at which the registering call returned; 0 before."""
         self.deregistered = 0.0
+        """Monotonic time at which the deregistering call returned; 0 before."""
         self._catalog = catalog
         self._origins = origins
         self._slot = slot
         self._name = name
 
-    def arrive(self) -> None:
-        """Register it."""
+    def register(self) -> None:
+        """Register the instance."""
         self._origins.timestamps.forget(self._slot)
         self._catalog.register(self._name, self._origins.ports[self._slot])
         self.registered = time.monotonic()
 
-    def leave(self) -> None:
-        """Deregister it; it goes on answering."""
+    def deregister(self) -> None:
+        """Deregister the instance. Its origin still answers requests."""
         self._catalog.deregister(self._name)
         self.deregistered = time.monotonic()
 
     def end(self) -> None:
-        """Let it answer no more."""
+        """Shut the origin down."""
         self._origins.end(self._slot)
 
     @property
-    def is_seen(self) -> bool:
-        """Whether it has had a request."""
+    def has_requests(self) -> bool:
+        """Whether the instance has received a request."""
         return self._origins.timestamps.first(self._slot) > 0
 
     @property
-    def is_over(self) -> bool:
-        """Whether it has had none for a moment, since it was deregistered."""
+    def is_drained(self) -> bool:
+        """Whether the instance has received no request for `QUIET` since its deregistration."""
         return time.monotonic() - max(self._origins.timestamps.last(self._slot), self.deregistered) > QUIET
 
     @property
     def appeared(self) -> float | None:
-        """Seconds from its registration to its first request; None if none came while it was there."""
+        """Seconds from registration to the first request; None if none arrived before deregistration."""
         first = self._origins.timestamps.first(self._slot)
         if not first or (self.deregistered and first > self.deregistered):
             return None
@@ -65,10 +66,10 @@ class ChurnCycle:
 
     @property
     def vanished(self) -> float | None:
-        """Seconds from its deregistration to its last request, 0 if that came before the call returned.
+        """Seconds from deregistration to the last request; 0 if it arrived before the call returned.
 
-        None if it never had a request, or has them still.
+        None if the instance never received a request, or still receives requests.
         """
-        if not self.is_seen or not self.is_over:
+        if not self.has_requests or not self.is_drained:
             return None
         return max(0.0, self._origins.timestamps.last(self._slot) - self.deregistered)

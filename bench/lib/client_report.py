@@ -1,4 +1,4 @@
-"""What checking clients saw, for whoever started them."""
+"""What checking clients recorded, and the process that runs them."""
 
 from __future__ import annotations
 
@@ -13,53 +13,53 @@ from bench.lib.repository import REPOSITORY
 
 @dataclass(frozen=True)
 class ClientReport:
-    """Counts of what happened to their requests and connections."""
+    """Counts of the results of all requests and connections."""
 
     answers: int = 0
-    """With status 200, and whole."""
-    refusals: int = 0
-    """Whole answers with another status."""
+    """Complete responses with status 200."""
+    bad_status: int = 0
+    """Complete responses with another status."""
     refused: int = 0
     """Connections that could not be opened."""
     reset: int = 0
     """Connections that were reset."""
-    cut: int = 0
-    """Connections that ended while an answer was due, or in the middle of it."""
-    late: int = 0
-    """Answers that took longer than the clients' patience."""
+    truncated: int = 0
+    """Connections that the server closed before the end of a response."""
+    timed_out: int = 0
+    """Requests without a complete response within the clients' timeout."""
     slow: int = 0
-    """Answers, of whatever status, that took longer than 1 s."""
-    unannounced: int = 0
-    """Connections that ended between two requests without an announcement."""
-    announced: int = 0
-    """Connections that ended as they should: a complete answer had said `Connection: close`."""
-    longest: float = 0.0
-    """Seconds that the slowest answer took."""
+    """Responses of any status that took longer than 1 s."""
+    closed_unannounced: int = 0
+    """Connections that the server closed between two requests without `Connection: close`."""
+    closed_announced: int = 0
+    """Connections that the server closed after a complete response with `Connection: close`."""
+    slowest: float = 0.0
+    """Seconds that the slowest response took."""
     troubles: Sequence[tuple[float, str]] = ()
-    """When each request failed or was slow, by the monotonic clock, and which of the names above it was."""
+    """Monotonic time of each failed or slow request, and the name of the field that counts it."""
 
     @property
     def lost(self) -> int:
-        """Requests that got no answer, or not all of it."""
-        return self.reset + self.cut + self.late
+        """Requests without a complete response."""
+        return self.reset + self.truncated + self.timed_out
 
 
 class CheckingProcess:
-    """Clients that check, at work until `finish`.
+    """Checking clients in a process of their own, which run until `finish`.
 
     Args:
-        port: where they ask.
-        connections: how many they are.
-        cores: where they run.
-        patience: seconds after which an answer is late.
+        port: the server's port on 127.0.0.1.
+        connections: the number of clients.
+        cores: the CPU cores of the process.
+        timeout: seconds after which a client gives up a request.
     """
 
-    def __init__(self, port: int, connections: int, cores: Sequence[int], patience: float = 10.0) -> None:
+    def __init__(self, port: int, connections: int, cores: Sequence[int], timeout: float = 10.0) -> None:
         self._process = subprocess.Popen(
             [
                 *("taskset", "--cpu-list", ",".join(map(str, cores))),
                 *(sys.executable, "-m", "bench.lib.checking_clients"),
-                *map(str, (port, connections, patience)),
+                *map(str, (port, connections, timeout)),
             ],
             cwd=REPOSITORY,
             stdout=subprocess.PIPE,
@@ -68,7 +68,7 @@ class CheckingProcess:
         )
 
     def finish(self) -> ClientReport:
-        """Let them end, and read what they saw."""
+        """Stop the clients and return what they recorded."""
         try:
             self._process.terminate()
             report, _ = self._process.communicate()

@@ -1,4 +1,4 @@
-"""A Consul agent of our own, and the two calls that change what it knows."""
+"""A real Consul agent for a measurement, and the calls that register and deregister instances."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from tests.components import ComponentError, consul_binary
 
 
 class CatalogError(Exception):
-    """Consul refused a change."""
+    """Consul rejected a registration or deregistration; the message quotes its response."""
 
 
 @contextmanager
 def serve_consul(directory: Path, cores: Sequence[int], dns: int = 0, http: int = 0) -> Iterator[Server]:
-    """Run `consul agent -dev` for as long as the context lasts; it is ready when the context begins.
+    """Run `consul agent -dev` while the context is open. It is ready when the context is entered.
 
     Args:
-        directory: for its output.
-        cores: where it runs.
-        dns: port of its DNS; any that is free if 0.
-        http: port of its API, likewise.
+        directory: receives its output.
+        cores: its CPU cores.
+        dns: port of its DNS server; 0 selects a free port.
+        http: port of its API; 0 selects a free port.
 
     Raises:
-        MissingError: there is no Consul, and it cannot be fetched.
+        MissingError: Consul is not installed and cannot be downloaded.
     """
     try:
         binary = consul_binary()
@@ -50,17 +50,17 @@ def serve_consul(directory: Path, cores: Sequence[int], dns: int = 0, http: int 
     ]
     argv += ["-grpc-port=-1", "-hcl=disable_update_check = true", "-log-level=warn"]
     with serve("consul", Command(argv), port, directory, cores) as consul:
-        consul.wait_until_it_answers("/v1/health/state/passing", containing=b"serfHealth")
+        consul.wait_until_ready("/v1/health/state/passing", containing=b"serfHealth")
         yield consul
 
 
 class Catalog:
-    """Registrations of one service at one agent, over one connection. A context manager that closes it.
+    """Registers instances of one service at one agent, over one connection that the context manager closes.
 
     Args:
         consul: the agent.
         service: the service's name.
-        tags: of each instance.
+        tags: tags of each instance.
     """
 
     def __init__(self, consul: Server, service: str, tags: Sequence[str] = ()) -> None:
@@ -75,12 +75,13 @@ class Catalog:
         self._connection.close()
 
     def register(self, instance: str, port: int) -> None:
-        """Add an instance on 127.0.0.1 with a check that passes for a day; it is known when the call returns.
+        """Register an instance on 127.0.0.1 with a check that passes for a day.
 
-        Traefik's watch waits for changes of checks: without any it would not notice the instance.
+        Consul knows the instance when the call returns. The check is needed because Traefik's watch waits for
+        changes of checks and would not detect an instance without one.
 
         Raises:
-            CatalogError: Consul refused it.
+            CatalogError: Consul rejected it.
         """
         entry = {
             "ID": instance,
@@ -93,16 +94,16 @@ class Catalog:
         self._put("/v1/agent/service/register", json.dumps(entry))
 
     def deregister(self, instance: str) -> None:
-        """Remove an instance.
+        """Deregister an instance.
 
         Raises:
-            CatalogError: Consul refused it.
+            CatalogError: Consul rejected it.
         """
         self._put(f"/v1/agent/service/deregister/{instance}", "")
 
     def _put(self, path: str, body: str) -> None:
         self._connection.request("PUT", path, body)
         answer = self._connection.getresponse()
-        said = answer.read().decode(errors="replace")
+        text = answer.read().decode(errors="replace")
         if answer.status != 200:
-            raise CatalogError(f"consul answered {answer.status} to {path}: {said.strip()}")
+            raise CatalogError(f"consul answered {answer.status} to {path}: {text.strip()}")

@@ -1,4 +1,4 @@
-"""A figure that was measured several times: what it mostly was, and how far the rounds were apart."""
+"""A figure of several rounds: the median, the lowest and the highest value."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Self
 
 
 def number(value: float) -> str:
-    """A figure with three or more digits that mean something."""
+    """Format a value with at least three significant digits."""
     return f"{value:,.{_decimals(value)}f}"
 
 
@@ -20,7 +20,7 @@ def _decimals(value: float) -> int:
 
 @dataclass(frozen=True)
 class Figure:
-    """The median of some rounds, with the least and the most of them."""
+    """The median of several rounds, with the lowest and the highest."""
 
     median: float
     low: float
@@ -34,11 +34,11 @@ class Figure:
 
     @property
     def spread(self) -> float:
-        """Half the distance between the least and the most."""
+        """Half the distance between the lowest and the highest round."""
         return (self.high - self.low) / 2
 
     def __str__(self) -> str:
-        if self.low == self.high:  # There was but one round, or all were alike.
+        if self.low == self.high:  # One round, or equal rounds.
             return self._shown(self.median)
         return f"{self._shown(self.median)} ± {self._shown(self.spread)}"
 
@@ -47,10 +47,10 @@ class Figure:
 
 
 class Count(Figure):
-    """Of things that are counted: there is no half of one."""
+    """A figure of whole things, printed without decimals."""
 
     def _shown(self, value: float) -> str:
-        return f"{floor(value + 0.5):,}"  # A half goes up: with "± 0" nobody would see that rounds differ.
+        return f"{floor(value + 0.5):,}"  # Round halves up: "± 0" would hide that rounds differ.
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,11 @@ class Comparison:
     what: str
     """What was measured, with its unit."""
     figures: Mapping[str, Figure]
-    """By proxy."""
+    """The figure of each proxy."""
     more_is_better: bool = False
 
     def better_than(self, name: str) -> dict[str, Figure]:
-        """Those that are better than that proxy by more than the spread of both, the best one first."""
+        """The proxies that are better than `name` by more than the spread of both, the best one first."""
         if name not in self.figures:
             return {}
         own, sign = self.figures[name], -1 if self.more_is_better else 1

@@ -1,4 +1,4 @@
-"""The proxies of one run, started side by side before the same origin."""
+"""The proxies of one run, started side by side before the same origins."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.lib.server import Server, StartError, serve
 
 
 class Fleet:
-    """The proxies that could be started, and the reasons for which the others could not."""
+    """The proxies that started, and for each of the others why it did not."""
 
     def __init__(self, directory: Path, cores: Cores, until: ExitStack, services: int = 1) -> None:
         self.servers: list[Server] = []
@@ -32,14 +32,17 @@ class Fleet:
         self._services = services
 
     def start(self, peer: Peer, origins: Sequence[int], probe: str) -> None:
-        """Start one proxy and wait for its answer at the path `probe`; note as missing one that fails."""
+        """Start one proxy and wait until it answers the path `probe` with 200.
+
+        A proxy that does not start is added to `missing`.
+        """
         home = self._directory / peer.name
         home.mkdir()
         site = Site(home, free_port(), tuple(origins), free_port(), self._certificate, self._services)
         try:
             command = peer.command(site)
             server = self._until.enter_context(serve(peer.name, command, site.port, home, self._cores.proxy))
-            server.wait_until_it_answers(probe)
+            server.wait_until_ready(probe)
             server.tls_port = site.tls_port
             self.versions[peer.name] = peer.version()
         except (MissingError, StartError, subprocess.SubprocessError) as error:
@@ -58,19 +61,22 @@ def start_fleet(
     *,
     services: int = 1,
 ) -> Iterator[Fleet]:
-    """Start proxies; end them all, and remove their files, when the context ends."""
+    """Start proxies. When the context exits, stop them and remove their files."""
     with ExitStack() as stack:
-        directory = stack.enter_context(workshop())
+        directory = stack.enter_context(temporary_directory())
         fleet = Fleet(directory, cores, stack, services)
         for peer in peers:
-            with console.status(f"starting {peer.name} (it is installed first, if it is not here)"):
+            with console.status(f"starting {peer.name} (installed first if missing)"):
                 fleet.start(peer, origins, probe)
         yield fleet
 
 
 @contextmanager
-def workshop() -> Iterator[Path]:
-    """A temporary directory that all users may enter: nginx's workers give root up, and need their files."""
+def temporary_directory() -> Iterator[Path]:
+    """A temporary directory with mode 0755.
+
+    nginx's workers drop root privileges and must read their files.
+    """
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         directory = Path(name)
         directory.chmod(0o755)

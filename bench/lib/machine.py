@@ -1,4 +1,4 @@
-"""The machine that a figure was measured on, and which of its cores does what."""
+"""The machine that runs a measurement, and how its CPU cores are divided."""
 
 from __future__ import annotations
 
@@ -10,25 +10,28 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Cores:
-    """The proxy has a core of its own, so that its cost is not mixed with that of the load."""
+    """The CPU cores of the proxy and those of the load. The proxy has a core of its own."""
 
     proxy: tuple[int, ...]
     load: tuple[int, ...]
 
     @classmethod
     def split(cls) -> Cores:
-        """Last usable core for the proxy (interrupts tend to land on the first), the others for the load."""
+        """The last usable core for the proxy (interrupts tend to use the first), the others for the load.
+
+        On a machine with one core, both share it.
+        """
         usable = sorted(os.sched_getaffinity(0))
         return cls(proxy=tuple(usable[-1:]), load=tuple(usable[:-1] or usable))
 
-    def step_aside(self) -> None:
-        """Keep this process, which only waits and draws progress bars, off the proxy's core."""
+    def leave_proxy_core(self) -> None:
+        """Move this process, which waits and draws progress bars, to the cores of the load."""
         os.sched_setaffinity(0, self.load)
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What a reader needs to compare the figures with those of another machine."""
+    """What affects the figures of a run: hardware, kernel, interpreter and other load."""
 
     cpu: str
     cores: int
@@ -36,11 +39,11 @@ class Machine:
     kernel: str
     python: str
     load_average: float
-    """Runnable tasks in the last minute, before the benchmark began: what else kept the machine busy."""
+    """Load average of the minute before the run."""
 
     @classmethod
     def this(cls) -> Machine:
-        """Describe the machine that we run on."""
+        """The machine that runs this process."""
         return cls(
             cpu=_cpu_model(),
             cores=len(os.sched_getaffinity(0)),

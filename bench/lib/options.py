@@ -1,4 +1,4 @@
-"""What the commands of this package have in common: options that are lists of names, and an orderly end."""
+"""What all commands need: parsers of option values, handling of signals, and the limit on open files."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from pylb.config.kinds import CONSUL
 
 
 def names_of(known: Collection[str]) -> Callable[[str], list[str]]:
-    """A reader of comma-separated names, all of which must be known."""
+    """A parser of comma-separated names. A name that is not in `known` is an error."""
 
     def read(text: str) -> list[str]:
         names = text.split(",")
         for name in names:
             if name not in known:
-                raise argparse.ArgumentTypeError(f"got {name!r}, expected some of {', '.join(known)}")
+                raise argparse.ArgumentTypeError(f"got {name!r}, expected names out of {', '.join(known)}")
         return names
 
     return read
 
 
 def positive(text: str) -> int:
-    """A reader of whole numbers from 1 on."""
+    """Parse a whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 1 on")
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number of at least 1")
     return int(text)
 
 
 def seconds(text: str) -> float:
-    """A reader of times above 0."""
+    """Parse a positive number of seconds."""
     try:
         value = float(text)
     except ValueError:
@@ -45,7 +45,7 @@ def seconds(text: str) -> float:
 
 
 def consul_url(text: str) -> str:
-    """A reader of the address of Consul's API, as pylb takes it."""
+    """Parse the address of Consul's API as pylb's `--consul` does."""
     try:
         return str(CONSUL.parse(text))
     except ValueError:
@@ -53,8 +53,8 @@ def consul_url(text: str) -> str:
 
 
 @contextmanager
-def end_on_signals() -> Iterator[None]:
-    """Let SIGINT and SIGTERM raise KeyboardInterrupt, once: what was started is then ended undisturbed."""
+def interrupt_on_signals() -> Iterator[None]:
+    """Raise KeyboardInterrupt on the first SIGINT or SIGTERM, and ignore further ones during the clean-up."""
     signals = (signal.SIGINT, signal.SIGTERM)
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -70,7 +70,7 @@ def end_on_signals() -> Iterator[None]:
             signal.signal(each, handler)
 
 
-def open_files() -> None:
-    """Let this process, and all that it starts, open as many files as the machine lets it."""
+def raise_file_limit() -> None:
+    """Raise the limit on open files to the hard limit, for this process and its children."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -1,4 +1,4 @@
-"""The origin that all proxies forward to: nginx with one worker, on the cores of the load."""
+"""The origin of the hot path measurements: nginx with one worker, on the cores of the load."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ NGINX = AptPackage("nginx", "nginx")
 
 @contextmanager
 def serve_origin(directory: Path, cores: Sequence[int], ports: Sequence[int] = ()) -> Iterator[Server]:
-    """Run the origin of `workload.WORKLOADS` for as long as the context lasts.
+    """Run the origin that answers all `workload.WORKLOADS` while the context is open.
 
     Args:
-        directory: for its files.
-        cores: where it runs.
-        ports: where it listens, as so many origins; by default on one that is free.
+        directory: receives its files.
+        cores: its CPU cores.
+        ports: ports of 127.0.0.1, each of which acts as one origin; by default one free port.
 
     Raises:
-        MissingError: there is no nginx.
+        MissingError: nginx is not installed.
     """
     files = directory / "files"
     files.mkdir()
@@ -38,5 +38,5 @@ def serve_origin(directory: Path, cores: Sequence[int], ports: Sequence[int] = (
     config = render(template, directory, listen=listen, small=SMALL_ANSWER, user=getpass.getuser())
     command = Command([str(NGINX.locate()), "-p", str(directory), "-c", str(config)])
     with serve("origin", command, ports[0], directory, cores) as origin:
-        origin.wait_until_it_answers("/small")
+        origin.wait_until_ready("/small")
         yield origin

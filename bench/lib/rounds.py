@@ -1,4 +1,4 @@
-"""Rounds, in each of which every proxy has its turn, so that a noisy minute hits all alike."""
+"""The order of the rounds: all proxies take turns, so that noise of the machine affects all alike."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Container, Iterator, Sequence
 
 
 def turns(names: Sequence[str], rounds: int, missing: Container[str]) -> Iterator[str]:
-    """Who is next: each of them, round after round, without those that are missing by then."""
+    """Yield each name once per round, without the names that are in `missing` by then."""
     for _ in range(rounds):
         for name in names:
             if name not in missing:

@@ -1,4 +1,4 @@
-"""What one round showed of one proxy, and what several rounds say together."""
+"""The figures of one proxy in one round, and their summary over several rounds."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Sample:
     workload: str
     peer: str
     round: int
-    """1, 2, ...: samples of one round were taken close together."""
+    """1, 2, ...; samples of one round are taken close together."""
     user: float
     """CPU microseconds per finished request, spent in the program."""
     system: float
-    """CPU microseconds per finished request, spent in the kernel on its behalf."""
+    """CPU microseconds per finished request, spent in the kernel for the program."""
     rate: float
     """Requests per second."""
     p50: float
@@ -45,9 +45,9 @@ class Summary:
     system: float
     cpu: float
     ratio: float | None
-    """CPU as a multiple of the reference peer's in the same round; None if that peer was not measured."""
+    """CPU relative to the reference peer in the same round; None if that peer was not measured."""
     spread: float
-    """Half the distance between the dearest and the cheapest round, as a share of the median."""
+    """Half the distance between the most and the least expensive round, as a share of the median."""
     rate: float
     p50: float
     p99: float
@@ -55,11 +55,11 @@ class Summary:
     requests: int
     """Sum over all rounds."""
     errors: int
-    """Sum over all rounds. Figures with errors in them do not compare."""
+    """Sum over all rounds. Figures with errors are not comparable."""
 
     @classmethod
     def of(cls, rounds: Sequence[Sample], reference: Mapping[int, float]) -> Summary:
-        """Summarize at least one round, next to the CPU that the reference peer took in each round."""
+        """Summarize at least one round. `reference` is the CPU of the reference peer by round."""
         cpu = [sample.cpu for sample in rounds]
         ratios = [sample.cpu / reference[sample.round] for sample in rounds if sample.round in reference]
         return cls(
@@ -82,7 +82,7 @@ def summarize(samples: Sequence[Sample], reference: str) -> dict[str, dict[str, 
 
     Args:
         samples: all rounds.
-        reference: the peer that ratios refer to.
+        reference: the peer that all ratios refer to.
     """
     rounds: dict[str, dict[str, list[Sample]]] = {}
     for sample in samples:
@@ -95,7 +95,7 @@ def summarize(samples: Sequence[Sample], reference: str) -> dict[str, dict[str, 
 
 
 def rounds_of(samples: Sequence[Sample], workload: str) -> dict[str, list[Sample]]:
-    """The rounds of each proxy."""
+    """The samples of each proxy under one workload."""
     rounds: dict[str, list[Sample]] = {}
     for sample in samples:
         if sample.workload == workload:
@@ -104,12 +104,12 @@ def rounds_of(samples: Sequence[Sample], workload: str) -> dict[str, list[Sample
 
 
 def ratio(rounds: Mapping[str, Sequence[Sample]], peer: str, reference: str) -> Figure | None:
-    """CPU of one proxy as a multiple of another's in the same round."""
+    """CPU of `peer` relative to `reference` in the same round; None if no round has both."""
     each = ratios(rounds, peer, reference)
     return Figure.of(each) if each else None
 
 
 def ratios(rounds: Mapping[str, Sequence[Sample]], peer: str, reference: str) -> list[float]:
-    """The same, of each round that both have."""
+    """CPU of `peer` relative to `reference`, for each round that has both."""
     cost = {sample.round: sample.cpu for sample in rounds.get(reference, ())}
     return [sample.cpu / cost[sample.round] for sample in rounds.get(peer, ()) if sample.round in cost]

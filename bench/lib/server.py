@@ -1,4 +1,4 @@
-"""A program that was started for a measurement: pinned, waited for, accounted for, and ended by its pid."""
+"""A program that a measurement runs: its cores, its start, its CPU time and memory, and its end."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ _STOP_DEADLINE = 10.0
 
 
 class StartError(Exception):
-    """A program that ended, or never answered, instead of serving; the message quotes its last words."""
+    """A program ended or did not answer in time; the message quotes the last line of its output."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """What to execute, and what to add to its environment."""
+    """A command line and additions to its environment."""
 
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     descriptors: Sequence[int] = ()
-    """Open files that it is to have, under the same numbers."""
+    """Open files that the process inherits under the same numbers."""
 
 
 @dataclass(frozen=True)
 class CpuTime:
-    """Seconds of CPU that a program and all its children, the ended ones included, have used.
+    """CPU seconds used by a program and all its children, including the children that have ended.
 
-    The sum is exact to a clock tick (10 ms: the kernel counts nanoseconds and rounds them when it is asked),
-    which is 0.5 % of a busy 2 s round. The split into user and sys is sampled by a timer, and coarser.
+    The sum is exact to one clock tick (10 ms: the kernel counts nanoseconds and rounds them when read), which
+    is 0.5 % of a busy round of 2 s. The kernel samples the split into user and system; it is less exact.
     """
 
     user: float
@@ -46,7 +46,7 @@ class CpuTime:
 
     @property
     def total(self) -> float:
-        """Both."""
+        """User and system time."""
         return self.user + self.system
 
     def __sub__(self, earlier: CpuTime) -> CpuTime:
@@ -57,7 +57,7 @@ class Server:
     """A running program that listens on a port of 127.0.0.1."""
 
     tls_port = 0
-    """Where it speaks TLS, on the same address."""
+    """The port that serves TLS; 0 if none does."""
 
     def __init__(self, name: str, port: int, process: psutil.Popen, log: Path) -> None:
         self.name = name
@@ -68,16 +68,16 @@ class Server:
 
     @property
     def tls_url(self) -> str:
-        """Its address for clients that come by TLS."""
+        """The base URL for TLS clients."""
         return f"https://127.0.0.1:{self.tls_port}"
 
     @property
     def processes(self) -> list[psutil.Process]:
-        """The program and all that it has started."""
+        """The program and its descendants."""
         return [self._process, *self._process.children(recursive=True)]
 
     def cpu(self) -> CpuTime:
-        """CPU used since it started."""
+        """CPU time since the program started."""
         times = [process.cpu_times() for process in self.processes]
         return CpuTime(
             user=sum(t.user + t.children_user for t in times),
@@ -85,21 +85,21 @@ class Server:
         )
 
     def rss(self) -> int:
-        """Resident memory in bytes, summed over its processes (shared pages count once for each)."""
+        """Resident memory in bytes, summed over all processes. A shared page counts once per process."""
         return sum(process.memory_info().rss for process in self.processes)
 
-    def forget_peak(self) -> None:
-        """Let the peak begin anew, at the present RSS."""
+    def reset_peak(self) -> None:
+        """Reset the peak to the current RSS."""
         for process in self.processes:
             Path(f"/proc/{process.pid}/clear_refs").write_text("5")
 
     def peak_rss(self) -> int:
-        """Highest resident memory in bytes since `forget_peak`, summed over its processes' own peaks."""
+        """The sum over all processes of the highest RSS since `reset_peak`, in bytes."""
         statuses = [Path(f"/proc/{process.pid}/status").read_text() for process in self.processes]
         return sum(int(status.partition("VmHWM:")[2].split()[0]) * 1024 for status in statuses)
 
-    def wait_until_it_answers(self, path: str, containing: bytes = b"") -> None:
-        """Poll a path until it is answered with 200, by a body that contains the given bytes.
+    def wait_until_ready(self, path: str, containing: bytes = b"") -> None:
+        """Poll a path until the response has status 200 and its body contains `containing`.
 
         Raises:
             StartError: the program ended, or did not answer so within 20 s.
@@ -120,7 +120,7 @@ class Server:
         )
 
     def stop(self) -> None:
-        """Ask it to end, wait for it and its children, kill what is left."""
+        """Send SIGTERM, wait up to 10 s for the program and its children, and kill the rest."""
         family = self.processes if self._process.is_running() else []
         if self._process.poll() is None:
             self._process.terminate()
@@ -132,9 +132,10 @@ class Server:
 
 @contextmanager
 def serve(name: str, command: Command, port: int, directory: Path, cores: Sequence[int]) -> Iterator[Server]:
-    """Run a program on the given cores, in its own directory and session, for as long as the context lasts.
+    """Run a program on the given cores while the context is open.
 
-    It has a session of its own, so that Ctrl-C reaches the benchmark alone, which then ends it.
+    The program has its own session, so Ctrl-C reaches the benchmark only, which then stops the program. Its
+    working directory is `directory`, which also receives its output.
     """
     log = directory / "output.log"
     taskset = [shutil.which("taskset") or "taskset", "--cpu-list", ",".join(map(str, cores))]
@@ -157,7 +158,7 @@ def serve(name: str, command: Command, port: int, directory: Path, cores: Sequen
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
-    """Poll a condition each half millisecond until it holds; whether it did within the time."""
+    """Poll a condition every 0.5 ms. Returns False if it does not hold within the given time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -13,11 +13,11 @@ import sys
 from contextlib import suppress
 
 FIRST = 3
-"""Where systemd puts the first one."""
+"""The descriptor number of the first inherited socket."""
 
 
 def start_copy(descriptor: int, argv: list[str]) -> int:
-    """Start a copy; return its process id."""
+    """Start a copy and return its pid."""
     child = os.fork()
     if not child:
         os.dup2(descriptor, FIRST)
@@ -27,7 +27,7 @@ def start_copy(descriptor: int, argv: list[str]) -> int:
 
 
 def main() -> None:
-    """Start all, and wait until they have ended."""
+    """Start all copies and wait until they have ended."""
     descriptors, *argv = sys.argv[1:]
     children = [start_copy(int(each), argv) for each in descriptors.split(",")]
 

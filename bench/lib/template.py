@@ -1,4 +1,4 @@
-"""Texts with `@name` where a value belongs, such as configuration files; `$` keeps its meaning in them."""
+"""Text templates with `@name` placeholders, such as configuration files; `$` has no special meaning."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from pathlib import Path
 
 
 class AtTemplate(string.Template):
-    """A text with `@name` where a value belongs."""
+    """A template whose placeholders are `@name`."""
 
     delimiter = "@"
 
 
 def render(template: Path, directory: Path, **values: object) -> Path:
-    """Fill a template in and write it, under its own name, into a directory.
+    """Fill in a template and write it into a directory under its own name.
 
     Args:
-        template: the file with `@name` marks.
-        directory: where the result goes; also the value of `@directory`.
-        values: what replaces each mark.
+        template: the file with `@name` placeholders.
+        directory: receives the result; also the value of `@directory`.
+        values: the values of the other placeholders.
 
     Raises:
-        KeyError: a mark has no value.
+        KeyError: a placeholder has no value.
     """
     result = directory / template.name
     result.write_text(AtTemplate(template.read_text()).substitute(values, directory=directory))

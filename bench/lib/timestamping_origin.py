@@ -22,7 +22,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\
 
 
 class Origin:
-    """One of them, from `listen` until `end`."""
+    """One origin, from `listen` until `end`."""
 
     def __init__(self, timestamps: Timestamps, slot: int) -> None:
         self.connections: set[asyncio.Transport] = set()
@@ -31,18 +31,18 @@ class Origin:
         self._server: asyncio.Server | None = None
 
     async def listen(self, port: int) -> None:
-        """Begin."""
+        """Listen on the port."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
             partial(TimestampingOrigin, self), "127.0.0.1", port, backlog=4096
         )
 
     def mark(self) -> None:
-        """Note a request."""
+        """Record a request."""
         self._timestamps.mark(self._slot, time.monotonic())
 
     def end(self) -> None:
-        """Be gone, as a service that was told to stop; each request has been answered at once."""
+        """Close the socket and all connections, as a service does on SIGTERM. No request is pending then."""
         if self._server:
             self._server.close()
         for connection in self.connections:
@@ -50,7 +50,7 @@ class Origin:
 
 
 class TimestampingOrigin(asyncio.Protocol):
-    """One connection. Its requests have no body and come one by one, so each arrives in one piece."""
+    """One connection. Its requests have no body and are not pipelined, so each arrives in one read."""
 
     _transport: asyncio.Transport
 
@@ -70,7 +70,7 @@ class TimestampingOrigin(asyncio.Protocol):
 
 
 class Control(asyncio.Protocol):
-    """The connection of whoever decides on the origins' end."""
+    """The control connection, which shuts origins down."""
 
     _transport: asyncio.Transport
 
@@ -87,7 +87,7 @@ class Control(asyncio.Protocol):
 
 
 async def serve(path: Path, control: int, ports: list[int]) -> None:
-    """Listen on all ports until the process is ended."""
+    """Listen on all ports until the process is stopped."""
     timestamps = Timestamps(path, len(ports))
     origins = [Origin(timestamps, slot) for slot in range(len(ports))]
     for origin, port in zip(origins, ports, strict=True):
@@ -97,7 +97,7 @@ async def serve(path: Path, control: int, ports: list[int]) -> None:
 
 
 def main() -> None:
-    """Serve what the command line says."""
+    """Read the command line and serve."""
     path, control, *ports = sys.argv[1:]
     uvloop.run(serve(Path(path), int(control), [int(port) for port in ports]))
 

@@ -1,4 +1,4 @@
-"""When requests reached the origins: memory that an origin's process writes and the benchmark reads."""
+"""Times of requests at origins, in memory that the origins' process writes and the benchmark reads."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ _SLOT = struct.calcsize("2d")
 
 
 class Timestamps:
-    """Monotonic times, in seconds, of the first and the last request to each of some ports.
+    """The monotonic times, in seconds, of the first and the last request to each origin.
 
-    The clock is the machine's, the same for all processes. A missing file is made.
+    The monotonic clock is the same for all processes of the machine. A missing file is created.
+
+    Args:
+        path: the file that is mapped into memory.
+        slots: the number of origins.
     """
 
     def __init__(self, path: Path, slots: int) -> None:
@@ -23,19 +27,19 @@ class Timestamps:
             self._times = memoryview(mmap.mmap(file.fileno(), slots * _SLOT)).cast("d")
 
     def mark(self, slot: int, now: float) -> None:
-        """Note a request."""
+        """Record a request."""
         if not self._times[2 * slot + _FIRST]:
             self._times[2 * slot + _FIRST] = now
         self._times[2 * slot + _LAST] = now
 
     def forget(self, slot: int) -> None:
-        """Begin anew; only while no request comes."""
+        """Clear both times. Call it only while no request arrives."""
         self._times[2 * slot + _LAST] = self._times[2 * slot + _FIRST] = 0.0
 
     def first(self, slot: int) -> float:
-        """Time of the first request; 0 if there was none."""
+        """Time of the first request; 0 if there is none."""
         return self._times[2 * slot + _FIRST]
 
     def last(self, slot: int) -> float:
-        """Time of the last request; 0 if there was none."""
+        """Time of the last request; 0 if there is none."""
         return self._times[2 * slot + _LAST]

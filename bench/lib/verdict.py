@@ -1,4 +1,4 @@
-"""Figures of a proof, next to what they must be."""
+"""Figures of a measurement with the bounds that they must keep."""
 
 from __future__ import annotations
 
@@ -17,25 +17,28 @@ MARKS = {None: "", True: "[green]✓[/]", False: "[bold red]✗[/]"}
 
 @dataclass
 class Verdict:
-    """A table of figures; each that has a bound is marked as kept or broken."""
+    """A table of figures. A figure with a bound is marked as kept or broken."""
 
     rows: list[tuple[str, str, bool | None]] = field(default_factory=list)
 
-    def say(self, name: str, figure: str | Figure) -> None:
-        """A figure without a bound."""
+    def note(self, name: str, figure: str | Figure) -> None:
+        """Add a figure without a bound."""
         self.rows.append((name, str(figure), None))
 
-    def must(self, name: str, figure: str | Figure, *, holds: bool) -> None:
-        """A figure with one; the name says which."""
+    def require(self, name: str, figure: str | Figure, *, holds: bool) -> None:
+        """Add a figure with a bound, which `name` states."""
         self.rows.append((name, str(figure), holds))
 
-    def none_of(self, counts: dict[str, int]) -> None:
-        """Counts that all must be 0."""
+    def require_zero(self, counts: dict[str, int]) -> None:
+        """Add counts that must all be 0."""
         for name, count in counts.items():
-            self.must(name, f"{count:,}", holds=not count)
+            self.require(name, f"{count:,}", holds=not count)
 
     def times(self, name: str, *rounds: Sequence[float], most: float | None = None) -> None:
-        """Median and maximum of each round's times, which must be there and no longer than `most` in each."""
+        """Add the median and the maximum of times in seconds, over all rounds.
+
+        With `most`, each round must have at least one time, and none above `most`.
+        """
         some = [seconds for seconds in rounds if seconds]
         figure = "never"
         if some:
@@ -48,11 +51,11 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        """Whether no bound is broken."""
+        """Whether all bounds are kept."""
         return all(holds is not False for _, _, holds in self.rows)
 
     def show(self, console: Console) -> None:
-        """Print it."""
+        """Print the table."""
         table = Table(box=box.SIMPLE_HEAD, show_header=False)
         for name, figure, holds in self.rows:
             table.add_row(name, figure, MARKS[holds])

@@ -1,4 +1,4 @@
-"""The kinds of work that are measured."""
+"""The workloads: kinds of requests that are sent again and again."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ BROWSER_HEADERS = {
     "Accept-Language": "en-GB,en;q=0.5",
     "Accept-Encoding": "gzip, deflate, br",
 }
-"""What a browser sends with each request, `Host` apart."""
+"""The header fields of a browser, without `Host`."""
 
 
 @dataclass(frozen=True)
 class Workload:
-    """One request, sent again and again over keep-alive connections."""
+    """One request that all clients repeat, by default over persistent connections."""
 
     name: str
     about: str
     path: str
     connections: int
-    """Few for large bodies: requests that the end of a round cuts off cost CPU, but do not count."""
+    """Few for large bodies: requests in progress at the end of a round cost CPU but are not counted."""
     method: str = "GET"
     body: int = 0
-    """Bytes of the request's body."""
+    """Size of the request body in bytes."""
     tls: bool = False
-    """Whether clients come by TLS."""
+    """Whether clients use TLS."""
     varied: bool = False
-    """Whether each request has another target and another cookie than the last one."""
+    """Whether each request has another target and another cookie than the previous one."""
     keep_alive: bool = True
-    """Whether a connection has more than one request."""
+    """Whether a connection carries more than one request."""
     extra_headers: int = 0
-    """Header fields beside `Host` and those of a browser."""
+    """Number of header fields in addition to `Host` and those of a browser."""
     services: int = 1
-    """How many services the requests are for, in turn; each has a host name of its own (`service_host`)."""
+    """Number of services that receive the requests in turn; each has its own host name (`service_host`)."""
 
 
 EXTRA_VALUE = "a value as long as an average one"
 
 
 def service_host(number: int) -> str:
-    """The host name by which a service is found, from 1 on. `wrk.lua` makes the same."""
+    """The host name of service `number`, counted from 1. `wrk.lua` builds the same names."""
     return f"service-{number}.example"
 
 
@@ -57,7 +57,7 @@ WORKLOADS = {
         Workload("varied", "GET, no two heads alike, either way", "/varied", connections=64, varied=True),
         Workload("tls", "GET by TLS, keep-alive", "/small", connections=64, tls=True),
         Workload("close", "GET, a connection for each request", "/small", connections=64, keep_alive=False),
-        # wrk would wait for the body whose length an answer to HEAD tells: it has to be a file without one.
+        # wrk waits for a body of `Content-Length` bytes even after HEAD, so the file must be empty.
         Workload("head", "HEAD of an empty file", "/empty", connections=64, method="HEAD"),
         Workload("post", "POST, 1 KiB body", "/upload", connections=64, method="POST", body=KIB),
         Workload("16k", "GET, 16 KiB answer", "/16k", connections=64),

@@ -1,5 +1,5 @@
--- Arguments: method, bytes of the body, "varied" or "same", number of services that requests are for.
--- What wrk counted goes to stderr, as one line of JSON.
+-- Arguments: method, bytes of the body, "varied" or "same", number of services.
+-- Prints the counts to stderr as one line of JSON.
 
 function init(args)
     wrk.method = args[1]
@@ -14,7 +14,7 @@ function init(args)
     end
 end
 
--- So many that a connection does not see one again soon.
+-- Enough values that a connection does not repeat one soon.
 local VARIETY = 5003
 
 function vary()
@@ -35,7 +35,7 @@ function visit(services)
     send(requests)
 end
 
--- One after the other, again and again.
+-- The services take turns.
 function send(requests)
     local turn = 0
     request = function()
@@ -47,7 +47,7 @@ end
 function done(summary, latency)
     local errors = summary.errors
     io.stderr:write(string.format(
-        '{"requests": %d, "microseconds": %d, "refused": %d, "broken": %d, "late": %d, ' ..
+        '{"requests": %d, "microseconds": %d, "bad_status": %d, "broken": %d, "timed_out": %d, ' ..
         '"p50": %d, "p99": %d}\n',
         summary.requests, summary.duration,
         errors.status, errors.connect + errors.read + errors.write, errors.timeout,

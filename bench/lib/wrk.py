@@ -1,4 +1,4 @@
-"""The load: wrk, one thread, a fixed number of keep-alive connections, each with one request under way."""
+"""The load generator wrk: one thread, a fixed number of connections, one request in progress on each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _REPORT = Path(__file__).with_suffix(".lua")
 
 
 class LoadError(Exception):
-    """wrk itself failed."""
+    """wrk failed; the message quotes its output."""
 
 
 @dataclass(frozen=True)
@@ -26,22 +26,22 @@ class Load:
     """What wrk counted."""
 
     requests: int
-    """Answers that came whole, whatever their status."""
+    """Complete responses, of any status."""
     seconds: float
-    refused: int
-    """Answers with a status of 400 or above."""
+    bad_status: int
+    """Responses with a status of 400 or above."""
     broken: int
-    """Connections that could not be opened, or that broke while they were in use."""
-    late: int
-    """Requests that took longer than 10 s."""
+    """Connections that could not be opened, or that failed while in use."""
+    timed_out: int
+    """Requests without a response within 10 s."""
     p50: float
     """Median latency in milliseconds."""
     p99: float
 
     @property
     def errors(self) -> int:
-        """Everything that a client would have complained about."""
-        return self.refused + self.broken + self.late
+        """Failed requests of all kinds."""
+        return self.bad_status + self.broken + self.timed_out
 
     @property
     def rate(self) -> float:
@@ -50,13 +50,13 @@ class Load:
 
 
 class Wrk:
-    """wrk at work. Whoever starts it calls `finish`.
+    """A running wrk. The caller must call `finish`.
 
     Args:
         url: scheme, host and port.
-        workload: what to ask for, how often at the same time.
-        seconds: for how long.
-        cores: where it runs.
+        workload: the requests and the number of connections.
+        seconds: the duration.
+        cores: its CPU cores.
     """
 
     def __init__(self, url: str, workload: Workload, seconds: int, cores: Sequence[int]) -> None:
@@ -84,11 +84,11 @@ class Wrk:
         return self._process.pid
 
     def stop(self) -> None:
-        """End it before its time; `finish` then says what it has counted so far."""
+        """Stop wrk early. `finish` then returns what it has counted so far."""
         self._process.send_signal(signal.SIGINT)
 
     def finish(self) -> Load:
-        """Wait for its end and read what it counted. If the wait is interrupted, it is killed.
+        """Wait until wrk ends and return what it counted. If the wait is interrupted, wrk is killed.
 
         Raises:
             LoadError: wrk failed.
@@ -103,9 +103,9 @@ class Wrk:
         return Load(
             requests=counted["requests"],
             seconds=counted["microseconds"] / 1e6,
-            refused=counted["refused"],
+            bad_status=counted["bad_status"],
             broken=counted["broken"],
-            late=counted["late"],
+            timed_out=counted["timed_out"],
             p50=counted["p50"] / 1e3,
             p99=counted["p99"] / 1e3,
         )

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from bench.lib.consul import serve_consul
-from bench.lib.fleet import workshop
-from bench.lib.options import end_on_signals
+from bench.lib.fleet import temporary_directory
+from bench.lib.options import interrupt_on_signals
 from bench.lib.packages import MissingError
 from bench.lib.ports import free_port
 from bench.lib.repository import REPOSITORY, module_command
@@ -23,29 +23,31 @@ from bench.lib.server import StartError, serve
 
 LOCUSTFILE = "bench/load/locustfile.py"
 SHAPES = {"ramp": "bench/load/ramp.py", "burst": "bench/load/burst.py"}
-"""What the number of users can look like; steady if nothing is said."""
+"""The shapes by name. Without one, the number of users is constant."""
 
 
 @contextmanager
-def stage() -> Iterator[list[str]]:
-    """Consul, and pylb before a service that has no instances yet; yield the options that point at them."""
+def environment() -> Iterator[list[str]]:
+    """Start Consul and a pylb without instances. Yields the options that select them."""
     cores = sorted(os.sched_getaffinity(0))
     with ExitStack() as stack:
-        consul = stack.enter_context(serve_consul(stack.enter_context(workshop()), cores))
+        consul = stack.enter_context(serve_consul(stack.enter_context(temporary_directory()), cores))
         listen, admin = free_port(), free_port()
         argv = ["--consul", f"127.0.0.1:{consul.port}", "--service", "web"]
-        # Instances that come slowly to their share would make the shares of a short test uneven.
+        # With slow start, the shares of a short test would be uneven.
         argv += ["--slow-start", "0s", "--listen", f"127.0.0.1:{listen}", "--admin", f"127.0.0.1:{admin}"]
         command = module_command("pylb", *argv)
-        pylb = stack.enter_context(serve("pylb", command, admin, stack.enter_context(workshop()), cores))
-        pylb.wait_until_it_answers("/health")
-        print(f"pylb is at http://127.0.0.1:{listen}, its dashboard at {pylb.url}", file=sys.stderr)
+        pylb = stack.enter_context(
+            serve("pylb", command, admin, stack.enter_context(temporary_directory()), cores)
+        )
+        pylb.wait_until_ready("/health")
+        print(f"pylb listens on http://127.0.0.1:{listen}, its dashboard is {pylb.url}", file=sys.stderr)
         where = ["--host", f"http://127.0.0.1:{listen}", "--consul", f"127.0.0.1:{consul.port}"]
         yield [*where, "--pid", str(pylb.processes[0].pid), "--admin", pylb.url]
 
 
 def command_line(arguments: Sequence[str]) -> list[str]:
-    """How to start Locust for what was asked for."""
+    """The command line that starts Locust with these arguments."""
     shape, options = list(arguments[:1]), list(arguments[1:])
     if not SHAPES.keys() & shape:
         shape, options = [], list(arguments)
@@ -54,10 +56,10 @@ def command_line(arguments: Sequence[str]) -> list[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run Locust on the stage; its exit code says whether what must hold held."""
+    """Run Locust. The exit code is 0 if all conditions of the test hold."""
     try:
-        with end_on_signals(), stage() as where:
-            # A session of its own: it is told once, by us, and judges what there was until then.
+        with interrupt_on_signals(), environment() as where:
+            # Own session: on Ctrl-C, Locust receives one signal, from here, and evaluates the test so far.
             locust = subprocess.Popen(
                 [*command_line(arguments), *where],
                 cwd=REPOSITORY,

@@ -1,47 +1,47 @@
-"""Who has answered: counted where responses arrive, and added up where Locust runs in several processes."""
+"""The responses by instance: counted where they arrive, and added up over Locust's processes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 Report = dict[str, tuple[int, float, float]]
-"""By instance: answers, time of the first and of the last one."""
+"""By instance: the number of responses, and the times of the first and the last one."""
 
 
 @dataclass
-class Sighting:
-    """The answers of one instance; times by the clock of the day, in seconds."""
+class InstanceHits:
+    """The responses of one instance; times are Unix times in seconds."""
 
-    answers: int
+    responses: int
     first: float
     last: float
 
 
 class Hits:
-    """The answers of all instances."""
+    """The responses of all instances."""
 
     def __init__(self) -> None:
-        self.seen: dict[str, Sighting] = {}
+        self.by_instance: dict[str, InstanceHits] = {}
 
-    def saw(self, instance: str, now: float) -> None:
-        """Count one answer."""
-        sighting = self.seen.get(instance)
-        if sighting is None:
-            self.seen[instance] = Sighting(1, now, now)
+    def count(self, instance: str, now: float) -> None:
+        """Count one response."""
+        hit = self.by_instance.get(instance)
+        if hit is None:
+            self.by_instance[instance] = InstanceHits(1, now, now)
         else:
-            sighting.answers += 1
-            sighting.last = now
+            hit.responses += 1
+            hit.last = now
 
     def take(self) -> Report:
-        """All that was counted since the last call, to be sent to another process."""
-        report = {name: (each.answers, each.first, each.last) for name, each in self.seen.items()}
-        self.seen.clear()
+        """Return and clear the counts since the last call, for another process."""
+        report = {name: (each.responses, each.first, each.last) for name, each in self.by_instance.items()}
+        self.by_instance.clear()
         return report
 
     def add(self, report: Report) -> None:
-        """Count what another process has counted."""
-        for name, (answers, first, last) in report.items():
-            before = self.seen.get(name, Sighting(0, first, last))
-            self.seen[name] = Sighting(
-                before.answers + answers, min(before.first, first), max(before.last, last)
+        """Add the counts of another process."""
+        for name, (responses, first, last) in report.items():
+            before = self.by_instance.get(name, InstanceHits(0, first, last))
+            self.by_instance[name] = InstanceHits(
+                before.responses + responses, min(before.first, first), max(before.last, last)
             )

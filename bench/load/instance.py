@@ -1,4 +1,4 @@
-"""An instance for load tests: it answers, takes uploads, echoes over WebSockets, and says who it is."""
+"""An instance for load tests: it answers requests, receives uploads, and echoes WebSocket messages."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import asyncio
 from aiohttp import WSMsgType, web
 
 SERVED_BY = "X-Served-By"
-"""The field of a response that names the instance; several proxies and CDNs use it so."""
+"""The response header field that names the instance, as several proxies and CDNs use it."""
 FINISH = 10.0
-"""Seconds that an instance goes on for connections that nobody closes."""
+"""Seconds after which an instance closes connections that clients leave open."""
 QUIET = 0.3
-"""Seconds without a connection after which nobody is taken to be on the way to it."""
+"""Seconds without a connection after which no further one is expected."""
 
 
 class Instance:
     """A web service on a port of its own, from `start` until `finish`.
 
     Args:
-        name: what it calls itself.
-        address: where it listens.
+        name: the value of `X-Served-By`.
+        address: the address on which it listens.
     """
 
     def __init__(self, name: str, address: str) -> None:
@@ -35,7 +35,7 @@ class Instance:
         self.port = self._runner.addresses[0][1]
 
     async def finish(self) -> None:
-        """Go on until nobody has been connected for a moment, then end."""
+        """Serve until there has been no connection for `QUIET`, then stop."""
         loop = asyncio.get_running_loop()
         quiet_since = loop.time()
         deadline = quiet_since + FINISH
@@ -63,12 +63,12 @@ async def answer(_: web.Request) -> web.Response:
 
 
 async def receive(request: web.Request) -> web.Response:
-    """Read a body to its end; answer with its length."""
+    """Read the whole body and return its length."""
     return web.Response(text=str(sum([len(chunk) async for chunk in request.content.iter_any()])))
 
 
 async def echo(request: web.Request) -> web.WebSocketResponse:
-    """Say again what is said."""
+    """Send each text message back."""
     socket = web.WebSocketResponse()
     await socket.prepare(request)
     async for message in socket:

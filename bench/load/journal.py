@@ -1,4 +1,4 @@
-"""What the scaler did and when: lines of JSON that one process writes and another reads."""
+"""The lifetimes of instances as lines of JSON, written by the scaler and read by the load test."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Lifetime:
-    """An instance's time in the registry, by the clock of the day, in seconds.
+    """The time of an instance in the registry, in Unix time.
 
     Args:
-        instance: its name.
-        arrived: when its registration was done.
-        left: when its deregistration was done; None while it is registered.
-        steady: it is there for the whole test.
+        instance: the name of the instance.
+        registered: seconds at which the registering call returned.
+        deregistered: seconds at which the deregistering call returned; None while registered.
+        permanent: whether it is registered for the whole test.
     """
 
     instance: str
-    arrived: float
-    left: float | None = None
-    steady: bool = False
+    registered: float
+    deregistered: float | None = None
+    permanent: bool = False
 
 
 def write(lifetime: Lifetime) -> str:
-    """One line, written when an instance has arrived, and again when it has left."""
+    """One line, written after the registration, and again after the deregistration."""
     return json.dumps(asdict(lifetime))
 
 
 def read(text: str) -> dict[str, Lifetime]:
-    """The latest of each instance, by name; a last line that is not complete yet is left out."""
+    """The latest line of each instance, by name. An incomplete last line is ignored."""
     lines = text[: text.rfind("\n") + 1].splitlines()
     return {lifetime.instance: lifetime for lifetime in (Lifetime(**json.loads(line)) for line in lines)}

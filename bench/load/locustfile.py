@@ -1,6 +1,7 @@
-"""Load on a balancer while instances come and go behind it; the exit code says whether all went well.
+"""A Locust file: load on a balancer while instances are registered and deregistered behind it.
 
-docs/load-testing.md explains it; `python -m bench.load` brings a Consul and a pylb along.
+The exit code is 0 if all conditions of the test hold. docs/load-testing.md describes them. `python -m
+bench.load` starts a Consul and a pylb for this file.
 """
 
 from __future__ import annotations
@@ -26,23 +27,24 @@ from bench.load.users import KeepAlive, NewConnection, Upload, WebSocket
 __all__ = ["KeepAlive", "NewConnection", "Upload", "WebSocket"]
 
 PAPER_WIDTH = 110
-"""Columns of the verdict, where it does not go to a terminal."""
+"""Columns of a verdict that does not go to a terminal."""
 console = Console(stderr=True, width=None if sys.stderr.isatty() else PAPER_WIDTH)
 hits = Hits()
 runs: list[Run] = []
-"""The present one, if this process is not a worker of Locust's and a test is running."""
+"""The current run; empty between tests, and in Locust's worker processes."""
 
 
 def add_options(parser: LocustArgumentParser) -> None:
-    """What Locust takes beside its own options; the web UI shows them, too."""
+    """Add the options of this test to those of Locust. The web UI shows them, too."""
     add_balancer(parser.add_argument)
     add_instances(parser.add_argument)
 
 
 def prepare(environment: Environment, **_: Any) -> None:
-    """Without a web UI, let the run time begin when the instances are there.
+    """Without a web UI, start the instances before the run time begins.
 
-    gevent's clock stands still meanwhile, and while a program is loaded: of a short run nothing was left.
+    gevent's clock does not advance meanwhile, nor while a program is loaded. Without the update of the clock,
+    a short run would end at once.
     """
     if environment.web_ui is None:
         begin(environment)
@@ -50,13 +52,13 @@ def prepare(environment: Environment, **_: Any) -> None:
 
 
 def begin(environment: Environment, **_: Any) -> None:
-    """Bring the instances, unless they are there already; without them there is no test."""
+    """Start the instances, unless they are running. Exit if they do not start."""
     if runs:
         return
-    hits.seen.clear()
+    hits.by_instance.clear()
     if isinstance(environment.runner, WorkerRunner):
         return
-    environment.host = (environment.host or "").rstrip("/")  # Locust adds paths, which begin with a slash
+    environment.host = (environment.host or "").rstrip("/")  # Locust appends paths that begin with a slash
     run = Run(environment.host, environment.parsed_options or Namespace())
     try:
         run.begin()
@@ -66,36 +68,36 @@ def begin(environment: Environment, **_: Any) -> None:
     runs.append(run)
 
 
-def answered(response: Any = None, exception: Exception | None = None, **_: Any) -> None:
-    """Note who has answered."""
+def count_response(response: Any = None, exception: Exception | None = None, **_: Any) -> None:
+    """Record the instance that sent the response."""
     if response is not None and exception is None and (name := response.headers.get(SERVED_BY.lower())):
-        hits.saw(name, time.time())
+        hits.count(name, time.time())
 
 
-def report(data: dict[str, Any], **_: Any) -> None:
-    """Send to Locust's master who has answered here."""
-    data["sightings"] = hits.take()
+def send_hits(data: dict[str, Any], **_: Any) -> None:
+    """Send the hits of this worker process to Locust's master."""
+    data["hits"] = hits.take()
 
 
-def reported(data: dict[str, Any], **_: Any) -> None:
-    """Add what one of Locust's workers has seen."""
-    seen: Report = data.get("sightings", {})
-    hits.add(seen)
+def receive_hits(data: dict[str, Any], **_: Any) -> None:
+    """Add the hits of one of Locust's worker processes."""
+    report: Report = data.get("hits", {})
+    hits.add(report)
 
 
 def end(environment: Environment, **_: Any) -> None:
-    """Judge, and let the exit code say it."""
+    """End the run, print the verdict and set the exit code."""
     if not runs:
         return
     total = environment.stats.total
     errors = len(environment.runner.exceptions) if environment.runner else 0
-    verdict = runs.pop().end(total.num_requests, total.num_failures, errors, hits.seen)
+    verdict = runs.pop().end(total.num_requests, total.num_failures, errors, hits.by_instance)
     verdict.show(console)
     environment.process_exit_code = 0 if verdict.holds else 1
 
 
-def judge_what_was_interrupted(environment: Environment, **_: Any) -> None:
-    """Locust settles its exit code before it stops a test that was ended by Ctrl-C or TERM."""
+def end_interrupted(environment: Environment, **_: Any) -> None:
+    """Stop the test first: Locust sets its exit code before it stops a test that a signal ended."""
     if environment.runner:
         environment.runner.stop()
 
@@ -103,8 +105,8 @@ def judge_what_was_interrupted(environment: Environment, **_: Any) -> None:
 events.init_command_line_parser.add_listener(add_options)
 events.init.add_listener(prepare)
 events.test_start.add_listener(begin)
-events.request.add_listener(answered)
-events.report_to_master.add_listener(report)
-events.worker_report.add_listener(reported)
+events.request.add_listener(count_response)
+events.report_to_master.add_listener(send_hits)
+events.worker_report.add_listener(receive_hits)
 events.test_stop.add_listener(end)
-events.quitting.add_listener(judge_what_was_interrupted)
+events.quitting.add_listener(end_interrupted)

@@ -1,4 +1,4 @@
-"""What the load test and its scaler are told on their command lines."""
+"""The options of the load test and of its scaler."""
 
 from __future__ import annotations
 
@@ -9,24 +9,43 @@ from bench.lib.options import consul_url, positive, seconds
 
 
 def add_instances(option: Callable[..., Any]) -> None:
-    """Declare what both take: the instances that come and go.
+    """Add the options of both: the instances.
 
     Args:
         option: `add_argument` of a parser.
     """
-    option("--service", default="web", help="whose instances they are (web)")
-    option("--address", default="127.0.0.1", help="where they listen, on this machine (127.0.0.1)")
-    option("--instances", type=positive, default=3, help="how many stay (3)")
-    option("--passing", type=positive, default=5, help="how many come and go (5)")
+    option("--service", default="web", help="service of the instances (web)")
+    option(
+        "--address",
+        default="127.0.0.1",
+        help="address of this machine on which the instances listen (127.0.0.1)",
+    )
+    option("--instances", type=positive, default=3, help="permanent instances (3)")
+    option("--temporary", type=positive, default=5, help="highest number of temporary instances (5)")
     option("--every", type=seconds, default=1.0, help="seconds between two changes (1)")
 
 
 def add_balancer(option: Callable[..., Any]) -> None:
-    """Declare what Locust takes beside: where the instances come and go, and which balancer is watched.
+    """Add the options of the load test alone: the registry, and the balancer to watch.
 
     Args:
         option: `add_argument` of a parser.
     """
-    option("--consul", type=consul_url, metavar="HOST:PORT", help="where instances come and go")
-    option("--pid", type=positive, default=0, help="the balancer's first process, on this machine")
-    option("--admin", default="", metavar="URL", help="pylb's admin server")
+    option(
+        "--consul",
+        type=consul_url,
+        metavar="HOST:PORT",
+        help="registry for the instances; without it, no instances are started",
+    )
+    option(
+        "--pid",
+        type=positive,
+        default=0,
+        help="first process of the balancer on this machine; by default none is watched",
+    )
+    option(
+        "--admin",
+        default="",
+        metavar="URL",
+        help="admin API of a pylb whose workers are watched; by default none",
+    )

@@ -1,4 +1,4 @@
-"""Which processes a balancer consists of, and since when: a restart or a reload makes others of them."""
+"""The processes of a balancer and their start times, which show restarts and reloads."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 import psutil
 
 
-class WitnessError(Exception):
-    """What should be watched is not there."""
+class ProcessWatchError(Exception):
+    """A process or API that should be watched does not exist."""
 
 
 @dataclass(frozen=True)
 class ProcessWatch:
-    """Looks at a balancer on this machine, at a pylb anywhere, at both or at neither.
+    """Lists the processes of a balancer on this machine, of a pylb anywhere, of both, or of neither.
 
     Args:
-        pid: the balancer's first process; all its descendants belong to it. 0 if it is not to be looked at.
-        admin: the URL of pylb's admin server; empty if it is not to be looked at.
+        pid: the balancer's first process, whose descendants belong to it; 0 for none.
+        admin: the URL of pylb's admin API; empty for none.
     """
 
     pid: int = 0
@@ -29,7 +29,7 @@ class ProcessWatch:
         """Pid and start time of each process; name, pid and generation of each of pylb's workers.
 
         Raises:
-            WitnessError: nothing is there.
+            ProcessWatchError: the process or the API does not exist.
         """
         return frozenset({*self._family(), *self._workers()})
 
@@ -41,7 +41,7 @@ class ProcessWatch:
             family = [first, *first.children(recursive=True)]
             return {f"pid {each.pid}, started at {each.create_time():.2f}" for each in family}
         except psutil.NoSuchProcess as error:
-            raise WitnessError(f"process {error.pid} is not there") from None
+            raise ProcessWatchError(f"process {error.pid} does not exist") from None
 
     def _workers(self) -> set[str]:
         if not self.admin:
@@ -52,4 +52,4 @@ class ProcessWatch:
                 workers = json.load(answer)
             return {f"{each['name']}, pid {each['pid']}, generation {each['generation']}" for each in workers}
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise WitnessError(f"{url} does not tell of workers: {error}") from None
+            raise ProcessWatchError(f"{url} does not list workers: {error}") from None

@@ -1,4 +1,4 @@
-"""A scenario file for Locust: `-f bench/load/locustfile.py,bench/load/ramp.py`."""
+"""A Locust file with a ramp: `-f bench/load/locustfile.py,bench/load/ramp.py`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from bench.load.shape import Shape
 
 
 class Ramp(Shape):
-    """More and more users, evenly, until all are there at the end."""
+    """Linear growth to all users at the end."""
 
     def users(self, now: float, end: float, most: int) -> int:
         return round(now / end * most)

@@ -1,4 +1,4 @@
-"""One load test: instances come before it begins, the balancer is looked at, and all is judged at its end."""
+"""One load test: start the instances, list the balancer's processes, and evaluate the results."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ import urllib.request
 from collections.abc import Mapping
 from contextlib import ExitStack
 
-from bench.lib.fleet import workshop
+from bench.lib.fleet import temporary_directory
 from bench.lib.repository import REPOSITORY
 from bench.lib.server import wait_for
 from bench.lib.verdict import Verdict
 from bench.load import journal
-from bench.load.hits import Sighting
+from bench.load.evaluation import Outcome, evaluate
+from bench.load.hits import InstanceHits
 from bench.load.journal import Lifetime
-from bench.load.judge import Outcome, judge
-from bench.load.process_watch import ProcessWatch, WitnessError
+from bench.load.process_watch import ProcessWatch, ProcessWatchError
 
-PATIENCE = 30.0
-"""Seconds for instances and balancer to be ready, and for instances to end."""
+TIMEOUT = 30.0
+"""Seconds within which instances and balancer must be ready, and instances must stop."""
 UNVERIFIED = ssl.create_default_context()
-"""Takes any certificate, as Locust's own clients do."""
+"""A TLS context that accepts any certificate, as Locust's clients do."""
 UNVERIFIED.check_hostname = False
 UNVERIFIED.verify_mode = ssl.CERT_NONE
 
 
 class RunError(Exception):
-    """A test that cannot begin; the message says why in one line."""
+    """The test cannot start; the message is one line."""
 
 
 class Run:
-    """From `begin` to `end`.
+    """One load test, from `begin` to `end`.
 
     Args:
-        url: the balancer.
-        options: `consul`, `service`, `address`, `instances`, `passing`, `every`, `pid` and `admin`, as in
+        url: the base URL of the balancer.
+        options: `consul`, `service`, `address`, `instances`, `temporary`, `every`, `pid` and `admin`, as in
             bench/load/locustfile.py.
     """
 
@@ -50,64 +50,64 @@ class Run:
         self._scaler: subprocess.Popen[bytes] | None = None
         self._before: frozenset[str] = frozenset()
         self._stack = ExitStack()
-        self._journal = self._stack.enter_context(workshop()) / "journal"
+        self._journal = self._stack.enter_context(temporary_directory()) / "journal"
 
     def begin(self) -> None:
-        """Bring the instances, and wait until the balancer answers.
+        """Start the instances and wait until the balancer answers.
 
         Raises:
-            RunError: nothing came of that.
+            RunError: the instances do not start, or the balancer does not answer.
         """
         if not self._url.startswith(("http://", "https://")):
             raise RunError(f"--host: got {self._url!r}, expected http://host:port or https://host:port")
         try:
             if self._options.consul:
-                self._bring_instances()
-            if not wait_for(self._answers, PATIENCE):
-                raise RunError(f"{self._url} does not answer as it should")
+                self._start_instances()
+            if not wait_for(self._answers, TIMEOUT):
+                raise RunError(f"{self._url} does not answer with a status below 500")
             self._before = self._process_watch.processes()
-        except (RunError, WitnessError) as error:
+        except (RunError, ProcessWatchError) as error:
             self._end_scaler()
             raise RunError(str(error)) from None
 
-    def end(self, requests: int, failures: int, errors: int, seen: Mapping[str, Sighting]) -> Verdict:
-        """Look at the balancer once more, let the instances leave, judge.
+    def end(self, requests: int, failures: int, errors: int, seen: Mapping[str, InstanceHits]) -> Verdict:
+        """List the balancer's processes again, stop the instances, and evaluate the test.
 
         Args:
-            requests: how many were answered, or failed.
-            failures: how many failed.
-            errors: how many exceptions users had.
-            seen: who answered.
+            requests: number of requests, failed ones included.
+            failures: number of failed requests.
+            errors: number of exceptions in the simulated users.
+            seen: responses by instance.
         """
         ended = time.time()
         try:
             after = self._process_watch.processes()
-        except WitnessError as error:
+        except ProcessWatchError as error:
             after = frozenset({str(error)})
         trouble = self._end_scaler()
         lifetimes = self._lifetimes().values()
         self._stack.close()
-        return judge(
+        return evaluate(
             Outcome(requests, failures, errors, seen, list(lifetimes), ended, self._before, after, trouble)
         )
 
-    def _bring_instances(self) -> None:
+    def _start_instances(self) -> None:
         options = self._options
         argv = [sys.executable, "-m", "bench.load.scaler", "--consul", options.consul]
         argv += ["--service", options.service, "--address", options.address, "--every", str(options.every)]
-        argv += ["--instances", str(options.instances), "--passing", str(options.passing)]
+        argv += ["--instances", str(options.instances), "--temporary", str(options.temporary)]
         with self._journal.open("wb") as output:
-            # A session of its own: Ctrl-C is for Locust, which ends it when nobody asks any more.
+            # Own session: Ctrl-C must reach Locust only, which stops the scaler after the last request.
             self._scaler = subprocess.Popen(
                 argv, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=output, start_new_session=True
             )
         scaler = self._scaler
-        ready = wait_for(lambda: scaler.poll() is not None or self._steady() == options.instances, PATIENCE)
+        ready = wait_for(lambda: scaler.poll() is not None or self._permanent() == options.instances, TIMEOUT)
         if not ready or scaler.poll() is not None:
-            raise RunError(f"no instances came to {options.service} at {options.consul}")
+            raise RunError(f"no instances were registered for {options.service} at {options.consul}")
 
     def _end_scaler(self) -> str:
-        """Let all instances leave; the reason if the scaler had ended before, or does not end."""
+        """Stop all instances. Returns an error if the scaler ended early or does not end, else ""."""
         scaler = self._scaler
         if scaler is None:
             return ""
@@ -116,21 +116,21 @@ class Run:
         if scaler.stdin:
             scaler.stdin.close()
         try:
-            scaler.wait(PATIENCE)
+            scaler.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
             scaler.kill()
             scaler.wait()
-            return "the instances did not end"
+            return "the instances did not stop"
         return ""
 
     def _lifetimes(self) -> dict[str, Lifetime]:
         return journal.read(self._journal.read_text()) if self._journal.exists() else {}
 
-    def _steady(self) -> int:
-        return sum(lifetime.steady for lifetime in self._lifetimes().values())
+    def _permanent(self) -> int:
+        return sum(lifetime.permanent for lifetime in self._lifetimes().values())
 
     def _answers(self) -> bool:
-        """Whether somebody behind the balancer answers; a path that is not known there is an answer, too."""
+        """Whether a backend answers; a status below 500, such as 404, counts."""
         try:
             with urllib.request.urlopen(self._url, timeout=2, context=UNVERIFIED):
                 return True

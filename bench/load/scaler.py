@@ -1,9 +1,11 @@
-"""Instances that come and go in a registry: `python -m bench.load.scaler --consul HOST:PORT --service web`.
+"""Run instances, and register and deregister them.
 
-Some stay; of the others one more is registered at each change until all are there, then the eldest is
-deregistered at each change until none is, and so on. An instance listens before it is registered, and ends
-when nobody has been connected for a moment after it was deregistered, as a service in production would.
-Standard output is the journal. All of them leave at the end of standard input, and on SIGINT and SIGTERM.
+Run as `python -m bench.load.scaler --consul HOST:PORT --service web`. Permanent instances are registered
+first. Then each change registers one more temporary instance until all are registered, after which each
+change deregisters the oldest one until none is left, and so on. An instance listens before it is
+registered. After its deregistration it stops once it has had no connection for a moment, as a service in
+production does. Standard output is the journal. At the end of standard input, and on SIGINT and SIGTERM,
+all instances are deregistered and stopped.
 """
 
 from __future__ import annotations
@@ -32,13 +34,13 @@ from pylb.clients.consul_agent import ConsulAgent
 
 
 class Scaler:
-    """Starts and registers instances, deregisters and ends them.
+    """Starts and registers instances, deregisters and stops them.
 
     Args:
-        agent: the registry.
-        service: whose instances they are.
-        address: where they listen.
-        note: is given each line of the journal.
+        agent: the Consul agent.
+        service: the service of the instances.
+        address: the address on which they listen.
+        note: receives each line of the journal.
     """
 
     def __init__(self, agent: ConsulAgent, service: str, address: str, note: Callable[[str], None]) -> None:
@@ -49,12 +51,12 @@ class Scaler:
         self._numbers = itertools.count(1)
         self._lifetimes: dict[Instance, Lifetime] = {}
 
-    async def arrive(self, *, steady: bool = False) -> Instance:
+    async def add(self, *, permanent: bool = False) -> Instance:
         """Start an instance, then register it.
 
         Raises:
-            ConsulError: Consul does not answer, or refuses.
-            OSError: it cannot listen there.
+            ConsulError: Consul does not answer, or rejects the call.
+            OSError: it cannot listen on the address.
         """
         name = f"{self._service}-load-{os.getpid()}-{next(self._numbers)}"
         instance = Instance(name, self._address)
@@ -62,36 +64,36 @@ class Scaler:
         await self._agent.register(
             {"ID": name, "Name": self._service, "Address": self._address, "Port": instance.port}
         )
-        self._lifetimes[instance] = lifetime = Lifetime(name, time.time(), steady=steady)
+        self._lifetimes[instance] = lifetime = Lifetime(name, time.time(), permanent=permanent)
         self._note(journal.write(lifetime))
         return instance
 
-    async def leave(self, instance: Instance) -> None:
-        """Deregister an instance, then let it finish.
+    async def remove(self, instance: Instance) -> None:
+        """Deregister an instance, then stop it.
 
         Raises:
-            ConsulError: Consul does not answer, or refuses.
+            ConsulError: Consul does not answer, or rejects the call.
         """
         await self._agent.deregister(instance.name)
-        self._note(journal.write(replace(self._lifetimes.pop(instance), left=time.time())))
+        self._note(journal.write(replace(self._lifetimes.pop(instance), deregistered=time.time())))
         await instance.finish()
 
 
-async def scale(scaler: Scaler, steady: int, passing: int, every: float, over: asyncio.Event) -> None:
-    """Let instances come and go until it is over, and all leave then.
+async def scale(scaler: Scaler, permanent: int, temporary: int, every: float, over: asyncio.Event) -> None:
+    """Add and remove instances until `over` is set, then remove all.
 
     Args:
-        scaler: what moves them.
-        steady: how many stay.
-        passing: how many more there are at most.
+        scaler: adds and removes the instances.
+        permanent: number of permanent instances.
+        temporary: highest number of temporary instances.
         every: seconds between two changes.
-        over: set when it is.
+        over: ends the test.
     """
     due = asyncio.get_running_loop().time()
-    there: deque[Instance] = deque()
+    current: deque[Instance] = deque()
     async with asyncio.TaskGroup() as leaving:
-        lifetime = [await scaler.arrive(steady=True) for _ in range(steady)]
-        for grow in itertools.cycle([True] * passing + [False] * passing):
+        always = [await scaler.add(permanent=True) for _ in range(permanent)]
+        for grow in itertools.cycle([True] * temporary + [False] * temporary):
             due += every
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(due):
@@ -99,15 +101,15 @@ async def scale(scaler: Scaler, steady: int, passing: int, every: float, over: a
             if over.is_set():
                 break
             if grow:
-                there.append(await scaler.arrive())
+                current.append(await scaler.add())
             else:
-                leaving.create_task(scaler.leave(there.popleft()))
-        for instance in (*lifetime, *there):
-            leaving.create_task(scaler.leave(instance))
+                leaving.create_task(scaler.remove(current.popleft()))
+        for instance in (*always, *current):
+            leaving.create_task(scaler.remove(instance))
 
 
 def end_with_input(over: asyncio.Event) -> None:
-    """Set the event at the end of standard input, whatever that is: a loop cannot wait for /dev/null."""
+    """Set the event at the end of standard input, in a thread: a loop cannot wait for /dev/null."""
     loop = asyncio.get_running_loop()
 
     def read() -> None:
@@ -120,7 +122,7 @@ def end_with_input(over: asyncio.Event) -> None:
 
 
 async def run(options: argparse.Namespace) -> None:
-    """Scale until told to end."""
+    """Run the scaler until it is stopped."""
     over = asyncio.Event()
     end_with_input(over)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -128,13 +130,13 @@ async def run(options: argparse.Namespace) -> None:
     settings = ConsulSettings(url=options.consul, token=os.environ.get("CONSUL_HTTP_TOKEN"))
     async with ConsulClient(settings) as client:
         scaler = Scaler(ConsulAgent(client), options.service, options.address, partial(print, flush=True))
-        await scale(scaler, options.instances, options.passing, options.every, over)
+        await scale(scaler, options.instances, options.temporary, options.every, over)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m bench.load.scaler", description="Instances that come and go."
+        prog="python -m bench.load.scaler", description="Run instances, and register and deregister them."
     )
     parser.add_argument("--consul", type=consul_url, required=True, metavar="HOST:PORT")
     add_instances(parser.add_argument)
@@ -142,7 +144,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Scale; say in one line why it cannot."""
+    """Run the command. An error is printed as one line."""
     options = parse(arguments)
     code = 0
     try:

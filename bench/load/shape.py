@@ -1,4 +1,4 @@
-"""What numbers of users over time have in common: how many at most, and for how long, is said as usual."""
+"""The base of shapes: the number of users over time, within Locust's `--users` and `--run-time`."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ SECONDS = 60
 
 
 class Shape(LoadTestShape):
-    """Users over time, within Locust's own `--users` (50) and `--run-time` (60 s)."""
+    """The number of users over time, within `--users` (50) and `--run-time` (60 s)."""
 
     abstract = True
     use_common_options = True
 
     @abstractmethod
     def users(self, now: float, end: float, most: int) -> int:
-        """How many there shall be.
+        """Return the number of users.
 
         Args:
-            now: seconds since the beginning.
-            end: seconds that it goes on.
-            most: what `--users` says.
+            now: seconds since the start.
+            end: duration in seconds.
+            most: the value of `--users`.
         """
 
     def tick(self) -> tuple[int, float] | None:
-        """Tell Locust how many users there shall be, at once; nothing when it is over."""
+        """Called by Locust: the number of users and the spawn rate, or None at the end."""
         options = self.runner.environment.parsed_options if self.runner else None
         end, most = (options.run_time, options.num_users) if options else (None, None)
         end, most, now = end or SECONDS, most or USERS, perf_counter() - self.start_time

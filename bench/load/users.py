@@ -1,4 +1,4 @@
-"""The kinds of clients: each does one thing ten times a second, or as often as the answers let it."""
+"""The kinds of clients. Each does one thing ten times per second, or as fast as responses arrive."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from websocket import WebSocketException, create_connection
 RATE = 10
 """Requests per second of one user."""
 BODY = "x" * 64 * 1024
-"""An upload."""
-SAYINGS = 50
-"""Messages over one WebSocket."""
-PATIENCE = 10.0
-"""Seconds after which a request has failed."""
+"""The body of an upload."""
+MESSAGES = 50
+"""Messages per WebSocket."""
+TIMEOUT = 10.0
+"""Seconds after which a request counts as failed."""
 UNVERIFIED = {"cert_reqs": ssl.CERT_NONE, "check_hostname": False}
-"""Any certificate will do, as it does for Locust's own clients."""
+"""TLS options that accept any certificate, as Locust's clients do."""
 
 
 class Client(FastHttpUser):
-    """What those have in common that do one request after the other."""
+    """The common settings of clients that send one request after the other."""
 
     abstract = True
     wait_time = constant_throughput(RATE)
-    network_timeout = connection_timeout = PATIENCE
+    network_timeout = connection_timeout = TIMEOUT
 
 
 class KeepAlive(Client):
-    """A client that keeps its connection."""
+    """A client with a persistent connection."""
 
     weight = 6
 
     @task
     def get(self) -> None:
-        self.client.get("/", name="GET /, kept connection")
+        self.client.get("/", name="GET /, persistent connection")
 
 
 class NewConnection(Client):
@@ -51,17 +51,17 @@ class NewConnection(Client):
 
 
 class Upload(Client):
-    """A client that sends bodies, and looks whether all of them arrived."""
+    """A client that sends bodies and checks the length that the response reports."""
 
     @task
     def post(self) -> None:
         with self.client.post("/upload", data=BODY, catch_response=True) as response:
             if response.status_code == 200 and response.text != str(len(BODY)):
-                response.failure(f"{len(BODY)} bytes were sent, {response.text!r} is what arrived")
+                response.failure(f"{len(BODY)} bytes sent, but the response reports {response.text!r}")
 
 
 class WebSocket(User):
-    """A client that talks over a WebSocket for a while, hears every word again, and takes a new one."""
+    """A client that sends messages over a WebSocket and checks each echo, then opens a new one."""
 
     wait_time = constant_throughput(RATE)
 
@@ -70,16 +70,16 @@ class WebSocket(User):
         measure = self.environment.events.request.measure
         url = "ws" + str(self.host).removeprefix("http").rstrip("/") + "/echo"
         with measure("WS", "/echo, open") as opening:
-            socket = create_connection(url, timeout=PATIENCE, sslopt=UNVERIFIED)
+            socket = create_connection(url, timeout=TIMEOUT, sslopt=UNVERIFIED)
             opening["response"] = socket.handshake_response
         if opening["exception"]:
             return
         with closing(socket):
-            for number in range(SAYINGS):
+            for number in range(MESSAGES):
                 gevent.sleep(1 / RATE)
                 with measure("WS", "/echo, message") as message:
                     socket.send(str(number))
                     if socket.recv() != str(number):
-                        raise WebSocketException("another word came back")
+                        raise WebSocketException("the echo differs")
                 if message["exception"]:
                     return

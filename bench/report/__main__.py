@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bench.lib.machine import Machine
-from bench.lib.options import end_on_signals, names_of
+from bench.lib.options import interrupt_on_signals, names_of
 from bench.lib.repository import REPOSITORY
 from bench.report.compose import write_page
 from bench.report.measurements import MEASUREMENTS, Measurement
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             highlight=False,
         )
     try:
-        with end_on_signals():
+        with interrupt_on_signals():
             failures = make(wanted, figures, console, quick=options.quick) if wanted else []
     except KeyboardInterrupt:
         console.print("Interrupted: what is complete is kept; the same command goes on from there.")

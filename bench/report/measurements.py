@@ -87,9 +87,9 @@ MEASUREMENTS: Sequence[Measurement] = (
     Measurement(
         "failure",
         f"bench.failure --peers {FAILING}",
-        "--rounds 3 --patience 3 --outage 6",
+        "--rounds 3 --timeout 3 --outage 6",
         seconds=1980,
-        quick="--rounds 1 --faults killed --patience 1 --seconds 6",
+        quick="--rounds 1 --faults killed --timeout 1 --seconds 6",
         quick_seconds=115,
     ),
     Measurement(

@@ -1,4 +1,4 @@
-"""Stock aiohttp: what Python costs without pylb's data plane."""
+"""Stock aiohttp: the cost of Python without pylb's request path."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class StockAiohttp(Peer):
         super().__init__("aiohttp", Script("python"))
 
     def version(self) -> str:
-        """aiohttp's, not Python's."""
+        """The version of aiohttp, not of Python."""
         return version("aiohttp")
 
     def command(self, site: Site) -> Command:
-        """Run the module with this interpreter, wherever the working directory is."""
+        """Run the module with this interpreter and this checkout."""
         if site.services > 1:
-            raise MissingError("it knows one service only")
+            raise MissingError("it supports one service only")
         argv = [str(self.source.locate()), "-m", "bench.lib.peers.stock_aiohttp"]
         argv += [str(each) for each in (site.port, site.tls_port, site.certificate, *site.origins)]
         return Command(argv, {"PYTHONPATH": str(REPOSITORY)})

@@ -14,7 +14,7 @@ class Caddy(Peer):
     version_option = "version"
 
     def command(self, site: Site) -> Command:
-        """Its state goes into the site's directory. Go takes as many threads as it has cores: one."""
+        """Keep its state in the site's directory. Go uses one thread, because the proxy has one core."""
         origins = " ".join(f"127.0.0.1:{port}" for port in site.origins)
         hosts = ["", *(service_host(number) for number in range(2, site.services + 1))]
         config = render(

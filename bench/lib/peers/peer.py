@@ -1,4 +1,4 @@
-"""What the benchmark has to know of a proxy: where its program is, and how it is told what to do."""
+"""What the benchmark needs of a proxy: where its program is, and how to configure it."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ TEMPLATES = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Site:
-    """What a proxy is asked to serve: every path of the origins, on one port of 127.0.0.1."""
+    """The ports and files of one proxy. It forwards every path to the origins."""
 
     directory: Path
-    """For its configuration, its temporary files and its output."""
+    """Directory for its configuration, its temporary files and its output."""
     port: int
     origins: tuple[int, ...]
     """Ports of 127.0.0.1."""
     tls_port: int = 0
-    """Another port of 127.0.0.1, for TLS."""
+    """Port of 127.0.0.1 that serves TLS; 0 for none."""
     certificate: Path = Path()
-    """A certificate and its key for it, in one file."""
+    """Certificate and key for TLS, in one file."""
     services: int = 1
-    """How many there are, each with all of the origins as its backends. The first one takes what is for none
-    of the others, and those are found by their host names (`bench.lib.workload.service_host`)."""
+    """Number of services, each with all origins as its backends.
+
+    Host names select the services (`bench.lib.workload.service_host`). The first one is the default.
+    """
 
 
 class Peer(ABC):
@@ -40,13 +42,13 @@ class Peer(ABC):
         self.source = source
 
     def version(self) -> str:
-        """The version that the program itself reports."""
+        """The version that the program prints."""
         return version_of(self.source, self.version_option)
 
     @abstractmethod
     def command(self, site: Site) -> Command:
-        """Write the configuration into `site.directory` and say what to execute.
+        """Write the configuration into `site.directory` and return the command.
 
         Raises:
-            MissingError: there is no such program, or it has nothing for what the site wants.
+            MissingError: the program is not installed, or cannot serve this site.
         """

@@ -1,4 +1,4 @@
-"""pylb itself, with all of its defaults."""
+"""pylb with its defaults."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from bench.lib.workload import service_host
 
 
 class Pylb(Peer):
-    """The reason for the rest.
+    """pylb with static backends.
 
     Args:
-        name: what tables call it.
-        workers: with more than one come a supervisor and control.
+        name: its name in tables.
+        workers: the number of workers.
         source: where the command `pylb` is; by default beside the interpreter that runs the benchmark.
     """
 
@@ -28,7 +28,10 @@ class Pylb(Peer):
         return self.source.commit() if isinstance(self.source, Checkout) else version("pylb")
 
     def command(self, site: Site) -> Command:
-        """Services with the same static backends; the admin port is off, because it has a fixed default."""
+        """Configure the services with the same static backends.
+
+        The admin API is off, because its default port is fixed and two pylbs would conflict.
+        """
         origins = ",".join(f"127.0.0.1:{port}" for port in site.origins)
         listen = f"127.0.0.1:{site.port}"
         options = ["--static", origins, "--service", "web", "--listen", listen, "--admin", "off"]

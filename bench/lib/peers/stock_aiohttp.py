@@ -1,4 +1,4 @@
-"""The proxy that one writes with aiohttp in an afternoon: its server in front of its client, nothing else.
+"""A minimal proxy of aiohttp's server and client.
 
 Run as `python -m bench.lib.peers.stock_aiohttp PORT TLS-PORT CERTIFICATE ORIGIN-PORT...`.
 """
@@ -20,7 +20,7 @@ ORIGINS = web.AppKey("origins", Iterator[str])
 
 
 def end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
-    """Headers without those that concern one connection only."""
+    """The header fields without the hop-by-hop fields."""
     kept = CIMultiDict(headers)
     for name in HOP_BY_HOP:
         kept.popall(name, None)
@@ -28,7 +28,7 @@ def end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
 
 
 async def forward(request: web.Request) -> web.StreamResponse:
-    """Pass one request on to the next origin, and its answer back."""
+    """Forward one request to the next origin, and its response to the client."""
     origins = request.app[ORIGINS]
     headers = end_to_end(request.headers)
     headers.add("X-Forwarded-For", request.remote or "unknown")
@@ -50,7 +50,7 @@ async def forward(request: web.Request) -> web.StreamResponse:
 
 
 async def client(app: web.Application) -> AsyncIterator[None]:
-    """Keep one client session for as long as the server runs."""
+    """Provide one client session while the server runs."""
     async with ClientSession(
         auto_decompress=False, connector=TCPConnector(limit=0), timeout=ClientTimeout(total=None)
     ) as app[SESSION]:
@@ -58,7 +58,7 @@ async def client(app: web.Application) -> AsyncIterator[None]:
 
 
 async def main(port: str, tls_port: str, certificate: str, *origins: str) -> None:
-    """Serve on two ports, forward to the others."""
+    """Serve on the first two ports and forward to the others."""
     app = web.Application()
     app[ORIGINS] = itertools.cycle([f"http://127.0.0.1:{origin}" for origin in origins])
     app.cleanup_ctx.append(client)

@@ -14,7 +14,10 @@ class Traefik(Peer):
     version_option = "version"
 
     def command(self, site: Site) -> Command:
-        """Static and dynamic configuration as files. Go takes as many threads as it has cores: one."""
+        """Write the static and the dynamic configuration.
+
+        Go uses one thread, because the proxy has one core.
+        """
         rules = ["PathPrefix(`/`)"]
         rules += [f"Host(`{service_host(number)}`)" for number in range(2, site.services + 1)]
         routers = [

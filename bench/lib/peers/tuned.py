@@ -1,4 +1,4 @@
-"""The same proxies, told what to do about backends that fail: as far as their documentation advises it."""
+"""The same proxies with the settings that their documentation recommends for failing backends."""
 
 from __future__ import annotations
 
@@ -28,4 +28,4 @@ TUNED: dict[str, Follower] = {
         EnvoyStatic("envoy-tuned", ENVOY, template="envoy-static-tuned.yaml"),
     )
 }
-"""By name. pylb is not among them: it has its defaults."""
+"""All tuned followers by name. pylb is measured with its defaults only."""

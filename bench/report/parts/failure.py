@@ -21,11 +21,11 @@ def part(result: Mapping[str, Any]) -> Part:
         ends = {peer: [each.recovered for each in rounds] for peer, rounds in outcomes.items()}
         made.comparisons += [
             Comparison(
-                f"{about}: requests that failed",
+                f"{about}: failed requests",
                 {peer: Count.of(each.failed for each in rounds) for peer, rounds in outcomes.items()},
             ),
             Comparison(
-                f"{about}: over after, s",
+                f"{about}: recovery, s",
                 {
                     peer: Figure.of(each for each in rounds if each is not None)
                     for peer, rounds in ends.items()
@@ -33,7 +33,7 @@ def part(result: Mapping[str, Any]) -> Part:
                 },
             ),
             Comparison(
-                f"{about}: never over, times per round",
+                f"{about}: no recovery, times per round",
                 {peer: Count.of(each is None for each in rounds) for peer, rounds in ends.items()},
             ),
         ]

@@ -6,7 +6,7 @@ import urllib.request
 import pytest
 
 from bench.balance.busy_origin import Site
-from bench.balance.imbalance import ALONE, APART, judge
+from bench.balance.imbalance import ALONE, APART, evaluate
 from bench.balance.live import send
 from bench.lib.machine import Cores
 from bench.lib.ports import free_ports
@@ -39,7 +39,7 @@ def test_requests_take_as_long_as_they_say_side_by_side(tmp_path):
     ports = free_ports(2)
     command = module_command("bench.balance.busy_origin", *map(str, ports))
     with serve("origins", command, ports[-1], tmp_path, Cores.split().load) as server:
-        server.wait_until_it_answers("/imbalance")
+        server.wait_until_ready("/imbalance")
         together, alone = send(ports, [[(0.0, 0.2), (0.0, 0.2)], [(0.0, 0.0)]])
         with urllib.request.urlopen(f"{server.url}/imbalance", timeout=10) as answer:
             assert json.load(answer) > 0
@@ -49,7 +49,7 @@ def test_requests_take_as_long_as_they_say_side_by_side(tmp_path):
 
 @pytest.mark.parametrize(("two", "holds"), [((0.063, 0.061), True), ((0.067, 0.068), False)])
 def test_what_two_workers_may_do_worse_than_one(two, holds):
-    verdict = judge(
+    verdict = evaluate(
         {ALONE: [0.060, 0.061], "2 workers": list(two), "8 workers": [0.06, 0.06], APART: [0.09, 0.09]}
     )
     assert verdict.holds is holds

@@ -18,7 +18,7 @@ def instances(tmp_path):
     ports = free_ports(2)
     command = module_command("bench.balance.working_origin", *map(str, ports))
     with serve("instances", command, ports[-1], tmp_path, Cores.split().load) as server:
-        server.wait_until_it_answers("/0")
+        server.wait_until_ready("/0")
         yield ports
 
 

@@ -15,42 +15,42 @@ from bench.change.tables import show
 from bench.lib.wrk import Load
 
 
-def settings(**said):
+def settings(**given):
     defaults = {"rounds": 1, "instances": 3, "connections": 2, "changes": 3, "rate": None, "seconds": 0.0}
-    return Settings(**{**defaults, "before": 0.1, "stay": 0.1, "stops": False, "notice": 0.01, **said})
+    return Settings(**{**defaults, "before": 0.1, "lifetime": 0.1, "stops": False, "notice": 0.01, **given})
 
 
 class ChurnCycle:
-    """One that is seen and over at once."""
+    """A churn cycle whose instance receives a request, and then no more, immediately."""
 
-    def __init__(self, name, said):
-        self.name, self.said = name, said
-        self.is_seen = self.is_over = True
+    def __init__(self, name, log):
+        self.name, self.log = name, log
+        self.has_requests = self.is_drained = True
 
-    def arrive(self):
-        self.said.append(f"{self.name} arrives")
+    def register(self):
+        self.log.append(f"{self.name} registers")
 
-    def leave(self):
-        self.said.append(f"{self.name} leaves")
+    def deregister(self):
+        self.log.append(f"{self.name} deregisters")
 
     def end(self):
-        self.said.append(f"{self.name} ends")
+        self.log.append(f"{self.name} ends")
 
 
-def test_one_after_the_other_none_comes_before_the_last_one_has_gone():
-    said = []
-    one_by_one([ChurnCycle("a", said), ChurnCycle("b", said)], settings(stops=True), 1, lambda: None)
-    assert said == [f"{name} {does}" for name in "ab" for does in ("arrives", "leaves", "ends")]
+def test_one_by_one_a_cycle_starts_after_the_previous_one_has_ended():
+    log = []
+    one_by_one([ChurnCycle("a", log), ChurnCycle("b", log)], settings(stops=True), 1, lambda: None)
+    assert log == [f"{name} {does}" for name in "ab" for does in ("registers", "deregisters", "ends")]
 
 
-def test_at_a_rate_arrivals_and_departures_alternate_and_each_stays_for_as_long():
-    said, looks = [], []
-    cycles = [ChurnCycle(name, said) for name in "abcd"]
-    at_rate(cycles, settings(rate=50, stay=0.08, stops=True), lambda: looks.append(None))
-    changes = [each for each in said if not each.endswith("ends")]
-    assert changes[:5] == ["a arrives", "b arrives", "c arrives", "a leaves", "d arrives"]
-    assert said[-1] == "d ends"
-    assert len(looks) == len(said) == 12
+def test_at_a_rate_registrations_and_deregistrations_alternate():
+    log, looks = [], []
+    cycles = [ChurnCycle(name, log) for name in "abcd"]
+    at_rate(cycles, settings(rate=50, lifetime=0.08, stops=True), lambda: looks.append(None))
+    changes = [each for each in log if not each.endswith("ends")]
+    assert changes[:5] == ["a registers", "b registers", "c registers", "a deregisters", "d registers"]
+    assert log[-1] == "d ends"
+    assert len(looks) == len(log) == 12
 
 
 def test_a_rate_means_changes_not_instances():
@@ -59,11 +59,11 @@ def test_a_rate_means_changes_not_instances():
 
 
 class Past:
-    """A visit that is over."""
+    """A churn cycle that has ended."""
 
     def __init__(self, appeared, vanished):
         self.appeared, self.vanished = appeared, vanished
-        self.is_seen = appeared is not None
+        self.has_requests = appeared is not None
 
 
 def test_what_was_never_seen_is_lost_and_flatters_no_median():
@@ -72,7 +72,7 @@ def test_what_was_never_seen_is_lost_and_flatters_no_median():
 
 
 def test_cpu_of_a_change_is_what_comes_on_top_of_an_idle_proxy(capsys):
-    load = Load(requests=100, seconds=2.0, refused=5, broken=1, late=0, p50=1.0, p99=2.0)
+    load = Load(requests=100, seconds=2.0, bad_status=5, broken=1, timed_out=0, p50=1.0, p99=2.0)
     changes = Changes(count=4, appeared=[0.1, 0.3], vanished=[0.2, 0.4], lost=1, closed=2)
     cost = Cost(seconds=2.0, idle=0.01, changing=0.05, count=4)
     assert cost.each == pytest.approx(0.01)
@@ -83,7 +83,7 @@ def test_cpu_of_a_change_is_what_comes_on_top_of_an_idle_proxy(capsys):
 
 
 def a_round(*appeared, lost=0, failed=0, p99=2.0, hits=1):
-    load = Load(requests=100, seconds=2.0, refused=failed, broken=0, late=0, p50=1.0, p99=p99)
+    load = Load(requests=100, seconds=2.0, bad_status=failed, broken=0, timed_out=0, p50=1.0, p99=p99)
     changes = Changes(count=4, appeared=list(appeared), vanished=[], lost=lost, closed=0)
     return Result("1", changes, load, load, None, {"first request": {"0.001": hits, "+Inf": 0}})
 
@@ -116,18 +116,18 @@ def test_a_round_with_changes_is_read_again_as_it_was_written():
 @pytest.mark.slow
 def test_changes_at_a_rate_are_measured_for_each_proxy(tmp_path):
     out = tmp_path / "change.json"
-    argv = ["--peers", "pylb,nginx", "--rate", "10", "--seconds", "1", "--stay", "0.5", "--gone", "stop"]
+    argv = ["--peers", "pylb,nginx", "--rate", "10", "--seconds", "1", "--lifetime", "0.5", "--gone", "stop"]
     assert main([*argv, "--connections", "8", "--before", "0.5", "--json", str(out)]) == 0
     content = orjson.loads(out.read_bytes())
     assert set(content["versions"]) == set(content["results"]) == {"pylb", "nginx"}
     (pylb,) = content["results"]["pylb"]
     assert pylb["changes"]["count"] == 10
     assert len(pylb["changes"]["appeared"]) == 5
-    assert (pylb["changes"]["lost"], pylb["load"]["refused"], pylb["load"]["broken"]) == (0, 0, 0)
+    assert (pylb["changes"]["lost"], pylb["load"]["bad_status"], pylb["load"]["broken"]) == (0, 0, 0)
     assert content["results"]["nginx"][0]["cpu_per_change"] > 0
 
 
 def test_a_bad_option_is_named(capsys):
     with pytest.raises(SystemExit):
         main(["--rate", "0"])
-    assert "got '0', expected a whole number from 1 on" in capsys.readouterr().err
+    assert "got '0', expected a whole number of at least 1" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from bench.failure.__main__ import SET_UPS, main
 from bench.failure.environment import Environment
-from bench.failure.faults import AGAIN, FAULTS
+from bench.failure.faults import FAULTS, REGISTER_DELAY
 from bench.failure.measure import Outcome
 from bench.failure.summary import cells, over
 from bench.failure.tables import show
@@ -20,17 +20,25 @@ from bench.lib.peers.peer import TEMPLATES
 from bench.lib.peers.tuned import TAGS, TUNED
 
 CHECKED = ClientReport(
-    answers=90, refusals=4, refused=1, reset=2, cut=3, late=5, slow=6, unannounced=7, announced=8
+    answers=90,
+    bad_status=4,
+    refused=1,
+    reset=2,
+    truncated=3,
+    timed_out=5,
+    slow=6,
+    closed_unannounced=7,
+    closed_announced=8,
 )
 
 
 def test_what_clients_saw_is_counted_and_timed_from_the_fault():
-    checked = ClientReport(answers=90, troubles=[(101.0, "late"), (101.05, "late"), (103.5, "slow")])
-    outcome = Outcome.of("1", checked, took=9.0, struck=100.0, calm=104.0)
-    assert outcome.troubles == {"late": {"1.0": 2}, "slow": {"3.5": 1}}
+    report = ClientReport(answers=90, troubles=[(101.0, "timed_out"), (101.05, "timed_out"), (103.5, "slow")])
+    outcome = Outcome.of("1", report, took=9.0, injected=100.0, deadline=104.0)
+    assert outcome.troubles == {"timed_out": {"1.0": 2}, "slow": {"3.5": 1}}
     assert (outcome.rate, outcome.recovered) == (10.0, 3.5)
-    assert Outcome.of("1", checked, took=9.0, struck=100.0, calm=103.0).recovered is None
-    assert Outcome.of("1", ClientReport(), took=9.0, struck=100.0, calm=103.0).recovered == 0
+    assert Outcome.of("1", report, took=9.0, injected=100.0, deadline=103.0).recovered is None
+    assert Outcome.of("1", ClientReport(), took=9.0, injected=100.0, deadline=103.0).recovered == 0
 
 
 def test_a_row_shows_what_failed_and_how(capsys):
@@ -45,7 +53,9 @@ def ended(*seconds):
 
 
 def test_every_figure_is_the_median_of_the_rounds_and_has_their_spread():
-    rounds = [replace(each, late=late) for each, late in zip(ended(6.0, 7.0, 9.0), (22, 19, 25), strict=True)]
+    rounds = [
+        replace(each, timed_out=late) for each, late in zip(ended(6.0, 7.0, 9.0), (22, 19, 25), strict=True)
+    ]
     shown = list(map(str, cells(rounds)))
     assert shown == ["32 ± 3", "4", "6", "22 ± 3", "6", "7.00 ± 1.50", "12", "10.0"]
 
@@ -82,10 +92,10 @@ class Stage:
     ("fault", "does"),
     [("killed", ["kill"]), ("hung", ["suspend", "resume"]), ("registry", ["kill", "start", "register"])],
 )
-def test_a_fault_strikes_and_a_hung_backend_can_end(fault, does):
+def test_a_fault_injects_and_a_hung_backend_can_end(fault, does):
     said = []
     with ExitStack() as stack:
-        FAULTS[fault].strike(Stage(said, stack), 0.01)
+        FAULTS[fault].inject(Stage(said, stack), 0.01)
     assert said == does
 
 
@@ -95,10 +105,10 @@ def test_a_registry_that_comes_back_is_at_the_same_place_and_knows_the_backends_
         environment = Environment(range(1), ["a-tag"], stack)
         before = environment.consul.port
         began = time.monotonic()
-        FAULTS["registry"].strike(environment, 0.1)
-        assert time.monotonic() - began > AGAIN
+        FAULTS["registry"].inject(environment, 0.1)
+        assert time.monotonic() - began > REGISTER_DELAY
         assert environment.consul.port == before == environment.registry.http
-        environment.consul.wait_until_it_answers("/v1/health/service/web", containing=b'"a-tag"')
+        environment.consul.wait_until_ready("/v1/health/service/web", containing=b'"a-tag"')
         assert not environment.is_served()
 
 
@@ -116,17 +126,17 @@ def test_each_rival_is_there_twice_and_its_advised_set_up_is_another_file():
 @pytest.mark.slow
 def test_a_killed_backend_is_counted_for_each_proxy(tmp_path):
     out = tmp_path / "failure.json"
-    argv = ["--faults", "killed", "--peers", "pylb,nginx-tuned", "--seconds", "2", "--patience", "0.9"]
+    argv = ["--faults", "killed", "--peers", "pylb,nginx-tuned", "--seconds", "2", "--timeout", "0.9"]
     assert main([*argv, "--connections", "4", "--json", str(out)]) == 0
     content = orjson.loads(out.read_bytes())
     assert set(content["versions"]) == set(content["results"]["killed"]) == {"pylb", "nginx-tuned"}
     assert content["settings"]["seconds (killed)"] == 2
     (pylb,) = content["results"]["killed"]["pylb"]
-    assert (pylb["refusals"], pylb["late"]) == (0, 0)
+    assert (pylb["bad_status"], pylb["timed_out"]) == (0, 0)
     assert pylb["rate"] > 10
 
 
 def test_a_bad_option_is_named(capsys):
     with pytest.raises(SystemExit):
         main(["--faults", "flood"])
-    assert "got 'flood', expected some of killed, hung, registry" in capsys.readouterr().err
+    assert "got 'flood', expected names out of killed, hung, registry" in capsys.readouterr().err

@@ -11,15 +11,20 @@ from bench.lib.client_report import ClientReport
 from bench.lib.verdict import Verdict
 from bench.lib.wrk import Load
 
-LOAD = Load(requests=1000, seconds=2.0, refused=0, broken=0, late=0, p50=1.0, p99=4.0)
-RELOADED = Result(FaultResult(reloads=6, upgrades=1), LOAD, ClientReport(announced=140), lost=0)
+LOAD = Load(requests=1000, seconds=2.0, bad_status=0, broken=0, timed_out=0, p50=1.0, p99=4.0)
+RELOADED = Result(FaultResult(reloads=6, upgrades=1), LOAD, ClientReport(closed_announced=140), lost=0)
 WORKERS_KILLED = Result(
-    FaultResult(kills=4, exposed=190, back=[0.2, 0.3]), replace(LOAD, broken=150), ClientReport(), lost=80
+    FaultResult(kills=4, exposed=190, restarted=[0.2, 0.3]),
+    replace(LOAD, broken=150),
+    ClientReport(),
+    lost=80,
 )
-CONTROL_KILLED = Result(FaultResult(kills=6, back=[0.3], arrived=[0.1, 0.2]), LOAD, ClientReport(), lost=0)
+CONTROL_KILLED = Result(
+    FaultResult(kills=6, restarted=[0.3], arrived=[0.1, 0.2]), LOAD, ClientReport(), lost=0
+)
 
 
-def judged(what, *rounds):
+def evaluated(what, *rounds):
     """The rows that say something, and those that are broken."""
     verdict = Verdict()
     FAULTS[what][1](verdict, rounds)
@@ -28,8 +33,8 @@ def judged(what, *rounds):
 
 
 def test_figures_are_medians_of_the_rounds_with_their_spread():
-    longer = replace(WORKERS_KILLED.faults, exposed=200, back=[0.4, 0.7])
-    rows, broken = judged(
+    longer = replace(WORKERS_KILLED.faults, exposed=200, restarted=[0.4, 0.7])
+    rows, broken = evaluated(
         "kill-workers", WORKERS_KILLED, WORKERS_KILLED, replace(WORKERS_KILLED, faults=longer)
     )
     assert broken == []
@@ -59,7 +64,12 @@ def test_figures_are_medians_of_the_rounds_with_their_spread():
             {"lost": 191},
             "requests lost by the count of pylb (at most one per connection)",
         ),
-        ("kill-control", CONTROL_KILLED, {"load": replace(LOAD, late=1)}, "wrk: no response within 10 s"),
+        (
+            "kill-control",
+            CONTROL_KILLED,
+            {"load": replace(LOAD, timed_out=1)},
+            "wrk: no response within 10 s",
+        ),
         (
             "kill-control",
             CONTROL_KILLED,
@@ -70,9 +80,9 @@ def test_figures_are_medians_of_the_rounds_with_their_spread():
 )
 def test_what_one_round_breaks_is_broken(what, good, changes, name, bad):
     rounds = [good] * 3
-    assert judged(what, *rounds)[1] == []
+    assert evaluated(what, *rounds)[1] == []
     rounds[bad] = replace(good, **changes)
-    assert judged(what, *rounds)[1] == [name]
+    assert evaluated(what, *rounds)[1] == [name]
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench.hotpath.workers import ALONE, APART, TOGETHER, judge
+from bench.hotpath.workers import ALONE, APART, TOGETHER, evaluate
 from bench.lib.sample import Sample
 from bench.lib.shared_port import listening
 
@@ -62,7 +62,7 @@ def samples(together):
 
 
 def test_two_carry_what_two_alone_do_but_for_what_sharing_costs():
-    verdict = judge(list(samples(together=32)))
+    verdict = evaluate(list(samples(together=32)))
     assert verdict.holds
     assert [figure for _, figure, _ in verdict.rows[-2:]] == ["1.56 ×", "1.88 ×"]
-    assert not judge(list(samples(together=34))).holds, "1.76 ×"
+    assert not evaluate(list(samples(together=34))).holds, "1.76 ×"

@@ -1,4 +1,4 @@
-"""Each way in which a connection can end has a name of its own, or the proofs would prove nothing."""
+"""Checking clients count each way in which a connection can end separately."""
 
 import asyncio
 import socket
@@ -28,15 +28,15 @@ async def reset(writer):
     ("answer", "after", "seen"),
     [
         (WHOLE, None, "answers"),
-        (WHOLE.replace(b"200 OK", b"503 No"), None, "refusals"),
-        (WHOLE.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), end, "announced"),
-        (WHOLE, end, "unannounced"),
-        (WHOLE[:-1], end, "cut"),
-        (b"", end, "cut"),
+        (WHOLE.replace(b"200 OK", b"503 No"), None, "bad_status"),
+        (WHOLE.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), end, "closed_announced"),
+        (WHOLE, end, "closed_unannounced"),
+        (WHOLE[:-1], end, "truncated"),
+        (b"", end, "truncated"),
         (b"", reset, "reset"),
     ],
 )
-async def test_what_became_of_a_connection(answer, after, seen):
+async def test_the_end_of_a_connection_is_counted_by_its_kind(answer, after, seen):
     async def serve(reader, writer):
         while await reader.readuntil(b"\r\n\r\n"):
             writer.write(answer)
@@ -56,24 +56,24 @@ async def test_what_became_of_a_connection(answer, after, seen):
     assert set(clients.seen) <= {seen, "answers"}
     assert clients.seen[seen] >= 1
     noted = {name for _, name in clients.troubles}
-    assert noted == {seen} - {"answers", "announced", "unannounced"}
+    assert noted == {seen} - {"answers", "closed_announced", "closed_unannounced"}
 
 
-async def test_late_is_who_does_not_answer_within_the_patience():
-    async def keep_silent(reader, writer):
+async def test_a_request_without_a_response_within_the_timeout_counts_as_timed_out():
+    async def never_answer(reader, writer):
         await reader.read()
         writer.close()
 
-    server = await asyncio.start_server(keep_silent, "127.0.0.1", 0)
-    clients = CheckingClients(server.sockets[0].getsockname()[1], patience=0.05)
+    server = await asyncio.start_server(never_answer, "127.0.0.1", 0)
+    clients = CheckingClients(server.sockets[0].getsockname()[1], timeout=0.05)
     asking = asyncio.get_running_loop().create_task(clients.run())
-    await until(lambda: clients.seen["late"] >= 2)
+    await until(lambda: clients.seen["timed_out"] >= 2)
     asking.cancel()
     with suppress(asyncio.CancelledError):
         await asking
     server.close()
     first, second = clients.troubles[:2]
-    assert first[1] == second[1] == "late"
+    assert first[1] == second[1] == "timed_out"
     assert second[0] - first[0] >= 0.04
 
 

@@ -37,24 +37,24 @@ def ask(origins, slot):
 def test_times_are_from_the_registry_s_answers_to_the_requests(origins):
     catalog = Catalog()
     cycle = ChurnCycle(catalog, origins, 1, "new")
-    cycle.arrive()
+    cycle.register()
     assert catalog.known == {"new": origins.ports[1]}
-    assert not cycle.is_seen
+    assert not cycle.has_requests
     assert cycle.appeared is None
     ask(origins, 1)
-    assert cycle.is_seen
+    assert cycle.has_requests
     assert 0 <= cycle.appeared < 5
-    cycle.leave()
+    cycle.deregister()
     assert catalog.known == {}
     ask(origins, 1)
-    assert not cycle.is_over
+    assert not cycle.is_drained
     assert cycle.vanished is None
 
 
 def test_who_is_asked_only_when_it_has_left_has_not_appeared(origins):
     cycle = ChurnCycle(Catalog(), origins, 0, "new")
-    cycle.arrive()
-    cycle.leave()
+    cycle.register()
+    cycle.deregister()
     ask(origins, 0)
     assert cycle.appeared is None
 

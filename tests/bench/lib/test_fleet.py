@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 from rich.console import Console
 
-from bench.lib.fleet import start_fleet, workshop
+from bench.lib.fleet import start_fleet, temporary_directory
 from bench.lib.machine import Cores
 from bench.lib.origin import serve_origin
 from bench.lib.packages import MissingError
@@ -30,7 +30,7 @@ def get(connection, number):
 def test_each_serves_all_services_in_the_clear_and_by_tls():
     cores, ports = Cores.split(), free_ports(2)
     with (
-        workshop() as directory,
+        temporary_directory() as directory,
         serve_origin(directory, cores.load, ports),
         start_fleet(MEASURED, ports, WORKLOADS["small"].path, cores, CONSOLE, services=3) as fleet,
     ):
@@ -47,6 +47,6 @@ def test_each_serves_all_services_in_the_clear_and_by_tls():
             assert answers == {"A small answer, as an API or a health page sends."}
 
 
-def test_who_knows_one_service_only_says_so(tmp_path):
+def test_a_peer_without_services_is_missing(tmp_path):
     with pytest.raises(MissingError, match="one service only"):
         StockAiohttp().command(Site(tmp_path, 1, (2,), services=2))

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from bench.lib.options import end_on_signals, names_of, positive
+from bench.lib.options import interrupt_on_signals, names_of, positive
 
 
 def test_names_are_separated_by_commas_and_keep_their_order():
@@ -15,14 +15,14 @@ def test_names_are_separated_by_commas_and_keep_their_order():
 
 @pytest.mark.parametrize("given", ["", "a,", "nginx,apache"])
 def test_an_unknown_name_is_named_with_those_that_are_known(given):
-    with pytest.raises(argparse.ArgumentTypeError, match=r"^got '\w*', expected some of a, nginx$"):
+    with pytest.raises(argparse.ArgumentTypeError, match=r"^got '\w*', expected names out of a, nginx$"):
         names_of(["a", "nginx"])(given)
 
 
 @pytest.mark.parametrize("given", ["0", "-1", "1.5", "many", ""])
 def test_a_count_is_a_whole_number_from_1_on(given):
     assert positive("12") == 12
-    with pytest.raises(argparse.ArgumentTypeError, match="expected a whole number from 1 on"):
+    with pytest.raises(argparse.ArgumentTypeError, match="expected a whole number of at least 1"):
         positive(given)
 
 
@@ -30,7 +30,7 @@ def test_a_count_is_a_whole_number_from_1_on(given):
 def test_the_first_signal_interrupts_and_the_second_leaves_the_clean_up_alone(number):
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     cleaned_up = False
-    with end_on_signals():
+    with interrupt_on_signals():
         try:
             os.kill(os.getpid(), number)
             pytest.fail("the signal did not interrupt")

@@ -43,7 +43,7 @@ class Fleeting(PylbFollower):
     ("main", "options"),
     [
         (change, "--changes 1 --before 0.1 --connections 2"),
-        (failure, "--faults killed --seconds 1 --patience 0.5 --connections 2"),
+        (failure, "--faults killed --seconds 1 --timeout 0.5 --connections 2"),
     ],
 )
 def test_one_that_fails_in_the_second_round_keeps_the_first(main, options, tmp_path, monkeypatch, capsys):

@@ -4,9 +4,9 @@ from bench.lib.verdict import Verdict
 
 def test_it_holds_while_every_bound_is_kept():
     verdict = Verdict()
-    verdict.say("requests", "12")
-    verdict.must("lost (at most 3)", "2", holds=True)
-    verdict.none_of({"reset": 0, "refused": 0})
+    verdict.note("requests", "12")
+    verdict.require("lost (at most 3)", "2", holds=True)
+    verdict.require_zero({"reset": 0, "refused": 0})
     verdict.times("back", [0.2, 0.4], most=0.5)
     assert verdict.holds
     assert verdict.rows[-1] == ("back (at most 0.5 s)", "median 0.30 s, max 0.40 s", True)
@@ -14,8 +14,8 @@ def test_it_holds_while_every_bound_is_kept():
 
 def test_each_broken_bound_breaks_it():
     for break_one in (
-        lambda verdict: verdict.must("lost", "4", holds=False),
-        lambda verdict: verdict.none_of({"reset": 0, "refused": 1}),
+        lambda verdict: verdict.require("lost", "4", holds=False),
+        lambda verdict: verdict.require_zero({"reset": 0, "refused": 1}),
         lambda verdict: verdict.times("back", [0.2, 0.6], most=0.5),
         lambda verdict: verdict.times("back", [], most=0.5),
         lambda verdict: verdict.times("back", [0.2], [0.6], [0.2], most=0.5),
@@ -30,7 +30,7 @@ def test_times_of_several_rounds_are_figures():
     verdict = Verdict()
     verdict.times("back", [0.1, 0.2, 0.4], [0.3, 0.5], [])
     verdict.times("gone", [], [])
-    verdict.say("killed", Count.of([3, 4, 6]))
+    verdict.note("killed", Count.of([3, 4, 6]))
     assert [figure for _, figure, _ in verdict.rows] == [
         "median 0.30 ± 0.10 s, max 0.45 ± 0.05 s, never in 1 of 3",
         "never",

@@ -25,10 +25,10 @@ def run(*argv):
 
 
 def test_a_shape_is_a_further_file_and_all_else_is_for_locust():
-    steady, burst = command_line(["--users", "40"]), command_line(["burst", "--users", "40"])
-    assert steady[steady.index("-f") + 1] == LOCUSTFILE
+    plain, burst = command_line(["--users", "40"]), command_line(["burst", "--users", "40"])
+    assert plain[plain.index("-f") + 1] == LOCUSTFILE
     assert burst[burst.index("-f") + 1] == f"{LOCUSTFILE},{SHAPES['burst']}"
-    assert steady[-2:] == burst[-2:] == ["--users", "40"]
+    assert plain[-2:] == burst[-2:] == ["--users", "40"]
     assert "burst" not in burst
     assert all((ROOT / path).exists() for path in (LOCUSTFILE, *SHAPES.values()))
 
@@ -57,7 +57,7 @@ def test_pylb_passes(shape):
 
 @pytest.mark.slow
 def test_websockets():
-    """There are too few connections for shares to be judged."""
+    """There are too few connections for shares to be evaluated."""
     ended = run("bench.load", *OPTIONS, "WebSocket")
     assert re.search(r" requests +[1-9]\d+ +✓", ended.stderr), ended.stderr
     assert re.search(r"failed requests +0 +✓", ended.stderr), ended.stderr

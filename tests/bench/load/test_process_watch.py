@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bench.load.process_watch import ProcessWatch, WitnessError
+from bench.load.process_watch import ProcessWatch, ProcessWatchError
 
 PARENT = """
 import asyncio
@@ -38,7 +38,7 @@ def test_a_replaced_child_is_noticed():
         parent.stdout.readline()
         assert len(process_watch.processes() & before) == 1
         parent.stdin.close()
-    with pytest.raises(WitnessError, match=f"process {parent.pid} is not there"):
+    with pytest.raises(ProcessWatchError, match=f"process {parent.pid} does not exist"):
         process_watch.processes()
 
 
@@ -56,7 +56,7 @@ async def test_workers_of_a_pylb_elsewhere():
         worker["generation"] = 2
         assert await asyncio.to_thread(process_watch.processes) == {"worker 1, pid 7, generation 2"}
         worker.clear()
-        with pytest.raises(WitnessError, match="does not tell of workers"):
+        with pytest.raises(ProcessWatchError, match="does not list workers"):
             await asyncio.to_thread(process_watch.processes)
 
 

@@ -40,12 +40,12 @@ async def test_some_stay_others_come_and_go_and_all_leave_at_the_end():
     assert "".join(agent.calls).startswith("++++--++")
     assert agent.entries == {}
     lifetimes = journal.read("\n".join(lines) + "\n")
-    assert [lifetime.steady for lifetime in lifetimes.values()] == [True, True] + [False] * (
+    assert [lifetime.permanent for lifetime in lifetimes.values()] == [True, True] + [False] * (
         len(lifetimes) - 2
     )
-    assert all(lifetime.left >= lifetime.arrived for lifetime in lifetimes.values())
-    steady, _, first_passing, *_ = lifetimes.values()
-    assert first_passing.left < steady.left
+    assert all(lifetime.deregistered >= lifetime.registered for lifetime in lifetimes.values())
+    permanent, _, first_passing, *_ = lifetimes.values()
+    assert first_passing.deregistered < permanent.deregistered
 
 
 async def test_an_instance_says_who_it_is_whatever_it_is_asked():
@@ -80,7 +80,7 @@ async def test_an_instance_that_has_left_goes_on_for_those_who_are_connected():
 
 
 def test_the_last_line_of_a_journal_may_not_be_complete():
-    here, gone = Lifetime("web-1", 1.0, steady=True), Lifetime("web-2", 2.0, 3.0)
+    here, gone = Lifetime("web-1", 1.0, permanent=True), Lifetime("web-2", 2.0, 3.0)
     text = "\n".join(map(journal.write, (here, Lifetime("web-2", 2.0), gone)))
     assert journal.read(text + "\n") == {"web-1": here, "web-2": gone}
     assert journal.read(text[:-5]) == {"web-1": here, "web-2": Lifetime("web-2", 2.0)}

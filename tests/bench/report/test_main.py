@@ -38,4 +38,4 @@ def test_writing_needs_no_measurements(names):
 def test_an_unknown_name_is_refused(capsys):
     with pytest.raises(SystemExit):
         main(["--only", "speed"])
-    assert "got 'speed', expected some of requests, " in capsys.readouterr().err
+    assert "got 'speed', expected names out of requests, " in capsys.readouterr().err

@@ -85,7 +85,15 @@ def test_blocks_of_markdown():
 
 
 def changing(first, failed=0, lost=0):
-    load = {"requests": 1000, "seconds": 2.0, "refused": 0, "broken": failed, "late": 0, "p50": 1, "p99": 4.0}
+    load = {
+        "requests": 1000,
+        "seconds": 2.0,
+        "bad_status": 0,
+        "broken": failed,
+        "timed_out": 0,
+        "p50": 1,
+        "p99": 4.0,
+    }
     times = [first / 1e3, first / 1e3, first * 3 / 1e3]
     return {
         "version": "1",
@@ -93,7 +101,7 @@ def changing(first, failed=0, lost=0):
         "before": load,
         "load": load,
         "cost": {"seconds": 2.0, "idle": 0.01, "changing": 0.03 + failed / 1e3, "count": 10},
-        "propagation": {"the pool goes by it": {"0.001": 5, "0.0025": 0, "+Inf": 1}},
+        "propagation": {"applied to the backend pool": {"0.001": 5, "0.0025": 0, "+Inf": 1}},
     }
 
 
@@ -112,7 +120,7 @@ def test_changes():
     times = "3.00 ± 44.00 | 8.88 ± 130.24 | 9.00 ± 132.00 |  |  |  | 1 of 30"
     assert f"| pylb | {times} | 0.00 | 0.00 | 4.00 | 4.00 | 2.00 |" in made.text
     assert "|  |  |  | 0 of 20 | 0.75 ± 0.25 | 0.00 | 4.00 | 4.00 | 2.75 ± 0.25 |" in made.text
-    assert "| the pool goes by it | 15 | 3 |" in made.text
+    assert "| applied to the backend pool | 15 | 3 |" in made.text
     assert "≤ 1 ms | more |" in made.text
     assert list(made.pictures) == ["change-20-300"]
     figures = {each.what: each.figures for each in made.comparisons}
@@ -129,7 +137,7 @@ def test_one_bad_round_decides_no_place():
 
 
 def failing(recovered, late=3):
-    counts = {"refusals": 1, "broken": 2, "late": late, "slow": 4, "closed": 5}
+    counts = {"bad_status": 1, "broken": 2, "timed_out": late, "slow": 4, "closed": 5}
     return {"version": "1", **counts, "rate": 1234.5, "recovered": recovered, "troubles": {}}
 
 
@@ -142,4 +150,4 @@ def test_failures():
     assert "| pylb | 6 ± 1 | 1 | 2 | 3 ± 1 | 4 | 8.50, never in 2 of 3 | 5 | 1,234 |" in made.text
     assert "| nginx | 6 | 1 | 2 | 3 | 4 | 0.25 ± 0.12 | 5 | 1,234 |" in made.text
     worst = regressions(made.comparisons).splitlines()[2:]
-    assert worst == ["| one of three backends killed: never over, times per round | 1 ± 1 | nginx 0 |"]
+    assert worst == ["| one of three backends killed: no recovery, times per round | 1 ± 1 | nginx 0 |"]

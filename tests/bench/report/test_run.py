@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from bench.lib.options import end_on_signals
+from bench.lib.options import interrupt_on_signals
 from bench.report.record import Record
 from bench.report.run import MeasureError, measure
 
@@ -54,7 +54,7 @@ def test_an_interrupted_one_is_ended_in_order_and_not_kept(program, tmp_path):
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
-    with end_on_signals(), pytest.raises(KeyboardInterrupt):
+    with interrupt_on_signals(), pytest.raises(KeyboardInterrupt):
         measure([name], tmp_path / "cpu.json", lambda _: None)
     assert (tmp_path / "ended").exists()
     assert not (tmp_path / "cpu.json").exists()

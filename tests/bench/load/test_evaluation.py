@@ -4,23 +4,23 @@ from dataclasses import replace
 
 import pytest
 
-from bench.load.hits import Sighting
+from bench.load.evaluation import Outcome, evaluate
+from bench.load.hits import InstanceHits
 from bench.load.journal import Lifetime
-from bench.load.judge import Outcome, judge
 
 ALL_WELL = Outcome(
     requests=2830,
     failures=0,
     errors=0,
     seen={
-        "steady-1": Sighting(1500, 100, 160),
-        "steady-2": Sighting(1300, 100, 160),
-        "passing": Sighting(30, 110.2, 120.1),
+        "permanent-1": InstanceHits(1500, 100, 160),
+        "permanent-2": InstanceHits(1300, 100, 160),
+        "temporary": InstanceHits(30, 110.2, 120.1),
     },
     lifetimes=[
-        Lifetime("steady-1", 99, 161, steady=True),
-        Lifetime("steady-2", 99, 161, steady=True),
-        Lifetime("passing", 110, 120),
+        Lifetime("permanent-1", 99, 161, permanent=True),
+        Lifetime("permanent-2", 99, 161, permanent=True),
+        Lifetime("temporary", 110, 120),
         Lifetime("too late to be noticed", 159, 161),
     ],
     ended=160,
@@ -30,11 +30,11 @@ ALL_WELL = Outcome(
 
 
 def rows(outcome):
-    return {name.partition(" (")[0]: (figure, holds) for name, figure, holds in judge(outcome).rows}
+    return {name.partition(" (")[0]: (figure, holds) for name, figure, holds in evaluate(outcome).rows}
 
 
 def test_all_went_well():
-    verdict = judge(ALL_WELL)
+    verdict = evaluate(ALL_WELL)
     assert verdict.holds
     found = rows(ALL_WELL)
     assert found["changes"] == ("2 registrations, 1 deregistrations", True)
@@ -48,10 +48,10 @@ def test_all_went_well():
         {"requests": 0},
         {"failures": 1},
         {"errors": 1},
-        {"seen": {**ALL_WELL.seen, "steady-1": Sighting(2500, 100, 160)}},
-        {"seen": {name: each for name, each in ALL_WELL.seen.items() if name != "steady-1"}},
-        {"seen": {name: each for name, each in ALL_WELL.seen.items() if name != "passing"}},
-        {"lifetimes": [lifetime for lifetime in ALL_WELL.lifetimes if lifetime.steady]},
+        {"seen": {**ALL_WELL.seen, "permanent-1": InstanceHits(2500, 100, 160)}},
+        {"seen": {name: each for name, each in ALL_WELL.seen.items() if name != "permanent-1"}},
+        {"seen": {name: each for name, each in ALL_WELL.seen.items() if name != "temporary"}},
+        {"lifetimes": [lifetime for lifetime in ALL_WELL.lifetimes if lifetime.permanent]},
         {"trouble": "ended early with exit code 1"},
         {"after": frozenset({"pid 2"})},
         {"after": frozenset({"pid 1", "pid 2"})},
@@ -59,7 +59,7 @@ def test_all_went_well():
     ids="".join,
 )
 def test_each_broken_bound_breaks_it(difference):
-    assert not judge(replace(ALL_WELL, **difference)).holds
+    assert not evaluate(replace(ALL_WELL, **difference)).holds
 
 
 def test_a_process_that_is_another_one_is_named():
@@ -70,17 +70,21 @@ def test_a_process_that_is_another_one_is_named():
 
 
 def test_instances_that_are_not_ours_have_equal_shares():
-    seen = {"theirs-1": Sighting(1000, 0, 1), "theirs-2": Sighting(1100, 0, 1)}
-    assert judge(replace(ALL_WELL, lifetimes=[], seen=seen)).holds
-    seen["theirs-3"] = Sighting(2000, 0, 1)
-    assert not judge(replace(ALL_WELL, lifetimes=[], seen=seen)).holds
+    seen = {"theirs-1": InstanceHits(1000, 0, 1), "theirs-2": InstanceHits(1100, 0, 1)}
+    assert evaluate(replace(ALL_WELL, lifetimes=[], seen=seen)).holds
+    seen["theirs-3"] = InstanceHits(2000, 0, 1)
+    assert not evaluate(replace(ALL_WELL, lifetimes=[], seen=seen)).holds
 
 
 def test_few_answers_may_be_uneven_by_chance_but_not_none():
-    few = {**ALL_WELL.seen, "steady-1": Sighting(150, 100, 160), "steady-2": Sighting(90, 100, 160)}
-    assert judge(replace(ALL_WELL, seen=few)).holds
-    del few["steady-2"]
-    assert not judge(replace(ALL_WELL, seen=few)).holds
+    few = {
+        **ALL_WELL.seen,
+        "permanent-1": InstanceHits(150, 100, 160),
+        "permanent-2": InstanceHits(90, 100, 160),
+    }
+    assert evaluate(replace(ALL_WELL, seen=few)).holds
+    del few["permanent-2"]
+    assert not evaluate(replace(ALL_WELL, seen=few)).holds
 
 
 def test_what_cannot_be_known_is_not_judged():
