@@ -43,64 +43,64 @@ COMMANDS = {
     DEFAULT: Command(
         "Balance requests over the instances of services; the command may be left out.",
         "pylb.config:Options",
-        "pylb.process.start:run",
+        "pylb.supervisor.start:run",
     ),
     "reload": Command(
         "Have a running pylb replace its workers, with the code and options of now; 1 if it refuses.",
-        "pylb.process.supervision.command:Awaited",
-        "pylb.process.supervision.command:reload",
+        "pylb.supervisor.command:Awaited",
+        "pylb.supervisor.command:reload",
     ),
     "upgrade": Command(
         "Have a running pylb replaced by the program that is there now, without losing a request.",
-        "pylb.process.supervision.command:Awaited",
-        "pylb.process.supervision.command:upgrade",
+        "pylb.supervisor.command:Awaited",
+        "pylb.supervisor.command:upgrade",
     ),
     "stop": Command(
         "Have a running pylb finish what runs, and end.",
-        "pylb.process.supervision.command:Target",
-        "pylb.process.supervision.command:stop",
+        "pylb.supervisor.command:Target",
+        "pylb.supervisor.command:stop",
     ),
     "registrator": Command(
         "Keep Consul equal to the containers that run on a Docker engine.",
-        "pylb.process.registrator:RegistratorOptions",
-        "pylb.process.registrator:run",
-        "pylb.process.registrator:spelled_out",
+        "pylb.tools.registrator:RegistratorOptions",
+        "pylb.tools.registrator:run",
+        "pylb.tools.registrator:spelled_out",
     ),
     "doctor": Command(
         "Look at Consul, Docker and pylb, and say what is wrong, why, and what helps.",
-        "pylb.doctor.command:DoctorOptions",
-        "pylb.doctor.command:run",
+        "pylb.tools.doctor.command:DoctorOptions",
+        "pylb.tools.doctor.command:run",
     ),
     "top": Command(
         "Show what a running pylb does: backends, traffic, problems, changes.",
-        "pylb.terminal.top:TopOptions",
-        "pylb.terminal.top:run",
+        "pylb.tools.terminal.top:TopOptions",
+        "pylb.tools.terminal.top:run",
     ),
     "history": Command(
         "List the changes of pools, their causes, and how long they took to reach requests.",
-        "pylb.terminal.history:HistoryOptions",
-        "pylb.terminal.history:run",
+        "pylb.tools.terminal.history:HistoryOptions",
+        "pylb.tools.terminal.history:run",
     ),
     "explain": Command(
         "Say where a request would go and why: pylb explain GET /path -H 'host: x'.",
-        "pylb.terminal.explain:ExplainOptions",
-        "pylb.terminal.explain:run",
-        "pylb.terminal.explain:spelled_out",
+        "pylb.tools.terminal.explain:ExplainOptions",
+        "pylb.tools.terminal.explain:run",
+        "pylb.tools.terminal.explain:spelled_out",
     ),
     "simulate": Command(
         "Try policies and settings on simulated backends, as many and as slow as you like.",
-        "pylb.simulate.command:SimulateOptions",
-        "pylb.simulate.command:run",
+        "pylb.tools.simulate.command:SimulateOptions",
+        "pylb.tools.simulate.command:run",
     ),
     "demo": Command(
         "Show it all on this machine: a registry, three web services, and pylb before them.",
-        "pylb.demo.command:DemoOptions",
-        "pylb.demo.command:run",
+        "pylb.tools.demo.command:DemoOptions",
+        "pylb.tools.demo.command:run",
     ),
     "demo-backend": Command(
         "Run one small web service that says who it is.",
-        "pylb.demo.backend:BackendOptions",
-        "pylb.demo.backend:run",
+        "pylb.tools.demo.backend:BackendOptions",
+        "pylb.tools.demo.backend:run",
     ),
 }
 
@@ -108,8 +108,8 @@ COMMANDS = {
 ROLES = {
     role: Command("", "pylb.config:Options", f"pylb.process.{module}:run")
     for role, module in {
-        "control": "controlprocess",
-        "worker": "workerprocess",
+        "control": "control.process",
+        "worker": "worker.process",
         "rehearse": "rehearsal",
     }.items()
 }

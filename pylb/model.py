@@ -116,7 +116,7 @@ class Snapshot:
     """When the registry's answer was read, in seconds since the epoch."""
     cause: str = ""
     """Why it differs from the last one, in words: `consul index 42: +web-3`."""
-    doubt: str = ""
+    untrusted_reason: str = ""
     """Why it may not tell all, in words: `filtered by ACLs`. It may add and change instances; that one is
     missing from it proves nothing yet (see `discovery.guard`)."""
     policy: str = ""
@@ -149,7 +149,7 @@ class Snapshot:
             generation=data["generation"],
             observed=data["observed"],
             cause=data["cause"],
-            doubt=data["doubt"],
+            untrusted_reason=data["untrusted_reason"],
             policy=data["policy"],
         )
 

@@ -22,7 +22,7 @@ from pylb.policy.pool import Pool
 from pylb.policy.queue import QueueRules
 from pylb.policy.retry import RetryRules
 from pylb.policy.route import Route, Routes
-from pylb.proxy.dataplane import DataPlane, Timeouts
+from pylb.proxy.server import Server, Timeouts
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -116,7 +116,7 @@ class Stage:
     ) -> None:
         self.pool = Pool("web", policy="round-robin", health=health, queue=queue, clock=monotonic)
         self.records: list[Record] = []
-        self.plane = DataPlane(
+        self.plane = Server(
             Routes([Route("web")], {"web": self.pool}),
             {"web": self.pool},
             timeouts=replace(timeouts or Timeouts(), **changes),

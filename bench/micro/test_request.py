@@ -13,14 +13,14 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench.lib.workload import BROWSER_HEADERS, SMALL_ANSWER
 from bench.micro.pools import snapshot
 from bench.micro.timing import calls
-from pylb.observe.block import Block
 from pylb.observe.counters import Counters
 from pylb.observe.metrics import Metrics
+from pylb.observe.shared_counters import SharedCounters
 from pylb.policy.pool import Pool
 from pylb.policy.route import Route, Routes
-from pylb.proxy.dataplane import DataPlane
 from pylb.proxy.downstream import Downstream
-from pylb.proxy.opening import Opening
+from pylb.proxy.pending_transport import PendingTransport
+from pylb.proxy.server import Server
 from pylb.proxy.upstream import Upstream
 
 FIELDS = "".join(f"{name}: {value}\r\n" for name, value in {"Host": "web", **BROWSER_HEADERS}.items())
@@ -44,18 +44,18 @@ class Connection:
     """A client's connection to pylb and one of pylb's to a backend, and what comes on them in turn."""
 
     def __init__(self, heads: list[bytes], answers: list[bytes]) -> None:
-        counters = Counters(Block(), monotonic)
+        counters = Counters(SharedCounters(), monotonic)
         web = Pool("web", cells=counters.allocate)
-        self.plane = DataPlane(
+        self.plane = Server(
             Routes([Route("web")], {"web": web}), {"web": web}, observe=Metrics(counters).count
         )
         self.plane.apply(snapshot(3))
-        self.plane.turn.scheduled = True  # By us: there is no loop.
+        self.plane.batch.scheduled = True  # By us: there is no loop.
         self.client = Downstream(self.plane)
         self.client.connection_made(Nowhere())
         self.upstreams = {}
         for backend in web.backends.values():
-            upstream = self.upstreams[backend.name] = Upstream(backend, self.client, Opening(-1))
+            upstream = self.upstreams[backend.name] = Upstream(backend, self.client, PendingTransport(-1))
             upstream.connection_made(Nowhere())
             upstream.client = None
             backend.idle.append(upstream)
@@ -64,10 +64,10 @@ class Connection:
     def request(self) -> None:
         """One request, and its answer."""
         self.client.data_received(next(self.heads))
-        self.plane.turn.run()
+        self.plane.batch.run()
         [upstream] = [each for each in self.upstreams.values() if each.client is not None]
         upstream.data_received(next(self.answers))
-        self.plane.turn.run()
+        self.plane.batch.run()
 
 
 @pytest.mark.parametrize("variety", [1, 5_003])

@@ -53,9 +53,9 @@ SAMPLE = _object(
     }
 )
 SERVICE = _object(
-    {"service": TEXT, "generation": COUNT, "age_seconds": MAYBE, "instances": COUNT, "held": COUNT},
+    {"service": TEXT, "generation": COUNT, "age_seconds": MAYBE, "instances": COUNT, "retained": COUNT},
     policy={"enum": list(POLICIES)},
-    doubt=TEXT,
+    untrusted_reason=TEXT,
     error=TEXT,
     cause=TEXT,
     observed=MAYBE,
@@ -99,7 +99,7 @@ ENTRY = _object(
         "changed": TEXTS,
         "removed": TEXTS,
         "instances": COUNT,
-        "doubt": TEXT,
+        "untrusted_reason": TEXT,
         "applied": MAYBE,
         "routed": MAYBE,
     }

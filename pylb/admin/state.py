@@ -10,7 +10,7 @@ from typing import Any
 from pylb import __version__
 from pylb.admin.views import View
 from pylb.observe.samples import Sample
-from pylb.policy import explanation
+from pylb.policy.explain import explain as explain_pick
 from pylb.policy.overrides import DECIDED, Override
 
 STALE = 120.0
@@ -102,8 +102,10 @@ def problems(view: View) -> Iterator[dict[str, str]]:
             yield _problem("warning", service, f"the registry last answered {age:.0f} s ago")
         if watch.undelivered:
             yield _problem("error", service, f"the last change could not be delivered: {watch.undelivered}")
-        if watch.held:
-            yield _problem("warning", service, f"{watch.held} instances are kept: {watch.doubt}")
+        if watch.retained:
+            yield _problem(
+                "warning", service, f"{watch.retained} instances are kept: {watch.untrusted_reason}"
+            )
         for excluded in pool.snapshot.excluded if pool.snapshot else ():
             if excluded.reason.startswith(DECIDED):
                 continue
@@ -144,7 +146,7 @@ def explain(view: View, host: str, target: str) -> dict[str, Any]:
         return {"service": None, "why": f"no route takes {target} of host {host or '-'}", "winner": None}
     view.refresh()
     winner = pool.upcoming()
-    told = explanation.explain(pool, view.clock())
+    told = explain_pick(pool, view.clock())
     for candidate in told["candidates"]:
         candidate["wins"] = winner is not None and candidate["address"] == winner.name
     return {

@@ -15,7 +15,7 @@ from pylb.observe.gauges import CLIENTS, LINES_DROPPED, PROCESS
 from pylb.observe.history import History
 from pylb.observe.samples import Samples
 from pylb.policy.backend import Backend
-from pylb.policy.explanation import why_not
+from pylb.policy.explain import why_not
 from pylb.policy.overrides import Override
 from pylb.policy.pool import Pool
 from pylb.policy.route import Routes
@@ -116,8 +116,8 @@ class View:
             "age_seconds": None if age is None else round(age, 3),
             "generation": watch.generation,
             "instances": watch.instances,
-            "held": watch.held,
-            "doubt": watch.doubt,
+            "retained": watch.retained,
+            "untrusted_reason": watch.untrusted_reason,
             "error": watch.error,
             "missing": watch.missing,
         }

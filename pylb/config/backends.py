@@ -109,7 +109,7 @@ class Retries(Group):
         "none",
         "Which methods may be sent a second time besides GET, HEAD and OPTIONS.",
     )
-    retry_keyed: bool = option(
+    retry_idempotency_key: bool = option(
         FLAG, "off", "Send requests with an Idempotency-Key a second time, whatever their method."
     )
     retry_budget: int = option(
@@ -145,7 +145,7 @@ class Health(Group):
     eject_time: float = option(
         DURATION, "10s", "How long it is ejected, times the number of its ejections, up to 5m."
     )
-    eject_most: int = option(
+    max_ejection_percent: int = option(
         integer(0, 100), "50", "Percentage of a service's backends that may be ejected at a time."
     )
     probe_http: str | None = option(

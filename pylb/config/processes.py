@@ -21,7 +21,7 @@ class Processes(Group):
         "How many processes take requests; `auto`: one for each CPU that may be used, a container's limit "
         "included. With 1 there is no other process.",
     )
-    pin: bool = option(FLAG, "off", "Keep each worker on a CPU of its own.")
+    cpu_affinity: bool = option(FLAG, "off", "Keep each worker on a CPU of its own.")
     watchdog_timeout: float | None = option(
         or_off(DURATION),
         "10s",

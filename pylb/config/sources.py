@@ -38,7 +38,7 @@ class Discovery(Group):
     tag: tuple[str, ...] = repeated(
         text("TAG", "a tag"), None, "Only instances that carry this tag; given twice, both are needed."
     )
-    warning_ok: bool = option(
+    include_warning: bool = option(
         FLAG, "off", "Send requests to instances whose checks warn too, by their weight for that state."
     )
     state_dir: str | None = option(

@@ -12,8 +12,8 @@ from typing import Protocol
 
 from pylb.errors import ProxyError
 from pylb.http1 import grammar
+from pylb.http1.bad_request import shown
 from pylb.http1.limits import MAX_CHUNK_EXTENSIONS, MAX_CHUNK_LINE, MAX_TRAILERS
-from pylb.http1.refusal import shown
 
 
 @dataclass(frozen=True, slots=True)

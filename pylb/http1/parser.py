@@ -12,9 +12,9 @@ from types import MappingProxyType
 
 from pylb.errors import ProxyError
 from pylb.http1 import grammar
+from pylb.http1.bad_request import bad_response, not_a_request, not_a_response, refused, shown
 from pylb.http1.forwarded import Identity
 from pylb.http1.limits import MAX_RESPONSE_HEAD, Limits
-from pylb.http1.refusal import bad_response, not_a_request, not_a_response, refused, shown
 from pylb.http1.trace import Trace
 
 END_OF_HEAD = b"\r\n\r\n"
@@ -59,15 +59,15 @@ class Request:
     """The protocols offered, if `Connection` says that `Upgrade` is meant."""
     trailers = False
     """`TE: trailers`: the client understands trailers."""
-    announced = b""
+    trailer_names = b""
     """`Trailer`: the fields that may follow the chunked body."""
-    nominated = _NOTHING
+    connection_options = _NOTHING
     """What `Connection` said besides `close` and `keep-alive`: names that are hop-by-hop, too; lower case."""
     trace: Trace | None = None
     """Its place in a trace, if it was given one."""
     identity: Identity | None = None
     """Which client its fields name, once they have been read; they are believed from trusted peers only."""
-    ready = b""
+    cached_head = b""
     """What its backend is told between target and id; empty if that is not known."""
 
     def __init__(self, method: bytes, target: bytes, version: int, lines: bytes) -> None:
@@ -91,9 +91,9 @@ class Response:
     close = False
     """Whether the backend closes the connection after it."""
     upgrade = b""
-    announced = b""
-    nominated = _NOTHING
-    ready = b""
+    trailer_names = b""
+    connection_options = _NOTHING
+    cached_head = b""
     """What clients are sent that speak HTTP/1.1 and whose connection stays; empty if that is not known."""
 
     def __init__(self, version: int, status: int, start: bytes, lines: bytes) -> None:
@@ -225,11 +225,11 @@ def _examine_request(request: Request) -> Request:
     request.clean = False
     request.fields = fields = _combined(grammar.REQUEST_FIELDS, request.lines)
     _frame_request(request)
-    _direct(request)
+    validate_target(request)
     modern = request.version == 1
-    request.close, request.nominated = _options(fields, persistent=modern)
+    request.close, request.connection_options = _options(fields, persistent=modern)
     if request.chunked:
-        request.announced = b", ".join(_members(fields.get(b"trailer", b"")))
+        request.trailer_names = b", ".join(_members(fields.get(b"trailer", b"")))
     if b"authorization" in fields:
         request.authenticates_connection = True
     expectation = fields.get(b"expect")
@@ -240,7 +240,7 @@ def _examine_request(request: Request) -> Request:
     # HTTP/1.0 has none of these; a hop before us must have let them through (RFC 9110 §7.8, §10.1.1).
     if modern and b"te" in fields:
         request.trailers = b"trailers" in _members(fields[b"te"].lower())
-    if modern and b"upgrade" in request.nominated:
+    if modern and b"upgrade" in request.connection_options:
         protocols = _members(fields.get(b"upgrade", b""))
         request.upgrade = b", ".join(p for p in protocols if p.lower() not in _NOT_TUNNELLED)
     return request
@@ -260,8 +260,8 @@ def _examine_response(response: Response) -> Response:
                 f"Transfer-Encoding {shown(coding)} in HTTP/1.{response.version}, expected chunked in 1.1"
             )
         response.chunked = True
-        response.announced = b", ".join(_members(fields.get(b"trailer", b"")))
-    response.close, response.nominated = _options(fields, persistent=response.version == 1)
+        response.trailer_names = b", ".join(_members(fields.get(b"trailer", b"")))
+    response.close, response.connection_options = _options(fields, persistent=response.version == 1)
     response.upgrade = b", ".join(_members(fields.get(b"upgrade", b"")))
     if response.status == 101 and not response.upgrade:
         raise bad_response("status 101 without the name of a protocol in Upgrade")
@@ -326,7 +326,7 @@ def _frame_request(request: Request) -> None:
     request.chunked = True
 
 
-def _direct(request: Request) -> None:
+def validate_target(request: Request) -> None:
     """Whom the request is for: the authority of an absolute-form target, else the `Host` (RFC 9112 §3.2).
 
     `Host` must be there, once and valid, even where the target's authority takes its place (§3.2.2).

@@ -64,5 +64,5 @@ class Tracing:
             trace = Trace(id_, span, b"", self._rng.random() < self._sample)
             lines = _PARENT_AND_STATE.sub(b"", request.lines)
         request.trace = trace
-        request.ready = b""
+        request.cached_head = b""
         request.lines = b"%btraceparent: 00-%b-%b-%02x\r\n" % (lines, trace.id, span, trace.sampled)

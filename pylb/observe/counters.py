@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from pylb.model import Endpoint
-from pylb.observe.block import Block, add
 from pylb.observe.gauges import IN_FLIGHT, PROCESS, SLOTS
+from pylb.observe.shared_counters import SharedCounters, add
 from pylb.policy.backend import Backend
 
 GRACE = 60.0
@@ -30,7 +30,7 @@ class Counters:
     """
 
     def __init__(
-        self, block: Block, clock: Callable[[], float], memory: dict[str, Any] | None = None
+        self, block: SharedCounters, clock: Callable[[], float], memory: dict[str, Any] | None = None
     ) -> None:
         self.block = block
         self._clock = clock

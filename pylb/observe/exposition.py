@@ -16,11 +16,11 @@ from platform import python_version
 from typing import Any, Protocol
 
 from pylb import __version__
-from pylb.observe import cells, gauges, history
-from pylb.observe.block import Block
+from pylb.observe import counter_layout, gauges, history
 from pylb.observe.counters import Counters
 from pylb.observe.histogram import Histogram
 from pylb.observe.history import History
+from pylb.observe.shared_counters import SharedCounters
 from pylb.policy.backend import State
 from pylb.policy.pool import Pool
 
@@ -72,10 +72,10 @@ def _counter(name: str, text: str, cell: int) -> Family:
 
 def _histogram(name: str, text: str, first: int, microseconds: int) -> Family:
     def values(totals: list[int]) -> tuple[float, ...]:
-        buckets = tuple(accumulate(totals[first : first + cells.BUCKETS]))
+        buckets = tuple(accumulate(totals[first : first + counter_layout.BUCKETS]))
         return *buckets, totals[microseconds] / 1e6, buckets[-1]
 
-    return Family(name, "histogram", text, values, _histogram_samples(cells.BOUNDS))
+    return Family(name, "histogram", text, values, _histogram_samples(counter_layout.BOUNDS))
 
 
 def _histogram_samples(bounds: Iterable[float]) -> tuple[tuple[str, str], ...]:
@@ -93,39 +93,47 @@ def _propagation(name: str, text: str) -> Family:
     return Family(name, "histogram", text, values, _histogram_samples(history.BOUNDS))
 
 
-_CONNECTED = slice(cells.CONNECT, cells.CONNECT + cells.BUCKETS)
+_CONNECTED = slice(counter_layout.CONNECT, counter_layout.CONNECT + counter_layout.BUCKETS)
 
 COUNTED = (
     Family(
         "requests_total",
         "counter",
         "Requests by class of the status that the client was answered; 499 is a client that left before.",
-        itemgetter(*range(len(cells.CODES))),
-        tuple(("", f'code="{code}"') for code in cells.CODES),
+        itemgetter(*range(len(counter_layout.CODES))),
+        tuple(("", f'code="{code}"') for code in counter_layout.CODES),
     ),
     _histogram(
         "request_duration_seconds",
         "Time from the end of a request's head to the end of its response.",
-        cells.DURATION,
-        cells.DURATION_TIME,
+        counter_layout.DURATION,
+        counter_layout.DURATION_TIME,
     ),
-    _counter("requests_aborted_total", "Requests that the client left before their end.", cells.ABORTED),
-    _counter("request_body_bytes_total", "Bytes of request bodies received from clients.", cells.RECEIVED),
-    _counter("response_body_bytes_total", "Bytes of response bodies sent to clients.", cells.SENT),
-    _counter("upstream_attempts_total", "Tries to get an answer from a backend.", cells.ATTEMPTS),
-    _counter("upstream_retries_total", "Tries that followed a failed one.", cells.RETRIES),
-    _counter("upstream_connect_errors_total", "Tries that got no connection.", cells.CONNECT_ERRORS),
+    _counter(
+        "requests_aborted_total", "Requests that the client left before their end.", counter_layout.ABORTED
+    ),
+    _counter(
+        "request_body_bytes_total", "Bytes of request bodies received from clients.", counter_layout.RECEIVED
+    ),
+    _counter("response_body_bytes_total", "Bytes of response bodies sent to clients.", counter_layout.SENT),
+    _counter("upstream_attempts_total", "Tries to get an answer from a backend.", counter_layout.ATTEMPTS),
+    _counter("upstream_retries_total", "Tries that followed a failed one.", counter_layout.RETRIES),
+    _counter("upstream_connect_errors_total", "Tries that got no connection.", counter_layout.CONNECT_ERRORS),
     _counter(
         "upstream_response_errors_total",
         "Tries that got a connection, but no whole and valid response.",
-        cells.RESPONSE_ERRORS,
+        counter_layout.RESPONSE_ERRORS,
     ),
-    _counter("upstream_timeouts_total", "Tries that ended because a backend took too long.", cells.TIMEOUTS),
+    _counter(
+        "upstream_timeouts_total",
+        "Tries that ended because a backend took too long.",
+        counter_layout.TIMEOUTS,
+    ),
     _histogram(
         "upstream_head_seconds",
         "Time from the start of a try to its response's head.",
-        cells.HEAD,
-        cells.HEAD_TIME,
+        counter_layout.HEAD,
+        counter_layout.HEAD_TIME,
     ),
 )
 """What was counted: as `pylb_...` by service, and as `pylb_backend_...` by backend. A request belongs to the
@@ -134,14 +142,14 @@ backend of its last try."""
 CONNECT = _histogram(
     "upstream_connect_seconds",
     "Time that opening a connection to a backend took.",
-    cells.CONNECT,
-    cells.CONNECT_TIME,
+    counter_layout.CONNECT,
+    counter_layout.CONNECT_TIME,
 )
 CONNECT_BY_BACKEND = Family(
     CONNECT.name,
     "summary",
     CONNECT.help,
-    lambda totals: (totals[cells.CONNECT_TIME] / 1e6, sum(totals[_CONNECTED])),
+    lambda totals: (totals[counter_layout.CONNECT_TIME] / 1e6, sum(totals[_CONNECTED])),
     (("_sum", ""), ("_count", "")),
 )
 """Without buckets: connections are opened seldom, and a thousand backends would have 17,000 lines more."""
@@ -150,8 +158,8 @@ TERMINATIONS = Family(
     "terminations_total",
     "counter",
     "Requests that did not end as they should, by the termination code that the access log has too.",
-    itemgetter(*cells.TERMINATION_CELL.values()),
-    tuple(("", f'code="{code}"') for code in cells.TERMINATIONS),
+    itemgetter(*counter_layout.TERMINATION_CELL.values()),
+    tuple(("", f'code="{code}"') for code in counter_layout.TERMINATIONS),
 )
 """By service only: a refused request has no backend, and other failures are counted by backend already."""
 
@@ -180,7 +188,7 @@ DISCOVERY = (
         "discovery_held_instances",
         "gauge",
         "Instances that get requests although the registry does not vouch for them at present.",
-        attrgetter("held"),
+        attrgetter("retained"),
     ),
 )
 
@@ -207,7 +215,7 @@ QUEUED = _number("queue_requests", "gauge", "Requests that wait for a backend wi
 POOL_EVENTS = _number("pool_events_total", "counter", "What failures and limits did to the pools, by kind.")
 AGE = _number("discovery_age_seconds", "gauge", "Time since the registry last answered.")
 GUARDS = _number("guards_total", "counter", "Times that a guard acted on an answer.")
-DEPARTURES = _number("departures_total", "counter", "Instances that got no more requests, by cause.")
+DEPARTURES = _number("endpoint_removals_total", "counter", "Instances that got no more requests, by cause.")
 
 
 APPLIED = _propagation(
@@ -226,21 +234,21 @@ class Watched(Protocol):
     answered: float | None
     generation: int
     instances: int
-    held: int
-    doubt: str
+    retained: int
+    untrusted_reason: str
     index: int
     errors: int
     error: str
     missing: str
     undelivered: str
     guards: Counter[str]
-    departures: Counter[str]
+    removals: Counter[str]
 
     def age(self, now: float) -> float | None:
         """Seconds since the last usable answer; None: there was none yet."""
 
 
-def processes(block: Block, workers: int) -> Iterator[str]:
+def processes(block: SharedCounters, workers: int) -> Iterator[str]:
     """What concerns the processes as such. `workers`: how many take requests."""
     yield BUILD.text([(labels(version=__version__, python=python_version()), 1)])
     yield WORKERS.text([("", workers)])
@@ -262,9 +270,9 @@ def traffic(counters: Counters) -> Iterator[str]:
     yield TERMINATIONS.text(by_service)
     yield POOL_EVENTS.text(
         [
-            (labels(service=service, event=event), totals[cells.EVENT + place])
+            (labels(service=service, event=event), totals[counter_layout.EVENT + place])
             for service, totals in services.items()
-            for place, event in enumerate(cells.EVENTS)
+            for place, event in enumerate(counter_layout.EVENTS)
         ]
     )
 
@@ -279,7 +287,7 @@ def pools(pools: Collection[Pool]) -> Iterator[str]:
             ("up", marked[State.UP] - weightless),
             ("suspect", marked[State.SUSPECT]),
             ("ejected", marked[State.EJECTED]),
-            ("probation", marked[State.PROBATION]),
+            ("probation", marked[State.HALF_OPEN]),
             ("failed", marked[State.FAILED]),
             ("zero_weight", weightless),
             ("draining", len(pool.draining)),
@@ -318,6 +326,6 @@ def discovery(watches: Iterable[Watched], now: float) -> Iterator[str]:
         [
             (f"{name},{labels(cause=cause)}", number)
             for name, watch in rows
-            for cause, number in watch.departures.items()
+            for cause, number in watch.removals.items()
         ],
     )

@@ -39,7 +39,7 @@ class Entry:
     """Why an instance was removed stands with it, where the registry says so: `web-1 (critical: ...)`."""
     instances: int
     """How many take requests now."""
-    doubt: str
+    untrusted_reason: str
     """Why some of them are kept against the registry's answer, in words."""
     applied: float | None = None
     """Seconds from seen to applied."""
@@ -107,7 +107,7 @@ class History:
             changed=tuple(map(name, changed)),
             removed=tuple(name(e) + why.get(e.key, "") for e in removed),
             instances=len(snapshot.endpoints),
-            doubt=snapshot.doubt,
+            untrusted_reason=snapshot.untrusted_reason,
         )
         self.entries.append(entry)
         return entry

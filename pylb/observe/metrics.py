@@ -8,8 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 
 from pylb.errors import NORMAL, Fault, Phase
-from pylb.observe.assigned import AssignedCounters
-from pylb.observe.cells import (
+from pylb.observe.counter_layout import (
     ABORTED,
     ATTEMPTS,
     BOUNDS,
@@ -30,6 +29,7 @@ from pylb.observe.cells import (
 )
 from pylb.observe.counters import Counters
 from pylb.observe.record import Record
+from pylb.observe.worker_counters import WorkerCounters
 from pylb.policy.lease import Lease
 
 LEFT = (Fault.CLIENT.value, Fault.CLIENT_TIMEOUT.value)
@@ -42,7 +42,7 @@ class Metrics:
         counters: where the cells of services come from.
     """
 
-    def __init__(self, counters: Counters | AssignedCounters) -> None:
+    def __init__(self, counters: Counters | WorkerCounters) -> None:
         self._counters = counters
 
     def count(self, record: Record) -> None:

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from pylb.observe import cells
+from pylb.observe import counter_layout
 from pylb.observe.counters import Counters
 from pylb.observe.histogram import quantile
 
@@ -77,9 +77,9 @@ class Samples:
         self._services, self._backends, self._taken = services, backends, now
 
 
-_END = cells.DURATION + cells.BUCKETS
-_ERRORS = cells.CODES.index("5xx")
-_NOTHING = [0] * cells.CELLS
+_END = counter_layout.DURATION + counter_layout.BUCKETS
+_ERRORS = counter_layout.CODES.index("5xx")
+_NOTHING = [0] * counter_layout.CELLS
 
 
 def _difference(before: Totals | None, after: Totals, now: float, elapsed: float) -> Sample:
@@ -89,13 +89,13 @@ def _difference(before: Totals | None, after: Totals, now: float, elapsed: float
     counted = [new - seen for new, seen in zip(after, old, strict=True)]
     if min(counted) < 0:
         counted = after  # another backend has this place now, and began at zero
-    buckets = counted[cells.DURATION : _END]
+    buckets = counted[counter_layout.DURATION : _END]
     return Sample(
         time=now,
         requests=sum(buckets) / elapsed,
         errors=counted[_ERRORS] / elapsed,
-        received=counted[cells.RECEIVED] / elapsed,
-        sent=counted[cells.SENT] / elapsed,
-        p50=quantile(0.50, buckets, cells.BOUNDS),
-        p99=quantile(0.99, buckets, cells.BOUNDS),
+        received=counted[counter_layout.RECEIVED] / elapsed,
+        sent=counted[counter_layout.SENT] / elapsed,
+        p50=quantile(0.50, buckets, counter_layout.BOUNDS),
+        p99=quantile(0.99, buckets, counter_layout.BOUNDS),
     )

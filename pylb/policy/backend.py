@@ -19,7 +19,7 @@ class State(Enum):
     """Refused or broke a connection; left alone for a moment (`policy.health`)."""
     EJECTED = "ejected"
     """Failed again and again; left alone for longer."""
-    PROBATION = "probation"
+    HALF_OPEN = "probation"
     """Was left alone for long enough: it gets one request at a time, until one is answered well."""
     FAILED = "failed"
     """Its active probes fail; they alone bring it back."""
@@ -51,9 +51,9 @@ class Backend:
         "limit",
         "load",
         "name",
+        "needs_settle",
         "part",
         "state",
-        "watched",
         "weight",
     )
 
@@ -72,7 +72,7 @@ class Backend:
         """When it last answered any request, in monotonic seconds."""
         self.health = Health()
         """What traffic knows of it."""
-        self.watched = False
+        self.needs_settle = False
         """Whether it matters that a request on it went well: because it drains, has failed before, or has a
         limit of requests."""
         self.limit = inf
@@ -80,7 +80,7 @@ class Backend:
         self.inflight = 0
         """Requests of this worker that hold a lease on it. Change it with `count`."""
         self.elsewhere = 0
-        """Requests that the other workers have on it, a few milliseconds old. Change it with `hear`."""
+        """Requests in flight in the other workers, a few milliseconds old; `on_peer_update` changes it."""
         self.load = 0.0
         """Requests on it per unit of weight, all workers together: what the policies compare.
 
@@ -109,7 +109,7 @@ class Backend:
         self.inflight += change
         self.load = (self.inflight + self.elsewhere) / (self.weight or 1)
 
-    def hear(self, elsewhere: int) -> None:
+    def on_peer_update(self, elsewhere: int) -> None:
         """Take over how many requests the other workers have on it."""
         self.elsewhere = elsewhere
         self.count(0)
@@ -131,7 +131,7 @@ class Backend:
     def clear(self) -> None:
         """Know nothing against it any more."""
         self.health.clear()
-        self.watched = self.limited
+        self.needs_settle = self.limited
 
     def __repr__(self) -> str:
         return (

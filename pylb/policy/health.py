@@ -90,7 +90,7 @@ def judge(
     *,
     reused: bool,
     answered: bool,
-    unheeded: float = 0.0,
+    client_gave_up: float = 0.0,
     client_delayed: bool = False,
 ) -> Outcome | None:
     """What an attempt says of its backend; None if nothing, because the client, pylb or chance ended it.
@@ -100,12 +100,12 @@ def judge(
         status: of the response; 0 if there was none.
         reused: whether it was made on an idle connection.
         answered: whether a byte came back.
-        unheeded: seconds that the client waited for the first one, if it left because none came.
+        client_gave_up: seconds that the client waited for the first one, if it left because none came.
         client_delayed: whether a connection that broke may have ended because of the client.
     """
     if error is None:
         return None if not status else Outcome.FAILURE if status >= 500 else Outcome.SUCCESS
-    if unheeded >= GIVEN_UP:
+    if client_gave_up >= GIVEN_UP:
         return Outcome.SILENCE
     if error.phase is Phase.TUNNEL or error.fault not in {Fault.UPSTREAM, Fault.UPSTREAM_TIMEOUT}:
         return None

@@ -24,7 +24,7 @@ class Lease:
     """Whether an idle connection was taken."""
     answered = False
     """Whether a byte came back."""
-    unheeded = False
+    client_gave_up = False
     """Whether the client left while it was the backend's turn, and the backend had answered nothing."""
     uploading = False
     """Whether the client still sends the request's body."""
@@ -67,5 +67,5 @@ class Lease:
     ) -> None:
         backend = self.backend
         backend.count(-1)
-        if self.status >= 500 or backend.watched or self.error is not None:
+        if self.status >= 500 or backend.needs_settle or self.error is not None:
             self.pool.settle(self)

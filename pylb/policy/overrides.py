@@ -92,7 +92,7 @@ class Override:
         return f"{what} {self.backend or self.service or 'pylb'}{f' ({self.reason})' if self.reason else ''}"
 
 
-def overrule(snapshot: Snapshot, overrides: Iterable[Override]) -> Snapshot:
+def apply_overrides(snapshot: Snapshot, overrides: Iterable[Override]) -> Snapshot:
     """What the pools are to go by.
 
     Args:

@@ -19,14 +19,14 @@ from pylb.errors import Fault, Phase, ProxyError
 from pylb.model import Endpoint, Key, Snapshot
 from pylb.policy.backend import Backend, State
 from pylb.policy.balance import BALANCERS, Balancer
-from pylb.policy.balance.limited import Limited, roomy
+from pylb.policy.balance.limited import Limited, least_loaded_with_capacity
 from pylb.policy.budget import BudgetRules, RetryBudget
 from pylb.policy.health import HealthRules
 from pylb.policy.lease import Lease
 from pylb.policy.outliers import Outliers
-from pylb.policy.queue import Queue, QueueRules, Ticket
+from pylb.policy.passive_health import HealthTracker
+from pylb.policy.queue import Queue, QueueRules, Waiter
 from pylb.policy.slowstart import SlowStart
-from pylb.policy.standing import Standings
 
 REDRAWS = 3
 """Picks that may hit backends already tried, before a balancer is built over the others alone. In a large
@@ -67,7 +67,7 @@ class Pool:
         slow_start: seconds in which a new backend comes to its whole share; 0 for at once.
         queue: how many requests a backend gets at a time, and what becomes of the others.
         clock: monotonic seconds; asked only when something failed.
-        notice: called when what traffic says of a backend has changed where it stands.
+        on_state_change: called when what traffic says of a backend has changed where it stands.
     """
 
     kind: type[Backend] = Backend
@@ -86,7 +86,7 @@ class Pool:
         slow_start: float = 0.0,
         queue: QueueRules | None = None,
         clock: Callable[[], float] = lambda: 0.0,
-        notice: Callable[[Backend], None] = lambda _: None,
+        on_state_change: Callable[[Backend], None] = lambda _: None,
     ) -> None:
         self.service = service
         self.snapshot: Snapshot | None = None
@@ -107,7 +107,7 @@ class Pool:
         """Requests that wait for a backend with room."""
         self.waiting_elsewhere = 0
         """Those that do so in other processes, as far as this one was told of them."""
-        self.notice = notice
+        self.on_state_change = on_state_change
         self.policy = policy
         """A key of `BALANCERS`."""
         self.requests = 0
@@ -119,15 +119,15 @@ class Pool:
         self._cells = cells
         self._health = health or HealthRules()
         self._clock = clock
-        self._standings = Standings(self._health, outliers, self.events, self._tell)
+        self._health_tracker = HealthTracker(self._health, outliers, self.events, self._tell)
         self._slow_start = SlowStart(slow_start)
-        self._chooser: Balancer = self._policy((), self._rng)
+        self._unlimited: Balancer = self._policy((), self._rng)
         """The policy, made for those that are eligible."""
-        self._balancer = self._chooser
+        self._balancer = self._unlimited
         """Who is asked: the policy, or what sees to it that limits are kept."""
-        self.newcomers: list[Backend] = []
+        self.untested: list[Backend] = []
         """Backends that joined others, and have had no request yet, as far as is known here."""
-        self.on_probation: list[Backend] = []
+        self.half_open: list[Backend] = []
         """Those that get one request at a time."""
 
     def apply(self, snapshot: Snapshot) -> Change:
@@ -157,13 +157,13 @@ class Pool:
         for backend in (*added, *updated):
             backend.update(endpoints[backend.identity])
             backend.limit = self.queue.rules.limit(backend.endpoint)
-            backend.watched |= backend.limited
+            backend.needs_settle |= backend.limited
         for backend in added:
             backend.clear()
             backend.state = State.FAILED if backend.endpoint.failed else State.UP
         for backend in removed.values():
             backend.state = State.DRAINING if backend.inflight else State.GONE
-            backend.watched = True
+            backend.needs_settle = True
         self.draining = {
             identity: backend
             for identity, backend in (self.draining | removed).items()
@@ -171,14 +171,14 @@ class Pool:
         }
         self.backends = backends
         self.snapshot = snapshot
-        self._standings.forget(removed.values())
+        self._health_tracker.forget(removed.values())
         for backend in judged:
-            self._standings.heed(backend)
+            self._health_tracker.on_probe(backend)
         policy = snapshot.policy or self._default_policy
         if policy != self.policy:
             self.policy, self._policy, reweighted = policy, BALANCERS[policy], True
-        self.newcomers += [] if alone else added
-        self.elect(reweighted=reweighted)
+        self.untested += [] if alone else added
+        self.rebuild(reweighted=reweighted)
         self._serve_queue()
         return Change(tuple(added), tuple(updated), tuple(removed.values()))
 
@@ -198,8 +198,8 @@ class Pool:
             ProxyError: there is no backend that may be picked (503).
             Full: there are, but they have as many requests as they may; see `join_queue`.
         """
-        if not tried and (self.newcomers or self.on_probation):
-            introduced = self._introduce(now)
+        if not tried and (self.untested or self.half_open):
+            introduced = self._first_request(now)
             if introduced is not None:
                 return introduced
         if not self.eligible:
@@ -209,32 +209,32 @@ class Pool:
         self.requests += 1
         return Lease(self, self._balancer.pick(), now)
 
-    def _introduce(self, now: float) -> Lease | None:
+    def _first_request(self, now: float) -> Lease | None:
         """A lease of who goes first; a newcomer that has a request by other ways is none any more."""
         first = self._first(now)
-        self.newcomers = [b for b in self.newcomers if b is not first and not b.inflight]
+        self.untested = [b for b in self.untested if b is not first and not b.inflight]
         if first is None:
             return None
         self.requests += 1
         lease = Lease(self, first, now)
-        if first.state is State.PROBATION:
+        if first.state is State.HALF_OPEN:
             first.health.trial = lease
         return lease
 
     def _first(self, now: float) -> Backend | None:
         """Who gets the next request, whatever the policy says."""
-        new = (b for b in self.newcomers if not b.inflight)
-        again = (b for b in self.on_probation if b.health.takes_trial(now) and b.inflight < b.limit)
+        new = (b for b in self.untested if not b.inflight)
+        again = (b for b in self.half_open if b.health.takes_trial(now) and b.inflight < b.limit)
         return next(chain(new, again), None)
 
-    def join_queue(self, ticket: Ticket) -> None:
+    def join_queue(self, waiter: Waiter) -> None:
         """Wait until a backend has room.
 
         Raises:
             ProxyError: too many wait already (503).
         """
         try:
-            self.queue.join(ticket)
+            self.queue.join(waiter)
         except ProxyError:
             self.events["queue_full"] += 1
             raise
@@ -275,7 +275,7 @@ class Pool:
         shared = {id(backend): backend for backend in self.eligible}
         chances = self._rng.getstate()
         try:
-            return deepcopy(self._chooser, shared).pick()
+            return deepcopy(self._unlimited, shared).pick()
         finally:
             self._rng.setstate(chances)
 
@@ -294,7 +294,7 @@ class Pool:
             reasons[REASONS:] = [f"{len(reasons) - REASONS} more"]
         return f"service {self.service!r}: no instance may be sent requests ({'; '.join(reasons)})"
 
-    def elect(self, *, reweighted: bool = False) -> None:
+    def rebuild(self, *, reweighted: bool = False) -> None:
         """Find out anew who may be picked.
 
         Args:
@@ -309,21 +309,21 @@ class Pool:
         if panics and not self._health.panic_fails:
             fit = [b for b in candidates if b.state is State.UP or not b.health.refused] or candidates
         eligible = tuple(fit)
-        self.newcomers = [b for b in self.newcomers if b in eligible]
-        self.on_probation = [b for b in candidates if b.state is State.PROBATION and b not in eligible]
+        self.untested = [b for b in self.untested if b in eligible]
+        self.half_open = [b for b in candidates if b.state is State.HALF_OPEN and b not in eligible]
         if reweighted or eligible != self.eligible:
             self.eligible = eligible
-            self._chooser = self._policy(eligible, self._rng)
-            self._balancer = self._limited(self._chooser, eligible)
+            self._unlimited = self._policy(eligible, self._rng)
+            self._balancer = self._limited(self._unlimited, eligible)
 
     def answered(self, lease: Lease) -> None:
         """The head of an answer is there, of a backend that is watched.
 
         If it is good, that ends a probation, however long the rest takes: a tunnel may last for hours.
         """
-        good = lease.backend.state is State.PROBATION and lease.status < 500
-        if good and self._standings.learn(lease, self._clock(), self.backends.values()):
-            self.elect()
+        good = lease.backend.state is State.HALF_OPEN and lease.status < 500
+        if good and self._health_tracker.on_attempt(lease, self._clock(), self.backends.values()):
+            self.rebuild()
 
     def settle(self, lease: Lease) -> None:
         """An attempt has ended that failed, or on a backend that is watched."""
@@ -334,8 +334,8 @@ class Pool:
             backend.health.trial = None
         if backend.state is State.DRAINING and not backend.inflight:
             self.forget(backend)
-        if self._standings.learn(lease, self._clock(), self.backends.values()):
-            self.elect()
+        if self._health_tracker.on_attempt(lease, self._clock(), self.backends.values()):
+            self.rebuild()
         self._serve_queue()
 
     def forget(self, backend: Backend) -> None:
@@ -348,25 +348,27 @@ class Pool:
 
         Called a few times a second.
         """
-        moved, grown = self._standings.tick(self.backends.values(), now), self._slow_start.advance(now)
+        moved, grown = self._health_tracker.tick(self.backends.values(), now), self._slow_start.advance(now)
         if moved or grown:
-            self.elect(reweighted=grown)
+            self.rebuild(reweighted=grown)
         self._serve_queue()
 
     def _serve_queue(self) -> None:
         if self.queue:
             self.queue.serve(self._room)
 
-    def _room(self, ticket: Ticket) -> Backend | None:
+    def _room(self, waiter: Waiter) -> Backend | None:
         """A backend that has room for a ticket, if possible none of those that were tried."""
-        return roomy((ticket.only,) if ticket.only in self.eligible else self.eligible, ticket.tried)
+        return least_loaded_with_capacity(
+            (waiter.only,) if waiter.only in self.eligible else self.eligible, waiter.tried
+        )
 
     def _limited(self, policy: Balancer, backends: Sequence[Backend]) -> Balancer:
         """See to it that limits are kept, if there are any."""
         limited = any(backend.limited for backend in backends)
         return Limited(policy, backends, self.queue) if limited else policy
 
-    def hear(
+    def on_peer_update(
         self,
         identity: tuple[Key, str],
         state: State,
@@ -387,13 +389,13 @@ class Pool:
         """
         backend = self.backends.get(identity)
         since = self._clock() if since is None else since
-        if backend and self._standings.hear(
+        if backend and self._health_tracker.on_peer_update(
             backend, state, since=since, until=until, refused=refused, size=len(self.backends)
         ):
-            self.elect()
+            self.rebuild()
 
     def _tell(self, backend: Backend) -> None:
-        self.notice(backend)
+        self.on_state_change(backend)
 
     def _another(self, tried: Collection[Backend]) -> Backend:
         for _ in range(REDRAWS):

@@ -28,7 +28,7 @@ class QueueRules:
     """Requests on a backend, where its instance does not say; 0 for any number."""
     length: int = 1000
     """Requests of a service that may wait."""
-    patience: float = 5.0
+    timeout: float = 5.0
     """Seconds that one may wait."""
     processes: int = 1
     """Among how many this is shared; each gets at least one of everything."""
@@ -47,7 +47,7 @@ class Full(Exception):  # noqa: N818  # nothing is wrong: it is a reason to wait
     """All backends have as many requests as they may, or others wait already."""
 
 
-class Ticket:
+class Waiter:
     """A place in the queue.
 
     Args:
@@ -76,14 +76,14 @@ class Queue:
 
     def __init__(self, rules: QueueRules) -> None:
         self.rules = rules
-        self._waiting: deque[Ticket] = deque()
+        self._waiting: deque[Waiter] = deque()
         self._length = rules.part(rules.length)
         self._serving = False
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def join(self, ticket: Ticket) -> None:
+    def join(self, waiter: Waiter) -> None:
         """Get in line.
 
         Raises:
@@ -91,14 +91,14 @@ class Queue:
         """
         if len(self._waiting) >= self._length:
             raise ProxyError(Phase.QUEUE, Fault.RESOURCE, f"{self._length} requests wait already")
-        self._waiting.append(ticket)
+        self._waiting.append(waiter)
 
-    def leave(self, ticket: Ticket) -> None:
+    def leave(self, waiter: Waiter) -> None:
         """Step out of the line, if still in it."""
-        if ticket.backend is None:
-            self._waiting.remove(ticket)
+        if waiter.backend is None:
+            self._waiting.remove(waiter)
 
-    def serve(self, room: Callable[[Ticket], Backend | None]) -> None:
+    def serve(self, room: Callable[[Waiter], Backend | None]) -> None:
         """Let in whom there is room for.
 
         Whoever is woken runs at once. If it fails as quickly and gives its place back, the call for that
@@ -112,18 +112,18 @@ class Queue:
         self._serving = True
         try:
             while (served := self._next(room)) is not None:
-                ticket, backend = served
-                ticket.backend = backend
-                self._waiting.remove(ticket)
-                ticket.wake()
+                waiter, backend = served
+                waiter.backend = backend
+                self._waiting.remove(waiter)
+                waiter.wake()
         finally:
             self._serving = False
 
-    def _next(self, room: Callable[[Ticket], Backend | None]) -> tuple[Ticket, Backend] | None:
+    def _next(self, room: Callable[[Waiter], Backend | None]) -> tuple[Waiter, Backend] | None:
         """The first ticket for which there is room; one that waits for a single backend holds up no other."""
-        for ticket in self._waiting:
-            if (backend := room(ticket)) is not None:
-                return ticket, backend
-            if ticket.only is None:
+        for waiter in self._waiting:
+            if (backend := room(waiter)) is not None:
+                return waiter, backend
+            if waiter.only is None:
                 break
         return None

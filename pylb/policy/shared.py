@@ -65,10 +65,10 @@ class SharedPool(Pool):
     _compared: tuple[Backend, ...] = ()
     """Backends that every pick compares all of; policies that compare two refresh those themselves."""
 
-    def elect(self, *, reweighted: bool = False) -> None:
-        """See `Pool.elect`."""
-        super().elect(reweighted=reweighted)
-        self._compared = self.eligible if isinstance(self._chooser, LeastConnections) else ()
+    def rebuild(self, *, reweighted: bool = False) -> None:
+        """See `Pool.rebuild`."""
+        super().rebuild(reweighted=reweighted)
+        self._compared = self.eligible if isinstance(self._unlimited, LeastConnections) else ()
 
     def lease(self, tried: Collection[Backend] = (), now: float = 0.0) -> Lease:
         """See `Pool.lease`."""

@@ -11,7 +11,7 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from pylb.proxy.flow import EVENT, writable
+from pylb.proxy.transfer import EVENT, writable
 
 if TYPE_CHECKING:
     from pylb.proxy.downstream import Downstream
@@ -24,7 +24,7 @@ async def linger(client: Downstream) -> None:
     (nginx: `lingering_time`, `lingering_timeout`).
     """
     now, timeouts = monotonic(), client.plane.timeouts
-    client.arm(now, min(timeouts.linger, timeouts.linger_silence))
+    client.set_deadline(now, min(timeouts.linger, timeouts.linger_silence))
     client.latest_deadline = now + timeouts.linger
     client.lingering = True
     while not (client.lost or client.expired):
@@ -44,10 +44,10 @@ async def close(client: Downstream) -> None:
         await _until_written(client, timeout)
     unwritten = transport.get_write_buffer_size()
     transport.close()
-    client.arm(monotonic(), timeout)  # What is still to be written has this long to go out.
+    client.set_deadline(monotonic(), timeout)  # What is still to be written has this long to go out.
     client.taken = client.acknowledged() if unwritten else sys.maxsize  # To ask costs as much as a request.
     while not client.lost:
-        if client.expired and not client.takes_enough():
+        if client.expired and not client.makes_progress():
             client.reset()
         await EVENT
 
@@ -59,11 +59,11 @@ async def _until_written(client: Downstream, timeout: float) -> None:
     show what that is. But as long as it has something, the kernel does not take more. The kernel is asked in
     each sweep: no event says when it has taken the last bytes.
     """
-    client.arm(monotonic(), timeout)
+    client.set_deadline(monotonic(), timeout)
     client.taken = client.acknowledged()
     flushing = client.plane.flushing
     while not client.lost and _has_unwritten(client):
-        if client.expired and not client.takes_enough():
+        if client.expired and not client.makes_progress():
             break
         flushing.add(client)
         await EVENT

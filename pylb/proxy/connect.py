@@ -24,7 +24,7 @@ from pylb.errors import Fault, Phase, ProxyError
 from pylb.policy.backend import Backend
 from pylb.proxy.handover import hand_over
 from pylb.proxy.handshake import handshake
-from pylb.proxy.opening import Opening
+from pylb.proxy.pending_transport import PendingTransport
 from pylb.proxy.reach import Address, Waiting, reach
 from pylb.proxy.upstream import Upstream
 
@@ -47,7 +47,7 @@ async def connect(backend: Backend, client: Downstream, timeout: float) -> Upstr
         ProxyError: whatever the attempt raised. The backend is at fault, also for an address or a TLS name
             that cannot exist; unless the client left, or pylb has no descriptor, port or memory left.
     """
-    client.arm(monotonic(), timeout)
+    client.set_deadline(monotonic(), timeout)
     endpoint = backend.endpoint
     waiting = Waiting(client, backend.name)
     try:
@@ -112,11 +112,11 @@ async def _begin(connection: socket.socket, backend: Backend, waiting: Waiting) 
     plane = client.plane
     try:
         if plane.preamble is not None:
-            connection.send(plane.preamble(client.ends()))  # A new connection takes so little at once.
+            connection.send(plane.preamble(client.addresses()))  # A new connection takes so little at once.
         if name := plane.upstream_tls.name_of(backend.endpoint):
             upstream = await handshake(connection, backend, waiting, name)
         else:
-            upstream = Upstream(backend, client, Opening(connection.fileno()))
+            upstream = Upstream(backend, client, PendingTransport(connection.fileno()))
             hand_over(connection, upstream)
     except BaseException:
         connection.close()  # Does nothing once the loop owns the descriptor.

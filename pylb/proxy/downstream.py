@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pylb.errors import CUT_OFF, Fault, Phase, ProxyError
 from pylb.http1.address import of_peer
+from pylb.http1.head_cache import RequestReader
 from pylb.http1.parser import END_LENGTH, END_OF_HEAD, check_beginning
-from pylb.http1.reader import RequestReader
-from pylb.http1.writer import prefers_json, refusal, response_head
+from pylb.http1.writer import error_response, prefers_json, response_head
 from pylb.observe.record import Record
 from pylb.policy.pool import Pool
+from pylb.proxy.batch import INLINE_LIMIT
 from pylb.proxy.binding import Bindings
 from pylb.proxy.closing import close, linger
-from pylb.proxy.explained import explained
-from pylb.proxy.flow import EVENT, Stream
+from pylb.proxy.debug_header import debug_header
 from pylb.proxy.forward import forward
 from pylb.proxy.redirect import redirect
-from pylb.proxy.turn import SMALL
+from pylb.proxy.transfer import EVENT, Connection
 
 if TYPE_CHECKING:
-    from pylb.proxy.dataplane import DataPlane
+    from pylb.proxy.server import Server
     from pylb.proxy.upstream import Upstream
 
 log = logging.getLogger("pylb.proxy")
@@ -48,7 +48,7 @@ ACKNOWLEDGED = struct.Struct("120xQ")
 """`tcpi_bytes_acked` in Linux' `struct tcp_info` (since 4.1)."""
 
 
-class Ends(NamedTuple):
+class ConnectionAddresses(NamedTuple):
     """Both ends of a client's connection, addresses in their canonical spelling (`http1.address`).
 
     On a Unix socket the addresses are empty, and the ports 0.
@@ -61,7 +61,7 @@ class Ends(NamedTuple):
     server_port: int
 
 
-class Downstream(Stream):
+class Downstream(Connection):
     """One client connection.
 
     Args:
@@ -78,48 +78,50 @@ class Downstream(Stream):
         "_named",
         "_run_on",
         "bound",
+        "close_after_response",
         "cut_off",
         "deadline",
         "discarding",
+        "error_response",
         "expired",
         "idle",
         "keep",
         "latest_deadline",
-        "leaving",
         "lingering",
         "origin",
-        "patience",
         "plane",
-        "refusal",
+        "progressed",
         "requests",
         "response_head",
         "served",
         "taken",
-        "touched",
+        "timeout",
     )
 
-    def __init__(self, plane: DataPlane, named: Ends | None = None, *, believed: bool = True) -> None:
-        super().__init__(plane.turn)
+    def __init__(
+        self, plane: Server, named: ConnectionAddresses | None = None, *, believed: bool = True
+    ) -> None:
+        super().__init__(plane.batch)
         self.plane = plane
         self._named = named
         self._believed = believed
         self._client = ""
         self.response_head: Callable[..., bytes] = response_head
         """Writes the heads of its answers."""
-        self.refusal: Callable[..., bytes] = refusal
+        self.error_response: Callable[..., bytes] = error_response
         """Writes those that are pylb's own."""
         self._handle = forward
         """What is done with a request."""
-        self.leaving = False
+        self.close_after_response = False
         """Whether the next answer is the last."""
         self.deadline = inf
         """When the sweep sets `expired`, in monotonic seconds."""
         self.latest_deadline = inf
         """The moment beyond which bytes that move do not postpone the deadline."""
         self.expired = False
-        self.patience = 0.0
+        self.timeout = 0.0
         """Seconds by which the deadline moves on while bytes move."""
-        self.touched = False
+        self.progressed = False
         """Whether bytes of a body moved since the last sweep."""
         self.taken = 0
         """Bytes that the client had acknowledged when bytes moved last while its write buffer was full."""
@@ -144,17 +146,17 @@ class Downstream(Stream):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        address = self.ends().client
+        address = self.addresses().client
         tls = transport.get_extra_info("ssl_object")
         self.origin = self.plane.origin(address, tls, believed=self._believed)
-        self.requests = RequestReader(self.plane.limits, self.plane.usual, self.origin)
+        self.requests = RequestReader(self.plane.limits, self.plane.head_cache, self.origin)
         if tls is not None:
             self.response_head = self.plane.response_head
         elif self.plane.redirect_port:
             self._handle = redirect
         if self._handle is forward and address in self.plane.explain_to:
-            self._handle = explained
-        self.leaving = self.plane.draining or self.plane.last_but_one == 0
+            self._handle = debug_header
+        self.close_after_response = self.plane.draining or self.plane.last_but_one == 0
         self.plane.connections.add(self)
         self._run_on = self._serve().send  # Not before: a TLS handshake that fails makes no connection.
         self._busy = False
@@ -164,17 +166,17 @@ class Downstream(Stream):
         if self.pump is not None:
             self.pump.feed(data)
         elif not self.discarding:
-            if self.inbox:
-                data = self.inbox + data
-            self.inbox = data
-            if len(data) <= SMALL:
-                self._turn.wake(self)
+            if self.recv_buffer:
+                data = self.recv_buffer + data
+            self.recv_buffer = data
+            if len(data) <= INLINE_LIMIT:
+                self._batch.wake(self)
                 return
             if len(data) > self.plane.limits.head:
                 self.pause()  # Requests sent ahead wait in the kernel.
             self.wake()
         elif self.lingering:
-            self.touched = True
+            self.progressed = True
 
     def eof_received(self) -> bool:
         return self.pump is not None and self.pump.half_close()
@@ -197,15 +199,15 @@ class Downstream(Stream):
             self.bound = Bindings()
         self.bound.bind(upstream, pool)
 
-    def ends(self) -> Ends:
+    def addresses(self) -> ConnectionAddresses:
         """Where the client is, and what it connected to."""
         if self._named is not None:
             return self._named
         there = self.transport.get_extra_info("peername")
         if not there:
-            return Ends("", 0, "", 0)
+            return ConnectionAddresses("", 0, "", 0)
         here = self.transport.get_extra_info("sockname")
-        return Ends(of_peer(there[0]), there[1], of_peer(here[0]), here[1])
+        return ConnectionAddresses(of_peer(there[0]), there[1], of_peer(here[0]), here[1])
 
     # The coroutine, and how it is run on.
 
@@ -228,20 +230,20 @@ class Downstream(Stream):
         """`wake` in the form of a future's callback."""
         self.wake()
 
-    def arm(self, now: float, seconds: float) -> None:
+    def set_deadline(self, now: float, seconds: float) -> None:
         """Set `expired` and wake up after that many seconds in which no byte of a body moved."""
         self.deadline = now + seconds
-        self.patience = seconds
-        self.expired = self.touched = False
+        self.timeout = seconds
+        self.expired = self.progressed = False
 
     def moved(self, now: float) -> None:
         """Bytes of a body moved: the deadline does, too."""
-        self.touched = False
-        self.deadline = min(now + self.patience, self.latest_deadline)
-        if self.choked:
+        self.progressed = False
+        self.deadline = min(now + self.timeout, self.latest_deadline)
+        if self.write_paused:
             self.taken = self.acknowledged()
 
-    def takes_enough(self) -> bool:
+    def makes_progress(self) -> bool:
         """Whether a client whose time is up reads slowly, but not too slowly; then its time begins anew.
 
         What it takes of a full write buffer is seen by nobody but the kernel. It must be `--min-body-rate` on
@@ -250,7 +252,7 @@ class Downstream(Stream):
         before, self.taken = self.taken, self.acknowledged()
         if self.taken - before < max(self.plane.quota, 1):
             return False
-        self.arm(monotonic(), self.patience)
+        self.set_deadline(monotonic(), self.timeout)
         return True
 
     def acknowledged(self) -> int:
@@ -271,20 +273,20 @@ class Downstream(Stream):
             self._client = plane.enter(self.origin)
             now = monotonic()
             while True:
-                self.arm(now, plane.timeouts.keepalive if self.served else plane.timeouts.head)
+                self.set_deadline(now, plane.timeouts.keepalive if self.served else plane.timeouts.head)
                 while (head := self._head()) is None:
                     await EVENT
                 if not head:
                     break
                 record = Record(self.origin.address, monotonic())
                 if not await self._handle(self, head, record):
-                    if self.inbox not in EMPTY_LINE:
+                    if self.recv_buffer not in EMPTY_LINE:
                         self.discard()  # The client has sent more requests, and may go on.
                     break
                 now = record.finished
                 self.served += 1
                 if self.served == plane.last_but_one:
-                    self.leaving = True
+                    self.close_after_response = True
         except ProxyError as error:  # There was no head to make a request of.
             plane.refused(self.origin.address, error, self.refuse)
             if error.fault is Fault.RESOURCE:
@@ -299,27 +301,29 @@ class Downstream(Stream):
         Raises:
             ProxyError: 400, 408 or 431, for what cannot become a head.
         """
-        inbox = self.inbox
-        if inbox and not self.choked:
-            if inbox[0] == CARRIAGE_RETURN:
-                inbox = self.inbox = inbox.removeprefix(EMPTY_LINE)  # RFC 9112 §2.2 asks for this leniency.
+        recv_buffer = self.recv_buffer
+        if recv_buffer and not self.write_paused:
+            if recv_buffer[0] == CARRIAGE_RETURN:
+                recv_buffer = self.recv_buffer = recv_buffer.removeprefix(
+                    EMPTY_LINE
+                )  # RFC 9112 §2.2 asks for this leniency.
             limits = self.plane.limits
-            end = inbox.find(END_OF_HEAD) + END_LENGTH
+            end = recv_buffer.find(END_OF_HEAD) + END_LENGTH
             if END_LENGTH <= end <= limits.head:
-                self.inbox = inbox[end:]
+                self.recv_buffer = recv_buffer[end:]
                 self.idle = False
-                return inbox[:end]
-            if inbox not in EMPTY_LINE:
-                check_beginning(inbox, limits)
+                return recv_buffer[:end]
+            if recv_buffer not in EMPTY_LINE:
+                check_beginning(recv_buffer, limits)
         if self.lost:
             return b""
         if self.expired:
-            if inbox and not self.choked:
+            if recv_buffer and not self.write_paused:
                 raise ProxyError(Phase.REQUEST, Fault.CLIENT_TIMEOUT, "the request's head took too long")
             return b""
-        if self.idle and inbox:
-            self.arm(monotonic(), self.plane.timeouts.head)
-        self.idle = not inbox
+        if self.idle and recv_buffer:
+            self.set_deadline(monotonic(), self.plane.timeouts.head)
+        self.idle = not recv_buffer
         if self.paused:
             self.resume()
         return None
@@ -345,7 +349,7 @@ class Downstream(Stream):
             return
         detail = error.detail if error.fault is Fault.POLICY else ""
         head = record.request is not None and record.request.method == b"HEAD"
-        answer = self.refusal(
+        answer = self.error_response(
             error.status,
             detail,
             request_id=record.id,
@@ -370,7 +374,7 @@ class Downstream(Stream):
         """Say no more, and throw away whatever the client still sends."""
         self.discarding = True
         self.pump = None
-        self.inbox = b""
+        self.recv_buffer = b""
         self.resume()
         self.flush()
         if not self.transport.is_closing() and self.transport.can_write_eof():

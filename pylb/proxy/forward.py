@@ -21,10 +21,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from pylb.errors import Fault, InvalidResponseError, Phase, ProxyError
+from pylb.http1.bad_request import bad_response, refused
 from pylb.http1.body import Chunked, Sized, UntilClose
 from pylb.http1.limits import MAX_INTERIM
 from pylb.http1.parser import END_LENGTH, END_OF_HEAD, Request, Response, check_response_beginning
-from pylb.http1.refusal import bad_response, refused
 from pylb.http1.writer import request_head, response_head
 from pylb.observe.record import Record
 from pylb.policy.backend import Backend
@@ -32,12 +32,12 @@ from pylb.policy.lease import Lease
 from pylb.policy.pool import Pool
 from pylb.policy.queue import Full
 from pylb.policy.retry import IDEMPOTENT, is_stale
+from pylb.proxy.batch import INLINE_LIMIT
 from pylb.proxy.connect import connect
-from pylb.proxy.flow import EVENT, Pump
 from pylb.proxy.queue import wait_for_room
+from pylb.proxy.request_body import RequestBodyPump, too_large
+from pylb.proxy.transfer import EVENT, BodyPump
 from pylb.proxy.tunnel import tunnel
-from pylb.proxy.turn import SMALL
-from pylb.proxy.upload import Upload, too_large
 from pylb.proxy.upstream import Upstream, reuse
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
     plane = client.plane
     now = record.started
     body = b""
-    upload: Pump | None = None
-    download: Pump | None = None
+    upload: BodyPump | None = None
+    download: BodyPump | None = None
     try:
         request = record.request = client.requests.read(head)
         plane.identify(record, client.origin)
@@ -98,8 +98,8 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
 
                     sent = request_head(request, client.origin, record.id, lease.backend.authority)  # SEND
                     if upload is None:
-                        upstream.post(sent + body)
-                        client.arm(now, plane.timeouts.response)
+                        upstream.queue_write(sent + body)
+                        client.set_deadline(now, plane.timeouts.response)
                         await EVENT  # Nothing can have come yet.
                     else:
                         lease.uploading = True
@@ -155,7 +155,7 @@ def _reason(record: Record, failure: Exception) -> ProxyError:
     return ProxyError(Phase.QUEUE, Fault.INTERNAL, DEFECT)
 
 
-def _give_up(error: Exception, lease: Lease, upstream: Upstream | None, upload: Pump | None) -> None:
+def _give_up(error: Exception, lease: Lease, upstream: Upstream | None, upload: BodyPump | None) -> None:
     """End an attempt that failed, so that another one may follow.
 
     Raises:
@@ -170,7 +170,7 @@ def _give_up(error: Exception, lease: Lease, upstream: Upstream | None, upload: 
     lease.error = error
 
 
-def _may_resend(client: Downstream, record: Record, upload: Pump | None) -> bool:
+def _may_resend(client: Downstream, record: Record, upload: BodyPump | None) -> bool:
     """Whether the last attempt failed on a stale connection, and may be repeated at the same backend."""
     lease, request = record.attempts[-1], cast(Request, record.request)
     if is_stale(cast(ProxyError, lease.error), reused=lease.reused, answered=lease.answered):
@@ -180,7 +180,7 @@ def _may_resend(client: Downstream, record: Record, upload: Pump | None) -> bool
 
 
 def _may_retry(
-    client: Downstream, pool: Pool, record: Record, upload: Pump | None, tried: tuple[Backend, ...]
+    client: Downstream, pool: Pool, record: Record, upload: BodyPump | None, tried: tuple[Backend, ...]
 ) -> bool:
     """Whether there is a backend not in `tried`, and rules and budget allow another attempt there."""
     lease = record.attempts[-1]
@@ -196,7 +196,7 @@ def _may_retry(
 
 
 def _ask_another(
-    client: Downstream, pool: Pool, record: Record, upload: Pump | None, tried: tuple[Backend, ...]
+    client: Downstream, pool: Pool, record: Record, upload: BodyPump | None, tried: tuple[Backend, ...]
 ) -> None:
     """Give up an answer for that of another backend, if there is one and a retry is allowed.
 
@@ -212,7 +212,7 @@ def _ask_another(
     lease.error = None
 
 
-def _body(request: Request, client: Downstream) -> tuple[bytes, Upload | None]:
+def _body(request: Request, client: Downstream) -> tuple[bytes, RequestBodyPump | None]:
     """The request's body, if it is small and came with the head, as most do; else a pump for it.
 
     The pump starts when there is somewhere to pump it.
@@ -220,44 +220,46 @@ def _body(request: Request, client: Downstream) -> tuple[bytes, Upload | None]:
     plane, length = client.plane, request.length
     if length > plane.limits.body:
         raise too_large(plane.limits.body)
-    if 0 < length <= min(SMALL, len(client.inbox)):
-        body, client.inbox = client.inbox[:length], client.inbox[length:]
+    if 0 < length <= min(INLINE_LIMIT, len(client.recv_buffer)):
+        body, client.recv_buffer = client.recv_buffer[:length], client.recv_buffer[length:]
         return body, None
     decoder = Chunked(refused) if request.chunked else Sized(length)
-    return b"", Upload(client, decoder, chunked=request.chunked, limit=plane.limits.body, quota=plane.quota)
+    return b"", RequestBodyPump(
+        client, decoder, chunked=request.chunked, limit=plane.limits.body, quota=plane.quota
+    )
 
 
-def _owes(upstream: Upstream, record: Record, upload: Pump | None) -> bool:
+def _owes(upstream: Upstream, record: Record, upload: BodyPump | None) -> bool:
     """Whether it is the client's turn: it has not sent all of its request, and nothing keeps it from that."""
-    if upload is None or upload.done or upstream.choked:
+    if upload is None or upload.done or upstream.write_paused:
         return False
     return record.attempts[-1].continued or upload.moved > 0 or not cast(Request, record.request).expect
 
 
-def _arm(client: Downstream, upstream: Upstream, record: Record, upload: Pump | None) -> None:
+def _arm(client: Downstream, upstream: Upstream, record: Record, upload: BodyPump | None) -> None:
     """Begin the time-out anew: the client's for the rest of its request, or the backend's for its answer."""
     timeouts = client.plane.timeouts
     owes = _owes(upstream, record, upload)
-    client.arm(monotonic(), timeouts.body if owes else timeouts.response)
+    client.set_deadline(monotonic(), timeouts.body if owes else timeouts.response)
 
 
 def _head(
-    client: Downstream, upstream: Upstream, record: Record, lease: Lease, upload: Pump | None
+    client: Downstream, upstream: Upstream, record: Record, lease: Lease, upload: BodyPump | None
 ) -> Response | None:
     """The head of the final response, if it is there. What comes before it (1xx) goes to the client."""
-    while upstream.inbox:
-        inbox = upstream.inbox
+    while upstream.recv_buffer:
+        recv_buffer = upstream.recv_buffer
         lease.answered = True
-        end = inbox.find(END_OF_HEAD) + END_LENGTH
+        end = recv_buffer.find(END_OF_HEAD) + END_LENGTH
         if end < END_LENGTH:
-            check_response_beginning(inbox)
+            check_response_beginning(recv_buffer)
             break
-        response = client.plane.responses.read(inbox[:end])
-        upstream.inbox = inbox[end:]
+        response = client.plane.responses.read(recv_buffer[:end])
+        upstream.recv_buffer = recv_buffer[end:]
         if response.status >= 200 or response.status == 101:
             lease.head = lease.backend.answered = monotonic()
             lease.status = response.status
-            if lease.backend.watched:
+            if lease.backend.needs_settle:
                 lease.pool.answered(lease)
             return response
         if response.length > 0 or response.chunked:
@@ -279,7 +281,7 @@ def _head(
         lease.client_delayed = owes
         raise ProxyError(Phase.HEADERS, Fault.UPSTREAM, f"{upstream.backend.name} closed without an answer")
     if client.lost:
-        lease.unheeded = not lease.answered and not owes
+        lease.client_gave_up = not lease.answered and not owes
         raise client.lost_error(Phase.HEADERS)
     if client.expired and owes:
         raise ProxyError(Phase.HEADERS, Fault.CLIENT_TIMEOUT, "the request's body took too long")
@@ -300,8 +302,8 @@ def _answer(
     request: Request,
     response: Response,
     *,
-    upload: Pump | None,
-) -> Pump | None:
+    upload: BodyPump | None,
+) -> BodyPump | None:
     """Send the response's head and what is there of its body; a pump for the rest, if that is not all.
 
     How the body arrives decides how it leaves: by its length, or in chunks, or, for a client that does not
@@ -310,7 +312,7 @@ def _answer(
     if request.authenticates_connection:
         client.bind(upstream, record.attempts[-1].pool)
     length, chunked = response.length, False
-    keep = not (request.close or client.leaving)
+    keep = not (request.close or client.close_after_response)
     if response.close:
         upstream.reusable = False
     if request.method == b"HEAD" or response.status in BODILESS:
@@ -326,27 +328,31 @@ def _answer(
         upstream.reusable = upstream.settles = keep = False
     client.keep = keep
 
-    head = response.ready if keep and request.version == 1 and client.response_head is response_head else b""
+    head = (
+        response.cached_head
+        if keep and request.version == 1 and client.response_head is response_head
+        else b""
+    )
     head = head or client.response_head(
         response, chunked=chunked, close=not keep, version=request.version, date=client.plane.date
     )
     record.status = response.status
     record.sending = True
-    if length == len(upstream.inbox):
-        client.post(head + upstream.inbox)
-        upstream.inbox = b""
+    if length == len(upstream.recv_buffer):
+        client.queue_write(head + upstream.recv_buffer)
+        upstream.recv_buffer = b""
         record.sent = length
         record.finished = record.attempts[-1].head
         return None
     decoder = Sized(length) if length >= 0 else Chunked(bad_response) if response.chunked else UntilClose()
-    pump = Pump(upstream, decoder, client, chunked=chunked)
-    client.arm(record.attempts[-1].head, client.plane.timeouts.body)
+    pump = BodyPump(upstream, decoder, client, chunked=chunked)
+    client.set_deadline(record.attempts[-1].head, client.plane.timeouts.body)
     pump.start(client, head)
     return pump
 
 
 def _moved(
-    client: Downstream, upstream: Upstream, record: Record, download: Pump, upload: Pump | None
+    client: Downstream, upstream: Upstream, record: Record, download: BodyPump, upload: BodyPump | None
 ) -> bool:
     """Whether the response's body has been written; what breaks it off breaks off the client's copy too."""
     if download.done:
@@ -365,8 +371,8 @@ def _moved(
         raise ProxyError(Phase.DATA, Fault.UPSTREAM, f"{upstream.backend.name} closed inside the body")
     if client.lost:
         raise client.lost_error(Phase.DATA)
-    if client.expired and client.choked:
-        if client.takes_enough():
+    if client.expired and client.write_paused:
+        if client.makes_progress():
             return False
         raise ProxyError(Phase.DATA, Fault.CLIENT_TIMEOUT, "the client did not read for too long")
     if client.expired and owes:

@@ -8,9 +8,9 @@ import ssl
 from typing import TYPE_CHECKING, cast
 
 from pylb.policy.backend import Backend
-from pylb.proxy.flow import EVENT
 from pylb.proxy.handover import hand_over
 from pylb.proxy.reach import Waiting
+from pylb.proxy.transfer import EVENT
 from pylb.proxy.upstream import Upstream
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from errno import ENOBUFS
 from threading import Thread
 from typing import Any
 
-from pylb.proxy.flow import EVENT
 from pylb.proxy.reach import Address, Waiting
+from pylb.proxy.transfer import EVENT
 
 VALID = 5.0
 """Seconds for which an answer holds. The C library says nothing of its age; Envoy does the same."""
@@ -53,7 +53,7 @@ def look_up(host: str) -> list[Address]:
 class Name:
     """What is known of one name. Times are seconds of the loop's clock."""
 
-    __slots__ = ("addresses", "demoted", "due", "failure", "pending", "turn", "waited_for_until")
+    __slots__ = ("addresses", "batch", "demoted", "due", "failure", "pending", "waited_for_until")
 
     def __init__(self) -> None:
         self.addresses: list[Address] = []
@@ -67,7 +67,7 @@ class Name:
         """Until when that is waited for, if there are previous addresses."""
         self.demoted: dict[Any, float] = {}
         """Until when an IP address is tried after the others."""
-        self.turn = 0
+        self.batch = 0
 
     def ordered(self, port: int, now: float) -> list[Address]:
         """The addresses in the order in which to try them.
@@ -79,8 +79,8 @@ class Name:
         families: dict[int, list[Address]] = {}
         for family, address in self.addresses:
             families.setdefault(family, []).append((family, (address[0], port, *address[2:])))
-        rows = [row[self.turn % len(row) :] + row[: self.turn % len(row)] for row in families.values()]
-        self.turn += 1
+        rows = [row[self.batch % len(row) :] + row[: self.batch % len(row)] for row in families.values()]
+        self.batch += 1
         longest = max(map(len, rows), default=0)
         ordered = [row[place] for place in range(longest) for row in rows if place < len(row)]
         return sorted(ordered, key=lambda found: self.demoted.get(found[1][0], 0.0) > now)

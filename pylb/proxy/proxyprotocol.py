@@ -16,8 +16,8 @@ from typing import cast
 
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.http1.address import canonical, of_peer
-from pylb.http1.refusal import refused
-from pylb.proxy.downstream import Downstream, Ends
+from pylb.http1.bad_request import refused
+from pylb.proxy.downstream import ConnectionAddresses, Downstream
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 """The beginning of a version 2 preamble; no HTTP request can begin so."""
@@ -37,7 +37,7 @@ _ADDRESSES = {0x1: struct.Struct("!4s4sHH"), 0x2: struct.Struct("!16s16sHH")}
 """By address family: client, server, and their ports."""
 
 
-def parse(data: bytes) -> tuple[Ends | None, int] | None:
+def parse(data: bytes) -> tuple[ConnectionAddresses | None, int] | None:
     """Read a preamble.
 
     Args:
@@ -70,10 +70,10 @@ def parse(data: bytes) -> tuple[Ends | None, int] | None:
     ports = int(client_port), int(server_port)
     if here.version != there.version or max(ports) > 65_535:
         raise refused(f"a PROXY protocol preamble from {here} to {there}, ports {ports}")
-    return Ends(canonical(str(here)), ports[0], canonical(str(there)), ports[1]), end
+    return ConnectionAddresses(canonical(str(here)), ports[0], canonical(str(there)), ports[1]), end
 
 
-def _parse_binary(data: bytes) -> tuple[Ends | None, int] | None:
+def _parse_binary(data: bytes) -> tuple[ConnectionAddresses | None, int] | None:
     if len(data) < 16:
         return None
     version, family, length = struct.unpack_from("!BBH", data, 12)
@@ -89,37 +89,38 @@ def _parse_binary(data: bytes) -> tuple[Ends | None, int] | None:
         raise refused("a PROXY protocol preamble that is too short for its addresses")
     client, server, client_port, server_port = layout.unpack_from(data, 16)
     here, there = (canonical(str(ip_address(packed))) for packed in (client, server))
-    return Ends(here, client_port, there, server_port), end
+    return ConnectionAddresses(here, client_port, there, server_port), end
 
 
-def line(ends: Ends) -> bytes:
+def line(addresses: ConnectionAddresses) -> bytes:
     """A version 1 preamble about a client's connection."""
-    client, server = _addresses(ends)
+    client, server = _addresses(addresses)
     if client is None or server is None:
         return b"PROXY UNKNOWN\r\n"
-    return f"PROXY TCP{client.version} {client} {server} {ends.client_port} {ends.server_port}\r\n".encode()
+    ports = f"{addresses.client_port} {addresses.server_port}"
+    return f"PROXY TCP{client.version} {client} {server} {ports}\r\n".encode()
 
 
-def block(ends: Ends) -> bytes:
+def block(addresses: ConnectionAddresses) -> bytes:
     """A version 2 preamble about a client's connection."""
-    client, server = _addresses(ends)
+    client, server = _addresses(addresses)
     if client is None or server is None:
         return SIGNATURE + struct.pack("!BBH", 0x20, 0, 0)  # LOCAL: nothing is said of a client.
     family = 0x1 if client.version == 4 else 0x2
     layout = _ADDRESSES[family]
-    addresses = layout.pack(client.packed, server.packed, ends.client_port, ends.server_port)
-    return SIGNATURE + struct.pack("!BBH", 0x21, family << 4 | 1, layout.size) + addresses
+    packed = layout.pack(client.packed, server.packed, addresses.client_port, addresses.server_port)
+    return SIGNATURE + struct.pack("!BBH", 0x21, family << 4 | 1, layout.size) + packed
 
 
-PREAMBLES: Mapping[str, Callable[[Ends], bytes]] = {"v1": line, "v2": block}
+PREAMBLES: Mapping[str, Callable[[ConnectionAddresses], bytes]] = {"v1": line, "v2": block}
 """What writes a preamble, by the name of its version."""
 
 
-def _addresses(ends: Ends) -> tuple[Address | None, Address | None]:
+def _addresses(addresses: ConnectionAddresses) -> tuple[Address | None, Address | None]:
     """The addresses of client and server, both of one family; None for a client that has none."""
-    if not ends.client:
+    if not addresses.client:
         return None, None
-    client, server = ip_address(ends.client), ip_address(ends.server)
+    client, server = ip_address(addresses.client), ip_address(addresses.server)
     if client.version == server.version:
         return client, server
     return _mapped(client), _mapped(server)
@@ -176,8 +177,8 @@ class Preamble(asyncio.Protocol):
             self._refuse(error)
             return
         if found is not None:
-            ends, end = found
-            self._hand_over(self._make(ends, believed=ends is not None), self._data[end:])
+            addresses, end = found
+            self._hand_over(self._make(addresses, believed=addresses is not None), self._data[end:])
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         if self._deadline is not None:

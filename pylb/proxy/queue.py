@@ -10,8 +10,8 @@ from pylb.errors import Fault, Phase, ProxyError
 from pylb.policy.backend import Backend
 from pylb.policy.lease import Lease
 from pylb.policy.pool import Pool
-from pylb.policy.queue import Ticket
-from pylb.proxy.flow import EVENT
+from pylb.policy.queue import Waiter
+from pylb.proxy.transfer import EVENT
 
 if TYPE_CHECKING:
     from pylb.proxy.downstream import Downstream
@@ -30,22 +30,22 @@ async def wait_for_room(client: Downstream, pool: Pool, tried: Collection[Backen
             only where the request has failed.
     """
     only = None if client.bound is None else client.bound.backend(pool)
-    ticket = Ticket(tried, client.wake, only)
-    pool.join_queue(ticket)
-    patience = pool.queue.rules.patience
-    client.arm(monotonic(), patience)
+    waiter = Waiter(tried, client.wake, only)
+    pool.join_queue(waiter)
+    timeout = pool.queue.rules.timeout
+    client.set_deadline(monotonic(), timeout)
     try:
-        while ticket.backend is None:
+        while waiter.backend is None:
             await EVENT
             if client.lost:
                 raise client.lost_error(Phase.QUEUE)
-            if client.expired and ticket.backend is None:
+            if client.expired and waiter.backend is None:
                 pool.events["queue_timeout"] += 1
-                waited = f"no backend had room for {patience:g} s"
+                waited = f"no backend had room for {timeout:g} s"
                 raise ProxyError(Phase.QUEUE, Fault.UPSTREAM_TIMEOUT, waited)
-        if ticket.backend in tried:
+        if waiter.backend in tried:
             raise ProxyError(Phase.QUEUE, Fault.DOWN, "no other backend has room")
-        lease = Lease(pool, ticket.backend, monotonic())
+        lease = Lease(pool, waiter.backend, monotonic())
         return lease, lease.started
     finally:
-        pool.queue.leave(ticket)
+        pool.queue.leave(waiter)

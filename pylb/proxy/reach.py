@@ -12,7 +12,7 @@ from errno import EADDRNOTAVAIL, EINPROGRESS, ENETUNREACH
 from typing import TYPE_CHECKING, Any
 
 from pylb.errors import Fault, Phase, ProxyError
-from pylb.proxy.flow import EVENT, writable
+from pylb.proxy.transfer import EVENT, writable
 
 if TYPE_CHECKING:
     from pylb.proxy.downstream import Downstream
@@ -51,7 +51,7 @@ class Waiting:
         if self.client.lost:
             raise self.client.lost_error(Phase.CONNECT)
         if self.client.expired:
-            waited = f"{self.name} did not accept within {self.client.patience:g} s"
+            waited = f"{self.name} did not accept within {self.client.timeout:g} s"
             raise ProxyError(Phase.CONNECT, Fault.UPSTREAM_TIMEOUT, waited)
 
 
@@ -110,7 +110,7 @@ async def _until_writable(connection: socket.socket, waiting: Waiting) -> None:
 async def _race(addresses: Sequence[Address], waiting: Waiting) -> tuple[socket.socket, Address]:
     """Connect to several addresses, each a little later than the one before it, or as soon as that failed."""
     loop = asyncio.get_running_loop()
-    delay = min(ATTEMPT_DELAY, waiting.client.patience / len(addresses))
+    delay = min(ATTEMPT_DELAY, waiting.client.timeout / len(addresses))
     race = Race(loop, waiting)
     untried = deque(addresses)
     due = 0.0

@@ -38,9 +38,9 @@ async def redirect(client: Downstream, head: bytes, record: Record) -> bool:
     record.request = request
     try:
         plane.identify(record, client.origin)
-        keep = not (request.close or client.leaving or request.length or request.chunked)
+        keep = not (request.close or client.close_after_response or request.length or request.chunked)
         record.status = 308
-        client.post(redirection(request, plane.redirect_port, close=not keep, date=plane.date))
+        client.queue_write(redirection(request, plane.redirect_port, close=not keep, date=plane.date))
     except ProxyError as error:
         record.ended(error)
         client.refuse(record, error)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pylb.errors import StartError
-from pylb.proxy import clientcert, tickets
+from pylb.proxy import clientcert, session_tickets
 
 log = logging.getLogger("pylb.tls")
 
@@ -37,7 +37,7 @@ class Certificates:
         client_ca: the authorities of clients' certificates; none are asked for without it.
         client_required: whether a client must have one.
         client_fields: what backends are told of a client's certificate, of `clientcert.FIELDS`.
-        ticket_keys: what tickets are sealed with, if other processes are to open them; see `tickets.share`.
+        ticket_keys: keys that seal tickets, if other processes must open them; see `session_tickets.share`.
 
     Raises:
         StartError: a file cannot be used, or there is none.
@@ -65,7 +65,7 @@ class Certificates:
         try:
             self.context = self._context()
             self.context.sni_callback = self._choose
-            if ticket_keys and not tickets.share(self.context, ticket_keys):
+            if ticket_keys and not session_tickets.share(self.context, ticket_keys):
                 log.info("this Python does not let workers share session tickets; clients may start afresh")
             self._seen = self._state()
             self._contexts = self._load()
@@ -132,7 +132,9 @@ class Certificates:
         """
         if not session_context:
             return
-        separate = [tickets.bind(context, session_context) for context in (self.context, *contexts.values())]
+        separate = [
+            session_tickets.bind(context, session_context) for context in (self.context, *contexts.values())
+        ]
         if not all(separate) and self._session_context and self._session_context != session_context:
             raise ValueError(f"{self._client_ca}: with this Python a change counts after a restart")
         self._session_context = session_context

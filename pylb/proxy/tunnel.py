@@ -11,24 +11,24 @@ from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from pylb.errors import CUT_OFF, Fault, Phase, ProxyError
+from pylb.http1.bad_request import bad_response, shown
 from pylb.http1.body import UntilClose
 from pylb.http1.parser import Request, Response
-from pylb.http1.refusal import bad_response, shown
 from pylb.http1.writer import response_head
 from pylb.observe.record import Record
-from pylb.proxy.flow import EVENT, Pump, Stream
+from pylb.proxy.transfer import EVENT, BodyPump, Connection
 from pylb.proxy.upstream import Upstream
 
 if TYPE_CHECKING:
     from pylb.proxy.downstream import Downstream
 
 
-class Half(Pump):
+class RelayDirection(BodyPump):
     """One direction of a tunnel. Its end is passed on as an end, and leaves the other direction open."""
 
     __slots__ = ()
 
-    def __init__(self, source: Stream, client: Downstream) -> None:
+    def __init__(self, source: Connection, client: Downstream) -> None:
         super().__init__(source, UntilClose(), client, chunked=False)
 
     def half_close(self) -> bool:
@@ -42,7 +42,7 @@ class Half(Pump):
 
 
 async def tunnel(
-    client: Downstream, upstream: Upstream, record: Record, response: Response, upload: Pump | None
+    client: Downstream, upstream: Upstream, record: Record, response: Response, upload: BodyPump | None
 ) -> bool:
     """Answer 101 and join the two connections; return false: no request can follow on them.
 
@@ -61,18 +61,18 @@ async def tunnel(
     record.status = response.status
     record.sending = True
     head = response_head(response, chunked=False, close=False, version=1)
-    down, up = Half(upstream, client), Half(client, client)
+    down, up = RelayDirection(upstream, client), RelayDirection(client, client)
     down.start(client, head)
     up.start(upstream, b"")
     timeouts = client.plane.timeouts
-    client.arm(record.attempts[-1].head, timeouts.tunnel)
+    client.set_deadline(record.attempts[-1].head, timeouts.tunnel)
     try:
         while not (client.lost or upstream.lost or (down.done and up.done)):
             if client.expired:
-                record.ended(_idle(client.patience))
+                record.ended(_idle(client.timeout))
                 break
-            if (down.done or up.done) and client.patience != timeouts.body:
-                client.arm(
+            if (down.done or up.done) and client.timeout != timeouts.body:
+                client.set_deadline(
                     monotonic(), timeouts.body
                 )  # One side has ended; the other is not waited for as long.
             await EVENT
@@ -81,7 +81,7 @@ async def tunnel(
     finally:
         record.sent, record.received = down.moved, up.moved
         upstream.pump = client.pump = None
-        upstream.filler = client.filler = None
+        upstream.producer = client.producer = None
         upstream.client = None
         upstream.reusable = False
         _part(upstream, timeouts.body)

@@ -9,9 +9,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pylb.policy.backend import Backend, State
-from pylb.proxy.flow import Stream
-from pylb.proxy.opening import Opening
-from pylb.proxy.turn import SMALL
+from pylb.proxy.batch import INLINE_LIMIT
+from pylb.proxy.pending_transport import PendingTransport
+from pylb.proxy.transfer import Connection
 
 if TYPE_CHECKING:
     from pylb.proxy.downstream import Downstream
@@ -28,7 +28,7 @@ LAST_WORDS = 256 * 1024
 """Bytes that are taken from a connection that broke: an answer of usual length."""
 
 
-class Upstream(Stream):
+class Upstream(Connection):
     """One connection to one backend. It serves one client at a time, or waits in `home` for the next request.
 
     A connection that saw anything unexpected is closed, never reused: bytes while idle, bytes after the end
@@ -36,7 +36,7 @@ class Upstream(Stream):
     """
 
     __slots__ = (
-        "_opening",
+        "_pending",
         "_poll",
         "backend",
         "broken",
@@ -47,11 +47,11 @@ class Upstream(Stream):
         "settles",
     )
 
-    def __init__(self, backend: Backend, client: Downstream, opening: Opening | None) -> None:
-        super().__init__(client.plane.turn)
-        self._opening = opening
-        if opening is not None:
-            self.transport = opening
+    def __init__(self, backend: Backend, client: Downstream, pending: PendingTransport | None) -> None:
+        super().__init__(client.plane.batch)
+        self._pending = pending
+        if pending is not None:
+            self.transport = pending
         self.backend = backend
         self.client: Downstream | None = client
         self.home: list[Any] = backend.idle
@@ -67,21 +67,21 @@ class Upstream(Stream):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.backend.connections.add(self)
-        opening, self._opening = self._opening, None
-        if opening is None:
+        pending, self._pending = self._pending, None
+        if pending is None:
             return
-        if opening.over:
+        if pending.over:
             self.transport.abort()
-        elif opening.left:
-            self.transport.write(opening.left)
+        elif pending.left:
+            self.transport.write(pending.left)
 
     def data_received(self, data: bytes) -> None:
         if self.pump is not None:
             self.pump.feed(data)
         elif self.client is not None:
-            self.inbox = self.inbox + data if self.inbox else data
-            if len(data) <= SMALL:
-                self._turn.wake(self.client)
+            self.recv_buffer = self.recv_buffer + data if self.recv_buffer else data
+            if len(data) <= INLINE_LIMIT:
+                self._batch.wake(self.client)
             else:
                 self.client.wake()
         else:  # The transport ends a turn of the loop later; before that no request may take the connection.
@@ -124,7 +124,7 @@ class Upstream(Stream):
             if self.pump is not None:
                 self.pump.feed(last)
             else:
-                self.inbox += last
+                self.recv_buffer += last
 
     def readable(self) -> bool:
         """Whether an idle connection has something to read: the end, an error, or bytes nobody asked for."""
@@ -138,20 +138,20 @@ class Upstream(Stream):
 
     def free(self, now: float) -> None:
         """The exchange is over: keep the connection if it is clean and its backend still wanted."""
-        self.client = self.filler = None
+        self.client = self.producer = None
         if self.lost:
             return
         if (
             self.reusable
-            and not self.inbox
-            and not self.choked
+            and not self.recv_buffer
+            and not self.write_paused
             and (self.backend.state is UP or self._stays_bound())
         ):
             self.idle_since = now
             if self.paused:
                 self.resume()
             self.home.append(self)
-        elif self.settles and not self.inbox and self.home is self.backend.idle:
+        elif self.settles and not self.recv_buffer and self.home is self.backend.idle:
             asyncio.get_running_loop().call_later(SETTLE, self._settled, now)
         else:
             self.transport.abort()
@@ -181,7 +181,7 @@ class Upstream(Stream):
 
     def close(self) -> None:
         """The exchange failed, or its rest is not wanted."""
-        self.client = self.filler = self.pump = None
+        self.client = self.producer = self.pump = None
         if not self.lost and self.transport is not None:
             self.transport.abort()
 

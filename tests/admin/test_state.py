@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from pylb.admin.state import backends, explain, problems, state
 from pylb.model import Endpoint, Excluded
-from pylb.observe.cells import CODES, DURATION
+from pylb.observe.counter_layout import CODES, DURATION
 from pylb.observe.gauges import LINES_DROPPED, PROCESS
 from pylb.policy.overrides import Action
 from tests.admin.conftest import WORKER

@@ -3,7 +3,7 @@ from aiohttp import web
 
 from pylb.clients.consul import ConsulClient, ConsulError, ConsulSettings, ConsulUnreachableError
 from pylb.clients.consul_agent import ConsulAgent
-from pylb.registry.devserver import DevRegistry
+from pylb.registry.embedded import DevRegistry
 
 
 @pytest.fixture

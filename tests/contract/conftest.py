@@ -3,7 +3,7 @@
 import aiohttp
 import pytest
 
-from pylb.registry.devserver import DevRegistry
+from pylb.registry.embedded import DevRegistry
 from tests.contract.api import Api
 
 

@@ -163,9 +163,9 @@ def silent():
 @pytest.fixture
 def refusing():
     """An address that nobody listens on."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield f"127.0.0.1:{held.getsockname()[1]}"
+    with socket.socket() as retained:
+        retained.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{retained.getsockname()[1]}"
 
 
 @pytest.mark.slow

@@ -3,9 +3,9 @@ import sys
 import pytest
 
 from pylb.errors import ProxyError
+from pylb.http1.bad_request import bad_response, refused
 from pylb.http1.body import Chunked, Sized, UntilClose, chunk, last_chunk
 from pylb.http1.limits import MAX_CHUNK_EXTENSIONS, MAX_CHUNK_LINE, MAX_TRAILERS
-from pylb.http1.refusal import bad_response, refused
 
 READ = 64 * 1024
 
@@ -98,7 +98,7 @@ def lines_run(action):
     return count
 
 
-def held(decoder):
+def retained(decoder):
     """How many bytes a decoder keeps until more arrive."""
     return len(decoder._begun)
 
@@ -117,7 +117,7 @@ def test_nothing_is_kept_but_the_beginning_of_a_piece_of_framing():
     most = 0
     for byte in b"5;a=b\r\nhello\r\n" * 50 + b"0\r\nX: " + b"y" * 200 + b"\r\n\r\n":
         decoder.feed(bytes([byte]))
-        most = max(most, held(decoder))
+        most = max(most, retained(decoder))
     assert decoder.done
     assert most == len(b"X: ") + 200 + len(b"\r\n\r")
 

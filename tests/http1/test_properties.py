@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pylb.errors import ProxyError
+from pylb.http1.bad_request import refused
 from pylb.http1.body import Chunked, Sized, chunk, last_chunk
-from pylb.http1.refusal import refused
 from tests.http1.corpus import cases
 from tests.http1.invariants import check_request, check_response
 from tests.http1.messages import REQUEST, RESPONSE

@@ -25,10 +25,10 @@ def test_whose_fault_it_was_decides(phase, fault, outcome):
     assert judge(ProxyError(phase, fault, "it failed"), 0, reused=False, answered=False) is outcome
 
 
-@pytest.mark.parametrize(("unheeded", "outcome"), [(0.0, None), (0.4, None), (0.5, Outcome.SILENCE)])
-def test_a_client_that_leaves_speaks_against_who_kept_it_waiting(unheeded, outcome):
+@pytest.mark.parametrize(("client_gave_up", "outcome"), [(0.0, None), (0.4, None), (0.5, Outcome.SILENCE)])
+def test_a_client_that_leaves_speaks_against_who_kept_it_waiting(client_gave_up, outcome):
     left = ProxyError(Phase.HEADERS, Fault.CLIENT, "the client left")
-    assert judge(left, 0, reused=False, answered=False, unheeded=unheeded) is outcome
+    assert judge(left, 0, reused=False, answered=False, client_gave_up=client_gave_up) is outcome
 
 
 @pytest.mark.parametrize(

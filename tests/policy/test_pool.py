@@ -227,7 +227,7 @@ class TestNewcomers:
         with Lease(pool, new, 0.0):
             assert pool.upcoming().endpoint == WEB[0]
             assert pool.lease().backend.endpoint == WEB[0]
-        assert not pool.newcomers
+        assert not pool.untested
 
 
 class TestWhyEmpty:

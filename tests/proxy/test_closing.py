@@ -154,10 +154,10 @@ async def test_a_client_that_does_not_read_costs_one_look_at_the_kernel_in_each_
         await stage.origin(answers(b"x" * 600_000))
         reading.connect(("127.0.0.1", await serve(stage, Certificates([pair]))))
         reading.setblocking(False)
-        opening = asyncio.open_connection(
+        pending = asyncio.open_connection(
             sock=reading, ssl=trusting(authority), server_hostname="shop.example", limit=1024
         )
-        client = Client(*await opening)
+        client = Client(*await pending)
         client.writer.transport.pause_reading()
         client.send(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
         await until(lambda: stage.records)

@@ -44,10 +44,10 @@ async def test_a_client_that_does_not_read_its_answers_gets_no_more_of_them():
         client = await stage.client()
         client.writer.transport.pause_reading()
         client.send(GET * 500)
-        await until(lambda: any(connection.choked for connection in stage.plane.connections))
+        await until(lambda: any(connection.write_paused for connection in stage.plane.connections))
         (connection,) = stage.plane.connections
         assert connection.transport.get_write_buffer_size() < 1 << 20
-        assert len(connection.inbox) < 1 << 18
+        assert len(connection.recv_buffer) < 1 << 18
         client.writer.transport.resume_reading()
         for _ in range(500):
             assert len((await client.answer())[2]) == 100_000
@@ -83,9 +83,9 @@ async def test_little_of_an_answer_is_kept_for_a_client_that_does_not_read():
         client = await stage.client()
         client.writer.transport.pause_reading()
         client.send(GET)
-        await until(lambda: any(connection.choked for connection in stage.plane.connections))
+        await until(lambda: any(connection.write_paused for connection in stage.plane.connections))
         (connection,) = stage.plane.connections
-        assert connection.filler.pump.moved < 1_000_000
+        assert connection.producer.pump.moved < 1_000_000
         assert origin.connections == 1
 
 

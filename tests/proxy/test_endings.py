@@ -7,7 +7,7 @@ import pytest
 
 from pylb.policy.queue import QueueRules
 from pylb.proxy import forward
-from pylb.proxy.flow import Pump
+from pylb.proxy.transfer import BodyPump
 from tests.stage import HOST, Stage, answers, read_request
 from tests.until import until
 
@@ -36,7 +36,7 @@ def breaks(*_, **__):
     raise ValueError("a defect, made on purpose")
 
 
-class BreaksOnStart(Pump):
+class BreaksOnStart(BodyPump):
     __slots__ = ()
     start = breaks
 
@@ -50,7 +50,7 @@ def in_headers(stage, monkeypatch):
 
 
 def in_data(_, monkeypatch):
-    monkeypatch.setattr(forward, "Pump", BreaksOnStart)
+    monkeypatch.setattr(forward, "BodyPump", BreaksOnStart)
 
 
 @pytest.mark.logs_error("a defect ended a request")
@@ -106,7 +106,7 @@ async def test_a_request_that_a_shutdown_cuts_off_is_not_one_whose_client_left(
 
 
 async def test_a_request_that_a_shutdown_cuts_off_while_it_waits_for_a_backend():
-    async with Stage(queue=QueueRules(most=1, patience=60)) as stage:
+    async with Stage(queue=QueueRules(most=1, timeout=60)) as stage:
         origin = await stage.origin(says_nothing)
         for _ in range(20):
             (await stage.client()).send(GET)

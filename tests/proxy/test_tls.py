@@ -13,7 +13,7 @@ from time import monotonic
 import pytest
 
 from pylb.errors import StartError
-from pylb.proxy import dataplane, sweep
+from pylb.proxy import server, sweep
 from pylb.proxy.tls import Certificates, names
 from tests.certificates import Authority
 from tests.stage import HOST, Client, Stage, answers, read_request
@@ -48,8 +48,8 @@ def trusting(authority, **settings):
 
 
 async def connect(port, context, name="shop.example"):
-    opening = asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=name, limit=1 << 20)
-    return Client(*await asyncio.wait_for(opening, 10))
+    pending = asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=name, limit=1 << 20)
+    return Client(*await asyncio.wait_for(pending, 10))
 
 
 def common_name(client):
@@ -179,7 +179,7 @@ async def test_a_session_is_resumed_even_after_the_certificate_has_changed(tmp_p
 
 
 async def test_a_changed_certificate_is_picked_up_and_no_connection_suffers(tmp_path, monkeypatch):
-    monkeypatch.setattr(dataplane, "CERTIFICATES", 0.0)
+    monkeypatch.setattr(server, "CERTIFICATES", 0.0)
     authority = Authority(tmp_path)
     pair = authority.sign("shop.example", subject="/CN=old")
     async with Stage() as stage:
@@ -309,7 +309,7 @@ async def test_hsts_is_said_by_tls_only_and_not_twice(authority, pairs):
 
 async def test_a_client_that_reads_slowly_gets_all_of_the_last_answer(authority, pairs, monkeypatch):
     """However little time it has to answer the end of TLS: that begins when it can have read everything."""
-    monkeypatch.setattr(dataplane, "TLS_GOODBYE", 0.001)
+    monkeypatch.setattr(server, "TLS_GOODBYE", 0.001)
     body = os.urandom(600_000)
     reading = socket.socket()
     reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)

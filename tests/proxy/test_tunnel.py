@@ -216,9 +216,9 @@ async def test_a_backend_that_dies_ends_its_tunnels():
 async def speak(port, number, rounds):
     """One WebSocket user's life; fails if anything is lost or changed."""
     async with connect(f"ws://127.0.0.1:{port}/{number}", max_size=None) as socket:
-        for turn in range(rounds):
-            await socket.send([f"{number} ", "in ", "pieces ", str(turn)])
-            assert await socket.recv() == f"{number} in pieces {turn}"
+        for batch in range(rounds):
+            await socket.send([f"{number} ", "in ", "pieces ", str(batch)])
+            assert await socket.recv() == f"{number} in pieces {batch}"
             await asyncio.wait_for(await socket.ping(), 10)
         if number % 10 == 0:
             await socket.send(big := bytes([number]) * (1 << 20))

@@ -122,10 +122,10 @@ def test_what_failed_by_itself_stays_where_that_is_wished():
 def test_an_entry_of_another_service_that_somebody_else_made_is_never_replaced():
     wanted = desired([container("evil", env={"SERVICE_ID": "victim", "SERVICE_NAME": "web"})], RULES)
     mine, theirs = {"Meta": {OWNER: "engine"}}, {"Meta": {OWNER: "elsewhere"}}
-    for held in ({"Service": "bank"}, {"Service": "bank", **theirs}):
-        found = without_others(wanted, {"victim": held}, "engine")
+    for retained in ({"Service": "bank"}, {"Service": "bank", **theirs}):
+        found = without_others(wanted, {"victim": retained}, "engine")
         assert found.registrations == {}
         assert found.problems[0].endswith("somebody else has registered the id 'victim' for 'bank'")
-    for held in ({"Service": "bank", **mine}, {"Service": "web"}, {"Service": "web", **theirs}):
-        assert without_others(wanted, {"victim": held}, "engine") == wanted
+    for retained in ({"Service": "bank", **mine}, {"Service": "web"}, {"Service": "web", **theirs}):
+        assert without_others(wanted, {"victim": retained}, "engine") == wanted
     assert without_others(wanted, {}, "engine") == wanted

@@ -10,11 +10,11 @@ from aiohttp import web
 from pylb.clients.consul import ConsulClient, ConsulSettings
 from pylb.clients.consul_agent import ConsulAgent
 from pylb.clients.docker import DockerClient, EngineSettings
-from pylb.process.lifecycle import Owner, spawn
 from pylb.registry import registrator
-from pylb.registry.devserver import DevRegistry
+from pylb.registry.embedded import DevRegistry
 from pylb.registry.place import Rules
 from pylb.registry.registrator import Registrator
+from pylb.runtime.lifecycle import TaskScope, spawn
 from tests.containers.inspected import inspected
 from tests.until import until
 
@@ -47,7 +47,7 @@ async def running(engine, consul, hostname="", ttl=0.0, **options):
     async with (
         DockerClient(EngineSettings(url=engine.url)) as docker,
         ConsulClient(ConsulSettings(url=consul)) as client,
-        Owner("registrator") as owner,
+        TaskScope("registrator") as owner,
     ):
         made = Registrator(
             docker,
@@ -377,7 +377,7 @@ async def test_it_ends_when_told_even_if_an_event_comes_with_the_order(engine, r
     async with (
         DockerClient(EngineSettings(url=engine.url)) as docker,
         ConsulClient(ConsulSettings(url=url(registry))) as client,
-        Owner("registrator") as owner,
+        TaskScope("registrator") as owner,
     ):
         made = Registrator(docker, ConsulAgent(client), lambda e, _: Rules(owner=e.id, hostname=e.name))
         keeping = spawn(made.keep(), name="keep", owner=owner)

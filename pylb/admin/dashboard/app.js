@@ -213,7 +213,7 @@ function showHistory() {
     const took = [each.applied === null ? "" : `applied in ${seconds(each.applied)}`,
       each.routed === null ? "" : `first request after ${seconds(each.routed)}`].filter(Boolean).join(" · ");
     item.append(make("time", clock(each.time)), make("span", each.service, "of"), diff,
-      make("span", each.doubt ? `${cause} (held: ${each.doubt})` : cause, "cause"), make("span", took, "took"));
+      make("span", each.untrusted_reason ? `${cause} (held: ${each.untrusted_reason})` : cause, "cause"), make("span", took, "took"));
     return item;
   }));
 }

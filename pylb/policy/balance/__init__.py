@@ -12,13 +12,13 @@ from random import Random
 from pylb.policy.backend import Backend
 from pylb.policy.balance.balancer import Balancer
 from pylb.policy.balance.least_connections import least_connections
-from pylb.policy.balance.random import RandomChoice, RandomTwo
+from pylb.policy.balance.random import PowerOfTwo, RandomChoice
 from pylb.policy.balance.round_robin import RoundRobin
 
 BALANCERS: dict[str, Callable[[Sequence[Backend], Random], Balancer]] = {
     "least-connections": least_connections,
     "round-robin": RoundRobin,
-    "random-two": RandomTwo,
+    "random-two": PowerOfTwo,
     "random": RandomChoice,
 }
 

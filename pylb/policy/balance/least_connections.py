@@ -8,8 +8,8 @@ from random import Random
 
 from pylb.policy.backend import Backend
 from pylb.policy.balance.balancer import Balancer
-from pylb.policy.balance.random import RandomTwo
-from pylb.policy.balance.turns import first_turns
+from pylb.policy.balance.edf import first_turns
+from pylb.policy.balance.random import PowerOfTwo
 
 SCAN_LIMIT = 16
 """Up to this many backends all are looked at: in small pools two random choices are visibly less even
@@ -19,7 +19,7 @@ SCAN_LIMIT = 16
 def least_connections(backends: Sequence[Backend], rng: Random) -> Balancer:
     """The policy as users know it: exact in small pools, the better of two random backends in large ones."""
     if len(backends) > SCAN_LIMIT:
-        return RandomTwo(backends, rng)
+        return PowerOfTwo(backends, rng)
     equal = len({backend.weight for backend in backends}) == 1
     return (LeastConnections if equal else WeightedLeastConnections)(backends, rng)
 

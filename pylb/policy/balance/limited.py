@@ -37,13 +37,15 @@ class Limited:
         backend = self._policy.pick()
         if backend.inflight < backend.limit:
             return backend
-        other = roomy(self._backends)
+        other = least_loaded_with_capacity(self._backends)
         if other is None:
             raise Full
         return other
 
 
-def roomy(backends: Collection[Backend], tried: Collection[Backend] = ()) -> Backend | None:
+def least_loaded_with_capacity(
+    backends: Collection[Backend], tried: Collection[Backend] = ()
+) -> Backend | None:
     """The least loaded backend that has room, one that was not tried if possible; None if all are full."""
     room = [backend for backend in backends if backend.inflight < backend.limit]
     return min([b for b in room if b not in tried] or room, key=attrgetter("load"), default=None)

@@ -52,7 +52,7 @@ class RandomChoice:
         return place
 
 
-class RandomTwo(RandomChoice):
+class PowerOfTwo(RandomChoice):
     """Two different backends are drawn by weight, the one with less load per weight is taken.
 
     The power of two choices (Mitzenmacher): nearly as even as looking at every backend, at the price of

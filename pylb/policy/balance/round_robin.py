@@ -8,7 +8,7 @@ from itertools import cycle
 from random import Random
 
 from pylb.policy.backend import Backend
-from pylb.policy.balance.turns import first_turns
+from pylb.policy.balance.edf import first_turns
 
 
 class RoundRobin:

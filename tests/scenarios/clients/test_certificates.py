@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from pylb.proxy import dataplane
+from pylb.proxy import server
 from pylb.proxy.tls import Certificates
 from tests.certificates import Authority
 from tests.stage import Client, Stage, answers
@@ -70,7 +70,7 @@ async def s_client(port, name, *arguments):
 
 
 async def test_no_request_fails_while_certificates_are_renewed_under_load(tmp_path, monkeypatch):
-    monkeypatch.setattr(dataplane, "CERTIFICATES", 0.0)
+    monkeypatch.setattr(server, "CERTIFICATES", 0.0)
     authority = Authority(tmp_path / "authority")
     live = tmp_path / "live"
     live.mkdir()

@@ -1,0 +1,1 @@
+"""Builds objects from options: pools, TLS contexts, admin access, registry sources."""

@@ -1,0 +1,39 @@
+"""Consul, as the options describe it."""
+
+from __future__ import annotations
+
+from pylb.clients.consul import ConsulSettings
+from pylb.config import Options
+from pylb.config.sources import Consul
+from pylb.discovery.consul import ConsulProvider
+from pylb.discovery.status import WatchStatus
+
+
+def consul_settings(options: Consul) -> ConsulSettings:
+    """How to reach it."""
+    return ConsulSettings(
+        url=str(options.consul_url),
+        datacenter=options.datacenter,
+        namespace=options.namespace,
+        partition=options.partition,
+        consistency=options.consistency,
+        token=options.token,
+        token_file=options.token_file,
+        auth=options.consul_auth,
+        verify=options.consul_verify,
+        ca=options.consul_ca,
+        cert=options.consul_cert,
+        key=options.consul_key,
+        server_name=options.consul_tls_server_name,
+    )
+
+
+def provider(options: Options, service: str, status: WatchStatus) -> ConsulProvider:
+    """What follows a service there."""
+    return ConsulProvider(
+        consul_settings(options),
+        service,
+        status=status,
+        tags=options.tag,
+        include_warning=options.include_warning,
+    )

@@ -1,0 +1,56 @@
+"""A request's body on its way to a backend, within the limits that hold for clients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pylb.http1.bad_request import refused
+from pylb.http1.body import Decoder
+from pylb.proxy.transfer import BodyPump
+
+if TYPE_CHECKING:
+    from pylb.errors import ProxyError
+    from pylb.proxy.downstream import Downstream
+
+
+class RequestBodyPump(BodyPump):
+    """A pump that breaks off a body that is too large, and does not take a trickle for progress.
+
+    Args:
+        client: where the body arrives.
+        decoder: finds the payload and the end.
+        chunked: whether it is sent in chunks.
+        limit: bytes of payload.
+        quota: bytes that must have arrived before the time-out begins anew.
+    """
+
+    __slots__ = ("_fresh", "_limit", "_quota")
+
+    def __init__(
+        self, client: Downstream, decoder: Decoder, *, chunked: bool, limit: float, quota: float
+    ) -> None:
+        super().__init__(client, decoder, client, chunked=chunked, replay=True)
+        self._limit = limit
+        self._quota = quota
+        self._fresh = 0
+
+    def feed(self, data: bytes) -> None:
+        moved = self.client.progressed
+        super().feed(data)
+        self._fresh += len(data)
+        if self._fresh >= self._quota:
+            self._fresh = 0
+            moved = True
+        self.client.progressed = moved
+
+    def _take(self, data: bytes) -> list[bytes]:
+        pieces = super()._take(data)
+        if self.moved > self._limit:
+            self.error = too_large(self._limit)
+            return []
+        return pieces
+
+
+def too_large(limit: float) -> ProxyError:
+    """A body of more than so many bytes."""
+    return refused(f"a body of more than {limit} bytes", 413)

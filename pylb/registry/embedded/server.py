@@ -1,0 +1,112 @@
+"""The embedded registry as one object: start it, point a client at its address, stop it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import uuid
+from contextlib import AsyncExitStack
+
+import aiohttp
+from aiohttp import web
+
+from pylb.registry.embedded.agent import Agent
+from pylb.registry.embedded.agent_api import AgentApi
+from pylb.registry.embedded.blocking import Changes
+from pylb.registry.embedded.catalog import Catalog, Check, Node
+from pylb.registry.embedded.catalog_api import CatalogApi
+from pylb.registry.embedded.definitions import PASSING, Service
+from pylb.registry.embedded.exchange import DATACENTER, get, json_response, like_consul
+from pylb.registry.embedded.kv import KeyValues
+from pylb.registry.embedded.kv_api import KvApi
+
+MAX_BODY = 64 * 1024 * 1024
+SHUTDOWN_TIMEOUT = 0.1
+"""Seconds that blocking queries get to end by themselves, which they will not."""
+SERF_HEALTH = Check("serfHealth", "Serf Health Status", PASSING, output="Agent alive and reachable")
+
+
+class DevRegistry:
+    """A service registry in this process: one node, everything in memory, gone when it stops.
+
+    It speaks the part of Consul's HTTP API that clients of a service catalog use, as Consul 1.8.7 does.
+    """
+
+    def __init__(self) -> None:
+        self.address = ""
+        """`host:port`; empty while it is not running."""
+        self._resources = AsyncExitStack()
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
+        """Begin to answer, with nothing registered.
+
+        Args:
+            host: the address to listen on.
+            port: 0 takes a free one.
+
+        Returns:
+            `host:port`, for clients.
+
+        Raises:
+            OSError: the address cannot be listened on.
+        """
+        async with AsyncExitStack() as resources:
+            listener = socket.create_server((host, port), family=_family(host))
+            resources.callback(listener.close)
+            port = listener.getsockname()[1]
+            probes = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
+            await resources.enter_async_context(probes)
+            address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            app = self._app(host, port, address, probes, resources)
+            runner = web.AppRunner(
+                app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_TIMEOUT
+            )
+            resources.push_async_callback(runner.cleanup)
+            await runner.setup()
+            await web.SockSite(runner, listener).start()
+            self._resources = resources.pop_all()
+        self.address = address
+        return address
+
+    async def stop(self) -> None:
+        """Stop the checks, end every connection, and forget everything."""
+        self.address = ""
+        await self._resources.aclose()
+
+    def _app(
+        self, host: str, port: int, address: str, probes: aiohttp.ClientSession, resources: AsyncExitStack
+    ) -> web.Application:
+        changes = Changes()
+        node = Node(str(uuid.uuid4()), socket.gethostname(), host, DATACENTER)
+        catalog = Catalog(node, changes)
+        catalog.update_check(SERF_HEALTH)
+        catalog.register(Service("consul", "consul", port=port), ())
+        agent = Agent(catalog, probes)
+        resources.callback(agent.close)
+
+        async def leader(request: web.Request) -> web.Response:
+            return json_response(request, address)
+
+        async def peers(request: web.Request) -> web.Response:
+            return json_response(request, [address])
+
+        app = web.Application(middlewares=[like_consul], client_max_size=MAX_BODY)
+        app.add_routes(AgentApi(agent, catalog.node).routes())
+        app.add_routes(CatalogApi(catalog, changes).routes())
+        app.add_routes(KvApi(KeyValues(changes), changes).routes())
+        app.add_routes([get("/v1/status/leader", leader), get("/v1/status/peers", peers)])
+        return app
+
+
+async def serve(host: str, port: int) -> None:
+    """Run a registry until this is cancelled."""
+    registry = DevRegistry()
+    await registry.start(host, port)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await registry.stop()
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

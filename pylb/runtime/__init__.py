@@ -1,0 +1,1 @@
+"""What every process needs: task scopes, logging, sockets, descriptors, memory allocation."""

@@ -1,0 +1,1 @@
+"""Where request records go besides the counters: access log, OpenTelemetry."""

@@ -1,0 +1,379 @@
+"""What can be wrong, one rule each: from the facts to findings, in plain words. Nothing is asked here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
+from shlex import quote
+
+from pylb.containers.container import Container
+from pylb.containers.conventions import metadata, names
+from pylb.discovery.docker import ports_of
+from pylb.discovery.missing import explanation
+from pylb.model import Endpoint
+from pylb.registry.registrations import CONTAINER
+from pylb.tools.doctor.facts import Facts, Finding, Instances
+
+ILL = frozenset({"critical", "warning", "maintenance"})
+"""What the checks of an instance say that gets no requests."""
+MAX_NAMED = 3
+"""Instances whose reasons are given before they are only counted."""
+MAX_SKEW = 5.0
+"""Seconds between two clocks, above which time-outs and expiry dates come out differently."""
+UNRESOLVED = "name"
+"""How `gather` begins the error of a connection whose host name could not be looked up."""
+
+
+def diagnose(facts: Facts) -> list[Finding]:
+    """Apply all rules; nothing is found in a healthy stack."""
+    return [finding for rule in RULES for finding in rule(facts)]
+
+
+def does_not_answer(facts: Facts) -> Iterator[Finding]:
+    """Consul, Docker or pylb itself cannot be asked."""
+    for place, error in facts.silent.items():
+        yield Finding(
+            "does-not-answer",
+            f"{place} does not answer: {error}",
+            "it does not run, listens elsewhere, or a firewall or container network lies between",
+            "start it, or give the right address; inside a container 127.0.0.1 is the container itself",
+        )
+
+
+def no_leader(facts: Facts) -> Iterator[Finding]:
+    """Consul's servers have no leader."""
+    if facts.registry and not facts.registry.leader and not facts.registry.refused:
+        yield Finding(
+            "no-leader",
+            f"Consul at {facts.registry.url} has no leader",
+            "fewer than half of its servers can reach each other, or an election is going on",
+            "bring the missing servers back; until then registrations are refused and nothing changes",
+        )
+
+
+def token_refused(facts: Facts) -> Iterator[Finding]:
+    """Consul answers, but does not accept the token."""
+    if facts.registry and facts.registry.refused:
+        yield Finding(
+            "token-refused",
+            f"Consul refuses the token: {facts.registry.refused}",
+            "the token was deleted or mistyped, or ACLs deny what no token allows",
+            "give a token with service:read and node:read by --token-file or CONSUL_HTTP_TOKEN",
+        )
+
+
+def asks_a_server(facts: Facts) -> Iterator[Finding]:
+    """Registrations go to a server of a cluster instead of the machine's own agent."""
+    registry = facts.registry
+    if registry and registry.server and registry.nodes > 1:
+        yield Finding(
+            "server-address",
+            f"Consul at {registry.url} is a server of a cluster of {registry.nodes} nodes, not a local agent",
+            "the address of a server was given; what is registered there belongs to the server's machine, "
+            "and falls with it",
+            "run an agent on each machine and give its address",
+        )
+
+
+def clock_skew(facts: Facts) -> Iterator[Finding]:
+    """Consul's clock and this machine's differ."""
+    if facts.registry and abs(facts.registry.clock_skew) > MAX_SKEW:
+        skew = facts.registry.clock_skew
+        yield Finding(
+            "clock-skew",
+            f"Consul's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} this machine's",
+            "one of the two machines does not keep time",
+            "run an NTP client on both",
+        )
+
+
+def hidden_instances(facts: Facts) -> Iterator[Finding]:
+    """The token may not see all instances."""
+    for service, instances in _services(facts):
+        if instances.hidden or instances.lacking:
+            yield Finding(
+                "hidden-instances",
+                f"{service}: Consul hides instances from this token",
+                f"the token lacks {instances.lacking or 'service:read or node:read for some of them'}",
+                "give the token both, or use another one with --token-file",
+            )
+
+
+def no_instance(facts: Facts) -> Iterator[Finding]:
+    """A service that was asked for is not registered at all."""
+    for service, instances in _services(facts):
+        known = facts.registry.known if facts.registry else frozenset()
+        if not (instances.all or instances.hidden or instances.lacking):
+            yield Finding(
+                "no-instance",
+                f"{service}: Consul knows no instance",
+                f"nothing registers it, or under another name: {explanation(service, (), known)}",
+                "compare SERVICE_NAME of the containers, or look at the registrator's /health page",
+            )
+
+
+def none_passes(facts: Facts) -> Iterator[Finding]:
+    """A service whose instances are all excluded by their checks."""
+    for service, instances in _services(facts):
+        ill = [each for each in instances.excluded if each.endpoint.status in ILL]
+        if not ill or instances.passing:
+            continue
+        counts = Counter(each.endpoint.status for each in ill)
+        more = f" and {len(ill) - MAX_NAMED} more" if len(ill) > MAX_NAMED else ""
+        yield Finding(
+            "none-passes",
+            f"{service}: no instance passes its checks: "
+            + ", ".join(f"{number} {status}" for status, number in counts.items()),
+            "; ".join(f"{each.endpoint.id}: {each.reason}" for each in ill[:MAX_NAMED]) + more,
+            "look at the instances' logs and at what their checks ask; until one passes, clients get 503",
+        )
+
+
+def malformed(facts: Facts) -> Iterator[Finding]:
+    """An instance in the registry, or a container, says something that cannot be used."""
+    for service, instances in _services(facts):
+        for each in instances.excluded:
+            if each.reason.startswith("invalid"):
+                yield Finding(
+                    "malformed",
+                    f"{service}: {each.endpoint.id or 'an instance'} cannot be used, {each.reason}",
+                    "it was registered with a value that is not what Consul documents",
+                    "correct its registration; until then it gets no requests",
+                )
+        for endpoint in instances.all:
+            if odd := [tag for tag in endpoint.tags if tag != tag.strip() or not tag]:
+                yield Finding(
+                    "malformed",
+                    f"{service}: {endpoint.id} has tags with blanks around them: {odd!r}",
+                    "a list of tags was split at its commas only, `a, b`",
+                    "write the list without blanks; `--tag` finds only what is exactly equal",
+                )
+    for container in _running(facts):
+        for problem in container.problems:
+            yield Finding(
+                "malformed",
+                f"container {container.name}: {problem}",
+                "the builder of its image wrote what Docker does not document",
+                "build the image anew with single ports in EXPOSE; until then the port is left out",
+            )
+        for port in container.ports:
+            try:
+                metadata(container, port).weight("lb_weight")
+            except ValueError as error:
+                yield Finding(
+                    "malformed",
+                    f"container {container.name}: {error}",
+                    "a mistake in its environment or labels",
+                    "correct it and create the container anew",
+                )
+
+
+def unread_containers(facts: Facts) -> Iterator[Finding]:
+    """The engine cannot say what a container is."""
+    for name, reason in facts.unread.items():
+        yield Finding(
+            "unread-container",
+            f"container {name} cannot be read: {reason}",
+            "the engine waits for a lock on it, or what it has stored of it is damaged",
+            f"look at docker inspect {name}; remove the container, or restart the engine",
+        )
+
+
+def duplicates(facts: Facts) -> Iterator[Finding]:
+    """Two registrations claim one address."""
+    for service, instances in _services(facts):
+        claims = sorted(instances.all, key=lambda e: (e.address, e.port, e.id))
+        for one, other in pairwise(claims):
+            if one.authority == other.authority and one.address:
+                yield Finding(
+                    "duplicate-address",
+                    f"{service}: {one.id} and {other.id} are both registered at {one.authority}",
+                    "a registrator was created anew under another host name and left its old entries behind",
+                    f"deregister the older one: consul services deregister -id={quote(one.id)}; "
+                    "pylb registrator finds its own entries again",
+                )
+
+
+def dangling(facts: Facts) -> Iterator[Finding]:
+    """A registration whose container is gone."""
+    if facts.containers is None:
+        return
+    running = {each.short_id for each in _running(facts)}
+    for service, instances in _services(facts):
+        for endpoint in instances.all:
+            container = dict(endpoint.meta).get(CONTAINER)
+            if container and container not in running:
+                yield Finding(
+                    "dangling",
+                    f"{service}: {endpoint.id} is registered, but its container {container} does not run",
+                    "no registrator saw it end, or the registrator looks after another engine",
+                    f"start the registrator, or: consul services deregister -id={quote(endpoint.id)}",
+                )
+
+
+def unregistered(facts: Facts) -> Iterator[Finding]:
+    """A container that names a service but is not registered."""
+    for service, instances in _services(facts):
+        if instances.lacking:
+            continue
+        known = {dict(endpoint.meta).get(CONTAINER) for endpoint in instances.all}
+        places = {endpoint.authority for endpoint in instances.all}
+        for container in _running(facts):
+            named = [p for p in container.ports if service in names(container, p)]
+            if not named or container.short_id in known:
+                continue
+            if not places & {f"{n.address}:{p.number}" for n in container.networks for p in named}:
+                yield Finding(
+                    "unregistered",
+                    f"{service}: container {container.name} runs, but is not registered",
+                    "no registrator runs, or it cannot register it: a port that is not published without "
+                    "--internal, or a container that is not on its --network",
+                    "look at the registrator's /health page, it names each container's problem",
+                )
+
+
+def published_port_inside(facts: Facts) -> Iterator[Finding]:
+    """A container's own address with the port that it is published under on the machine."""
+    for service, instances in _services(facts):
+        for endpoint in instances.all:
+            for container in _running(facts):
+                if _mixed(endpoint, container):
+                    yield Finding(
+                        "published-port",
+                        f"{service}: {endpoint.id} is at {endpoint.authority}, the address of container "
+                        f"{container.name} with a port that exists only on its machine",
+                        "registrator without -internal does this for containers on networks of their own",
+                        "register with --internal, or name the machine's address with --ip",
+                    )
+
+
+def _mixed(endpoint: Endpoint, container: Container) -> bool:
+    own = endpoint.address in {network.address for network in container.networks}
+    inside = {port.number for port in container.ports}
+    published = {binding.port for p in container.ports for binding in p.bindings}
+    return own and endpoint.port not in inside and endpoint.port in published
+
+
+def unreachable(facts: Facts) -> Iterator[Finding]:
+    """An instance that passes its checks, but not for whoever stands here."""
+    for service, endpoint in _balanced(facts):
+        error = facts.connects.get((endpoint.address, endpoint.port), "")
+        if error.startswith(UNRESOLVED):
+            yield Finding(
+                "dns",
+                f"{service}: {endpoint.id} is registered as {endpoint.address}, and this {error}",
+                "the name is known where it was registered, not here",
+                "register an IP address, or run the doctor and pylb where the name is known",
+            )
+        elif error:
+            yield Finding(
+                "unreachable",
+                f"{service}: {endpoint.id} at {endpoint.authority} cannot be reached from here: {error}",
+                "its address is on a network that whoever asks is not on, or nothing listens there",
+                "put both on one Docker network and register its address with --network, or publish the port "
+                "and register with --ip",
+            )
+
+
+def unchecked(facts: Facts) -> Iterator[Finding]:
+    """An instance that nothing checks: it passes for ever, dead or alive."""
+    for service, instances in _services(facts):
+        for endpoint in instances.passing:
+            if not endpoint.checked:
+                yield Finding(
+                    "unchecked",
+                    f"{service}: {endpoint.id} has no health check",
+                    "it was registered without one, and so passes even when it is dead",
+                    "give the container SERVICE_CHECK_TCP=true or a HEALTHCHECK, and "
+                    "SERVICE_CHECK_DEREGISTER_AFTER=1m",
+                )
+
+
+def container_without_port(facts: Facts) -> Iterator[Finding]:
+    """A container of a balanced service that does not say at which port."""
+    for service in facts.pools or {}:
+        for container in _running(facts):
+            try:
+                offered = ports_of(service, container)
+                what = f"exposes {len(offered or ())} TCP ports, not one"
+            except ValueError as error:
+                offered, what = [], str(error)
+            if offered is not None and len(offered) != 1 and facts.registry is None:
+                yield Finding(
+                    "no-port",
+                    f"{service}: container {container.name} {what}",
+                    "the image's EXPOSE names none, or several",
+                    "name the right one in the label pylb.port",
+                )
+
+
+def pool_differs(facts: Facts) -> Iterator[Finding]:
+    """The pool is not what the registry says."""
+    if facts.pools is None or facts.registry is None:
+        return
+    for service, pool in facts.pools.items():
+        instances = facts.registry.services.get(service)
+        if instances is None:
+            continue
+        explained = {each["id"] for each in pool["excluded"]}
+        present = {each["id"] for each in pool["backends"]}
+        if missing := sorted({e.id for e in instances.passing} - present - explained):
+            yield Finding(
+                "pool-differs",
+                f"{service}: {', '.join(missing)} pass in Consul, but pylb does not send requests there",
+                "pylb watches another Consul or datacenter, or asks with --tag or another token",
+                "compare the options of both; /ready says how old is what pylb knows",
+            )
+
+
+def pool_empty(facts: Facts) -> Iterator[Finding]:
+    """There is nobody to send a service's requests to, although Consul knows some."""
+    known = dict(_services(facts))
+    for service, pool in (facts.pools or {}).items():
+        if not pool["backends"] and (service not in known or known[service].passing):
+            reasons = "; ".join(f"{each['id']}: {each['reason']}" for each in pool["excluded"])
+            yield Finding(
+                "pool-empty",
+                f"{service}: pylb has no backend",
+                reasons or "nothing is registered, or the registry has not answered yet",
+                "cure what is named above, or start an instance; until then clients get 503",
+            )
+
+
+def _services(facts: Facts) -> Iterable[tuple[str, Instances]]:
+    return facts.registry.services.items() if facts.registry else ()
+
+
+def _balanced(facts: Facts) -> Iterator[tuple[str, Endpoint]]:
+    for service, instances in _services(facts):
+        for endpoint in instances.passing:
+            yield service, endpoint
+
+
+def _running(facts: Facts) -> tuple[Container, ...]:
+    return tuple(each for each in facts.containers or () if each.running)
+
+
+RULES: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
+    does_not_answer,
+    no_leader,
+    token_refused,
+    asks_a_server,
+    clock_skew,
+    hidden_instances,
+    no_instance,
+    none_passes,
+    malformed,
+    unread_containers,
+    duplicates,
+    dangling,
+    unregistered,
+    published_port_inside,
+    unreachable,
+    unchecked,
+    container_without_port,
+    pool_differs,
+    pool_empty,
+)
+"""In the order of their findings: what explains others comes first."""
