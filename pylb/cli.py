@@ -106,14 +106,14 @@ COMMANDS = {
 
 
 ROLES = {
-    role: Command("", "pylb.config:Options", f"pylb.process.{module}:run")
-    for role, module in {
-        "control": "control.process",
-        "worker": "worker.process",
-        "rehearse": "rehearsal",
+    role: Command("", "pylb.config:Options", function)
+    for role, function in {
+        "control": "pylb.control.process:run",
+        "worker": "pylb.worker.process:run",
+        "rehearse": "pylb.supervisor.preflight:run",
     }.items()
 }
-"""What a running pylb starts by itself, with the arguments that it was given."""
+"""The child processes of a running pylb; the supervisor starts each with its own arguments."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

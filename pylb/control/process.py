@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 UNROUTED = ""
 """The service of requests that are for none."""
 
-RECEPTION = "pylb.control.admin_endpoint:reception"
+ADMIN_ENDPOINT = "pylb.control.admin_endpoint:admin_endpoint"
 """Workers may be waiting for the first snapshot: what they do not need is loaded after it."""
 
 RECENT = 50
@@ -66,7 +66,7 @@ def run(options: Options) -> int:
     trace_fatal_signals()  # The watchdog aborts a control that hangs.
     supervisor_pipe = SupervisorPipe(socket.socket(fileno=bootstrap.supervisor_pipe))
     if bootstrap.replaces:
-        resolve_name(RECEPTION)
+        resolve_name(ADMIN_ENDPOINT)
         supervisor_pipe.tell(PREPARED)
         supervisor_pipe.wait()
     return uvloop.run(_run(options, bootstrap, supervisor_pipe))
@@ -171,7 +171,7 @@ class ControlProcess:
                 # Workers serve, and come over in a moment: nobody should hear from us that there are none.
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self.control_server.joined.wait(), PATIENCE)
-            admin_endpoint: Callable[..., AbstractAsyncContextManager[Leave]] = resolve_name(RECEPTION)
+            admin_endpoint: Callable[..., AbstractAsyncContextManager[Leave]] = resolve_name(ADMIN_ENDPOINT)
             admin, _ = self.bootstrap.sockets()
             opened = admin_endpoint(self.options, self.view, self.control.override_store, admin, owner)
             leave = await stack.enter_async_context(opened)
