@@ -66,6 +66,11 @@ COMMANDS = {
         "pylb.tools.registrator:run",
         "pylb.tools.registrator:spelled_out",
     ),
+    "registry": Command(
+        "Run a registry with Consul's HTTP API in memory, for tests and development.",
+        "pylb.tools.registry:RegistryOptions",
+        "pylb.tools.registry:run",
+    ),
     "doctor": Command(
         "Look at Consul, Docker and pylb, and say what is wrong, why, and what helps.",
         "pylb.tools.doctor.command:DoctorOptions",

@@ -9,6 +9,6 @@ A write arrives in `agent_api`, is checked by `definitions`, kept by `agent`, wh
 everybody by `catalog`; readers ask through `catalog_api`, and wait for changes in `blocking`.
 """
 
-from pylb.registry.embedded.server import DevRegistry, serve
+from pylb.registry.embedded.server import DevRegistry
 
-__all__ = ["DevRegistry", "serve"]
+__all__ = ["DevRegistry"]

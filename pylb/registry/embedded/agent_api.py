@@ -29,11 +29,18 @@ _BEATS = {"pass": PASSING, "warn": WARNING, "fail": CRITICAL}
 
 
 class AgentApi:
-    """The handlers, over one agent."""
+    """Handlers of `/v1/agent`.
 
-    def __init__(self, agent: Agent, node: Node) -> None:
+    Args:
+        agent: the agent that keeps what the handlers receive.
+        node: the agent's node.
+        leader: `host:port` of the registry, which is its own leader.
+    """
+
+    def __init__(self, agent: Agent, node: Node, leader: str) -> None:
         self._agent = agent
         self._node = node
+        self._leader = leader
 
     def routes(self) -> list[web.RouteDef]:
         """Paths and their handlers."""
@@ -85,7 +92,7 @@ class AgentApi:
                         "services": str(len(self._agent.services)),
                     },
                     "build": {"prerelease": "pylb", "revision": "", "version": VERSION},
-                    "consul": {"leader": "true", "server": "true"},
+                    "consul": {"leader": "true", "leader_addr": self._leader, "server": "true"},
                 },
                 "Meta": node.meta,
             },

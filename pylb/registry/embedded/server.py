@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import uuid
 from contextlib import AsyncExitStack
@@ -23,6 +22,8 @@ from pylb.registry.embedded.kv_api import KvApi
 MAX_BODY = 64 * 1024 * 1024
 SHUTDOWN_TIMEOUT = 0.1
 """Seconds that blocking queries get to end by themselves, which they will not."""
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Listen addresses that no client can connect to, and the address that the node has instead."""
 SERF_HEALTH = Check("serfHealth", "Serf Health Status", PASSING, output="Agent alive and reachable")
 
 
@@ -51,8 +52,7 @@ class DevRegistry:
             OSError: the address cannot be listened on.
         """
         async with AsyncExitStack() as resources:
-            listener = socket.create_server((host, port), family=_family(host))
-            resources.callback(listener.close)
+            listener = resources.enter_context(_bind(host, port))
             port = listener.getsockname()[1]
             probes = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
             await resources.enter_async_context(probes)
@@ -77,7 +77,7 @@ class DevRegistry:
         self, host: str, port: int, address: str, probes: aiohttp.ClientSession, resources: AsyncExitStack
     ) -> web.Application:
         changes = Changes()
-        node = Node(str(uuid.uuid4()), socket.gethostname(), host, DATACENTER)
+        node = Node(str(uuid.uuid4()), socket.gethostname(), WILDCARDS.get(host, host), DATACENTER)
         catalog = Catalog(node, changes)
         catalog.update_check(SERF_HEALTH)
         catalog.register(Service("consul", "consul", port=port), ())
@@ -91,22 +91,20 @@ class DevRegistry:
             return json_response(request, [address])
 
         app = web.Application(middlewares=[like_consul], client_max_size=MAX_BODY)
-        app.add_routes(AgentApi(agent, catalog.node).routes())
+        app.add_routes(AgentApi(agent, catalog.node, address).routes())
         app.add_routes(CatalogApi(catalog, changes).routes())
         app.add_routes(KvApi(KeyValues(changes), changes).routes())
         app.add_routes([get("/v1/status/leader", leader), get("/v1/status/peers", peers)])
         return app
 
 
-async def serve(host: str, port: int) -> None:
-    """Run a registry until this is cancelled."""
-    registry = DevRegistry()
-    await registry.start(host, port)
+def _bind(host: str, port: int) -> socket.socket:
+    """Bind a TCP socket; the error keeps the system's own message, which `socket.create_server` extends."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
-        await asyncio.Event().wait()
-    finally:
-        await registry.stop()
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener

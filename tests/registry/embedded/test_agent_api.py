@@ -24,3 +24,10 @@ async def test_self_counts_what_it_runs(session, url):
     await register(session, url, Checks=[{"TTL": "10m"}, {"TTL": "10m"}])
     async with session.get(f"{url}/v1/agent/self") as answer:
         assert (await answer.json())["Stats"]["agent"] == {"checks": "2", "services": "1"}
+
+
+async def test_self_names_the_leader_of_the_cluster(session, url):
+    async with session.get(f"{url}/v1/status/leader") as answer:
+        leader = await answer.json()
+    async with session.get(f"{url}/v1/agent/self") as answer:
+        assert (await answer.json())["Stats"]["consul"]["leader_addr"] == leader

@@ -5,7 +5,7 @@ import socket
 import aiohttp
 import pytest
 
-from pylb.registry.embedded import DevRegistry, serve
+from pylb.registry.embedded import DevRegistry
 
 
 async def test_it_answers_where_it_says_and_is_gone_when_it_stops(session):
@@ -87,24 +87,13 @@ async def test_ipv6(session):
     await registry.stop()
 
 
-async def test_serve_runs_until_it_is_cancelled(session):
-    with socket.create_server(("127.0.0.1", 0)) as retained:
-        port = retained.getsockname()[1]
-    async with asyncio.TaskGroup() as tasks:
-        serving = tasks.create_task(serve("127.0.0.1", port))
-        async with asyncio.timeout(5):
-            while await status(session, port) != 200:
-                await asyncio.sleep(0.01)
-        serving.cancel()
-    assert await status(session, port) is None
-
-
-async def status(session, port):
-    try:
-        async with session.get(f"http://127.0.0.1:{port}/v1/status/leader") as answer:
-            return answer.status
-    except aiohttp.ClientConnectionError:
-        return None
+@pytest.mark.parametrize(("wildcard", "loopback"), [("0.0.0.0", "127.0.0.1"), ("::", "::1")])
+async def test_the_node_of_a_registry_on_all_addresses_has_a_loopback_address(session, wildcard, loopback):
+    registry = DevRegistry()
+    await registry.start(wildcard)
+    async with session.get(f"http://{registry.address}/v1/catalog/nodes") as answer:
+        assert (await answer.json())[0]["Address"] == loopback
+    await registry.stop()
 
 
 async def test_pretty_is_for_people(session):
