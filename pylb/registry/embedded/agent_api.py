@@ -18,9 +18,9 @@ from pylb.registry.embedded.definitions import (
     service_from_json,
     update_from_json,
 )
-from pylb.registry.embedded.exchange import entry_filter, get, json_response
+from pylb.registry.embedded.exchange import get, json_response, reject_filter
 from pylb.registry.embedded.literals import LiteralError, parse_bool
-from pylb.registry.embedded.views import AGENT_SERVICE, CHECK, agent_service, check_view
+from pylb.registry.embedded.views import agent_service, check_view
 
 VERSION = "1.8.7"
 """The Consul release whose interface this is."""
@@ -100,9 +100,9 @@ class AgentApi:
 
     async def services(self, request: web.Request) -> web.Response:
         """The services registered here, by id."""
-        wanted = entry_filter(request, AGENT_SERVICE)
-        views = {service.id: agent_service(service) for service in self._agent.services.values()}
-        return json_response(request, {key: view for key, view in sorted(views.items()) if wanted(view)})
+        reject_filter(request)
+        services = sorted(self._agent.services.values(), key=lambda service: service.id)
+        return json_response(request, {service.id: agent_service(service) for service in services})
 
     async def service(self, request: web.Request) -> web.Response:
         """One service, with a hash that changes when it does."""
@@ -115,9 +115,9 @@ class AgentApi:
 
     async def checks(self, request: web.Request) -> web.Response:
         """The checks registered here, by id, with their latest outputs."""
-        wanted = entry_filter(request, CHECK)
-        views = {check.id: check_view(check, self._node) for check in self._agent.checks.values()}
-        return json_response(request, {key: view for key, view in views.items() if wanted(view)})
+        reject_filter(request)
+        checks = self._agent.checks.values()
+        return json_response(request, {check.id: check_view(check, self._node) for check in checks})
 
     async def register_service(self, request: web.Request) -> web.Response:
         """Add or change a service."""

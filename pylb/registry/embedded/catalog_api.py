@@ -14,18 +14,13 @@ from pylb.registry.embedded.exchange import (
     DATACENTER,
     ReadOptions,
     answer_headers,
-    entry_filter,
     flag,
     get,
     json_response,
     read_options,
+    reject_filter,
 )
-from pylb.registry.embedded.filter import Type
 from pylb.registry.embedded.views import (
-    CATALOG_SERVICE,
-    CHECK,
-    HEALTH_ENTRY,
-    NODE,
     View,
     catalog_service,
     check_row,
@@ -64,7 +59,7 @@ class CatalogApi:
     async def nodes(self, request: web.Request) -> web.Response:
         """The one node."""
         nodes = self._catalog.nodes
-        return await self._entries(request, nodes, NODE, lambda node, _: node_view(node))
+        return await self._entries(request, nodes, lambda node, _: node_view(node))
 
     async def services(self, request: web.Request) -> web.Response:
         """Names of all services, with the tags that any of their instances has."""
@@ -83,7 +78,7 @@ class CatalogApi:
         def view(row: ServiceRow, options: ReadOptions) -> View | None:
             return catalog_service(row, self._node) if _has_tags(row, options) else None
 
-        return await self._entries(request, lambda: self._catalog.instances(name), CATALOG_SERVICE, view)
+        return await self._entries(request, lambda: self._catalog.instances(name), view)
 
     async def service_health(self, request: web.Request) -> web.Response:
         """Instances of a service with their checks.
@@ -98,7 +93,7 @@ class CatalogApi:
                 return None
             return health_entry(health, self._node)
 
-        return await self._entries(request, lambda: self._catalog.health(name), HEALTH_ENTRY, view)
+        return await self._entries(request, lambda: self._catalog.health(name), view)
 
     async def service_checks(self, request: web.Request) -> web.Response:
         """The checks of a service's instances."""
@@ -118,13 +113,12 @@ class CatalogApi:
     async def _checks(
         self, request: web.Request, query: Callable[[], Answer[list[CheckRow]]]
     ) -> web.Response:
-        return await self._entries(request, query, CHECK, lambda row, _: check_row(row, self._node))
+        return await self._entries(request, query, lambda row, _: check_row(row, self._node))
 
     async def _entries(
         self,
         request: web.Request,
         query: Callable[[], Answer[list[T]]],
-        entry: Type,
         view: Callable[[T, ReadOptions], View | None],
     ) -> web.Response:
         """Answer a blocking query for a list.
@@ -132,15 +126,14 @@ class CatalogApi:
         Args:
             request: its options say how long to wait, and what to choose.
             query: finds the members.
-            entry: what a filter may ask of a view.
             view: a member as it is shown; None if the options do not want it.
         """
         options = read_options(request)
-        wanted = entry_filter(request, entry)
+        reject_filter(request)
         answer = await self._changes.settle(query, options.index, options.wait)
         members: Iterable[T] = answer.content if self._node_matches(options) else ()
         views = (view(member, options) for member in members)
-        content = [shown for shown in views if shown is not None and wanted(shown)]
+        content = [shown for shown in views if shown is not None]
         return json_response(request, content, answer_headers(answer, options.consistency))
 
     def _node_matches(self, options: ReadOptions) -> bool:

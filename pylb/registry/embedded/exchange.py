@@ -13,8 +13,6 @@ from aiohttp import hdrs, web
 
 from pylb.registry.embedded.blocking import Answer
 from pylb.registry.embedded.definitions import RequestError
-from pylb.registry.embedded.filter import Predicate, Type, compile_filter
-from pylb.registry.embedded.filter_grammar import FilterError
 from pylb.registry.embedded.literals import LiteralError, parse_bool, parse_duration, parse_uint
 
 DATACENTER = "dc1"
@@ -85,21 +83,14 @@ def flag(request: web.Request, name: str) -> bool:
         raise RequestError(f"Invalid value for ?{name}") from error
 
 
-def entry_filter(request: web.Request, entry: Type) -> Predicate:
-    """The choice among entries that the request makes.
-
-    Args:
-        request: it may carry a `filter`.
-        entry: what the entries are.
+def reject_filter(request: web.Request) -> None:
+    """Reject a filter expression: ignoring it would return entries that the client does not expect.
 
     Raises:
-        RequestError: the filter makes no sense for such entries.
+        RequestError: the query string has a `filter` that is not empty.
     """
-    try:
-        return compile_filter(request.query.get("filter", ""), entry)
-    except FilterError as error:
-        text = f"Failed to create boolean expression evaluator: {error}"
-        raise RequestError(text, status=500) from error
+    if request.query.get("filter"):
+        raise RequestError("The embedded registry does not implement filter expressions", status=501)
 
 
 def json_response(

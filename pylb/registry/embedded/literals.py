@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 _TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
-_UINT64, _INT64 = range(2**64), range(-(2**63), 2**63)
-_MOST_DIGITS = 20
-"""Of a number that fits 64 bits; Python refuses to look at some thousands of them."""
+_UINT64 = range(2**64)
+_MAX_DIGITS = 20
+"""Digits of the largest 64-bit number. `int()` rejects thousands of digits with an error of another kind."""
 
 MAX_DURATION = 2**63 / 1e9
 """Seconds; Go counts nanoseconds in 64 bits."""
@@ -25,23 +25,10 @@ def parse_uint(text: str) -> int:
     Raises:
         LiteralError: it is something else.
     """
-    return _number("ParseUint", r"\d+", text, _UINT64)
-
-
-def parse_int(text: str) -> int:
-    """A whole number of at most 64 bits.
-
-    Raises:
-        LiteralError: it is something else.
-    """
-    return _number("ParseInt", r"[-+]?\d+", text, _INT64)
-
-
-def _number(function: str, pattern: str, text: str, allowed: range) -> int:
-    if not re.fullmatch(pattern, text, re.ASCII):
-        raise LiteralError(f'strconv.{function}: parsing "{text}": invalid syntax')
-    if len(text.lstrip("+-0")) > _MOST_DIGITS or (number := int(text)) not in allowed:
-        raise LiteralError(f'strconv.{function}: parsing "{text}": value out of range')
+    if not re.fullmatch(r"\d+", text, re.ASCII):
+        raise LiteralError(f'strconv.ParseUint: parsing "{text}": invalid syntax')
+    if len(text.lstrip("0")) > _MAX_DIGITS or (number := int(text)) not in _UINT64:
+        raise LiteralError(f'strconv.ParseUint: parsing "{text}": value out of range')
     return number
 
 

@@ -1,4 +1,4 @@
-"""Services, checks, nodes and keys as Consul 1.8 writes them in JSON, and what a filter may ask of them."""
+"""Services, checks, nodes and keys in the JSON form of Consul 1.8."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 from pylb.registry.embedded.catalog import Check, CheckRow, Health, Node, ServiceRow
 from pylb.registry.embedded.definitions import Service
-from pylb.registry.embedded.filter import BOOLEAN, INTEGER, STRING, STRINGS, list_of, map_of, structure
 from pylb.registry.embedded.kv import Entry
 
 View = dict[str, Any]
@@ -141,59 +140,3 @@ def kv_entry(entry: Entry) -> View:
         "CreateIndex": entry.create_index,
         "ModifyIndex": entry.modify_index,
     }
-
-
-_WEIGHTS_TYPE = structure(Passing=INTEGER, Warning=INTEGER)
-_ADDRESSES_TYPE = map_of(structure(Address=STRING, Port=INTEGER))
-
-AGENT_SERVICE = structure(
-    Kind=STRING,
-    ID=STRING,
-    Service=STRING,
-    Tags=STRINGS,
-    Address=STRING,
-    TaggedAddresses=_ADDRESSES_TYPE,
-    Meta=map_of(STRING),
-    Port=INTEGER,
-    Weights=_WEIGHTS_TYPE,
-    EnableTagOverride=BOOLEAN,
-)
-CHECK = structure(
-    Node=STRING,
-    CheckID=STRING,
-    Name=STRING,
-    Status=STRING,
-    Notes=STRING,
-    Output=STRING,
-    ServiceID=STRING,
-    ServiceName=STRING,
-    ServiceTags=STRINGS,
-    Type=STRING,
-)
-NODE = structure(
-    ID=STRING,
-    Node=STRING,
-    Address=STRING,
-    Datacenter=STRING,
-    TaggedAddresses=map_of(STRING),
-    Meta=map_of(STRING),
-)
-HEALTH_ENTRY = structure(Node=NODE, Service=AGENT_SERVICE, Checks=list_of(CHECK))
-CATALOG_SERVICE = structure(
-    ID=STRING,
-    Node=STRING,
-    Address=STRING,
-    Datacenter=STRING,
-    TaggedAddresses=map_of(STRING),
-    NodeMeta=map_of(STRING),
-    ServiceKind=STRING,
-    ServiceID=STRING,
-    ServiceName=STRING,
-    ServiceTags=STRINGS,
-    ServiceAddress=STRING,
-    ServiceTaggedAddresses=_ADDRESSES_TYPE,
-    ServiceWeights=_WEIGHTS_TYPE,
-    ServiceMeta=map_of(STRING),
-    ServicePort=INTEGER,
-    ServiceEnableTagOverride=BOOLEAN,
-)

@@ -4,6 +4,8 @@ import asyncio
 import statistics
 import time
 
+import pytest
+
 
 async def test_a_change_reaches_a_waiting_reader_within_milliseconds(session, url):
     async def register(port):
@@ -30,3 +32,12 @@ async def test_a_change_reaches_a_waiting_reader_within_milliseconds(session, ur
         assert shown == port
         delays.append(arrived - started)
     assert statistics.median(delays) < 0.02
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["agent/services", "agent/checks", "catalog/nodes", "health/service/web", "health/state/any"],
+)
+async def test_a_read_with_a_filter_expression_is_refused(session, url, path):
+    async with session.get(f"{url}/v1/{path}?filter=Node==x") as answer:
+        assert answer.status == 501

@@ -2,7 +2,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from pylb.registry.embedded.definitions import RequestError
-from pylb.registry.embedded.exchange import ReadOptions, flag, read_options
+from pylb.registry.embedded.exchange import ReadOptions, flag, read_options, reject_filter
 
 
 def request(query):
@@ -39,3 +39,10 @@ def test_options_that_are_refused(query):
 )
 def test_flags(query, on):
     assert flag(request(query), "passing") is on
+
+
+def test_a_filter_expression_is_refused_and_an_empty_one_is_not():
+    reject_filter(request("filter="))
+    with pytest.raises(RequestError, match="does not implement filter expressions") as refusal:
+        reject_filter(request("filter=Service.Port==80"))
+    assert refusal.value.status == 501
