@@ -198,7 +198,7 @@ def _takes_none(container: Container) -> str:
 def _ailing(container: Container) -> str:
     if container.health not in {"unhealthy", "starting"}:
         return ""
-    return ": ".join(filter(None, (f"Docker says {container.health}", container.health_output)))
+    return ": ".join(filter(None, (f"Docker reports {container.health}", container.health_output)))
 
 
 def _unreachable(candidates: Sequence[Port], address: str, network: str) -> str:

@@ -1,8 +1,8 @@
-"""pylb's own entry in Consul, with a check that says what `/ready` says.
+"""Registers pylb itself in Consul, with a TTL check that follows `/ready`.
 
-Whoever finds pylb through Consul (by its DNS, or as another pylb does) is sent here while pylb is ready. The
-check has a time to live, so it also notices a pylb that hangs; and at a stop the entry goes before anything
-else does.
+Clients that find pylb through Consul (by DNS, or another pylb) send requests here while the check passes. A
+pylb that hangs does not confirm the check, which becomes critical. At a stop the entry is removed before
+anything else ends.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from pylb.clients.consul import ConsulError
 from pylb.clients.consul_agent import ConsulAgent
 
 TTL = 15.0
-"""Seconds that what pylb said last holds: a pylb that hangs or was killed is critical after that."""
-CONFIRMED = 5.0
-"""Seconds after which it is said again, though nothing has changed."""
-LOOKS = 0.5
-"""Seconds between two looks whether something has changed, or until what failed is tried again."""
-FORGOTTEN = "1m"
-"""When Consul removes the entry of a pylb that has said nothing more; its shortest."""
-PATIENCE = 2.0
+"""Seconds without a report after which the check is critical, because pylb hangs or was killed."""
+CONFIRM_INTERVAL = 5.0
+"""Seconds between two reports of an unchanged status."""
+POLL_INTERVAL = 0.5
+"""Seconds between two evaluations of the status, and until a failed call is retried."""
+DEREGISTER_AFTER = "1m"
+"""Time as critical after which Consul removes the entry; the shortest that it accepts."""
+LEAVE_TIMEOUT = 2.0
 """Seconds that a stop waits for Consul."""
 
 log = logging.getLogger("pylb.registry")
@@ -32,27 +32,27 @@ log = logging.getLogger("pylb.registry")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """How pylb is found."""
+    """The entry under which pylb is registered."""
 
     service: str
     host: str
-    """What tells this pylb from those on other hosts."""
+    """Distinguishes this pylb from those on other hosts."""
     port: int
     address: str = ""
-    """Where clients reach it; empty for where the agent's node is."""
+    """Address for clients; empty: the address of the agent's node."""
 
     @property
     def id(self) -> str:
-        """The same again for the next pylb that takes this one's place, so that it takes over its entry."""
+        """Id of the entry; a pylb that replaces this one has the same id and replaces the entry."""
         return f"{self.service}:{self.host}:{self.port}"
 
     @property
     def check(self) -> str:
-        """The id of its check."""
+        """Id of its check."""
         return f"ready:{self.id}"
 
     def definition(self, status: str) -> dict[str, Any]:
-        """As Consul wants a service registered; `status`: of its check."""
+        """Return the body of the `register` call; `status` is that of the check."""
         return {
             "ID": self.id,
             "Name": self.service,
@@ -63,18 +63,18 @@ class Identity:
                 "Name": "pylb is ready",
                 "TTL": f"{TTL:g}s",
                 "Status": status,
-                "DeregisterCriticalServiceAfter": FORGOTTEN,
+                "DeregisterCriticalServiceAfter": DEREGISTER_AFTER,
             },
         }
 
 
 class SelfRegistration:
-    """Keeps the entry true until it is told to leave.
+    """Keeps the entry and the status of its check up to date until `leave`.
 
     Args:
-        agent: where to register.
-        identity: as what.
-        obstacles: why pylb should be sent no requests, a sentence each; nothing if it should.
+        agent: the Consul agent.
+        identity: the entry.
+        obstacles: returns the reasons for which pylb is not ready, one sentence each; empty if it is.
     """
 
     def __init__(
@@ -84,39 +84,40 @@ class SelfRegistration:
         self._agent = agent
         self._obstacles = obstacles
         self._leaving = False
-        self._one_at_a_time = asyncio.Lock()
-        """What is said while the entry is removed must not bring it back."""
+        self._call_lock = asyncio.Lock()
+        """Serializes calls, so that a report cannot register the entry again while it is removed."""
         self._trouble = ""
 
     async def keep(self) -> None:
-        """Register, and say how pylb stands: at once when that changes, and now and then."""
-        said: tuple[str, str] | None = None
-        again = 0.0
+        """Register, and report the status when it changes and every `CONFIRM_INTERVAL`."""
+        reported: tuple[str, str] | None = None
+        confirm_at = 0.0
         now = asyncio.get_running_loop().time
         while not self._leaving:
             obstacles = self._obstacles()
-            stands = ("critical", "; ".join(obstacles)) if obstacles else ("passing", "ready")
-            if stands != said or now() >= again:
-                said = stands if await self._say(*stands, registered=said is not None) else None
-                again = now() + CONFIRMED
-            await asyncio.sleep(LOOKS)
+            status = ("critical", "; ".join(obstacles)) if obstacles else ("passing", "ready")
+            if status != reported or now() >= confirm_at:
+                accepted = await self._report(*status, registered=reported is not None)
+                reported = status if accepted else None
+                confirm_at = now() + CONFIRM_INTERVAL
+            await asyncio.sleep(POLL_INTERVAL)
 
     async def leave(self) -> None:
-        """Remove the entry, before anything else ends. If Consul is away, the check's time will run out."""
+        """Remove the entry, before anything else ends. If Consul does not answer, the check expires."""
         self._leaving = True
         try:
-            async with asyncio.timeout(PATIENCE), self._one_at_a_time:
+            async with asyncio.timeout(LEAVE_TIMEOUT), self._call_lock:
                 await self._agent.deregister(self.identity.id)
         except (ConsulError, TimeoutError) as error:
-            log.warning("%s stays registered until its check runs out: %s", self.identity.id, error)
+            log.warning("%s stays registered until its check expires: %s", self.identity.id, error)
         else:
-            log.info("%s is no longer registered", self.identity.id)
+            log.info("deregistered %s", self.identity.id)
 
-    async def _say(self, status: str, output: str, *, registered: bool) -> bool:
-        """Tell Consul; an agent that has forgotten the entry is told all of it again at the next look."""
+    async def _report(self, status: str, output: str, *, registered: bool) -> bool:
+        """Report the status; after a failure (False) the next report registers the entry again."""
         identity = self.identity
         try:
-            async with self._one_at_a_time:
+            async with self._call_lock:
                 if self._leaving:
                     return False
                 if not registered:
@@ -126,7 +127,7 @@ class SelfRegistration:
         except ConsulError as error:
             if str(error) != self._trouble:
                 self._trouble = str(error)
-                log.warning("cannot tell Consul how %s stands: %s", identity.id, error)
+                log.warning("cannot report the status of %s to Consul: %s", identity.id, error)
             return False
         self._trouble = ""
         return True

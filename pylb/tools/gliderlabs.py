@@ -1,7 +1,7 @@
-"""The command line of gliderlabs' registrator as options of `pylb registrator`: it is taken as it stands.
+"""Translates the command line of gliderlabs' registrator into options of `pylb registrator`.
 
-That one is Go's: `-internal`, `-ip 10.0.0.1`, `--ip=10.0.0.1`, `-cleanup=true`, and the registry's URI
-without a flag. Its options are those of its `-help` (release 7 and master).
+Its syntax is that of Go's flag package: `-internal`, `-ip 10.0.0.1`, `--ip=10.0.0.1`, `-cleanup=true`, and
+the registry's URI as a positional argument. The options are those of its `-help` (release 7 and master).
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from pylb.config.option import Group, Option, options
 from pylb.errors import UsageError
 
 NAMES = {"useIpFromLabel": "use-ip-from-label"}
-"""What has another name here."""
-NEEDLESS = {
+"""Options with another name in pylb."""
+IGNORED = {
     "retry-attempts": "a number",
     "retry-interval": "milliseconds",
     "ttl-refresh": "seconds",
 }
-"""What does nothing here, and what its value is: the registrator waits for Consul for as long as it takes,
-and confirms a TTL three times as often as needed."""
+"""Options that have no effect, and the kind of their value. The registrator waits for Consul without a limit,
+and confirms a TTL three times within its duration."""
 OTHER_REGISTRIES = ("consulkv", "etcd", "skydns2", "zookeeper", "eureka")
-MOUNTED = Path("/tmp/docker.sock")  # noqa: S108  # `engine_socket` looks whose it is
-"""Where registrator's documentation mounts the engine's socket."""
+MOUNTED = Path("/tmp/docker.sock")  # noqa: S108  # `engine_socket` checks its owner
+"""Path at which registrator's documentation mounts the engine's socket."""
 HELP = {"-help": "--help", "-version": "--version"}
 _TRUE, _FALSE = frozenset({"1", "t", "true"}), frozenset({"0", "f", "false"})
-"""Go's words for a switch's value, without regard to case."""
+"""Values of a boolean flag in Go, compared without case."""
 
 
 def spelled_out(command: type[Group], arguments: list[str]) -> list[str]:
-    """Write arguments as options of a command; what is one already stays as it is.
+    """Translate arguments into options of a command; options of pylb are unchanged.
 
     Args:
-        command: declares the options.
-        arguments: as typed.
+        command: the class that declares the options.
+        arguments: the arguments as typed.
 
     Raises:
         UsageError: a value is missing or cannot be used, or the registry is not Consul.
@@ -47,11 +47,12 @@ def spelled_out(command: type[Group], arguments: list[str]) -> list[str]:
 
 
 def engine_socket(given: Url, mounted: Path = MOUNTED) -> Url:
-    """Find the engine's socket where registrator's compose files mount it, if it is not where it should be.
+    """Return the path at which registrator's compose files mount the socket, if the given one does not exist.
 
     Args:
-        given: where the options say it is.
-        mounted: registrator's place. As everybody may write to its folder, a socket there must be root's.
+        given: the URL from the options.
+        mounted: the path in registrator's compose files. Every user can write to /tmp, so only a socket that
+            belongs to root is used.
     """
     if given.scheme != "unix" or Path(given.path).exists():
         return given
@@ -73,18 +74,18 @@ def _options(known: dict[str, Option], words: Iterator[str]) -> Iterator[str]:
             yield HELP[word]
         elif option and option.kind is FLAG:
             yield option.flag if not given or _boolean(word, value) else option.opposite
-        elif not option and name not in NEEDLESS:
+        elif not option and name not in IGNORED:
             yield word if word.startswith("--") or len(name) < 2 else f"-{word}"
         else:
             value = value if given else _next(word, words)
             if option is None:
-                _integer(word, value, NEEDLESS[name])
+                _integer(word, value, IGNORED[name])
             elif not _default(name, value):
                 yield f"{option.flag}={value}"
 
 
 def _default(name: str, value: str) -> bool:
-    """Whether a value stands for "not given": `-resync 0` for never, `-ip ""` for none."""
+    """Report whether a value means that the option is not set: `-resync 0`, `-ip ""`."""
     return not value or (name == "resync" and value == "0")
 
 
@@ -107,10 +108,10 @@ def _integer(word: str, value: str, expected: str) -> None:
 
 
 def _registry(uri: str) -> str:
-    """Read the registry's URI; its path means nothing for Consul, and `consul://` is where Consul is anyway.
+    """Translate the registry's URI; empty for `consul://` alone. The path has no meaning for Consul.
 
     Raises:
-        UsageError: it is another registry's.
+        UsageError: the URI names another kind of registry.
     """
     scheme, separator, rest = uri.partition(":")
     if scheme.partition("-")[0] in OTHER_REGISTRIES:

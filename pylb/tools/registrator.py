@@ -1,4 +1,8 @@
-"""`pylb registrator`: the process around `registry.registrator`, its options and its small admin port."""
+"""`pylb registrator`: the options, the process and the admin port around `registry.registrator`.
+
+This file translates options into `Rules`, connects to the engine and the agent, and runs the registrator
+until a signal. It decides nothing about containers.
+"""
 
 from __future__ import annotations
 
@@ -47,69 +51,81 @@ from pylb.tools import gliderlabs
 
 @dataclass(frozen=True, kw_only=True)
 class Registering(Group):
-    """What is registered, and how; names and meanings are registrator's."""
+    """Options that decide what is registered, and how; names and meanings are those of registrator."""
 
     title: ClassVar = "Registering"
 
     internal: bool = option(
-        FLAG, "off", "Register a container's own address and port instead of the published ones."
+        FLAG, "off", "Register the container's own address and port; by default, the published ones."
     )
-    ip: str | None = option(HOST, None, "Register this address for every service.")
+    ip: str | None = option(
+        HOST, None, "Register every service at this address; by default, at the address Docker reports."
+    )
     use_ip_from_label: str | None = option(
-        text("LABEL", "a label's name"), None, "Register the address that this label of a container holds."
+        text("LABEL", "a label's name"),
+        None,
+        "Register a container at the address in this label, if it has the label.",
     )
     tags: str | None = option(
-        text("TAGS", "tags separated by commas"), None, "Tags that every service gets beside its own."
+        text("TAGS", "tags separated by commas"), None, "Tags added to those of every service."
     )
     explicit: bool = option(
-        FLAG, "off", "Register only what has SERVICE_NAME, not every port under its image's name."
+        FLAG,
+        "off",
+        "Register only ports with SERVICE_NAME; by default, a port without it is named after its image.",
     )
     require_label: bool = option(
-        FLAG, "off", "Register only containers that have a label SERVICE_REGISTER, with any value."
+        FLAG, "off", "Register only containers with the label SERVICE_REGISTER, whatever its value."
     )
     deregister: str = option(
         choice("always", "on-success"),
         "always",
-        "Which containers are deregistered when they end: all, or those that did not fail by themselves.",
+        "Which ended containers are deregistered: all, or all but those that exited with an error.",
     )
     deregister_on_stop_signal: bool = option(
         FLAG,
         "off",
-        "Deregister a container when it is told to stop, not only when it has: no new request goes there "
-        "while it finishes.",
+        "Deregister a container when it receives its stop signal, so that it gets no new requests while it "
+        "finishes; by default, when it has stopped.",
     )
     cleanup: bool = option(
-        FLAG, "on", "Remove registrations of its own whose container is gone; never anybody else's."
+        FLAG,
+        "on",
+        "Remove this registrator's entries whose container is gone; entries of others are never removed.",
     )
     resync: float = option(
-        DURATION, "30s", "How long to wait for an event before everything is compared all the same."
+        DURATION,
+        "30s",
+        "Longest time between two comparisons of Docker and Consul; an event starts one earlier.",
     )
     ttl: float = option(
         DURATION_OR_ZERO,
         "0",
-        "How long a registration stays healthy without being confirmed by this registrator; 0: for ever.",
+        "Time after which a registration that this registrator does not confirm is critical; 0 disables it.",
     )
     hostname: str | None = option(
         text("NAME", "a name"),
         None,
-        "The first part of each service's id; the name of the engine's machine if not given.",
+        "First part of each service id; by default, the host name of the engine's machine.",
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegistratorOptions(Registering, Consul, Docker, Logging):
-    """All that `pylb registrator` takes."""
+    """The options of `pylb registrator`."""
 
     prefix: ClassVar = "PYLB_REGISTRATOR_"
 
     consul: Url = option(
         CONSUL, "127.0.0.1:8500", "Where Consul's HTTP API is.", fallbacks=("CONSUL_HTTP_ADDR",)
     )
-    admin: Address | None = option(or_off(ADDRESS), "127.0.0.1:8082", "Where to serve /health and /metrics.")
+    admin: Address | None = option(
+        or_off(ADDRESS), "127.0.0.1:8082", "Address that serves /health and /metrics."
+    )
 
 
 def spelled_out(arguments: list[str]) -> list[str]:
-    """What gliderlabs' registrator takes, as options.
+    """Translate a command line of gliderlabs' registrator into options.
 
     Raises:
         UsageError: see `gliderlabs.spelled_out`.
@@ -118,7 +134,7 @@ def spelled_out(arguments: list[str]) -> list[str]:
 
 
 def run(options: RegistratorOptions) -> int:
-    """Register until told to stop; what is registered stays.
+    """Run until SIGTERM or SIGINT; registrations remain.
 
     Raises:
         StartError: the admin address cannot be bound, or a certificate cannot be read.
@@ -135,10 +151,10 @@ def run(options: RegistratorOptions) -> int:
 
 
 def read_rules(options: RegistratorOptions, engine: Engine, agent_address: str) -> Rules:
-    """How to register, as the options say.
+    """Make the rules from the options.
 
-    What is registered is marked with the engine's id: another registrator that looks after the same engine
-    finds it again, whatever it is called.
+    The owner mark of a registration is the engine's id, so a registrator that replaces this one finds the
+    registrations, whatever its host name.
     """
     return Rules(
         owner=engine.id,
@@ -160,7 +176,7 @@ async def _register(options: RegistratorOptions, admin: list[socket.socket]) -> 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    # A registration that expires is confirmed several times before it does.
+    # Confirm a registration three times within its TTL, so that one lost call does not make it critical.
     resync = min(options.resync, options.ttl / 3) if options.ttl else options.resync
     async with AsyncExitStack() as stack:
         docker = await stack.enter_async_context(DockerClient(engine_settings(options)))
@@ -173,14 +189,14 @@ async def _register(options: RegistratorOptions, admin: list[socket.socket]) -> 
             cleanup=options.cleanup,
             stop_signals=options.deregister_on_stop_signal,
         )
-        page = RegistratorPage(registrator.status, patience=3 * resync, clock=time.monotonic)
+        page = RegistratorPage(registrator.status, max_age=3 * resync, clock=time.monotonic)
         runner = web.AppRunner(page.app(), access_log=None, shutdown_timeout=1.0)
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
         for listening in admin:
             await web.SockSite(runner, listening).start()
         owner = await stack.enter_async_context(TaskScope("registrator"))
-        keep_running(registrator.listen, name="follow the engine's events", owner=owner)
-        keep_running(registrator.keep, name="keep the registry equal to the engine", owner=owner)
+        keep_running(registrator.listen, name="read the engine's events", owner=owner)
+        keep_running(registrator.keep, name="synchronize the registry with the engine", owner=owner)
         await stop.wait()
     return 0

@@ -64,8 +64,8 @@ def test_a_service_of_several_ports_is_several_services():
         ({"exposed": []}, "it exposes 0 TCP ports, expected one; name it in the label pylb.port"),
         ({"networks": {}}, "it has no address on any network"),
         ({"network": "front"}, "it has no address on the network front"),
-        ({"health": "unhealthy", "output": "refused"}, "Docker says unhealthy: refused"),
-        ({"health": "starting"}, "Docker says starting"),
+        ({"health": "unhealthy", "output": "refused"}, "Docker reports unhealthy: refused"),
+        ({"health": "starting"}, "Docker reports starting"),
         *(
             (
                 {"labels": {**COMPOSE, "pylb.port": port}},

@@ -125,7 +125,7 @@ def test_an_entry_of_another_service_that_somebody_else_made_is_never_replaced()
     for retained in ({"Service": "bank"}, {"Service": "bank", **theirs}):
         found = without_others(wanted, {"victim": retained}, "engine")
         assert found.registrations == {}
-        assert found.problems[0].endswith("somebody else has registered the id 'victim' for 'bank'")
+        assert found.problems[0].endswith("another program registered the id 'victim' for 'bank'")
     for retained in ({"Service": "bank", **mine}, {"Service": "web"}, {"Service": "web", **theirs}):
         assert without_others(wanted, {"victim": retained}, "engine") == wanted
     assert without_others(wanted, {}, "engine") == wanted

@@ -53,7 +53,7 @@ def test_of_two_that_claim_one_id_the_older_has_it():
     young = container("b", env={"SERVICE_ID": "x"}, networks={"n": "10.0.0.2"})
     found = made(container("a", env={"SERVICE_ID": "x"}), young)
     assert found.registrations["x"].definition["Address"] == "172.17.0.2"
-    assert found.problems == ("b: the id 'x' is that of container " + container("a").short_id,)
+    assert found.problems == ("b: the id 'x' is already used by container " + container("a").short_id,)
 
 
 def test_the_whole_definition():
@@ -212,7 +212,7 @@ def test_dockers_own_health_check_becomes_a_check(said, status):
 def test_health_is_told_without_registering_anew():
     well, ill = one(health="healthy"), one(health="unhealthy", output="refused")
     assert well.digest == ill.digest
-    assert ill.reports[0].output == "Docker says unhealthy: refused"
+    assert ill.reports[0].output == "Docker reports unhealthy: refused"
 
 
 def test_with_a_ttl_a_registration_expires():

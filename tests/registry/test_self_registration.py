@@ -17,8 +17,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def impatience(monkeypatch):
-    monkeypatch.setattr(self_registration, "LOOKS", 0.02)
-    monkeypatch.setattr(self_registration, "CONFIRMED", 0.2)
+    monkeypatch.setattr(self_registration, "POLL_INTERVAL", 0.02)
+    monkeypatch.setattr(self_registration, "CONFIRM_INTERVAL", 0.2)
 
 
 class Registered:
@@ -92,4 +92,4 @@ async def test_that_consul_is_away_holds_up_neither_the_start_nor_the_end(unused
             await until(lambda: "cannot tell Consul" in caplog.text)
             async with asyncio.timeout(5):
                 await away.leave()
-    assert "stays registered until its check runs out" in caplog.text
+    assert "stays registered until its check expires" in caplog.text
