@@ -149,7 +149,7 @@ async def test_a_refused_connection_is_said_in_plain_words(connect):
 async def test_a_silent_server_is_given_up(scripted, connect, monkeypatch, index, deadline):
     """With an index: the wait, the sixteenth of it that Consul adds at random, and some patience."""
     monkeypatch.setattr(client_module, "CALL_TIMEOUT", 0.3)
-    monkeypatch.setattr(client_module, "PATIENCE", 0.012)
+    monkeypatch.setattr(client_module, "ANSWER_TIMEOUT", 0.012)
     scripted.then(HANG)
     with pytest.raises(ConsulUnreachableError, match=f"no answer within {deadline}0* s"):
         await asyncio.wait_for(connect().service_health("web", index=index, wait=0.24), 3)

@@ -205,7 +205,7 @@ async def watched(provide):
 
 async def test_a_connection_that_went_silent_is_replaced(scripted, watched, monkeypatch):
     """Half-open TCP under a long poll froze pools for 15 minutes (Traefik issue 11688)."""
-    monkeypatch.setattr(client_module, "PATIENCE", -58.3)
+    monkeypatch.setattr(client_module, "ANSWER_TIMEOUT", -58.3)
     watch, delivered = watched()
     scripted.then(Answer(web_instances(1), 5), HANG, Answer(web_instances(1, 2), 6), HANG)
     await until(lambda: len(delivered) == 2)
