@@ -1,4 +1,4 @@
-"""The values that every layer shares: what discovery knows, as facts that never change."""
+"""The immutable values that all layers share: endpoints and snapshots, as discovery produces them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Key = tuple[str, str, str]
 
 
 def authority(host: str, port: int) -> str:
-    """`host:port` as URLs and `Host` fields have it: with brackets around an IPv6 address."""
+    """`host:port` as in a URL or `Host` header, with brackets around an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

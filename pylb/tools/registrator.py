@@ -117,7 +117,7 @@ class RegistratorOptions(Registering, Consul, Docker, Logging):
     prefix: ClassVar = "PYLB_REGISTRATOR_"
 
     consul: Url = option(
-        CONSUL, "127.0.0.1:8500", "Where Consul's HTTP API is.", fallbacks=("CONSUL_HTTP_ADDR",)
+        CONSUL, "127.0.0.1:8500", "Address of Consul's HTTP API.", fallbacks=("CONSUL_HTTP_ADDR",)
     )
     admin: Address | None = option(
         or_off(ADDRESS), "127.0.0.1:8082", "Address that serves /health and /metrics."
