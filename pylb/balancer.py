@@ -124,7 +124,7 @@ class Balancer:
         counters = Counters(SharedCounters(), monotonic)
         self.crashes = Crashes(counters.block)
         self.worker = Worker(options, counters, self.sinks)
-        self.worker.plane.sweep.on_crash = self.crashes.add
+        self.worker.server.sweep.on_crash = self.crashes.add
         self.control = Control(
             options,
             list(self.worker.pools),
@@ -140,7 +140,7 @@ class Balancer:
             clock=monotonic,
             refresh=self.worker.publish,
             workers=self._workers,
-            routes=self.worker.plane.routes,
+            routes=self.worker.server.context.routes,
             history=self.control.recorder.history,
             samples=self.control.recorder.samples,
             overrides=self.control.override_store.overrides,
@@ -178,7 +178,7 @@ class Balancer:
         """End without regard for what runs."""
         self._stop.set()
         self._at_once.set()
-        self.worker.plane.close()
+        self.worker.server.close()
 
     async def serve(
         self,

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -74,9 +75,14 @@ TESTED_THROUGH = {
     "supervisor/start.py": "scenarios/processes/test_stop.py",
     "worker/worker.py": "scenarios/discovery/test_instances_come_and_go.py",
     "worker/process.py": "scenarios/processes/test_crashes.py",
+    "proxy/addresses.py": "proxy/test_proxyprotocol.py",
     "proxy/connect.py": "proxy/test_failures.py",
+    "proxy/context.py": "proxy/test_server.py",
     "proxy/downstream.py": "proxy/test_forward.py",
+    "proxy/exchange.py": "proxy/test_forward.py",
+    "proxy/handlers.py": "proxy/test_redirect.py",
     "proxy/transfer.py": "proxy/test_forward.py",
+    "proxy/waiter.py": "proxy/test_closing.py",
 }
 """Modules that only make sense together with others, and the tests that would fail without them."""
 
@@ -95,6 +101,31 @@ def test_the_layers_name_every_part():
     named = {name.strip().split(".")[1] for layer in layers for name in layer.split("|")}
     parts = {p.stem for p in (ROOT / "pylb").iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
     assert named == parts - {"__init__", "__main__"}
+
+
+def imports(name, modules):
+    """The modules of pylb that one imports, anywhere in it: also in functions and under `TYPE_CHECKING`."""
+    for node in ast.walk(tree(modules[name])):
+        if isinstance(node, ast.Import):
+            yield from {alias.name for alias in node.names} & modules.keys()
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                submodule = f"{node.module}.{alias.name}"
+                yield submodule if submodule in modules else node.module
+
+
+def test_no_import_cycle():
+    """A cycle makes its files one: none can be read, tested or replaced without the others."""
+    modules = {
+        name.removesuffix(".py").replace("/", ".").removesuffix(".__init__"): text
+        for name, text in TEXTS.items()
+        if name.startswith("pylb/")
+    }
+    graph = {name: set(imports(name, modules)) & modules.keys() for name in modules}
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
 
 
 @pytest.mark.parametrize("folder", ["http1", "policy", "observe", "model.py", "errors.py"])

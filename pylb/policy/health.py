@@ -26,13 +26,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from pylb.errors import Fault, InvalidResponseError, Phase, ProxyError
 from pylb.policy.retry import is_stale
-
-if TYPE_CHECKING:
-    from pylb.policy.lease import Lease
 
 GIVEN_UP = 0.5
 """Seconds without an answer after which it speaks against a backend that the client left.
@@ -120,6 +117,15 @@ def judge(
     return None if client_delayed or isinstance(error, InvalidResponseError) else Outcome.RESET
 
 
+class Trial(Protocol):
+    """The facts about a half-open backend's only request; a `Lease` has them."""
+
+    started: float
+    """Monotonic seconds."""
+    uploading: bool
+    """Whether the client is still sending the request's body."""
+
+
 class Health:
     """What traffic knows of one backend. Times are monotonic seconds."""
 
@@ -154,7 +160,7 @@ class Health:
         """When it was last marked."""
         self.until = -inf
         """When it is, or was, to be used again."""
-        self.trial: Lease | None = None
+        self.trial: Trial | None = None
         """The lease of the one request that it has while it is on probation."""
 
     def takes_trial(self, now: float) -> bool:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from pylb.errors import ProxyError
 from pylb.policy.backend import Backend
 
-if TYPE_CHECKING:
-    from pylb.policy.pool import Pool
+
+class LeasingPool(Protocol):
+    """What a lease, and a request that holds it, call on the pool that the backend belongs to."""
+
+    def answered(self, lease: Lease) -> None:
+        """Record the head of a final response."""
+
+    def settle(self, lease: Lease) -> None:
+        """Record the end of the attempt."""
 
 
 class Lease:
@@ -46,7 +53,7 @@ class Lease:
     granted = False
     """Whether another backend is to be asked instead, although this one has answered."""
 
-    def __init__(self, pool: Pool, backend: Backend, started: float) -> None:
+    def __init__(self, pool: LeasingPool, backend: Backend, started: float) -> None:
         self.pool = pool
         self.backend = backend
         self.started = started

@@ -12,13 +12,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from pylb.observe.record import Record
-
-if TYPE_CHECKING:
-    from pylb.proxy.downstream import Downstream
-    from pylb.proxy.transfer import Connection
+from pylb.proxy.waiter import Waiter
 
 log = logging.getLogger("pylb.proxy")
 
@@ -28,6 +25,14 @@ has arrived, the loop may go on to read up to 8 MB, of which nobody has said yet
 
 BATCH_LIMIT = 64
 """Messages that wait for each other: the first one waits for the work of so many requests at most."""
+
+
+class Writable(Protocol):
+    """A connection whose writes are batched."""
+
+    lost: bool
+    """Whether the connection is closed. Writes to it are dropped."""
+    transport: asyncio.Transport
 
 
 class WriteBatch:
@@ -45,14 +50,14 @@ class WriteBatch:
         """Whether requests run on; what ends then is observed when all have."""
         self._ended: list[Record] = []
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._arrived: list[Downstream] = []
+        self._arrived: list[Waiter] = []
         """Clients for which something was read."""
-        self.writes: list[tuple[Connection, bytes]] = []
+        self.writes: list[tuple[Writable, bytes]] = []
         """Who sends what; oldest first."""
         self.scheduled = False
         """Whether the turn will end by itself; whoever adds to `writes` must see to it."""
 
-    def wake(self, client: Downstream) -> None:
+    def wake(self, client: Waiter) -> None:
         """Something has arrived for this client: let its coroutine look when the others have been read."""
         arrived = self._arrived
         arrived.append(client)
@@ -97,7 +102,7 @@ class WriteBatch:
         else:
             self._observe(record)
 
-    def release(self, stream: Connection) -> None:
+    def release(self, stream: Writable) -> None:
         """Write what a stream has posted, without waiting for the others."""
         writes = [queue_write for queue_write in self.writes if queue_write[0] is stream]
         if writes:
@@ -105,7 +110,7 @@ class WriteBatch:
             _write(writes)
 
 
-def _write(writes: Iterable[tuple[Connection, bytes]]) -> None:
+def _write(writes: Iterable[tuple[Writable, bytes]]) -> None:
     for stream, data in writes:
         try:
             if not stream.lost:

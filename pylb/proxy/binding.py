@@ -11,15 +11,12 @@ A client connection without one costs nothing but a look whether there is one.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 from pylb.policy.backend import Backend
 from pylb.policy.lease import Lease
 from pylb.policy.pool import Pool
 from pylb.policy.queue import Full
-
-if TYPE_CHECKING:
-    from pylb.proxy.upstream import Upstream
+from pylb.proxy.upstream import Upstream
 
 
 class Binding:

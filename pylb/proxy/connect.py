@@ -18,24 +18,21 @@ from errno import EADDRNOTAVAIL, EMFILE, ENFILE, ENOBUFS, ENOMEM
 from functools import lru_cache
 from ipaddress import ip_address
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.policy.backend import Backend
+from pylb.proxy.exchange import Exchange
 from pylb.proxy.handover import hand_over
 from pylb.proxy.handshake import handshake
 from pylb.proxy.pending_transport import PendingTransport
 from pylb.proxy.reach import Address, Waiting, reach
 from pylb.proxy.upstream import Upstream
 
-if TYPE_CHECKING:
-    from pylb.proxy.downstream import Downstream
-
 OWN_RESOURCES = frozenset([EADDRNOTAVAIL, EMFILE, ENFILE, ENOBUFS, ENOMEM])
 """Errors that say that this process or host has run out of something; the backend has no part in them."""
 
 
-async def connect(backend: Backend, client: Downstream, timeout: float) -> Upstream:
+async def connect(backend: Backend, client: Exchange, timeout: float) -> Upstream:
     """Open a connection for `client`.
 
     Args:
@@ -53,8 +50,8 @@ async def connect(backend: Backend, client: Downstream, timeout: float) -> Upstr
     try:
         addresses = literal(endpoint.address, endpoint.port)
         if addresses:
-            return await _open(addresses, backend, waiting)
-        return await _open_name(backend, waiting)
+            return await _open(addresses, backend, client, waiting)
+        return await _open_name(backend, client, waiting)
     except ProxyError:
         raise
     except Exception as error:
@@ -76,13 +73,13 @@ def literal(host: str, port: int) -> Sequence[Address]:
     return tuple((family, address) for family, *_, address in found)
 
 
-async def _open_name(backend: Backend, waiting: Waiting) -> Upstream:
+async def _open_name(backend: Backend, client: Exchange, waiting: Waiting) -> Upstream:
     """Open a connection to a backend whose address is a name."""
     host, port = backend.endpoint.address, backend.endpoint.port
-    names = waiting.client.plane.names
+    names = client.context.names
     addresses = await names.addresses(host, port, waiting)
     try:
-        return await _open(addresses, backend, waiting)
+        return await _open(addresses, backend, client, waiting)
     except Exception as error:
         if isinstance(error, ProxyError) and error.fault is Fault.CLIENT:
             waiting.passed_over.clear()  # The client left before they could answer.
@@ -93,12 +90,14 @@ async def _open_name(backend: Backend, waiting: Waiting) -> Upstream:
         names.demote(host, waiting.passed_over)
 
 
-async def _open(addresses: Sequence[Address], backend: Backend, waiting: Waiting) -> Upstream:
+async def _open(
+    addresses: Sequence[Address], backend: Backend, client: Exchange, waiting: Waiting
+) -> Upstream:
     """Open a connection to the first of these addresses with which that succeeds, TLS included."""
     while True:
         connection, address = await reach(addresses, waiting)
         try:
-            return await _begin(connection, backend, waiting)
+            return await _begin(connection, backend, client, waiting)
         except OSError:
             addresses = [other for other in addresses if other is not address]
             waiting.passed_over.append(address)
@@ -106,22 +105,22 @@ async def _open(addresses: Sequence[Address], backend: Backend, waiting: Waiting
                 raise
 
 
-async def _begin(connection: socket.socket, backend: Backend, waiting: Waiting) -> Upstream:
+async def _begin(connection: socket.socket, backend: Backend, client: Exchange, waiting: Waiting) -> Upstream:
     """Make an `Upstream` of a connected socket."""
-    client = waiting.client
-    plane = client.plane
+    context = client.context
     try:
-        if plane.preamble is not None:
-            connection.send(plane.preamble(client.addresses()))  # A new connection takes so little at once.
-        if name := plane.upstream_tls.name_of(backend.endpoint):
-            upstream = await handshake(connection, backend, waiting, name)
+        if context.preamble is not None:
+            connection.send(context.preamble(client.addresses()))  # A new connection takes so little at once.
+        if name := context.upstream_tls.name_of(backend.endpoint):
+            upstream = Upstream(backend, client, context.batch, None)
+            await handshake(connection, upstream, waiting, context.upstream_tls, name)
         else:
-            upstream = Upstream(backend, client, PendingTransport(connection.fileno()))
+            upstream = Upstream(backend, client, context.batch, PendingTransport(connection.fileno()))
             hand_over(connection, upstream)
     except BaseException:
         connection.close()  # Does nothing once the loop owns the descriptor.
         raise
-    upstream.reusable = plane.keeps_upstreams
+    upstream.reusable = context.keeps_upstreams
     return upstream
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pylb.errors import ProxyError
 from pylb.http1 import grammar
@@ -16,17 +16,15 @@ from pylb.http1.parser import parse_request
 from pylb.observe.accesslog import told_of
 from pylb.observe.record import Record
 from pylb.policy.explain import explain
+from pylb.proxy.exchange import Exchange
 from pylb.proxy.forward import forward
-
-if TYPE_CHECKING:
-    from pylb.proxy.downstream import Downstream
 
 ASKED = grammar.fields(rb"x-pylb-explain")
 MOST = 20
 """Instances of each kind that are named: a client takes heads of some kilobytes."""
 
 
-async def debug_header(client: Downstream, head: bytes, record: Record) -> bool:
+async def debug_header(client: Exchange, head: bytes, record: Record) -> bool:
     """`forward`, and tell the client what was known when the backend was chosen, and how each try went."""
     if ASKED.search(head) is None:
         return await forward(client, head, record)
@@ -39,14 +37,14 @@ async def debug_header(client: Downstream, head: bytes, record: Record) -> bool:
         client.response_head, client.error_response = plain
 
 
-def _known(client: Downstream, head: bytes) -> dict[str, Any]:
+def _known(client: Exchange, head: bytes) -> dict[str, Any]:
     """What the pool would choose among at this moment, in which `forward` does choose."""
-    plane = client.plane
+    context = client.context
     try:
-        request = parse_request(head, plane.limits)
+        request = parse_request(head, context.limits)
     except ProxyError:
         return {}
-    pool = plane.routes.match(request.host, request.target)
+    pool = context.routes.match(request.host, request.target)
     if pool is None:
         return {"service": None}
     known = explain(pool, monotonic())

@@ -9,7 +9,6 @@ import struct
 from collections.abc import Callable
 from math import inf
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple
 
 from pylb.errors import CUT_OFF, Fault, Phase, ProxyError
 from pylb.http1.address import of_peer
@@ -18,17 +17,14 @@ from pylb.http1.parser import END_LENGTH, END_OF_HEAD, check_beginning
 from pylb.http1.writer import error_response, prefers_json, response_head
 from pylb.observe.record import Record
 from pylb.policy.pool import Pool
+from pylb.proxy.addresses import ConnectionAddresses
 from pylb.proxy.batch import INLINE_LIMIT
 from pylb.proxy.binding import Bindings
 from pylb.proxy.closing import close, linger
-from pylb.proxy.debug_header import debug_header
-from pylb.proxy.forward import forward
-from pylb.proxy.redirect import redirect
+from pylb.proxy.context import Context
+from pylb.proxy.exchange import Handler
 from pylb.proxy.transfer import EVENT, Connection
-
-if TYPE_CHECKING:
-    from pylb.proxy.server import Server
-    from pylb.proxy.upstream import Upstream
+from pylb.proxy.upstream import Upstream
 
 log = logging.getLogger("pylb.proxy")
 
@@ -48,24 +44,13 @@ ACKNOWLEDGED = struct.Struct("120xQ")
 """`tcpi_bytes_acked` in Linux' `struct tcp_info` (since 4.1)."""
 
 
-class ConnectionAddresses(NamedTuple):
-    """Both ends of a client's connection, addresses in their canonical spelling (`http1.address`).
-
-    On a Unix socket the addresses are empty, and the ports 0.
-    """
-
-    client: str
-    client_port: int
-    server: str
-    """The address that the client connected to."""
-    server_port: int
-
-
 class Downstream(Connection):
     """One client connection.
 
     Args:
-        plane: what it shares with all others.
+        context: what all connections of the worker share.
+        choose_handler: returns the handler of the connection's requests, given the client's address and
+            whether the connection uses TLS.
         named: the ends of the client's connection, as a peer in front of us names them.
         believed: whether X-Forwarded fields count on it, if it comes from a trusted proxy.
     """
@@ -73,12 +58,14 @@ class Downstream(Connection):
     __slots__ = (
         "_believed",
         "_busy",
+        "_choose_handler",
         "_client",
         "_handle",
         "_named",
         "_run_on",
         "bound",
         "close_after_response",
+        "context",
         "cut_off",
         "deadline",
         "discarding",
@@ -89,7 +76,6 @@ class Downstream(Connection):
         "latest_deadline",
         "lingering",
         "origin",
-        "plane",
         "progressed",
         "requests",
         "response_head",
@@ -99,10 +85,15 @@ class Downstream(Connection):
     )
 
     def __init__(
-        self, plane: Server, named: ConnectionAddresses | None = None, *, believed: bool = True
+        self,
+        context: Context,
+        choose_handler: Callable[[str, bool], Handler],
+        named: ConnectionAddresses | None = None,
+        *,
+        believed: bool = True,
     ) -> None:
-        super().__init__(plane.batch)
-        self.plane = plane
+        super().__init__(context.batch)
+        self.context = context
         self._named = named
         self._believed = believed
         self._client = ""
@@ -110,8 +101,9 @@ class Downstream(Connection):
         """Writes the heads of its answers."""
         self.error_response: Callable[..., bytes] = error_response
         """Writes those that are pylb's own."""
-        self._handle = forward
-        """What is done with a request."""
+        self._choose_handler = choose_handler
+        self._handle: Handler
+        """Serves a request."""
         self.close_after_response = False
         """Whether the next answer is the last."""
         self.deadline = inf
@@ -148,16 +140,13 @@ class Downstream(Connection):
         super().connection_made(transport)
         address = self.addresses().client
         tls = transport.get_extra_info("ssl_object")
-        self.origin = self.plane.origin(address, tls, believed=self._believed)
-        self.requests = RequestReader(self.plane.limits, self.plane.head_cache, self.origin)
+        self.origin = self.context.origin(address, tls, believed=self._believed)
+        self.requests = RequestReader(self.context.limits, self.context.head_cache, self.origin)
         if tls is not None:
-            self.response_head = self.plane.response_head
-        elif self.plane.redirect_port:
-            self._handle = redirect
-        if self._handle is forward and address in self.plane.explain_to:
-            self._handle = debug_header
-        self.close_after_response = self.plane.draining or self.plane.last_but_one == 0
-        self.plane.connections.add(self)
+            self.response_head = self.context.response_head
+        self._handle = self._choose_handler(address, tls is not None)
+        self.close_after_response = self.context.draining or self.context.last_but_one == 0
+        self.context.connections.add(self)
         self._run_on = self._serve().send  # Not before: a TLS handshake that fails makes no connection.
         self._busy = False
         self.wake()
@@ -172,7 +161,7 @@ class Downstream(Connection):
             if len(data) <= INLINE_LIMIT:
                 self._batch.wake(self)
                 return
-            if len(data) > self.plane.limits.head:
+            if len(data) > self.context.limits.head:
                 self.pause()  # Requests sent ahead wait in the kernel.
             self.wake()
         elif self.lingering:
@@ -183,8 +172,8 @@ class Downstream(Connection):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self.lost = True
-        self.plane.connections.discard(self)
-        self.plane.leave(self._client)
+        self.context.connections.discard(self)
+        self.context.leave(self._client)
         self.wake()
         if self.bound is not None:
             self.bound.close()
@@ -250,7 +239,7 @@ class Downstream(Connection):
         the average over the time that has passed.
         """
         before, self.taken = self.taken, self.acknowledged()
-        if self.taken - before < max(self.plane.quota, 1):
+        if self.taken - before < max(self.context.quota, 1):
             return False
         self.set_deadline(monotonic(), self.timeout)
         return True
@@ -268,12 +257,12 @@ class Downstream(Connection):
 
     async def _serve(self) -> None:
         """Serve requests one after the other until either side wants to stop."""
-        plane = self.plane
+        context = self.context
         try:
-            self._client = plane.enter(self.origin)
+            self._client = context.enter(self.origin)
             now = monotonic()
             while True:
-                self.set_deadline(now, plane.timeouts.keepalive if self.served else plane.timeouts.head)
+                self.set_deadline(now, context.timeouts.keepalive if self.served else context.timeouts.head)
                 while (head := self._head()) is None:
                     await EVENT
                 if not head:
@@ -285,10 +274,10 @@ class Downstream(Connection):
                     break
                 now = record.finished
                 self.served += 1
-                if self.served == plane.last_but_one:
+                if self.served == context.last_but_one:
                     self.close_after_response = True
         except ProxyError as error:  # There was no head to make a request of.
-            plane.refused(self.origin.address, error, self.refuse)
+            context.refused(self.origin.address, error, self.refuse)
             if error.fault is Fault.RESOURCE:
                 self.discarding = False  # Who is one too many is not waited for.
         if self.discarding:
@@ -307,7 +296,7 @@ class Downstream(Connection):
                 recv_buffer = self.recv_buffer = recv_buffer.removeprefix(
                     EMPTY_LINE
                 )  # RFC 9112 §2.2 asks for this leniency.
-            limits = self.plane.limits
+            limits = self.context.limits
             end = recv_buffer.find(END_OF_HEAD) + END_LENGTH
             if END_LENGTH <= end <= limits.head:
                 self.recv_buffer = recv_buffer[end:]
@@ -322,7 +311,7 @@ class Downstream(Connection):
                 raise ProxyError(Phase.REQUEST, Fault.CLIENT_TIMEOUT, "the request's head took too long")
             return b""
         if self.idle and recv_buffer:
-            self.set_deadline(monotonic(), self.plane.timeouts.head)
+            self.set_deadline(monotonic(), self.context.timeouts.head)
         self.idle = not recv_buffer
         if self.paused:
             self.resume()
@@ -355,7 +344,7 @@ class Downstream(Connection):
             request_id=record.id,
             retry_after=RETRY_AFTER if error.status in RETRIABLE else 0,
             body=not head,
-            date=self.plane.date,
+            date=self.context.date,
             as_json=record.request is not None and prefers_json(record.request.lines),
         )
         record.sent = len(answer) - answer.index(END_OF_HEAD) - END_LENGTH

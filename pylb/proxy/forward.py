@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import logging
 from time import monotonic
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from pylb.errors import Fault, InvalidResponseError, Phase, ProxyError
 from pylb.http1.bad_request import bad_response, refused
@@ -34,15 +34,12 @@ from pylb.policy.queue import Full
 from pylb.policy.retry import IDEMPOTENT, is_stale
 from pylb.proxy.batch import INLINE_LIMIT
 from pylb.proxy.connect import connect
+from pylb.proxy.exchange import Exchange
 from pylb.proxy.queue import wait_for_room
 from pylb.proxy.request_body import RequestBodyPump, too_large
 from pylb.proxy.transfer import EVENT, BodyPump
 from pylb.proxy.tunnel import tunnel
 from pylb.proxy.upstream import Upstream, reuse
-
-if TYPE_CHECKING:
-    from pylb.proxy.downstream import Downstream
-
 
 log = logging.getLogger("pylb.proxy")
 
@@ -52,7 +49,7 @@ BODILESS = frozenset([204, 304])
 """Answers without a body whatever their fields say (RFC 9112 §6.3)."""
 
 
-async def forward(client: Downstream, head: bytes, record: Record) -> bool:
+async def forward(client: Exchange, head: bytes, record: Record) -> bool:
     """Take one request to a backend and its answer to the client; say whether another one may follow.
 
     Args:
@@ -60,22 +57,22 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
         head: its head, as bytes.
         record: what happens to it, filled in as it goes.
     """
-    plane = client.plane
-    now = record.started
+    context, now = client.context, record.started
     body = b""
     upload: BodyPump | None = None
     download: BodyPump | None = None
     try:
         request = record.request = client.requests.read(head)
-        plane.identify(record, client.origin)
+        context.identify(record, client.origin)
         if request.length or request.chunked:
             body, upload = _body(request, client)
 
-        pool = plane.routes.only or plane.routes.match(request.host, request.target)  # ROUTE
+        pool = context.routes.only or context.routes.match(request.host, request.target)  # ROUTE
         if pool is None:
             raise ProxyError(Phase.QUEUE, Fault.POLICY, "no service is routed here", status=404)
         record.service = pool.service
-        leases = pool if client.bound is None else client.bound.leases(pool)
+        bound = client.bound
+        leases = pool if bound is None else bound.leases(pool)
         tried: tuple[Backend, ...] = ()
         lease: Lease | None = None
         fresh = False
@@ -89,17 +86,18 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
                 upstream = None
                 try:
                     if not fresh:  # CONNECT
-                        upstream = reuse(lease.backend, client, careful=request.method not in IDEMPOTENT)
+                        idle = lease.backend.idle if bound is None else bound.idle(lease.backend)
+                        upstream = reuse(idle, client, careful=request.method not in IDEMPOTENT)
                     if upstream is not None:
                         lease.reused = True
                     else:
-                        upstream = await connect(lease.backend, client, plane.timeouts.connect)
+                        upstream = await connect(lease.backend, client, context.timeouts.connect)
                         lease.connected = now = monotonic()
 
                     sent = request_head(request, client.origin, record.id, lease.backend.authority)  # SEND
                     if upload is None:
                         upstream.queue_write(sent + body)
-                        client.set_deadline(now, plane.timeouts.response)
+                        client.set_deadline(now, context.timeouts.response)
                         await EVENT  # Nothing can have come yet.
                     else:
                         lease.uploading = True
@@ -109,13 +107,13 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
                     while (response := _head(client, upstream, record, lease, upload)) is None:  # HEAD
                         await EVENT
 
-                    if response.status >= 500 and response.status in plane.retry.statuses:
+                    if response.status >= 500 and response.status in context.retry.statuses:
                         _ask_another(client, pool, record, upload, (*tried, lease.backend))
                     if response.status == 101:
                         return await tunnel(client, upstream, record, response, upload)  # TUNNEL
-                    download = _answer(client, upstream, record, request, response, upload=upload)  # BODY
+                    download = _answer(client, upstream, record, request, response, pool=pool, upload=upload)
                     while download is not None and not _moved(client, upstream, record, download, upload):
-                        await EVENT
+                        await EVENT  # BODY
 
                     if upload is not None and not upload.done:  # Answered before it was read to its end.
                         upload.detach()
@@ -140,7 +138,7 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
         if download is not None:
             record.sent = download.moved
         record.finished = record.finished or monotonic()
-        plane.observe(record)  # OBSERVE
+        context.observe(record)  # OBSERVE
 
 
 def _reason(record: Record, failure: Exception) -> ProxyError:
@@ -170,21 +168,21 @@ def _give_up(error: Exception, lease: Lease, upstream: Upstream | None, upload: 
     lease.error = error
 
 
-def _may_resend(client: Downstream, record: Record, upload: BodyPump | None) -> bool:
+def _may_resend(client: Exchange, record: Record, upload: BodyPump | None) -> bool:
     """Whether the last attempt failed on a stale connection, and may be repeated at the same backend."""
     lease, request = record.attempts[-1], cast(Request, record.request)
     if is_stale(cast(ProxyError, lease.error), reused=lease.reused, answered=lease.answered):
         replayable = upload is None or upload.can_replay
-        lease.resend = client.plane.retry.resends(request, replayable=replayable)
+        lease.resend = client.context.retry.resends(request, replayable=replayable)
     return lease.resend
 
 
 def _may_retry(
-    client: Downstream, pool: Pool, record: Record, upload: BodyPump | None, tried: tuple[Backend, ...]
+    client: Exchange, pool: Pool, record: Record, upload: BodyPump | None, tried: tuple[Backend, ...]
 ) -> bool:
     """Whether there is a backend not in `tried`, and rules and budget allow another attempt there."""
     lease = record.attempts[-1]
-    allowed = client.plane.retry.allow(
+    allowed = client.context.retry.allow(
         cast(ProxyError, lease.error),
         cast(Request, record.request),
         status=lease.status,
@@ -196,7 +194,7 @@ def _may_retry(
 
 
 def _ask_another(
-    client: Downstream, pool: Pool, record: Record, upload: BodyPump | None, tried: tuple[Backend, ...]
+    client: Exchange, pool: Pool, record: Record, upload: BodyPump | None, tried: tuple[Backend, ...]
 ) -> None:
     """Give up an answer for that of another backend, if there is one and a retry is allowed.
 
@@ -212,20 +210,20 @@ def _ask_another(
     lease.error = None
 
 
-def _body(request: Request, client: Downstream) -> tuple[bytes, RequestBodyPump | None]:
+def _body(request: Request, client: Exchange) -> tuple[bytes, RequestBodyPump | None]:
     """The request's body, if it is small and came with the head, as most do; else a pump for it.
 
     The pump starts when there is somewhere to pump it.
     """
-    plane, length = client.plane, request.length
-    if length > plane.limits.body:
-        raise too_large(plane.limits.body)
+    context, length = client.context, request.length
+    if length > context.limits.body:
+        raise too_large(context.limits.body)
     if 0 < length <= min(INLINE_LIMIT, len(client.recv_buffer)):
         body, client.recv_buffer = client.recv_buffer[:length], client.recv_buffer[length:]
         return body, None
     decoder = Chunked(refused) if request.chunked else Sized(length)
     return b"", RequestBodyPump(
-        client, decoder, chunked=request.chunked, limit=plane.limits.body, quota=plane.quota
+        client, decoder, chunked=request.chunked, limit=context.limits.body, quota=context.quota
     )
 
 
@@ -236,15 +234,15 @@ def _owes(upstream: Upstream, record: Record, upload: BodyPump | None) -> bool:
     return record.attempts[-1].continued or upload.moved > 0 or not cast(Request, record.request).expect
 
 
-def _arm(client: Downstream, upstream: Upstream, record: Record, upload: BodyPump | None) -> None:
+def _arm(client: Exchange, upstream: Upstream, record: Record, upload: BodyPump | None) -> None:
     """Begin the time-out anew: the client's for the rest of its request, or the backend's for its answer."""
-    timeouts = client.plane.timeouts
+    timeouts = client.context.timeouts
     owes = _owes(upstream, record, upload)
     client.set_deadline(monotonic(), timeouts.body if owes else timeouts.response)
 
 
 def _head(
-    client: Downstream, upstream: Upstream, record: Record, lease: Lease, upload: BodyPump | None
+    client: Exchange, upstream: Upstream, record: Record, lease: Lease, upload: BodyPump | None
 ) -> Response | None:
     """The head of the final response, if it is there. What comes before it (1xx) goes to the client."""
     while upstream.recv_buffer:
@@ -254,7 +252,7 @@ def _head(
         if end < END_LENGTH:
             check_response_beginning(recv_buffer)
             break
-        response = client.plane.responses.read(recv_buffer[:end])
+        response = client.context.responses.read(recv_buffer[:end])
         upstream.recv_buffer = recv_buffer[end:]
         if response.status >= 200 or response.status == 101:
             lease.head = lease.backend.answered = monotonic()
@@ -296,12 +294,13 @@ def _head(
 
 
 def _answer(
-    client: Downstream,
+    client: Exchange,
     upstream: Upstream,
     record: Record,
     request: Request,
     response: Response,
     *,
+    pool: Pool,
     upload: BodyPump | None,
 ) -> BodyPump | None:
     """Send the response's head and what is there of its body; a pump for the rest, if that is not all.
@@ -310,7 +309,7 @@ def _answer(
     know chunks, up to the end of the connection. And it decides whether each connection can be used again.
     """
     if request.authenticates_connection:
-        client.bind(upstream, record.attempts[-1].pool)
+        client.bind(upstream, pool)
     length, chunked = response.length, False
     keep = not (request.close or client.close_after_response)
     if response.close:
@@ -334,7 +333,7 @@ def _answer(
         else b""
     )
     head = head or client.response_head(
-        response, chunked=chunked, close=not keep, version=request.version, date=client.plane.date
+        response, chunked=chunked, close=not keep, version=request.version, date=client.context.date
     )
     record.status = response.status
     record.sending = True
@@ -346,13 +345,13 @@ def _answer(
         return None
     decoder = Sized(length) if length >= 0 else Chunked(bad_response) if response.chunked else UntilClose()
     pump = BodyPump(upstream, decoder, client, chunked=chunked)
-    client.set_deadline(record.attempts[-1].head, client.plane.timeouts.body)
+    client.set_deadline(record.attempts[-1].head, client.context.timeouts.body)
     pump.start(client, head)
     return pump
 
 
 def _moved(
-    client: Downstream, upstream: Upstream, record: Record, download: BodyPump, upload: BodyPump | None
+    client: Exchange, upstream: Upstream, record: Record, download: BodyPump, upload: BodyPump | None
 ) -> bool:
     """Whether the response's body has been written; what breaks it off breaks off the client's copy too."""
     if download.done:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
-from pylb.policy.backend import Backend
 from pylb.proxy.handover import hand_over
 from pylb.proxy.reach import Waiting
 from pylb.proxy.transfer import EVENT
 from pylb.proxy.upstream import Upstream
-
-if TYPE_CHECKING:
-    from pylb.proxy.downstream import Downstream
+from pylb.proxy.upstreamtls import UpstreamTls
+from pylb.proxy.waiter import Waiter
 
 LOOP_TIMEOUT = 3600.0
 """Seconds after which uvloop ends a handshake. `--connect-timeout` ends it before that."""
@@ -27,7 +25,7 @@ class PlainConnection(asyncio.Protocol):
     transport yet, as soon as it is made.
     """
 
-    def __init__(self, client: Downstream) -> None:
+    def __init__(self, client: Waiter) -> None:
         self._client = client
         self._given_up = False
         self.transport: asyncio.Transport | None = None
@@ -50,13 +48,16 @@ class PlainConnection(asyncio.Protocol):
             self.transport.abort()
 
 
-async def handshake(connection: socket.socket, backend: Backend, waiting: Waiting, name: str) -> Upstream:
+async def handshake(
+    connection: socket.socket, upstream: Upstream, waiting: Waiting, tls: UpstreamTls, name: str
+) -> None:
     """Speak TLS on a connected socket.
 
     Args:
         connection: the socket; its descriptor becomes the loop's.
-        backend: the server.
+        upstream: receives the TLS connection.
         waiting: the client that waits, and for how long.
+        tls: how backends are verified.
         name: what the certificate must name, and what is asked for (SNI).
 
     Raises:
@@ -65,17 +66,16 @@ async def handshake(connection: socket.socket, backend: Backend, waiting: Waitin
         ValueError: no TLS connection can have this name.
     """
     client = waiting.client
-    tls = client.plane.upstream_tls
     tls.check_name(name)
     plain = PlainConnection(client)
     hand_over(connection, plain)
-    upstream = Upstream(backend, client, None)
     try:
         while plain.transport is None:
             waiting.check()
             await EVENT
         task = asyncio.get_running_loop().create_task(
-            _upgrade(plain.transport, upstream, tls.context, name), name=f"TLS handshake with {backend.name}"
+            _upgrade(plain.transport, upstream, tls.context, name),
+            name=f"TLS handshake with {upstream.backend.name}",
         )
         task.add_done_callback(_retrieve)
         task.add_done_callback(client.woken)
@@ -87,7 +87,6 @@ async def handshake(connection: socket.socket, backend: Backend, waiting: Waitin
         upstream.client = None
         plain.give_up()  # Then the task ends by itself. To cancel it would leave the transport open.
         raise
-    return upstream
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:

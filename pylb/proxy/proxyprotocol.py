@@ -17,7 +17,7 @@ from typing import cast
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.http1.address import canonical, of_peer
 from pylb.http1.bad_request import refused
-from pylb.proxy.downstream import ConnectionAddresses, Downstream
+from pylb.proxy.addresses import ConnectionAddresses
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 """The beginning of a version 2 preamble; no HTTP request can begin so."""
@@ -145,7 +145,7 @@ class Preamble(asyncio.Protocol):
 
     def __init__(
         self,
-        make: Callable[..., Downstream],
+        make: Callable[..., asyncio.Protocol],
         trusted: Callable[[str], bool],
         timeout: float,
         observe: Callable[[str, ProxyError], object],
@@ -188,7 +188,7 @@ class Preamble(asyncio.Protocol):
         self._observe(self._address, error)
         self._transport.abort()
 
-    def _hand_over(self, downstream: Downstream, rest: bytes) -> None:
+    def _hand_over(self, downstream: asyncio.Protocol, rest: bytes) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
         self._transport.set_protocol(downstream)

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.policy.backend import Backend
 from pylb.policy.lease import Lease
 from pylb.policy.pool import Pool
 from pylb.policy.queue import Waiter
+from pylb.proxy.exchange import Exchange
 from pylb.proxy.transfer import EVENT
 
-if TYPE_CHECKING:
-    from pylb.proxy.downstream import Downstream
 
-
-async def wait_for_room(client: Downstream, pool: Pool, tried: Collection[Backend]) -> tuple[Lease, float]:
+async def wait_for_room(client: Exchange, pool: Pool, tried: Collection[Backend]) -> tuple[Lease, float]:
     """Get in line, and come back with a lease, and the time at which it starts.
 
     Args:

@@ -9,13 +9,11 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from errno import EADDRNOTAVAIL, EINPROGRESS, ENETUNREACH
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.proxy.transfer import EVENT, writable
-
-if TYPE_CHECKING:
-    from pylb.proxy.downstream import Downstream
+from pylb.proxy.waiter import Waiter
 
 Address = tuple[int, Any]
 """An address family, and an address in it as the kernel takes it."""
@@ -36,7 +34,7 @@ class Waiting:
 
     __slots__ = ("client", "name", "passed_over")
 
-    def __init__(self, client: Downstream, name: str) -> None:
+    def __init__(self, client: Waiter, name: str) -> None:
         self.client = client
         self.name = name
         self.passed_over: list[Address] = []

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from pylb.errors import ProxyError
 from pylb.http1.bad_request import refused
 from pylb.http1.body import Decoder
+from pylb.proxy.exchange import Exchange
 from pylb.proxy.transfer import BodyPump
-
-if TYPE_CHECKING:
-    from pylb.errors import ProxyError
-    from pylb.proxy.downstream import Downstream
 
 
 class RequestBodyPump(BodyPump):
@@ -27,7 +23,7 @@ class RequestBodyPump(BodyPump):
     __slots__ = ("_fresh", "_limit", "_quota")
 
     def __init__(
-        self, client: Downstream, decoder: Decoder, *, chunked: bool, limit: float, quota: float
+        self, client: Exchange, decoder: Decoder, *, chunked: bool, limit: float, quota: float
     ) -> None:
         super().__init__(client, decoder, client, chunked=chunked, replay=True)
         self._limit = limit

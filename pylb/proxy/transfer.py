@@ -17,14 +17,12 @@ import asyncio
 import select
 import socket
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 from pylb.errors import ProxyError
 from pylb.http1.body import Decoder, UntilClose, chunk, last_chunk
 from pylb.proxy.batch import INLINE_LIMIT, WriteBatch
-
-if TYPE_CHECKING:
-    from pylb.proxy.downstream import Downstream
+from pylb.proxy.waiter import Waiter
 
 REPLAY_LIMIT = 64 * 1024
 """Bytes of a request's body that are kept, so that it can be sent again to another backend."""
@@ -48,6 +46,37 @@ def writable(connection: socket.socket) -> bool:
     return bool(poll.poll(0))
 
 
+class Stream(Protocol):
+    """A source and sink of bytes with back-pressure in both directions."""
+
+    recv_buffer: bytes
+    """Bytes that have arrived and are not consumed."""
+    pump: BodyPump | None
+    """Consumes what arrives while a body moves."""
+    producer: Stream | None
+    """The stream whose bytes fill this one's write buffer."""
+    write_paused: bool
+    """Whether the write buffer is full."""
+    lost: bool
+    """Whether the connection is closed."""
+    transport: asyncio.Transport
+
+    def queue_write(self, data: bytes) -> None:
+        """Write at the end of the loop iteration, together with other streams; a large message at once."""
+
+    def write(self, data: bytes) -> None:
+        """Write now, after what is queued."""
+
+    def flush(self) -> None:
+        """Write what is queued."""
+
+    def pause(self) -> None:
+        """Stop reading."""
+
+    def resume(self) -> None:
+        """Continue reading."""
+
+
 class Connection(asyncio.Protocol):
     """One connection, a client's or a backend's: what arrived, who takes it, who is slowed down by it.
 
@@ -64,7 +93,7 @@ class Connection(asyncio.Protocol):
         """Bytes that nobody has taken yet."""
         self.pump: BodyPump | None = None
         """Takes what arrives while a body moves."""
-        self.producer: Connection | None = None
+        self.producer: Stream | None = None
         """The stream whose bytes fill this one's write buffer."""
         self.write_paused = False
         """Whether the write buffer is full."""
@@ -155,10 +184,10 @@ class BodyPump:
     )
 
     def __init__(
-        self, source: Connection, decoder: Decoder, client: Downstream, *, chunked: bool, replay: bool = False
+        self, source: Stream, decoder: Decoder, client: Waiter, *, chunked: bool, replay: bool = False
     ) -> None:
         self.source = source
-        self.sink: Connection | None = None
+        self.sink: Stream | None = None
         self.decoder = decoder
         self.chunked = chunked
         self.client = client
@@ -170,7 +199,7 @@ class BodyPump:
         """Whether the source ever had to wait until the sink took more."""
         self.error: ProxyError | None = None
 
-    def start(self, sink: Connection, head: bytes) -> None:
+    def start(self, sink: Stream, head: bytes) -> None:
         """Write `head` and what is there of the body to `sink`; the rest follows as it arrives."""
         self.client.progressed = True
         self.sink = sink

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from pylb.errors import CUT_OFF, Fault, Phase, ProxyError
 from pylb.http1.bad_request import bad_response, shown
@@ -16,11 +16,10 @@ from pylb.http1.body import UntilClose
 from pylb.http1.parser import Request, Response
 from pylb.http1.writer import response_head
 from pylb.observe.record import Record
-from pylb.proxy.transfer import EVENT, BodyPump, Connection
+from pylb.proxy.exchange import Exchange
+from pylb.proxy.transfer import EVENT, BodyPump, Stream
 from pylb.proxy.upstream import Upstream
-
-if TYPE_CHECKING:
-    from pylb.proxy.downstream import Downstream
+from pylb.proxy.waiter import Waiter
 
 
 class RelayDirection(BodyPump):
@@ -28,7 +27,7 @@ class RelayDirection(BodyPump):
 
     __slots__ = ()
 
-    def __init__(self, source: Connection, client: Downstream) -> None:
+    def __init__(self, source: Stream, client: Waiter) -> None:
         super().__init__(source, UntilClose(), client, chunked=False)
 
     def half_close(self) -> bool:
@@ -42,7 +41,7 @@ class RelayDirection(BodyPump):
 
 
 async def tunnel(
-    client: Downstream, upstream: Upstream, record: Record, response: Response, upload: BodyPump | None
+    client: Exchange, upstream: Upstream, record: Record, response: Response, upload: BodyPump | None
 ) -> bool:
     """Answer 101 and join the two connections; return false: no request can follow on them.
 
@@ -64,7 +63,7 @@ async def tunnel(
     down, up = RelayDirection(upstream, client), RelayDirection(client, client)
     down.start(client, head)
     up.start(upstream, b"")
-    timeouts = client.plane.timeouts
+    timeouts = client.context.timeouts
     client.set_deadline(record.attempts[-1].head, timeouts.tunnel)
     try:
         while not (client.lost or upstream.lost or (down.done and up.done)):

@@ -6,15 +6,13 @@ import asyncio
 import os
 import select
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pylb.policy.backend import Backend, State
-from pylb.proxy.batch import INLINE_LIMIT
+from pylb.proxy.batch import INLINE_LIMIT, WriteBatch
 from pylb.proxy.pending_transport import PendingTransport
 from pylb.proxy.transfer import Connection
-
-if TYPE_CHECKING:
-    from pylb.proxy.downstream import Downstream
+from pylb.proxy.waiter import Waiter
 
 UP = State.UP  # Python 3.11 looks an Enum's member up in many steps.
 
@@ -47,13 +45,15 @@ class Upstream(Connection):
         "settles",
     )
 
-    def __init__(self, backend: Backend, client: Downstream, pending: PendingTransport | None) -> None:
-        super().__init__(client.plane.batch)
+    def __init__(
+        self, backend: Backend, client: Waiter, batch: WriteBatch, pending: PendingTransport | None
+    ) -> None:
+        super().__init__(batch)
         self._pending = pending
         if pending is not None:
             self.transport = pending
         self.backend = backend
-        self.client: Downstream | None = client
+        self.client: Waiter | None = client
         self.home: list[Any] = backend.idle
         """Where it waits while it carries no request: with others for any client, or bound to one."""
         self.idle_since = 0.0
@@ -186,18 +186,17 @@ class Upstream(Connection):
             self.transport.abort()
 
 
-def reuse(backend: Backend, client: Downstream, *, careful: bool) -> Upstream | None:
+def reuse(idle: list[Upstream], client: Waiter, *, careful: bool) -> Upstream | None:
     """The idle connection that was used last, if there is one that still lives.
 
     Args:
-        backend: whose connection.
-        client: who will use it.
+        idle: the connections to choose from, in the order in which they became idle.
+        client: the waiter that takes the connection.
         careful: ask the kernel whether the backend has closed it in this very moment. It costs a system call,
             and is worth it for requests that must not be sent twice.
     """
-    idle = backend.idle if client.bound is None else client.bound.idle(backend)
     while idle:
-        upstream: Upstream = idle.pop()
+        upstream = idle.pop()
         if careful and upstream.readable():
             upstream.transport.abort()
             continue

@@ -86,8 +86,8 @@ class WorkerProcess:
             ticket_keys=bootstrap.ticket_keys(),
         )
         self.crashes = Crashes(self.counters.block)
-        self.worker.plane.sweep.on_crash = self.crashes.add
-        self.worker.plane.sweep.add(self.counters.block.beat)
+        self.worker.server.sweep.on_crash = self.crashes.add
+        self.worker.server.sweep.add(self.counters.block.beat)
         for each in self.worker.pools.values():
             each.on_state_change = self._notice
         greeting = Hello(bootstrap.name, os.getpid(), bootstrap.generation, bootstrap.row)
@@ -167,7 +167,7 @@ class WorkerProcess:
 
     def _end(self) -> None:
         self._finish()
-        self.worker.plane.close()
+        self.worker.server.close()
 
     async def _ready(self) -> bool:
         """Wait until it is known where to send requests; false if it is over before that.

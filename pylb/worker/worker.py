@@ -23,8 +23,9 @@ from pylb.policy.admission import Connections
 from pylb.policy.networks import Networks
 from pylb.policy.pool import Change, Pool
 from pylb.policy.route import Routes
+from pylb.proxy.context import Context, Timeouts
 from pylb.proxy.proxyprotocol import PREAMBLES
-from pylb.proxy.server import Server, Timeouts
+from pylb.proxy.server import Server
 from pylb.runtime.descriptors import admissible
 from pylb.sinks.sinks import Sinks
 
@@ -57,7 +58,7 @@ class Worker:
         self.counters = counters
         self._certificates = read_certificates(options, ticket_keys)
         self.pools = {route.service: make_pool(pool, route.service, options, processes) for route in routes}
-        self.plane = Server(
+        context = Context(
             Routes(routes, self.pools),
             self.pools,
             timeouts=Timeouts(
@@ -86,13 +87,13 @@ class Worker:
             hsts=options.hsts,
             upstream_tls=read_upstream_tls(options),
             trusted=Networks(options.trusted_proxies),
-            proxy_protocol=options.proxy_protocol,
             preamble=PREAMBLES.get(options.upstream_proxy_protocol),
             origin=partial(ForwardedClientInfo if options.forwarded else ClientInfo, via=options.via),
             explain_to=Networks(options.explain_to),
             tracing=Tracing(options.trace_sample / 100) if options.traceparent or options.otlp else None,
             observe=sinks.beside(Metrics(counters).count),
         )
+        self.server = Server(context, proxy_protocol=options.proxy_protocol)
         self._sinks = sinks
         self._published: dict[tuple[str, int], int] = {}
         """What was published last, by service and cell."""
@@ -100,14 +101,14 @@ class Worker:
     async def listen(self, plain: Iterable[socket.socket], tls: Iterable[socket.socket] = ()) -> None:
         """Serve the clients that connect to these."""
         for listening in plain:
-            await self.plane.listen(listening)
+            await self.server.listen(listening)
         if self._certificates:
             for listening in tls:
-                await self.plane.listen_tls(listening, self._certificates)
+                await self.server.listen_tls(listening, self._certificates)
 
     def apply(self, snapshot: Snapshot) -> Change:
         """Swap a pool; the counters of its backends come and go with them."""
-        change = self.plane.apply(snapshot)
+        change = self.server.apply(snapshot)
         for backend in change.removed:
             self.counters.detach(backend)
         for backend in change.added:
@@ -117,7 +118,7 @@ class Worker:
     def publish(self) -> None:
         """Write down what is true of this worker as a whole, for whoever shows it."""
         block = self.counters.block
-        block.gauge(PROCESS, CLIENTS)[block.row] = len(self.plane.connections)
+        block.gauge(PROCESS, CLIENTS)[block.row] = len(self.server.context.connections)
         own = block.cells(PROCESS)
         self._grow("", own, LINES_DROPPED, self._sinks.lines_dropped)
         for service, pool in self.pools.items():
@@ -131,7 +132,7 @@ class Worker:
 
     async def drain(self, timeout: float) -> None:
         """Finish what runs, for at most so many seconds; what has not ended then is cut off and counted."""
-        cut = await self.plane.drain(timeout)
+        cut = await self.server.drain(timeout)
         self.counters.block.cells(PROCESS)[CUT] += cut
         if cut:
             log.warning("%d connections were cut off: they had not ended in %g s", cut, timeout)

@@ -1,7 +1,6 @@
 """In a turn all is read, then requests run on, then answers leave, in order and each for itself."""
 
 import asyncio
-from types import SimpleNamespace
 
 import pytest
 
@@ -190,7 +189,6 @@ class Waiting:
     """A client that waits for its backend."""
 
     def __init__(self):
-        self.plane = SimpleNamespace(batch=WriteBatch(print))
         self.awake = 0
 
     def wake(self):
@@ -199,7 +197,7 @@ class Waiting:
 
 async def test_of_a_large_answer_no_more_is_read_before_it_is_known_where_it_is_to_go():
     client = Waiting()
-    upstream = Upstream(Backend(endpoint(1)), client, PendingTransport(-1))
+    upstream = Upstream(Backend(endpoint(1)), client, WriteBatch(print), PendingTransport(-1))
     upstream.data_received(b"x" * INLINE_LIMIT)
     assert not client.awake
     upstream.data_received(b"x" * (INLINE_LIMIT + 1))

@@ -73,7 +73,7 @@ async def log_in(client, user=b"alice"):
 
 
 @pytest.mark.parametrize("instances", [1, 3])
-@pytest.mark.parametrize("changes", [{}, {"upstream_keepalive": 0}, {"plane": {"preamble": lambda _: b""}}])
+@pytest.mark.parametrize("changes", [{}, {"upstream_keepalive": 0}, {"context": {"preamble": lambda _: b""}}])
 async def test_a_handshake_stays_on_one_connection_and_nobody_else_gets_it(instances, changes):
     async with Stage(**changes) as stage:
         for _ in range(instances):

@@ -84,7 +84,7 @@ async def test_a_backend_that_closes_as_its_client_does_not_read_the_answer():
         client = (await stage.client()).send(GET)
         await client.head()
         client.writer.transport.pause_reading()
-        await until(lambda: any(each.write_paused for each in stage.plane.connections))
+        await until(lambda: any(each.write_paused for each in stage.server.context.connections))
         held_up.set()
         client.writer.transport.resume_reading()
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):

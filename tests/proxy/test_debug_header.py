@@ -26,11 +26,11 @@ async def refusing(reader, writer):
 
 
 async def test_candidates_exclusions_the_winner_and_every_try_with_its_times():
-    async with Stage(plane=LOOPBACK) as stage:
+    async with Stage(context=LOOPBACK) as stage:
         broken = await stage.origin(refusing)
         well = await stage.origin(answers(b"well"))
         out = Excluded(replace(well.endpoint, id="wéb-3", port=1), "critical: refused")
-        stage.plane.apply(Snapshot("web", (broken.endpoint, well.endpoint), (out,), generation=7))
+        stage.server.apply(Snapshot("web", (broken.endpoint, well.endpoint), (out,), generation=7))
         story = {"attempts": []}
         while len(story["attempts"]) < 2:  # Whose turn is first is nobody's choice.
             status, head, body = await stage.get(extra=ASKING)
@@ -51,7 +51,7 @@ async def test_candidates_exclusions_the_winner_and_every_try_with_its_times():
 
 
 async def test_also_why_there_was_no_answer():
-    async with Stage(plane=LOOPBACK) as stage:
+    async with Stage(context=LOOPBACK) as stage:
         stage.register()
         status, head, _ = await stage.get(extra=ASKING)
         assert status == 503
@@ -60,17 +60,17 @@ async def test_also_why_there_was_no_answer():
 
 
 @pytest.mark.parametrize(
-    ("plane", "extra"), [(LOOPBACK, b""), ({"explain_to": Networks(["10.0.0.0/8"])}, ASKING), ({}, ASKING)]
+    ("context", "extra"), [(LOOPBACK, b""), ({"explain_to": Networks(["10.0.0.0/8"])}, ASKING), ({}, ASKING)]
 )
-async def test_nobody_else_is_told(plane, extra):
-    async with Stage(plane=plane) as stage:
+async def test_nobody_else_is_told(context, extra):
+    async with Stage(context=context) as stage:
         await stage.origin(answers())
         _, head, _ = await stage.get(extra=extra)
         assert b"x-pylb-explain" not in head.lower()
 
 
 async def test_on_one_connection_only_who_asks_is_told_and_what_cannot_be_read_is_refused():
-    async with Stage(plane=LOOPBACK) as stage:
+    async with Stage(context=LOOPBACK) as stage:
         await stage.origin(answers())
         client = await stage.client()
         for extra in (ASKING, b"", ASKING):
@@ -83,7 +83,7 @@ async def test_on_one_connection_only_who_asks_is_told_and_what_cannot_be_read_i
 
 
 async def test_of_many_instances_some_are_named_and_the_others_counted():
-    async with Stage(plane=LOOPBACK) as stage:
+    async with Stage(context=LOOPBACK) as stage:
         origin = await stage.origin(answers())
         stage.register(*(replace(origin.endpoint, id=f"web-{n}") for n in range(100)))
         _, head, _ = await stage.get(extra=ASKING)
@@ -92,11 +92,11 @@ async def test_of_many_instances_some_are_named_and_the_others_counted():
 
 @pytest.mark.parametrize("policy", BALANCERS)
 async def test_what_it_says_is_where_the_request_went(policy):
-    async with Stage(plane=LOOPBACK) as stage:
+    async with Stage(context=LOOPBACK) as stage:
         for number in range(1, 4):
             await stage.origin(answers(b"%d" % number))
         names = {o.endpoint.authority: b"%d" % n for n, o in enumerate(stage.origins, 1)}
-        stage.plane.apply(Snapshot("web", tuple(o.endpoint for o in stage.origins), policy=policy))
+        stage.server.apply(Snapshot("web", tuple(o.endpoint for o in stage.origins), policy=policy))
         client = await stage.client()
         for _ in range(50):
             _, head, body = await client.send(b"GET / HTTP/1.1\r\n%b%b\r\n" % (HOST, ASKING)).answer()

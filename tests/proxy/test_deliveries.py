@@ -75,7 +75,7 @@ async def deliveries(method, acts, retries, *, kept=6, response=60.0):
         for backend in backends:
             await stage.origin(backend)
         await keep_connections(stage, backends, kept)
-        stage.plane.timeouts = replace(stage.plane.timeouts, response=response)
+        stage.server.context.timeouts = replace(stage.server.context.timeouts, response=response)
         client = await stage.client()
         client.send(method + b" /counted HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\n\r\nhi")
         await client.answer()

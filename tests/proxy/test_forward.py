@@ -200,7 +200,9 @@ async def test_a_body_that_came_with_its_head_leaves_with_it_and_what_follows_is
         if cut:
             end = sent.index(b"!")
             client.send(sent[:end])
-            await until(lambda: any(each.served == 0 and each.pump for each in stage.plane.connections))
+            await until(
+                lambda: any(each.served == 0 and each.pump for each in stage.server.context.connections)
+            )
             sent = sent[end:]
         client.send(sent)
         assert [(await client.answer())[0] for _ in range(2)] == [200, 200]

@@ -8,7 +8,7 @@ import pytest
 from pylb.errors import ProxyError
 from pylb.policy.admission import Connections
 from pylb.policy.networks import Networks
-from pylb.proxy.downstream import ConnectionAddresses
+from pylb.proxy.addresses import ConnectionAddresses
 from pylb.proxy.proxyprotocol import PREAMBLES, SIGNATURE, block, line, parse
 from tests.stage import HOST, Stage, read_request
 from tests.until import until
@@ -89,7 +89,7 @@ def test_what_is_no_preamble_is_refused(data):
         parse(data)
 
 
-async def told(preamble, trusted="127.0.0.1", extra=b"", **plane):
+async def told(preamble, trusted="127.0.0.1", extra=b"", **context):
     """What a backend is told of a request after that preamble, and the record; nothing if it was refused."""
     heads = []
 
@@ -98,8 +98,8 @@ async def told(preamble, trusted="127.0.0.1", extra=b"", **plane):
             heads.append(head)
             writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    options = {"trusted": Networks([trusted]), "proxy_protocol": True, **plane}
-    async with Stage(plane=options, head=0.2) as stage:
+    options = {"trusted": Networks([trusted]), "proxy_protocol": True, **context}
+    async with Stage(context=options, head=0.2) as stage:
         await stage.origin(handle)
         client = await stage.client()
         for piece in (preamble[:7], preamble[7:] + GET[:-2] + extra + b"\r\n"):
@@ -163,7 +163,7 @@ async def test_a_trusted_peer_must_send_one(preamble):
 
 
 async def test_a_preamble_must_come_in_time():
-    async with Stage(plane={"trusted": Networks(["127.0.0.1"]), "proxy_protocol": True}, head=0.1) as stage:
+    async with Stage(context={"trusted": Networks(["127.0.0.1"]), "proxy_protocol": True}, head=0.1) as stage:
         client = (await stage.client()).send(b"PROXY TCP4 ")
         assert await client.rest() == b""
         assert [record.termination for record in stage.records] == ["cR"]
@@ -213,7 +213,7 @@ async def test_a_backend_is_told_of_each_client_before_anything_else(write):
         while await read_request(reader):
             writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    async with Stage(plane={"preamble": write}) as stage:
+    async with Stage(context={"preamble": write}) as stage:
         await stage.origin(handle)
         clients = [await stage.client() for _ in range(2)]
         for client in clients * 2:

@@ -15,7 +15,7 @@ from tests.stage import HOST, Stage, answers
     ],
 )
 async def test_a_plain_request_is_sent_to_the_same_url_by_tls(port, host, location):
-    async with Stage(plane={"redirect_port": port}) as stage:
+    async with Stage(context={"redirect_port": port}) as stage:
         origin = await stage.origin(answers(b"hello"))
         client = await stage.client()
         for _ in range(2):
@@ -29,7 +29,7 @@ async def test_a_plain_request_is_sent_to_the_same_url_by_tls(port, host, locati
 
 
 async def test_a_body_is_not_read_and_the_connection_ends():
-    async with Stage(plane={"redirect_port": 443}, linger_silence=0.3) as stage:
+    async with Stage(context={"redirect_port": 443}, linger_silence=0.3) as stage:
         client = (await stage.client()).send(
             b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 9\r\n\r\nnothing"
         )
@@ -39,7 +39,7 @@ async def test_a_body_is_not_read_and_the_connection_ends():
 
 
 async def test_what_came_to_a_trusted_peer_by_tls_is_served():
-    async with Stage(plane={"redirect_port": 443, "trusted": Networks(["127.0.0.1"])}) as stage:
+    async with Stage(context={"redirect_port": 443, "trusted": Networks(["127.0.0.1"])}) as stage:
         await stage.origin(answers(b"hello"))
         assert (await stage.get(extra=b"X-Forwarded-Proto: https\r\n"))[0] == 200
         assert (await stage.get(extra=b"Forwarded: for=203.0.113.9;proto=https\r\n"))[0] == 200
@@ -48,7 +48,7 @@ async def test_what_came_to_a_trusted_peer_by_tls_is_served():
 
 
 async def test_what_is_no_request_is_refused_all_the_same():
-    async with Stage(plane={"redirect_port": 443}) as stage:
+    async with Stage(context={"redirect_port": 443}) as stage:
         client = (await stage.client()).send(b"GET / HTTP/1.1\r\n\r\n")
         assert (await client.answer())[0] == 400
         assert [(record.status, record.termination) for record in stage.records] == [(400, "PR")]

@@ -54,7 +54,7 @@ async def test_a_trickle_is_no_progress(rate, status):
 
 @pytest.mark.parametrize("most", [1, 2, 3])
 async def test_a_connection_ends_after_its_last_request(most):
-    async with Stage(plane={"requests": most}) as stage:
+    async with Stage(context={"requests": most}) as stage:
         await stage.origin(answers(b"hello"))
         client = await stage.client()
         closing = []
@@ -66,33 +66,33 @@ async def test_a_connection_ends_after_its_last_request(most):
 
 
 async def test_one_connection_too_many_is_a_503_and_there_is_room_again_later():
-    async with Stage(plane={"admission": Connections(total=1)}) as stage:
+    async with Stage(context={"admission": Connections(total=1)}) as stage:
         await stage.origin(answers(b"hello"))
         first = await stage.client()
-        await until(lambda: stage.plane.connections)
+        await until(lambda: stage.server.context.connections)
         second = await stage.client()
         status, head, _ = await second.answer()
         assert (status, b"\r\nRetry-After: 1\r\n" in head) == (503, True)
         assert await second.rest() == b""
         assert endings(stage) == [("RR", 503)]
         first.close()
-        await until(lambda: not stage.plane.connections)
+        await until(lambda: not stage.server.context.connections)
         assert (await stage.get())[0] == 200
 
 
 async def test_one_connection_too_many_of_one_client():
-    async with Stage(plane={"admission": Connections(per_client=2)}) as stage:
+    async with Stage(context={"admission": Connections(per_client=2)}) as stage:
         await stage.origin(answers(b"hello"))
         kept = [await stage.client() for _ in range(2)]
-        await until(lambda: len(stage.plane.connections) == 2)
+        await until(lambda: len(stage.server.context.connections) == 2)
         assert (await (await stage.client()).answer())[0] == 503
         kept[0].close()
-        await until(lambda: len(stage.plane.connections) == 1)
+        await until(lambda: len(stage.server.context.connections) == 1)
         assert (await stage.get())[0] == 200
 
 
 async def test_one_request_too_many_is_a_429():
-    async with Stage(plane={"rate": 2}) as stage:
+    async with Stage(context={"rate": 2}) as stage:
         await stage.origin(answers(b"hello"))
         answered = [await stage.get(extra=b"Accept: application/json\r\n") for _ in range(3)]
         assert [status for status, _, _ in answered] == [200, 200, 429]
@@ -114,6 +114,6 @@ async def test_a_client_that_does_not_read_its_last_answer_is_cut_off():
         client.send(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
         await client.head()
         client.writer.transport.pause_reading()
-        await until(lambda: not stage.plane.connections)
+        await until(lambda: not stage.server.context.connections)
         await until(lambda: stage.records)
         assert endings(stage) == [("cD", 200)]

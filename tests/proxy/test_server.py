@@ -18,7 +18,7 @@ from tests.until import until
 LOOPBACK = Networks(["127.0.0.1"])
 
 
-async def told(fields, **plane):
+async def told(fields, **context):
     """The fields that a backend gets, by name in lower case, and the record of the request."""
     heads = []
 
@@ -26,7 +26,7 @@ async def told(fields, **plane):
         heads.append(await read_request(reader))
         writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    async with Stage(plane=plane) as stage:
+    async with Stage(context=context) as stage:
         await stage.origin(handle)
         assert (await stage.get(extra=fields))[0] == 204
         return split(heads[0]), stage.records[0]
@@ -101,7 +101,7 @@ async def test_pylb_names_itself_to_backends_only_if_it_is_given_a_name(name, sa
             heads.append(head)
             writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    async with Stage(plane={"origin": partial(ClientInfo, via=name)} if name else {}) as stage:
+    async with Stage(context={"origin": partial(ClientInfo, via=name)} if name else {}) as stage:
         await stage.origin(handle)
         client = await stage.client()
         for _ in range(3):
@@ -122,7 +122,7 @@ async def test_the_port_is_the_client_s_and_not_the_listener_s(trusted, host, po
             heads.append(head)
             writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    async with Stage(plane={"trusted": trusted}) as stage:
+    async with Stage(context={"trusted": trusted}) as stage:
         await stage.origin(handle)
         client = await stage.client()
         for asked in (host, "other:1", host, host):
@@ -134,7 +134,7 @@ async def test_the_port_is_the_client_s_and_not_the_listener_s(trusted, host, po
     "addresses", [b"203.0.113.%d:51008", b"::ffff:203.0.113.%d", b'"[::ffff:203.0.113.%d]:51008"']
 )
 async def test_clients_behind_a_gateway_that_writes_ports_are_counted_apart(addresses):
-    async with Stage(plane={"trusted": LOOPBACK, "rate": 1}) as stage:
+    async with Stage(context={"trusted": LOOPBACK, "rate": 1}) as stage:
         await stage.origin(answers())
         for number in range(1, 9):
             status, _, _ = await stage.get(extra=b"X-Forwarded-For: " + addresses % number + b"\r\n")
@@ -143,7 +143,7 @@ async def test_clients_behind_a_gateway_that_writes_ports_are_counted_apart(addr
         assert (await stage.get(extra=b"X-Forwarded-For: 203.0.113.1\r\n"))[0] == 429
 
 
-async def reach(family, address, **plane):
+async def reach(family, address, **context):
     """A request over a listener of that family; what the backend is told of it."""
     heads = []
 
@@ -151,11 +151,11 @@ async def reach(family, address, **plane):
         heads.append(await read_request(reader))
         writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    async with Stage(plane=plane) as stage:
+    async with Stage(context=context) as stage:
         await stage.origin(handle)
         listening = socket.socket(family)
         listening.bind(address)
-        await stage.plane.listen(listening)
+        await stage.server.listen(listening)
         where = listening.getsockname()
         pending = (
             asyncio.open_unix_connection(where)
@@ -165,7 +165,7 @@ async def reach(family, address, **plane):
         client = Client(*await pending).send(b"GET / HTTP/1.1\r\n" + HOST + SAID + b"\r\n")
         assert (await client.answer())[0] == 204
         client.close()
-        await until(lambda: not stage.plane.connections)
+        await until(lambda: not stage.server.context.connections)
         return split(heads[0]), stage.records[0]
 
 
@@ -204,10 +204,10 @@ async def test_requests_on_an_abandoned_backend_are_broken_off_and_tried_elsewhe
         await until(lambda: stuck.open)
         well = await stage.origin(answers(b"well"))
         out = Excluded(stuck.endpoint, "operator: drain web-1")
-        stage.plane.apply(Snapshot("web", (well.endpoint,), (out,)))
+        stage.server.apply(Snapshot("web", (well.endpoint,), (out,)))
         (draining,) = stage.pool.draining.values()
         assert draining.inflight == 1, "what is drained may finish"
-        stage.plane.apply(Snapshot("web", (well.endpoint,), (replace(out, abandoned=True),)))
+        stage.server.apply(Snapshot("web", (well.endpoint,), (replace(out, abandoned=True),)))
         assert (await client.answer())[2] == b"well"
         assert [lease.backend.endpoint.id for lease in stage.records[0].attempts] == ["web-1", "web-2"]
         assert not draining.connections
@@ -229,15 +229,15 @@ async def test_backends_are_told_of_the_trace_and_so_is_the_record():
 
 
 def test_connections_from_one_place_have_one_origin_and_others_have_others():
-    plane = Stage().plane
-    here = plane.origin("127.0.0.1", None, believed=True)
-    assert plane.origin("127.0.0.1", None, believed=True) is here
-    there = plane.origin("127.0.0.2", None, believed=True)
+    context = Stage().server.context
+    here = context.origin("127.0.0.1", None, believed=True)
+    assert context.origin("127.0.0.1", None, believed=True) is here
+    there = context.origin("127.0.0.2", None, believed=True)
     assert there is not here
     assert there.address != here.address
 
 
 def test_a_trusted_proxy_that_speaks_for_itself_has_another_origin_than_one_that_is_believed():
-    plane = Stage(plane={"trusted": LOOPBACK}).plane
-    assert plane.origin("127.0.0.1", None, believed=True).trusted
-    assert not plane.origin("127.0.0.1", None, believed=False).trusted
+    context = Stage(context={"trusted": LOOPBACK}).server.context
+    assert context.origin("127.0.0.1", None, believed=True).trusted
+    assert not context.origin("127.0.0.1", None, believed=False).trusted

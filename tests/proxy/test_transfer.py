@@ -181,7 +181,7 @@ async def test_memory_stays_bounded_when_the_client_does_not_read():
             await asyncio.sleep(0.01)
             before, still = (sent, still + 1) if sent == before else (sent, 0)
         assert 0 < sent < 32 << 20
-        (connection,) = stage.plane.connections
+        (connection,) = stage.server.context.connections
         assert connection.write_paused
         assert connection.transport.get_write_buffer_size() < 1 << 20
         client.writer.transport.resume_reading()

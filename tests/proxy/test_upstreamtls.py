@@ -39,7 +39,9 @@ async def secured(stage, context, handler, **changes):
 async def test_requests_go_by_tls_on_connections_that_are_kept(authority, context):
     asked = []
     context.sni_callback = lambda connection, name, _: asked.append(name)
-    async with Stage(plane={"upstream_tls": UpstreamTls(everywhere=True, ca=authority.certificate)}) as stage:
+    async with Stage(
+        context={"upstream_tls": UpstreamTls(everywhere=True, ca=authority.certificate)}
+    ) as stage:
         server = await secured(stage, context, answers(b"hello"))
         client = await stage.client()
         for method in (b"GET", b"POST", b"GET"):
@@ -52,7 +54,7 @@ async def test_requests_go_by_tls_on_connections_that_are_kept(authority, contex
 async def test_the_metadata_says_that_one_backend_speaks_tls_and_under_which_name(authority, context):
     asked = []
     context.sni_callback = lambda connection, name, _: asked.append(name)
-    async with Stage(plane={"upstream_tls": UpstreamTls(ca=authority.certificate)}) as stage:
+    async with Stage(context={"upstream_tls": UpstreamTls(ca=authority.certificate)}) as stage:
         server = await secured(stage, context, answers(b"hello"), tls=True, tls_name="backend.example")
         assert (await stage.get())[2] == b"hello"
         assert asked == ["backend.example"]
@@ -72,7 +74,7 @@ async def test_a_backend_that_cannot_prove_its_name_gets_no_request(authority, c
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
     tls = UpstreamTls(**{"everywhere": True, "ca": authority.certificate, **settings})
-    async with Stage(plane={"upstream_tls": tls}) as stage:
+    async with Stage(context={"upstream_tls": tls}) as stage:
         server = await secured(stage, context, handle)
         assert (await stage.get())[0] == status
         assert len(heads) == (1 if status == 200 else 0)
@@ -86,7 +88,9 @@ async def test_a_backend_that_does_not_speak_tls_is_a_503(authority):
         await reader.read(1)
         writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
 
-    async with Stage(plane={"upstream_tls": UpstreamTls(everywhere=True, ca=authority.certificate)}) as stage:
+    async with Stage(
+        context={"upstream_tls": UpstreamTls(everywhere=True, ca=authority.certificate)}
+    ) as stage:
         await stage.origin(handle)
         assert (await stage.get())[0] == 503
 
@@ -96,7 +100,7 @@ async def test_a_handshake_that_takes_too_long_is_a_504(authority):
         await reader.read(-1)
 
     tls = UpstreamTls(everywhere=True, ca=authority.certificate)
-    async with Stage(plane={"upstream_tls": tls}, connect=0.2) as stage:
+    async with Stage(context={"upstream_tls": tls}, connect=0.2) as stage:
         origin = await stage.origin(handle)
         assert (await stage.get())[0] == 504
         await until(lambda: origin.open == 0)
@@ -108,7 +112,7 @@ async def test_a_backend_may_ask_for_a_certificate(authority, context):
     asking.load_cert_chain(*authority.sign("127.0.0.1", stem="asking"))
     settings = {"everywhere": True, "ca": authority.certificate}
     for pair, status in ((authority.sign("pylb"), 200), (None, 502)):
-        async with Stage(plane={"upstream_tls": UpstreamTls(**settings, pair=pair)}) as stage:
+        async with Stage(context={"upstream_tls": UpstreamTls(**settings, pair=pair)}) as stage:
             server = await secured(stage, asking, answers(b"hello"))
             assert (await stage.get())[0] == status
             server.close()

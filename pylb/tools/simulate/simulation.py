@@ -35,7 +35,7 @@ Steps = Generator[float, None, None]
 
 SERVICE = "simulated"
 TICK = 0.25
-"""Seconds between two looks of a pool at the clock, as in `proxy.dataplane`."""
+"""Seconds between two looks of a pool at the clock, as in `proxy.sweep`."""
 
 GET = parse_request(b"GET / HTTP/1.1\r\nHost: simulated\r\n\r\n", Limits())
 

@@ -81,7 +81,7 @@ async def test_no_request_fails_while_certificates_are_renewed_under_load(tmp_pa
     async with Stage() as stage:
         await stage.origin(answers(b"hello"))
         listening = socket.create_server(("127.0.0.1", 0))
-        await stage.plane.listen_tls(listening, Certificates([], str(live)))
+        await stage.server.listen_tls(listening, Certificates([], str(live)))
         port = listening.getsockname()[1]
         clients = asyncio.gather(
             *(come_and_go(port, context, seen, over) for _ in range(4)),
