@@ -19,8 +19,8 @@ from pylb.observe.shared_counters import SharedCounters
 from pylb.policy.pool import Pool
 from pylb.policy.route import Route, Routes
 from pylb.proxy.context import Context
-from pylb.proxy.downstream import Downstream
 from pylb.proxy.forward import forward
+from pylb.proxy.h1.downstream import Downstream
 from pylb.proxy.pending_transport import PendingTransport
 from pylb.proxy.server import Server
 from pylb.proxy.upstream import Upstream

@@ -6,44 +6,15 @@ A close while the client still sends makes the kernel answer with a reset, which
 
 from __future__ import annotations
 
-import socket
 import sys
 from math import inf
 from time import monotonic
-from typing import Protocol
 
-from pylb.proxy.context import Context
-from pylb.proxy.transfer import EVENT, Stream, writable
-from pylb.proxy.waiter import Waiter
+from pylb.proxy.client_connection import ClientConnection
+from pylb.proxy.transfer import EVENT, writable
 
 
-class ClosingConnection(Waiter, Stream, Protocol):
-    """A client connection after its last response."""
-
-    context: Context
-    discarding: bool
-    """Whether what arrives is discarded."""
-    lingering: bool
-    """Whether discarded bytes postpone the deadline."""
-    latest_deadline: float
-    """The moment beyond which progress does not postpone the deadline, in monotonic seconds."""
-    taken: int
-    """Bytes that the client had acknowledged when its progress was last checked."""
-
-    def acknowledged(self) -> int:
-        """Return the number of bytes that the client's kernel has acknowledged."""
-
-    def makes_progress(self) -> bool:
-        """Return True, and restart the timeout, if an expired client still reads fast enough."""
-
-    def reset(self) -> None:
-        """Close the connection by a TCP reset."""
-
-    def kernel_socket(self) -> socket.socket | None:
-        """Return the kernel's socket; None once the transport has released it."""
-
-
-async def linger(client: ClosingConnection) -> None:
+async def linger(client: ClientConnection) -> None:
     """Read and discard what a client sends after its last answer, while it makes progress.
 
     It may send for `Timeouts.linger` seconds in all, and be silent for `Timeouts.linger_silence` seconds
@@ -59,7 +30,7 @@ async def linger(client: ClosingConnection) -> None:
     client.latest_deadline = inf
 
 
-async def close(client: ClosingConnection) -> None:
+async def close(client: ClientConnection) -> None:
     """Close a connection once the client has read what was written, or does not go on reading."""
     if client.lost:
         return
@@ -78,7 +49,7 @@ async def close(client: ClosingConnection) -> None:
         await EVENT
 
 
-async def _until_written(client: ClosingConnection, timeout: float) -> None:
+async def _until_written(client: ClientConnection, timeout: float) -> None:
     """Wait until the kernel has all that was written, while the client reads.
 
     The loop cuts TLS off some time after its end has begun, whatever it still has to write, and has no way to
@@ -96,7 +67,7 @@ async def _until_written(client: ClosingConnection, timeout: float) -> None:
     flushing.discard(client)
 
 
-def _has_unwritten(client: ClosingConnection) -> bool:
+def _has_unwritten(client: ClientConnection) -> bool:
     """Whether the kernel has not taken all that was written."""
     connection = client.kernel_socket()
     if connection is None:

@@ -33,7 +33,7 @@ from pylb.proxy.batch import WriteBatch
 from pylb.proxy.names import Names
 from pylb.proxy.tls import Certificates
 from pylb.proxy.upstreamtls import UpstreamTls
-from pylb.proxy.waiter import ClientConnection, Waiter
+from pylb.proxy.waiter import Drainable, Waiter
 
 LAST_DIGITS = tuple(b"%02x" % number for number in range(256))
 """The last two digits of request ids."""
@@ -114,7 +114,7 @@ class Context:
         self.responses = ResponseReader(self.limits)
         """Reads the heads of all backends' responses."""
         self.retry = retry or RetryRules()
-        self.connections: set[ClientConnection] = set()
+        self.connections: set[Drainable] = set()
         """Every open connection of a client."""
         self.flushing: set[Waiter] = set()
         """Clients that wait until the kernel has taken all that was written; each sweep wakes them."""

@@ -13,12 +13,13 @@ from typing import Protocol
 from pylb.errors import ProxyError
 from pylb.http1.head_cache import RequestReader
 from pylb.http1.headers import ClientInfo
+from pylb.http1.parser import Request, Response
 from pylb.observe.record import Record
 from pylb.policy.pool import Pool
 from pylb.proxy.addresses import ConnectionAddresses
 from pylb.proxy.binding import Bindings
 from pylb.proxy.context import Context
-from pylb.proxy.transfer import Stream
+from pylb.proxy.transfer import BodyPump, Stream
 from pylb.proxy.upstream import Upstream
 from pylb.proxy.waiter import Waiter
 
@@ -48,8 +49,39 @@ class Exchange(Waiter, Stream, Protocol):
     def addresses(self) -> ConnectionAddresses:
         """Return the addresses of the client and of the listener that it connected to."""
 
-    def bind(self, upstream: Upstream, pool: Pool) -> None:
-        """Reserve a backend connection for the requests of this client."""
+    def body(self, request: Request) -> tuple[bytes, BodyPump | None]:
+        """Return the request's body, if it is small and has arrived; else a pump for it.
+
+        Raises:
+            ProxyError: 413, the body is too large.
+        """
+
+    def interim(self, request: Request, response: Response) -> None:
+        """Send an interim response (1xx), if the client understands it."""
+
+    def respond(
+        self,
+        upstream: Upstream,
+        record: Record,
+        request: Request,
+        response: Response,
+        *,
+        pool: Pool,
+        upload: BodyPump | None,
+    ) -> BodyPump | None:
+        """Send the response, framed for the client.
+
+        Args:
+            upstream: delivers the response. This method decides whether it can be reused.
+            record: receives status and size.
+            request: the request.
+            response: its final response.
+            pool: the pool of the backend.
+            upload: the request's body, if that did not leave with the head.
+
+        Returns:
+            A pump for the rest of the body; None if the whole response has been sent.
+        """
 
     def makes_progress(self) -> bool:
         """Return True, and restart the timeout, if an expired client still reads fast enough."""

@@ -21,22 +21,19 @@ from time import monotonic
 from typing import cast
 
 from pylb.errors import Fault, InvalidResponseError, Phase, ProxyError
-from pylb.http1.bad_request import bad_response, refused
-from pylb.http1.body import Chunked, Sized, UntilClose
+from pylb.http1.bad_request import bad_response
 from pylb.http1.limits import MAX_INTERIM
 from pylb.http1.parser import END_LENGTH, END_OF_HEAD, Request, Response, check_response_beginning
-from pylb.http1.writer import request_head, response_head
+from pylb.http1.writer import request_head
 from pylb.observe.record import Record
 from pylb.policy.backend import Backend
 from pylb.policy.lease import Lease
 from pylb.policy.pool import Pool
 from pylb.policy.queue import Full
 from pylb.policy.retry import IDEMPOTENT, is_stale
-from pylb.proxy.batch import INLINE_LIMIT
 from pylb.proxy.connect import connect
 from pylb.proxy.exchange import Exchange
 from pylb.proxy.queue import wait_for_room
-from pylb.proxy.request_body import RequestBodyPump, too_large
 from pylb.proxy.transfer import EVENT, BodyPump
 from pylb.proxy.tunnel import tunnel
 from pylb.proxy.upstream import Upstream, reuse
@@ -44,9 +41,6 @@ from pylb.proxy.upstream import Upstream, reuse
 log = logging.getLogger("pylb.proxy")
 
 DEFECT = "a defect of pylb"
-
-BODILESS = frozenset([204, 304])
-"""Answers without a body whatever their fields say (RFC 9112 §6.3)."""
 
 
 async def forward(client: Exchange, head: bytes, record: Record) -> bool:
@@ -65,7 +59,7 @@ async def forward(client: Exchange, head: bytes, record: Record) -> bool:
         request = record.request = client.requests.read(head)
         context.identify(record, client.origin)
         if request.length or request.chunked:
-            body, upload = _body(request, client)
+            body, upload = client.body(request)
 
         pool = context.routes.only or context.routes.match(request.host, request.target)  # ROUTE
         if pool is None:
@@ -111,7 +105,7 @@ async def forward(client: Exchange, head: bytes, record: Record) -> bool:
                         _ask_another(client, pool, record, upload, (*tried, lease.backend))
                     if response.status == 101:
                         return await tunnel(client, upstream, record, response, upload)  # TUNNEL
-                    download = _answer(client, upstream, record, request, response, pool=pool, upload=upload)
+                    download = client.respond(upstream, record, request, response, pool=pool, upload=upload)
                     while download is not None and not _moved(client, upstream, record, download, upload):
                         await EVENT  # BODY
 
@@ -210,23 +204,6 @@ def _ask_another(
     lease.error = None
 
 
-def _body(request: Request, client: Exchange) -> tuple[bytes, RequestBodyPump | None]:
-    """The request's body, if it is small and came with the head, as most do; else a pump for it.
-
-    The pump starts when there is somewhere to pump it.
-    """
-    context, length = client.context, request.length
-    if length > context.limits.body:
-        raise too_large(context.limits.body)
-    if 0 < length <= min(INLINE_LIMIT, len(client.recv_buffer)):
-        body, client.recv_buffer = client.recv_buffer[:length], client.recv_buffer[length:]
-        return body, None
-    decoder = Chunked(refused) if request.chunked else Sized(length)
-    return b"", RequestBodyPump(
-        client, decoder, chunked=request.chunked, limit=context.limits.body, quota=context.quota
-    )
-
-
 def _owes(upstream: Upstream, record: Record, upload: BodyPump | None) -> bool:
     """Whether it is the client's turn: it has not sent all of its request, and nothing keeps it from that."""
     if upload is None or upload.done or upstream.write_paused:
@@ -269,8 +246,7 @@ def _head(
             raise bad_response(f"{upstream.backend.name} sent more than {MAX_INTERIM} answers of 1xx")
         lease.continued = lease.continued or response.status == 100
         _arm(client, upstream, record, upload)  # The backend works on it.
-        if cast(Request, record.request).version == 1:
-            client.write(response_head(response, chunked=False, close=False, version=1))
+        client.interim(cast(Request, record.request), response)
 
     if upload is not None and upload.error is not None:
         raise upload.error
@@ -291,63 +267,6 @@ def _head(
         lease.uploading = False
         _arm(client, upstream, record, upload)
     return None
-
-
-def _answer(
-    client: Exchange,
-    upstream: Upstream,
-    record: Record,
-    request: Request,
-    response: Response,
-    *,
-    pool: Pool,
-    upload: BodyPump | None,
-) -> BodyPump | None:
-    """Send the response's head and what is there of its body; a pump for the rest, if that is not all.
-
-    How the body arrives decides how it leaves: by its length, or in chunks, or, for a client that does not
-    know chunks, up to the end of the connection. And it decides whether each connection can be used again.
-    """
-    if request.authenticates_connection:
-        client.bind(upstream, pool)
-    length, chunked = response.length, False
-    keep = not (request.close or client.close_after_response)
-    if response.close:
-        upstream.reusable = False
-    if request.method == b"HEAD" or response.status in BODILESS:
-        if length > 0 or response.chunked:
-            upstream.distrust(wholly=response.status == 204)
-        length = 0
-    elif length < 0:
-        chunked = request.version == 1
-        keep = keep and chunked
-        if not response.chunked:
-            upstream.reusable = False
-    if upload is not None and not upload.done:  # Nobody knows where the next request would begin.
-        upstream.reusable = upstream.settles = keep = False
-    client.keep = keep
-
-    head = (
-        response.cached_head
-        if keep and request.version == 1 and client.response_head is response_head
-        else b""
-    )
-    head = head or client.response_head(
-        response, chunked=chunked, close=not keep, version=request.version, date=client.context.date
-    )
-    record.status = response.status
-    record.sending = True
-    if length == len(upstream.recv_buffer):
-        client.queue_write(head + upstream.recv_buffer)
-        upstream.recv_buffer = b""
-        record.sent = length
-        record.finished = record.attempts[-1].head
-        return None
-    decoder = Sized(length) if length >= 0 else Chunked(bad_response) if response.chunked else UntilClose()
-    pump = BodyPump(upstream, decoder, client, chunked=chunked)
-    client.set_deadline(record.attempts[-1].head, client.context.timeouts.body)
-    pump.start(client, head)
-    return pump
 
 
 def _moved(

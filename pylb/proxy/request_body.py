@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pylb.errors import ProxyError
 from pylb.http1.bad_request import refused
-from pylb.http1.body import Decoder
-from pylb.proxy.exchange import Exchange
+from pylb.http1.body import Decoder, Encoder
+from pylb.proxy.client_connection import ClientConnection
 from pylb.proxy.transfer import BodyPump
 
 
@@ -15,7 +15,7 @@ class RequestBodyPump(BodyPump):
     Args:
         client: where the body arrives.
         decoder: finds the payload and the end.
-        chunked: whether it is sent in chunks.
+        encoder: frames the payload for the backend.
         limit: bytes of payload.
         quota: bytes that must have arrived before the time-out begins anew.
     """
@@ -23,9 +23,9 @@ class RequestBodyPump(BodyPump):
     __slots__ = ("_fresh", "_limit", "_quota")
 
     def __init__(
-        self, client: Exchange, decoder: Decoder, *, chunked: bool, limit: float, quota: float
+        self, client: ClientConnection, decoder: Decoder, encoder: Encoder, *, limit: float, quota: float
     ) -> None:
-        super().__init__(client, decoder, client, chunked=chunked, replay=True)
+        super().__init__(client, decoder, encoder, client, replay=True)
         self._limit = limit
         self._quota = quota
         self._fresh = 0

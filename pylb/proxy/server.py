@@ -17,7 +17,7 @@ from pylb.model import Snapshot
 from pylb.policy.pool import Change
 from pylb.proxy.addresses import ConnectionAddresses
 from pylb.proxy.context import Context
-from pylb.proxy.downstream import Downstream
+from pylb.proxy.h1.downstream import Downstream
 from pylb.proxy.handlers import choose_handler
 from pylb.proxy.proxyprotocol import Preamble
 from pylb.proxy.sweep import PERIOD, Sweep

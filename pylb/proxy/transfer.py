@@ -20,7 +20,7 @@ from collections.abc import Callable, Generator
 from typing import Protocol, cast
 
 from pylb.errors import ProxyError
-from pylb.http1.body import Decoder, UntilClose, chunk, last_chunk
+from pylb.http1.body import Decoder, Encoder, UntilClose
 from pylb.proxy.batch import INLINE_LIMIT, WriteBatch
 from pylb.proxy.waiter import Waiter
 
@@ -165,17 +165,17 @@ class BodyPump:
     Args:
         source: where the body arrives.
         decoder: finds the payload and the end.
-        chunked: whether the payload leaves in chunks.
+        encoder: frames the payload for the sink.
         client: the connection that is served; told of progress, of the end, and of broken framing.
         replay: keep the payload for another try, as long as it is small.
     """
 
     __slots__ = (
-        "chunked",
         "client",
         "decoder",
         "delayed",
         "done",
+        "encoder",
         "error",
         "kept",
         "moved",
@@ -184,12 +184,12 @@ class BodyPump:
     )
 
     def __init__(
-        self, source: Stream, decoder: Decoder, client: Waiter, *, chunked: bool, replay: bool = False
+        self, source: Stream, decoder: Decoder, encoder: Encoder, client: Waiter, *, replay: bool = False
     ) -> None:
         self.source = source
         self.sink: Stream | None = None
         self.decoder = decoder
-        self.chunked = chunked
+        self.encoder = encoder
         self.client = client
         self.kept: list[bytes] | None = [] if replay else None
         self.moved = 0
@@ -206,10 +206,9 @@ class BodyPump:
         sink.producer = self.source
         pieces = [head]
         if self.kept:
-            pieces += map(chunk, self.kept) if self.chunked else self.kept
+            pieces += map(self.encoder.encode, self.kept)
         if self.done:
-            if self.chunked:
-                pieces.append(last_chunk(self.decoder.trailers))
+            pieces.append(self.encoder.end(self.decoder.trailers))
         else:
             self.source.pump = self
             data, self.source.recv_buffer = self.source.recv_buffer, b""
@@ -232,8 +231,9 @@ class BodyPump:
 
     def finish(self) -> None:
         """The source closed, and that was the end of the body (RFC 9112 §6.3, rule 8)."""
-        if self.chunked and self.sink is not None:
-            self.sink.write(last_chunk())
+        end = self.encoder.end()
+        if end and self.sink is not None:
+            self.sink.write(end)
         self.done = True
         self._settle()
 
@@ -271,10 +271,10 @@ class BodyPump:
         if payload:
             self.moved += len(payload)
             self._keep(payload)
-            pieces.append(chunk(payload) if self.chunked else payload)
+            pieces.append(self.encoder.encode(payload))
         if decoder.done:
-            if self.chunked:
-                pieces.append(last_chunk(decoder.trailers))
+            if end := self.encoder.end(decoder.trailers):
+                pieces.append(end)
             self.done = True
             self.source.recv_buffer = decoder.rest
         return pieces

@@ -12,7 +12,7 @@ from typing import cast
 
 from pylb.errors import CUT_OFF, Fault, Phase, ProxyError
 from pylb.http1.bad_request import bad_response, shown
-from pylb.http1.body import UntilClose
+from pylb.http1.body import IDENTITY, UntilClose
 from pylb.http1.parser import Request, Response
 from pylb.http1.writer import response_head
 from pylb.observe.record import Record
@@ -28,7 +28,7 @@ class RelayDirection(BodyPump):
     __slots__ = ()
 
     def __init__(self, source: Stream, client: Waiter) -> None:
-        super().__init__(source, UntilClose(), client, chunked=False)
+        super().__init__(source, UntilClose(), IDENTITY, client)
 
     def half_close(self) -> bool:
         """Pass the end on; a connection that has only one end for both directions (TLS) closes."""

@@ -48,7 +48,7 @@ class Waiter(Protocol):
         """Return the error of a request whose client has left in that phase."""
 
 
-class ClientConnection(Waiter, Protocol):
+class Drainable(Waiter, Protocol):
     """An accepted connection, as the server needs it to drain, and to close connections when time is up."""
 
     transport: asyncio.Transport

@@ -8,8 +8,8 @@ from contextlib import suppress
 
 import pytest
 
-from pylb.proxy.downstream import Downstream
 from pylb.proxy.forward import forward
+from pylb.proxy.h1.downstream import Downstream
 from tests.stage import HOST, Stage, answers
 from tests.until import until
 

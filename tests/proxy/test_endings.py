@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from pylb.policy.queue import QueueRules
-from pylb.proxy import forward
+from pylb.proxy.h1 import downstream
 from pylb.proxy.transfer import BodyPump
 from tests.stage import HOST, Stage, answers, read_request
 from tests.until import until
@@ -50,7 +50,7 @@ def in_headers(stage, monkeypatch):
 
 
 def in_data(_, monkeypatch):
-    monkeypatch.setattr(forward, "BodyPump", BreaksOnStart)
+    monkeypatch.setattr(downstream, "BodyPump", BreaksOnStart)
 
 
 @pytest.mark.logs_error("a defect ended a request")
