@@ -1,10 +1,11 @@
-"""A turn of the loop: first all is read, then requests run on, then answers leave, then all that is counted.
+"""Batching per loop iteration: read everything, resume requests, write responses, then count what ended.
 
-To do it all for one connection after the other would cost more, twice. Whoever is written to while asleep has
-to be woken, which on another core costs about as much as the write itself; between two writes would lie the
-work of a request, long enough to fall asleep again. And code that has just run for one request is still in
-the cache for the next, if nothing else has run meanwhile. Where there is little to do, a turn has one message
-(docs/adr/turns.md).
+Interleaving writes with work costs more, for two reasons. It lets peers sleep, and each wake-up costs an
+inter-processor interrupt, about as much as the write itself; batched writes keep peers awake. And code that
+has just run for one request is still in the cache for the next one if nothing else has run in between. Under
+low load a batch has one message (docs/adr/turns.md).
+
+The module may not import the class of a connection.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from pylb.proxy.waiter import Waiter
 log = logging.getLogger("pylb.proxy")
 
 INLINE_LIMIT = 4096
-"""Bytes that may wait, on their way in and out. To write more costs more than to wake somebody; and if more
-has arrived, the loop may go on to read up to 8 MB, of which nobody has said yet where they are to go."""
+"""Bytes of a message that may wait for the batch, in either direction. Writing more costs more than waking.
+After a larger read, the loop may read up to 8 MB more before the coroutine has chosen their destination."""
 
 BATCH_LIMIT = 64
-"""Messages that wait for each other: the first one waits for the work of so many requests at most."""
+"""Messages in a batch. The first one waits for the work of at most this many requests."""
 
 
 class Writable(Protocol):
@@ -36,7 +37,7 @@ class Writable(Protocol):
 
 
 class WriteBatch:
-    """What the connections of one worker still have to do in this turn.
+    """The pending work of one worker's connections in this loop iteration.
 
     Args:
         observe: called once per request, at its end.
@@ -47,18 +48,18 @@ class WriteBatch:
     def __init__(self, observe: Callable[[Record], None]) -> None:
         self._observe = observe
         self._running = False
-        """Whether requests run on; what ends then is observed when all have."""
+        """Whether coroutines are being resumed. Requests that end meanwhile are observed afterwards."""
         self._ended: list[Record] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._arrived: list[Waiter] = []
-        """Clients for which something was read."""
+        """Waiters for which bytes have arrived."""
         self.writes: list[tuple[Writable, bytes]] = []
-        """Who sends what; oldest first."""
+        """Connections and the messages to write to them, oldest first."""
         self.scheduled = False
-        """Whether the turn will end by itself; whoever adds to `writes` must see to it."""
+        """Whether the end of the iteration is scheduled. Code that appends to `writes` must ensure it."""
 
     def wake(self, client: Waiter) -> None:
-        """Something has arrived for this client: let its coroutine look when the others have been read."""
+        """Wake a client, for which bytes have arrived, once the other connections are read."""
         arrived = self._arrived
         arrived.append(client)
         if not self.scheduled:
@@ -67,9 +68,9 @@ class WriteBatch:
             self.run()
 
     def schedule(self) -> None:
-        """Run when the loop has read all that it knows of."""
+        """Run the batch once the loop has read all ready sockets."""
         if self._loop is None:
-            self._loop = asyncio.get_running_loop()  # To ask each time would be a system call (getpid).
+            self._loop = asyncio.get_running_loop()  # Each call costs a system call (getpid).
         self.scheduled = True
         self._loop.call_soon(self._end)
 
@@ -80,7 +81,7 @@ class WriteBatch:
             self.scheduled = False
 
     def run(self) -> None:
-        """Let requests run on for which something has arrived, write what is posted, observe what ended."""
+        """Wake clients, write queued messages, observe requests that have ended."""
         arrived, self._arrived = self._arrived, []
         self._running = True
         for client in arrived:
@@ -96,14 +97,14 @@ class WriteBatch:
                 log.exception("a defect kept a request from being counted")
 
     def observe(self, record: Record) -> None:
-        """A request has ended."""
+        """Report the record of a request that has ended."""
         if self._running:
             self._ended.append(record)
         else:
             self._observe(record)
 
     def release(self, stream: Writable) -> None:
-        """Write what a stream has posted, without waiting for the others."""
+        """Write the queued messages of one stream now."""
         writes = [queue_write for queue_write in self.writes if queue_write[0] is stream]
         if writes:
             self.writes = [queue_write for queue_write in self.writes if queue_write[0] is not stream]

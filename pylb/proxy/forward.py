@@ -1,17 +1,19 @@
-"""A request's life, from its head to its record. This file alone names every stage, and in order.
+"""The life of a request, from its head to its record. Only this file names every stage, in order.
 
-    ROUTE    which service
-    PICK     which of its backends; the lease counts the request as in flight there. If all are full: wait
-    CONNECT  an idle connection, or a new one
-    SEND     the head as a backend is to see it, and the body as it arrives
-    HEAD     the response's head, after any 1xx
-    BODY     bytes straight from one transport to the other, or TUNNEL after an upgrade
-    OBSERVE  one record, whatever happened
+    ROUTE    choose the service's pool by host and path
+    PICK     lease a backend, which counts the request as in flight there; wait in the queue if all are full
+    CONNECT  take an idle connection, or open one
+    SEND     write the head as the backend must see it, then the body as it arrives
+    HEAD     read the head of the final response; pass interim responses (1xx) on
+    BODY     move the response's body to the client, or TUNNEL bytes both ways after an upgrade
+    OBSERVE  report one record, whatever happened
 
-What fails before the client saw anything may be tried again on another backend; `policy.retry` decides.
+An attempt that fails before the client has received anything may be repeated on another backend;
+`policy.retry` decides. All waiting has one form: a plain function checks the state and returns a result,
+returns None for "not yet", or raises; after "not yet" the coroutine waits for the next event.
 
-Waiting has one form: a plain function looks at the facts and says yes, says not yet, or raises; after a "not
-yet" the coroutine waits for the next event.
+The file knows no connection of a client and no framing: it works on an `Exchange`. It may not import the
+server or the class of a connection.
 """
 
 from __future__ import annotations
@@ -44,12 +46,12 @@ DEFECT = "a defect of pylb"
 
 
 async def forward(client: Exchange, head: bytes, record: Record) -> bool:
-    """Take one request to a backend and its answer to the client; say whether another one may follow.
+    """Forward a request to a backend and the response to the client; return whether another may follow.
 
     Args:
-        client: the connection it came on.
-        head: its head, as bytes.
-        record: what happens to it, filled in as it goes.
+        client: the exchange that the request belongs to.
+        head: the request's head, as bytes.
+        record: receives the facts about the request.
     """
     context, now = client.context, record.started
     body = b""
@@ -92,7 +94,7 @@ async def forward(client: Exchange, head: bytes, record: Record) -> bool:
                     if upload is None:
                         upstream.queue_write(sent + body)
                         client.set_deadline(now, context.timeouts.response)
-                        await EVENT  # Nothing can have come yet.
+                        await EVENT  # No response can have arrived yet.
                     else:
                         lease.uploading = True
                         upload.start(upstream, sent)
@@ -109,7 +111,7 @@ async def forward(client: Exchange, head: bytes, record: Record) -> bool:
                     while download is not None and not _moved(client, upstream, record, download, upload):
                         await EVENT  # BODY
 
-                    if upload is not None and not upload.done:  # Answered before it was read to its end.
+                    if upload is not None and not upload.done:  # The response came before the request's end.
                         upload.detach()
                         client.discard()
                     upstream.free(lease.head)
@@ -136,7 +138,7 @@ async def forward(client: Exchange, head: bytes, record: Record) -> bool:
 
 
 def _reason(record: Record, failure: Exception) -> ProxyError:
-    """Why a request ended. What is no `ProxyError` is a defect of pylb, and is logged."""
+    """Return why a request ended. An exception that is no `ProxyError` is a defect of pylb, and is logged."""
     if isinstance(failure, ProxyError):
         return failure
     log.error("a defect ended a request", exc_info=failure)
@@ -148,10 +150,10 @@ def _reason(record: Record, failure: Exception) -> ProxyError:
 
 
 def _give_up(error: Exception, lease: Lease, upstream: Upstream | None, upload: BodyPump | None) -> None:
-    """End an attempt that failed, so that another one may follow.
+    """End a failed attempt, so that another one may follow.
 
     Raises:
-        Exception: the error, if it is a defect; no other attempt may follow then.
+        Exception: the error, if it is a defect. Then no other attempt follows.
     """
     if upstream is not None:
         upstream.close()
@@ -163,7 +165,7 @@ def _give_up(error: Exception, lease: Lease, upstream: Upstream | None, upload: 
 
 
 def _may_resend(client: Exchange, record: Record, upload: BodyPump | None) -> bool:
-    """Whether the last attempt failed on a stale connection, and may be repeated at the same backend."""
+    """Return whether the last attempt failed on a stale connection and may be repeated."""
     lease, request = record.attempts[-1], cast(Request, record.request)
     if is_stale(cast(ProxyError, lease.error), reused=lease.reused, answered=lease.answered):
         replayable = upload is None or upload.can_replay
@@ -174,7 +176,7 @@ def _may_resend(client: Exchange, record: Record, upload: BodyPump | None) -> bo
 def _may_retry(
     client: Exchange, pool: Pool, record: Record, upload: BodyPump | None, tried: tuple[Backend, ...]
 ) -> bool:
-    """Whether there is a backend not in `tried`, and rules and budget allow another attempt there."""
+    """Return whether rules and budget allow another attempt, on a backend that is not in `tried`."""
     lease = record.attempts[-1]
     allowed = client.context.retry.allow(
         cast(ProxyError, lease.error),
@@ -190,10 +192,10 @@ def _may_retry(
 def _ask_another(
     client: Exchange, pool: Pool, record: Record, upload: BodyPump | None, tried: tuple[Backend, ...]
 ) -> None:
-    """Give up an answer for that of another backend, if there is one and a retry is allowed.
+    """Discard a response in favour of another backend's, if there is another backend and a retry is allowed.
 
     Raises:
-        ProxyError: it is.
+        ProxyError: the retry is allowed.
     """
     lease = record.attempts[-1]
     detail = f"{lease.backend.name} answered {lease.status}"
@@ -205,14 +207,14 @@ def _ask_another(
 
 
 def _owes(upstream: Upstream, record: Record, upload: BodyPump | None) -> bool:
-    """Whether it is the client's turn: it has not sent all of its request, and nothing keeps it from that."""
+    """Return whether pylb waits for the client: its request is incomplete, and it can go on."""
     if upload is None or upload.done or upstream.write_paused:
         return False
     return record.attempts[-1].continued or upload.moved > 0 or not cast(Request, record.request).expect
 
 
 def _arm(client: Exchange, upstream: Upstream, record: Record, upload: BodyPump | None) -> None:
-    """Begin the time-out anew: the client's for the rest of its request, or the backend's for its answer."""
+    """Restart the timeout, of the client for its request or of the backend for its response."""
     timeouts = client.context.timeouts
     owes = _owes(upstream, record, upload)
     client.set_deadline(monotonic(), timeouts.body if owes else timeouts.response)
@@ -221,7 +223,7 @@ def _arm(client: Exchange, upstream: Upstream, record: Record, upload: BodyPump 
 def _head(
     client: Exchange, upstream: Upstream, record: Record, lease: Lease, upload: BodyPump | None
 ) -> Response | None:
-    """The head of the final response, if it is there. What comes before it (1xx) goes to the client."""
+    """Return the head of the final response, or None before it; pass interim responses on."""
     while upstream.recv_buffer:
         recv_buffer = upstream.recv_buffer
         lease.answered = True
@@ -245,7 +247,7 @@ def _head(
         if lease.interim > MAX_INTERIM:
             raise bad_response(f"{upstream.backend.name} sent more than {MAX_INTERIM} answers of 1xx")
         lease.continued = lease.continued or response.status == 100
-        _arm(client, upstream, record, upload)  # The backend works on it.
+        _arm(client, upstream, record, upload)  # The backend is working on the request.
         client.interim(cast(Request, record.request), response)
 
     if upload is not None and upload.error is not None:
@@ -272,7 +274,11 @@ def _head(
 def _moved(
     client: Exchange, upstream: Upstream, record: Record, download: BodyPump, upload: BodyPump | None
 ) -> bool:
-    """Whether the response's body has been written; what breaks it off breaks off the client's copy too."""
+    """Return whether the response's whole body has been written.
+
+    Raises:
+        ProxyError: the body ended early. The client's copy ends early too.
+    """
     if download.done:
         return True
     if download.error is not None:

@@ -1,14 +1,16 @@
-"""How bytes flow: a connection as a stream, a body as a pump between two of them, and how a coroutine waits.
+"""Moving bytes: connections as streams, a pump between two streams, and how a coroutine waits.
 
-Back-pressure, in one place: when a stream's write buffer is full, the transport calls `pause_writing`, and
-the stream that fills it stops being read; when it has drained, reading goes on. So at most one write buffer
-and one read per direction are held in memory, whatever the size of a body.
+Back-pressure has one mechanism. When a stream's write buffer is full, the transport calls `pause_writing`,
+and pylb stops reading the stream that fills the buffer; when the buffer has drained, reading continues. So
+each direction holds at most one write buffer and one read in memory, whatever the size of a body.
 
-`queue_write` sends a message together with those of other connections; `write` sends it at once. Either way
-bytes leave in the order in which they were given (`proxy/batch.py`).
+`queue_write` sends a message together with those of other connections; `write` sends it at once. Bytes leave
+in the order of these calls (`proxy/batch.py`).
 
-There is one coroutine per client connection, and no task: `await EVENT` parks it, `Downstream.wake` runs it
-on from where it stands. Whoever waits looks at the facts again afterwards, so a wake-up too many is harmless.
+Each client connection has one coroutine and no task: `await EVENT` suspends it, `Waiter.wake` resumes it. The
+coroutine checks its state after each wake-up, so spurious wake-ups are harmless.
+
+The module knows neither heads nor the classes of connections, and may not import them.
 """
 
 from __future__ import annotations
@@ -25,14 +27,14 @@ from pylb.proxy.batch import INLINE_LIMIT, WriteBatch
 from pylb.proxy.waiter import Waiter
 
 REPLAY_LIMIT = 64 * 1024
-"""Bytes of a request's body that are kept, so that it can be sent again to another backend."""
+"""Bytes of a request's body that are kept, so that another backend can receive them."""
 
 
 class Event:
-    """`await EVENT` waits until something happened to this client connection or to its backend's."""
+    """`await EVENT` waits until something happens to this client connection or to its backend connection."""
 
     __slots__ = ()
-    # Yields once to whoever runs the coroutine. A generator would do the same, but with a frame per wait.
+    # Yields once to `Waiter.wake`. A generator would do the same, with one more frame per wait.
     __await__ = cast("Callable[[Event], Generator[None, None, None]]", (None,).__iter__)
 
 
@@ -40,7 +42,7 @@ EVENT = Event()
 
 
 def writable(connection: socket.socket) -> bool:
-    """Whether the kernel takes bytes at this moment; also if they, or the connection to be, have failed."""
+    """Return whether the kernel accepts bytes now. True also after a failed write or connect."""
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLOUT)
     return bool(poll.poll(0))
@@ -78,10 +80,10 @@ class Stream(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """One connection, a client's or a backend's: what arrived, who takes it, who is slowed down by it.
+    """One connection of a client or to a backend: received bytes, their consumer, and back-pressure.
 
     Args:
-        batch: the loop's, which sees to it that what is posted leaves.
+        batch: writes queued messages at the end of the loop iteration.
     """
 
     __slots__ = ("_batch", "lost", "paused", "producer", "pump", "recv_buffer", "transport", "write_paused")
@@ -90,26 +92,26 @@ class Connection(asyncio.Protocol):
         self._batch = batch
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
         self.recv_buffer = b""
-        """Bytes that nobody has taken yet."""
+        """Bytes that have arrived and are not consumed."""
         self.pump: BodyPump | None = None
-        """Takes what arrives while a body moves."""
+        """Consumes what arrives while a body moves."""
         self.producer: Stream | None = None
-        """The stream whose bytes fill this one's write buffer."""
+        """The stream whose bytes fill this write buffer."""
         self.write_paused = False
         """Whether the write buffer is full."""
         self.paused = False
         """Whether reading is paused."""
         self.lost = False
-        """Whether the connection is gone."""
+        """Whether the connection is closed."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
 
     def kernel_socket(self) -> socket.socket | None:
-        """The kernel's side of the connection; None before there is a transport, and once that released it.
+        """Return the kernel's socket; None before a transport exists and once it has released the socket.
 
-        A TLS transport releases it one iteration of the loop before it calls `connection_lost`. If the
-        handshake fails, it calls that without `connection_made`.
+        A TLS transport releases the socket one loop iteration before it calls `connection_lost`. If the
+        handshake fails, it calls `connection_lost` without `connection_made`.
         """
         found = self.transport.get_extra_info("socket") if self.transport else None
         return cast("socket.socket | None", found)
@@ -125,7 +127,7 @@ class Connection(asyncio.Protocol):
             self.producer.resume()
 
     def queue_write(self, data: bytes) -> None:
-        """Let a message leave with those of others, when this turn of the loop ends; a large one now."""
+        """Write a message at the end of this loop iteration, together with others; a large one now."""
         if len(data) > INLINE_LIMIT:
             self.write(data)
             return
@@ -135,17 +137,17 @@ class Connection(asyncio.Protocol):
             batch.schedule()
 
     def write(self, data: bytes) -> None:
-        """Let bytes leave now, after what was posted."""
+        """Write bytes now, after the queued ones."""
         if self._batch.writes:
             self.flush()
         self.transport.write(data)
 
     def flush(self) -> None:
-        """Let what was posted leave now; to be called before a transport is told of an end."""
+        """Write the queued bytes now. Call it before closing or half-closing the transport."""
         self._batch.release(self)
 
     def pause(self) -> None:
-        """Stop reading; the peer's kernel will stop sending when the window is full."""
+        """Stop reading. The peer's kernel stops sending when the TCP window is full."""
         if not self.paused and not self.lost and not self.transport.is_closing():
             self.paused = True
             self.transport.pause_reading()
@@ -153,21 +155,21 @@ class Connection(asyncio.Protocol):
                 self.pump.delayed = True
 
     def resume(self) -> None:
-        """Read on."""
+        """Continue reading."""
         if self.paused and not self.lost and not self.transport.is_closing():
             self.paused = False
             self.transport.resume_reading()
 
 
 class BodyPump:
-    """Moves one body from the stream it arrives on to the stream it leaves by, without waking a coroutine.
+    """Moves one body from its source to its sink without waking a coroutine.
 
     Args:
-        source: where the body arrives.
-        decoder: finds the payload and the end.
+        source: the stream that the body arrives on.
+        decoder: extracts the payload and finds the end.
         encoder: frames the payload for the sink.
-        client: the connection that is served; told of progress, of the end, and of broken framing.
-        replay: keep the payload for another try, as long as it is small.
+        client: records progress, and is woken at the end and on a framing error.
+        replay: keep a small payload for another attempt.
     """
 
     __slots__ = (
@@ -193,14 +195,14 @@ class BodyPump:
         self.client = client
         self.kept: list[bytes] | None = [] if replay else None
         self.moved = 0
-        """Bytes of payload."""
+        """Payload bytes that have arrived."""
         self.done = False
         self.delayed = False
-        """Whether the source ever had to wait until the sink took more."""
+        """Whether the source was ever paused because the sink was full."""
         self.error: ProxyError | None = None
 
     def start(self, sink: Stream, head: bytes) -> None:
-        """Write `head` and what is there of the body to `sink`; the rest follows as it arrives."""
+        """Write `head` and the arrived part of the body to `sink`; the rest follows as it arrives."""
         self.client.progressed = True
         self.sink = sink
         sink.producer = self.source
@@ -217,7 +219,7 @@ class BodyPump:
         self._settle()
 
     def feed(self, data: bytes) -> None:
-        """Bytes arrived at the source."""
+        """Take bytes that have arrived at the source."""
         self.client.progressed = True
         sink = self.sink
         if sink is None:
@@ -230,7 +232,7 @@ class BodyPump:
             self._settle()
 
     def finish(self) -> None:
-        """The source closed, and that was the end of the body (RFC 9112 §6.3, rule 8)."""
+        """End the body, because the source closed and this was its end (RFC 9112 section 6.3, rule 8)."""
         end = self.encoder.end()
         if end and self.sink is not None:
             self.sink.write(end)
@@ -238,7 +240,7 @@ class BodyPump:
         self._settle()
 
     def detach(self) -> None:
-        """Let go of the sink: it failed, or it has answered without wanting the rest."""
+        """Disconnect the sink: it failed, or it responded without reading the rest."""
         if self.sink is not None:
             self.sink.producer = None
             self.sink = None
@@ -246,21 +248,21 @@ class BodyPump:
             self.source.pause()
 
     def half_close(self) -> bool:
-        """The source will send no more: whether the connection stays open for the other direction."""
+        """Handle the source's end of stream; return whether the connection stays open for writing."""
         return False
 
     @property
     def ends_at_close(self) -> bool:
-        """Whether the end of the connection is the end of the body."""
+        """Whether the end of the connection ends the body."""
         return isinstance(self.decoder, UntilClose)
 
     @property
     def can_replay(self) -> bool:
-        """Whether all that was taken so far is still there to be sent again."""
+        """Whether the whole payload so far is kept and can be sent again."""
         return self.kept is not None
 
     def _take(self, data: bytes) -> list[bytes]:
-        """What to write for `data`; notes the end, or what is wrong."""
+        """Return what to write for `data`; set `done` at the end, or `error` for broken framing."""
         decoder = self.decoder
         try:
             payload = decoder.feed(data) if data else b""
@@ -286,9 +288,9 @@ class BodyPump:
                 self.kept = None
 
     def _settle(self) -> None:
-        """Once all that there is has been written: let go of the streams, or slow the source down.
+        """After a write: release both streams at the end of the body, or apply back-pressure to the source.
 
-        Only now may the coroutine run on: what it writes comes after the body, not before its last piece.
+        The coroutine is woken only now, so that its next write follows the last piece of the body.
         """
         sink = self.sink
         if self.done or self.error:
