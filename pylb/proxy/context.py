@@ -38,13 +38,13 @@ from pylb.proxy.waiter import Drainable, Waiter
 LAST_DIGITS = tuple(b"%02x" % number for number in range(256))
 """The last two digits of request ids."""
 
-ORIGINS = 1024
+CLIENT_INFOS = 1024
 """Client addresses whose `ClientInfo` is cached: less than 1 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long to wait for what, in seconds."""
+    """All timeouts of the data plane, in seconds."""
 
     connect: float = 2.0
     response: float = 60.0
@@ -54,11 +54,11 @@ class Timeouts:
     upstream_keepalive: float = 4.0
     tunnel: float = 3600.0
     body_rate: float = 0.0
-    """Bytes per second that a client must send or take of a body, over the time that it may stand still."""
+    """Bytes per second of a body that a client must send or read, on average over the body timeout."""
     linger: float = 30.0
-    """For how long a client may go on sending after its last answer (nginx: `lingering_time`)."""
+    """How long a client may continue to send after its last response (nginx: `lingering_time`)."""
     linger_silence: float = 5.0
-    """For how long it may be silent meanwhile (nginx: `lingering_timeout`)."""
+    """How long it may be silent meanwhile (nginx: `lingering_timeout`)."""
 
 
 class Context:
@@ -81,7 +81,8 @@ class Context:
         preamble: writes the PROXY protocol preamble for backends; None sends none.
         tracing: assigns requests to traces; None passes trace fields on unchanged.
         explain_to: peers that may ask for the debug header.
-        origin: builds the client facts of a connection: `ClientInfo`, or `ForwardedClientInfo` for RFC 7239.
+        client_info: builds the client facts of a connection: `ClientInfo`, or `ForwardedClientInfo` for RFC
+        7239.
     """
 
     def __init__(
@@ -103,87 +104,93 @@ class Context:
         preamble: Callable[[ConnectionAddresses], bytes] | None = None,
         tracing: Tracing | None = None,
         explain_to: Networks | None = None,
-        origin: Callable[..., ClientInfo] = ClientInfo,
+        client_info: Callable[..., ClientInfo] = ClientInfo,
     ) -> None:
         self.routes = routes
         self.pools = pools
         self.timeouts = timeouts or Timeouts()
         self.limits = limits or Limits()
         self.head_cache = HeadCache()
-        """What clients say again, on one connection after the other."""
+        """Parses repeated fields of clients once, across connections."""
         self.responses = ResponseReader(self.limits)
-        """Reads the heads of all backends' responses."""
+        """Parses the heads of the responses of all backends."""
         self.retry = retry or RetryRules()
         self.connections: set[Drainable] = set()
-        """Every open connection of a client."""
+        """All open client connections."""
         self.flushing: set[Waiter] = set()
-        """Clients that wait until the kernel has taken all that was written; each sweep wakes them."""
+        """Clients that wait until the kernel has accepted all written bytes. Each sweep wakes them."""
         self.batch = WriteBatch(observe)
         self.draining = False
         self.observe = self.batch.observe
         self.trusted = trusted or Networks(())
         self.explain_to = explain_to or Networks(())
-        """The peers that are told why a request went where it did."""
-        self._origin = origin
-        self._origins = lru_cache(maxsize=ORIGINS)(self._make_origin)
-        """Who opens a connection for each request comes from the same place each time."""
+        """Peers that may ask for the debug header."""
+        self._new_client_info = client_info
+        self._client_infos = lru_cache(maxsize=CLIENT_INFOS)(self._make_client_info)
+        """A cache, for clients that open a connection for each request."""
         self.upstream_tls = upstream_tls or UpstreamTls()
         self.preamble = preamble
-        """Writes the PROXY protocol's preamble for backends; None if they expect none."""
+        """Writes the PROXY protocol preamble for backends; None sends none."""
         self.keeps_upstreams = preamble is None and self.timeouts.upstream_keepalive > 0
-        """Whether a connection to a backend may serve more than one request, of whichever client."""
+        """Whether a backend connection may carry requests of several clients."""
         self.names = Names()
-        """The addresses of backends that are registered by name."""
+        """Resolves the names of backends that are registered by name."""
         self.certificates: Certificates | None = None
-        """Those of the TLS listeners; None without one."""
+        """The certificates of the TLS listeners; None if there are none."""
         self.redirect_port = redirect_port
-        """Where clients that come without TLS are sent; 0 to serve them."""
+        """The port to which clients without TLS are redirected; 0 to serve them."""
         self.response_head = with_hsts(hsts) if hsts else response_head
-        """Writes the heads of answers that go by TLS."""
+        """Writes the heads of responses on TLS connections."""
         self._admission = admission or Connections()
         self.leave = self._admission.leave
         self.last_but_one = requests - 1
-        """Answers after which a connection has one left; negative for never."""
+        """Responses after which a connection may carry one more request; negative for no limit."""
         self.quota = self.timeouts.body_rate * self.timeouts.body
-        """Bytes of a body that a client must send or take before its time-out begins anew."""
+        """Bytes of a body that a client must send or read before its timeout restarts."""
         self._rate = Rate(rate) if rate else None
         self._tracing = tracing
         self._untraced = self._within_rate if rate else self._identify
         self.identify: Callable[[Record, ClientInfo], None] = self._traced if tracing else self._untraced
-        """Finds out who asks, and gives the request an id; may refuse it."""
+        """Determines the client of a request and the request id; raises ProxyError above the rate limit."""
         self.date = b""
-        """The time now as answers tell it (RFC 9110 §5.6.7), as of the last sweep."""
+        """The value of `Date` in responses (RFC 9110 section 5.6.7), updated by each sweep."""
         self._ids = _ids(os.urandom(8).hex().encode())
 
-    def origin(self, address: str, tls: ssl.SSLObject | None, *, believed: bool) -> ClientInfo:
-        """What backends are told of a client's connection.
+    def client_info(self, address: str, tls: ssl.SSLObject | None, *, believed: bool) -> ClientInfo:
+        """Return the facts about a client connection that backends receive in fields.
 
         Args:
-            address: the peer's, or the one that a PROXY protocol preamble names.
-            tls: the end of TLS, if the connection uses it.
-            believed: whether X-Forwarded fields count on it, if the address is a trusted proxy's.
+            address: the peer's address, or the one in a PROXY protocol preamble.
+            tls: the connection's TLS object; None without TLS.
+            believed: whether X-Forwarded fields count, if the address is that of a trusted proxy.
         """
         if tls is None:
-            return self._origins(address, "http", b"", believed)
+            return self._client_infos(address, "http", b"", believed)
         about_client = self.certificates.about_client(tls) if self.certificates else b""
-        return self._origins(address, "https", about_client, believed)
+        return self._client_infos(address, "https", about_client, believed)
 
-    def _make_origin(self, address: str, scheme: str, certificate: bytes, believed: bool) -> ClientInfo:  # noqa: FBT001
+    def _make_client_info(
+        self,
+        address: str,
+        scheme: str,
+        certificate: bytes,
+        believed: bool,  # noqa: FBT001
+    ) -> ClientInfo:
         proxies = self.trusted if believed else ()
-        return self._origin(address, scheme, proxies=proxies, certificate=certificate)
+        return self._new_client_info(address, scheme, proxies=proxies, certificate=certificate)
 
-    def enter(self, origin: ClientInfo) -> str:
-        """Take up a connection; return what to give to `leave`.
+    def enter(self, client: ClientInfo) -> str:
+        """Count a new connection; return the argument for `leave`.
 
         Raises:
-            ProxyError: it is one too many.
+            ProxyError: the connection exceeds a limit.
         """
         others = len(self.connections) - 1
-        return self._admission.enter(origin.address, others, trusted=origin.trusted)
+        return self._admission.enter(client.address, others, trusted=client.trusted)
 
-    def _traced(self, record: Record, origin: ClientInfo) -> None:
+    def _traced(self, record: Record, client: ClientInfo) -> None:
         cast(Tracing, self._tracing).begin(cast(Request, record.request))
-        self._untraced(record, origin)
+        self._untraced(record, client)
 
     def refused(
         self,
@@ -191,12 +198,12 @@ class Context:
         error: ProxyError,
         answer: Callable[[Record, ProxyError], None] = lambda _record, _error: None,
     ) -> None:
-        """Answer and observe what never became a request.
+        """Answer and observe bytes that never became a request.
 
         Args:
-            address: whom it came from.
-            error: what was wrong with it.
-            answer: sends the answer, if there is one.
+            address: the client's.
+            error: the reason.
+            answer: sends the response. By default none is sent.
         """
         record = Record(address, monotonic())
         record.finished = record.started
@@ -204,21 +211,24 @@ class Context:
         answer(record, error)
         self.observe(record)
 
-    def _within_rate(self, record: Record, origin: ClientInfo) -> None:
-        self._identify(record, origin)
+    def _within_rate(self, record: Record, client: ClientInfo) -> None:
+        self._identify(record, client)
         cast(Rate, self._rate).count(record.client, record.started)
 
-    def _identify(self, record: Record, origin: ClientInfo) -> None:
-        # The id is the one that a trusted peer gave, or a new one.
-        if origin.trusted:
+    def _identify(self, record: Record, client: ClientInfo) -> None:
+        # A trusted peer may set the request id.
+        if client.trusted:
             request = cast(Request, record.request)
-            record.client = origin.identify(request).client
-            record.id = origin.request_id(request)
+            record.client = client.identify(request).client
+            record.id = client.request_id(request)
         if not record.id:
             record.id = next(self._ids)
 
 
 def _ids(prefix: bytes) -> Iterator[bytes]:
-    """Ids for requests: unique here, elsewhere but for 1 in 2**64. Last digits are written only once."""
+    """Yield request ids, unique in this process, and elsewhere with a random prefix of 64 bits.
+
+    The last two digits are formatted once, in advance.
+    """
     blocks = (b"%b%06x" % (prefix, number) for number in count())
     return chain.from_iterable(map(block.__add__, LAST_DIGITS) for block in blocks)

@@ -29,7 +29,7 @@ class Exchange(Waiter, Stream, Protocol):
 
     context: Context
     """What all requests of the worker share."""
-    origin: ClientInfo
+    client_info: ClientInfo
     """The facts about the client."""
     requests: RequestReader
     """Parses request heads."""

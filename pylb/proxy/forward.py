@@ -59,7 +59,7 @@ async def forward(client: Exchange, head: bytes, record: Record) -> bool:
     download: BodyPump | None = None
     try:
         request = record.request = client.requests.read(head)
-        context.identify(record, client.origin)
+        context.identify(record, client.client_info)
         if request.length or request.chunked:
             body, upload = client.body(request)
 
@@ -90,8 +90,8 @@ async def forward(client: Exchange, head: bytes, record: Record) -> bool:
                         upstream = await connect(lease.backend, client, context.timeouts.connect)
                         lease.connected = now = monotonic()
 
-                    sent = request_head(request, client.origin, record.id, lease.backend.authority)  # SEND
-                    if upload is None:
+                    sent = request_head(request, client.client_info, record.id, lease.backend.authority)
+                    if upload is None:  # SEND
                         upstream.queue_write(sent + body)
                         client.set_deadline(now, context.timeouts.response)
                         await EVENT  # No response can have arrived yet.

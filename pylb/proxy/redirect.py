@@ -29,12 +29,12 @@ async def redirect(client: Exchange, head: bytes, record: Record) -> bool:
         request = parse_request(head, context.limits)
     except ProxyError:
         return await forward(client, head, record)  # It refuses it for the same reason.
-    by_tls = client.origin.identify(request).scheme in BY_TLS
+    by_tls = client.client_info.identify(request).scheme in BY_TLS
     if by_tls or not request.host:
         return await forward(client, head, record)
     record.request = request
     try:
-        context.identify(record, client.origin)
+        context.identify(record, client.client_info)
         keep = not (request.close or client.close_after_response or request.length or request.chunked)
         record.status = 308
         client.queue_write(redirection(request, context.redirect_port, close=not keep, date=context.date))

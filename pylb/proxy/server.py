@@ -25,32 +25,33 @@ from pylb.proxy.tls import Certificates
 from pylb.proxy.upstream import abandon, close_idle, close_unused
 
 CERTIFICATES = 2.0
-"""Seconds between two looks at the files of certificates."""
+"""Seconds between two checks whether certificate files have changed."""
 
 UNSENT = 128 * 1024
-"""Bytes for a client that the kernel keeps beyond those that are on their way to it (TCP_NOTSENT_LOWAT).
+"""Unsent bytes that the kernel buffers for a client, beyond those in flight (TCP_NOTSENT_LOWAT).
 
-Without it the kernel takes up to 4 MB for a client that does not read: then bodies end up in its memory, a
-thousand slow readers have a gigabyte copied for them at once, and none of them is seen to be slow."""
+By default the kernel buffers up to 4 MB for a client that does not read. Then bodies fill its memory, a
+thousand
+slow readers cost a gigabyte of copies at once, and pylb cannot detect that they are slow."""
 
 HANDSHAKE = 1.0
-"""Seconds from the beginning of an end in which TLS handshakes that have begun may be finished."""
+"""Seconds from the beginning of a drain in which TLS handshakes in progress may finish."""
 
 TLS_GOODBYE = 2.0
-"""Seconds that a client has to answer the end of TLS before the connection is cut off."""
+"""Seconds that a client has to answer a TLS close_notify before the connection is cut off."""
 
 IDLE_AT_DRAIN = 0.1
-"""Of the time for draining: how long a client's idle connection is kept open.
+"""The fraction of the drain timeout for which an idle client connection stays open.
 
-A client that is about to send a request gets to send it, and is told `Connection: close` with the answer; one
-that is not does not hold up the end."""
+A client that is about to send a request can send it and receives `Connection: close` with the response; other
+idle clients do not delay the end of the drain."""
 
 
 class Server:
     """The listeners and client connections of one worker.
 
     Args:
-        context: what its requests share.
+        context: what all requests of the worker share.
         proxy_protocol: whether trusted peers begin each connection with a PROXY protocol preamble.
     """
 
@@ -69,7 +70,7 @@ class Server:
         )
 
     async def listen(self, listening: socket.socket) -> None:
-        """Serve the connections that arrive on a bound socket."""
+        """Accept connections on a bound socket."""
         loop = asyncio.get_running_loop()
         _keep_little_unsent(listening)
         make = self._preamble if self._proxy_protocol else self._client
@@ -77,7 +78,7 @@ class Server:
         self.sweep.start()
 
     async def listen_tls(self, listening: socket.socket, certificates: Certificates) -> None:
-        """Serve the connections that arrive on a bound socket, by TLS."""
+        """Accept TLS connections on a bound socket."""
         loop = asyncio.get_running_loop()
         _keep_little_unsent(listening)
         server = await loop.create_server(
@@ -93,9 +94,10 @@ class Server:
         self.sweep.start()
 
     def apply(self, snapshot: Snapshot) -> Change:
-        """Swap a service's pool: what is gone loses its idle connections, but requests in flight finish.
+        """Apply a snapshot to a service's pool.
 
-        Only those on instances that are abandoned do not.
+        A removed backend loses its idle connections, and requests in flight on it finish. Requests on
+        abandoned instances are broken off.
         """
         pool = self.context.pools[snapshot.service]
         change = pool.apply(snapshot)
@@ -108,13 +110,13 @@ class Server:
         return change
 
     async def drain(self, timeout: float) -> int:
-        """Stop accepting, let what runs finish, then cut off the rest.
+        """Stop accepting connections, let requests in flight finish, then cut off what is left.
 
         Args:
             timeout: seconds until connections are cut off.
 
         Returns:
-            How many were.
+            The number of connections that were cut off.
         """
         self.context.draining = True
         for server in self._servers:
@@ -125,9 +127,9 @@ class Server:
             client.close_after_response = True
             if client.idle:
                 client.deadline = min(client.deadline, now + idle)
-        # An answer that is under way may have promised its client another request.
+        # A response in progress may have announced a persistent connection.
         self.context.timeouts = replace(self.context.timeouts, keepalive=idle)
-        # What was accepted last is not listed yet, and who speaks TLS not before the handshake is done.
+        # The newest connections are not listed yet, and TLS connections only after their handshake.
         listed = now + (HANDSHAKE if self.context.certificates else 0.0)
         while True:
             await asyncio.sleep(PERIOD / 5)
@@ -136,13 +138,13 @@ class Server:
                 return self.close()
 
     def close(self) -> int:
-        """Cut off every connection, now; return how many there were."""
+        """Cut off every connection now; return their number."""
         for server in self._servers:
             server.close()
         self.sweep.stop()
         self.context.batch.run()
         cut = list(self.context.connections)
-        for client in cut:  # All are marked before one ends, or its backend would go to another that waits.
+        for client in cut:  # Mark all first: else a freed backend would serve another waiter.
             client.lost = client.cut_off = True
         for client in cut:
             client.wake()
@@ -167,8 +169,8 @@ class Server:
         self.context.date = formatdate(usegmt=True).encode()
 
     def _expire_clients(self, now: float) -> None:
-        """Move deadlines on where bytes moved, and wake each client whose deadline has passed."""
-        # What clients sent while this process was held up waits to be read: it is not they who are late.
+        """Move the deadlines of clients with progress, and wake each client whose deadline has passed."""
+        # While this process was stalled, it did not read what clients sent. That time does not count.
         heard = min(now, self.sweep.due)
         late = []
         for client in self.context.connections:
@@ -185,7 +187,7 @@ class Server:
             client.wake()
 
     def _maintain_pools(self, now: float) -> None:
-        """Let ejected backends return, and close connections to backends that were idle for too long."""
+        """Update the state of ejected backends, and close backend connections past their idle timeout."""
         before = now - self.context.timeouts.upstream_keepalive
         for pool in self.context.pools.values():
             pool.tick(now)
@@ -200,6 +202,6 @@ class Server:
 
 
 def _keep_little_unsent(listening: socket.socket) -> None:
-    """Set `UNSENT` for all connections that a listener accepts; they inherit it."""
+    """Set `UNSENT` on a listener; accepted connections inherit it."""
     if listening.family != socket.AF_UNIX:
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)

@@ -88,7 +88,7 @@ class Worker:
             upstream_tls=read_upstream_tls(options),
             trusted=Networks(options.trusted_proxies),
             preamble=PREAMBLES.get(options.upstream_proxy_protocol),
-            origin=partial(ForwardedClientInfo if options.forwarded else ClientInfo, via=options.via),
+            client_info=partial(ForwardedClientInfo if options.forwarded else ClientInfo, via=options.via),
             explain_to=Networks(options.explain_to),
             tracing=Tracing(options.trace_sample / 100) if options.traceparent or options.otlp else None,
             observe=sinks.beside(Metrics(counters).count),

@@ -68,9 +68,9 @@ async def test_a_trusted_peer_is_believed_and_the_chain_grows():
 
 
 async def test_forwarded_says_it_in_the_standards_way():
-    fields, _ = await told(SAID, origin=ForwardedClientInfo)
+    fields, _ = await told(SAID, client_info=ForwardedClientInfo)
     assert fields[b"forwarded"] == b'for=127.0.0.1;proto=http;host="shop.example"'
-    fields, _ = await told(SAID, origin=ForwardedClientInfo, trusted=LOOPBACK)
+    fields, _ = await told(SAID, client_info=ForwardedClientInfo, trusted=LOOPBACK)
     assert fields[b"forwarded"] == b'for=203.0.113.9, for=127.0.0.1;proto=http;host="shop.example"'
 
 
@@ -101,7 +101,7 @@ async def test_pylb_names_itself_to_backends_only_if_it_is_given_a_name(name, sa
             heads.append(head)
             writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    async with Stage(context={"origin": partial(ClientInfo, via=name)} if name else {}) as stage:
+    async with Stage(context={"client_info": partial(ClientInfo, via=name)} if name else {}) as stage:
         await stage.origin(handle)
         client = await stage.client()
         for _ in range(3):
@@ -230,14 +230,14 @@ async def test_backends_are_told_of_the_trace_and_so_is_the_record():
 
 def test_connections_from_one_place_have_one_origin_and_others_have_others():
     context = Stage().server.context
-    here = context.origin("127.0.0.1", None, believed=True)
-    assert context.origin("127.0.0.1", None, believed=True) is here
-    there = context.origin("127.0.0.2", None, believed=True)
+    here = context.client_info("127.0.0.1", None, believed=True)
+    assert context.client_info("127.0.0.1", None, believed=True) is here
+    there = context.client_info("127.0.0.2", None, believed=True)
     assert there is not here
     assert there.address != here.address
 
 
 def test_a_trusted_proxy_that_speaks_for_itself_has_another_origin_than_one_that_is_believed():
     context = Stage(context={"trusted": LOOPBACK}).server.context
-    assert context.origin("127.0.0.1", None, believed=True).trusted
-    assert not context.origin("127.0.0.1", None, believed=False).trusted
+    assert context.client_info("127.0.0.1", None, believed=True).trusted
+    assert not context.client_info("127.0.0.1", None, believed=False).trusted

@@ -60,9 +60,9 @@ class Downstream(ClientConnection):
         "_client",
         "_handle",
         "bound",
+        "client_info",
         "error_response",
         "keep",
-        "origin",
         "requests",
         "response_head",
         "served",
@@ -100,8 +100,8 @@ class Downstream(ClientConnection):
         super().connection_made(transport)
         address = self.addresses().client
         tls = transport.get_extra_info("ssl_object")
-        self.origin = self.context.origin(address, tls, believed=self._believed)
-        self.requests = RequestReader(self.context.limits, self.context.head_cache, self.origin)
+        self.client_info = self.context.client_info(address, tls, believed=self._believed)
+        self.requests = RequestReader(self.context.limits, self.context.head_cache, self.client_info)
         if tls is not None:
             self.response_head = self.context.response_head
         self._handle = self._choose_handler(address, tls is not None)
@@ -144,7 +144,7 @@ class Downstream(ClientConnection):
         """Serve requests in order until the client or pylb closes the connection."""
         context = self.context
         try:
-            self._client = context.enter(self.origin)
+            self._client = context.enter(self.client_info)
             now = monotonic()
             while True:
                 self.set_deadline(now, context.timeouts.keepalive if self.served else context.timeouts.head)
@@ -152,7 +152,7 @@ class Downstream(ClientConnection):
                     await EVENT
                 if not head:
                     break
-                record = Record(self.origin.address, monotonic())
+                record = Record(self.client_info.address, monotonic())
                 if not await self._handle(self, head, record):
                     if self.recv_buffer not in EMPTY_LINE:
                         self.discard()  # The client has pipelined requests and may send more.
@@ -162,7 +162,7 @@ class Downstream(ClientConnection):
                 if self.served == context.last_but_one:
                     self.close_after_response = True
         except ProxyError as error:  # There was no head to parse.
-            context.refused(self.origin.address, error, self.refuse)
+            context.refused(self.client_info.address, error, self.refuse)
             if error.fault is Fault.RESOURCE:
                 self.discarding = False  # Do not linger for a client beyond the connection limit.
         if self.discarding:
