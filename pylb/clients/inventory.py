@@ -89,7 +89,7 @@ class InventoryReader:
         unread = {each.id: each for each in found if isinstance(each, Unread)}
         for each in list(read.values()):
             if each.joined in read:
-                read[each.id] = each.living_in(read[each.joined])
+                read[each.id] = each.sharing_network_of(read[each.joined])
             elif each.joined in unread:  # its addresses are those of the joined container
                 del read[each.id]
                 unread[each.id] = Unread(each.id, each.name, unread[each.joined].reason)

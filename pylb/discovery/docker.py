@@ -78,7 +78,7 @@ class DockerProvider:
             yield known
             async for events in docker.events(since=began, quiet=self._resync):
                 for event in events:
-                    stopping.heard(event.action, event.container, event.signal)
+                    stopping.on_event(event.action, event.container, event.signal)
                 self._reader.changed(event.container for event in events)
                 snapshot = await self._look(docker, stopping)
                 due = not events or snapshot.observed - known.observed >= self._resync

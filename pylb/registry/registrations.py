@@ -276,7 +276,7 @@ def _meta(settings: Metadata, complaints: list[str]) -> dict[str, str]:
         too_long = len(value.encode()) > MAX_META_VALUE
         if not META_KEY.fullmatch(key) or too_long or len(meta) == MAX_META:
             complaints.append(
-                f"SERVICE_{key[:MAX_QUOTED].upper()} is left out: expected at most {MAX_META} names of "
+                f"SERVICE_{key[:MAX_QUOTED].upper()} is skipped: expected at most {MAX_META} names of "
                 f"letters, digits, - and _ with values of up to {MAX_META_VALUE} bytes"
             )
         else:

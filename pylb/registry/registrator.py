@@ -113,7 +113,7 @@ class Registrator:
     def _on_events(self, events: Sequence[Event]) -> None:
         if self._stop_signals:
             for event in events:
-                self._stopping.heard(event.action, event.container, event.signal)
+                self._stopping.on_event(event.action, event.container, event.signal)
         self._reader.changed(event.container for event in events)
         self._wake.set()
 

@@ -105,7 +105,7 @@ async def test_nobody_there(tmp_path):
 
 async def test_an_answer_without_sense(engine, docker):
     engine.run({"Id": "1" * 64, "State": {"Status": "running"}})
-    with pytest.raises(EngineError, match="what the engine says of a container"):
+    with pytest.raises(EngineError, match="description of a container"):
         await docker.inspect("1" * 64)
 
 

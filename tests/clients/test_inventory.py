@@ -86,7 +86,7 @@ async def test_one_that_makes_no_sense_affects_no_other(engine, read):
     engine.run({"Id": OTHER["Id"], "State": {"Status": "running"}})
     found, unread = await read()
     assert list(found) == ["web-1"]
-    assert "what the engine says of a container" in unread["nameless"].reason
+    assert "description of a container" in unread["nameless"].reason
 
 
 async def test_one_that_was_read_before_stays_as_it_was(engine, read):

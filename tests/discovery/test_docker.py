@@ -85,7 +85,7 @@ def test_why_it_gets_no_requests(said, reason):
 def test_a_port_that_cannot_be_read_is_named_and_the_others_count(key):
     endpoint, reason = read(labels=COMPOSE, exposed=["80/tcp", key])
     assert (endpoint.port, reason) == (80, "")
-    assert endpoint.problems[0].startswith(f"its port {key[:40]!r} is left out")
+    assert endpoint.problems[0].startswith(f"its port {key[:40]!r} is skipped")
 
 
 def test_a_variable_for_an_endless_port_is_for_another_one():

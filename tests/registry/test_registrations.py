@@ -191,7 +191,7 @@ def test_what_meta_cannot_hold_is_a_problem_and_the_service_is_registered(env):
     found = made(container(env={"SERVICE_OK": "yes", **env}))
     (registration,) = found.registrations.values()
     assert registration.definition["Meta"]["ok"] == "yes"
-    assert "is left out" in found.problems[0]
+    assert "is skipped" in found.problems[0]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_a_port_that_cannot_be_read_is_a_problem_and_the_others_are_registered()
     found = made(container("db", exposed=["3306/tcp", "33060-33061/tcp"]))
     assert list(found.registrations) == ["host:db:3306"]
     assert found.problems == (
-        "db: its port '33060-33061/tcp' is left out: got '33060-33061', expected a port from 1 to 65535",
+        "db: its port '33060-33061/tcp' is skipped: got '33060-33061', expected a port from 1 to 65535",
     )
 
 

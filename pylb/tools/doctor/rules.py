@@ -155,7 +155,7 @@ def malformed(facts: Facts) -> Iterator[Finding]:
                 "malformed",
                 f"container {container.name}: {problem}",
                 "the builder of its image wrote what Docker does not document",
-                "build the image anew with single ports in EXPOSE; until then the port is left out",
+                "build the image anew with single ports in EXPOSE; until then the port is skipped",
             )
         for port in container.ports:
             try:

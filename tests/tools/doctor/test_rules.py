@@ -91,7 +91,7 @@ FAULTS = {
     "a port that is none": (
         Facts(containers=(container(exposed=["80/tcp", "/tcp"]),)),
         "malformed",
-        "container web-1: its port '/tcp' is left out: got ''",
+        "container web-1: its port '/tcp' is skipped: got ''",
     ),
     "a label that names no port": (
         Facts(
