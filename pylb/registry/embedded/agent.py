@@ -1,7 +1,7 @@
-"""The node's agent: which services and checks it was given, and how they are at this moment.
+"""The node's agent: the registered services and checks, and the current results of the checks.
 
-It tells the catalog. Like Consul's, it does so at once when a status changes, and only after minutes when
-nothing but a check's output has, lest chatty checks keep waking the whole cluster.
+The agent writes to the catalog. Like Consul's, it writes a new status immediately, and a new output with the
+same status only after minutes, so that outputs that change often do not end blocking queries all the time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pylb.registry.embedded.definitions import CRITICAL, CheckDefinition, Reques
 NODE_MAINTENANCE = "_node_maintenance"
 SERVICE_MAINTENANCE = "_service_maintenance:"
 OUTPUT_DELAY = (150.0, 450.0)
-"""Seconds within which a new output reaches the catalog if the status stays (`check_update_interval`)."""
+"""Range of seconds after which a new output with the same status is written (`check_update_interval`)."""
 REAP_INTERVAL = 30.0
 MIN_DEREGISTER_AFTER = 60.0
 NO_REASON = "Maintenance mode is enabled for this {}, but no reason was provided. This is a default message."
@@ -28,19 +28,19 @@ NO_REASON = "Maintenance mode is enabled for this {}, but no reason was provided
 
 @dataclass(slots=True)
 class LocalCheck:
-    """A check of this agent, and what keeps it going; a maintenance check just is."""
+    """A check of this agent with its runner; a maintenance check has none."""
 
     check: Check
     runner: Runner | None = None
     deregister_after: float = 0.0
-    """Seconds of being critical after which its service goes; 0 means never."""
+    """Seconds as critical after which its service is deregistered; 0 means never."""
     critical_since: float | None = None
-    """Time of the event loop's clock."""
+    """Time of the event loop's clock; None unless critical."""
     late_output: asyncio.TimerHandle | None = None
-    """Set while the catalog has not got the last output yet."""
+    """Timer of the write of the last output; None if the catalog has it."""
 
     def stop(self) -> None:
-        """Let nothing happen to it any more."""
+        """Stop the runner and the pending write."""
         if self.runner:
             self.runner.stop()
         if self.late_output:
@@ -48,34 +48,34 @@ class LocalCheck:
 
 
 class Agent:
-    """Services, their checks, and the way into and out of maintenance.
+    """Keeps services, checks and maintenance modes, and writes them to the catalog.
 
     Args:
-        catalog: told of everything.
-        session: for HTTP checks.
+        catalog: receives every change.
+        session: sends the requests of HTTP checks.
     """
 
     def __init__(self, catalog: Catalog, session: aiohttp.ClientSession) -> None:
         self._catalog = catalog
         self._session = session
         self._loop = asyncio.get_running_loop()
-        self._reaping = self._loop.call_later(REAP_INTERVAL, self._reap)
+        self._reap_timer = self._loop.call_later(REAP_INTERVAL, self._reap)
         self._services: dict[str, Service] = {}
         self._checks: dict[str, LocalCheck] = {}
 
     @property
     def services(self) -> dict[str, Service]:
-        """Those registered here, by id."""
+        """The registered services, by id."""
         return self._services
 
     @property
     def checks(self) -> dict[str, Check]:
-        """Those registered here, by id, with their latest outputs."""
+        """The registered checks, by id, with their latest outputs."""
         return {check_id: local.check for check_id, local in sorted(self._checks.items())}
 
     def close(self) -> None:
         """Stop every check."""
-        self._reaping.cancel()
+        self._reap_timer.cancel()
         for local in self._checks.values():
             local.stop()
 
@@ -86,8 +86,8 @@ class Agent:
 
         Args:
             service: the instance.
-            checks: its checks; one that exists keeps its status and is started anew.
-            replace_checks: whether checks it had before and that are not among these go.
+            checks: its checks; a check that exists keeps its status and is restarted.
+            replace_checks: whether to remove its other checks.
         """
         self._services[service.id] = service
         for definition in checks:
@@ -100,17 +100,17 @@ class Agent:
         self._catalog.register(service, [self._checks[check_id].check for check_id in sorted(kept)])
 
     def deregister_service(self, service_id: str) -> None:
-        """Remove a service with its checks; one that does not exist is removed already."""
+        """Remove a service with its checks; no error if it does not exist."""
         for check_id in self._checks_of(service_id):
             self._checks.pop(check_id).stop()
         if self._services.pop(service_id, None):
             self._catalog.deregister_service(service_id)
 
     def register_check(self, definition: CheckDefinition) -> None:
-        """Add or change a check, of a service or of the node.
+        """Add or change a check of a service or of the node.
 
         Raises:
-            RequestError: its service does not exist.
+            RequestError: the service does not exist.
         """
         if definition.service_id and definition.service_id not in self._services:
             raise RequestError(f'ServiceID "{definition.service_id}" does not exist', status=500)
@@ -118,21 +118,21 @@ class Agent:
         self._catalog.update_check(self._checks[definition.id].check)
 
     def deregister_check(self, check_id: str) -> None:
-        """Remove a check; one that does not exist is removed already."""
+        """Remove a check; no error if it does not exist."""
         if local := self._checks.pop(check_id, None):
             local.stop()
             self._catalog.deregister_check(check_id)
 
-    def beat(self, check_id: str, status: str, output: str) -> None:
-        """Take what a service says of itself.
+    def set_ttl_status(self, check_id: str, status: str, output: str) -> None:
+        """Set the status of a TTL check and restart its time to live.
 
         Raises:
-            RequestError: there is no such TTL check.
+            RequestError: the TTL check does not exist.
         """
         local = self._checks.get(check_id)
         if local is None or not isinstance(local.runner, TimeToLive):
             raise RequestError(f'CheckID "{check_id}" does not have associated TTL', status=500)
-        local.runner.beat(status, output)
+        local.runner.set_status(status, output)
 
     def enter_maintenance(self, service_id: str, reason: str) -> None:
         """Make a service critical, or the whole node if `service_id` is empty, until `leave_maintenance`."""
@@ -166,7 +166,7 @@ class Agent:
 
     def _reap(self) -> None:
         self.reap(self._loop.time())
-        self._reaping = self._loop.call_later(REAP_INTERVAL, self._reap)
+        self._reap_timer = self._loop.call_later(REAP_INTERVAL, self._reap)
 
     def _checks_of(self, service_id: str) -> list[str]:
         return [check_id for check_id, local in self._checks.items() if local.check.service_id == service_id]
@@ -185,7 +185,7 @@ class Agent:
         )
 
     def _start(self, definition: CheckDefinition) -> None:
-        """Run a check in place of the one with its id, whose status and output it inherits."""
+        """Start a check. It replaces the check with its id and keeps that one's status and output."""
         check = self._check(definition, definition.type)
         critical_since = self._loop.time() if check.status == CRITICAL else None
         if previous := self._checks.get(definition.id):
@@ -193,7 +193,7 @@ class Agent:
             check = replace(check, status=previous.check.status, output=previous.check.output)
             critical_since = previous.critical_since
         runner = self._runner(definition)
-        self._checks[definition.id] = LocalCheck(check, runner, _patience(definition), critical_since)
+        self._checks[definition.id] = LocalCheck(check, runner, _deregister_after(definition), critical_since)
         runner.start()
 
     def _runner(self, definition: CheckDefinition) -> Runner:
@@ -227,7 +227,7 @@ class Agent:
         self._catalog.update_check(local.check)
 
 
-def _patience(definition: CheckDefinition) -> float:
+def _deregister_after(definition: CheckDefinition) -> float:
     if not definition.service_id or definition.deregister_after <= 0:
         return 0.0
     return max(definition.deregister_after, MIN_DEREGISTER_AFTER)

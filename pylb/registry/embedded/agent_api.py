@@ -1,4 +1,4 @@
-"""`/v1/agent`: what services, or those who start them, say to their node's agent."""
+"""Handlers of `/v1/agent`: registration of services and checks, TTL statuses, and maintenance."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from pylb.registry.embedded.literals import LiteralError, parse_bool
 from pylb.registry.embedded.views import agent_service, check_view
 
 VERSION = "1.8.7"
-"""The Consul release whose interface this is."""
+"""The Consul release whose API is implemented."""
 
-_BEATS = {"pass": PASSING, "warn": WARNING, "fail": CRITICAL}
+_TTL_STATUSES = {"pass": PASSING, "warn": WARNING, "fail": CRITICAL}
 
 
 class AgentApi:
@@ -43,7 +43,7 @@ class AgentApi:
         self._leader = leader
 
     def routes(self) -> list[web.RouteDef]:
-        """Paths and their handlers."""
+        """Return the paths with their handlers."""
         return [
             get("/v1/agent/self", self.self_description),
             get("/v1/agent/services", self.services),
@@ -56,11 +56,11 @@ class AgentApi:
             web.put("/v1/agent/check/register", self.register_check),
             web.put("/v1/agent/check/deregister/{id:.*}", self.deregister_check),
             web.put("/v1/agent/check/update/{id:.*}", self.update_check),
-            web.put("/v1/agent/check/{beat:pass|warn|fail}/{id:.*}", self.beat),
+            web.put("/v1/agent/check/{verb:pass|warn|fail}/{id:.*}", self.set_ttl_status),
         ]
 
     async def self_description(self, request: web.Request) -> web.Response:
-        """Who answers."""
+        """Describe the agent and its node."""
         node = self._node
         return json_response(
             request,
@@ -99,13 +99,13 @@ class AgentApi:
         )
 
     async def services(self, request: web.Request) -> web.Response:
-        """The services registered here, by id."""
+        """Return the registered services, by id."""
         reject_filter(request)
         services = sorted(self._agent.services.values(), key=lambda service: service.id)
         return json_response(request, {service.id: agent_service(service) for service in services})
 
     async def service(self, request: web.Request) -> web.Response:
-        """One service, with a hash that changes when it does."""
+        """Return one service with a hash of its content."""
         service = self._agent.services.get(request.match_info["id"])
         if service is None:
             raise RequestError(f"unknown service ID: {request.match_info['id']}", status=404)
@@ -114,7 +114,7 @@ class AgentApi:
         return json_response(request, view, {"X-Consul-ContentHash": view["ContentHash"]})
 
     async def checks(self, request: web.Request) -> web.Response:
-        """The checks registered here, by id, with their latest outputs."""
+        """Return the registered checks, by id, with their latest outputs."""
         reject_filter(request)
         checks = self._agent.checks.values()
         return json_response(request, {check.id: check_view(check, self._node) for check in checks})
@@ -132,7 +132,7 @@ class AgentApi:
         return web.Response()
 
     async def service_maintenance(self, request: web.Request) -> web.Response:
-        """Take a service out of use, or back into it."""
+        """Start or end the maintenance mode of a service."""
         service_id = _id(request, "Missing service ID")
         enable = _enable(request)
         if service_id not in self._agent.services:
@@ -141,7 +141,7 @@ class AgentApi:
         return web.Response()
 
     async def node_maintenance(self, request: web.Request) -> web.Response:
-        """Take the whole node out of use, or back into it."""
+        """Start or end the maintenance mode of the node."""
         self._maintain(request, "", enable=_enable(request))
         return web.Response()
 
@@ -161,16 +161,16 @@ class AgentApi:
         self._agent.deregister_check(_id(request, "CheckID missing", status=500))
         return web.Response()
 
-    async def beat(self, request: web.Request) -> web.Response:
-        """Say how a service is: `pass`, `warn` or `fail`, with a note."""
-        status = _BEATS[request.match_info["beat"]]
-        self._agent.beat(request.match_info["id"], status, request.query.get("note", ""))
+    async def set_ttl_status(self, request: web.Request) -> web.Response:
+        """Set the status of a TTL check by `pass`, `warn` or `fail`, with a note."""
+        status = _TTL_STATUSES[request.match_info["verb"]]
+        self._agent.set_ttl_status(request.match_info["id"], status, request.query.get("note", ""))
         return web.Response()
 
     async def update_check(self, request: web.Request) -> web.Response:
-        """Say how a service is, with the status and the output in the body."""
+        """Set the status of a TTL check to the status and the output in the body."""
         status, output = update_from_json(await request.read())
-        self._agent.beat(request.match_info["id"], status, output)
+        self._agent.set_ttl_status(request.match_info["id"], status, output)
         return web.Response()
 
 

@@ -17,37 +17,38 @@ T = TypeVar("T")
 DEFAULT_WAIT = 300.0
 MAX_WAIT = 600.0
 JITTER_FRACTION = 16
-"""Consul adds up to wait/16, so that readers that started together do not all come back together."""
+"""Consul adds up to wait/16, so that queries that started together do not end together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
-    """What a query found, and the index of the last write that could have changed it."""
+    """The result of a query, and the index of the last write that could have changed it."""
 
     index: int
     content: T
-    """The rows that it looked at, which are what it watches."""
+    """The rows that the query selected and watches."""
     watches_index: bool = False
-    """Whether there was nothing to watch, so that any newer index counts as a change."""
+    """Whether any greater index counts as a change, because there are no rows to compare."""
 
 
-def patience(wait: float) -> float:
-    """Seconds to wait for who asked for `wait`: none asked for means 5 minutes, and 10 are the most."""
+def wait_time(wait: float) -> float:
+    """Return the seconds to wait, with jitter: as requested, at most 10 minutes; by default 5 minutes."""
     wait = min(wait, MAX_WAIT) if wait > 0 else DEFAULT_WAIT
     return wait + random.uniform(0, wait / JITTER_FRACTION)
 
 
 class Changes:
-    """The counter of writes that all the registry's data share, and those who wait for the next one."""
+    """The counter of writes, which all data of the registry share, and the queries that wait for the next
+    write."""
 
     def __init__(self) -> None:
-        self.index = 1  # of no write, so that it can stand for data that was never written
+        self.index = 1  # the index of data that was never written
         self._next = asyncio.Event()
 
     def advance(self) -> int:
-        """Number a write, and wake every waiting reader once the caller has finished it.
+        """Return the number of a new write, and wake every waiting query.
 
-        The reader runs in a later turn of the event loop; a write that does not `await` is whole by then.
+        The queries run in a later iteration of the event loop, when a write without `await` is complete.
         """
         self.index += 1
         awakened, self._next = self._next, asyncio.Event()
@@ -55,21 +56,21 @@ class Changes:
         return self.index
 
     async def settle(self, query: Callable[[], Answer[T]], seen: int, wait: float) -> Answer[T]:
-        """Answer `query` at once if `seen` is 0, else when its index has passed `seen` or the time is up.
+        """Answer `query` immediately if `seen` is 0, else when its index passes `seen` or the wait ends.
 
         Args:
-            query: looks at the data as they are now.
-            seen: the index that the reader knows.
-            wait: seconds, as `patience` reads them.
+            query: evaluates the query on the current data.
+            seen: the index in the request.
+            wait: seconds; see `wait_time`.
 
         Returns:
-            The latest answer, or the first one again if the time was up.
+            The current answer, or the first one if the wait ended.
         """
         first = answer = query()
         if not 0 < answer.index <= seen:
             return answer
         try:
-            async with asyncio.timeout(patience(wait)):
+            async with asyncio.timeout(wait_time(wait)):
                 while answer.index <= seen or not (answer.watches_index or answer.content != first.content):
                     await self._next.wait()
                     answer = query()

@@ -1,7 +1,8 @@
-"""The catalog: what the whole cluster knows of nodes, services and checks, and since which write.
+"""The catalog: the node, its services and checks, each with the indexes of its writes.
 
-Each query's answer carries the index that a blocking query compares. Whose index a write moves is copied
-from Consul 1.8: a service's own index moves with its instances, with their checks and with the node's.
+The answer to each query carries the index that a blocking query compares. The rules for which index a write
+advances are those of Consul 1.8: the index of a service advances with its instances, their checks and the
+checks of the node.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ ANY_STATE = "any"
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What is known of the health of a service, or of the node if `service_id` is empty."""
+    """A check of a service, or of the node if `service_id` is empty."""
 
     id: str
     name: str
@@ -32,7 +33,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """The machine that the services run on; the embedded registry has just one."""
+    """The machine on which the services run; the embedded registry has one."""
 
     id: str
     name: str
@@ -43,7 +44,7 @@ class Node:
 
     @property
     def tagged_addresses(self) -> dict[str, str]:
-        """Its address under each name that Consul gives it."""
+        """The address under each of Consul's names for it."""
         return dict.fromkeys(("lan", "lan_ipv4", "wan", "wan_ipv4"), self.address)
 
 
@@ -67,19 +68,19 @@ class CheckRow:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """An instance with every check that its health depends on: the node's first, then its own."""
+    """An instance with all checks that decide its health: those of the node, then its own."""
 
     row: ServiceRow
     checks: tuple[CheckRow, ...]
 
     @property
     def passing(self) -> bool:
-        """Whether no check objects; an instance without checks passes."""
+        """Whether all checks pass; an instance without checks passes."""
         return all(row.check.status == PASSING for row in self.checks)
 
 
 class Catalog:
-    """Services and checks of one node. Letter case makes no difference in names and ids, as in Consul's."""
+    """Services and checks of one node. Names and ids are compared without case, as in Consul."""
 
     def __init__(self, node: Node, changes: Changes) -> None:
         self._changes = changes
@@ -90,9 +91,9 @@ class Catalog:
         self._services_index = self._checks_index = index
         self._service_indexes: dict[str, int] = {}
         self._last_extinction = 0
-        """When the last instance of some service last went."""
+        """Index of the write that last removed the last instance of a service."""
 
-    # What the node's agent writes
+    # Writes of the agent
 
     def register(self, service: Service, checks: Iterable[Check]) -> None:
         """Add or change a service and its checks, in one write."""
@@ -140,7 +141,7 @@ class Catalog:
             self._services_index = index
 
     def _write(self, check: Check, index: int) -> None:
-        """Store a check. Even one that says nothing new moves the index of the checks, in Consul too."""
+        """Store a check. An unchanged check also advances the index of the checks, as in Consul."""
         self._checks_index = index
         row = self._checks.get(check.id)
         if row is None or row.check != check:
@@ -148,23 +149,23 @@ class Catalog:
             self._touch(check, index)
 
     def _touch(self, check: Check, index: int) -> None:
-        """Move the index of the checks, and of every service whose health this check tells."""
+        """Advance the index of the checks, and of every service whose health depends on this check."""
         self._checks_index = index
         row = self._services.get(check.service_id.lower())
         names = [row.service.name.lower()] if row else [] if check.service_id else list(self._service_indexes)
         self._service_indexes.update(dict.fromkeys(names, index))
 
-    # What clients read
+    # Queries of clients
 
     def services(self) -> Answer[list[ServiceRow]]:
-        """Every instance of every service, sorted by id."""
+        """Return every instance of every service, sorted by id."""
         rows = sorted(self._services.values(), key=lambda row: row.service.id.lower())
         return Answer(self._services_index, rows)
 
     def instances(self, name: str) -> Answer[list[ServiceRow]]:
-        """The instances of a service, sorted by id.
+        """Return the instances of a service, sorted by id.
 
-        A missing service has no index of its own: it shares that of the last one that went missing.
+        A service without instances has no index; its answer has that of the last removal of a service.
         """
         rows = [row for row in self.services().content if row.service.name.lower() == name.lower()]
         if rows:
@@ -173,7 +174,7 @@ class Catalog:
         return Answer(self._last_extinction or youngest, rows, watches_index=True)
 
     def health(self, name: str) -> Answer[list[Health]]:
-        """The instances of a service with their checks, sorted by id."""
+        """Return the instances of a service with their checks, sorted by id."""
         found = self.instances(name)
         node_checks = self._checks_where(service_id="")
         healths = [
@@ -183,7 +184,7 @@ class Catalog:
         return Answer(found.index, healths, found.watches_index)
 
     def checks(self, *, service: str | None = None, state: str = ANY_STATE) -> Answer[list[CheckRow]]:
-        """The checks of the service of that name, or of all and of the node, that are in that state."""
+        """Return the checks in a state, of one service, or of all services and the node."""
         rows = [
             row
             for row in self._sorted_checks()
@@ -193,11 +194,11 @@ class Catalog:
         return Answer(self._checks_index, rows)
 
     def node_checks(self, node: str) -> Answer[list[CheckRow]]:
-        """The checks of the node of that name and of what runs on it."""
+        """Return the checks of a node and of its services."""
         return self.checks() if node.lower() == self.node.name.lower() else Answer(self._checks_index, [])
 
     def nodes(self) -> Answer[list[Node]]:
-        """Every node."""
+        """Return every node."""
         return Answer(self.node.index, [self.node])
 
     def _sorted_checks(self) -> list[CheckRow]:
@@ -208,5 +209,5 @@ class Catalog:
 
 
 def _owned(checks: Iterable[Check], service: Service) -> list[Check]:
-    """The checks with their service's present name and tags, which Consul copies into them at each write."""
+    """Return the checks with the current name and tags of their service, as Consul stores them."""
     return [replace(check, service_name=service.name, service_tags=service.tags) for check in checks]

@@ -1,4 +1,4 @@
-"""`/v1/catalog` and `/v1/health`: what clients of the catalog read, each as a blocking query."""
+"""Handlers of `/v1/catalog` and `/v1/health`; each read is a blocking query."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class CatalogApi:
-    """The handlers, over one catalog."""
+    """Handlers that read one catalog."""
 
     def __init__(self, catalog: Catalog, changes: Changes) -> None:
         self._catalog = catalog
@@ -40,7 +40,7 @@ class CatalogApi:
         self._changes = changes
 
     def routes(self) -> list[web.RouteDef]:
-        """Paths and their handlers."""
+        """Return the paths with their handlers."""
         return [
             get("/v1/catalog/datacenters", self.datacenters),
             get("/v1/catalog/nodes", self.nodes),
@@ -53,16 +53,16 @@ class CatalogApi:
         ]
 
     async def datacenters(self, request: web.Request) -> web.Response:
-        """The one datacenter."""
+        """Return the names of all datacenters, of which there is one."""
         return json_response(request, [DATACENTER])
 
     async def nodes(self, request: web.Request) -> web.Response:
-        """The one node."""
+        """Return the nodes, of which there is one."""
         nodes = self._catalog.nodes
         return await self._entries(request, nodes, lambda node, _: node_view(node))
 
     async def services(self, request: web.Request) -> web.Response:
-        """Names of all services, with the tags that any of their instances has."""
+        """Return the names of all services, with the tags of their instances."""
         options = read_options(request)
         answer = await self._changes.settle(self._catalog.services, options.index, options.wait)
         tags: dict[str, dict[str, None]] = {}
@@ -72,7 +72,7 @@ class CatalogApi:
         return json_response(request, content, answer_headers(answer, options.consistency))
 
     async def service_instances(self, request: web.Request) -> web.Response:
-        """Instances of a service, healthy or not."""
+        """Return the instances of a service, healthy or not."""
         name = _named(request, "name", "Missing service name")
 
         def view(row: ServiceRow, options: ReadOptions) -> View | None:
@@ -81,9 +81,9 @@ class CatalogApi:
         return await self._entries(request, lambda: self._catalog.instances(name), view)
 
     async def service_health(self, request: web.Request) -> web.Response:
-        """Instances of a service with their checks.
+        """Return the instances of a service with their checks.
 
-        As in Consul, `passing` chooses among what was found: what it hides still wakes a blocking query.
+        As in Consul, `passing` selects from the result: a change of a hidden instance ends a blocking query.
         """
         name = _named(request, "name", "Missing service name")
         passing = flag(request, "passing")
@@ -96,17 +96,17 @@ class CatalogApi:
         return await self._entries(request, lambda: self._catalog.health(name), view)
 
     async def service_checks(self, request: web.Request) -> web.Response:
-        """The checks of a service's instances."""
+        """Return the checks of a service's instances."""
         name = _named(request, "name", "Missing service name")
         return await self._checks(request, lambda: self._catalog.checks(service=name))
 
     async def checks_in_state(self, request: web.Request) -> web.Response:
-        """All checks with a status, or with any."""
+        """Return all checks with a status, or with any."""
         state = _named(request, "state", "Missing check state")
         return await self._checks(request, lambda: self._catalog.checks(state=state))
 
     async def node_checks(self, request: web.Request) -> web.Response:
-        """All checks of a node and of what runs on it."""
+        """Return the checks of a node and of its services."""
         node = _named(request, "node", "Missing node name")
         return await self._checks(request, lambda: self._catalog.node_checks(node))
 
@@ -124,9 +124,9 @@ class CatalogApi:
         """Answer a blocking query for a list.
 
         Args:
-            request: its options say how long to wait, and what to choose.
-            query: finds the members.
-            view: a member as it is shown; None if the options do not want it.
+            request: the request, with its read options.
+            query: returns the members of the list.
+            view: returns the JSON form of a member; None if the options exclude it.
         """
         options = read_options(request)
         reject_filter(request)

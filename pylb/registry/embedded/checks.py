@@ -1,6 +1,6 @@
-"""Checks at work: a clock that a service must keep winding up, and probes that go and look.
+"""Runners of checks: a TTL timer, and probes that repeat an HTTP request or a TCP connection.
 
-Statuses and the words of outputs are those of Consul 1.8, which are partly Go's.
+Statuses and outputs are those of Consul 1.8; parts of the outputs are messages of Go's standard library.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from pylb.registry.embedded.definitions import (
 )
 
 Report = Callable[[str, str], None]
-"""Takes a status and an output."""
+"""Receives a status and an output."""
 Attempt = Callable[[], Awaitable[tuple[str, str]]]
-"""Looks once, and says how it is; never raises."""
+"""Probes once and returns a status and an output; never raises."""
 
 MIN_INTERVAL = 1.0
 DEFAULT_TIMEOUT = 10.0
@@ -32,21 +32,21 @@ PROBE_HEADERS = {"User-Agent": "Consul Health Check", "Accept": "text/plain, tex
 
 
 class Runner(Protocol):
-    """What keeps a check's status up to date until it is stopped."""
+    """Updates the status of a check until it is stopped."""
 
     def start(self) -> None:
-        """Begin, in the running event loop."""
+        """Start in the running event loop."""
 
     def stop(self) -> None:
-        """End; nothing is reported any more."""
+        """Stop; no status is reported afterwards."""
 
 
 class TimeToLive:
-    """Turns critical unless somebody reports a status in time.
+    """Reports critical if no status arrives within the time to live.
 
     Args:
-        definition: of a check with a `ttl`.
-        report: where the status goes.
+        definition: a check with a `ttl`.
+        report: receives the status.
     """
 
     def __init__(self, definition: CheckDefinition, report: Report) -> None:
@@ -57,17 +57,17 @@ class TimeToLive:
         self._expiry: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Begin to wait for a status."""
+        """Start the time to live."""
         self.stop()
         self._expiry = asyncio.get_running_loop().call_later(self._ttl, self._expire)
 
     def stop(self) -> None:
-        """Stop waiting."""
+        """Stop the timer."""
         if self._expiry:
             self._expiry.cancel()
 
-    def beat(self, status: str, output: str) -> None:
-        """Report what the service says of itself, and wait for the next time."""
+    def set_status(self, status: str, output: str) -> None:
+        """Report a status of the service, and restart the time to live."""
         if len(output) > self._max_output:
             captured = f"captured {self._max_output} of {len(output)} bytes"
             output = f"{output[: self._max_output]} ... ({captured})"
@@ -81,12 +81,12 @@ class TimeToLive:
 
 
 class Probe:
-    """Looks again and again.
+    """Probes at an interval.
 
     Args:
-        definition: how often, and how many results in a row it takes to believe a change.
-        attempt: looks once.
-        report: where the status goes.
+        definition: the interval, and the number of equal results after which a status changes.
+        attempt: probes once.
+        report: receives the status.
     """
 
     def __init__(self, definition: CheckDefinition, attempt: Attempt, report: Report) -> None:
@@ -98,17 +98,17 @@ class Probe:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Look within an interval, so that checks that started together spread, and then at each interval."""
+        """Start; a random delay of up to one interval spreads the probes of different checks."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name=self._name)
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop probing."""
         if self._task:
             self._task.cancel()
 
     async def _run(self) -> None:
         await asyncio.sleep(random.uniform(0, self._interval))
-        streak = dict(self._needed)  # so that the first result is believed at once
+        streak = dict(self._needed)  # the first result is reported immediately
         while True:
             status, output = await self._attempt()
             good = status != CRITICAL
@@ -120,7 +120,7 @@ class Probe:
 
 
 def http_attempt(definition: CheckDefinition, session: aiohttp.ClientSession) -> Attempt:
-    """A request: 2xx passes, 429 warns, anything else is critical."""
+    """Return a probe by HTTP request: 2xx is passing, 429 warning, anything else critical."""
     method = definition.method or "GET"
     own = {name.lower() for name in definition.header}
     headers = [(name, value) for name, value in PROBE_HEADERS.items() if name.lower() not in own]
@@ -156,7 +156,7 @@ def http_attempt(definition: CheckDefinition, session: aiohttp.ClientSession) ->
 
 
 def tcp_attempt(definition: CheckDefinition) -> Attempt:
-    """A connection, which passes if it is accepted."""
+    """Return a probe by TCP connection, which is passing if it is accepted."""
     host, colon, port = definition.tcp.rpartition(":")
 
     async def attempt() -> tuple[str, str]:

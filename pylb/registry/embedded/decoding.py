@@ -1,7 +1,7 @@
-"""Request bodies read the way Consul reads them: by Go's encoding/json, strictly, and with its words.
+"""Decodes request bodies as Consul does with Go's encoding/json, with the same error messages.
 
-Names match without regard to case; `null` means absent; what follows the first JSON value is ignored; an
-unknown name or a value of the wrong type is refused. A duration is a number of nanoseconds or Go's notation.
+Names are compared without case; `null` means absent; data after the first JSON value is ignored; an unknown
+name or a value of another type is an error. A duration is a number of nanoseconds or text in Go's notation.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 from pylb.registry.embedded.literals import MAX_DURATION, LiteralError, parse_duration
 
 Kind = Callable[[Any, str], Any]
-"""Checks one value and converts it; its second argument is the value's place, for the message."""
+"""Validates and converts a value; the second argument is the path of the value, for messages."""
 Shape = Mapping[str, tuple[str, Kind]]
-"""An object's fields: lower-case JSON name -> (key in the result, kind)."""
+"""Fields of an object: lower-case JSON name -> (key in the result, kind)."""
 
 _MAX_NANOSECONDS = int(MAX_DURATION * 1e9)
 _COMPLAINTS = {
@@ -29,20 +29,20 @@ _COMPLAINTS = {
 
 
 class DecodeError(Exception):
-    """The body cannot be read; the message is Consul's."""
+    """The body cannot be decoded; the message is that of Consul."""
 
 
 def decode(body: bytes, shape: Shape, place: str = ".*", type_name: str = "object") -> dict[str, Any]:
-    """The fields of the JSON object that `body` starts with.
+    """Return the fields of the JSON object at the start of `body`.
 
     Args:
-        body: as the client sent it, whatever it called its type.
-        shape: the fields there may be.
-        place: what Consul calls a field in its messages; `*` stands for its name.
-        type_name: what Consul calls its type.
+        body: the body of the request, whatever its content type.
+        shape: the known fields.
+        place: Consul's path of a field in messages; `*` stands for its name.
+        type_name: Consul's name of the type.
 
     Raises:
-        DecodeError: it is no JSON object of that shape.
+        DecodeError: the body is not a JSON object of that shape.
     """
     value = _first_value(body.decode(errors="replace"))
     if value is None:
@@ -57,12 +57,12 @@ def _first_value(text: str) -> Any:
     if start == len(text):
         raise DecodeError("EOF")
     try:
-        # The standard library's decoder, unlike orjson, says where the first value ends and what is wrong.
+        # The standard library's decoder returns the end of the value and the kind of error; orjson does not.
         value, _ = json.JSONDecoder(parse_float=Decimal, strict=True).raw_decode(text, start)
     except json.JSONDecodeError as error:
         position = error.pos
-        position += error.msg == "Invalid \\escape"  # the decoder points at the backslash
-        if "," in error.msg:  # the decoder points at the comma, Go at what follows it
+        position += error.msg == "Invalid \\escape"  # the decoder's position is that of the backslash
+        if "," in error.msg:  # Go reports the value after the comma
             position += len(text[position:]) - len(text[position:].lstrip(", \t\r\n"))
         if position >= len(text) or error.msg.startswith("Unterminated string"):
             raise DecodeError("unexpected EOF") from error
@@ -116,7 +116,7 @@ def string(value: Any, place: str) -> str:
     """A JSON string."""
     if not isinstance(value, str):
         raise _mismatch(value, place, "string")
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # half a pair is no character
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # replaces lone surrogates
 
 
 def integer(value: Any, place: str) -> int:
@@ -134,7 +134,7 @@ def boolean(value: Any, place: str) -> bool:
 
 
 def duration(value: Any, _place: str) -> float:
-    """Seconds; Consul lets a value that is neither a string nor a number count as 0."""
+    """Seconds; as in Consul, a value that is neither a string nor a number is 0."""
     match value:
         case str():
             try:
@@ -155,7 +155,7 @@ def strings(value: Any, place: str) -> list[str]:
 
 
 def mapping(of: Kind, type_name: str) -> Kind:
-    """A JSON object whose names are free and whose values are all of one kind."""
+    """A JSON object with any names, whose values are of one kind."""
 
     def check(value: Any, place: str) -> dict[str, Any]:
         if not isinstance(value, dict):
@@ -166,12 +166,12 @@ def mapping(of: Kind, type_name: str) -> Kind:
 
 
 def nested(shape: Shape, type_name: str, place: str = "") -> Kind:
-    """A JSON object with fields of its own.
+    """A JSON object with known fields.
 
     Args:
         shape: the fields.
-        type_name: what Consul calls its type.
-        place: what Consul calls a field of it, with `*` for its name; empty where it names the object only.
+        type_name: Consul's name of the type.
+        place: Consul's path of a field, with `*` for its name; empty: the path of the object.
     """
 
     def check(value: Any, outer: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What clients may register: services and checks, how they are written in JSON, and what is refused."""
+"""Definitions of services and checks: their JSON form, and the validation of Consul."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ DEFAULT_OUTPUT_SIZE = 4096
 
 
 class RequestError(Exception):
-    """A request that Consul answers with an error; the message is Consul's.
+    """A request that Consul answers with an error; the message is that of Consul.
 
     Args:
-        text: the answer's body.
-        status: its HTTP status.
+        text: the body of the answer.
+        status: the HTTP status of the answer.
     """
 
     def __init__(self, text: str, status: int = 400) -> None:
@@ -48,7 +48,7 @@ class RequestError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ServiceAddress:
-    """One of a service's further addresses."""
+    """A tagged address of a service."""
 
     address: str
     port: int
@@ -72,7 +72,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class CheckDefinition:
-    """How the health of a service, or of the node, is to be found out. Times are in seconds."""
+    """A check of a service or of the node. Times are in seconds."""
 
     id: str = ""
     name: str = ""
@@ -94,18 +94,18 @@ class CheckDefinition:
     deregister_after: float = 0.0
     args: tuple[str, ...] = ()
     unsupported: tuple[str, ...] = ()
-    """Names of the kinds of check that Consul would run and this registry does not."""
+    """Names of the requested kinds of check that Consul runs and this registry does not."""
 
     @property
     def type(self) -> str:
-        """Consul's word for what runs."""
+        """Consul's name of the kind of check."""
         return "http" if self.http else "ttl" if self.ttl > 0 else "tcp"
 
     def validate(self) -> None:
-        """Refuse what cannot be run.
+        """Validate the definition.
 
         Raises:
-            RequestError: with Consul's words, where Consul refuses it too.
+            RequestError: the check cannot run; the message is Consul's where Consul rejects it too.
         """
         probed = bool(self.http or self.tcp or self.args)
         if self.unsupported:
@@ -127,7 +127,7 @@ class CheckDefinition:
             )
 
 
-_EXOTIC = ("AliasNode", "AliasService", "DockerContainerID", "GRPC")
+_UNSUPPORTED = ("AliasNode", "AliasService", "DockerContainerID", "GRPC")
 _HEADER: Kind = mapping(strings, "map[string][]string")
 _CHECK: Shape = {
     "name": ("name", string),
@@ -156,7 +156,7 @@ _CHECK: Shape = {
     "shell": ("shell", string),
     "grpcusetls": ("grpc_use_tls", boolean),
     "docker_container_id": ("DockerContainerID", string),
-    **{name.lower(): (name, string) for name in _EXOTIC},
+    **{name.lower(): (name, string) for name in _UNSUPPORTED},
 }
 _SERVICE_CHECK: Shape = {
     **_CHECK,
@@ -191,10 +191,10 @@ _UPDATE: Shape = {"status": ("status", string), "output": ("output", string)}
 
 
 def service_from_json(body: bytes) -> tuple[Service, list[CheckDefinition]]:
-    """The service and its checks that a `register` call carries.
+    """Decode the body of a `service/register` call.
 
     Raises:
-        RequestError: Consul would refuse it, or it asks for a service mesh.
+        RequestError: Consul rejects it, or it requires a service mesh.
     """
     data = _decode(body, _SERVICE)
     name: str = data.get("name", "")
@@ -226,10 +226,10 @@ def service_from_json(body: bytes) -> tuple[Service, list[CheckDefinition]]:
 
 
 def check_from_json(body: bytes) -> CheckDefinition:
-    """The check that a `check/register` call carries.
+    """Decode the body of a `check/register` call.
 
     Raises:
-        RequestError: Consul would refuse it.
+        RequestError: Consul rejects it.
     """
     data = _decode(body, _AGENT_CHECK)
     if not data.get("name"):
@@ -242,10 +242,10 @@ def check_from_json(body: bytes) -> CheckDefinition:
 
 
 def update_from_json(body: bytes) -> tuple[str, str]:
-    """The status and output that a `check/update` call carries.
+    """Decode the body of a `check/update` call: a status and an output.
 
     Raises:
-        RequestError: Consul would refuse it.
+        RequestError: Consul rejects it.
     """
     data = _decode(body, _UPDATE, "checkUpdate.*", "agent.checkUpdate")
     status = data.get("status", "")
@@ -284,14 +284,14 @@ def _definition(data: Mapping[str, Any], **derived: str) -> CheckDefinition:
     known = {key: value for key, value in data.items() if key in CheckDefinition.__dataclass_fields__}
     known["args"] = tuple(data.get("args", ()))
     return CheckDefinition(
-        **{**known, **derived}, unsupported=tuple(name for name in _EXOTIC if data.get(name))
+        **{**known, **derived}, unsupported=tuple(name for name in _UNSUPPORTED if data.get(name))
     )
 
 
 def _tagged_addresses(
     given: Mapping[str, Mapping[str, Any]], address: str, port: int
 ) -> dict[str, ServiceAddress]:
-    """Those given, and the service's own address under the names of its family if it is an IP address."""
+    """Return the given addresses, and the service's own IP address under the names of its family."""
     result = {name: ServiceAddress(a.get("address", ""), a.get("port", 0)) for name, a in given.items()}
     if version := _ip_version(address):
         for network in ("lan", "wan"):

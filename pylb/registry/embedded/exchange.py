@@ -1,4 +1,4 @@
-"""HTTP the way Consul's agent speaks it: what a query string may ask for, JSON, errors, and its headers."""
+"""HTTP as in Consul's agent: read options, JSON answers, errors and headers."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from pylb.registry.embedded.literals import LiteralError, parse_bool, parse_dura
 DATACENTER = "dc1"
 
 get = functools.partial(web.get, allow_head=False)
-"""A route for GET alone: Consul does not answer HEAD."""
+"""Makes a route for GET without HEAD, which Consul does not answer."""
 
 _METHODS = ("GET", "PUT", "DELETE")
 
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """What the query string of a read asks for."""
+    """The read options in a query string."""
 
     index: int = 0
-    """Answer when there is something newer than this; 0 means at once."""
+    """Wait for an answer with a greater index; 0 means no wait."""
     wait: float = 0.0
-    """Seconds to wait for that at most; 0 or less means Consul's default."""
+    """Longest wait in seconds; 0 or less means Consul's default."""
     consistency: str = "leader"
     tags: tuple[str, ...] = ()
-    """Every one of them must an instance have."""
+    """Tags that an instance must have, all of them."""
     node_meta: Mapping[str, str] = field(default_factory=dict)
-    """Every one of these pairs must a node have."""
+    """Pairs that the meta data of a node must have, all of them."""
 
 
 def read_options(request: web.Request) -> ReadOptions:
-    """The options of a read.
+    """Parse the read options of a request.
 
     Raises:
-        RequestError: one is malformed, or contradicts another.
+        RequestError: an option is malformed, or contradicts another.
     """
     query = request.query
     check_datacenter(request)
@@ -56,10 +56,10 @@ def read_options(request: web.Request) -> ReadOptions:
 
 
 def check_datacenter(request: web.Request) -> None:
-    """Refuse what can only be found elsewhere.
+    """Reject requests for data that this registry does not have.
 
     Raises:
-        RequestError: it asks for another datacenter, or for a namespace.
+        RequestError: the request names another datacenter, or a namespace.
     """
     if "ns" in request.query:
         problem = 'Invalid query parameter: "ns" - Namespaces are a Consul Enterprise feature'
@@ -69,10 +69,10 @@ def check_datacenter(request: web.Request) -> None:
 
 
 def flag(request: web.Request, name: str) -> bool:
-    """Whether a switch is on that counts as on without a value.
+    """Return a boolean parameter; present without a value, it is True.
 
     Raises:
-        RequestError: its value is neither true nor false.
+        RequestError: the value is not a boolean.
     """
     text = request.query.get(name)
     if not text:
@@ -96,14 +96,14 @@ def reject_filter(request: web.Request) -> None:
 def json_response(
     request: web.Request, content: Any, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    """An answer in JSON, indented if `?pretty` was asked for."""
+    """Return an answer in JSON, indented if the request has `?pretty`."""
     option = orjson.OPT_INDENT_2 if "pretty" in request.query else 0
     body = orjson.dumps(content, option=option | orjson.OPT_APPEND_NEWLINE)
     return web.Response(body=body, content_type="application/json", headers=headers)
 
 
 def answer_headers(answer: Answer[Any], consistency: str = "") -> dict[str, str]:
-    """What a client needs for its next blocking query, and how far it may trust this answer."""
+    """Return the headers for the next blocking query and for the consistency of the answer."""
     headers = {
         "X-Consul-Index": str(answer.index),
         "X-Consul-KnownLeader": "true",
@@ -118,7 +118,7 @@ def answer_headers(answer: Answer[Any], consistency: str = "") -> dict[str, str]
 async def like_consul(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Turn refusals, unknown paths and unknown methods into Consul's answers to them."""
+    """Convert errors, unknown paths and unknown methods into the answers of Consul."""
     path = request.rel_url.raw_path
     if path != (cleaned := _cleaned(path)):
         return web.Response(status=301, headers={hdrs.LOCATION: cleaned})
@@ -136,7 +136,7 @@ async def like_consul(
 
 
 def _cleaned(path: str) -> str:
-    """A path without empty parts and dots, as Go's router insists on."""
+    """Return the path without empty and dot segments, to which Go's router redirects."""
     cleaned = posixpath.normpath("/" + path.lstrip("/"))
     return f"{cleaned}/" if path.endswith("/") and cleaned != "/" else cleaned
 

@@ -15,30 +15,30 @@ class Entry:
     key: str
     value: bytes
     flags: int
-    """A number that means something to the client only."""
+    """A number for the use of the client."""
     create_index: int
     modify_index: int
 
 
 class KeyValues:
-    """Keys in a flat name space; a slash in them is a custom of their users."""
+    """Keys in a flat name space; slashes have no meaning."""
 
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
         self._entries: dict[str, Entry] = {}
         self._deleted: dict[str, int] = {}
-        """When each key that is gone went, so that a list without it has a newer index than with it."""
+        """Index at which each removed key was deleted, so that a list without it has a greater index."""
         self._index = 0
 
     def get(self, key: str) -> Answer[Entry | None]:
-        """The entry; the index of one that does not exist grows with every write to the store."""
+        """Return an entry; the index of a missing key advances with every write to the store."""
         entry = self._entries.get(key)
         if entry is None:
             return Answer(max(self._index, 1), None, watches_index=True)
         return Answer(entry.modify_index, entry)
 
     def under(self, prefix: str) -> Answer[list[Entry]]:
-        """Every entry whose key starts with `prefix`, sorted by key."""
+        """Return the entries whose key starts with `prefix`, sorted by key."""
         entries = sorted((e for e in self._entries.values() if e.key.startswith(prefix)), key=_by_bytes)
         if not entries:
             return Answer(max(self._index, 1), [], watches_index=True)
@@ -49,14 +49,14 @@ class KeyValues:
         """Store a value.
 
         Args:
-            key: its name.
+            key: the key.
             value: any bytes.
-            flags: a number for the client's own use.
-            expected: write only if this is the key's modify index; 0 means only if there is no such key;
-                None means always.
+            flags: a number for the use of the client.
+            expected: write only if this is the modify index of the key; 0: only if the key does not exist;
+                None: always.
 
         Returns:
-            Whether it was written, or held that very value already.
+            Whether the key has this value now.
         """
         entry = self._entries.get(key)
         if expected is not None and expected != (entry.modify_index if entry else 0):
@@ -69,7 +69,7 @@ class KeyValues:
         return True
 
     def delete(self, key: str, expected: int | None) -> bool:
-        """Remove a key, whose modify index must be `expected` unless that is None; whether it is gone."""
+        """Remove a key if its modify index is `expected`, or if that is None; return whether it is gone."""
         entry = self._entries.get(key)
         if expected is not None and entry is not None and expected != entry.modify_index:
             return False
@@ -78,7 +78,7 @@ class KeyValues:
         return True
 
     def delete_tree(self, prefix: str) -> None:
-        """Remove every key that starts with `prefix`."""
+        """Remove the keys that start with `prefix`."""
         if doomed := [key for key in self._entries if key.startswith(prefix)]:
             self._remove(doomed)
 
@@ -90,7 +90,7 @@ class KeyValues:
 
 
 def branches(entries: Iterable[Entry], prefix: str, separator: str) -> list[str]:
-    """The entries' keys, each cut after the first `separator` beyond `prefix`, once each."""
+    """Return the distinct keys, each cut after the first `separator` beyond `prefix`."""
     keys: dict[str, None] = {}
     for entry in entries:
         end = entry.key.find(separator, len(prefix)) if separator else -1

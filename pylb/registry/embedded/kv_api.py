@@ -1,4 +1,4 @@
-"""`/v1/kv`: keys and values."""
+"""Handlers of `/v1/kv`."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _RAW_HEADERS = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": 
 
 
 class KvApi:
-    """The handlers, over one store."""
+    """Handlers that read and write one store."""
 
     def __init__(self, store: KeyValues, changes: Changes) -> None:
         self._store = store
         self._changes = changes
 
     def routes(self) -> list[web.RouteDef]:
-        """Paths and their handlers."""
+        """Return the paths with their handlers."""
         return [
             get("/v1/kv/{key:.*}", self.read),
             web.put("/v1/kv/{key:.*}", self.write),
@@ -45,7 +45,7 @@ class KvApi:
         ]
 
     async def read(self, request: web.Request) -> web.Response:
-        """One entry, all under a prefix (`?recurse`), or just their names (`?keys`)."""
+        """Return one entry, all under a prefix (`?recurse`), or their keys (`?keys`)."""
         if "keys" in request.query:
             return await self._read_keys(request)
         if "recurse" in request.query:
@@ -80,7 +80,7 @@ class KvApi:
         return await self._changes.settle(query, options.index, options.wait)
 
     async def write(self, request: web.Request) -> web.Response:
-        """Store a value; with `?cas`, only over the version that the client knows."""
+        """Store a value; with `?cas`, only if the modify index is the given one."""
         check_datacenter(request)
         key = _key(request)
         _refuse_conflicts(request, "cas", "acquire", "release")
@@ -91,7 +91,7 @@ class KvApi:
         if len(value) > MAX_VALUE:
             size = f"Request body({len(value)} bytes) too large, max size: {MAX_VALUE} bytes."
             raise RequestError(f"{size} See the agent's option kv_max_value_size.", status=413)
-        if "release" in request.query:  # nobody holds a lock, so nobody's can be released
+        if "release" in request.query:  # there are no sessions, so there is no lock to release
             return json_response(request, content=False)
         return json_response(request, self._store.put(key, value, flags, expected))
 

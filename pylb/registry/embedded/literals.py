@@ -1,4 +1,4 @@
-"""Numbers, booleans and durations in text: what Go's standard library reads, and its words for the rest."""
+"""Parses numbers, booleans and durations as Go's standard library does, with its error messages."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ _MAX_DIGITS = 20
 """Digits of the largest 64-bit number. `int()` rejects thousands of digits with an error of another kind."""
 
 MAX_DURATION = 2**63 / 1e9
-"""Seconds; Go counts nanoseconds in 64 bits."""
+"""Seconds; Go stores nanoseconds in 64 bits."""
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+|)([^\d.]*)", re.ASCII)
 
 
 class LiteralError(ValueError):
-    """The text is not what it should be; the message is Go's."""
+    """The text has another form than expected; the message is that of Go."""
 
 
 def parse_uint(text: str) -> int:
-    """A natural number of at most 64 bits.
+    """Parse an unsigned 64-bit number.
 
     Raises:
-        LiteralError: it is something else.
+        LiteralError: the text is not such a number.
     """
     if not re.fullmatch(r"\d+", text, re.ASCII):
         raise LiteralError(f'strconv.ParseUint: parsing "{text}": invalid syntax')
@@ -33,10 +33,10 @@ def parse_uint(text: str) -> int:
 
 
 def parse_bool(text: str) -> bool:
-    """A truth value, in one of the ways in which Go writes it.
+    """Parse a boolean in one of Go's notations.
 
     Raises:
-        LiteralError: it is something else.
+        LiteralError: the text is not a boolean.
     """
     if text not in _TRUE + _FALSE:
         raise LiteralError(f'strconv.ParseBool: parsing "{text}": invalid syntax')
@@ -44,10 +44,10 @@ def parse_bool(text: str) -> bool:
 
 
 def parse_duration(text: str) -> float:
-    """Seconds, from Go's notation: `1h15m30.5s`, `-1.5h`, `300ms`, `0`.
+    """Parse a duration in Go's notation, `1h15m30.5s`, `-1.5h`, `300ms` or `0`; return seconds.
 
     Raises:
-        LiteralError: it is something else.
+        LiteralError: the text is not a duration.
     """
     rest = text[1:] if text.startswith(("-", "+")) else text
     if rest == "0":

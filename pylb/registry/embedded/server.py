@@ -1,4 +1,4 @@
-"""The embedded registry as one object: start it, point a client at its address, stop it."""
+"""The embedded registry as one object with `start` and `stop`; it connects the other files."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from pylb.registry.embedded.kv_api import KvApi
 
 MAX_BODY = 64 * 1024 * 1024
 SHUTDOWN_TIMEOUT = 0.1
-"""Seconds that blocking queries get to end by themselves, which they will not."""
+"""Seconds that a stop waits for open requests; blocking queries do not end in that time."""
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Listen addresses that no client can connect to, and the address that the node has instead."""
 SERF_HEALTH = Check("serfHealth", "Serf Health Status", PASSING, output="Agent alive and reachable")
 
 
 class DevRegistry:
-    """A service registry in this process: one node, everything in memory, gone when it stops.
+    """A service registry in this process, with one node; all data is in memory and ends with `stop`.
 
-    It speaks the part of Consul's HTTP API that clients of a service catalog use, as Consul 1.8.7 does.
+    It implements the part of the HTTP API of Consul 1.8.7 that clients of a service catalog use.
     """
 
     def __init__(self) -> None:
@@ -39,17 +39,17 @@ class DevRegistry:
         self._resources = AsyncExitStack()
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
-        """Begin to answer, with nothing registered.
+        """Listen, with an empty catalog.
 
         Args:
-            host: the address to listen on.
-            port: 0 takes a free one.
+            host: the IP address or host name to listen on.
+            port: the TCP port; 0 selects a free one.
 
         Returns:
-            `host:port`, for clients.
+            `host:port` for clients.
 
         Raises:
-            OSError: the address cannot be listened on.
+            OSError: the registry cannot listen on the address.
         """
         async with AsyncExitStack() as resources:
             listener = resources.enter_context(_bind(host, port))
@@ -69,7 +69,7 @@ class DevRegistry:
         return address
 
     async def stop(self) -> None:
-        """Stop the checks, end every connection, and forget everything."""
+        """Stop the checks, close every connection, and drop all data."""
         self.address = ""
         await self._resources.aclose()
 

@@ -16,7 +16,7 @@ _NO_PROXY: Mapping[str, Any] = {"MeshGateway": {}, "Expose": {}}
 
 
 def agent_service(service: Service) -> View:
-    """A service in answers of `/v1/agent`."""
+    """Return a service as `/v1/agent` shows it."""
     return {
         "ID": service.id,
         "Service": service.name,
@@ -31,7 +31,7 @@ def agent_service(service: Service) -> View:
 
 
 def health_entry(health: Health, node: Node) -> View:
-    """An instance with its node and checks in answers of `/v1/health/service`."""
+    """Return an instance with its node and checks as `/v1/health/service` shows it."""
     service = health.row.service
     return {
         "Node": node_view(node),
@@ -54,7 +54,7 @@ def health_entry(health: Health, node: Node) -> View:
 
 
 def catalog_service(row: ServiceRow, node: Node) -> View:
-    """An instance in answers of `/v1/catalog/service`."""
+    """Return an instance as `/v1/catalog/service` shows it."""
     service = row.service
     return {
         "ID": node.id,
@@ -80,7 +80,7 @@ def catalog_service(row: ServiceRow, node: Node) -> View:
 
 
 def node_view(node: Node) -> View:
-    """A node."""
+    """Return a node."""
     return {
         "ID": node.id,
         "Node": node.name,
@@ -94,7 +94,7 @@ def node_view(node: Node) -> View:
 
 
 def check_view(check: Check, node: Node, create_index: int = 0, modify_index: int = 0) -> View:
-    """A check; its agent knows no indexes and says 0."""
+    """Return a check; the agent keeps no indexes and shows 0."""
     return {
         "Node": node.name,
         "CheckID": check.id,
@@ -113,7 +113,7 @@ def check_view(check: Check, node: Node, create_index: int = 0, modify_index: in
 
 
 def check_row(row: CheckRow, node: Node) -> View:
-    """A check as the catalog knows it."""
+    """Return a check of the catalog, with its indexes."""
     return check_view(row.check, node, row.create_index, row.modify_index)
 
 
@@ -131,7 +131,7 @@ def _indexes(row: ServiceRow) -> View:
 
 
 def kv_entry(entry: Entry) -> View:
-    """A key with its value in base64; an empty value is null."""
+    """Return a key with its value in base64; an empty value is null."""
     return {
         "LockIndex": 0,
         "Key": entry.key,

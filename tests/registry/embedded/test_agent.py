@@ -34,9 +34,9 @@ def now():
     return asyncio.get_running_loop().time()
 
 
-@pytest.mark.parametrize(("patience", "granted"), [(120.0, 120.0), (1.0, 60.0)])
-async def test_a_service_that_stays_critical_goes(agent, catalog, patience, granted):
-    agent.register_service(WEB, [ttl(deregister_after=patience), ttl("other")], replace_checks=False)
+@pytest.mark.parametrize(("after", "granted"), [(120.0, 120.0), (1.0, 60.0)])
+async def test_a_service_that_stays_critical_goes(agent, catalog, after, granted):
+    agent.register_service(WEB, [ttl(deregister_after=after), ttl("other")], replace_checks=False)
     started = now()
     agent.reap(started + granted - 1)
     assert list(agent.services) == ["1"]
@@ -49,11 +49,11 @@ async def test_the_time_counts_from_when_it_became_critical(agent):
     agent.register_service(WEB, [ttl(deregister_after=120.0, status="passing")], replace_checks=False)
     agent.reap(now() + 1000)
     assert agent.services, "it is not critical"
-    agent.beat("t", "critical", "down")
-    agent.beat("t", "warning", "a little better")
+    agent.set_ttl_status("t", "critical", "down")
+    agent.set_ttl_status("t", "warning", "a little better")
     agent.reap(now() + 1000)
     assert agent.services, "it was, but is no longer"
-    agent.beat("t", "critical", "down again")
+    agent.set_ttl_status("t", "critical", "down again")
     agent.reap(now() + 100)
     assert agent.services, "it has not been for long enough"
     agent.register_service(WEB, [ttl(deregister_after=120.0)], replace_checks=False)
@@ -72,8 +72,8 @@ async def test_a_new_output_alone_reaches_the_catalog_late(agent, catalog, monke
     monkeypatch.setattr(agent_module, "OUTPUT_DELAY", (0.02, 0.02))
     agent.register_service(WEB, [ttl()], replace_checks=False)
     index = catalog.checks().index
-    agent.beat("t", "critical", "first")
-    agent.beat("t", "critical", "second")
+    agent.set_ttl_status("t", "critical", "first")
+    agent.set_ttl_status("t", "critical", "second")
     assert agent.checks["t"].output == "second"
     assert (catalog.checks().index, catalog.checks().content[0].check.output) == (index, "")
     async with asyncio.timeout(5):
@@ -85,8 +85,8 @@ async def test_a_new_output_alone_reaches_the_catalog_late(agent, catalog, monke
 
 async def test_a_new_status_takes_the_output_along(agent, catalog):
     agent.register_service(WEB, [ttl()], replace_checks=False)
-    agent.beat("t", "critical", "late")
-    agent.beat("t", "passing", "now")
+    agent.set_ttl_status("t", "critical", "late")
+    agent.set_ttl_status("t", "passing", "now")
     index = catalog.checks().index
     assert catalog.checks().content[0].check.output == "now"
     agent.deregister_service("1")
@@ -98,11 +98,11 @@ async def test_what_does_not_exist(agent):
     with pytest.raises(RequestError, match='ServiceID "1" does not exist'):
         agent.register_check(ttl())
     with pytest.raises(RequestError, match='CheckID "t" does not have associated TTL'):
-        agent.beat("t", "passing", "")
+        agent.set_ttl_status("t", "passing", "")
     agent.register_service(WEB, [], replace_checks=False)
     agent.enter_maintenance("1", "")
     with pytest.raises(RequestError, match="does not have associated TTL"):
-        agent.beat("_service_maintenance:1", "passing", "")
+        agent.set_ttl_status("_service_maintenance:1", "passing", "")
 
 
 async def test_closing_stops_every_check(agent):

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from pylb.registry.embedded.blocking import DEFAULT_WAIT, MAX_WAIT, Answer, Changes, patience
+from pylb.registry.embedded.blocking import DEFAULT_WAIT, MAX_WAIT, Answer, Changes, wait_time
 
 
 class Data:
@@ -77,7 +77,7 @@ async def test_an_index_from_the_future_waits(data):
 
 def test_patience():
     for asked, granted in ((1.6, 1.6), (0, DEFAULT_WAIT), (-5, DEFAULT_WAIT), (1e6, MAX_WAIT)):
-        waits = [patience(asked) for _ in range(500)]
+        waits = [wait_time(asked) for _ in range(500)]
         assert granted <= min(waits) < granted * 1.01
         assert granted * 1.05 < max(waits) <= granted * 17 / 16
 

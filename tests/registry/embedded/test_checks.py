@@ -37,7 +37,7 @@ async def test_silence_is_reported_once(reports):
     check.start()
     await reports.reach(1)
     assert reports == [("critical", "TTL expired")]
-    check.beat("passing", "here")
+    check.set_status("passing", "here")
     await reports.reach(3)
     assert reports[1:] == [
         ("passing", "here"),
