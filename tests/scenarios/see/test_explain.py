@@ -21,7 +21,7 @@ async def test_requests_go_where_explain_says_whatever_the_policy_and_the_load(c
             await pylb.start(f"e-{number}")
         await pylb.ready(5)
         pool = pylb.balancer.worker.pools["explained"]
-        operator = pylb.balancer.control.operator
+        operator = pylb.balancer.control.override_store
         operator.decide("explained", Action.WEIGHT, backend="e-1", weight=3)
         operator.decide("explained", Action.DRAIN, backend="e-5")
         agreed = {}
