@@ -80,7 +80,7 @@ async def test_who_was_ejected_can_be_restored(consul, page):
         await pylb.ready(3)
         pool = pylb.balancer.worker.pools["restored"]
         sick = next(b for b in pool.eligible if b.endpoint.id == "web-2")
-        pool.hear(sick.identity, State.EJECTED, until=monotonic() + 3600)
+        pool.on_peer_update(sick.identity, State.EJECTED, until=monotonic() + 3600)
         await page.goto(f"{pylb.admin}/")
         await expect(row(page, "web-2")).to_contain_text("ejected")
         await page.get_by_role("button", name="Restore web-2 for 5 minutes").click()
