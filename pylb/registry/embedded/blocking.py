@@ -38,8 +38,7 @@ def wait_time(wait: float) -> float:
 
 
 class Changes:
-    """The counter of writes, which all data of the registry share, and the queries that wait for the next
-    write."""
+    """The counter of writes to all data of the registry, and the queries that wait for the next write."""
 
     def __init__(self) -> None:
         self.index = 1  # the index of data that was never written
