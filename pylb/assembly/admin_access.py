@@ -1,4 +1,4 @@
-"""Who may change something on the admin port, as the options say."""
+"""Builds the access rules of the admin port from options."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pylb.config import Options
 
 
 def access(options: Options) -> Access:
-    """Who may do what on the admin port."""
+    """The access rules of the admin port."""
     host = options.admin.host if options.admin else ""
     token = read_token(options.admin_token, options.admin_token_file)
     return Access(loopback=is_loopback(host), token=token)

@@ -1,4 +1,4 @@
-"""Which service gets which requests, and how its pool chooses: as the options say."""
+"""Builds routes, pools and retry rules from options."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ log = logging.getLogger("pylb.health")
 
 
 def read_routes(options: Options) -> tuple[Route, ...]:
-    """The routes that `--service` declares; without any, `--static` is one service that takes all requests.
+    """The routes of `--service`. Without any, `--static` is one service that receives all requests.
 
     Raises:
-        UsageError: one cannot be read, or two are for the same requests.
+        UsageError: a route is invalid, or two routes match the same requests.
     """
     try:
         routes = tuple(parse_route(text) for text in options.service or ("static",))
@@ -45,15 +45,15 @@ def make_pool(
     clock: Callable[[], float] = monotonic,
     on_state_change: Callable[[Backend], None] | None = None,
 ) -> Pool:
-    """An empty pool that goes by the options.
+    """Return an empty pool that is configured by the options.
 
     Args:
-        kind: of pool.
-        service: its name.
-        options: what users say of pools.
-        processes: among how many limits are shared.
-        clock: seconds.
-        on_state_change: called when a backend stands elsewhere than before; it is logged, unless given.
+        kind: the class of the pool.
+        service: the name of the service.
+        options: the options of pools.
+        processes: the number of processes among which limits are divided.
+        clock: monotonic seconds.
+        on_state_change: called when a backend changes state. By default, state changes are logged.
     """
     return kind(
         service,
@@ -76,12 +76,12 @@ def make_pool(
             processes=processes,
         ),
         clock=clock,
-        on_state_change=on_state_change or tell,
+        on_state_change=on_state_change or log_state,
     )
 
 
 def retry_rules(options: Retries) -> RetryRules:
-    """What may be tried again."""
+    """The rules for retries."""
     return RetryRules(
         retries=options.retries,
         on=options.retry_on,
@@ -90,13 +90,13 @@ def retry_rules(options: Retries) -> RetryRules:
     )
 
 
-def tell(backend: Backend) -> None:
-    """Log where a backend stands now, by what traffic and probes say of it."""
+def log_state(backend: Backend) -> None:
+    """Log the new state of a backend."""
     service = backend.endpoint.service
     if backend.state is State.UP:
-        log.info("%s: %s takes requests again", service, backend.name)
+        log.info("%s: %s receives requests again", service, backend.name)
     elif backend.state is State.HALF_OPEN:
-        log.info("%s: %s is on probation, with one request at a time", service, backend.name)
+        log.info("%s: %s is half-open: one trial request at a time", service, backend.name)
     elif backend.state is State.FAILED and (verdict := backend.endpoint.verdict):
         log.warning("%s: %s fails its probes: %s", service, backend.name, verdict.why)
     else:

@@ -1,4 +1,4 @@
-"""What is to be encrypted, and with which certificates: as the options say."""
+"""Builds the TLS contexts of listeners and of connections to backends from options."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pylb.proxy.upstreamtls import UpstreamTls
 
 
 def read_certificates(options: Options, ticket_keys: bytes = b"") -> Certificates | None:
-    """The certificates that the options name; None where there is no TLS.
+    """The certificates of the TLS listeners; None if there are no TLS listeners.
 
     Args:
-        options: what the user wants.
-        ticket_keys: what all workers seal session tickets with; nothing for one that is alone.
+        options: the options of pylb.
+        ticket_keys: the keys of session tickets, shared by all workers; empty for a single process.
 
     Raises:
-        StartError: one cannot be used.
+        StartError: a certificate cannot be used.
     """
     if not options.listen_tls:
         return None
@@ -30,7 +30,7 @@ def read_certificates(options: Options, ticket_keys: bytes = b"") -> Certificate
 
 
 def read_upstream_tls(options: Options) -> UpstreamTls:
-    """How backends are reached that speak TLS.
+    """The TLS settings of connections to backends.
 
     Raises:
         StartError: a file cannot be used.

@@ -1,10 +1,10 @@
-"""The memory in which counters and gauges lie: tables of integers that several processes can share.
+"""The memory of counters and gauges: tables of integers that several processes can share.
 
-Counters: a column of `CELLS` integers (a slot) per backend and per service, a row per process. A process
-writes only its own row, so nobody locks; whoever wants a total adds the rows up.
+Counters: a slot of `CELLS` integers per backend and per service, and a row per process. A process writes only
+its own row, so no locks are needed; a total is the sum of the rows.
 
-Gauges: a few numbers per slot that say how it is now, each with its values from all processes side by side,
-so that adding them up is one call: least-connections does that while it chooses.
+Gauges: a few current values per slot. The values of all processes are adjacent, so that a sum is one call:
+least-connections sums them for each selection.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from pylb.observe.gauges import (
 )
 
 PAGE_SLOTS = 256
-"""Slots per page of memory: 100 KB per row, so that a small installation stays small."""
+"""Slots per page of memory: 100 KB per row, which keeps small installations small."""
 
 Memory = Callable[[int], bytearray | mmap]
-"""Makes so many zeroed bytes: `bytearray`, or something that maps shared memory."""
+"""Allocates that many zeroed bytes: `bytearray`, or a function that maps shared memory."""
 
 
 def _constants(module: Any) -> list[tuple[str, object]]:
@@ -40,17 +40,17 @@ def _constants(module: Any) -> list[tuple[str, object]]:
 
 
 LAYOUT = crc32(repr((PAGE_SLOTS, _constants(counter_layout), _constants(gauges))).encode())
-"""Another number in each version of the program that would read the same memory differently."""
+"""Identifies the memory layout: versions of the program with different layouts have different numbers."""
 
 
 class SharedCounters:
-    """Pages of slots. It grows by pages, cells never move.
+    """Pages of slots. Pages are added on demand; counters never move.
 
     Args:
-        rows: how many processes write.
-        row: which of them this one is.
-        counters: where a page of counters comes from; every process must get the same ones in the same order.
-        gauges: likewise for gauges.
+        rows: the number of writing processes.
+        row: the row of this process.
+        counters: allocates a page of counters. All processes must receive the same pages in the same order.
+        gauges: allocates a page of gauges, likewise.
     """
 
     def __init__(
@@ -66,25 +66,25 @@ class SharedCounters:
         return self._cells(slot, self.row)
 
     def total(self, slot: int) -> list[int]:
-        """The counters of `slot`, added up over all processes."""
+        """The counters of `slot`, summed over all processes."""
         return add([self._cells(slot, row).tolist() for row in range(self.rows)])
 
     def gauge(self, slot: int, which: int) -> memoryview:
-        """One gauge of `slot`, as all processes have it: an item per row."""
+        """One gauge of `slot`, with an item per process."""
         page, place = divmod(slot, PAGE_SLOTS)
         start = (place * GAUGES + which) * self.rows
         return self._gauges[page][start : start + self.rows]
 
     def beat(self, now: float) -> None:
-        """Show that this process works. `now`: monotonic seconds."""
+        """Write the heartbeat of this process. `now`: monotonic seconds."""
         self.gauge(PROCESS, HEARTBEAT)[self.row] = int(now * 1000)
 
     def heartbeat(self, row: int) -> int:
-        """When a process last showed that it works, in monotonic milliseconds; 0: never."""
+        """The last heartbeat of a process, in monotonic milliseconds; 0 if there was none."""
         return self.gauge(PROCESS, HEARTBEAT)[row]
 
     def forget(self, row: int) -> int:
-        """A process has died: set its gauges back; return how many requests it had in flight."""
+        """Reset the gauges of a process that has died; return its requests in flight."""
         lost = 0
         for slot in range(1, sum(self.gauge(PROCESS, SLOTS))):
             in_flight = self.gauge(slot, IN_FLIGHT)
@@ -102,10 +102,10 @@ class SharedCounters:
 
 
 class Pages:
-    """Pages of 64-bit integers, made when they are first used, one after the other.
+    """Pages of 64-bit integers, allocated in order when first used.
 
     Args:
-        memory: where they come from.
+        memory: allocates a page.
         length: integers per page.
     """
 
@@ -121,7 +121,7 @@ class Pages:
 
 
 def add(rows: Sequence[list[int]]) -> list[int]:
-    """Cell by cell sum of one or more rows. Most are all zeros: control's own, and a small load's."""
+    """The element-wise sum of one or more rows. Most rows are all zeros, such as control's."""
     used = [row for row in rows if any(row)] or rows[:1]
     total = used[0]
     for row in used[1:]:

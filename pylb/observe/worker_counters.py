@@ -1,4 +1,4 @@
-"""The counters of a process that is told which slot is whose."""
+"""The counters of a worker, which receives the assignment of slots from control."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pylb.policy.pool import Pool
 from pylb.policy.shared import SharedBackend
 
 STANDINGS = (State.UP, State.HALF_OPEN, State.SUSPECT, State.EJECTED)
-"""Where traffic can put a backend, from good to bad."""
+"""The states of a backend by passive health checks, from good to bad."""
 
 
 class WorkerCounters:
-    """Does for a worker what `Counters` does for the process that decides.
+    """The counterpart of `Counters` in a worker: attaches counters to backends, but assigns no slots.
 
     Args:
-        block: where the counters lie.
+        block: the memory of the counters.
     """
 
     def __init__(self, block: SharedCounters) -> None:
@@ -28,33 +28,33 @@ class WorkerCounters:
         self._places: dict[str, int] = {}
         self._slots: dict[str, Mapping[str, int]] = {}
         self._rows = block.rows
-        """How many rows, from the first on, are those of workers."""
+        """The number of rows, from the first on, that workers use."""
         self._nowhere = memoryview(bytearray(block.cells(PROCESS).nbytes)).cast("q")
-        """For what is counted before anything was assigned: it is lost."""
+        """Receives counts before slots are assigned; they are discarded."""
 
     def assign(self, service: str, slot: int, slots: Mapping[str, int]) -> None:
-        """Take note of a service's slot, and of those of its backends by authority."""
+        """Store the slot of a service, and those of its backends by authority."""
         self._services[service] = self.block.cells(slot)
         self._places[service] = slot
         self._slots[service] = slots
 
     def service(self, name: str) -> memoryview:
-        """The cells for requests that reached no backend; `name` is "" if not even the service was known."""
+        """The counters of requests that reached no backend; `name` is "" if no service matched."""
         return self._services.get(name, self._nowhere)
 
     def attach(self, backend: Backend) -> None:
-        """Give a backend its cells, and let other workers see what it has in flight."""
+        """Attach the counters of a backend, and share its requests in flight with the other workers."""
         backend.cells = self.block.cells(self._slots[backend.endpoint.service][backend.name])
         self._share(backend)
 
     def detach(self, backend: Backend) -> None:
-        """What still runs there is counted to its service; others see it until it has ended."""
+        """Count remaining requests of a backend to its service. Other workers still see those in flight."""
         backend.cells = self.service(backend.endpoint.service)
 
     def meet(self, pools: Iterable[Pool]) -> None:
-        """Be one of the workers, and find out which others there are.
+        """Register this worker's row, and limit sums to the rows that workers use.
 
-        The memory has room for many more, and a pick looks at the requests of each.
+        The memory has more rows than workers, and each selection sums the requests of all rows.
         """
         serves = self.block.gauge(PROCESS, SERVES)
         serves[self.block.row] = True
@@ -66,7 +66,7 @@ class WorkerCounters:
                     self._share(backend)
 
     def publish(self, backend: Backend) -> None:
-        """Let others see how it stands here."""
+        """Publish the state of a backend in this worker."""
         slot = self._slots[backend.endpoint.service].get(backend.name)
         if slot is None or backend.state not in STANDINGS:
             return
@@ -81,7 +81,7 @@ class WorkerCounters:
             block.gauge(slot, which)[block.row] = value
 
     def publish_pool(self, pool: Pool) -> None:
-        """Let others see how a pool stands here."""
+        """Publish the state of a pool in this worker."""
         block, slot = self.block, self._places[pool.service]
         block.gauge(slot, PANICS)[block.row] = pool.panics
         block.gauge(slot, QUEUED)[block.row] = len(pool.queue)

@@ -13,7 +13,7 @@ from typing import Any
 from pylb.errors import ProxyError
 from pylb.http1 import grammar
 from pylb.http1.parser import parse_request
-from pylb.observe.accesslog import told_of
+from pylb.observe.accesslog import attempt_fields
 from pylb.observe.record import Record
 from pylb.policy.explain import explain
 from pylb.proxy.exchange import Exchange
@@ -60,7 +60,7 @@ def _telling(write: Callable[..., bytes], known: dict[str, Any], record: Record)
 
     def head(*what: Any, **how: Any) -> bytes:
         start, end, rest = write(*what, **how).partition(b"\r\n\r\n")
-        attempts = [told_of(attempt) for attempt in record.attempts]
+        attempts = [attempt_fields(attempt) for attempt in record.attempts]
         winner = attempts[-1]["backend"] if attempts else None
         told = {
             **known,

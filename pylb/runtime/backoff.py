@@ -1,4 +1,4 @@
-"""How soon a registry may be asked again: after an error, and after an answer that brought nothing new."""
+"""Delays between attempts: exponential back-off after errors, and a token bucket for successful requests."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from random import Random
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 10.0
 LONGEST_ABSENCE = 1.0
-"""Ceiling while nobody is there at all: a refused connection costs one packet, and the registry that comes
-back should find its watchers within a second."""
+"""Maximum delay after refused connections. A refused connection costs one packet, and a restarted server
+should receive its clients within a second."""
 
 
 class Backoff:
-    """Exponential back-off from 0.1 s to 10 s, with jitter, for ever.
+    """Exponential back-off from 0.1 s to 10 s, with jitter, without an end.
 
     Consul's own client starts at 5 s and waits up to 3 minutes; Traefik gave up (issue 3944).
     """
@@ -23,7 +23,7 @@ class Backoff:
         self._absent = False
 
     def after(self, error: BaseException) -> float:
-        """Seconds to wait after one more error. Another kind of error is progress, and starts from 0.1 s."""
+        """Return the seconds to wait after an error. Another kind of error restarts at 0.1 s."""
         absent = isinstance(error, ConnectionError)
         if absent is not self._absent:
             self.reset()
@@ -33,12 +33,12 @@ class Backoff:
         return delay * self._rng.uniform(0.5, 1.0)
 
     def reset(self) -> None:
-        """Begin anew after a good answer."""
+        """Restart at 0.1 s, after a success."""
         self._delay = FIRST_DELAY
 
 
 class TokenBucket:
-    """Some at once, then so many per second; taking never fails, it only tells how long to wait first."""
+    """A rate limit with a burst. `take` never fails: it returns the time to wait."""
 
     def __init__(self, burst: int = 2, rate: float = 1.0) -> None:
         self.burst = burst
@@ -47,12 +47,12 @@ class TokenBucket:
         self._at = 0.0
 
     def take(self, now: float) -> float:
-        """Take one token; return the seconds until it is there."""
+        """Take one token; return the seconds until it is available."""
         self._tokens = min(self.burst, self._tokens + max(0.0, now - self._at) * self.rate) - 1
         self._at = now
         return max(0.0, -self._tokens / self.rate)
 
     def fill(self, now: float) -> None:
-        """Make the whole burst available again."""
+        """Make the whole burst available."""
         self._tokens = float(self.burst)
         self._at = now

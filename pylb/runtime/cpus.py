@@ -1,4 +1,4 @@
-"""How many CPUs may be used here: those this process is allowed on, and no more than a container's quota."""
+"""The number of usable CPUs: the CPU affinity of this process, limited by the quota of a container."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ ROOT = Path("/")
 
 
 def usable_cpus(root: Path = ROOT) -> int:
-    """CPUs that are worth a process each.
+    """The number of CPUs that justify one process each.
 
-    A quota of 1.5 CPUs counts as 2: one process alone could not use it up (the JVM rounds up as well, Go's
+    A quota of 1.5 CPUs counts as 2, because one process could not use all of it (the JVM also rounds up, Go's
     automaxprocs rounds down).
 
     Args:
-        root: the directory that `/proc` and `/sys` are in.
+        root: the directory that contains `/proc` and `/sys`.
     """
     return max(1, ceil(min(len(os.sched_getaffinity(0)), quota(root))))
 
 
 def quota(root: Path = ROOT) -> float:
-    """The CPUs that this process's control groups allow it, infinite if they set no limit.
+    """The CPU quota of this process's control groups, infinite if they set no limit.
 
-    A limit holds for everything below it, so the lowest one from here to the top counts. In a container the
-    top is usually the container's own group.
+    A limit applies to all groups below it, so the lowest limit from this group to the root is effective. In a
+    container the root is usually the group of the container.
     """
     try:
         groups = (root / "proc/self/cgroup").read_text().splitlines()
@@ -43,7 +43,7 @@ def quota(root: Path = ROOT) -> float:
 
 
 def _limit(group: Path) -> float:
-    """The quota of one group by either version of the interface: microseconds of CPU per period."""
+    """The quota of one group, from cgroup version 1 or 2: microseconds of CPU time per period."""
     try:
         if (group / "cpu.max").exists():
             allowed, period = (group / "cpu.max").read_text().split()

@@ -1,7 +1,7 @@
 """Background tasks that crashed, for `/api/problems`, metrics and tests.
 
-A crash is a defect, and the task is started again; what it cost until then must still be visible. A crash is
-reported as a problem for `REPORTED` seconds, and counted for ever.
+A crash is a defect. The task is restarted, but the crash must remain visible: it is reported as a problem for
+`REPORTED` seconds, and counted permanently.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ class Crash:
 
     task: str
     error: str
-    """The last one, in words."""
+    """The text of the last error."""
     count: int
     at: float
-    """When the last one happened, in monotonic seconds."""
+    """The time of the last crash, in monotonic seconds."""
 
 
 class Crashes:
-    """The crashes of one process. In a worker they are written to shared memory, where control reads them.
+    """The crashes of one process. Workers also write them to shared memory, where control reads them.
 
     Args:
-        block: where they are counted.
+        block: the memory of the counters.
     """
 
     def __init__(self, block: SharedCounters | None = None) -> None:
@@ -41,7 +41,7 @@ class Crashes:
         self._by_task: dict[str, Crash] = {}
 
     def add(self, task: str, error: BaseException) -> None:
-        """Record one more crash of a task."""
+        """Record a crash of a task."""
         now = monotonic()
         former = self._by_task.get(task)
         count = former.count + 1 if former else 1
@@ -51,7 +51,7 @@ class Crashes:
             self._block.gauge(PROCESS, CRASHED)[self._block.row] = int(now * 1000)
 
     def problems(self) -> Iterator[str]:
-        """A sentence for each recent crash: of this process, and of the others that share its memory."""
+        """Yield a sentence for each recent crash, in this process and in those that share its memory."""
         now = monotonic()
         for crash in self._by_task.values():
             if (ago := now - crash.at) < REPORTED:
@@ -61,7 +61,7 @@ class Crashes:
             return
         hung = self._block.total(PROCESS)[HUNG]
         if hung and (ago := now - hung / 1000) < REPORTED:
-            yield f"a process that hung was replaced {ago:.0f} s ago; the log says which, and where it hung"
+            yield f"a hung process was replaced {ago:.0f} s ago; see the log for its stack trace"
         for row, at in enumerate(self._block.gauge(PROCESS, CRASHED)):
             if at and row != self._block.row and (ago := now - at / 1000) < REPORTED:
-                yield f"a background task of a worker crashed {ago:.0f} s ago; its log says why"
+                yield f"a background task of a worker crashed {ago:.0f} s ago; see its log"

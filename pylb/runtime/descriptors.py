@@ -1,4 +1,4 @@
-"""How many files this process may have open, and how many clients that lets in."""
+"""The limit of open files, and the number of client connections that it permits."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import sys
 log = logging.getLogger("pylb")
 
 RESERVE = 64
-"""Descriptors that are needed for everything but clients, their backends and operators."""
+"""Descriptors reserved for everything except clients, backends and operators."""
 PER_CLIENT = 2
-"""A client's connection, and one to a backend."""
+"""Descriptors per client: its connection, and one to a backend."""
 OPERATORS = range(8, 257)
-"""Connections that the admin port may have, at least and at most."""
+"""Minimum and maximum connections of the admin port."""
 OPERATORS_SHARE = 8
-"""One in so many descriptors may be such a connection."""
+"""The admin port may use one in this many descriptors."""
 
 
 def raise_limit() -> int:
-    """Raise the limit of open files as far as it goes without being root; return what it is now.
+    """Raise the soft limit of open files to the hard limit; return the new limit.
 
-    A soft limit of 1024 is there for programs that use `select`, which we do not.
+    The usual soft limit of 1024 protects programs that use `select`, which pylb does not.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
@@ -30,36 +30,36 @@ def raise_limit() -> int:
 
 
 def most_operators(limit: int) -> int:
-    """How many connections the admin port may have in a process with that many descriptors."""
+    """The maximum connections of the admin port in a process with this many descriptors."""
     return min(max(limit // OPERATORS_SHARE, OPERATORS.start), OPERATORS[-1])
 
 
 def most_clients(limit: int, *, admin: bool) -> int:
-    """How many clients a process with that many descriptors can serve at a time.
+    """The maximum client connections of a process with this many descriptors.
 
     Args:
-        limit: descriptors.
+        limit: number of descriptors.
         admin: whether the admin port is in the same process.
     """
     return max(1, (limit - RESERVE - (most_operators(limit) if admin else 0)) // PER_CLIENT)
 
 
 def admissible(wanted: int, *, admin: bool) -> int:
-    """How many clients this process lets in: as many as are wanted, if there are descriptors for them.
+    """The client connections that this process accepts: those wanted, limited by its descriptors.
 
     Args:
-        wanted: 0 for any number.
+        wanted: the configured maximum; 0 for no limit.
         admin: whether the admin port is in the same process.
     """
     return min(wanted or sys.maxsize, most_clients(raise_limit(), admin=admin))
 
 
 def tell_shortage(wanted: int, *, admin: bool) -> None:
-    """Say, for all processes, that they will let in fewer clients than are wanted, if so it is."""
+    """Log, once for all processes, if the descriptors permit fewer clients than configured."""
     limit = raise_limit()
     if wanted > (most := most_clients(limit, admin=admin)):
         log.info(
-            "--max-connections: %d open files (ulimit -n) are enough for %d clients of a worker, not for %d",
+            "--max-connections: the limit of %d open files (ulimit -n) permits %d clients per worker, not %d",
             limit,
             most,
             wanted,

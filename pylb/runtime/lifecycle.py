@@ -1,8 +1,8 @@
-"""A process's life as five states, and the one way to start a task in it.
+"""The five states of a process, and the only way to start a background task in it.
 
-Everything that must know where the process stands (readiness, signal handlers, tests) reads or awaits one
-`Lifecycle`. Every background task is made by `spawn` or `keep_running`: it has a name, a reference that keeps
-it from being collected half-way, a log line and a record if it crashes, and an owner that ends it.
+Code that depends on the state of the process (readiness, signal handlers, tests) reads or awaits one
+`Lifecycle`. Every background task is created by `spawn` or `keep_running`. It has a name, a reference that
+prevents its garbage collection, a log line and a record if it crashes, and a scope that cancels it.
 """
 
 from __future__ import annotations
@@ -22,17 +22,20 @@ T = TypeVar("T")
 log = logging.getLogger("pylb")
 
 STABLE = 60.0
-"""Seconds that a task runs after which its next crash counts as the first one."""
+"""Seconds without a crash after which the back-off of a task is reset."""
 
 
 class ProcessState(Enum):
-    """Where a process stands, in the order of its life: the word for it, and what it means for traffic."""
+    """The states of a process in order, each with its name and its meaning for traffic."""
 
-    STARTING = ("starting", "sockets are being opened; no client is served yet")
-    SERVING = ("serving", "new connections and requests are accepted")
-    LEAVING = ("leaving", "requests are accepted, but /ready says no, so that nobody is sent here any more")
-    DRAINING = ("draining", "nothing new is accepted; requests that run are finished")
-    STOPPED = ("stopped", "no request runs and every connection is closed")
+    STARTING = ("starting", "opening sockets; no client is served yet")
+    SERVING = ("serving", "accepting connections and requests")
+    LEAVING = (
+        "leaving",
+        "still accepting requests while /ready answers 503, so that clients are sent elsewhere",
+    )
+    DRAINING = ("draining", "accepting nothing new; finishing requests in flight")
+    STOPPED = ("stopped", "no request is in flight and every connection is closed")
 
     def __init__(self, word: str, sentence: str) -> None:
         self.word = word
@@ -46,30 +49,30 @@ ORDER = tuple(ProcessState)
 
 
 class Lifecycle:
-    """The state of this process. It only ever moves forward, and says so in the log when it does.
+    """The state of this process. It only moves forward, and every change is logged.
 
     Args:
-        name: what the log calls the process: `pylb`, `worker 2`, `control`.
-        tell: called with the word for each state that is entered.
+        name: the name of the process in the log: `pylb`, `worker 2`, `control`.
+        on_change: called with the name of each state that is entered.
     """
 
-    def __init__(self, name: str = "pylb", tell: Callable[[str], object] = lambda _: None) -> None:
+    def __init__(self, name: str = "pylb", on_change: Callable[[str], object] = lambda _: None) -> None:
         self.name = name
-        self._tell = tell
+        self._on_change = on_change
         self.state = ProcessState.STARTING
         self._reached = {state: asyncio.Event() for state in ProcessState}
         self._reached[self.state].set()
 
     @property
     def serving(self) -> bool:
-        """Whether clients should be sent here."""
+        """Whether this process should receive clients."""
         return self.state is ProcessState.SERVING
 
     def advance(self, to: ProcessState) -> None:
-        """Move on to `to`; states between may be skipped, the present one is not announced again.
+        """Enter the state `to`. States may be skipped; the present state is not announced again.
 
         Raises:
-            ValueError: `to` lies in the past: a process that drains does not serve again.
+            ValueError: `to` precedes the present state: a draining process never serves again.
         """
         here, there = ORDER.index(self.state), ORDER.index(to)
         if there < here:
@@ -78,12 +81,12 @@ class Lifecycle:
             return
         self.state = to
         log.info("%s is %s: %s", self.name, to.word, to.sentence)
-        self._tell(to.word)
+        self._on_change(to.word)
         for state in ORDER[: there + 1]:
             self._reached[state].set()
 
     async def wait(self, until: ProcessState) -> ProcessState:
-        """Wait for `until`, or for any state after it; return the state that was found."""
+        """Wait for `until` or any later state; return the state that was reached."""
         await self._reached[until].wait()
         return self.state
 
@@ -92,17 +95,17 @@ class Lifecycle:
 
 
 class TaskScope:
-    """Keeps the tasks that `spawn` gives it, and ends them when it ends.
+    """Holds the tasks that `spawn` starts, and cancels them when it closes.
 
-    Unlike `asyncio.TaskGroup`, the crash of one task leaves its siblings running: an error in one client's
-    connection must not touch another's.
+    Unlike in `asyncio.TaskGroup`, the crash of one task does not cancel the others: an error in one client's
+    connection must not affect another connection.
 
-        async with Owner("control") as owner:
+        async with TaskScope("control") as owner:
             spawn(watch(), name="watch web", owner=owner)
 
     Args:
         name: for log lines.
-        crashes: where crashes are recorded.
+        crashes: records crashes.
     """
 
     def __init__(self, name: str, crashes: Crashes | None = None) -> None:
@@ -112,7 +115,7 @@ class TaskScope:
         self.closed = False
 
     async def close(self) -> None:
-        """Cancel every task and wait for the last one to end. Nothing can be spawned here any more."""
+        """Cancel every task and wait for all to end. No task can be started afterwards."""
         self.closed = True
         tasks = self.tasks - {asyncio.current_task()}
         for task in tasks:
@@ -128,10 +131,10 @@ class TaskScope:
         await self.close()
 
     def __repr__(self) -> str:
-        return f"<Owner {self.name}: {len(self.tasks)} tasks{', closed' if self.closed else ''}>"
+        return f"<TaskScope {self.name}: {len(self.tasks)} tasks{', closed' if self.closed else ''}>"
 
     def settle(self, task: asyncio.Task[Any]) -> None:
-        """Forget a task that has ended; log and record the exception that ended it, if any."""
+        """Remove a task that has ended; log and record its exception, if any."""
         self.tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             self.crashed(task.get_name(), error)
@@ -146,12 +149,12 @@ def spawn(coroutine: Coroutine[Any, Any, T], *, name: str, owner: TaskScope) -> 
     """Run `coroutine` as a task of `owner`, in the running loop.
 
     Args:
-        coroutine: what to run.
-        name: what it is doing, for log lines and debuggers: `watch web`.
-        owner: keeps it, and cancels it when it ends itself.
+        coroutine: the coroutine to run.
+        name: the activity, for log lines and debuggers: `watch web`.
+        owner: the scope that holds the task and cancels it when it closes.
 
     Raises:
-        RuntimeError: the owner has ended.
+        RuntimeError: the scope is closed.
     """
     if owner.closed:
         coroutine.close()
@@ -165,15 +168,15 @@ def spawn(coroutine: Coroutine[Any, Any, T], *, name: str, owner: TaskScope) -> 
 def keep_running(
     work: Callable[[], Coroutine[Any, Any, object]], *, name: str, owner: TaskScope
 ) -> asyncio.Task[None]:
-    """Run `work()` as a task of `owner` until it returns. After a crash it is started again, with back-off.
+    """Run `work()` as a task of `owner` until it returns; restart it after a crash, with back-off.
 
     Args:
-        work: makes what is run, each time anew.
-        name: what it is doing, for log lines, problems and debuggers: `watch web`.
-        owner: keeps it, and cancels it when it ends itself.
+        work: creates the coroutine for each run.
+        name: the activity, for log lines, problems and debuggers: `watch web`.
+        owner: the scope that holds the task and cancels it when it closes.
 
     Raises:
-        RuntimeError: the owner has ended.
+        RuntimeError: the scope is closed.
     """
     return spawn(_restarting(work, name, owner), name=name, owner=owner)
 
@@ -187,7 +190,7 @@ async def _restarting(work: Callable[[], Coroutine[Any, Any, object]], name: str
             await work()
             return
         except asyncio.CancelledError as error:
-            # A library may raise this although nothing has cancelled this task: that is a crash, too.
+            # A library may raise this although this task was not cancelled: that is also a crash.
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise

@@ -1,4 +1,4 @@
-"""Where pylb's own messages go."""
+"""The setup of logging: one line per message on standard error."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from contextlib import suppress
 from pylb.printable import printable
 
 TRACEBACK = "    | "
-"""What each line of a traceback begins with, so that none can be mistaken for a message."""
+"""The prefix of each line of a traceback, which distinguishes it from a message."""
 
 
 class LineFormatter(logging.Formatter):
-    """One line per message, whatever is in it: see `pylb.printable`.
+    """Formats each message as one line, whatever it contains: see `pylb.printable`.
 
     It formats the records of all loggers, those of libraries included. Only a traceback has several lines;
     they are indented, and escaped one by one.
@@ -39,12 +39,12 @@ def _indented(text: str) -> str:
 
 
 def log_to_stderr(level: str, process: str = "", *, bare: bool = False) -> None:
-    """One line per message, with time, level and where it comes from.
+    """Log to standard error: one line per message with time, level and logger.
 
     Args:
-        level: the least important that is written.
-        process: which process it is, if there are several.
-        bare: write the message alone.
+        level: the minimum severity.
+        process: the name of this process, if there are several.
+        bare: write the message only.
     """
     where = f"{process} [{os.getpid()}] " if process else ""
     form = "%(message)s" if bare else f"%(asctime)s %(levelname)-7s {where}%(name)s: %(message)s"
@@ -54,13 +54,13 @@ def log_to_stderr(level: str, process: str = "", *, bare: bool = False) -> None:
 
 
 def trace_fatal_signals() -> None:
-    """If a fatal signal ends this process, write to standard error where it was; if there is one."""
+    """Write a stack trace to standard error, if it is open, when a fatal signal ends this process."""
     with suppress(RuntimeError, ValueError, OSError):
         faulthandler.enable()
 
 
 def set_log_level(level: str) -> None:
-    """From now on, say more or less."""
+    """Change the minimum severity of log messages."""
     log = logging.getLogger("pylb")
     if logging.getLevelName(log.getEffectiveLevel()) != level.upper():
         log.setLevel(level.upper())

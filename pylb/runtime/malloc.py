@@ -1,8 +1,8 @@
-"""How the C library's allocator is told to keep what the pieces of bodies come and go in.
+"""Configures the C library's allocator to retain the memory of body buffers.
 
-A piece of a body is a quarter of a megabyte, read and written within milliseconds. By default glibc gives the
-top of the heap back to the kernel as soon as two of them are free, and has each page of the next ones mapped
-and cleared again: a tenth of the CPU time of a large body (docs/adr/heap.md).
+A body buffer is a quarter of a megabyte and lives for milliseconds. By default, glibc returns the top of the
+heap to the kernel as soon as two buffers are free, and the kernel maps and clears each page again for the
+next ones. This costs a tenth of the CPU time of a large body (docs/adr/heap.md).
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import ctypes
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Parameters of mallopt(3)."""
 KEPT = 16 * 1024 * 1024
-"""Bytes at the top of the heap that stay with this process when they are free."""
+"""Free bytes at the top of the heap that the process retains."""
 LARGE = 1024 * 1024
-"""Bytes from which on a block is mapped for itself, and given back as soon as it is free."""
+"""Minimum bytes of a block that is mapped separately, and returned to the kernel when it is freed."""
 
 
 def keep_malloc_arenas() -> None:
-    """Keep as much, if the C library can be told to; others than glibc have ways of their own."""
+    """Set both thresholds, if the C library is glibc; other libraries lack these parameters."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGE)

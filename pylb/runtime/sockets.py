@@ -1,7 +1,7 @@
-"""Listening sockets: opened before anything else, so that a port in use is one line and not half a start.
+"""Listening sockets. They are opened before anything else, so that a port in use is an error of one line.
 
-Several workers get a socket each for the same address. The kernel spreads the connections over them
-(SO_REUSEPORT), each with a queue of its own; `Group` is such a set.
+Each of several workers has a separate socket for the same address. The kernel distributes the connections
+over the sockets (SO_REUSEPORT), each with a separate queue. `Group` is such a set of sockets.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from pylb.config.kinds import Address
 from pylb.errors import StartError
 
 BACKLOG = 4096
-"""Connections that may wait until a worker takes them; the kernel cuts it down to net.core.somaxconn."""
+"""Maximum connections that wait for `accept`; the kernel limits it to net.core.somaxconn."""
 
 Group = list[socket.socket]
-"""Sockets for one and the same address."""
+"""Sockets that are bound to the same address."""
 
 
 def open_sockets(addresses: tuple[Address, ...], *, option: str = "--listen") -> list[socket.socket]:
-    """Bind a socket to each address; a name may stand for several.
+    """Bind a socket to each address. A host name may resolve to several.
 
     Raises:
-        StartError: one cannot be bound; the message names it and says why.
+        StartError: an address cannot be bound; the message contains it and the reason.
     """
     return [listening for address in addresses for (listening,) in open_groups(address, option=option)]
 
 
 def open_groups(address: Address, *, copies: int = 1, option: str = "--listen") -> list[Group]:
-    """Bind sockets to an address, as many times as there are workers; a name may stand for several addresses.
+    """Bind `copies` sockets to an address. A host name may resolve to several addresses, each a group.
 
     Raises:
-        StartError: one cannot be bound; the message names it and says why.
+        StartError: an address cannot be bound; the message contains it and the reason.
     """
     groups: list[Group] = []
     try:
@@ -54,7 +54,7 @@ def open_groups(address: Address, *, copies: int = 1, option: str = "--listen") 
 
 
 def extend(group: Group, copies: int) -> None:
-    """Bind more sockets to a group's address, up to that many, if the ones that are there allow it."""
+    """Bind more sockets to the address of a group, up to `copies`, if it uses SO_REUSEPORT."""
     first = group[0]
     if first.family != socket.AF_UNIX and first.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT):
         while len(group) < copies:
@@ -62,12 +62,12 @@ def extend(group: Group, copies: int) -> None:
 
 
 def share(group: Group, worker: int, workers: int) -> list[socket.socket]:
-    """The sockets of a group that one of the workers listens on: each worker has one, no socket has none.
+    """The sockets of a group that a worker listens on. Each worker has at least one, each socket a worker.
 
     Args:
-        group: for one address.
-        worker: from 0.
-        workers: how many there are.
+        group: the sockets of one address.
+        worker: the number of the worker, from 0.
+        workers: the number of workers.
     """
     return group[worker::workers] or [group[worker % len(group)]]
 
@@ -79,7 +79,7 @@ def close(group: Group) -> None:
 
 
 def _remove_stale(path: Path) -> None:
-    """Remove a socket whose process is gone; anything else stays, and binding to it fails as it should."""
+    """Remove a Unix socket without a listening process. Other files remain, so that binding fails."""
     if path.is_socket():
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             try:
@@ -89,7 +89,7 @@ def _remove_stale(path: Path) -> None:
 
 
 def where(listening: socket.socket) -> str:
-    """The address that a socket is bound to, as a log line shows it."""
+    """The address of a socket, for log lines."""
     name = listening.getsockname()
     if isinstance(name, str | bytes):
         return f"unix:{os.fsdecode(name)}"
@@ -98,7 +98,7 @@ def where(listening: socket.socket) -> str:
 
 def _open(group: Group, family: int, where: Any, copies: int) -> None:
     if copies > 1 and where[1]:
-        # With SO_REUSEPORT a second pylb could bind the same port, and silently get half of the clients.
+        # With SO_REUSEPORT a second pylb could bind the same port and silently receive half of the clients.
         _bind(family, where, shared=False).close()
     group.append(_bind(family, where, shared=copies > 1))
     extend(group, copies)

@@ -1,4 +1,4 @@
-"""Writes log lines in batches, from a thread of its own: who logs a line never waits for who reads it."""
+"""Writes access log lines in batches, from a separate thread: the event loop never waits for the reader."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from threading import Event, Thread
 from pylb.errors import StartError
 
 GATHER = 0.2
-"""Seconds for which lines are gathered before they are written."""
+"""Seconds for which lines are collected before they are written."""
 BATCH = 64 * 1024
-"""Bytes that are written without waiting for more."""
+"""Bytes at which a batch is written immediately."""
 BACKLOG = 4 * 1024 * 1024
-"""Bytes that may wait for a slow reader; lines beyond that are dropped, and counted."""
+"""Maximum bytes queued for a slow reader; further lines are dropped and counted."""
 
 log = logging.getLogger("pylb")
 
 
 class LogWriter:
-    """Lines on their way to a file, a pipe or a terminal.
+    """Writes lines to a file, a pipe or a terminal.
 
-    The loop's thread appends, the writer's thread takes away; each counts what it does itself, so there is no
-    lock. While nothing is logged, nothing wakes up.
+    The event loop appends lines and the writer thread removes them. Each thread has separate counters, so no
+    lock is needed. The writer thread sleeps while there are no lines.
 
     Args:
-        place: where the lines go: the path of a file that they are added to, or a descriptor. It may block:
-            only the writer's thread waits.
-        name: what complaints call it.
-        lock: descriptor of a file that every process which writes to the same place locks meanwhile: a pipe
-            would mix up batches that are written at the same time. It must not be closed.
+        place: the destination: the path of a file to append to, or a descriptor. It may block: only the
+            writer thread waits.
+        name: the name of the log in error messages.
+        lock: descriptor of a file that all processes with the same destination lock during writes: a pipe
+            would interleave concurrent batches. It must not be closed.
 
     Raises:
         StartError: the file cannot be written.
@@ -50,13 +50,13 @@ class LogWriter:
         self._lock = lock
         self._lines: deque[bytes] = deque()
         self._accepted = 0
-        """Bytes that `write` took, since the start."""
+        """Bytes accepted by `write`, since the start."""
         self._settled = 0
-        """Bytes that the thread wrote or gave up, since the start."""
+        """Bytes written or dropped by the thread, since the start."""
         self._refused = 0
-        """Lines dropped by `write`: the backlog was full."""
+        """Lines dropped by `write` because the backlog was full."""
         self._lost = 0
-        """Lines dropped by the thread: they could not be written."""
+        """Lines dropped by the thread after a write error."""
         self._refusing = False
         self._trouble = ""
         self._some = Event()
@@ -68,19 +68,17 @@ class LogWriter:
 
     @property
     def dropped(self) -> int:
-        """Lines that were lost, since the start."""
+        """Lines dropped since the start."""
         return self._refused + self._lost
 
     def write(self, line: bytes) -> None:
-        """Have a line written soon, or drop it; never wait."""
+        """Queue a line, or drop it if the backlog is full; never block."""
         waiting = self._accepted - self._settled
         if waiting > BACKLOG:
             self._refused += 1
             if not self._refusing:
                 self._refusing = True
-                log.warning(
-                    "%s: its reader is too slow, lines are dropped until it has caught up", self._name
-                )
+                log.warning("%s: the reader is too slow; dropping lines until it has caught up", self._name)
             return
         self._accepted += len(line)
         self._lines.append(line)
@@ -90,13 +88,13 @@ class LogWriter:
             self._enough.set()
 
     def reopen(self) -> None:
-        """Open the file anew before anything more is written: whoever rotates logs has moved it away."""
+        """Reopen the file before the next write, because log rotation has moved it away."""
         self._reopening = True
         self._some.set()
         self._enough.set()
 
     def close(self, timeout: float = 1.0) -> None:
-        """Write what is left, for at most `timeout` seconds."""
+        """Write the queued lines, for at most `timeout` seconds."""
         self._closing = True
         self._some.set()
         self._enough.set()
@@ -122,11 +120,11 @@ class LogWriter:
         try:
             opened = _open(path)
         except OSError as error:
-            log.error("%s: goes on in the old file: %s", self._name, error)
+            log.error("%s: cannot reopen the file, continuing with the old one: %s", self._name, error)
             return
         former, self._descriptor = self._descriptor, opened
         os.close(former)
-        log.info("%s: opened %s again", self._name, path)
+        log.info("%s: reopened %s", self._name, path)
 
     def _write_batch(self) -> None:
         batch = []
@@ -135,22 +133,22 @@ class LogWriter:
             batch.append(self._lines.popleft())
             size += len(batch[-1])
         try:
-            with self._taking_turns():
+            with self._locked():
                 self._write_all(memoryview(b"".join(batch)))
             self._trouble = ""
-        except Exception as error:  # whatever it is, the thread goes on
+        except Exception as error:  # the thread must survive any error
             self._lost += len(batch)
             if str(error) != self._trouble:
                 self._trouble = str(error)
-                log.error("%s: lines are dropped: %s", self._name, error)
+                log.error("%s: dropping lines: %s", self._name, error)
         self._settled += size
 
     @contextmanager
-    def _taking_turns(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         if self._lock is None:
             yield
             return
-        fcntl.lockf(self._lock, fcntl.LOCK_EX)  # The kernel lets go of it if this process dies.
+        fcntl.lockf(self._lock, fcntl.LOCK_EX)  # The kernel releases it if this process dies.
         try:
             yield
         finally:
@@ -160,10 +158,10 @@ class LogWriter:
         while data:
             try:
                 data = data[os.write(self._descriptor, data) :]
-            except BlockingIOError:  # somebody else made the descriptor non-blocking: wait as if it were not
+            except BlockingIOError:  # another process made it non-blocking
                 select.select([], [self._descriptor], [])
 
 
 def _open(path: str) -> int:
-    # Each write goes to the end of the file, whoever else writes there.
+    # O_APPEND: each write goes to the end of the file, also with several writers.
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)

@@ -1,8 +1,8 @@
-"""What becomes of a request, for an OpenTelemetry collector: spans made of records, sent by OTLP over HTTP.
+"""Exports requests to an OpenTelemetry collector: spans made from records, sent by OTLP over HTTP.
 
-A request that is recorded is one span of kind server, and each of its tries one of kind client below it. They
-are sent in batches by a thread of the library's; when the collector does not keep up or is away, spans are
-dropped, and requests do not notice. Needs the packages of the extra `tracing`.
+A sampled request is one span of kind server, and each of its attempts a child span of kind client. A thread
+of the OpenTelemetry library sends them in batches. If the collector is slow or unreachable, spans are dropped
+and requests are not affected. Requires the packages of the extra `tracing`.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from pylb.observe.record import Record
 from pylb.policy.lease import Lease
 
 PATH = "/v1/traces"
-"""Where collectors take spans (OTLP specification, "OTLP/HTTP Request")."""
-PATIENCE = 2.0
-"""Seconds for a collector to take a batch: at the end of the process somebody waits for it."""
+"""The path at which collectors accept spans (OTLP specification, "OTLP/HTTP Request")."""
+EXPORT_TIMEOUT = 2.0
+"""Maximum seconds to send a batch. It is short because the end of the process waits for it."""
 
 SCOPE = InstrumentationScope("pylb", __version__)
 RECORDED = TraceFlags(TraceFlags.SAMPLED)
 
 
 class OtlpExporter:
-    """Spans on their way to a collector.
+    """Sends spans to a collector.
 
     Args:
         collector: its URL, without a path.
@@ -45,21 +45,21 @@ class OtlpExporter:
 
     def __init__(self, collector: str) -> None:
         self._resource = Resource.create({"service.name": "pylb", "service.version": __version__})
-        self._processor = BatchSpanProcessor(OTLPSpanExporter(collector + PATH, timeout=PATIENCE))
+        self._processor = BatchSpanProcessor(OTLPSpanExporter(collector + PATH, timeout=EXPORT_TIMEOUT))
         self._rng = Random()
 
     def add(self, record: Record) -> None:
-        """Have the spans of a request that has ended sent soon, if it is recorded."""
+        """Queue the spans of a completed request, if it is sampled."""
         request = record.request
         if request is not None and request.trace is not None and request.trace.sampled:
-            for span in self._made_of(record, request, request.trace):
+            for span in self._spans(record, request, request.trace):
                 self._processor.on_end(span)
 
     def close(self) -> None:
-        """Send what is left, if the collector takes it in time."""
+        """Send the queued spans, for at most `EXPORT_TIMEOUT` per batch."""
         self._processor.shutdown()  # type: ignore[no-untyped-call]
 
-    def _made_of(self, record: Record, request: Request, trace: Trace) -> Iterator[ReadableSpan]:
+    def _spans(self, record: Record, request: Request, trace: Trace) -> Iterator[ReadableSpan]:
         epoch = time() - monotonic()
         own = _context(trace.id, int(trace.span, 16))
         path, _, query = request.target.partition(b"?")
@@ -94,7 +94,7 @@ class OtlpExporter:
                 kind=SpanKind.CLIENT,
                 times=(attempt.started + epoch, ended + epoch),
                 failure=attempt.error.detail if attempt.error else None,
-                attributes=_about(attempt, number),
+                attributes=_attempt_attributes(attempt, number),
             )
 
     def _span(
@@ -126,7 +126,7 @@ def _context(trace: bytes, span: int) -> SpanContext:
     return SpanContext(int(trace, 16), span, is_remote=False, trace_flags=RECORDED)
 
 
-def _about(attempt: Lease, number: int) -> dict[str, Any]:
+def _attempt_attributes(attempt: Lease, number: int) -> dict[str, Any]:
     endpoint = attempt.backend.endpoint
     return {
         "server.address": endpoint.address,

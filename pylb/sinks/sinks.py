@@ -1,4 +1,4 @@
-"""Who is told of the end of each request besides the counters: the access log, the collector of traces."""
+"""The observers of completed requests besides the counters: the access log and the trace exporter."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ Observer = Callable[[Record], None]
 
 
 class Sinks:
-    """Those of one process.
+    """The sinks of one process.
 
     Args:
-        options: what the user wants.
-        lock: what is locked while lines are written, if other processes write to the same place.
+        options: the options of pylb.
+        lock: descriptor that is locked during writes, if other processes write to the same place.
 
     Raises:
-        StartError: the log's file cannot be written.
+        StartError: the file of the access log cannot be written.
     """
 
     def __init__(self, options: Options, *, lock: int | None = None) -> None:
         self._writer: LogWriter | None = None
-        self._spans: OtlpExporter | None = None
+        self._otlp: OtlpExporter | None = None
         self._observers: list[Observer] = []
         if options.access_log != "off":
             self._writer = LogWriter(options.access_log_file or sys.stdout.fileno(), lock=lock)
             self._observers.append(access_log(options, self._writer))
         if options.otlp:
-            # Only who exports needs the library, and the time that it takes to import.
-            self._spans = resolve_name("pylb.sinks.otlp:OtlpExporter")(str(options.otlp))
-            self._observers.append(self._spans.add)
+            # The library is imported only if needed: its import takes long.
+            self._otlp = resolve_name("pylb.sinks.otlp:OtlpExporter")(str(options.otlp))
+            self._observers.append(self._otlp.add)
 
     def beside(self, count: Observer) -> Observer:
-        """What is called at the end of each request: `count`, and whoever else there is."""
+        """Return an observer that calls `count` and then each sink, at the end of each request."""
         if not self._observers:
             return count
         observers = (count, *self._observers)
@@ -58,24 +58,24 @@ class Sinks:
 
     @property
     def lines_dropped(self) -> int:
-        """Lines of the access log that were lost, since the start."""
+        """Access log lines dropped since the start."""
         return self._writer.dropped if self._writer else 0
 
     def reopen(self) -> None:
-        """Somebody has moved the log's file away: go on in a new one."""
+        """Reopen the file of the access log after it was moved away."""
         if self._writer:
             self._writer.reopen()
 
     def close(self) -> None:
-        """Write and send what is left, for a moment at most."""
+        """Write and send what is queued, with a short time-out."""
         if self._writer:
             self._writer.close()
-        if self._spans:
-            self._spans.close()
+        if self._otlp:
+            self._otlp.close()
 
 
 def access_log(options: Options, writer: LogWriter) -> Observer:
-    """What writes a record as a line of the access log, or lets it be."""
+    """Return an observer that writes records to the access log, sampled as the options require."""
     line = FORMATS[options.access_log]().line
     share = options.access_log_sample / 100
 

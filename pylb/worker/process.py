@@ -13,7 +13,7 @@ from time import process_time
 
 import uvloop
 
-from pylb.assembly.pools import tell
+from pylb.assembly.pools import log_state
 from pylb.config import Options
 from pylb.ipc.bootstrap import Bootstrap
 from pylb.ipc.control_socket import Hello
@@ -182,7 +182,7 @@ class WorkerProcess:
 
     def _notice(self, backend: Backend) -> None:
         """A backend stands elsewhere: where requests have put it is worth telling at once."""
-        tell(backend)
+        log_state(backend)
         self.counters.publish(backend)
         if backend.state not in {
             State.FAILED,

@@ -45,5 +45,5 @@ def test_too_few_descriptors_are_told(thousand, caplog):
     assert caplog.messages == []
     tell_shortage(481, admin=False)
     assert caplog.messages == [
-        "--max-connections: 1024 open files (ulimit -n) are enough for 480 clients of a worker, not for 481"
+        "--max-connections: the limit of 1024 open files (ulimit -n) permits 480 clients per worker, not 481"
     ]

@@ -83,7 +83,7 @@ def test_a_reader_that_does_not_read_costs_lines_not_time(pipe, caplog, blocking
         writer.write(b"%09d %b" % (sent, LINE))
     assert 0.3 * number < writer.dropped < 0.7 * number
     assert [r.getMessage() for r in caplog.records] == [
-        "access log: its reader is too slow, lines are dropped until it has caught up"
+        "access log: the reader is too slow; dropping lines until it has caught up"
     ]
     kept = number - writer.dropped
     received = read(reading, kept * (len(LINE) + 10)).splitlines()
@@ -95,7 +95,7 @@ def test_a_reader_that_does_not_read_costs_lines_not_time(pipe, caplog, blocking
     writer.close()
 
 
-@pytest.mark.logs_error(r"lines are dropped: .* Broken pipe")
+@pytest.mark.logs_error(r"dropping lines: .* Broken pipe")
 def test_closing_does_not_wait_for_a_reader_that_does_not_read(pipe):
     reading, writing = pipe
     writer = LogWriter(writing)
@@ -108,7 +108,7 @@ def test_closing_does_not_wait_for_a_reader_that_does_not_read(pipe):
     writer.close()
 
 
-@pytest.mark.logs_error(r"lines are dropped: .* Broken pipe")
+@pytest.mark.logs_error(r"dropping lines: .* Broken pipe")
 def test_a_reader_that_is_gone_is_complained_of_once(pipe, caplog):
     reading, writing = pipe
     os.close(reading)
@@ -118,12 +118,10 @@ def test_a_reader_that_is_gone_is_complained_of_once(pipe, caplog):
     writer.write(LINE)
     until(lambda: writer.dropped == 2)
     writer.close()
-    assert [r.getMessage() for r in caplog.records] == [
-        "access log: lines are dropped: [Errno 32] Broken pipe"
-    ]
+    assert [r.getMessage() for r in caplog.records] == ["access log: dropping lines: [Errno 32] Broken pipe"]
 
 
-@pytest.mark.logs_error(r"access log: lines are dropped: ")
+@pytest.mark.logs_error(r"access log: dropping lines: ")
 def test_a_line_that_cannot_be_written_does_not_end_the_writer(pipe, caplog):
     reading, writing = pipe
     writer = LogWriter(writing)
@@ -133,4 +131,4 @@ def test_a_line_that_cannot_be_written_does_not_end_the_writer(pipe, caplog):
     assert read(reading, len(LINE)) == LINE
     writer.close()
     (record,) = caplog.records
-    assert record.getMessage().startswith("access log: lines are dropped: sequence item 0")
+    assert record.getMessage().startswith("access log: dropping lines: sequence item 0")

@@ -1,7 +1,7 @@
-"""Where instances are found: the provider that the options ask for.
+"""Builds the provider of instances that the options select.
 
-Only that one is imported. The library behind another may take longer to load than all of pylb, and at the
-start workers wait for what the first answer says.
+Only that provider is imported. The library of another one may take longer to import than the rest of pylb,
+and workers wait at the start for the first response.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pylb.discovery.status import WatchStatus
 
 
 def provider(options: Options, service: str, status: WatchStatus) -> Provider:
-    """What finds the instances of a service.
+    """Return the provider of a service's instances.
 
     Args:
-        options: say where.
-        service: its name.
-        status: what the provider writes about itself.
+        options: the options of pylb.
+        service: the name of the service.
+        status: receives the state of the provider.
     """
     source = "static" if options.static is not None else "docker" if options.docker else "consul"
     make: Callable[[Options, str, WatchStatus], Provider] = resolve_name(f"{__name__}.{source}:provider")

@@ -1,4 +1,4 @@
-"""Consul, as the options describe it."""
+"""Builds the Consul client settings and provider from options."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pylb.discovery.status import WatchStatus
 
 
 def consul_settings(options: Consul) -> ConsulSettings:
-    """How to reach it."""
+    """The settings of connections to Consul."""
     return ConsulSettings(
         url=str(options.consul_url),
         datacenter=options.datacenter,
@@ -29,7 +29,7 @@ def consul_settings(options: Consul) -> ConsulSettings:
 
 
 def provider(options: Options, service: str, status: WatchStatus) -> ConsulProvider:
-    """What follows a service there."""
+    """Return the provider that watches a service in Consul."""
     return ConsulProvider(
         consul_settings(options),
         service,

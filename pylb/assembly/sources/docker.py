@@ -1,4 +1,4 @@
-"""A Docker engine, as the options describe it."""
+"""Builds the Docker client settings and provider from options."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pylb.discovery.status import WatchStatus
 
 
 def engine_settings(options: Docker) -> EngineSettings:
-    """How to reach it."""
+    """The settings of connections to the engine."""
     return EngineSettings(
         url=str(options.docker_host), certificates=options.docker_certs if options.docker_tls else None
     )
 
 
 def provider(options: Options, service: str, _status: WatchStatus) -> DockerProvider:
-    """What follows the containers of a service there."""
+    """Return the provider that watches the containers of a service."""
     return DockerProvider(
         engine_settings(options),
         service,

@@ -1,4 +1,4 @@
-"""Backends that are written down."""
+"""Builds the provider of fixed backends from options."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from pylb.discovery.status import WatchStatus
 
 
 def provider(options: Options, service: str, _status: WatchStatus) -> StaticProvider:
-    """What says them, once."""
+    """Return the provider of `--static`."""
     return StaticProvider(service, parse_static(service, options.static or ""))
