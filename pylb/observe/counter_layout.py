@@ -3,11 +3,26 @@
 A slot consists of `CELLS` signed 64-bit integers and belongs to one backend or one service. A counter only
 increases while its slot belongs to the same backend. All processes that share the memory must use the same
 layout: `shared_counters.LAYOUT` identifies it. This module contains constants only.
+
+A plain counter is one declaration: `NAME: Final = _counter(metric, help)`. Its index, its metrics by service
+and by backend, and their help derive from it. Code that counts uses the name: `cells[NAME] += 1`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A plain counter: its index in a slot, and the metric that exports it."""
+
+    index: int
+    name: str
+    """The name of the metric without its prefix, `pylb_` or `pylb_backend_`."""
+    help: str
+
 
 BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 """Inclusive upper bounds of the latency buckets, in seconds. One more bucket counts longer durations."""
@@ -18,29 +33,45 @@ CODES: Final = ("499", "1xx", "2xx", "3xx", "4xx", "5xx")
 CODE_CELL: Final = bytes(0 if status in (0, 499) else min(max(status // 100, 1), 5) for status in range(1000))
 """Maps a status to the index of the counter of its class."""
 
-ABORTED: Final = 6
-"""Requests that the client aborted, before or during the response."""
-RECEIVED: Final = 7
-"""Bytes of request bodies."""
-SENT: Final = 8
-"""Bytes of response bodies."""
-ATTEMPTS: Final = 9
-"""Attempts to send a request to this backend."""
-RETRIES: Final = 10
-"""Attempts that followed a failed attempt, on another backend or on a reused connection."""
-CONNECT_ERRORS: Final = 11
-"""Attempts that failed to connect, time-outs included."""
-RESPONSE_ERRORS: Final = 12
-"""Attempts that connected but received no complete, valid response, time-outs included."""
-TIMEOUTS: Final = 13
-"""Attempts that ended by any time-out of the backend."""
-CONNECT_TIME: Final = 14
+_declared: list[Counter] = []
+
+
+def _counter(name: str, help: str) -> int:  # noqa: A002 - as in the text format
+    """Declare the next counter; return its index."""
+    index = len(CODES) + len(_declared)
+    _declared.append(Counter(index, name, help))
+    return index
+
+
+ABORTED: Final = _counter(
+    "requests_aborted_total", "Requests that the client aborted, before or during the response."
+)
+RECEIVED: Final = _counter("request_body_bytes_total", "Bytes of request bodies received from clients.")
+SENT: Final = _counter("response_body_bytes_total", "Bytes of response bodies sent to clients.")
+ATTEMPTS: Final = _counter("upstream_attempts_total", "Attempts to send a request to a backend.")
+RETRIES: Final = _counter(
+    "upstream_retries_total",
+    "Attempts that followed a failed attempt, on another backend or on a reused connection.",
+)
+CONNECT_ERRORS: Final = _counter(
+    "upstream_connect_errors_total", "Attempts that failed to connect, time-outs included."
+)
+RESPONSE_ERRORS: Final = _counter(
+    "upstream_response_errors_total",
+    "Attempts that connected but received no complete, valid response, time-outs included.",
+)
+TIMEOUTS: Final = _counter("upstream_timeouts_total", "Attempts that ended by any time-out of the backend.")
+
+COUNTERS: Final = tuple(_declared)
+"""All plain counters. `exposition` exports each one by service and by backend."""
+
+CONNECT_TIME: Final = len(CODES) + len(COUNTERS)
 """Microseconds spent on connecting."""
-DURATION_TIME: Final = 15
+DURATION_TIME: Final = CONNECT_TIME + 1
 """Microseconds from the head of a request to the end of its response."""
-HEAD_TIME: Final = 16
+HEAD_TIME: Final = DURATION_TIME + 1
 """Microseconds from the start of an attempt to the head of its response."""
-DURATION: Final = 17
+DURATION: Final = HEAD_TIME + 1
 """The first of `BUCKETS` counters: requests by duration."""
 HEAD: Final = DURATION + BUCKETS
 """The first of `BUCKETS` counters: attempts by the time to the head of the response."""

@@ -66,8 +66,8 @@ def labels(**values: str) -> str:
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "%": "%%"})
 
 
-def _counter(name: str, text: str, cell: int) -> Family:
-    return Family(name, "counter", text, itemgetter(cell))
+def _counter(declared: counter_layout.Counter) -> Family:
+    return Family(declared.name, "counter", declared.help, itemgetter(declared.index))
 
 
 def _histogram(name: str, text: str, first: int, microseconds: int) -> Family:
@@ -109,32 +109,7 @@ COUNTED = (
         counter_layout.DURATION,
         counter_layout.DURATION_TIME,
     ),
-    _counter(
-        "requests_aborted_total",
-        "Requests that the client aborted, before or during the response.",
-        counter_layout.ABORTED,
-    ),
-    _counter(
-        "request_body_bytes_total", "Bytes of request bodies received from clients.", counter_layout.RECEIVED
-    ),
-    _counter("response_body_bytes_total", "Bytes of response bodies sent to clients.", counter_layout.SENT),
-    _counter("upstream_attempts_total", "Attempts to send a request to a backend.", counter_layout.ATTEMPTS),
-    _counter("upstream_retries_total", "Attempts that followed a failed attempt.", counter_layout.RETRIES),
-    _counter(
-        "upstream_connect_errors_total",
-        "Attempts that failed to connect, time-outs included.",
-        counter_layout.CONNECT_ERRORS,
-    ),
-    _counter(
-        "upstream_response_errors_total",
-        "Attempts that connected but received no complete, valid response.",
-        counter_layout.RESPONSE_ERRORS,
-    ),
-    _counter(
-        "upstream_timeouts_total",
-        "Attempts that ended by a time-out of the backend.",
-        counter_layout.TIMEOUTS,
-    ),
+    *(_counter(each) for each in counter_layout.COUNTERS),
     _histogram(
         "upstream_head_seconds",
         "Time from the start of an attempt to the head of its response.",
@@ -211,19 +186,7 @@ def _number(name: str, kind: str, text: str) -> Family:
 
 BUILD = _number("build_info", "gauge", "Always 1; the labels are the versions of pylb and Python.")
 CONNECTIONS = _number("client_connections", "gauge", "Open client connections.")
-PROCESSES = (
-    _counter(
-        "client_connections_cut_total", "Connections cut off at the end of the drain time-out.", gauges.CUT
-    ),
-    _counter(
-        "access_log_lines_dropped_total",
-        "Access log lines dropped because their reader was too slow.",
-        gauges.LINES_DROPPED,
-    ),
-    _counter("restarts_total", "Processes restarted after an unexpected end.", gauges.RESTARTS),
-    _counter("task_crashes_total", "Crashes of background tasks, which are restarted.", gauges.CRASHES),
-    _counter("requests_lost_total", "Requests in flight in a process when it died.", gauges.LOST),
-)
+PROCESSES = tuple(_counter(each) for each in gauges.COUNTERS)
 """Counters of the processes themselves."""
 WORKERS = _number("workers", "gauge", "Workers that serve requests and receive changes.")
 BACKENDS = _number("backends", "gauge", "Backends by state.")

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from pylb.observe.counter_layout import Counter
+
 IN_FLIGHT: Final = 0
 """Requests on a backend."""
 IDLE: Final = 1
@@ -41,14 +43,21 @@ HEARTBEAT: Final = 4
 """Time of the last heartbeat of the process, in monotonic milliseconds."""
 
 LINES_DROPPED: Final = 0
-"""The first counter of that slot: access log lines dropped because their reader was too slow."""
 CUT: Final = 1
-"""Connections cut off at the end of `--drain-timeout`."""
 RESTARTS: Final = 2
-"""Processes started to replace one that ended unexpectedly."""
 LOST: Final = 3
-"""Requests in flight in a process when it died."""
 CRASHES: Final = 4
-"""Background tasks that crashed."""
+COUNTERS: Final = (
+    Counter(
+        LINES_DROPPED,
+        "access_log_lines_dropped_total",
+        "Access log lines dropped because their reader was too slow.",
+    ),
+    Counter(CUT, "client_connections_cut_total", "Connections cut off at the end of the drain time-out."),
+    Counter(RESTARTS, "restarts_total", "Processes restarted after an unexpected end."),
+    Counter(LOST, "requests_lost_total", "Requests in flight in a process when it died."),
+    Counter(CRASHES, "task_crashes_total", "Crashes of background tasks, which are restarted."),
+)
+"""The exported counters of that slot."""
 HUNG: Final = 5
 """Time at which a hung process was last killed, in monotonic milliseconds; only the supervisor sets it."""

@@ -36,7 +36,8 @@ Memory = Callable[[int], bytearray | mmap]
 
 
 def _constants(module: Any) -> list[tuple[str, object]]:
-    return sorted((name, value) for name, value in vars(module).items() if name.isupper())
+    names = sorted(name for name in vars(module) if name.isupper() and name != "COUNTERS")
+    return [(name, getattr(module, name)) for name in names]  # not COUNTERS: a help text is no layout
 
 
 LAYOUT = crc32(repr((PAGE_SLOTS, _constants(counter_layout), _constants(gauges))).encode())
