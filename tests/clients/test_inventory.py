@@ -49,14 +49,14 @@ async def test_one_that_vanishes_meanwhile_is_left_out(engine, read):
     assert list(map(list, await read())) == [["web-1"], []]
 
 
-async def test_one_that_was_never_started_holds_nobody_up(engine, read):
+async def test_a_container_that_never_started_delays_no_other(engine, read):
     engine.run(WEB)
     engine.run(inspected("made", id="2" * 64, running=False, status="created"))
     assert list(map(list, await read())) == [["web-1"], []]
     assert not [path for path in engine.asked if "2" * 64 in path]
 
 
-async def test_one_that_lives_in_anothers_network_has_its_address(engine, read):
+async def test_a_container_in_the_network_of_another_has_its_address(engine, read):
     engine.run(inspected("pod", id="1" * 64, networks={"n": "10.0.0.5"}))
     engine.run(inspected("app", id="2" * 64, mode=f"container:{'1' * 64}", networks={}))
     found, _ = await read()

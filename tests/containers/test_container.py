@@ -68,7 +68,7 @@ def test_whether_it_runs(state, running, paused):
         ({"com.docker.compose.project": "shop", "com.docker.compose.oneoff": "True"}, "shop", True),
     ],
 )
-def test_what_compose_says_of_it(labels, project, one_off):
+def test_compose_labels(labels, project, one_off):
     made = container(labels=labels)
     assert (made.project, made.one_off) == (project, one_off)
 
@@ -129,7 +129,7 @@ garbage = st.recursive(
 
 
 @given(st.data())
-def test_whatever_an_engine_says_it_is_read_or_refused_in_words(data):
+def test_any_answer_is_decoded_or_rejected_with_a_message(data):
     described = inspected(published={"80/tcp": [("0.0.0.0", 8080)]}, env={"SERVICE_NAME": "web"})
     parts = [described]
     while isinstance(parts[-1], dict) and parts[-1] and data.draw(st.booleans()):

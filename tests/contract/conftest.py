@@ -1,4 +1,4 @@
-"""The registries that must not be told apart."""
+"""The embedded registry and a real Consul, which must behave alike."""
 
 import aiohttp
 import pytest

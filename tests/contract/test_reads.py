@@ -1,4 +1,4 @@
-"""Choosing among instances, and what an answer's headers say."""
+"""Selection of instances, and the headers of an answer."""
 
 import pytest
 

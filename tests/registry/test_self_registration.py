@@ -22,7 +22,7 @@ def impatience(monkeypatch):
 
 
 class Registered:
-    """What Consul says of a service."""
+    """Consul's health entries of a service."""
 
     def __init__(self, consul, service):
         self.url = f"{consul.url}/v1/health/service/{service}"
@@ -43,8 +43,8 @@ class Registered:
         async with asyncio.timeout(20):
             while [(i, s) for i, s, _ in await self.checks()] != [("gateway:host-1:8080", status)]:
                 await asyncio.sleep(0.02)
-        ((_, _, told),) = await self.checks()
-        assert output in told
+        ((_, _, found),) = await self.checks()
+        assert output in found
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ async def test_the_entry_follows_readiness_and_goes_at_the_end(consul, here):
     assert await registered.checks() == []
 
 
-async def test_an_entry_that_somebody_removed_comes_back(consul, here):
+async def test_a_removed_entry_is_registered_again(consul, here):
     here.obstacles.clear()
     registered = Registered(consul, "gateway")
     await registered.become("passing")

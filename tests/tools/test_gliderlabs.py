@@ -53,7 +53,7 @@ def read(line, **environment):
         ("--no-cleanup --consul=consul --log-level debug", {"cleanup": False, "log_level": "debug"}),
     ],
 )
-def test_a_command_line_is_taken_as_it_stands(line, expected):
+def test_a_command_line_is_translated(line, expected):
     options = read(line)
     assert {name: getattr(options, name) for name in expected} == expected
 

@@ -1,7 +1,7 @@
-"""Blocking queries: a reader says which index it has seen, and is answered when there is a newer one.
+"""Blocking queries: a request carries an index, and is answered when the index of its answer is greater.
 
-The rules are those of Consul's server 1.8. In particular, a newer index alone does not end the wait: one of
-the rows that the query looked at must have changed, come or gone as well.
+The rules are those of Consul's server 1.8. In particular, a greater index does not end the wait by itself: a
+row that the query selects must also have been added, changed or removed.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def data():
     return Data()
 
 
-async def test_who_has_seen_nothing_is_answered_at_once(data):
+async def test_a_query_without_an_index_is_answered_immediately(data):
     assert await data.changes.settle(data.query, 0, 60) == Answer(2, "first")
 
 

@@ -90,7 +90,7 @@ async def test_a_change_is_believed_after_as_many_results_as_it_takes(impatient,
     assert await probed(reports, found, len(believed), **needed) == [P, C, P, W, W]
 
 
-async def test_a_stopped_probe_looks_no_more(impatient, reports):
+async def test_a_stopped_probe_sends_nothing(impatient, reports):
     looked = 0
 
     async def attempt():

@@ -8,7 +8,7 @@ import pytest
 from pylb.registry.embedded import DevRegistry
 
 
-async def test_it_answers_where_it_says_and_is_gone_when_it_stops(session):
+async def test_it_listens_at_its_address_until_it_stops(session):
     registry = DevRegistry()
     address = await registry.start()
     assert address == registry.address
