@@ -19,7 +19,7 @@ endef
 help:  ## List the verbs.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/installed  ## Show it all: a registry, three web services, and pylb before them.
+demo: $(VENV)/installed  ## Show it all: a registry, three web services, and pylb in front of them.
 	@$(BIN)/pylb demo
 
 install:  ## Install pylb for this user: a virtual environment in PREFIX (~/.local), and the command PREFIX/bin/pylb.

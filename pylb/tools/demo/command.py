@@ -1,4 +1,4 @@
-"""`pylb demo`: everything on this machine, and a screen that says what to do with it."""
+"""`pylb demo`: a registry, web services and pylb on this machine, with a screen that explains them."""
 
 from __future__ import annotations
 
@@ -36,24 +36,26 @@ PORT = Kind("PORT|free", "a port from 1 to 65535, or free", _port)
 
 @dataclass(frozen=True, kw_only=True)
 class DemoOptions(Balancing, Group):
-    """What `pylb demo` takes."""
+    """The options of `pylb demo`."""
 
     title: ClassVar = "Demo"
     prefix: ClassVar = "PYLB_DEMO_"
 
-    instances: int = option(integer(1, 50), "3", "How many sample web services to start with.")
+    instances: int = option(integer(1, 50), "3", "The number of sample web services at the start.")
     host: str = option(
         text("HOST", "an address of this machine"),
         LOOPBACK,
-        "The address that pylb takes requests on; 0.0.0.0 lets other machines in.",
+        "The address that pylb listens on. 0.0.0.0 admits other machines.",
     )
-    port: int = option(PORT, "8080", "The port that pylb takes requests on; if it is taken, a free one.")
-    admin_port: int = option(PORT, "8081", "The port of pylb's dashboard; if it is taken, a free one.")
-    registry_port: int = option(PORT, "8500", "The registry's port; if it is taken, a free one.")
+    port: int = option(PORT, "8080", "The port that pylb listens on. If it is in use, a free one is used.")
+    admin_port: int = option(PORT, "8081", "The port of the dashboard. If it is in use, a free one is used.")
+    registry_port: int = option(
+        PORT, "8500", "The port of the registry. If it is in use, a free one is used."
+    )
 
 
 def run(options: DemoOptions) -> int:
-    """Show everything until told to stop.
+    """Run the demo until it is stopped.
 
     Raises:
         StartError: the address cannot be listened on, or an instance did not start.
@@ -64,7 +66,7 @@ def run(options: DemoOptions) -> int:
     log = logging.getLogger("pylb")
     log.addHandler(display.news)
     log.setLevel(logging.INFO)
-    write(f"pylb demo: starting a registry, {options.instances} web services, and pylb before them")
+    write(f"pylb demo: starting a registry, {options.instances} web services, and pylb in front of them")
     try:
         return uvloop.run(perform(options, display))
     except KeyboardInterrupt:  # before there was anything to end in order
@@ -72,7 +74,7 @@ def run(options: DemoOptions) -> int:
 
 
 async def perform(options: DemoOptions, display: Display) -> int:
-    """Set everything up, and show it until told to stop; return the exit code."""
+    """Set everything up and show it until stopped. Returns the exit code."""
     listening = _open(options.host, options.port)
     admin = _open(LOOPBACK, options.admin_port)
     address, admin_address = _reachable(listening[0]), _reachable(admin[0])
@@ -95,7 +97,7 @@ async def perform(options: DemoOptions, display: Display) -> int:
             Sign("Dashboard", f"http://{admin_address}/", _note(options.admin_port, admin_address.port)),
         ]
         code = await stage.perform(listening, admin, signs, display)
-    write("pylb demo has ended, and all that it has started")
+    write("pylb demo has ended, with all its processes")
     return code
 
 

@@ -1,4 +1,4 @@
-"""`pylb doctor`: its options, its words, its exit code."""
+"""`pylb doctor`: options, output and exit code."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ from pylb.tools.doctor.gather import gather
 from pylb.tools.doctor.rules import diagnose
 
 FOUND = 3
-"""The exit code when something was found; 1 and 2 say that nothing could be looked at."""
+"""The exit code if there are findings. 1 and 2 mean that the check could not run."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Examination(Group):
-    """What to look at."""
+    """What to check."""
 
     title: ClassVar = "Examination"
 
     service: tuple[str, ...] = repeated(
         text("NAME", "a service's name"),
         None,
-        "A service to look at; all that Consul knows, if none is given.",
+        "A service to check. By default all services in Consul are checked.",
     )
-    docker: bool = option(FLAG, "off", "Look at the containers of the Docker engine too.")
+    docker: bool = option(FLAG, "off", "Also check the containers of the Docker engine.")
     pylb: Address | None = option(
-        or_off(ADDRESS), "127.0.0.1:8081", "The admin address of the pylb to look at."
+        or_off(ADDRESS), "127.0.0.1:8081", "The admin address of the pylb to check."
     )
     json: bool = option(
-        FLAG, "off", "Write the findings as JSON, one object each with rule, what, cause, cure."
+        FLAG, "off", "Print the findings as a JSON array of objects with rule, what, cause and cure."
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorOptions(Examination, Consul, Docker):
-    """All that `pylb doctor` takes."""
+    """The options of `pylb doctor`."""
 
     prefix: ClassVar = "PYLB_DOCTOR_"
 
     def check(self) -> None:
-        """Refuse to look at nothing."""
+        """Require something to check."""
         super().check()
         if not (self.consul or self.docker or self.pylb):
-            raise UsageError("expected --consul HOST:PORT, --docker or --pylb ADDRESS: something to look at")
+            raise UsageError("expected --consul HOST:PORT, --docker or --pylb ADDRESS")
 
 
 def run(options: DoctorOptions) -> int:
-    """Look once, say what is wrong; return 0 if nothing is, else `FOUND`."""
+    """Check once and print the findings. Returns 0 without findings, else `FOUND`."""
     facts = asyncio.run(
         gather(
             consul_settings=consul_settings(options) if options.consul else None,
@@ -73,7 +73,7 @@ def run(options: DoctorOptions) -> int:
 
 
 def as_text(findings: Sequence[Finding]) -> str:
-    """For people: three lines each; nothing at all if nothing is wrong."""
+    """The findings as text, three lines each; empty without findings."""
     return "\n".join(
         f"{printable(each.what)}\n  cause: {printable(each.cause)}\n  cure:  {printable(each.cure)}\n"
         for each in findings
@@ -81,5 +81,5 @@ def as_text(findings: Sequence[Finding]) -> str:
 
 
 def as_json(findings: Sequence[Finding]) -> str:
-    """For scripts: an array in ASCII, empty if nothing is wrong."""
+    """The findings as a JSON array in ASCII; empty without findings."""
     return json.dumps([asdict(each) for each in findings], indent=2) + "\n"

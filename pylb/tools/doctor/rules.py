@@ -1,4 +1,4 @@
-"""What can be wrong, one rule each: from the facts to findings, in plain words. Nothing is asked here."""
+"""The rules of `pylb doctor`: each turns facts into findings. No I/O; `gather` collects the facts."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from pylb.registry.registrations import CONTAINER
 from pylb.tools.doctor.facts import Facts, Finding, Instances
 
 ILL = frozenset({"critical", "warning", "maintenance"})
-"""What the checks of an instance say that gets no requests."""
+"""The check states of an instance that receives no requests."""
 MAX_NAMED = 3
-"""Instances whose reasons are given before they are only counted."""
+"""Instances whose reasons are listed; the others are counted."""
 MAX_SKEW = 5.0
-"""Seconds between two clocks, above which time-outs and expiry dates come out differently."""
+"""Seconds of difference between two clocks above which timeouts and expiry dates are affected."""
 UNRESOLVED = "name"
-"""How `gather` begins the error of a connection whose host name could not be looked up."""
+"""The prefix of errors from `gather` for host names that do not resolve."""
 
 
 def diagnose(facts: Facts) -> list[Finding]:
-    """Apply all rules; nothing is found in a healthy stack."""
+    """Apply all rules. A healthy stack has no findings."""
     return [finding for rule in RULES for finding in rule(facts)]
 
 
 def does_not_answer(facts: Facts) -> Iterator[Finding]:
-    """Consul, Docker or pylb itself cannot be asked."""
+    """Consul, Docker or pylb does not respond."""
     for place, error in facts.silent.items():
         yield Finding(
             "does-not-answer",
             f"{place} does not answer: {error}",
-            "it does not run, listens elsewhere, or a firewall or container network lies between",
-            "start it, or give the right address; inside a container 127.0.0.1 is the container itself",
+            "it is down, listens on another address, or a firewall or container network blocks it",
+            "start it, or set the correct address; inside a container, 127.0.0.1 is the container itself",
         )
 
 
@@ -47,19 +47,19 @@ def no_leader(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "no-leader",
             f"Consul at {facts.registry.url} has no leader",
-            "fewer than half of its servers can reach each other, or an election is going on",
-            "bring the missing servers back; until then registrations are refused and nothing changes",
+            "fewer than half of its servers can reach each other, or an election is in progress",
+            "restart the missing servers; until then Consul refuses registrations",
         )
 
 
 def token_refused(facts: Facts) -> Iterator[Finding]:
-    """Consul answers, but does not accept the token."""
+    """Consul responds, but refuses the token."""
     if facts.registry and facts.registry.refused:
         yield Finding(
             "token-refused",
             f"Consul refuses the token: {facts.registry.refused}",
-            "the token was deleted or mistyped, or ACLs deny what no token allows",
-            "give a token with service:read and node:read by --token-file or CONSUL_HTTP_TOKEN",
+            "the token was deleted or mistyped, or ACLs deny requests without a token",
+            "set a token with service:read and node:read by --token-file or CONSUL_HTTP_TOKEN",
         )
 
 
@@ -70,9 +70,9 @@ def asks_a_server(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "server-address",
             f"Consul at {registry.url} is a server of a cluster of {registry.nodes} nodes, not a local agent",
-            "the address of a server was given; what is registered there belongs to the server's machine, "
-            "and falls with it",
-            "run an agent on each machine and give its address",
+            "the address of a server was given; what is registered there belongs to the server's node, "
+            "and fails with it",
+            "run an agent on each machine and use its address",
         )
 
 
@@ -83,33 +83,33 @@ def clock_skew(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "clock-skew",
             f"Consul's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} this machine's",
-            "one of the two machines does not keep time",
+            "the clock of one machine is not synchronized",
             "run an NTP client on both",
         )
 
 
 def hidden_instances(facts: Facts) -> Iterator[Finding]:
-    """The token may not see all instances."""
+    """The token cannot read all instances."""
     for service, instances in _services(facts):
         if instances.hidden or instances.lacking:
             yield Finding(
                 "hidden-instances",
                 f"{service}: Consul hides instances from this token",
                 f"the token lacks {instances.lacking or 'service:read or node:read for some of them'}",
-                "give the token both, or use another one with --token-file",
+                "grant both to the token, or set another token by --token-file",
             )
 
 
 def no_instance(facts: Facts) -> Iterator[Finding]:
-    """A service that was asked for is not registered at all."""
+    """A requested service is not registered."""
     for service, instances in _services(facts):
         known = facts.registry.known if facts.registry else frozenset()
         if not (instances.all or instances.hidden or instances.lacking):
             yield Finding(
                 "no-instance",
-                f"{service}: Consul knows no instance",
-                f"nothing registers it, or under another name: {explanation(service, (), known)}",
-                "compare SERVICE_NAME of the containers, or look at the registrator's /health page",
+                f"{service}: Consul has no instance",
+                f"it is not registered, or has another name: {explanation(service, (), known)}",
+                "compare SERVICE_NAME of the containers, or read the registrator's /health page",
             )
 
 
@@ -126,20 +126,20 @@ def none_passes(facts: Facts) -> Iterator[Finding]:
             f"{service}: no instance passes its checks: "
             + ", ".join(f"{number} {status}" for status, number in counts.items()),
             "; ".join(f"{each.endpoint.id}: {each.reason}" for each in ill[:MAX_NAMED]) + more,
-            "look at the instances' logs and at what their checks ask; until one passes, clients get 503",
+            "read the logs of the instances and their checks; until one passes, clients receive 503",
         )
 
 
 def malformed(facts: Facts) -> Iterator[Finding]:
-    """An instance in the registry, or a container, says something that cannot be used."""
+    """An instance in the registry, or a container, has an invalid value."""
     for service, instances in _services(facts):
         for each in instances.excluded:
             if each.reason.startswith("invalid"):
                 yield Finding(
                     "malformed",
                     f"{service}: {each.endpoint.id or 'an instance'} cannot be used, {each.reason}",
-                    "it was registered with a value that is not what Consul documents",
-                    "correct its registration; until then it gets no requests",
+                    "it was registered with a value that Consul does not document",
+                    "correct its registration; until then it receives no requests",
                 )
         for endpoint in instances.all:
             if odd := [tag for tag in endpoint.tags if tag != tag.strip() or not tag]:
@@ -147,15 +147,15 @@ def malformed(facts: Facts) -> Iterator[Finding]:
                     "malformed",
                     f"{service}: {endpoint.id} has tags with blanks around them: {odd!r}",
                     "a list of tags was split at its commas only, `a, b`",
-                    "write the list without blanks; `--tag` finds only what is exactly equal",
+                    "write the list without blanks; `--tag` matches exact values only",
                 )
     for container in _running(facts):
         for problem in container.problems:
             yield Finding(
                 "malformed",
                 f"container {container.name}: {problem}",
-                "the builder of its image wrote what Docker does not document",
-                "build the image anew with single ports in EXPOSE; until then the port is skipped",
+                "the image contains a value that Docker does not document",
+                "rebuild the image with single ports in EXPOSE; until then the port is skipped",
             )
         for port in container.ports:
             try:
@@ -165,18 +165,18 @@ def malformed(facts: Facts) -> Iterator[Finding]:
                     "malformed",
                     f"container {container.name}: {error}",
                     "a mistake in its environment or labels",
-                    "correct it and create the container anew",
+                    "correct it and recreate the container",
                 )
 
 
 def unread_containers(facts: Facts) -> Iterator[Finding]:
-    """The engine cannot say what a container is."""
+    """The engine cannot inspect a container."""
     for name, reason in facts.unread.items():
         yield Finding(
             "unread-container",
             f"container {name} cannot be read: {reason}",
-            "the engine waits for a lock on it, or what it has stored of it is damaged",
-            f"look at docker inspect {name}; remove the container, or restart the engine",
+            "the engine waits for a lock on it, or its stored data is damaged",
+            f"run docker inspect {name}; remove the container, or restart the engine",
         )
 
 
@@ -189,9 +189,9 @@ def duplicates(facts: Facts) -> Iterator[Finding]:
                 yield Finding(
                     "duplicate-address",
                     f"{service}: {one.id} and {other.id} are both registered at {one.authority}",
-                    "a registrator was created anew under another host name and left its old entries behind",
+                    "a registrator was recreated with another host name and left its old entries",
                     f"deregister the older one: consul services deregister -id={quote(one.id)}; "
-                    "pylb registrator finds its own entries again",
+                    "pylb registrator recognizes its own entries",
                 )
 
 
@@ -206,8 +206,8 @@ def dangling(facts: Facts) -> Iterator[Finding]:
             if container and container not in running:
                 yield Finding(
                     "dangling",
-                    f"{service}: {endpoint.id} is registered, but its container {container} does not run",
-                    "no registrator saw it end, or the registrator looks after another engine",
+                    f"{service}: {endpoint.id} is registered, but its container {container} is not running",
+                    "no registrator detected its end, or the registrator watches another engine",
                     f"start the registrator, or: consul services deregister -id={quote(endpoint.id)}",
                 )
 
@@ -226,10 +226,10 @@ def unregistered(facts: Facts) -> Iterator[Finding]:
             if not places & {f"{n.address}:{p.number}" for n in container.networks for p in named}:
                 yield Finding(
                     "unregistered",
-                    f"{service}: container {container.name} runs, but is not registered",
-                    "no registrator runs, or it cannot register it: a port that is not published without "
+                    f"{service}: container {container.name} is running, but is not registered",
+                    "no registrator is running, or it cannot register it: the port is not published, without "
                     "--internal, or a container that is not on its --network",
-                    "look at the registrator's /health page, it names each container's problem",
+                    "read the registrator's /health page, which names the problem of each container",
                 )
 
 
@@ -241,10 +241,10 @@ def published_port_inside(facts: Facts) -> Iterator[Finding]:
                 if _mixed(endpoint, container):
                     yield Finding(
                         "published-port",
-                        f"{service}: {endpoint.id} is at {endpoint.authority}, the address of container "
-                        f"{container.name} with a port that exists only on its machine",
-                        "registrator without -internal does this for containers on networks of their own",
-                        "register with --internal, or name the machine's address with --ip",
+                        f"{service}: {endpoint.id} is at {endpoint.authority}: the address of container "
+                        f"{container.name} with a port that exists only on its host",
+                        "registrator without -internal does this for containers on their own networks",
+                        "register with --internal, or set the host's address by --ip",
                     )
 
 
@@ -256,42 +256,42 @@ def _mixed(endpoint: Endpoint, container: Container) -> bool:
 
 
 def unreachable(facts: Facts) -> Iterator[Finding]:
-    """An instance that passes its checks, but not for whoever stands here."""
+    """An instance passes its checks, but cannot be reached from this machine."""
     for service, endpoint in _balanced(facts):
         error = facts.connects.get((endpoint.address, endpoint.port), "")
         if error.startswith(UNRESOLVED):
             yield Finding(
                 "dns",
                 f"{service}: {endpoint.id} is registered as {endpoint.address}, and this {error}",
-                "the name is known where it was registered, not here",
-                "register an IP address, or run the doctor and pylb where the name is known",
+                "the name resolves where it was registered, but not here",
+                "register an IP address, or run the doctor and pylb where the name resolves",
             )
         elif error:
             yield Finding(
                 "unreachable",
                 f"{service}: {endpoint.id} at {endpoint.authority} cannot be reached from here: {error}",
-                "its address is on a network that whoever asks is not on, or nothing listens there",
+                "its address is on a network that this machine is not on, or nothing listens there",
                 "put both on one Docker network and register its address with --network, or publish the port "
                 "and register with --ip",
             )
 
 
 def unchecked(facts: Facts) -> Iterator[Finding]:
-    """An instance that nothing checks: it passes for ever, dead or alive."""
+    """An instance without a check: it always passes, even when it is down."""
     for service, instances in _services(facts):
         for endpoint in instances.passing:
             if not endpoint.checked:
                 yield Finding(
                     "unchecked",
                     f"{service}: {endpoint.id} has no health check",
-                    "it was registered without one, and so passes even when it is dead",
-                    "give the container SERVICE_CHECK_TCP=true or a HEALTHCHECK, and "
+                    "it was registered without one, so it passes even when it is down",
+                    "set SERVICE_CHECK_TCP=true or a HEALTHCHECK for the container, and "
                     "SERVICE_CHECK_DEREGISTER_AFTER=1m",
                 )
 
 
 def container_without_port(facts: Facts) -> Iterator[Finding]:
-    """A container of a balanced service that does not say at which port."""
+    """A container of a balanced service does not declare its port."""
     for service in facts.pools or {}:
         for container in _running(facts):
             try:
@@ -303,13 +303,13 @@ def container_without_port(facts: Facts) -> Iterator[Finding]:
                 yield Finding(
                     "no-port",
                     f"{service}: container {container.name} {what}",
-                    "the image's EXPOSE names none, or several",
-                    "name the right one in the label pylb.port",
+                    "EXPOSE of the image names no port, or several",
+                    "set the label pylb.port",
                 )
 
 
 def pool_differs(facts: Facts) -> Iterator[Finding]:
-    """The pool is not what the registry says."""
+    """The pool differs from the registry."""
     if facts.pools is None or facts.registry is None:
         return
     for service, pool in facts.pools.items():
@@ -321,14 +321,14 @@ def pool_differs(facts: Facts) -> Iterator[Finding]:
         if missing := sorted({e.id for e in instances.passing} - present - explained):
             yield Finding(
                 "pool-differs",
-                f"{service}: {', '.join(missing)} pass in Consul, but pylb does not send requests there",
-                "pylb watches another Consul or datacenter, or asks with --tag or another token",
-                "compare the options of both; /ready says how old is what pylb knows",
+                f"{service}: {', '.join(missing)} pass in Consul, but pylb does not use them",
+                "pylb uses another Consul, datacenter or token, or --tag",
+                "compare the options of both; /ready shows the age of pylb's backend list",
             )
 
 
 def pool_empty(facts: Facts) -> Iterator[Finding]:
-    """There is nobody to send a service's requests to, although Consul knows some."""
+    """A service has no backend, although Consul has passing instances."""
     known = dict(_services(facts))
     for service, pool in (facts.pools or {}).items():
         if not pool["backends"] and (service not in known or known[service].passing):
@@ -337,7 +337,7 @@ def pool_empty(facts: Facts) -> Iterator[Finding]:
                 "pool-empty",
                 f"{service}: pylb has no backend",
                 reasons or "nothing is registered, or the registry has not answered yet",
-                "cure what is named above, or start an instance; until then clients get 503",
+                "correct the findings above, or start an instance; until then clients receive 503",
             )
 
 
@@ -376,4 +376,4 @@ RULES: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     pool_differs,
     pool_empty,
 )
-"""In the order of their findings: what explains others comes first."""
+"""In the order of the findings: causes come before their consequences."""

@@ -1,4 +1,4 @@
-"""`pylb explain GET /path -H 'host: x'`: where a request would go, and why not elsewhere."""
+"""`pylb explain GET /path -H 'host: x'`: the backend that a request would be sent to, and why."""
 
 from __future__ import annotations
 
@@ -19,28 +19,30 @@ from pylb.tools.terminal.words import number, plain
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainOptions(Running):
-    """What `pylb explain` takes."""
+    """The options of `pylb explain`."""
 
     title: ClassVar = "The request"
     prefix: ClassVar = "PYLB_EXPLAIN_"
 
-    method: str = option(text("METHOD", "a method"), "GET", "Its method.")
-    target: str = option(text("TARGET", "a path such as /cart?id=1"), "/", "Its path and query.")
+    method: str = option(text("METHOD", "a method"), "GET", "The method of the request.")
+    target: str = option(
+        text("TARGET", "a path such as /cart?id=1"), "/", "The path and query of the request."
+    )
     header: tuple[str, ...] = repeated(
         text("NAME:VALUE", "a header field such as host: shop.example"),
         None,
-        "One of its header fields, also as -H; `host` decides about routes.",
+        "A header field of the request, also as -H. Routes use `host` only.",
     )
 
     @property
     def host(self) -> str:
-        """The Host field, empty if none was given."""
+        """The Host field; empty if there is none."""
         fields = dict(field.partition(":")[::2] for field in self.header)
         return next((value.strip() for name, value in fields.items() if name.strip().lower() == "host"), "")
 
 
 def spelled_out(arguments: list[str]) -> list[str]:
-    """The usual way to write a request, `GET /path -H 'host: x'`, as options.
+    """Convert `GET /path -H 'host: x'` to options.
 
     Raises:
         UsageError: there are more words than a method and a path.
@@ -54,10 +56,10 @@ def spelled_out(arguments: list[str]) -> list[str]:
 
 
 def run(options: ExplainOptions) -> int:
-    """Print what the pools say; the exit code is 1 if nobody would answer.
+    """Print the explanation. Returns 1 if no backend would receive the request.
 
     Raises:
-        StartError: no pylb answers.
+        StartError: no pylb responds.
     """
     told = admin.read(options.admin, "/api/explain", host=options.host, target=options.target)
     console = Console()
@@ -69,7 +71,7 @@ def run(options: ExplainOptions) -> int:
 
 
 def table(told: dict[str, Any]) -> Table:
-    """Every instance: who would get it, who might, and who might not and why."""
+    """All instances: the choice, the other candidates, and the excluded ones with their reasons."""
     made = Table(box=None, pad_edge=False, header_style="dim")
     made.add_column("")
     for name in ("Instance", "Address"):

@@ -20,20 +20,24 @@ from pylb.tools.terminal.words import clock, duration, plain
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryOptions(Running):
-    """What `pylb history` takes."""
+    """The options of `pylb history`."""
 
     title: ClassVar = "History"
     prefix: ClassVar = "PYLB_HISTORY_"
 
-    service: str | None = option(text("NAME", "a service"), None, "Only changes of this service.")
-    last: int = option(integer(1, 1000), "30", "How many changes to show.")
+    service: str | None = option(
+        text("NAME", "a service"),
+        None,
+        "Show only changes of this service. By default all services are shown.",
+    )
+    last: int = option(integer(1, 1000), "30", "The number of changes to show.")
 
 
 def run(options: HistoryOptions) -> int:
-    """Print the last changes, the newest at the end.
+    """Print the last changes, newest last.
 
     Raises:
-        StartError: no pylb answers.
+        StartError: no pylb responds.
     """
     entries = admin.read(options.admin, "/api/history", service=options.service or "")
     Console().print(table(entries[-options.last :]))
@@ -41,14 +45,14 @@ def run(options: HistoryOptions) -> int:
 
 
 def table(entries: Iterable[dict[str, Any]]) -> Table:
-    """Changes as rows."""
+    """A table with one row per change."""
     made = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("Time", "Service", "Change", "Cause"):
         made.add_column(name)
     for name in ("Up", "Applied", "First request"):
         made.add_column(name, justify="right", no_wrap=True)
     for entry in entries:
-        retained = f" (held: {entry['untrusted_reason']})" if entry["untrusted_reason"] else ""
+        retained = f" (retained: {entry['untrusted_reason']})" if entry["untrusted_reason"] else ""
         made.add_row(
             clock(entry["time"]),
             plain(entry["service"]),
@@ -62,7 +66,7 @@ def table(entries: Iterable[dict[str, Any]]) -> Table:
 
 
 def difference(entry: dict[str, Any]) -> Text:
-    """Who came, changed and went."""
+    """The added, changed and removed backends."""
     words = Text()
     marked = (("added", "+", "green"), ("changed", "~", "yellow"), ("removed", "-", "red"))
     for field, mark, style in marked:

@@ -1,4 +1,4 @@
-"""What the commands that look at a running pylb have in common."""
+"""The options that the commands for a running pylb share."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pylb.config.option import Group, option
 
 @dataclass(frozen=True, kw_only=True)
 class Running(Group):
-    """Which pylb is looked at."""
+    """Which pylb to query."""
 
-    title: ClassVar = "The pylb to look at"
+    title: ClassVar = "The running pylb"
 
-    admin: Address = option(ADDRESS, "127.0.0.1:8081", "Where its --admin listens.")
+    admin: Address = option(ADDRESS, "127.0.0.1:8081", "The admin address of the running pylb (its --admin).")

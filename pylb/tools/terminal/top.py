@@ -20,29 +20,29 @@ from pylb.tools.terminal.options import Running
 from pylb.tools.terminal.words import clock, duration, number, plain
 
 PERIOD = 1.0
-"""Seconds between two looks."""
+"""Seconds between two updates."""
 CHANGES = 8
-"""How many of the last changes are shown."""
+"""The number of recent changes to show."""
 BARS = "▁▂▃▄▅▆▇█"
 STYLES = {"up": "green", "out": "red", "ejected": "red"}
-"""Of states; every other one is yellow."""
+"""Styles of states; other states are yellow."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TopOptions(Running):
-    """What `pylb top` takes."""
+    """The options of `pylb top`."""
 
     title: ClassVar = "Top"
     prefix: ClassVar = "PYLB_TOP_"
 
-    once: bool = option(FLAG, "off", "Print it once and end; so it does where there is no terminal.")
+    once: bool = option(FLAG, "off", "Print once and exit; the default if standard output is not a terminal.")
 
 
 def run(options: TopOptions) -> int:
-    """Show it until interrupted.
+    """Show the state until interrupted.
 
     Raises:
-        StartError: no pylb answers at the first look; later it is waited for.
+        StartError: no pylb responds to the first query. Later queries are retried.
     """
     console = Console()
     picture = look(options)
@@ -56,14 +56,14 @@ def run(options: TopOptions) -> int:
                 try:
                     picture = look(options)
                 except StartError as error:
-                    picture = Group(plain(f"{error}; trying again", "red"), picture)
+                    picture = Group(plain(f"{error}; retrying", "red"), picture)
                 live.update(picture, refresh=True)
     except KeyboardInterrupt:
         return 0
 
 
 def look(options: TopOptions) -> RenderableType:
-    """The picture of this moment."""
+    """The current state, rendered."""
     state = admin.read(options.admin, "/api/state")
     entries = admin.read(options.admin, "/api/history")
     parts: list[RenderableType] = [
@@ -110,7 +110,7 @@ def backends(state: dict[str, Any]) -> Table:
 
 
 def bars(values: list[float]) -> str:
-    """A line of bars, the highest of which stands for the largest value."""
+    """One bar per value, scaled to the largest value."""
     most = max(values, default=0) or 1
     return "".join(BARS[int(value / most * (len(BARS) - 1))] for value in values)
 

@@ -1,4 +1,4 @@
-"""Numbers and foreign text as people read them in a narrow column."""
+"""Formats numbers, times and external text for narrow columns."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pylb.printable import printable
 
 
 def number(value: float | None) -> str:
-    """A count or a rate: three digits say enough."""
+    """A count or a rate, with about three digits."""
     if value is None:
         return "–"
     return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
 
 
 def duration(seconds: float | None) -> str:
-    """A time span with the unit that suits it."""
+    """A duration in a suitable unit."""
     if seconds is None:
         return "–"
     if seconds < 0.001:
@@ -28,10 +28,10 @@ def duration(seconds: float | None) -> str:
 
 
 def clock(epoch: float) -> str:
-    """The time of day, here."""
+    """The local time of day."""
     return datetime.fromtimestamp(epoch).strftime("%H:%M:%S")
 
 
 def plain(text: str, style: str = "") -> Text:
-    """Text from elsewhere, as it is: neither control characters nor rich's markup have an effect."""
+    """External text with control characters escaped and without rich's markup."""
     return Text(printable(text), style)

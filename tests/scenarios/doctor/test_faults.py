@@ -95,7 +95,7 @@ async def test_a_token_hides_instances(clinic, between):
 
 
 async def test_nobody_registers(clinic):
-    assert await found(clinic, "--service", "nobody") == ("no-instance", "nobody: Consul knows no instance")
+    assert await found(clinic, "--service", "nobody") == ("no-instance", "nobody: Consul has no instance")
 
 
 async def test_an_instance_without_a_port(clinic):
@@ -135,7 +135,7 @@ async def test_an_id_whose_container_is_gone(clinic):
 async def test_a_container_that_nobody_registered(clinic):
     await clinic.agent.deregister(clinic.ids[1])
     await clinic.known_to_pylb(clinic.ids[0])
-    words = f"{SERVICE}: container clinic-2 runs, but is not registered"
+    words = f"{SERVICE}: container clinic-2 is running, but is not registered"
     assert await found(clinic) == ("unregistered", words)
 
 
@@ -189,7 +189,7 @@ async def test_pylb_leaves_out_what_passes(clinic):
     await clinic.register("new", 3, Tags=["green"])
     rule, words = await found(clinic)
     assert rule == "pool-differs"
-    assert words == f"{SERVICE}: new pass in Consul, but pylb does not send requests there"
+    assert words == f"{SERVICE}: new pass in Consul, but pylb does not use them"
 
 
 async def test_a_pool_without_backends(clinic):

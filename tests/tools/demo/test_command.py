@@ -152,7 +152,7 @@ async def test_thirty_requests_reach_three_instances_and_a_pasted_command_adds_a
     processes |= descendants(plain.process.pid)
     plain.process.terminate()
     assert await plain.ended() == 0
-    assert plain.text.endswith("pylb demo has ended, and all that it has started\n")
+    assert plain.text.endswith("pylb demo has ended, with all its processes\n")
     assert "\x1b" not in plain.text
     assert alive(processes) == set()
 
@@ -186,7 +186,7 @@ async def test_keys_add_and_remove_instances_without_a_failed_request_and_ctrl_c
     processes |= descendants(terminal.process.pid)
     terminal.press(b"\x03")
     assert await terminal.ended() == 0
-    assert terminal.text.endswith("pylb demo has ended, and all that it has started\n")
+    assert terminal.text.endswith("pylb demo has ended, with all its processes\n")
     assert terminal.restored()
     assert alive(processes) == set()
 

@@ -40,7 +40,7 @@ def test_text_from_a_registry_acts_on_no_terminal():
 
 
 def test_nothing_to_look_at():
-    with pytest.raises(UsageError, match="something to look at"):
+    with pytest.raises(UsageError, match="--docker or --pylb"):
         parse(DoctorOptions, ["--pylb", "off"], {})
 
 
@@ -62,7 +62,7 @@ async def test_the_exit_code_tells_whether_something_was_found():
     assert await doctor("--consul", registry.address) == (0, "")
     code, words = await doctor("--consul", registry.address, "--service", "web")
     assert code == 3
-    assert words.startswith("web: Consul knows no instance\n  cause: ")
+    assert words.startswith("web: Consul has no instance\n  cause: ")
     code, words = await doctor("--consul", registry.address, "--service", "web", "--json")
     assert [each["rule"] for each in json.loads(words)] == ["no-instance"]
     await registry.stop()

@@ -49,7 +49,7 @@ async def test_consul_is_asked_for_everything(settings, listening):
 
 async def test_only_the_services_that_were_named(settings):
     facts = await gather(consul_settings=settings, services=["shop"])
-    assert [f.what for f in diagnose(facts)] == ["shop: Consul knows no instance"]
+    assert [f.what for f in diagnose(facts)] == ["shop: Consul has no instance"]
 
 
 async def test_docker_is_asked_for_containers(engine):

@@ -51,12 +51,12 @@ FAULTS = {
     "nobody registers": (
         replace(with_instances(), containers=None, pools=None),
         "no-instance",
-        "web: Consul knows no instance",
+        "web: Consul has no instance",
     ),
     "another name": (
         replace(with_registry(services={"web": Instances()}, known=frozenset({"http"})), containers=None),
         "no-instance",
-        "web: Consul knows no instance",
+        "web: Consul has no instance",
     ),
     "all are critical": (
         with_registry(
@@ -125,12 +125,12 @@ FAULTS = {
     "a dangling id": (
         replace(healthy(), containers=(ONE, replace(TWO, running=False))),
         "dangling",
-        "web: host:web-2:80 is registered, but its container 222222222222 does not run",
+        "web: host:web-2:80 is registered, but its container 222222222222 is not running",
     ),
     "a container that nobody registered": (
         replace(with_instances(endpoint(1)), pools={"web": pool(1)}),
         "unregistered",
-        "web: container web-2 runs, but is not registered",
+        "web: container web-2 is running, but is not registered",
     ),
     "a container's address with a published port": (
         replace(
@@ -147,7 +147,7 @@ FAULTS = {
             ),
         ),
         "published-port",
-        "web: host:web-2:80 is at 10.0.0.2:8080, the address of container web-2 with a port",
+        "web: host:web-2:80 is at 10.0.0.2:8080: the address of container web-2 with a port",
     ),
     "a network out of reach": (
         replace(healthy(), connects={("10.0.0.1", 80): "", ("10.0.0.2", 80): "No route to host"}),
@@ -178,7 +178,7 @@ FAULTS = {
     "a pool that misses one": (
         replace(healthy(), pools={"web": pool(1)}),
         "pool-differs",
-        "web: host:web-2:80 pass in Consul, but pylb does not send requests there",
+        "web: host:web-2:80 pass in Consul, but pylb does not use them",
     ),
     "an empty pool": (
         Facts(pools={"web": pool(excluded=[{"id": "web-1", "reason": "critical: refused"}])}),
@@ -242,4 +242,4 @@ def test_the_reasons_of_the_first_instances_are_the_cause():
 def test_the_cause_of_no_instance_names_what_consul_does_know():
     facts = with_registry(services={"web": Instances()}, known=frozenset({"wen", "api"}))
     (cause,) = [each.cause for each in diagnose(facts) if each.rule == "no-instance"]
-    assert cause == ("nothing registers it, or under another name: Consul knows api, wen; did you mean wen?")
+    assert cause == ("it is not registered, or has another name: Consul knows api, wen; did you mean wen?")
