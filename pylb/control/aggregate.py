@@ -10,8 +10,8 @@ from pylb.config import Options
 from pylb.ipc.update import Update
 from pylb.model import Endpoint, Snapshot
 from pylb.observe.counters import Counters
-from pylb.observe.gauges import FAILURES, IDLE, IN_FLIGHT, PANICS, QUEUED, STANDING, UNTIL
-from pylb.observe.worker_counters import STANDINGS
+from pylb.observe.gauges import FAILURES, IDLE, IN_FLIGHT, PANICS, QUEUED, STATE, UNTIL
+from pylb.observe.worker_counters import TRAFFIC_STATES
 from pylb.policy.backend import Backend, State
 from pylb.policy.pool import Pool
 
@@ -53,9 +53,9 @@ class Aggregate:
     def standing(self, endpoint: Endpoint) -> State:
         """Where the requests of any worker have put an instance."""
         backend = self.pools[endpoint.service].backends.get((endpoint.key, endpoint.authority))
-        if backend is None or backend.state not in STANDINGS:
+        if backend is None or backend.state not in TRAFFIC_STATES:
             return State.GONE
-        return STANDINGS[max(self._counters.block.gauge(self._slots[backend], STANDING))]
+        return TRAFFIC_STATES[max(self._counters.block.gauge(self._slots[backend], STATE))]
 
     def refresh(self) -> None:
         """Look at what the workers have in flight, how backends stand there, and which ones have drained."""
@@ -63,8 +63,8 @@ class Aggregate:
         for backend, slot in self._slots.items():
             backend.count(sum(block.gauge(slot, IN_FLIGHT)) - backend.inflight)
             backend.idle = [None] * sum(block.gauge(slot, IDLE))
-            if backend.state in STANDINGS:
-                backend.state = STANDINGS[max(block.gauge(slot, STANDING))]
+            if backend.state in TRAFFIC_STATES:
+                backend.state = TRAFFIC_STATES[max(block.gauge(slot, STATE))]
                 backend.health.failures = max(block.gauge(slot, FAILURES))
                 backend.health.until = max(block.gauge(slot, UNTIL)) / 1000
         for pool in self.pools.values():

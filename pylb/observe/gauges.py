@@ -15,8 +15,8 @@ IN_FLIGHT: Final = 0
 """Requests on a backend."""
 IDLE: Final = 1
 """Idle connections to a backend, at most a second old."""
-STANDING: Final = 2
-"""The state of a backend by passive health checks: an index of `worker_counters.STANDINGS`."""
+STATE: Final = 2
+"""The state of a backend by passive health checks: an index of `worker_counters.TRAFFIC_STATES`."""
 FAILURES: Final = 3
 """Consecutive failures of a backend."""
 UNTIL: Final = 4

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-from pylb.observe.gauges import FAILURES, IDLE, IN_FLIGHT, PANICS, PROCESS, QUEUED, SERVES, STANDING, UNTIL
+from pylb.observe.gauges import FAILURES, IDLE, IN_FLIGHT, PANICS, PROCESS, QUEUED, SERVES, STATE, UNTIL
 from pylb.observe.shared_counters import SharedCounters
 from pylb.policy.backend import Backend, State
 from pylb.policy.pool import Pool
 from pylb.policy.shared import SharedBackend
 
-STANDINGS = (State.UP, State.HALF_OPEN, State.SUSPECT, State.EJECTED)
+TRAFFIC_STATES = (State.UP, State.HALF_OPEN, State.SUSPECT, State.EJECTED)
 """The states of a backend by passive health checks, from good to bad."""
 
 
@@ -68,13 +68,13 @@ class WorkerCounters:
     def publish(self, backend: Backend) -> None:
         """Publish the state of a backend in this worker."""
         slot = self._slots[backend.endpoint.service].get(backend.name)
-        if slot is None or backend.state not in STANDINGS:
+        if slot is None or backend.state not in TRAFFIC_STATES:
             return
         block, health = self.block, backend.health
         up = backend.state is State.UP
         for which, value in (
             (IDLE, len(backend.idle)),
-            (STANDING, STANDINGS.index(backend.state)),
+            (STATE, TRAFFIC_STATES.index(backend.state)),
             (FAILURES, health.failures),
             (UNTIL, 0 if up else int(health.until * 1000)),
         ):
