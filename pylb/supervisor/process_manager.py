@@ -221,7 +221,7 @@ class ProcessManager:
     def _execute(
         self, slot: Slot, role: str, row: int, *, replaces: bool = False, stderr: int | None = None
     ) -> Child:
-        replaces = self._predecessor is not None and self._word == STARTING
+        upgrading = self._predecessor is not None and self._word == STARTING
         ours, theirs = socket.socketpair()
         with theirs:
             bootstrap = Bootstrap(
@@ -230,8 +230,8 @@ class ProcessManager:
                 workers=len(self.workers),
                 generation=self.generation,
                 row=row,
-                successor=replaces,
-                predecessor=[*(self._predecessor or ())] if replaces and role == "control" else [],
+                successor=upgrading,
+                predecessor=[*(self._predecessor or ())] if upgrading and role == "control" else [],
                 replaces=replaces,
                 listening=[each.fileno() for each in slot.listening],
                 tls=[each.fileno() for each in slot.tls],
