@@ -17,7 +17,7 @@ discovery, registries or the admin API. Decisions (which pool, which backend, wh
 
 Glossary:
 
-    Attempt: one try to get a response from one backend; `policy.lease.Lease` holds it.
+    Attempt: one use of one backend for a request; `policy.lease.Lease` holds it.
     Backend: one instance of a service, as this worker sees it (`policy.backend`).
     Binding: a backend connection reserved for one client connection, because it is authenticated (NTLM).
     BodyPump: moves one body from the stream that it arrives on to another one.

@@ -1,7 +1,7 @@
-"""The end of a client's connection: what it still sends is discarded, and what was written reaches it.
+"""Closing a client connection: pylb discards what the client still sends, and delivers what was written.
 
-A close while the client still sends makes the kernel answer with a reset, which destroys an answer on its way
-(RFC 9112 section 9.6). Most clients read the answer only after they have sent the whole request.
+A close while the client still sends makes the kernel answer with a reset, which destroys a response in
+transit (RFC 9112 section 9.6). Most clients read the response only after they have sent the whole request.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pylb.proxy.transfer import EVENT, writable
 
 
 async def linger(client: ClientConnection) -> None:
-    """Read and discard what a client sends after its last answer, while it makes progress.
+    """Read and discard what a client sends after its last response, while it makes progress.
 
     It may send for `Timeouts.linger` seconds in all, and be silent for `Timeouts.linger_silence` seconds
     (nginx: `lingering_time`, `lingering_timeout`).
@@ -31,7 +31,7 @@ async def linger(client: ClientConnection) -> None:
 
 
 async def close(client: ClientConnection) -> None:
-    """Close a connection once the client has read what was written, or does not go on reading."""
+    """Close a connection once the client has read what was written, or has stopped reading."""
     if client.lost:
         return
     client.discarding = True
@@ -41,8 +41,10 @@ async def close(client: ClientConnection) -> None:
         await _until_written(client, timeout)
     unwritten = transport.get_write_buffer_size()
     transport.close()
-    client.set_deadline(monotonic(), timeout)  # What is still to be written has this long to go out.
-    client.taken = client.acknowledged() if unwritten else sys.maxsize  # To ask costs as much as a request.
+    client.set_deadline(monotonic(), timeout)  # The time limit for pending bytes.
+    client.taken = (
+        client.acknowledged() if unwritten else sys.maxsize
+    )  # The system call costs as much as a request.
     while not client.lost:
         if client.expired and not client.makes_progress():
             client.reset()
@@ -52,9 +54,9 @@ async def close(client: ClientConnection) -> None:
 async def _until_written(client: ClientConnection, timeout: float) -> None:
     """Wait until the kernel has all that was written, while the client reads.
 
-    The loop cuts TLS off some time after its end has begun, whatever it still has to write, and has no way to
-    show what that is. But as long as it has something, the kernel does not take more. The kernel is asked in
-    each sweep: no event says when it has taken the last bytes.
+    The loop aborts a TLS connection some time after its shutdown has begun, even with bytes to write, and
+    does not expose how many these are. But while it has any, the socket is not writable. Each sweep checks
+    the socket, because no event reports that the kernel has accepted the last bytes.
     """
     client.set_deadline(monotonic(), timeout)
     client.taken = client.acknowledged()
@@ -68,7 +70,7 @@ async def _until_written(client: ClientConnection, timeout: float) -> None:
 
 
 def _has_unwritten(client: ClientConnection) -> bool:
-    """Whether the kernel has not taken all that was written."""
+    """Return whether the kernel has not yet accepted all written bytes."""
     connection = client.kernel_socket()
     if connection is None:
         return False

@@ -1,9 +1,9 @@
-"""Opening a connection to a backend, without a task and in as few turns of the loop as can be.
+"""Opening a connection to a backend, without a task and in as few loop iterations as possible.
 
-On a busy loop every turn costs milliseconds, and `loop.create_connection` in a task takes five of them.
-Here the kernel is asked to connect at once, and the request goes to the socket as soon as it has: on one
-machine in this very turn, on a network in the one in which the backend's answer to the handshake is seen.
-Meanwhile the loop makes a transport of the socket. This rests on how uvloop takes over a socket.
+On a busy loop each iteration takes milliseconds, and `loop.create_connection` in a task needs five of them.
+This file calls `connect` at once and writes the request to the socket as soon as it is connected: on one host
+in the same iteration, on a network in the iteration that sees the end of the TCP handshake. Meanwhile the
+loop makes a transport of the socket. This depends on how uvloop takes over a socket.
 
 A descriptor has one owner at a time: the socket object until `hand_over`, the loop after it. Nothing after
 `hand_over` closes the descriptor but the transport, and the step that makes the transport is never cancelled
@@ -29,20 +29,21 @@ from pylb.proxy.reach import Address, Waiting, reach
 from pylb.proxy.upstream import Upstream
 
 OWN_RESOURCES = frozenset([EADDRNOTAVAIL, EMFILE, ENFILE, ENOBUFS, ENOMEM])
-"""Errors that say that this process or host has run out of something; the backend has no part in them."""
+"""Errors that mean that this process or host lacks a resource. They do not count against the backend."""
 
 
 async def connect(backend: Backend, client: Exchange, timeout: float) -> Upstream:
     """Open a connection for `client`.
 
     Args:
-        backend: where to.
-        client: whose coroutine waits.
-        timeout: seconds, for all of it.
+        backend: the backend to connect to.
+        client: the exchange whose coroutine waits.
+        timeout: seconds for all steps together.
 
     Raises:
-        ProxyError: whatever the attempt raised. The backend is at fault, also for an address or a TLS name
-            that cannot exist; unless the client left, or pylb has no descriptor, port or memory left.
+        ProxyError: the attempt failed. The fault is the backend's, also for an address or TLS name that
+        cannot
+            exist, unless the client left or pylb has no descriptor, port or memory left.
     """
     client.set_deadline(monotonic(), timeout)
     endpoint = backend.endpoint
@@ -62,7 +63,7 @@ async def connect(backend: Backend, client: Exchange, timeout: float) -> Upstrea
 
 @lru_cache(maxsize=4096)
 def literal(host: str, port: int) -> Sequence[Address]:
-    """The address of a host that is written as an IP address; nothing for a name."""
+    """Return the address of a host that is written as an IP address; empty for a name."""
     try:
         version = ip_address(host).version
     except ValueError:
@@ -82,9 +83,9 @@ async def _open_name(backend: Backend, client: Exchange, waiting: Waiting) -> Up
         return await _open(addresses, backend, client, waiting)
     except Exception as error:
         if isinstance(error, ProxyError) and error.fault is Fault.CLIENT:
-            waiting.passed_over.clear()  # The client left before they could answer.
+            waiting.passed_over.clear()  # The client left before the addresses could accept.
         else:
-            names.expire(host)  # It may have moved.
+            names.expire(host)  # The name may have new addresses.
         raise
     finally:
         names.demote(host, waiting.passed_over)
@@ -110,7 +111,9 @@ async def _begin(connection: socket.socket, backend: Backend, client: Exchange, 
     context = client.context
     try:
         if context.preamble is not None:
-            connection.send(context.preamble(client.addresses()))  # A new connection takes so little at once.
+            connection.send(
+                context.preamble(client.addresses())
+            )  # An empty send buffer accepts these few bytes.
         if name := context.upstream_tls.name_of(backend.endpoint):
             upstream = Upstream(backend, client, context.batch, None)
             await handshake(connection, upstream, waiting, context.upstream_tls, name)
@@ -125,5 +128,5 @@ async def _begin(connection: socket.socket, backend: Backend, client: Exchange, 
 
 
 def _is_own(error: Exception) -> bool:
-    """Whether a connection failed because pylb lacks descriptors, memory or local ports."""
+    """Return whether a connection failed because pylb lacks descriptors, memory or local ports."""
     return isinstance(error, OSError) and error.errno in OWN_RESOURCES

@@ -1,6 +1,7 @@
-"""Requests whose client asks, by a field `X-Pylb-Explain`, why they go where they go: the answer tells it.
+"""The debug header: a handler that adds a field `X-Pylb-Explain` to the responses of requests that carry one.
 
-Only connections from `--explain-to` come here, so that nobody else pays for it or learns of the pool.
+The field explains the choice of the backend. Only connections from `--explain-to` get this handler, so that
+no other client learns about the pool, and no other request pays for it.
 """
 
 from __future__ import annotations
@@ -19,26 +20,29 @@ from pylb.policy.explain import explain
 from pylb.proxy.exchange import Exchange
 from pylb.proxy.forward import forward
 
-ASKED = grammar.fields(rb"x-pylb-explain")
-MOST = 20
-"""Instances of each kind that are named: a client takes heads of some kilobytes."""
+REQUESTED = grammar.fields(rb"x-pylb-explain")
+
+MAX_INSTANCES = 20
+"""Instances of each kind in the field. Clients accept heads of some kilobytes."""
 
 
 async def debug_header(client: Exchange, head: bytes, record: Record) -> bool:
-    """`forward`, and tell the client what was known when the backend was chosen, and how each try went."""
-    if ASKED.search(head) is None:
+    """Forward a request; add to its response the state of the pool and the outcome of each attempt."""
+    if REQUESTED.search(head) is None:
         return await forward(client, head, record)
-    plain = client.response_head, client.error_response
-    known = _known(client, head)
-    client.response_head, client.error_response = (_telling(write, known, record) for write in plain)
+    writers = client.response_head, client.error_response
+    state = _pool_state(client, head)
+    client.response_head, client.error_response = (
+        _with_explanation(write, state, record) for write in writers
+    )
     try:
         return await forward(client, head, record)
     finally:
-        client.response_head, client.error_response = plain
+        client.response_head, client.error_response = writers
 
 
-def _known(client: Exchange, head: bytes) -> dict[str, Any]:
-    """What the pool would choose among at this moment, in which `forward` does choose."""
+def _pool_state(client: Exchange, head: bytes) -> dict[str, Any]:
+    """Return the state of the pool now, which is the moment at which `forward` chooses."""
     context = client.context
     try:
         request = parse_request(head, context.limits)
@@ -47,29 +51,31 @@ def _known(client: Exchange, head: bytes) -> dict[str, Any]:
     pool = context.routes.match(request.host, request.target)
     if pool is None:
         return {"service": None}
-    known = explain(pool, monotonic())
+    state = explain(pool, monotonic())
     for instances in ("candidates", "excluded"):
-        found = known[instances]
-        if len(found) > MOST:
-            known |= {instances: found[:MOST], f"more_{instances}": len(found) - MOST}
-    return known
+        found = state[instances]
+        if len(found) > MAX_INSTANCES:
+            state |= {instances: found[:MAX_INSTANCES], f"more_{instances}": len(found) - MAX_INSTANCES}
+    return state
 
 
-def _telling(write: Callable[..., bytes], known: dict[str, Any], record: Record) -> Callable[..., bytes]:
-    """A writer of heads whose heads have the explanation in them."""
+def _with_explanation(
+    write: Callable[..., bytes], state: dict[str, Any], record: Record
+) -> Callable[..., bytes]:
+    """Return a writer of heads that adds the explanation to each head."""
 
     def head(*what: Any, **how: Any) -> bytes:
         start, end, rest = write(*what, **how).partition(b"\r\n\r\n")
         attempts = [attempt_fields(attempt) for attempt in record.attempts]
         winner = attempts[-1]["backend"] if attempts else None
-        told = {
-            **known,
+        field = {
+            **state,
             "winner": winner,
             "attempts": attempts,
             "after_ms": round((monotonic() - record.started) * 1e3, 3),
             "detail": record.detail,
         }
-        text = json.dumps(told)  # orjson writes names in any script; a field is ASCII.
+        text = json.dumps(field)  # A field is ASCII; orjson would not escape other scripts.
         return b"%b\r\nX-Pylb-Explain: %b%b%b" % (start, text.encode(), end, rest)
 
     return head

@@ -38,7 +38,7 @@ class PlainConnection(asyncio.Protocol):
             self._client.wake()
 
     def data_received(self, data: bytes) -> None:  # noqa: ARG002
-        """Close: a server that speaks TLS waits for the client's first message (RFC 8446 section 2)."""
+        """Close: a TLS server waits for the client's first message (RFC 8446 section 2)."""
         self.give_up()
 
     def give_up(self) -> None:
@@ -51,17 +51,17 @@ class PlainConnection(asyncio.Protocol):
 async def handshake(
     connection: socket.socket, upstream: Upstream, waiting: Waiting, tls: UpstreamTls, name: str
 ) -> None:
-    """Speak TLS on a connected socket.
+    """Upgrade a connected socket to TLS.
 
     Args:
         connection: the socket; its descriptor becomes the loop's.
         upstream: receives the TLS connection.
-        waiting: the client that waits, and for how long.
+        waiting: the waiter and its deadline.
         tls: how backends are verified.
-        name: what the certificate must name, and what is asked for (SNI).
+        name: the name in SNI, which the certificate must carry.
 
     Raises:
-        ProxyError: it took too long, or the client left.
+        ProxyError: the deadline passed, or the client left.
         OSError: the handshake failed.
         ValueError: no TLS connection can have this name.
     """
@@ -85,12 +85,12 @@ async def handshake(
         task.result()
     except BaseException:
         upstream.client = None
-        plain.give_up()  # Then the task ends by itself. To cancel it would leave the transport open.
+        plain.give_up()  # This ends the task. Cancelling the task would leave the transport open.
         raise
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:
-    """Take note of how a handshake ended that nobody may wait for any more."""
+    """Retrieve the result of a handshake, so that asyncio does not log an exception that is not awaited."""
     if not task.cancelled():
         task.exception()
 

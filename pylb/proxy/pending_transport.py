@@ -1,4 +1,4 @@
-"""A connection that the kernel has made and the loop has no transport for yet."""
+"""A stand-in for the transport of a connected socket, until the loop has made the real one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 
 
 class PendingTransport(asyncio.Transport):
-    """Stands in for a connection's transport until the loop has made one, so that nobody waits for that.
+    """Writes to a connected socket before the loop has made its transport, so that no request waits for it.
 
     Args:
         descriptor: of the connected socket.
@@ -18,12 +18,12 @@ class PendingTransport(asyncio.Transport):
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self.left = b""
-        """What the kernel did not take at once."""
+        """Bytes that the kernel did not accept at once."""
         self.over = False
-        """Whether it was given up: the transport is to be closed as soon as it is there."""
+        """Whether the connection was aborted. The transport is closed as soon as it exists."""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Write to the socket itself; trouble with it is left for the transport to find."""
+        """Write to the socket directly. The transport will report errors of the socket."""
         if self.over or self.left:
             self.left += data
             return
@@ -34,11 +34,11 @@ class PendingTransport(asyncio.Transport):
         self.left = bytes(data[written:])
 
     def is_closing(self) -> bool:
-        """Whether it was given up."""
+        """Return whether the connection was aborted."""
         return self.over
 
     def abort(self) -> None:
-        """Give it up."""
+        """Abort the connection as soon as its transport exists."""
         self.over = True
 
     close = abort

@@ -1,8 +1,8 @@
 """The PROXY protocol, versions 1 and 2: a preamble in which a load balancer names its client.
 
-Source: HAProxy's doc/proxy-protocol.txt. A listener that accepts it expects it from every trusted peer: to
-guess would let a client write it. From anybody else it is no HTTP, and is refused as such. Backends that
-expect one get it at the beginning of each connection.
+Source: HAProxy's doc/proxy-protocol.txt. A listener with PROXY protocol requires the preamble from every
+trusted peer: detecting it would let a client forge it. From other peers it is invalid HTTP and refused.
+Backends that expect a preamble receive it at the beginning of each connection.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _parse_binary(data: bytes) -> tuple[ConnectionAddresses | None, int] | None:
         return None
     layout = _ADDRESSES.get(family >> 4)
     if version & 15 == 0 or layout is None:
-        return None, end  # The peer speaks for itself, or its client has no IP address.
+        return None, end  # The peer itself is the client, or its client has no IP address.
     if length < layout.size:
         raise refused("a PROXY protocol preamble that is too short for its addresses")
     client, server, client_port, server_port = layout.unpack_from(data, 16)
@@ -105,7 +105,7 @@ def block(addresses: ConnectionAddresses) -> bytes:
     """A version 2 preamble about a client's connection."""
     client, server = _addresses(addresses)
     if client is None or server is None:
-        return SIGNATURE + struct.pack("!BBH", 0x20, 0, 0)  # LOCAL: nothing is said of a client.
+        return SIGNATURE + struct.pack("!BBH", 0x20, 0, 0)  # LOCAL: no client.
     family = 0x1 if client.version == 4 else 0x2
     layout = _ADDRESSES[family]
     packed = layout.pack(client.packed, server.packed, addresses.client_port, addresses.server_port)
@@ -132,15 +132,17 @@ def _mapped(address: Address) -> IPv6Address:
 
 
 class Preamble(asyncio.Protocol):
-    """Reads the preamble of a connection, then lets a `Downstream` have it.
+    """Reads the preamble of a connection, then hands the connection over to another protocol.
 
     Args:
-        make: makes the connection's protocol for the client that was named. Where a preamble names none
-            (UNKNOWN, LOCAL), the peer speaks for itself: its address counts, and the X-Forwarded fields of
-            what follows are not believed.
-        trusted: whether a peer's preamble counts.
-        timeout: seconds that it may take to arrive.
-        observe: told of a peer's address, and why it was refused; it gets no answer, as it asked nothing.
+        make: makes the protocol of the connection, given the addresses in the preamble. If a preamble names
+        none
+            (UNKNOWN, LOCAL), the peer's own address counts, and X-Forwarded fields do not.
+        trusted: returns whether a peer's preamble counts.
+        timeout: seconds within which the preamble must arrive.
+        observe: called with the address of a refused peer and the reason. The peer receives no response,
+        because
+            it sent no request.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Waiting in line for a backend that has room; only for services whose backends have limits."""
+"""Waiting in the queue for a backend with capacity, for services whose backends have limits."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from pylb.proxy.transfer import EVENT
 
 
 async def wait_for_room(client: Exchange, pool: Pool, tried: Collection[Backend]) -> tuple[Lease, float]:
-    """Get in line, and come back with a lease, and the time at which it starts.
+    """Join the queue; return a lease and the time at which it starts.
 
     Args:
-        client: whose coroutine waits.
-        pool: all of whose backends have as many requests as they may.
-        tried: those that the request has failed on.
+        client: the exchange whose coroutine waits.
+        pool: a pool whose backends have all reached their limits.
+        tried: backends that the request has failed on.
 
     Raises:
-        ProxyError: the queue is too long, it took too long, or the client left meanwhile; or there is room
-            only where the request has failed.
+        ProxyError: the queue is full, the wait exceeded the queue timeout, the client left, or only backends
+        in
+            `tried` have capacity.
     """
     only = None if client.bound is None else client.bound.backend(pool)
     waiter = Waiter(tried, client.wake, only)

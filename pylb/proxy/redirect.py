@@ -1,4 +1,4 @@
-"""From the plain port to the TLS port."""
+"""The redirect from the plain port to the TLS port: a handler for connections without TLS."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pylb.proxy.exchange import Exchange
 from pylb.proxy.forward import forward
 
 BY_TLS = frozenset([b"https", b"wss"])
-"""Schemes with which a request reached a trusted peer by TLS."""
+"""Schemes of requests that reached a trusted peer by TLS."""
 
 
 async def redirect(client: Exchange, head: bytes, record: Record) -> bool:
-    """Answer a request with the same URL on the TLS port; `forward` where no TLS is to be had.
+    """Redirect a request to the same URL on the TLS port; forward it if that is impossible or not needed.
 
-    308 keeps method and body (RFC 9110 §15.4.9). A trusted peer that had the request by TLS is served, and so
-    is HTTP/1.0 without a Host, which cannot be told where to go.
+    308 keeps method and body (RFC 9110 section 15.4.9). A request that a trusted peer received by TLS is
+    forwarded. So is an HTTP/1.0 request without Host, for which no URL can be built.
 
     Returns:
         Whether another request may follow on the connection.
@@ -28,7 +28,7 @@ async def redirect(client: Exchange, head: bytes, record: Record) -> bool:
     try:
         request = parse_request(head, context.limits)
     except ProxyError:
-        return await forward(client, head, record)  # It refuses it for the same reason.
+        return await forward(client, head, record)  # `forward` refuses it for the same reason.
     by_tls = client.client_info.identify(request).scheme in BY_TLS
     if by_tls or not request.host:
         return await forward(client, head, record)

@@ -1,4 +1,4 @@
-"""A request's body on its way to a backend, within the limits that hold for clients."""
+"""A request's body on its way to a backend, within the size and rate limits for clients."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pylb.proxy.transfer import BodyPump
 
 
 class RequestBodyPump(BodyPump):
-    """A pump that breaks off a body that is too large, and does not take a trickle for progress.
+    """A pump that rejects a body above the size limit, and counts as progress only a minimum of bytes.
 
     Args:
-        client: where the body arrives.
-        decoder: finds the payload and the end.
+        client: the connection that the body arrives on.
+        decoder: extracts the payload and finds the end.
         encoder: frames the payload for the backend.
-        limit: bytes of payload.
-        quota: bytes that must have arrived before the time-out begins anew.
+        limit: largest payload, in bytes.
+        quota: bytes that must arrive before the timeout restarts.
     """
 
     __slots__ = ("_fresh", "_limit", "_quota")
@@ -48,5 +48,5 @@ class RequestBodyPump(BodyPump):
 
 
 def too_large(limit: float) -> ProxyError:
-    """A body of more than so many bytes."""
+    """Return the error for a body of more than `limit` bytes (413)."""
     return refused(f"a body of more than {limit} bytes", 413)

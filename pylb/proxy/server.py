@@ -171,12 +171,12 @@ class Server:
     def _expire_clients(self, now: float) -> None:
         """Move the deadlines of clients with progress, and wake each client whose deadline has passed."""
         # While this process was stalled, it did not read what clients sent. That time does not count.
-        heard = min(now, self.sweep.due)
+        last_read = min(now, self.sweep.due)
         late = []
         for client in self.context.connections:
             if client.progressed:
                 client.moved(now)
-            if client.deadline < heard:
+            if client.deadline < last_read:
                 late.append(client)
         for client in late:
             client.expired = True

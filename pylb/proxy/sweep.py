@@ -11,14 +11,14 @@ from time import monotonic
 log = logging.getLogger("pylb.sweep")
 
 PERIOD = 0.25
-"""Seconds between two sweeps: a time-out may be late by as much, and costs no timer."""
+"""Seconds between two sweeps. A timeout may be late by as much, and needs no timer of its own."""
 
 Duty = Callable[[float], object]
 """Gets the time in monotonic seconds."""
 
 
 class Sweep:
-    """Runs duties four times a second, whatever one of them raises.
+    """Runs duties four times a second, even if one of them raises.
 
     The timer is armed before the duties run, so nothing that a duty does can end the sweep. A duty that
     raises does not keep the others from running. The log has one line for each kind of exception of a duty
@@ -44,12 +44,12 @@ class Sweep:
         self._duties.append((duty, set()))
 
     def start(self) -> None:
-        """Sweep now, and periodically from now on; a sweep that runs already goes on."""
+        """Sweep now and periodically from now on. Does nothing if already started."""
         if self._timer is None:
             self._run()
 
     def stop(self) -> None:
-        """Sweep no more."""
+        """Stop sweeping."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,7 +1,7 @@
-"""After an upgrade: bytes both ways until both sides have ended, or nothing moved for too long.
+"""A tunnel after a 101 response: bytes in both directions until both sides have ended, or the idle timeout.
 
-A tunnel keeps the lease on its backend. A change of the pool does not touch it: a backend that left the
-registry goes on draining until its tunnels have ended.
+A tunnel holds the lease on its backend. A change of the pool does not affect it: a backend that left the
+registry drains until its tunnels have ended.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pylb.proxy.waiter import Waiter
 
 
 class RelayDirection(BodyPump):
-    """One direction of a tunnel. Its end is passed on as an end, and leaves the other direction open."""
+    """One direction of a tunnel. Its end of stream is passed on and leaves the other direction open."""
 
     __slots__ = ()
 
@@ -31,7 +31,7 @@ class RelayDirection(BodyPump):
         super().__init__(source, UntilClose(), IDENTITY, client)
 
     def half_close(self) -> bool:
-        """Pass the end on; a connection that has only one end for both directions (TLS) closes."""
+        """Pass the end of stream on. A connection that cannot be half-closed (TLS) closes."""
         if self.sink is None or self.sink.lost or not self.sink.transport.can_write_eof():
             return False
         self.sink.flush()
@@ -43,17 +43,17 @@ class RelayDirection(BodyPump):
 async def tunnel(
     client: Exchange, upstream: Upstream, record: Record, response: Response, upload: BodyPump | None
 ) -> bool:
-    """Answer 101 and join the two connections; return false: no request can follow on them.
+    """Answer 101 and join the two connections; return False, because no request can follow on them.
 
     Args:
-        client: who asked for it.
-        upstream: who agreed.
-        record: the request's.
-        response: the 101.
-        upload: the request's body, if it has one that does not go with its head.
+        client: the exchange whose request asked for the upgrade.
+        upstream: the backend connection that sent the 101.
+        record: of the request.
+        response: the 101 response.
+        upload: the request's body, if that did not leave with the head.
 
     Raises:
-        ProxyError: 502, the backend may not switch now, or not to that protocol.
+        ProxyError: 502, the backend must not switch protocols now, or not to this one.
     """
     uploaded = upload is None or upload.done
     check(cast(Request, record.request), response, upstream.backend.name, uploaded=uploaded)
@@ -73,7 +73,7 @@ async def tunnel(
             if (down.done or up.done) and client.timeout != timeouts.body:
                 client.set_deadline(
                     monotonic(), timeouts.body
-                )  # One side has ended; the other is not waited for as long.
+                )  # One side has ended. The other one gets less time.
             await EVENT
         if client.cut_off:
             record.ended(ProxyError(Phase.TUNNEL, Fault.KILLED, CUT_OFF))
@@ -88,7 +88,7 @@ async def tunnel(
 
 
 def _part(upstream: Upstream, seconds: float) -> None:
-    """Close the backend's connection; what is still to be written has so many seconds to go out."""
+    """Close the backend connection; pending bytes have that many seconds to be written."""
     transport = upstream.transport
     if upstream.lost:
         return
@@ -99,11 +99,11 @@ def _part(upstream: Upstream, seconds: float) -> None:
 
 
 def check(request: Request, response: Response, name: str, *, uploaded: bool) -> None:
-    """Whether the backend may switch protocols (RFC 9110 §7.8).
+    """Check that the backend may switch protocols (RFC 9110 section 7.8).
 
     Raises:
-        ProxyError: 502: it was not asked to, not to that one, or not before it has the whole request, whose
-            rest would be taken for the other protocol's.
+        ProxyError: 502: the request asked for no upgrade, or for another protocol, or has not been sent
+            completely; its rest would be taken for bytes of the other protocol.
     """
     if not request.upgrade:
         raise bad_response(f"{name} switched protocols without being asked")
@@ -118,5 +118,5 @@ def _names(protocols: bytes) -> frozenset[bytes]:
 
 
 def _idle(seconds: float) -> ProxyError:
-    """The end of a tunnel that nobody uses: nobody's failure, so it is not raised, and no lease is blamed."""
+    """Return the reason for the end of an idle tunnel. It is no failure, so it is not raised."""
     return ProxyError(Phase.TUNNEL, Fault.CLIENT_TIMEOUT, f"nothing moved in the tunnel for {seconds:g} s")
