@@ -1,6 +1,6 @@
 """A client's connection below its protocol: the coroutine, its deadline, and the ways in which it ends.
 
-The class knows no HTTP. A subclass serves the connection's requests in a coroutine of its own; this class
+The class knows no HTTP. A subclass serves the connection's requests in a coroutine; this class
 resumes that coroutine and measures the progress of a slow client. It may not import a handler or the server.
 """
 
