@@ -93,7 +93,7 @@ BACKEND = _object(
                 ]
             },
             "up: receives requests. suspect: a connection failed. ejected: requests failed in a row. "
-            "probation: half-open after that, with one trial request at a time. failed: probes fail. "
+            "half-open: after that, one trial request at a time. failed: probes fail. "
             "draining: removed, finishing its requests. gone: removed. drained: excluded by an operator. "
             "out: excluded by the registry's data.",
         ),
