@@ -131,7 +131,7 @@ def measure(follower: Follower, environment: Environment, settings: Settings, co
 
 def start_load(proxy: Server, settings: Settings, cores: Cores) -> Wrk:
     """Start the clients."""
-    workload = Workload("steady", "GET, 3-byte answer", "/", settings.connections)
+    workload = Workload("steady", "GET, 3-byte response", "/", settings.connections)
     return Wrk(proxy.url, workload, A_DAY, cores.load)
 
 

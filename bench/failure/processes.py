@@ -89,7 +89,7 @@ def run(fault: Callable[[Environment, float], FaultResult], options: argparse.Na
         home = stack.enter_context(temporary_directory())
         program = stack.enter_context(serve_program(home, (*cores.load, *cores.proxy), *argv))
         clients = CheckingProcess(program.server.port, CHECKING, cores.load)
-        workload = Workload("steady", "GET, 3-byte answer", "/", options.connections)
+        workload = Workload("steady", "GET, 3-byte response", "/", options.connections)
         wrk = Wrk(program.server.url, workload, A_DAY, cores.load)
         try:
             program.await_clients(options.connections + CHECKING)

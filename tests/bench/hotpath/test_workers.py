@@ -1,4 +1,4 @@
-"""What a second worker is worth, and that each side gets the same connections."""
+"""What a second worker is relative_capacity, and that each side gets the same connections."""
 
 import socket
 import subprocess

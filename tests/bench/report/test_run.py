@@ -34,9 +34,9 @@ def test_figures_become_a_record(program, tmp_path):
     assert passed
 
 
-def test_last_words_are_quoted_of_one_without_figures(program, tmp_path):
+def test_the_error_quotes_the_output_of_a_measurement_without_figures(program, tmp_path):
     name = program("sys.exit('no wrk here')")
-    with pytest.raises(MeasureError, match="python -m measures brought no figures: no wrk here"):
+    with pytest.raises(MeasureError, match="python -m measures wrote no figures: no wrk here"):
         measure([name], tmp_path / "cpu.json", lambda _: None)
     assert not (tmp_path / "cpu.json").exists()
 
