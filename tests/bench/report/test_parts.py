@@ -1,4 +1,4 @@
-"""What raw figures become on the page."""
+"""The parts of the page that are made from raw figures."""
 
 from bench.lib.figure import Comparison, Figure
 from bench.report.bounds import bounds
@@ -43,7 +43,7 @@ def test_processes():
     assert made.text.splitlines()[2:] == ["| requests | 12 |  |", "| lost | 0 | ✓ |", "| late | 1 | **✗** |"]
 
 
-def test_observing():
+def test_observability():
     rounds = [*(sample("small", "defaults", number, 30) for number in (1, 2)), sample("small", "json", 1, 34)]
     made = observe.part({"samples": rounds, "variants": {"defaults": "metrics", "json": "access log"}})
     assert made.text.endswith("| metrics | 30.0 |  |\n| access log | 34.0 | 4.00 |")
@@ -60,7 +60,7 @@ def test_simulator_validation():
     assert made.text.endswith(f"| random | {figures} |")
 
 
-def test_where_pylb_is_worse_is_read_from_the_figures():
+def test_regressions_are_selected_from_the_figures():
     figures = {"pylb": Figure.of([29, 30, 31]), "nginx": Figure.of([20, 21]), "envoy": Figure.of([80])}
     made = regressions([Comparison("CPU, µs", figures), Comparison("memory", {"pylb": Figure.of([1])})])
     assert made.splitlines()[2:] == ["| CPU, µs | 30.0 ± 1.0 | nginx 20.5 ± 0.5 |"]
@@ -129,7 +129,7 @@ def test_changes():
     assert figures[f"{about}: deregistration to last request, ms"] == {}
 
 
-def test_one_bad_round_decides_no_place():
+def test_one_bad_round_does_not_decide_the_rank():
     assert bounds({"busy_change": CHANGE}).splitlines()[2:] == [
         "| changes at 20/s, 300 instances: rank 1 in the time to the traffic | rank 1 | ✓ |",
         "| changes at 20/s, 300 instances: rank 1 in failed requests and closed connections | rank 1 | ✓ |",
