@@ -73,6 +73,7 @@ class Downstream(Stream):
     __slots__ = (
         "_believed",
         "_busy",
+        "_checked",
         "_client",
         "_handle",
         "_named",
@@ -138,6 +139,8 @@ class Downstream(Stream):
         self.lingering = False
         """Whether what it sends postpones the deadline although it is discarded."""
         self._busy = True
+        self._checked = 0
+        """Bytes of a head that has begun which need not be checked again."""
         self._run_on: Callable[[None], object]
 
     # What the transport tells.
@@ -303,14 +306,16 @@ class Downstream(Stream):
         if inbox and not self.choked:
             if inbox[0] == CARRIAGE_RETURN:
                 inbox = self.inbox = inbox.removeprefix(EMPTY_LINE)  # RFC 9112 §2.2 asks for this leniency.
-            limits = self.plane.limits
-            end = inbox.find(END_OF_HEAD) + END_LENGTH
+            limits, checked = self.plane.limits, self._checked
+            end = inbox.find(END_OF_HEAD, checked and max(checked - END_LENGTH, 0)) + END_LENGTH
             if END_LENGTH <= end <= limits.head:
                 self.inbox = inbox[end:]
                 self.idle = False
+                if checked:
+                    self._checked = 0
                 return inbox[:end]
             if inbox not in EMPTY_LINE:
-                check_beginning(inbox, limits)
+                self._checked = check_beginning(inbox, limits, checked)
         if self.lost:
             return b""
         if self.expired:
