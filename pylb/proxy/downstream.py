@@ -231,6 +231,11 @@ class Downstream(Stream):
         """`wake` in the form of a future's callback."""
         self.wake()
 
+    async def next_iteration(self) -> None:
+        """Wait until the other connections had their turn; for what could be done for long without waiting."""
+        asyncio.get_running_loop().call_soon(self.wake)
+        await EVENT
+
     def arm(self, now: float, seconds: float) -> None:
         """Set `expired` and wake up after that many seconds in which no byte of a body moved."""
         self.deadline = now + seconds
