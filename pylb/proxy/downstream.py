@@ -232,7 +232,7 @@ class Downstream(Stream):
         self.wake()
 
     async def next_iteration(self) -> None:
-        """Wait until the other connections had their turn; for what could be done for long without waiting."""
+        """Wait until the other connections had their turn; for work that would not wait by itself."""
         asyncio.get_running_loop().call_soon(self.wake)
         await EVENT
 

@@ -37,7 +37,7 @@ from pylb.proxy.flow import EVENT, Pump
 from pylb.proxy.queue import wait_for_room
 from pylb.proxy.tunnel import tunnel
 from pylb.proxy.turn import SMALL
-from pylb.proxy.upload import Upload, too_large
+from pylb.proxy.upload import Upload, finish, too_large
 from pylb.proxy.upstream import Upstream, reuse
 
 if TYPE_CHECKING:
@@ -118,8 +118,8 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
                         await EVENT
 
                     if upload is not None and not upload.done:  # Answered before it was read to its end.
-                        upload.detach()
-                        client.discard()
+                        record.finished = record.finished or monotonic()
+                        await finish(request, client, upstream, upload)
                     upstream.free(lease.head)
                     return client.keep
                 except Exception as failure:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from pylb.http1.body import Decoder
 from pylb.http1.refusal import refused
-from pylb.proxy.flow import Pump
+from pylb.proxy.flow import EVENT, Pump
 
 if TYPE_CHECKING:
     from pylb.errors import ProxyError
+    from pylb.http1.parser import Request
     from pylb.proxy.downstream import Downstream
+    from pylb.proxy.upstream import Upstream
 
 
 class Upload(Pump):
@@ -49,6 +52,30 @@ class Upload(Pump):
             self.error = too_large(self._limit)
             return []
         return pieces
+
+
+async def finish(request: Request, client: Downstream, upstream: Upstream, upload: Pump) -> None:
+    """Pass on the rest of a request that the backend has answered already, while the backend reads on.
+
+    A collector of logs may answer 202 at once, and an echo begins before the request ends: both read all of
+    it. A backend that closes, or takes nothing for `Timeouts.linger_silence`, does not want the rest. Then it
+    is discarded, so that a client that reads the answer after it has sent everything gets the answer.
+
+    Nothing is waited for if the client waits itself: for a 100, or in HTTP/1.0 for the end of the connection.
+    """
+    if request.version == 1 and (upload.moved or not request.expect):
+        client.arm(monotonic(), client.plane.timeouts.linger_silence)
+        while _goes_on(client, upstream, upload):
+            await EVENT
+    if not upload.done:
+        upload.detach()
+        client.discard()
+
+
+def _goes_on(client: Downstream, upstream: Upstream, upload: Pump) -> bool:
+    """Whether more of a body is to come, and neither side has given up."""
+    ended = upload.done or upload.error or client.lost or upstream.lost
+    return not (ended or client.expired or upstream.inbox)
 
 
 def too_large(limit: float) -> ProxyError:
