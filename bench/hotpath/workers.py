@@ -9,28 +9,36 @@ sockets. A pylb with one worker is measured as well.
 Each side has one session, however many pylbs it has: the kernel first divides busy cores among sessions,
 and then among the processes of a session (sched(7), autogroup).
 
-`python -m bench.failure.processes workers` is the command.
+`python -m bench.hotpath.workers` is the command. The exit code is 1 if a bound is broken.
 """
 
 from __future__ import annotations
 
+import argparse
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
 
 from rich.console import Console
 
 from bench.hotpath.measure import WARM_UP
+from bench.lib import raw
+from bench.lib.console import output_console
 from bench.lib.figure import Figure
 from bench.lib.fleet import temporary_directory
-from bench.lib.machine import Cores
+from bench.lib.machine import Cores, Machine
+from bench.lib.options import interrupt_on_signals, positive
 from bench.lib.origin import serve_origin
+from bench.lib.packages import MissingError
 from bench.lib.sample import Sample, ratios, rounds_of
-from bench.lib.server import Server
+from bench.lib.server import Server, StartError
 from bench.lib.shared_port import serve_pylbs
 from bench.lib.verdict import Verdict
 from bench.lib.workload import WORKLOADS
-from bench.lib.wrk import Wrk
+from bench.lib.wrk import LoadError, Wrk
 
 CORES = 2
 SECONDS = 3
@@ -159,3 +167,48 @@ def evaluate(samples: Sequence[Sample]) -> Verdict:
 def relative_capacity(rounds: Mapping[str, Sequence[Sample]], one: str) -> Figure:
     """The capacity per CPU time of two workers relative to `one`, per round."""
     return Figure.of(2 / ratio for ratio in ratios(rounds, TOGETHER, one))
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.hotpath.workers", description="CPU time per request of one and of two workers."
+    )
+    parser.add_argument(
+        "--connections", type=positive, default=64, help="client connections per load generator (64)"
+    )
+    parser.add_argument("--rounds", type=positive, default=5, help="number of rounds (5)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write conditions and rounds")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command. The exit code is 1 if a bound is broken."""
+    options = parse(arguments)
+    console = output_console()
+    machine = Machine.this()
+    console.print(str(machine), highlight=False)
+    try:
+        with interrupt_on_signals():
+            samples = measure(options.rounds, options.connections, console)
+    except (MissingError, StartError, LoadError) as error:
+        Console(stderr=True).print(f"bench.hotpath.workers: {error}", highlight=False, markup=False)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    verdict = evaluate(samples)
+    verdict.show(console)
+    if options.json:
+        content = {
+            "machine": machine,
+            "settings": {"rounds": options.rounds, "connections": options.connections},
+            "versions": {"pylb": version("pylb")},
+            "verdict": verdict.rows,
+            "results": samples,
+        }
+        raw.write(options.json, content)
+    return 0 if verdict.holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""The workloads: kinds of requests that are sent again and again."""
+"""The workloads: kinds of requests that clients send repeatedly."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ MEASUREMENTS: Sequence[Measurement] = (
     ),
     Measurement(
         "workers",
-        "bench.failure.processes workers",
+        "bench.hotpath.workers",
         "--rounds 13",
         seconds=150,
         quick="--rounds 1",

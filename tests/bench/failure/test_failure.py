@@ -67,25 +67,27 @@ def test_a_round_without_recovery_is_shown_and_not_part_of_the_median():
 
 
 class Process:
-    def __init__(self, said):
+    def __init__(self, log):
         self.kill, self.suspend, self.resume = (
-            lambda word=word: said.append(word) for word in ("kill", "suspend", "resume")
+            lambda word=word: log.append(word) for word in ("kill", "suspend", "resume")
         )
 
 
 class Running:
     """A program that is also a backend."""
 
-    def __init__(self, said):
-        self.server, self.processes = self, [Process(said)]
+    def __init__(self, log):
+        self.server, self.processes = self, [Process(log)]
 
 
-class Stage:
-    def __init__(self, said, until):
+class FaultTarget:
+    """An environment that records what a fault does."""
+
+    def __init__(self, log, until):
         self.until = until
-        self.backends, self.consul = [Running(said)], Running(said)
-        self.start_registry = lambda: said.append("start")
-        self.register = lambda: said.append("register")
+        self.backends, self.consul = [Running(log)], Running(log)
+        self.start_registry = lambda: log.append("start")
+        self.register = lambda: log.append("register")
 
 
 @pytest.mark.parametrize(
@@ -93,10 +95,10 @@ class Stage:
     [("killed", ["kill"]), ("hung", ["suspend", "resume"]), ("registry", ["kill", "start", "register"])],
 )
 def test_a_fault_is_injected_and_a_hung_backend_can_be_stopped(fault, does):
-    said = []
+    log = []
     with ExitStack() as stack:
-        FAULTS[fault].inject(Stage(said, stack), 0.01)
-    assert said == does
+        FAULTS[fault].inject(FaultTarget(log, stack), 0.01)
+    assert log == does
 
 
 @pytest.mark.slow

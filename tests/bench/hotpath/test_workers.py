@@ -11,7 +11,7 @@ from bench.lib.shared_port import listening
 
 ANSWERING = """
 import os, socket
-assert os.environ["LISTEN_PID"] == str(os.getpid()), "it is told that the socket is for it"
+assert os.environ["LISTEN_PID"] == str(os.getpid()), "LISTEN_PID names another process"
 given = socket.socket(fileno=3)
 given.listen()
 while True:

@@ -26,10 +26,10 @@ def test_each_configuration_has_the_listen_port_and_the_address_of_consul(name, 
     follower = SET_UPS[name]
     monkeypatch.setattr(follower, "source", Installed(tmp_path / "program"))
     command = follower.command(Site(tmp_path, 11111, (44444,)), Registry(22222, 33333, "web"))
-    told = " ".join(command.argv) + "".join(path.read_text() for path in tmp_path.iterdir())
-    assert re.search(r"127\.0\.0\.1(:|, port_value: )11111", told)
-    assert re.search(r"127\.0\.0\.1:(22222|33333)|port_value: 44444", told)
-    assert "@{" not in told
+    written = " ".join(command.argv) + "".join(path.read_text() for path in tmp_path.iterdir())
+    assert re.search(r"127\.0\.0\.1(:|, port_value: )11111", written)
+    assert re.search(r"127\.0\.0\.1:(22222|33333)|port_value: 44444", written)
+    assert "@{" not in written
 
 
 def test_nginx_has_one_server_per_instance(tmp_path):
