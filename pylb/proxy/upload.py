@@ -64,18 +64,24 @@ async def finish(request: Request, client: Downstream, upstream: Upstream, uploa
     Nothing is waited for if the client waits itself: for a 100, or in HTTP/1.0 for the end of the connection.
     """
     if request.version == 1 and (upload.moved or not request.expect):
-        client.arm(monotonic(), client.plane.timeouts.linger_silence)
-        while _goes_on(client, upstream, upload):
-            await EVENT
+        await _passed_on(client, upstream, upload)
     if not upload.done:
         upload.detach()
         client.discard()
 
 
-def _goes_on(client: Downstream, upstream: Upstream, upload: Pump) -> bool:
-    """Whether more of a body is to come, and neither side has given up."""
-    ended = upload.done or upload.error or client.lost or upstream.lost
-    return not (ended or client.expired or upstream.inbox)
+async def _passed_on(client: Downstream, upstream: Upstream, upload: Pump) -> None:
+    """Wait for the end of a body, while it moves at `--min-body-rate` and neither side gives up."""
+    timeouts = client.plane.timeouts
+    silence, before = timeouts.linger_silence, upload.moved
+    client.arm(monotonic(), silence)
+    while not (upload.done or upload.error or client.lost or upstream.lost or upstream.inbox):
+        if client.expired:
+            if upload.moved - before < max(timeouts.body_rate * silence, 1):
+                break
+            before = upload.moved
+            client.arm(monotonic(), silence)
+        await EVENT
 
 
 def too_large(limit: float) -> ProxyError:

@@ -164,6 +164,22 @@ async def test_a_request_that_was_answered_before_its_end_reaches_the_backend_wh
         assert stage.records[0].received == 10 * len(PIECE)
 
 
+@pytest.mark.parametrize(("rate", "whole"), [(3300, True), (1_000_000, False)])
+async def test_after_the_answer_a_body_must_move_at_the_lowest_rate(rate, whole):
+    received = []
+    async with Stage(body_rate=rate, linger_silence=0.1) as stage:
+        origin = await stage.origin(reads_after_answering(received))
+        client = (await stage.client()).send(POST + b"Content-Length: %d\r\n\r\n" % (10 * len(PIECE)))
+        assert (await client.answer())[0] == 202
+        for _ in range(25):
+            client.send(bytes(10 * len(PIECE) // 25))
+            await client.writer.drain()
+            await asyncio.sleep(0.02)
+        await until(lambda: not origin.open)
+        assert bool(received) is whole
+        client.close()
+
+
 async def test_a_backend_that_reads_no_more_after_its_answer_does_not_stop_the_client():
     """A client that reads after it has sent everything must be able to send everything."""
 
