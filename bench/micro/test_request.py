@@ -1,4 +1,4 @@
-"""What a whole request costs in Python: everything but the event loop and the kernel."""
+"""The cost of a whole request in Python, without the event loop and the kernel."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ANSWER = (
 
 
 class Nowhere(asyncio.Transport):
-    """Takes what is written."""
+    """A transport that stores the written data."""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         pass
@@ -41,7 +41,7 @@ class Nowhere(asyncio.Transport):
 
 
 class Connection:
-    """A client's connection to pylb and one of pylb's to a backend, and what comes on them in turn."""
+    """A client connection and a backend connection of pylb, and the data that they receive in turn."""
 
     def __init__(self, heads: list[bytes], answers: list[bytes]) -> None:
         counters = Counters(SharedCounters(), monotonic)
@@ -50,7 +50,7 @@ class Connection:
             Routes([Route("web")], {"web": web}), {"web": web}, observe=Metrics(counters).count
         )
         self.plane.apply(snapshot(3))
-        self.plane.batch.scheduled = True  # By us: there is no loop.
+        self.plane.batch.scheduled = True  # This class flushes, because there is no loop.
         self.client = Downstream(self.plane)
         self.client.connection_made(Nowhere())
         self.upstreams = {}
@@ -62,7 +62,7 @@ class Connection:
         self.heads, self.answers = cycle(heads), cycle(answers)
 
     def request(self) -> None:
-        """One request, and its answer."""
+        """One request and its response."""
         self.client.data_received(next(self.heads))
         self.plane.batch.run()
         [upstream] = [each for each in self.upstreams.values() if each.client is not None]

@@ -73,6 +73,7 @@ class Downstream(Connection):
     __slots__ = (
         "_believed",
         "_busy",
+        "_checked",
         "_client",
         "_handle",
         "_named",
@@ -140,6 +141,8 @@ class Downstream(Connection):
         self.lingering = False
         """Whether what it sends postpones the deadline although it is discarded."""
         self._busy = True
+        self._checked = 0
+        """Bytes of a head that has begun which need not be checked again."""
         self._run_on: Callable[[None], object]
 
     # What the transport tells.
@@ -230,6 +233,11 @@ class Downstream(Connection):
         """`wake` in the form of a future's callback."""
         self.wake()
 
+    async def next_iteration(self) -> None:
+        """Wait until the other connections had their turn; for work that would not wait by itself."""
+        asyncio.get_running_loop().call_soon(self.wake)
+        await EVENT
+
     def set_deadline(self, now: float, seconds: float) -> None:
         """Set `expired` and wake up after that many seconds in which no byte of a body moved."""
         self.deadline = now + seconds
@@ -307,14 +315,16 @@ class Downstream(Connection):
                 recv_buffer = self.recv_buffer = recv_buffer.removeprefix(
                     EMPTY_LINE
                 )  # RFC 9112 §2.2 asks for this leniency.
-            limits = self.plane.limits
-            end = recv_buffer.find(END_OF_HEAD) + END_LENGTH
+            limits, checked = self.plane.limits, self._checked
+            end = recv_buffer.find(END_OF_HEAD, checked and max(checked - END_LENGTH, 0)) + END_LENGTH
             if END_LENGTH <= end <= limits.head:
                 self.recv_buffer = recv_buffer[end:]
                 self.idle = False
+                if checked:
+                    self._checked = 0
                 return recv_buffer[:end]
             if recv_buffer not in EMPTY_LINE:
-                check_beginning(recv_buffer, limits)
+                self._checked = check_beginning(recv_buffer, limits, checked)
         if self.lost:
             return b""
         if self.expired:

@@ -35,7 +35,7 @@ from pylb.policy.retry import IDEMPOTENT, is_stale
 from pylb.proxy.batch import INLINE_LIMIT
 from pylb.proxy.connect import connect
 from pylb.proxy.queue import wait_for_room
-from pylb.proxy.request_body import RequestBodyPump, too_large
+from pylb.proxy.request_body import RequestBodyPump, finish, too_large
 from pylb.proxy.transfer import EVENT, BodyPump
 from pylb.proxy.tunnel import tunnel
 from pylb.proxy.upstream import Upstream, reuse
@@ -118,8 +118,8 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
                         await EVENT
 
                     if upload is not None and not upload.done:  # Answered before it was read to its end.
-                        upload.detach()
-                        client.discard()
+                        record.finished = record.finished or monotonic()
+                        await finish(request, client, upstream, upload)
                     upstream.free(lease.head)
                     return client.keep
                 except Exception as failure:

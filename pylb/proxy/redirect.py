@@ -50,4 +50,6 @@ async def redirect(client: Downstream, head: bytes, record: Record) -> bool:
         plane.observe(record)
     if not keep:
         client.discard()
+    elif client.recv_buffer:
+        await client.next_iteration()
     return keep

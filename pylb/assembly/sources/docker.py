@@ -16,12 +16,25 @@ def engine_settings(options: Docker) -> EngineSettings:
     )
 
 
-def provider(options: Options, service: str, _status: WatchStatus) -> DockerProvider:
-    """What follows the containers of a service there."""
-    return DockerProvider(
-        engine_settings(options),
-        service,
-        tags=options.tag,
-        network=options.network or "",
-        project=options.project or "",
-    )
+class Source:
+    """One engine.
+
+    Args:
+        options: where it is, and what is read there.
+    """
+
+    run = None
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+
+    def provider(self, service: str, _status: WatchStatus) -> DockerProvider:
+        """What follows the containers of a service there."""
+        options = self._options
+        return DockerProvider(
+            engine_settings(options),
+            service,
+            tags=options.tag,
+            network=options.network or "",
+            project=options.project or "",
+        )
