@@ -5,7 +5,7 @@ Each command starts everything that it measures on free ports of 127.0.0.1, ends
 
 - All proxies take turns in every round, so that noise of the machine affects all of them alike.
 - A ratio compares two figures of the same round. A figure is the median of the rounds.
-- The proxy has a CPU core of its own. The load and the origins run on the other cores.
+- The proxy has a separate CPU core. The load and the origins run on the other cores.
 - pylb runs with its defaults. The other proxies are configured as their documentation recommends.
 - Nothing in `pylb` imports `bench`.
 
@@ -15,7 +15,7 @@ hotpath: CPU time and memory per request and per connection.
 balance: how evenly a policy distributes requests, and whether the simulator predicts it.
 change: time from a change in the registry to the traffic, and the cost of a change.
 failure: what clients lose when a backend, the registry, or a process of pylb fails.
-load: a load test with Locust while instances come and go.
+load: a load test with Locust while instances are registered and deregistered.
 report: makes all measurements of docs/performance.md and writes that page.
 micro: benchmarks of single functions with pytest-benchmark.
 lib: what several of these folders use.

@@ -76,6 +76,7 @@ TESTED_THROUGH = {
     "worker/worker.py": "scenarios/discovery/test_instances_come_and_go.py",
     "worker/process.py": "scenarios/processes/test_crashes.py",
     "proxy/addresses.py": "proxy/test_proxyprotocol.py",
+    "proxy/early_response.py": "proxy/test_request_body.py",
     "proxy/connect.py": "proxy/test_failures.py",
     "proxy/context.py": "proxy/test_server.py",
     "proxy/client_connection.py": "proxy/test_downstream.py",

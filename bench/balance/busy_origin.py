@@ -19,14 +19,14 @@ import uvloop
 
 from bench.balance.working_origin import BODY, answer
 
-QUESTION = "/imbalance"
+IMBALANCE_PATH = "/imbalance"
 
 
 class Site:
-    """All origins together.
+    """The requests in progress of all origins.
 
     Args:
-        ports: theirs.
+        ports: the ports of the origins.
     """
 
     def __init__(self, ports: list[int]) -> None:
@@ -34,23 +34,23 @@ class Site:
         self._peaks: list[float] = []
 
     def begin(self, port: int) -> None:
-        """A request has come."""
+        """Count a request that has arrived."""
         self._running[port] += 1
         mean = self._running.total() / len(self._running)
         self._peaks.append(max(self._running.values()) / mean - 1)
 
     def end(self, port: int) -> None:
-        """It is answered, or its client has gone."""
+        """Count a request that is answered, or whose client has closed its connection."""
         self._running[port] -= 1
 
     def imbalance(self) -> float:
-        """Of the requests since the last call."""
+        """The imbalance of the requests since the previous call."""
         peaks, self._peaks = self._peaks, []
         return fmean(peaks[len(peaks) // 10 :]) if peaks else 0.0
 
 
 class BusyOrigin(asyncio.Protocol):
-    """One connection. Its requests have no body and come one by one, so each arrives in one piece."""
+    """One connection. Its requests have no body and are not pipelined, so each arrives in one read."""
 
     _transport: asyncio.Transport
 
@@ -64,7 +64,7 @@ class BusyOrigin(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         target = data.split(b" ", 2)[1].decode()
-        if target == QUESTION:
+        if target == IMBALANCE_PATH:
             self._transport.write(answer(f"{self._site.imbalance()}\n".encode()))
             return
         self._site.begin(self._port)
@@ -82,7 +82,7 @@ class BusyOrigin(asyncio.Protocol):
 
 
 async def serve(ports: list[int]) -> None:
-    """Listen on all ports until the process is ended."""
+    """Listen on all ports until the process is stopped."""
     loop = asyncio.get_running_loop()
     site = Site(ports)
     for port in ports:

@@ -38,34 +38,34 @@ from pylb.tools.simulate.distribution import DISTRIBUTION
 from pylb.tools.simulate.recording import Recording
 from pylb.tools.simulate.workload import Workload
 
-ALONE, APART = "1 worker", "2 pylbs of 1 worker, each for itself"
+ALONE, APART = "1 worker", "2 independent pylbs of 1 worker"
 SIDES = {ALONE: (1, 1), "2 workers": (1, 2), "8 workers": (1, 8), APART: (2, 1)}
-"""How many pylbs, and how many workers each has."""
+"""Number of pylbs, and number of workers of each."""
 MARGIN = 0.10
-"""How much less even many workers may be, as a share of what one worker does."""
+"""How far the imbalance of several workers may exceed that of one worker, as a share of it."""
 
 
 @dataclass
 class Side:
-    """Pylbs on a port, with their origins."""
+    """Pylbs on one port, and their origins."""
 
     origins: Server
     pylbs: Server
     rounds: list[float] = field(default_factory=list)
     """The imbalance of each round."""
 
-    def ask(self) -> None:
-        """Take note of a round."""
+    def record(self) -> None:
+        """Record the imbalance of a round."""
         with urllib.request.urlopen(f"{self.origins.url}/imbalance", timeout=10) as answer:
             self.rounds.append(float(answer.read()))
 
 
 def start(name: str, backends: int, stack: ExitStack) -> Side:
-    """Start pylbs and origins of their own.
+    """Start pylbs and their origins.
 
     Raises:
-        MissingError: there is no pylb.
-        StartError: not all of them take connections.
+        MissingError: pylb is not installed.
+        StartError: not all of them listen.
     """
     cores = Cores.split()
     ports = free_ports(backends)
@@ -80,11 +80,11 @@ def start(name: str, backends: int, stack: ExitStack) -> Side:
 
 
 def measure(options: argparse.Namespace, console: Console) -> dict[str, list[float]]:
-    """The imbalance of each side in each round; each round has other requests.
+    """Measure the imbalance of each side per round. Each round has other requests.
 
     Raises:
-        MissingError: there is no pylb.
-        StartError: not everything could be started.
+        MissingError: pylb is not installed.
+        StartError: a program did not start.
     """
     service_time = DISTRIBUTION.parse(f"exponential:{options.milliseconds}ms")
     with ExitStack() as stack:
@@ -95,14 +95,14 @@ def measure(options: argparse.Namespace, console: Console) -> dict[str, list[flo
             with console.status(f"round {number} of {options.rounds}"):
                 send([side.pylbs.port for side in sides.values()], [workload] * len(sides))
                 for side in sides.values():
-                    side.ask()
+                    side.record()
     return {name: side.rounds for name, side in sides.items()}
 
 
 def evaluate(rounds: dict[str, list[float]]) -> Verdict:
-    """Whether many workers balance as one."""
+    """Evaluate whether several workers balance as evenly as one."""
     verdict = Verdict()
-    verdict.note("the busiest backend is above the mean by", f"{percent(rounds[ALONE])} with {ALONE}")
+    verdict.note("imbalance, busiest backend above the mean", f"{percent(rounds[ALONE])} with {ALONE}")
     for name, of_side in rounds.items():
         if name == ALONE:
             continue
@@ -116,28 +116,29 @@ def evaluate(rounds: dict[str, list[float]]) -> Verdict:
 
 
 def percent(rounds: Sequence[float]) -> str:
-    """An imbalance with its spread."""
+    """An imbalance in percent with its spread."""
     return f"{Figure.of(100 * each for each in rounds)} %"
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m bench.balance.imbalance", description="How evenly backends are busy."
+        prog="python -m bench.balance.imbalance",
+        description="How evenly backends are busy with one and with several workers.",
     )
     for name, default, about in (
-        ("backends", 4, "origins of each"),
+        ("backends", 4, "origins of each side"),
         ("rate", 320, "requests per second"),
-        ("milliseconds", 100, "what a request takes on average"),
-        ("rounds", 5, "how often"),
-        ("seconds", 15, "length of a round"),
+        ("milliseconds", 100, "mean service time of a request in ms"),
+        ("rounds", 5, "number of rounds"),
+        ("seconds", 15, "length of a round in seconds"),
     ):
         parser.add_argument(f"--{name}", type=positive, default=default, help=f"{about} ({default})")
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, evaluate."""
+    """Run the command. The exit code is 1 if a bound is broken."""
     options = parse(arguments)
     console = output_console()
     console.print(str(Machine.this()), highlight=False)

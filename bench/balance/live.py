@@ -22,19 +22,21 @@ from bench.lib.server import serve
 from pylb.tools.simulate.workload import Arrival
 
 LEAD = 0.2
-"""Seconds before the first request, for the client to get ready."""
+"""Seconds before the first request, in which the client prepares."""
 APART = 0.1
-"""Seconds by which the requests of one pylb come later than those of the one before: what has the same moment
-would else be sent, worked on and read at a time, each of them late because of the others."""
+"""Seconds between the start times of two pylbs.
+
+Without the offset, requests with the same arrival time would be sent and read at once and delay each other.
+"""
 
 
 @contextmanager
 def serve_policies(policies: Sequence[str], instances: int) -> Iterator[list[int]]:
-    """A pylb for each, before so many instances of its own; their ports.
+    """Start one pylb per policy, each with its own instances, and yield the ports of the pylbs.
 
     Raises:
-        MissingError: there is no pylb.
-        StartError: something did not start.
+        MissingError: pylb is not installed.
+        StartError: a program did not start.
     """
     cores = Cores.split()
     with ExitStack() as stack:
@@ -55,7 +57,7 @@ def serve_policies(policies: Sequence[str], instances: int) -> Iterator[list[int
 
 
 def send(ports: Sequence[int], workloads: Iterable[Iterable[Arrival]]) -> list[list[float]]:
-    """Send to each port what arrives there, all side by side; return how many seconds each request took."""
+    """Send each workload to its port, all side by side. Returns the latency of each request in seconds."""
 
     async def send_all() -> list[list[float]]:
         sent = enumerate(zip(ports, workloads, strict=True))
@@ -67,7 +69,7 @@ def send(ports: Sequence[int], workloads: Iterable[Iterable[Arrival]]) -> list[l
 
 
 async def _send(port: int, arrivals: Iterable[Arrival], lead: float) -> list[float]:
-    """Send each request at its moment, whatever becomes of those before."""
+    """Send each request at its arrival time, whether or not earlier ones are answered."""
     latencies = []
     idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
     opened: list[asyncio.StreamWriter] = []
@@ -75,7 +77,7 @@ async def _send(port: int, arrivals: Iterable[Arrival], lead: float) -> list[flo
 
     async def get(moment: float, work: float) -> None:
         if idle and idle[-1][0].at_eof():
-            idle.clear()  # Those below have been idle for even longer.
+            idle.clear()  # All others have been idle for longer.
         if idle:
             reader, writer = idle.pop()
         else:

@@ -47,13 +47,13 @@ from pylb.tools.simulate.recording import Recording
 from pylb.tools.simulate.workload import Arrival, Workload
 
 PAPER_WIDTH = 130
-"""Columns of the output, where it does not go to a terminal."""
+"""Columns of output that does not go to a terminal."""
 MS = 1e3
 
 EMPTY = 300
-"""Requests that take no time, to see what is added to each."""
+"""Number of requests that take no time, which measure the overhead."""
 DRAWS = 20
-"""Simulations of a round's requests, each of which draws otherwise."""
+"""Simulations of the requests of a round, each with other random numbers."""
 HEADINGS = (
     *("policy", "mean ms, live", "simulated", "off"),
     *("p99 ms, live", "simulated", "off", "by chance", "noise ms"),
@@ -62,55 +62,57 @@ HEADINGS = (
 
 @dataclass(frozen=True)
 class Times:
-    """Mean and 99th percentile of some requests, in seconds."""
+    """Mean and 99th percentile of latencies, in seconds."""
 
     mean: float
     p99: float
 
     @classmethod
     def of(cls, latencies: Iterable[float]) -> Self:
-        """Summarize what was measured."""
+        """Summarize latencies."""
         ordered = sorted(latencies)
         return cls(fmean(ordered), ordered[int(len(ordered) * 0.99)])
 
     def off(self, truth: Times) -> tuple[float, float]:
-        """How far each is from the truth, as a share of that."""
+        """The relative differences of mean and p99 to `truth`."""
         return self.mean / truth.mean - 1, self.p99 / truth.p99 - 1
 
 
 @dataclass(frozen=True)
 class Round:
-    """The same requests, both ways."""
+    """The same requests, live and simulated."""
 
     live: Times
     simulated: Times
-    """Of all draws together."""
+    """The simulated times of all draws together."""
     noise: float
-    """Seconds that one of a hundred empty requests took longer than most: what else the machine does."""
+    """p99 minus median of the empty requests, in seconds: the noise of the machine."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One policy, both ways.
+    """One policy, live and simulated.
 
-    The p99 that is compared is that of all requests of all rounds, not a median of the rounds' own: most of
-    the slow requests fall into the few moments when a queue was long, so some rounds have many of them, and
-    most have few. A median would be that of the latter, and would not be the one of many draws together.
+    The p99 covers all requests of all rounds; it is not a median of the p99 of the rounds. Most slow requests
+    occur in the few periods with long queues, so some rounds have many of them and most have few. A median
+    would represent the latter, and would differ from the p99 of many draws together.
     """
 
     policy: str
     rounds: Sequence[Round]
     live: Times
-    """Of the requests of all rounds."""
+    """The live times of all rounds."""
     simulated: Times
-    """Of the requests of all rounds, in all draws."""
+    """The simulated times of all rounds and draws."""
     chance: float
-    """Standard deviation of the p99 from one draw of all rounds to the next, as a share of it: what the
-    simulation expects of the live one, which is such a draw."""
+    """Relative standard deviation of the p99 between draws of all rounds.
+
+    The live run is one such draw, so its p99 is expected to differ by about as much.
+    """
 
     @classmethod
     def read(cls, written: Mapping[str, Any]) -> Self:
-        """From what `--json` wrote."""
+        """Read a comparison that `--json` wrote."""
         rounds = [
             Round(Times(**each["live"]), Times(**each["simulated"]), each["noise"])
             for each in written["rounds"]
@@ -120,24 +122,24 @@ class Comparison:
 
     @property
     def off(self) -> tuple[float, float]:
-        """By which share the simulated mean and p99 are above those measured."""
+        """The relative differences of the simulated mean and p99 to the live ones."""
         return self.simulated.off(self.live)
 
     def cells(self) -> list[str]:
-        """A row below the headings. What comes after ± is how far the rounds are apart."""
+        """The row below `HEADINGS`. ± is the spread of the rounds."""
         row = [self.policy]
         for kind, off in zip(("mean", "p99"), self.off, strict=True):
             for side in ("live", "simulated"):
                 time = attrgetter(f"{side}.{kind}")
                 rounds = [MS * time(each) for each in self.rounds]
-                # All rounds together stand where a median of them would.
+                # The median is replaced by the figure of all rounds together.
                 row.append(str(Figure(MS * time(self), min(rounds), max(rounds))))
             row.append(f"{off:+.1%}")
         return [*row, f"{self.chance:.1%}", str(Figure.of(MS * each.noise for each in self.rounds))]
 
 
-class Kept(Latencies):
-    """Each of the latencies, so that those of several simulations can be put together."""
+class RecordedLatencies(Latencies):
+    """All single latencies, so that those of several simulations can be merged."""
 
     __slots__ = ("each",)
 
@@ -151,37 +153,37 @@ class Kept(Latencies):
 
 
 def simulated(options: SimulateOptions, arrivals: Iterable[Arrival]) -> list[float]:
-    """Simulate the requests; return how many seconds each took."""
+    """Simulate the requests. Returns the latency of each in seconds."""
     simulation = simulate(options)
-    simulation.outcome.latencies = kept = Kept()
+    simulation.outcome.latencies = recorded = RecordedLatencies()
     simulation.feed(arrivals)
     simulation.finish()
-    return kept.each
+    return recorded.each
 
 
 @dataclass(frozen=True)
 class Run:
-    """One policy's round, live."""
+    """One live round of one policy."""
 
     policy: str
     workload: Workload
     empty: Sequence[float]
-    """What requests took that take no time, in seconds."""
+    """Latencies of the requests that take no time, in seconds."""
     latencies: Sequence[float]
-    """What those of the workload took."""
+    """Latencies of the requests of the workload, in seconds."""
 
 
 def run(options: SimulateOptions, policies: Iterable[str], rounds: int) -> list[Run]:
-    """Send each round's requests through all policies, all rounds side by side.
+    """Send the requests of each round through all policies, all rounds side by side.
 
     Args:
-        options: the work; its seed is that of the first round, each has its own.
-        policies: their names.
-        rounds: how many there are.
+        options: the workload; its seed is that of the first round, and each further round adds 1.
+        policies: the names of the policies.
+        rounds: number of rounds.
 
     Raises:
-        MissingError: there is no pylb.
-        StartError: something did not start.
+        MissingError: pylb is not installed.
+        StartError: a program did not start.
     """
     workloads = [
         Workload(options.rate, options.service_time, options.requests, seed, Recording((), ()))
@@ -200,7 +202,7 @@ def run(options: SimulateOptions, policies: Iterable[str], rounds: int) -> list[
 
 
 def compare(options: SimulateOptions, policy: str, runs: Iterable[Run]) -> Comparison:
-    """Simulate what came to one policy in all rounds, next to what it took live."""
+    """Simulate the requests of one policy in all rounds, and compare them with the live times."""
     rounds: list[Round] = []
     live: list[float] = []
     draws: list[list[float]] = [[] for _ in range(DRAWS)]
@@ -220,7 +222,7 @@ def compare(options: SimulateOptions, policy: str, runs: Iterable[Run]) -> Compa
 
 
 def show(comparisons: Iterable[Comparison], console: Console) -> None:
-    """Print them."""
+    """Print the comparisons."""
     table = Table(box=box.SIMPLE_HEAD)
     for heading in HEADINGS:
         table.add_column(heading, justify="left" if heading == HEADINGS[0] else "right", no_wrap=True)
@@ -233,27 +235,35 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.balance.simulator_validation",
-        description="The simulator against live runs of the same requests.",
+        description="Compare the simulator with live runs of the same requests.",
     )
     for name, default, about in (
-        ("instances", 4, "how many there are"),
+        ("instances", 4, "number of instances"),
         ("rate", 70, "requests per second"),
-        ("rounds", 7, "rounds, each with other requests, side by side"),
-        ("requests", 17000, "requests of a round, for each policy"),
-        ("seed", 1, "of arrivals and service times of the first round"),
-        ("tolerance", 10, "percent that may lie between"),
+        ("rounds", 7, "number of rounds, each with other requests, run side by side"),
+        ("requests", 17000, "requests per round and policy"),
+        ("seed", 1, "seed of the arrivals and service times of the first round"),
+        ("tolerance", 10, "highest difference in percent"),
     ):
         parser.add_argument(f"--{name}", type=positive, default=default, help=f"{about} ({default})")
-    parser.add_argument("--service-time", default="exponential:40ms", help="as for pylb simulate")
     parser.add_argument(
-        "--policies", type=names_of(BALANCERS), default=list(BALANCERS), metavar="NAME,...", help="all"
+        "--service-time",
+        default="exponential:40ms",
+        help="distribution of the service time, as for pylb simulate (exponential:40ms)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the times, in seconds")
+    parser.add_argument(
+        "--policies",
+        type=names_of(BALANCERS),
+        default=list(BALANCERS),
+        metavar="NAME,...",
+        help="policies (all)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all times, in seconds")
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, simulate, print; the exit code says whether they agree."""
+    """Run the command. The exit code is 1 if a difference exceeds the tolerance."""
     given = parse(arguments)
     raise_file_limit()
     console = output_console(PAPER_WIDTH)

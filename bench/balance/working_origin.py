@@ -18,26 +18,26 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r
 
 
 def answer(body: bytes) -> bytes:
-    """A good one."""
+    """A complete response with status 200."""
     return HEAD % len(body) + body
 
 
 class Instance:
-    """What works behind one port."""
+    """The queue of one port."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._done = 0.0
-        """When it has done all that it was asked for."""
+        """Loop time at which all accepted requests are finished."""
 
     def work(self, seconds: float, transport: asyncio.Transport) -> None:
-        """Do so much more work, then answer."""
+        """Work for `seconds` after all earlier requests, then answer."""
         self._done = max(self._done, self._loop.time()) + seconds
         self._loop.call_at(self._done, transport.write, answer(BODY))
 
 
 class WorkingOrigin(asyncio.Protocol):
-    """One connection. Its requests have no body and come one by one, so each arrives in one piece."""
+    """One connection. Its requests have no body and are not pipelined, so each arrives in one read."""
 
     _transport: asyncio.Transport
 
@@ -53,7 +53,7 @@ class WorkingOrigin(asyncio.Protocol):
 
 
 async def serve(ports: list[int]) -> None:
-    """Listen on all ports until the process is ended."""
+    """Listen on all ports until the process is stopped."""
     loop = asyncio.get_running_loop()
     for port in ports:
         instance = Instance()

@@ -131,7 +131,7 @@ def measure(follower: Follower, environment: Environment, settings: Settings, co
 
 def start_load(proxy: Server, settings: Settings, cores: Cores) -> Wrk:
     """Start the clients."""
-    workload = Workload("steady", "GET, 3-byte answer", "/", settings.connections)
+    workload = Workload("steady", "GET, 3-byte response", "/", settings.connections)
     return Wrk(proxy.url, workload, A_DAY, cores.load)
 
 
@@ -155,9 +155,9 @@ def changed(
         clients = Clients(wrk, proxy, settings.connections)
         if settings.rate:
             at_rate(cycles, settings, clients.watch)
-            await_end(cycles, follower.patience)
+            await_end(cycles, follower.change_timeout)
         else:
-            one_by_one(cycles, settings, follower.patience, clients.watch)
+            one_by_one(cycles, settings, follower.change_timeout, clients.watch)
         clients.count_closed()
     finally:
         wrk.stop()

@@ -1,6 +1,6 @@
 """What failures of backends, of the registry and of processes cost the clients of pylb and its rivals.
 
-`python -m bench.failure` starts a real Consul, three backends in processes of their own, and a proxy that
+`python -m bench.failure` starts a real Consul, three backends in separate processes, and a proxy that
 takes its backends from Consul. Checking clients send requests without pause. Then one fault is injected:
 
 - `killed`: one backend is ended with SIGKILL; the registry still reports it as passing.
@@ -10,8 +10,8 @@ takes its backends from Consul. Checking clients send requests without pause. Th
 
 The figures cover the time from the fault on: failed requests (bad status, refused, reset or closed early,
 no response within `--timeout`), slow requests, the time of the last of both, and closed client connections.
-Each fault has its own duration of observation (faults.py), which `--seconds` overrides. Each round starts
-everything anew.
+Each fault has its own duration of observation (faults.py), which `--seconds` overrides. Each round restarts
+everything.
 
 Each rival is measured with its defaults (as in `bench.change`), and as `...-tuned` with the settings that
 its documentation recommends against such failures; bench/lib/peers/*tuned* cite the pages. pylb has its

@@ -16,7 +16,7 @@ BACKENDS = 3
 
 
 class Environment:
-    """Consul and registered backends, each in a process of its own.
+    """Consul and registered backends, each in a separate process.
 
     Args:
         cores: their CPU cores.

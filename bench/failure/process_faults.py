@@ -1,4 +1,4 @@
-"""Faults of pylb's own processes, injected again and again under load."""
+"""Faults of pylb's own processes, injected repeatedly under load."""
 
 from __future__ import annotations
 

@@ -1,12 +1,9 @@
 """What clients lose when pylb's processes are replaced or killed.
 
-`python -m bench.failure.processes reload`, `kill-workers` and `kill-control` inject one kind of fault,
-again and again, into a pylb with two workers under load. Each round starts a new pylb. wrk generates the
-load, and a few checking clients record how each of their connections ends. The exit code is 1 if one round
-breaks a bound.
-
-`python -m bench.failure.processes workers` injects nothing: it compares the CPU time per request of one
-worker and of two (`bench.hotpath.workers`).
+`python -m bench.failure.processes reload`, `kill-workers` and `kill-control` inject one kind of fault
+repeatedly into a pylb with two workers under load. Each round starts a new pylb. wrk generates the load,
+and a few checking clients record how each of their connections ends. The exit code is 1 if one round breaks
+a bound.
 """
 
 from __future__ import annotations
@@ -33,7 +30,6 @@ from bench.failure.process_faults import (
     kill_workers,
     reload,
 )
-from bench.hotpath.workers import evaluate, measure
 from bench.lib import raw
 from bench.lib.client_report import CheckingProcess, ClientReport
 from bench.lib.console import output_console
@@ -46,7 +42,6 @@ from bench.lib.origins import serve_origins
 from bench.lib.packages import MissingError
 from bench.lib.ports import free_ports
 from bench.lib.program import Program, serve_program
-from bench.lib.sample import Sample
 from bench.lib.server import StartError
 from bench.lib.verdict import Verdict
 from bench.lib.workload import Workload
@@ -89,7 +84,7 @@ def run(fault: Callable[[Environment, float], FaultResult], options: argparse.Na
         home = stack.enter_context(temporary_directory())
         program = stack.enter_context(serve_program(home, (*cores.load, *cores.proxy), *argv))
         clients = CheckingProcess(program.server.port, CHECKING, cores.load)
-        workload = Workload("steady", "GET, 3-byte answer", "/", options.connections)
+        workload = Workload("steady", "GET, 3-byte response", "/", options.connections)
         wrk = Wrk(program.server.url, workload, A_DAY, cores.load)
         try:
             program.await_clients(options.connections + CHECKING)
@@ -187,13 +182,6 @@ FAULTS = {
     "kill-workers": (kill_workers, evaluate_kill_workers),
     "kill-control": (kill_control, evaluate_kill_control),
 }
-WORKERS = "workers"
-
-
-def compare_workers(options: argparse.Namespace, console: Console) -> tuple[Verdict, list[Sample]]:
-    """Compare one worker with two. Returns the verdict and the samples of all rounds."""
-    samples = measure(options.rounds, options.connections, console)
-    return evaluate(samples), samples
 
 
 def inject(options: argparse.Namespace, console: Console) -> tuple[Verdict, list[Result]]:
@@ -220,9 +208,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m bench.failure.processes",
         description="What clients lose when pylb's processes are replaced or killed.",
     )
-    parser.add_argument(
-        "what", choices=[*FAULTS, WORKERS], help="fault to inject, or the comparison of workers"
-    )
+    parser.add_argument("what", choices=FAULTS, help="fault to inject")
     parser.add_argument("--seconds", type=positive, default=60, help="length of a round of faults (60)")
     parser.add_argument(
         "--connections",
@@ -241,10 +227,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = output_console()
     machine = Machine.this()
     console.print(str(machine), highlight=False)
-    command = compare_workers if options.what == WORKERS else inject
     try:
         with interrupt_on_signals():
-            verdict, results = command(options, console)
+            verdict, results = inject(options, console)
     except (MissingError, StartError, LoadError, CatalogError) as error:
         Console(stderr=True).print(f"bench.failure.processes: {error}", highlight=False, markup=False)
         return 1

@@ -36,19 +36,19 @@ from bench.lib.workload import WORKLOADS
 
 SLOWHTTPTEST = AptPackage("slowhttptest", "slowhttptest")
 PAUSE = 0.002
-"""Seconds between two requests of the client that is not slow."""
+"""Seconds between two requests of the regular client."""
 LOG = "access.log"
 
 
 @dataclass(frozen=True)
 class Attack:
-    """A way of being slow.
+    """A kind of attack by slow clients.
 
     Args:
-        about: in a few words.
-        path: what is asked for.
-        arguments: for slowhttptest.
-        ending: the termination code of a request that pylb ended for its slowness.
+        about: a short description.
+        path: the requested path.
+        arguments: arguments for slowhttptest.
+        ending: the termination code of a request that pylb ended because it was slow.
     """
 
     about: str
@@ -58,16 +58,16 @@ class Attack:
 
 
 ATTACKS = {
-    "heads": Attack("heads in trickles", WORKLOADS["small"].path, ("-H", "-i", "5"), "cR"),
-    "bodies": Attack("bodies in trickles", WORKLOADS["upload"].path, ("-B", "-i", "5", "-s", "65536"), "cH"),
-    "readers": Attack("readers of 16 MiB at 5 bytes/s", WORKLOADS["16m"].path, ("-X",), "cD"),
+    "heads": Attack("slow heads", WORKLOADS["small"].path, ("-H", "-i", "5"), "cR"),
+    "bodies": Attack("slow bodies", WORKLOADS["upload"].path, ("-B", "-i", "5", "-s", "65536"), "cH"),
+    "readers": Attack("slow readers (16 MiB at 5 bytes/s)", WORKLOADS["16m"].path, ("-X",), "cD"),
 }
 IDLE = "idle"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one attack did."""
+    """The result of one attack."""
 
     about: str
     slow: int
@@ -80,13 +80,13 @@ class Outcome:
     peak: int
 
     def quantile(self, share: float) -> float:
-        """That share of the requests took no longer, in milliseconds."""
+        """The latency that this share of the requests did not exceed, in milliseconds."""
         return self.latencies[min(int(len(self.latencies) * share), len(self.latencies) - 1)]
 
 
 @contextmanager
 def attacked(server: Server, attack: Attack, connections: int, seconds: int) -> Iterator[None]:
-    """Let slowhttptest attack for that long."""
+    """Run slowhttptest for `seconds`."""
     arguments = [
         *("-c", str(connections), "-r", str(max(connections // 5, 1)), "-l", str(seconds), "-v", "0"),
         *("-p", "5", "-u", server.url + attack.path, *attack.arguments),
@@ -101,7 +101,7 @@ def attacked(server: Server, attack: Attack, connections: int, seconds: int) -> 
 
 @contextmanager
 def idle(server: Server, connections: int) -> Iterator[None]:
-    """Keep connections that have made one request each."""
+    """Hold open connections that have sent one request each."""
     with ExitStack() as stack:
         for _ in range(connections):
             client = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
@@ -111,7 +111,7 @@ def idle(server: Server, connections: int) -> Iterator[None]:
 
 
 def others(server: Server, seconds: int) -> tuple[list[float], int]:
-    """The sorted latencies of a client that is not slow, in milliseconds, and how often it failed."""
+    """The sorted latencies of a regular client in milliseconds, and its number of failed requests."""
     latencies, failed = [], 0
     client = HTTPConnection("127.0.0.1", server.port, timeout=10)
     end = time.monotonic() + seconds
@@ -132,7 +132,7 @@ def others(server: Server, seconds: int) -> tuple[list[float], int]:
 
 
 def measure(name: str, origin: Server, cores: Cores, options: argparse.Namespace, home: Path) -> Outcome:
-    """Start a pylb, attack it, and look on."""
+    """Start a pylb, run one attack, and measure a regular client meanwhile."""
     home.mkdir()
     port = free_port()
     arguments = [
@@ -159,10 +159,10 @@ def measure(name: str, origin: Server, cores: Cores, options: argparse.Namespace
 
 
 def table(outcomes: Sequence[Outcome]) -> Table:
-    """A row for each attack."""
+    """One row per attack."""
     made = Table(box=None, pad_edge=False, header_style="dim")
     made.add_column("")
-    for name in ("slow", "cut off", "others' p50 ms", "p99 ms", "worst ms", "failed", "MB before", "MB peak"):
+    for name in ("slow", "disconnected", "p50 ms", "p99 ms", "max ms", "failed", "MB before", "MB peak"):
         made.add_column(name, justify="right")
     for outcome in outcomes:
         latencies = (f"{outcome.quantile(share):.1f}" for share in (0.5, 0.99, 1))
@@ -173,21 +173,31 @@ def table(outcomes: Sequence[Outcome]) -> Table:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the attacks."""
+    """Run the command."""
     parser = argparse.ArgumentParser(
-        prog="python -m bench.failure.slow_clients", description="What slow clients do to others."
+        prog="python -m bench.failure.slow_clients",
+        description="Latency and memory of pylb under attacks by slow clients.",
     )
     known = [*ATTACKS, IDLE]
     parser.add_argument(
-        "--attacks", type=names_of(known), default=known, metavar="NAME,...", help=",".join(known)
+        "--attacks",
+        type=names_of(known),
+        default=known,
+        metavar="NAME,...",
+        help=f"attacks: {','.join(known)} (all)",
     )
     parser.add_argument("--connections", type=positive, default=1000, help="slow clients (1000)")
     parser.add_argument("--idle", type=positive, default=10_000, help="idle clients (10000)")
     parser.add_argument(
-        "--workers", type=positive, default=1, help="of pylb; each serves as many as half its descriptors (1)"
+        "--workers",
+        type=positive,
+        default=1,
+        help="workers of pylb; each serves up to half its descriptors (1)",
     )
-    parser.add_argument("--seconds", type=positive, default=33, help="length of an attack (33)")
-    parser.add_argument("--body-timeout", type=positive, default=20, help="pylb's --body-timeout (20)")
+    parser.add_argument("--seconds", type=positive, default=33, help="length of an attack in seconds (33)")
+    parser.add_argument(
+        "--body-timeout", type=positive, default=20, help="pylb's --body-timeout in seconds (20)"
+    )
     options = parser.parse_args(arguments)
     console = output_console()
     raise_file_limit()
@@ -207,7 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Console(stderr=True).print(f"bench.failure.slow_clients: {error}", highlight=False, markup=False)
         return 1
     except KeyboardInterrupt:
-        console.print("[bold red]Interrupted[/]: some attacks are missing below.")
+        console.print("[bold red]Interrupted[/]: the table lacks the last attacks.")
     console.print(str(machine), highlight=False)
     console.print(table(outcomes))
     return 0

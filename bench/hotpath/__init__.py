@@ -1,7 +1,7 @@
 """What a request costs: CPU time per request, and memory.
 
 `python -m bench.hotpath` compares pylb with other proxies, or with another checkout of pylb (`--before DIR`).
-`bench.hotpath.curves`, `.memory`, `.observe` and `.workers` are commands of their own, run in the same way.
+`bench.hotpath.curves`, `.memory`, `.observe` and `.workers` are separate commands.
 The CPU time per request is the main figure: it is stable on a busy machine, where throughput and latency are
 not. This folder measures a steady state only; failures and changes are measured elsewhere.
 

@@ -1,8 +1,8 @@
-"""What one request costs: pylb next to the proxies that people use now.
+"""What a request costs: the CPU time per request of pylb and of other proxies.
 
-`python -m bench.hotpath` starts an origin and every proxy on free ports of 127.0.0.1, puts each under the
-same load in turn, round after round, and prints the medians. The figure to go by is the CPU time per
-request: it holds on a noisy machine, where throughput and latency do not.
+`python -m bench.hotpath` starts an origin and all proxies on free ports of 127.0.0.1, puts each under the
+same load in turn, round after round, and prints the medians. Compare the CPU time per request: it is stable
+on a busy machine, where throughput and latency are not.
 
 `--before DIR` adds the pylb of another checkout as the peer `before` and prints the ratio pylb/before for
 each workload. A change of the hot path is compared with the commit before it by this ratio.
@@ -53,7 +53,7 @@ def peers_of(options: argparse.Namespace) -> list[Peer]:
 
 
 def run(options: argparse.Namespace, console: Console) -> Run:
-    """Start everything, measure, end everything. Ctrl-C ends it early, with the rounds that are complete."""
+    """Start everything, measure, and stop everything. After Ctrl-C, the complete rounds are returned."""
     machine, cores = Machine.this(), Cores.split()
     cores.leave_proxy_core()
     workloads = [
@@ -90,13 +90,15 @@ def run(options: argparse.Namespace, console: Console) -> Run:
                 if sample:
                     result.samples.append(sample)
         except KeyboardInterrupt:
-            console.print("[bold red]Interrupted[/]: some rounds are missing below.")
+            console.print("[bold red]Interrupted[/]: the tables lack the last rounds.")
     return result
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m bench.hotpath", description="CPU time per request.")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.hotpath", description="CPU time per request of pylb and other proxies."
+    )
     parser.add_argument(
         "--peers",
         type=names_of(PEERS),
@@ -117,16 +119,20 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help=f"workloads: {','.join(WORKLOADS)} (all)",
     )
     parser.add_argument("--rounds", type=positive, default=5, help="rounds per proxy and workload (5)")
-    parser.add_argument("--seconds", type=positive, default=3, help="length of a round (3)")
+    parser.add_argument("--seconds", type=positive, default=3, help="length of a round in seconds (3)")
     parser.add_argument(
-        "--connections", type=positive, help="for all workloads, instead of their own numbers"
+        "--connections",
+        type=positive,
+        help="client connections for all workloads (by default each workload has its own number)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write conditions, rounds and medians")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="also write conditions, rounds and medians as JSON"
+    )
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmark. A proxy that is missing does not make it fail; it is named in the output."""
+    """Run the command. A proxy that is missing does not make it fail; the output names it."""
     options = parse(arguments)
     console = output_console()
     try:

@@ -8,13 +8,13 @@ from aiohttp import web
 
 
 async def take(request: web.Request) -> web.Response:
-    """Read a batch to its end."""
+    """Read a whole batch and discard it."""
     await request.read()
     return web.Response()
 
 
 def main() -> None:
-    """Serve until told to stop."""
+    """Serve until the process is stopped."""
     app = web.Application(client_max_size=64 << 20)
     app.router.add_route("*", "/{path:.*}", take)
     web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), access_log=None, print=None)

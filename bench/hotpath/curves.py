@@ -37,13 +37,13 @@ from bench.lib.wrk import WRK, LoadError
 
 SMALL = WORKLOADS["small"]
 FEWEST_HEADERS = len(BROWSER_HEADERS) + 1
-"""Those of a browser, and `Host`."""
+"""The header fields of a browser, and `Host`."""
 DEFAULT_PEERS = ("pylb", "nginx", "haproxy", "envoy", "traefik", "caddy")
 
 
 @dataclass(frozen=True)
 class SetUp:
-    """What the proxies are started with."""
+    """The configuration that the proxies are started with."""
 
     origins: int = 1
     services: int = 1
@@ -51,7 +51,7 @@ class SetUp:
 
 @dataclass(frozen=True)
 class Curve:
-    """What is changed, and where it is measured."""
+    """The parameter that varies, and its values."""
 
     along: str
     places: tuple[int, ...]
@@ -65,12 +65,17 @@ CURVES = {
     ),
     "headers": Curve(
         "header fields of a request",
-        (FEWEST_HEADERS, 20, 50, 90),  # Many proxies refuse more than 100, those that they add included.
+        (
+            FEWEST_HEADERS,
+            20,
+            50,
+            90,
+        ),  # Many proxies reject more than 100, including the fields that they add.
         lambda n: replace(SMALL, extra_headers=n - FEWEST_HEADERS),
     ),
     "backends": Curve("backends of the service", (3, 100, 1000), set_up=lambda n: SetUp(origins=n)),
     "services": Curve(
-        "services, each with a host name, that requests are for in turn",
+        "services, each with a host name, that receive the requests in turn",
         (1, 100, 1000),
         lambda n: replace(SMALL, services=n),
         lambda n: SetUp(services=n),
@@ -80,7 +85,7 @@ CURVES = {
 
 @dataclass
 class Point:
-    """A place on a curve, and what was measured there."""
+    """A point of a curve and its samples."""
 
     curve: str
     place: int
@@ -88,30 +93,30 @@ class Point:
 
     @property
     def set_up(self) -> SetUp:
-        """What the proxies are started with for it."""
+        """The configuration of the proxies for this point."""
         return CURVES[self.curve].set_up(self.place)
 
     @property
     def workload(self) -> Workload:
-        """What clients do there."""
+        """The workload of this point."""
         return replace(CURVES[self.curve].workload(self.place), name=f"{self.place:,} {self.curve}")
 
 
 @dataclass
 class Curves:
-    """All that was measured."""
+    """All points of one run."""
 
     points: list[Point]
     versions: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
-    """Proxies that are not on a curve, by proxy and curve, and why."""
+    """Why a proxy is missing from a curve, by proxy and curve."""
 
 
 def trace(curves: Curves, options: argparse.Namespace, cores: Cores, console: Console) -> Iterator[str]:
-    """Measure all points, fleet by fleet; yield what was done.
+    """Measure all points, fleet by fleet, and yield a description of each step.
 
-    Where connections to many backends have to be there, each round begins with a load that does not count: a
-    proxy may close them while the others have their turn, and a thousand of them are not opened in no time.
+    With many backends, each round starts with a load that is not counted: a proxy may close its connections
+    to them during the turns of the others, and opening a thousand connections takes time.
     """
     for set_up, points in groupby(curves.points, lambda point: point.set_up):
         with ExitStack() as stack:
@@ -163,21 +168,25 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.hotpath.curves",
-        description="CPU time per request by backends, connections and so on.",
+        description="CPU time per request by connections, header fields, backends and services.",
     )
     for option, known, default in (("--peers", PEERS, DEFAULT_PEERS), ("--curves", CURVES, CURVES)):
         names = ",".join(known)
         parser.add_argument(
-            option, type=names_of(known), default=list(default), metavar="NAME,...", help=names
+            option,
+            type=names_of(known),
+            default=list(default),
+            metavar="NAME,...",
+            help=f"{names} ({'all' if default is known else ','.join(default)})",
         )
-    parser.add_argument("--rounds", type=positive, default=3, help="rounds per proxy and place (3)")
-    parser.add_argument("--seconds", type=positive, default=2, help="length of a round (2)")
+    parser.add_argument("--rounds", type=positive, default=3, help="rounds per proxy and point (3)")
+    parser.add_argument("--seconds", type=positive, default=2, help="length of a round in seconds (2)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write conditions and rounds")
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print."""
+    """Run the command. A proxy that is missing does not make it fail; the output names it."""
     options = parse(arguments)
     console = output_console()
     machine, cores = Machine.this(), Cores.split()
@@ -197,7 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Console(stderr=True).print(f"bench.hotpath.curves: {error}", highlight=False, markup=False)
         return 1
     except KeyboardInterrupt:
-        console.print("[bold red]Interrupted[/]: some points are missing below.")
+        console.print("[bold red]Interrupted[/]: the tables lack the last rounds.")
     console.print(str(machine), highlight=False)
     show(curves, console)
     if options.json:

@@ -14,11 +14,11 @@ from bench.lib.workload import Workload
 from bench.lib.wrk import Wrk
 
 WARM_UP = 1
-"""Seconds of load, once per proxy and workload, that do not count."""
+"""Seconds of load before the first round of a proxy and workload, which are not counted."""
 
 
 def measure(server: Server, workload: Workload, number: int, seconds: int, cores: Cores) -> Sample:
-    """Put one proxy under load for the round of that number."""
+    """Put one proxy under load for one round."""
     before = server.cpu()
     load = Wrk(server.tls_url if workload.tls else server.url, workload, seconds, cores.load).finish()
     used = server.cpu() - before
@@ -41,12 +41,13 @@ def measure(server: Server, workload: Workload, number: int, seconds: int, cores
 def interleave(
     servers: Sequence[Server], workloads: Sequence[Workload], rounds: int, seconds: int, cores: Cores
 ) -> Iterator[tuple[str, Sample | None]]:
-    """Measure all proxies in each round before the next round begins, so that a noisy minute hits all alike.
+    """Measure all proxies in each round before the next round begins.
+
+    Noise of the machine then affects all proxies alike. Even rounds measure the proxies in reverse order, so
+    that a drift within a round cancels out.
 
     Yields:
-        What was done, and its sample; None for a warm-up.
-
-    Even rounds measure the proxies in reverse order, so that a drift within a round cancels out.
+        A description of each step and its sample; None for a warm-up.
     """
     for workload in workloads:
         for server in servers:

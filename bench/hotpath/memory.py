@@ -35,7 +35,7 @@ MIB = 1024 * KIB
 
 
 class ShortError(Exception):
-    """A body did not come whole: what memory it took says nothing."""
+    """A body was truncated, so its memory figure is meaningless."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,15 @@ class Footprint:
     rest: int
     """After its first request."""
     connection: float
-    """Growth for each idle keep-alive connection of a client."""
+    """Growth per idle client connection."""
     download: int
-    """Growth, at its peak, while one large response passes."""
+    """Peak growth while one large response passes."""
     upload: int
-    """Growth, at its peak, while one large request body passes."""
+    """Peak growth while one large request body passes."""
 
 
 def idle_growth(server: Server, connections: int) -> float:
-    """Growth in bytes for each connection that made one request and then keeps quiet."""
+    """Growth in bytes per connection that has sent one request and is idle."""
     before = server.rss()
     with ExitStack() as stack:
         for _ in range(connections):
@@ -65,7 +65,7 @@ def idle_growth(server: Server, connections: int) -> float:
 
 
 def download_growth(server: Server, size: int) -> int:
-    """Growth in bytes, at its peak, while a response of `size` bytes passes."""
+    """Peak growth in bytes while a response of `size` bytes passes."""
     before = server.rss()
     server.reset_peak()
     client = HTTPConnection("127.0.0.1", server.port, timeout=60)
@@ -75,12 +75,12 @@ def download_growth(server: Server, size: int) -> int:
     received = sum(iter(lambda: answer.readinto(buffer), 0))
     client.close()
     if received != size:
-        raise ShortError(f"{server.name} delivered {received:,} of {size:,} bytes")
+        raise ShortError(f"{server.name} forwarded {received:,} of {size:,} bytes")
     return server.peak_rss() - before
 
 
 def upload_growth(server: Server, size: int) -> int:
-    """Growth in bytes, at its peak, while a request body of `size` bytes passes."""
+    """Peak growth in bytes while a request body of `size` bytes passes."""
     before = server.rss()
     server.reset_peak()
     client = HTTPConnection("127.0.0.1", server.port, timeout=60)
@@ -89,27 +89,27 @@ def upload_growth(server: Server, size: int) -> int:
     answered = client.getresponse().read().decode(errors="replace")
     client.close()
     if answered != str(size):
-        raise ShortError(f"{server.name} passed on {answered[:40]!r} of {size:,} bytes")
+        raise ShortError(f"{server.name} forwarded {answered[:40]!r} of {size:,} bytes")
     return server.peak_rss() - before
 
 
 @dataclass
-class Weights:
-    """What was found out of all proxies."""
+class MemoryRun:
+    """The results of all proxies."""
 
     footprints: dict[str, list[Footprint]] = field(default_factory=dict)
-    """By proxy, one per round."""
+    """Footprints by proxy, one per round."""
     versions: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
-    """Proxies that could not be measured, and why."""
+    """Why each proxy that could not be measured is missing."""
 
 
 @contextmanager
 def fresh(name: str, origin: Server, cores: Cores, console: Console) -> Iterator[Server]:
-    """Start one proxy anew; it has answered one request when the context begins.
+    """Start one proxy. It has answered one request when the context is entered.
 
     Raises:
-        MissingError: it cannot be started.
+        MissingError: the proxy cannot be started.
     """
     with start_fleet([PEERS[name]], [origin.port], "/?bytes=1", cores, console) as fleet:
         if fleet.missing:
@@ -117,14 +117,14 @@ def fresh(name: str, origin: Server, cores: Cores, console: Console) -> Iterator
         yield fleet.servers[0]
 
 
-def weigh(
+def measure_footprint(
     name: str, origin: Server, cores: Cores, options: argparse.Namespace, console: Console
 ) -> Footprint:
-    """Measure one proxy, one round.
+    """Measure one proxy in one round.
 
     Raises:
-        MissingError: it cannot be started.
-        ShortError: it lost something on the way.
+        MissingError: the proxy cannot be started.
+        ShortError: a body was truncated.
     """
 
     def after(measure: Callable[[Server, int], float], amount: int) -> float:
@@ -141,7 +141,7 @@ def weigh(
 
 @contextmanager
 def serve_streams(cores: Cores) -> Iterator[Server]:
-    """Run the streaming origin for as long as the context lasts."""
+    """Run the streaming origin while the context is open."""
     port = free_port()
     command = module_command("bench.hotpath.streaming_origin", str(port))
     with temporary_directory() as directory, serve("origin", command, port, directory, cores.load) as origin:
@@ -149,41 +149,41 @@ def serve_streams(cores: Cores) -> Iterator[Server]:
         yield origin
 
 
-def weigh_all(origin: Server, cores: Cores, options: argparse.Namespace, console: Console) -> Weights:
-    """Measure all proxies, round after round. Ctrl-C ends it early, with what is complete."""
-    weights = Weights()
+def measure_all(origin: Server, cores: Cores, options: argparse.Namespace, console: Console) -> MemoryRun:
+    """Measure all proxies, round after round. After Ctrl-C, the complete rounds are returned."""
+    run = MemoryRun()
     try:
         for number in range(1, options.rounds + 1):
             for name in options.peers:
-                if name in weights.missing:
+                if name in run.missing:
                     continue
                 try:
-                    footprint = weigh(name, origin, cores, options, console)
+                    footprint = measure_footprint(name, origin, cores, options, console)
                 except (MissingError, ShortError, OSError) as error:
                     console.print(
                         f"{name}, round {number}: {error}", style="red", highlight=False, markup=False
                     )
-                    weights.missing[name] = str(error)
+                    run.missing[name] = str(error)
                 else:
-                    weights.footprints.setdefault(name, []).append(footprint)
-                    weights.versions[name] = PEERS[name].version()
+                    run.footprints.setdefault(name, []).append(footprint)
+                    run.versions[name] = PEERS[name].version()
     except KeyboardInterrupt:
-        console.print("[bold red]Interrupted[/]: some rounds are missing below.")
-    return weights
+        console.print("[bold red]Interrupted[/]: the table lacks the last rounds.")
+    return run
 
 
-def show(weights: Weights, options: argparse.Namespace, console: Console) -> None:
+def show(run: MemoryRun, options: argparse.Namespace, console: Console) -> None:
     """Print the medians, one row per proxy."""
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("proxy", no_wrap=True)
     for heading in (
         "at rest, MiB",
-        f"each of {options.connections:,} idle connections, KiB",
-        f"{options.size:,} MiB down, MiB more",
-        f"{options.size:,} MiB up, MiB more",
+        f"per idle connection ({options.connections:,} of them), KiB",
+        f"growth during a response of {options.size:,} MiB, MiB",
+        f"growth during a request body of {options.size:,} MiB, MiB",
     ):
         table.add_column(heading, justify="right")
-    for name, rounds in weights.footprints.items():
+    for name, rounds in run.footprints.items():
         table.add_row(
             name,
             f"{median(each.rest for each in rounds) / MIB:,.1f}",
@@ -200,7 +200,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m bench.hotpath.memory", description="Resident memory of proxies."
     )
     names = ",".join(PEERS)
-    parser.add_argument("--peers", type=names_of(PEERS), default=list(PEERS), metavar="NAME,...", help=names)
+    parser.add_argument(
+        "--peers", type=names_of(PEERS), default=list(PEERS), metavar="NAME,...", help=f"{names} (all)"
+    )
     parser.add_argument("--connections", type=positive, default=2000, help="idle connections (2000)")
     parser.add_argument(
         "--size", type=positive, default=1024, metavar="MIB", help="size of a body in MiB (1024)"
@@ -213,7 +215,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print."""
+    """Run the command. A proxy that is missing does not make it fail; the output names it."""
     options = parse(arguments)
     raise_file_limit()
     console = Console()
@@ -222,14 +224,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.print(str(machine), highlight=False)
     try:
         with interrupt_on_signals(), serve_streams(cores) as origin:
-            weights = weigh_all(origin, cores, options, console)
+            run = measure_all(origin, cores, options, console)
     except StartError as error:
         Console(stderr=True).print(f"bench.hotpath.memory: {error}", highlight=False, markup=False)
         return 1
-    show(weights, options, console)
+    show(run, options, console)
     if options.json:
         settings = {"rounds": options.rounds, "connections": options.connections, "MiB": options.size}
-        raw.write(options.json, {"machine": machine, "settings": settings, **vars(weights)})
+        raw.write(options.json, {"machine": machine, "settings": settings, **vars(run)})
     return 0
 
 

@@ -39,7 +39,7 @@ DEFAULT = "defaults"
 
 @dataclass(frozen=True)
 class Variant:
-    """A pylb that looks more, or less."""
+    """A pylb with other observability options."""
 
     about: str
     options: tuple[str, ...] = ()
@@ -53,16 +53,18 @@ VARIANTS = {
     DEFAULT: Variant("metrics"),
     "combined": Variant("metrics, access log", (*LOG, "combined")),
     "json": Variant("metrics, access log as JSON", (*LOG, "json")),
-    "json-sample": Variant("the same, 1 % of it", (*LOG, "json", "--access-log-sample", "1")),
+    "json-sample": Variant(
+        "metrics, access log as JSON, 1 % of requests", (*LOG, "json", "--access-log-sample", "1")
+    ),
     "traceparent": Variant("metrics, traceparent", ("--traceparent",)),
-    "otlp-sample": Variant("metrics, 1 % of traces sent", (*TRACES, "1")),
-    "otlp": Variant("metrics, all traces sent", (*TRACES, "100")),
-    "explain": Variant("metrics, --explain-to, nobody asks", ("--explain-to", "127.0.0.0/8")),
+    "otlp-sample": Variant("metrics, 1 % of traces exported", (*TRACES, "1")),
+    "otlp": Variant("metrics, all traces exported", (*TRACES, "100")),
+    "explain": Variant("metrics, --explain-to, no request asks", ("--explain-to", "127.0.0.0/8")),
 }
 
 
 def start(names: Sequence[str], cores: Cores, stack: ExitStack) -> list[Server]:
-    """Start an origin, a collector, and the variants."""
+    """Start an origin, a trace collector, and the variants."""
     directory = stack.enter_context(temporary_directory())
     origin = stack.enter_context(serve_origin(directory, cores.load))
 
@@ -88,10 +90,10 @@ def start(names: Sequence[str], cores: Cores, stack: ExitStack) -> list[Server]:
 
 
 def table(samples: Sequence[Sample]) -> Table:
-    """Medians, and the medians of the differences within each round."""
+    """The medians, and the medians of the differences to the defaults in the same round."""
     made = Table(box=None, pad_edge=False, header_style="dim")
     made.add_column("")
-    for name in ("CPU µs", "more than defaults", "errors"):
+    for name in ("CPU µs", "difference to defaults", "errors"):
         made.add_column(name, justify="right")
     rounds = {(sample.peer, sample.round): sample.cpu for sample in samples}
     for name in dict.fromkeys(sample.peer for sample in samples):
@@ -104,16 +106,20 @@ def table(samples: Sequence[Sample]) -> Table:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmark."""
+    """Run the command."""
     parser = argparse.ArgumentParser(
-        prog="python -m bench.hotpath.observe", description="What looking costs."
+        prog="python -m bench.hotpath.observe", description="CPU cost of metrics, logs and traces."
     )
     names = ",".join(VARIANTS)
     parser.add_argument(
-        "--variants", type=names_of(VARIANTS), default=list(VARIANTS), metavar="NAME,...", help=names
+        "--variants",
+        type=names_of(VARIANTS),
+        default=list(VARIANTS),
+        metavar="NAME,...",
+        help=f"{names} (all)",
     )
     parser.add_argument("--rounds", type=positive, default=7, help="rounds per variant (7)")
-    parser.add_argument("--seconds", type=positive, default=2, help="length of a round (2)")
+    parser.add_argument("--seconds", type=positive, default=2, help="length of a round in seconds (2)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write conditions and rounds")
     options = parser.parse_args(arguments)
     console = output_console()
@@ -135,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Console(stderr=True).print(f"bench.hotpath.observe: {error}", highlight=False, markup=False)
         return 1
     except KeyboardInterrupt:
-        console.print("[bold red]Interrupted[/]: some rounds are missing below.")
+        console.print("[bold red]Interrupted[/]: the table lacks the last rounds.")
     console.print(str(machine), highlight=False)
     console.print(table(samples))
     if options.json:

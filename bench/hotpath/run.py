@@ -1,4 +1,4 @@
-"""The figures as tables for a reader, and as JSON for a program."""
+"""The result of one run: as tables for a reader, and as JSON for a program."""
 
 from __future__ import annotations
 
@@ -22,21 +22,22 @@ REFERENCE = "nginx"
 """The peer that all ratios refer to."""
 
 LEGEND = (
-    "Medians of the rounds. CPU, user, sys: µs per request. ±: half the distance between the cheapest and "
-    f"the dearest round. × {REFERENCE}: CPU against {REFERENCE}'s in the same round. p50, p99: ms. RSS: MiB."
+    "Medians of the rounds. CPU, user, sys: µs per request. ±: half the distance between the least and the "
+    f"most expensive round. × {REFERENCE}: CPU relative to {REFERENCE} in the same round. p50, p99: ms. "
+    "RSS: MiB."
 )
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the benchmark: the conditions and the figures."""
+    """The conditions and the samples of one run."""
 
     machine: Machine
     workloads: list[Workload]
     settings: dict[str, object]
     versions: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
-    """Proxies that were asked for but could not be measured, and why."""
+    """Why each requested proxy that could not be measured is missing."""
     samples: list[Sample] = field(default_factory=list)
 
     def show(self, console: Console) -> None:
@@ -54,7 +55,7 @@ class Run:
         console.print(LEGEND, style="dim", highlight=False)
 
     def show_change(self, console: Console, peer: str, before: str) -> None:
-        """Print, for each workload, the CPU time of `peer` as a multiple of `before`'s in the same round."""
+        """Print, for each workload, the CPU time of `peer` relative to `before` in the same round."""
         table = Table(title=f"CPU {peer} / {before}", title_justify="left", box=box.SIMPLE_HEAD)
         table.add_column("workload", no_wrap=True)
         for heading in ("median", "lowest", "highest", "rounds"):

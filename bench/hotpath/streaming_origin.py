@@ -14,7 +14,7 @@ CHUNK = bytes(256 * 1024)
 
 
 async def send(request: web.Request) -> web.StreamResponse:
-    """Answer with as many bytes as the query asks for."""
+    """Send the number of bytes that the query names."""
     size = int(request.query.get("bytes", 0))
     response = web.StreamResponse(headers={"Content-Length": str(size)})
     await response.prepare(request)
@@ -25,12 +25,12 @@ async def send(request: web.Request) -> web.StreamResponse:
 
 
 async def receive(request: web.Request) -> web.Response:
-    """Read the body to its end."""
+    """Read the whole body and return its length."""
     return web.Response(text=str(sum([len(chunk) async for chunk in request.content.iter_any()])))
 
 
 def main() -> None:
-    """Serve on the port that the command line names."""
+    """Serve on the port of the command line."""
     app = web.Application()
     app.router.add_get("/", send)
     app.router.add_post("/", receive)

@@ -10,7 +10,7 @@ from pylb.observe.record import Record
 
 
 def ignore(_metrics: Metrics, _record: Record) -> None:
-    """What stands in for counting."""
+    """Replaces `Metrics.count`."""
 
 
 if __name__ == "__main__":

@@ -1,64 +1,74 @@
-"""What a second worker is worth: the CPU time of a request in a pylb with two, next to that with one each.
+"""What a second worker costs: the CPU time per request of two workers, relative to one worker.
 
-A worker that has all cores for itself finds many events at a time; where it shares them with another one,
-each finds half as many, and is interrupted for the other. That is the price of a second process, whoever it
-belongs to. So what is compared takes the same places and gets the same connections: one pylb with two
-workers, and two pylbs of one worker each that know nothing of each other. Those two listen on one port, as
-two workers do, on sockets that are handed to them. A pylb with one worker is measured beside them.
+A worker that has all cores receives many events per loop iteration. Two workers that share the cores
+receive half as many each and interrupt each other. Any second process has this cost. The comparison
+therefore uses the same number of processes and the same connections: one pylb with two workers, and two
+independent pylbs with one worker each. Those two listen on one port, as two workers do, on inherited
+sockets. A pylb with one worker is measured as well.
 
-Each side has a session of its own, however many pylbs it consists of: the kernel divides busy cores among
-sessions first, and among their processes then (sched(7), autogroup).
+Each side has one session, however many pylbs it has: the kernel first divides busy cores among sessions,
+and then among the processes of a session (sched(7), autogroup).
+
+`python -m bench.hotpath.workers` is the command. The exit code is 1 if a bound is broken.
 """
 
 from __future__ import annotations
 
+import argparse
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
 
 from rich.console import Console
 
 from bench.hotpath.measure import WARM_UP
+from bench.lib import raw
+from bench.lib.console import output_console
 from bench.lib.figure import Figure
 from bench.lib.fleet import temporary_directory
-from bench.lib.machine import Cores
+from bench.lib.machine import Cores, Machine
+from bench.lib.options import interrupt_on_signals, positive
 from bench.lib.origin import serve_origin
+from bench.lib.packages import MissingError
 from bench.lib.sample import Sample, ratios, rounds_of
-from bench.lib.server import Server
+from bench.lib.server import Server, StartError
 from bench.lib.shared_port import serve_pylbs
 from bench.lib.verdict import Verdict
 from bench.lib.workload import WORKLOADS
-from bench.lib.wrk import Wrk
+from bench.lib.wrk import LoadError, Wrk
 
 CORES = 2
 SECONDS = 3
-"""Length of a round."""
-WORTH = 1.8
-"""What two workers must carry, as a multiple of what one carries in the same CPU time."""
+"""Length of a round in seconds."""
+CAPACITY = 1.8
+"""The capacity per CPU time that two workers must reach, relative to one."""
 SMALL = WORKLOADS["small"]
 ORIGINS = 3
-"""So that least-connections has to compare."""
+"""Number of origins; more than one, so that least-connections compares."""
 APART, TOGETHER, ALONE = "two pylbs, one worker each", "one pylb, two workers", "one pylb, one worker"
 
 
 @dataclass(frozen=True)
 class Side:
-    """One or two pylbs on a port, with origins and load generators, all of them on the same cores."""
+    """One or two pylbs on a port, with origins and load generators, all on the same cores."""
 
     name: str
     server: Server
     """All pylbs of this side."""
     cores: Sequence[int]
     connections: int
-    """Busy clients per load generator."""
+    """Clients per load generator, each with one request in progress."""
 
     def load(self, seconds: int) -> list[Wrk]:
-        """Begin to send requests, by as many generators as there are cores; each runs where there is room."""
+        """Start one load generator per core. Each may run on every core."""
         workload = replace(SMALL, connections=self.connections)
         return [Wrk(self.server.url, workload, seconds, self.cores) for _ in self.cores]
 
     def measure(self, number: int) -> Sample:
-        """The round of that number."""
+        """Measure one round."""
         before = self.server.cpu()
         loads = [load.finish() for load in self.load(SECONDS)]
         used = self.server.cpu() - before
@@ -79,11 +89,11 @@ class Side:
 
 
 def start(name: str, pylbs: int, workers: int, connections: int, stack: ExitStack) -> Side:
-    """Start so many pylbs with so many workers each on one port, and origins for all.
+    """Start pylbs with `workers` workers each on one port, and their origins.
 
     Raises:
-        MissingError: there is no pylb, or no nginx for the origins.
-        StartError: not all of them take connections.
+        MissingError: pylb or nginx is not installed.
+        StartError: not all of them listen.
     """
     split = Cores.split()
     cores = (*split.proxy, *split.load)[:CORES]
@@ -97,7 +107,7 @@ def start(name: str, pylbs: int, workers: int, connections: int, stack: ExitStac
 
 
 def interleave(sides: Sequence[Side], rounds: int) -> Iterator[Sample]:
-    """Measure all in turn, round after round."""
+    """Measure all sides in turn, round after round."""
     for side in sides:
         for load in side.load(WARM_UP):
             load.finish()
@@ -107,19 +117,19 @@ def interleave(sides: Sequence[Side], rounds: int) -> Iterator[Sample]:
 
 
 def measure(rounds: int, connections: int, console: Console) -> list[Sample]:
-    """Measure two workers together and apart, and one alone, in turn, round after round.
+    """Measure two workers, two independent pylbs, and one worker, in turn, round after round.
 
-    Everything runs on both cores: pylb, its origins, and as many load generators as cores. What counts is
-    pylb's own CPU time per request, of all of its processes; requests per second say little where the load
-    shares the cores.
+    Everything runs on both cores: pylb, its origins, and as many load generators as cores. The
+    figure is the CPU time per request of all pylb processes. Requests per second are not meaningful where the
+    load shares the cores.
 
     Args:
-        rounds: how often each is measured.
-        connections: busy clients per load generator.
-        console: where progress is shown.
+        rounds: number of rounds.
+        connections: clients per load generator.
+        console: shows the progress.
 
     Raises:
-        MissingError: something cannot be started.
+        MissingError: a program is not installed.
     """
     with ExitStack() as stack:
         sides = [
@@ -131,7 +141,7 @@ def measure(rounds: int, connections: int, console: Console) -> list[Sample]:
 
 
 def evaluate(samples: Sequence[Sample]) -> Verdict:
-    """What all cost, and whether two workers carry what two pylbs do."""
+    """Evaluate the cost of all sides, and the capacity of two workers."""
     rounds = rounds_of(samples, SMALL.name)
     verdict = Verdict()
     for name, of_side in rounds.items():
@@ -143,17 +153,62 @@ def evaluate(samples: Sequence[Sample]) -> Verdict:
         verdict.require_zero({f"{name}: failed requests": sum(sample.errors for sample in of_side)})
     verdict.note(
         "two workers: capacity per CPU time, relative to one worker with both cores",
-        f"{worth(rounds, ALONE)} ×",
+        f"{relative_capacity(rounds, ALONE)} ×",
     )
-    apart = worth(rounds, APART)
+    apart = relative_capacity(rounds, APART)
     verdict.require(
-        f"two workers: capacity per CPU time, relative to one of two pylbs (at least {WORTH} ×)",
+        f"two workers: capacity per CPU time, relative to one of two pylbs (at least {CAPACITY} ×)",
         f"{apart} ×",
-        holds=apart.median >= WORTH,
+        holds=apart.median >= CAPACITY,
     )
     return verdict
 
 
-def worth(rounds: Mapping[str, Sequence[Sample]], one: str) -> Figure:
-    """What two workers carry, as a multiple of what one carries in the same CPU time, round by round."""
-    return Figure.of(2 / dearer for dearer in ratios(rounds, TOGETHER, one))
+def relative_capacity(rounds: Mapping[str, Sequence[Sample]], one: str) -> Figure:
+    """The capacity per CPU time of two workers relative to `one`, per round."""
+    return Figure.of(2 / ratio for ratio in ratios(rounds, TOGETHER, one))
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.hotpath.workers", description="CPU time per request of one and of two workers."
+    )
+    parser.add_argument(
+        "--connections", type=positive, default=64, help="client connections per load generator (64)"
+    )
+    parser.add_argument("--rounds", type=positive, default=5, help="number of rounds (5)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write conditions and rounds")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command. The exit code is 1 if a bound is broken."""
+    options = parse(arguments)
+    console = output_console()
+    machine = Machine.this()
+    console.print(str(machine), highlight=False)
+    try:
+        with interrupt_on_signals():
+            samples = measure(options.rounds, options.connections, console)
+    except (MissingError, StartError, LoadError) as error:
+        Console(stderr=True).print(f"bench.hotpath.workers: {error}", highlight=False, markup=False)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    verdict = evaluate(samples)
+    verdict.show(console)
+    if options.json:
+        content = {
+            "machine": machine,
+            "settings": {"rounds": options.rounds, "connections": options.connections},
+            "versions": {"pylb": version("pylb")},
+            "verdict": verdict.rows,
+            "results": samples,
+        }
+        raw.write(options.json, content)
+    return 0 if verdict.holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

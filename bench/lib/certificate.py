@@ -14,7 +14,7 @@ def make_certificate(directory: Path) -> Path:
     """Write a new P-256 certificate for `localhost` and its key into one file.
 
     Raises:
-        MissingError: there is no openssl.
+        MissingError: openssl is not installed.
     """
     pair = directory / "pair.pem"
     command = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 2 -subj /CN=localhost"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Cores:
-    """The CPU cores of the proxy and those of the load. The proxy has a core of its own."""
+    """The CPU cores of the proxy and those of the load. The proxy has a separate core."""
 
     proxy: tuple[int, ...]
     load: tuple[int, ...]

@@ -1,6 +1,6 @@
 """The root of this repository, and commands that run its modules.
 
-A module that a measurement runs in a process of its own is started by `module_command`, so that the process
+A module that a measurement runs in a separate process is started by `module_command`, so that the process
 imports this checkout whatever its working directory is.
 """
 

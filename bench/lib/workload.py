@@ -1,4 +1,4 @@
-"""The workloads: kinds of requests that are sent again and again."""
+"""The workloads: kinds of requests that clients send repeatedly."""
 
 from __future__ import annotations
 
@@ -53,16 +53,18 @@ def service_host(number: int) -> str:
 WORKLOADS = {
     workload.name: workload
     for workload in (
-        Workload("small", f"GET, {len(SMALL_ANSWER)}-byte answer", "/small", connections=64),
-        Workload("varied", "GET, no two heads alike, either way", "/varied", connections=64, varied=True),
-        Workload("tls", "GET by TLS, keep-alive", "/small", connections=64, tls=True),
-        Workload("close", "GET, a connection for each request", "/small", connections=64, keep_alive=False),
+        Workload("small", f"GET, {len(SMALL_ANSWER)}-byte response", "/small", connections=64),
+        Workload(
+            "varied", "GET, every request and response head differs", "/varied", connections=64, varied=True
+        ),
+        Workload("tls", "GET over TLS", "/small", connections=64, tls=True),
+        Workload("close", "GET, a new connection per request", "/small", connections=64, keep_alive=False),
         # wrk waits for a body of `Content-Length` bytes even after HEAD, so the file must be empty.
         Workload("head", "HEAD of an empty file", "/empty", connections=64, method="HEAD"),
         Workload("post", "POST, 1 KiB body", "/upload", connections=64, method="POST", body=KIB),
-        Workload("16k", "GET, 16 KiB answer", "/16k", connections=64),
-        Workload("1m", "GET, 1 MiB answer", "/1m", connections=16),
-        Workload("16m", "GET, 16 MiB answer", "/16m", connections=4),
+        Workload("16k", "GET, 16 KiB response", "/16k", connections=64),
+        Workload("1m", "GET, 1 MiB response", "/1m", connections=16),
+        Workload("16m", "GET, 16 MiB response", "/16m", connections=4),
         Workload("upload", "POST, 1 MiB body", "/upload", connections=16, method="POST", body=MIB),
     )
 }

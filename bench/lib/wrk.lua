@@ -10,7 +10,7 @@ function init(args)
     if args[3] == "varied" then
         vary()
     elseif tonumber(args[4]) > 1 then
-        visit(tonumber(args[4]))
+        rotate_services(tonumber(args[4]))
     end
 end
 
@@ -26,7 +26,7 @@ function vary()
     send(requests)
 end
 
-function visit(services)
+function rotate_services(services)
     local requests = {}
     for number = 1, services do
         wrk.headers["Host"] = "service-" .. number .. ".example"

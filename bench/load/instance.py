@@ -15,7 +15,7 @@ QUIET = 0.3
 
 
 class Instance:
-    """A web service on a port of its own, from `start` until `finish`.
+    """A web service on its own port, from `start` until `finish`.
 
     Args:
         name: the value of `X-Served-By`.

@@ -1,4 +1,4 @@
-"""Snapshots of any size, and what is made of them."""
+"""Snapshots of any size, and pools that are made from them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pylb.policy.pool import Pool
 
 SIZES = (3, 16, 100, 1_000, 10_000)
 WEIGHTS = ("equal", "mixed")
-"""All 1; anything from 1 to 100."""
+"""Equal weights of 1; mixed weights from 1 to 100."""
 
 
 def snapshot(size: int, weights: str = "equal") -> Snapshot:
-    """A service of so many instances, the same at each call and yet other objects."""
+    """A snapshot of a service. Each call returns equal but new objects."""
     rng = Random(size)
     return Snapshot(
         "web",
@@ -33,7 +33,7 @@ def snapshot(size: int, weights: str = "equal") -> Snapshot:
 
 
 def pool(size: int, weights: str = "equal", policy: str = "least-connections") -> Pool:
-    """A pool that has seen its first snapshot."""
+    """A pool with its first snapshot applied."""
     made = Pool("web", policy=policy, rng=Random(1))
     made.apply(snapshot(size, weights))
     return made

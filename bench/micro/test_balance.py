@@ -1,4 +1,4 @@
-"""What a pick costs: every policy, at every size, equal and mixed weights, on an idle and a busy pool."""
+"""The cost of a pick: every policy, several sizes, equal and mixed weights, an idle and a busy pool."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from bench.micro.timing import calls, changes
 from pylb.policy.balance import BALANCERS
 
 BUDGET = 1e-6
-"""Seconds that a pick may take. The best of many rounds is held against it: what others do to the machine or
-to its caches meanwhile is not the policy's doing."""
+"""Seconds that a pick may take in the best of many rounds, which excludes noise of the machine."""
 
 
 @pytest.mark.parametrize("size", SIZES)

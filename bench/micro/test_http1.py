@@ -1,4 +1,4 @@
-"""What heads and chunks cost, next to the parsers that Python has; docs/adr/parser.md says what follows.
+"""The cost of parsing heads and chunks, beside other Python parsers; docs/adr/parser.md has the conclusions.
 
 The others only parse; pylb checks more, and understands what a head means for a proxy, in the same time. None
 of them writes heads, so the whole way (`exchange`) is shown for pylb alone.
@@ -51,7 +51,7 @@ READ = 64 * 1024
 
 
 class Heard:
-    """Takes from llhttp what a proxy would need to know."""
+    """Collects from llhttp the data that a proxy needs."""
 
     def __init__(self) -> None:
         self.url = b""
@@ -93,7 +93,7 @@ def h11_response(head: bytes) -> object:
 
 
 def aiohttp_request() -> Callable[[bytes], object]:
-    """A parser lasts as long as its connection there; after a message without a body it is ready again."""
+    """Reuses the parser, as a connection does: after a message without a body it accepts the next one."""
     loop = asyncio.new_event_loop()
     parser = HttpRequestParser(BaseProtocol(loop), loop, READ, max_line_size=8190, max_field_size=8190)
     loop.close()
@@ -141,7 +141,7 @@ def test_response(benchmark: BenchmarkFixture, head: str, parser: str) -> None:
     ],
 )
 def test_exchange(benchmark: BenchmarkFixture, asked: str, answered: str) -> None:
-    """All that a request costs here: two heads in, two heads out."""
+    """The whole cost of a request in this layer: two heads parsed, two heads written."""
     benchmark.group = "exchange"
     question, answer = REQUESTS[asked], RESPONSES[answered]
 
@@ -157,7 +157,7 @@ def test_exchange(benchmark: BenchmarkFixture, asked: str, answered: str) -> Non
 @pytest.mark.parametrize("size", [1, 100, 1024, 16 * 1024])
 @pytest.mark.parametrize("decoder", ["pylb", "llhttp by httptools", "h11"])
 def test_chunks(benchmark: BenchmarkFixture, decoder: str, size: int) -> None:
-    """One read of 64 KiB, full of chunks of one size."""
+    """One read of 64 KiB that consists of chunks of one size."""
     benchmark.group = f"64 KiB in chunks of {size}"
     piece = chunk(b"x" * size)
     data = piece * (READ // len(piece)) + last_chunk()

@@ -1,4 +1,4 @@
-"""What an attempt costs in the pool, and a change."""
+"""The cost of an attempt in the pool, and of a change."""
 
 from __future__ import annotations
 

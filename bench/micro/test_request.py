@@ -1,4 +1,4 @@
-"""What a whole request costs in Python: everything but the event loop and the kernel."""
+"""The cost of a whole request in Python, without the event loop and the kernel."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ANSWER = (
 
 
 class Nowhere(asyncio.Transport):
-    """Takes what is written."""
+    """A transport that stores the written data."""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         pass
@@ -43,7 +43,7 @@ class Nowhere(asyncio.Transport):
 
 
 class Connection:
-    """A client's connection to pylb and one of pylb's to a backend, and what comes on them in turn."""
+    """A client connection and a backend connection of pylb, and the data that they receive in turn."""
 
     def __init__(self, heads: list[bytes], answers: list[bytes]) -> None:
         counters = Counters(SharedCounters(), monotonic)
@@ -66,7 +66,7 @@ class Connection:
         self.heads, self.answers = cycle(heads), cycle(answers)
 
     def request(self) -> None:
-        """One request, and its answer."""
+        """One request and its response."""
         self.client.data_received(next(self.heads))
         self.context.batch.run()
         [upstream] = [each for each in self.upstreams.values() if each.client is not None]

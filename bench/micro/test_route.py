@@ -1,4 +1,4 @@
-"""What it costs to find the pool that a request is for."""
+"""The cost of finding the pool of a request."""
 
 from __future__ import annotations
 

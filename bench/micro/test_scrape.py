@@ -1,4 +1,4 @@
-"""What a scrape of Prometheus costs control of two workers; others get their turn between the pieces."""
+"""The cost of a Prometheus scrape for the control process of two workers, which yields between the pieces."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WORKERS = 2
 
 
 def shared(pages: list[bytearray]) -> Memory:
-    """One process's view of pages that all have."""
+    """The view of one process on pages that all processes share."""
     numbers = count()
 
     def page(size: int) -> bytearray:

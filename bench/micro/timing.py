@@ -1,4 +1,4 @@
-"""How a step is timed: each call alone if it is long, a thousand if reading the clock would take longer."""
+"""How a step is timed: each call alone if it is long, else a thousand calls per clock reading."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 def calls(benchmark: Any, step: Callable[[], object]) -> None:
-    """Time a step of the hot path, microseconds at most; the figures are per call."""
+    """Time a step of the hot path that takes microseconds at most; the figures are per call."""
     benchmark.pedantic(step, rounds=200, iterations=1_000, warmup_rounds=2)
 
 
 def changes(benchmark: Any, step: Callable[[], object]) -> None:
-    """Time a step that is taken when something changes."""
+    """Time a step that runs once per change."""
     benchmark.pedantic(step, rounds=20, warmup_rounds=1)

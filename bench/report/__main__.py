@@ -1,7 +1,7 @@
-"""Make the measurements that are not there yet, and write docs/performance.md from all of them.
+"""Make the missing measurements and write docs/performance.md from all of them.
 
-`python -m bench.report` goes on where it was interrupted: the raw figures of each measurement are kept beside
-the page as soon as they are complete, and serve again as long as its settings and the machine are the same.
+`python -m bench.report` continues where it was interrupted: the raw figures of each measurement are stored
+beside the page when it is complete. They are reused as long as its options and the machine are the same.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ from bench.report.run import MeasureError, measure
 
 DOCS = REPOSITORY / "docs"
 QUICK = REPOSITORY / ".cache" / "quick-report"
-"""Where the page goes whose figures are only there to see that everything works."""
+"""The folder of the page that `--quick` writes; its figures only show that everything works."""
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     names = [measurement.name for measurement in MEASUREMENTS]
     parser = argparse.ArgumentParser(
-        prog="python -m bench.report", description="Measure everything, write docs/performance.md."
+        prog="python -m bench.report", description="Make all measurements and write docs/performance.md."
     )
     parser.add_argument(
-        "--only", type=names_of(names), default=names, metavar="NAME,...", help=", ".join(names)
+        "--only", type=names_of(names), default=names, metavar="NAME,...", help=f"{', '.join(names)} (all)"
     )
-    parser.add_argument("--again", action="store_true", help="measure even what is there")
+    parser.add_argument("--again", action="store_true", help="repeat measurements that are stored")
     parser.add_argument(
-        "--write", action="store_true", help="measure nothing, write the page from what is there"
+        "--write", action="store_true", help="measure nothing, and write the page from the stored figures"
     )
     parser.add_argument(
         "--quick",
         action="store_true",
-        help=f"short rounds with rough figures; the page goes to {QUICK.relative_to(REPOSITORY)}",
+        help=f"short rounds with rough figures; the page is written to {QUICK.relative_to(REPOSITORY)}",
     )
     parser.add_argument(
-        "--directory", type=Path, metavar="DIR", help="where the page goes, and its figures (docs)"
+        "--directory", type=Path, metavar="DIR", help="folder of the page and its figures (docs)"
     )
     return parser.parse_args(arguments)
 
 
 def due(options: argparse.Namespace, figures: Path, machine: Machine) -> list[Measurement]:
-    """The measurements that have to be made."""
+    """The measurements that must be made."""
     wanted = [measurement for measurement in MEASUREMENTS if measurement.name in options.only]
     if options.write:
         return []
@@ -69,7 +69,7 @@ def due(options: argparse.Namespace, figures: Path, machine: Machine) -> list[Me
 
 
 def make(wanted: Sequence[Measurement], figures: Path, console: Console, *, quick: bool) -> list[str]:
-    """Make these measurements, one after the other; return what went wrong."""
+    """Make measurements, one after the other. Returns the errors of those that failed."""
     total = sum(each.estimate(quick=quick) for each in wanted)
     failures = []
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
@@ -93,7 +93,7 @@ def make(wanted: Sequence[Measurement], figures: Path, console: Console, *, quic
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, write. The exit code is 1 if a measurement brought no figures."""
+    """Run the command. The exit code is 1 if a measurement failed."""
     options = parse(arguments)
     console = Console()
     directory = options.directory or (QUICK if options.quick else DOCS)
@@ -103,19 +103,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     minutes = ceil(sum(each.estimate(quick=options.quick) for each in wanted) / 60)
     if wanted:
         console.print(
-            f"{len(wanted)} to measure, about {minutes} min; Ctrl-C, and it goes on another time",
+            f"{len(wanted)} measurements, about {minutes} min; after Ctrl-C, the same command continues",
             highlight=False,
         )
     try:
         with interrupt_on_signals():
             failures = make(wanted, figures, console, quick=options.quick) if wanted else []
     except KeyboardInterrupt:
-        console.print("Interrupted: what is complete is kept; the same command goes on from there.")
+        console.print("Interrupted: complete measurements are stored; the same command continues.")
         return 130
     for failure in failures:
         Console(stderr=True).print(f"bench.report: {failure}", highlight=False, markup=False)
     page = write_page(directory)
-    console.print(f"{page} is written from {figures}", highlight=False)
+    console.print(f"Wrote {page} from {figures}", highlight=False)
     return int(bool(failures))
 
 

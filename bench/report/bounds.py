@@ -1,4 +1,4 @@
-"""What pylb is meant to reach next to its rivals, and whether it did."""
+"""The targets of pylb relative to other proxies, and whether the figures meet them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from bench.report.part import table
 from bench.report.parts import change
 
 MOST = {"nginx": 1.5, "envoy": 0.6, "traefik": 0.45}
-"""CPU of a small request, as a multiple of a rival's."""
+"""Highest CPU time of a small request, relative to each rival."""
 MARKS = {True: "✓", False: "**✗**"}
 
 
 def bounds(results: Mapping[str, Mapping[str, Any]]) -> str:
-    """A table of the bounds for which there are figures.
+    """A table of the bounds for which figures exist.
 
     Args:
-        results: what the commands wrote, by measurement.
+        results: the raw figures by measurement.
     """
     rows: list[Sequence[object]] = []
     if "requests" in results:
@@ -27,34 +27,34 @@ def bounds(results: Mapping[str, Mapping[str, Any]]) -> str:
         rounds = rounds_of(samples, "small")
         for rival, most in MOST.items():
             if figure := ratio(rounds, "pylb", rival):
-                what = f"CPU of a small request, at most {most:g} × that of {rival}"
+                what = f"CPU of a small request, at most {most:g} × {rival}"
                 rows.append([what, f"{figure} ×", MARKS[figure.median <= most]])
         cost = {peer: each.cpu for peer, each in summarize(samples, "nginx").get("16m", {}).items()}
         if "pylb" in cost:
-            place = _place(cost)
-            rows.append(["CPU of 16 MiB, first or second of all", f"place {place}", MARKS[place <= 2]])
+            rank = _rank(cost)
+            rows.append(["CPU of a 16 MiB response: rank 1 or 2 of all", f"rank {rank}", MARKS[rank <= 2]])
     for measurement in ("change", "busy_change"):
         if measurement in results:
             rows += _changes(results[measurement])
-    return table(["", "", "holds"], rows)
+    return table(["", "", "met"], rows)
 
 
 def _changes(result: Mapping[str, Any]) -> list[Sequence[object]]:
-    """First in the time to traffic and in failures."""
+    """The bounds of changes: the time to the traffic, and failures."""
     settings, peers = result["settings"], change.summaries(result)
     about = f"changes at {settings['rate']}/s, {settings['instances']} instances"
     times = {peer: each.first.median.median for peer, each in peers.items() if each.first}
     failures = {peer: each.failed.median + each.closed.median for peer, each in peers.items()}
     return [
-        [f"{about}: {what}", f"place {place}", MARKS[place == 1]]
-        for what, place in (
-            ("first in the time to the traffic", _place(times)),
-            ("first in failed requests and closed connections", _place(failures)),
+        [f"{about}: {what}", f"rank {rank}", MARKS[rank == 1]]
+        for what, rank in (
+            ("rank 1 in the time to the traffic", _rank(times)),
+            ("rank 1 in failed requests and closed connections", _rank(failures)),
         )
     ]
 
 
-def _place(costs: Mapping[str, float]) -> int:
-    """Pylb's place, from 1 on; those that are equal share it."""
+def _rank(costs: Mapping[str, float]) -> int:
+    """The rank of pylb, from 1; equal figures share a rank."""
     own = costs.get("pylb", inf)
     return 1 + sum(cost < own for cost in costs.values())

@@ -1,6 +1,6 @@
-"""The page: a template, in which each mark is replaced by what its measurement has to say.
+"""Compose the page: the template with each placeholder replaced by the part of its measurement.
 
-No figure of a measurement is in the template, and nothing on the page but figures is from anywhere else.
+The template contains no figure, and the parts contain nothing but figures.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ PARTS: Mapping[str, Callable[[Mapping[str, Any]], Part]] = {
     "observe": observe.part,
     "simulator_validation": simulator_validation.part,
 }
-"""How to make a part of each measurement's figures."""
+"""The function that makes the part of each measurement."""
 
 
 def write_page(directory: Path) -> Path:
-    """Write `performance.md` and its pictures into a directory, from the records in `performance/` there.
+    """Write `performance.md` and its pictures into a directory, from the records in its `performance/`.
 
     Returns:
         The path of the page.
@@ -90,9 +90,9 @@ def _command(record: Record) -> str:
 
 
 def _conditions(record: Record, where: str) -> str:
-    """When and where it was measured, with what, and what is missing."""
+    """The time, machine, settings and versions of a measurement, and what is missing."""
     result = record.result
-    measured = f"{record.measured}{where}, load average {record.machine.load_average} before it"
+    measured = f"{record.measured}{where}, load average {record.machine.load_average} before"
     settings = ", ".join(f"{name} {value}" for name, value in result["settings"].items())
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
     missing = "".join(f" Without {peer}: {reason}." for peer, reason in result.get("missing", {}).items())

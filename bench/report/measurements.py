@@ -1,4 +1,4 @@
-"""All measurements of the page, in the order in which they are made, and how long each takes."""
+"""All measurements of the page, in the order in which they are made, with their expected duration."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Measurement:
-    """A command that measures, and writes raw figures to the file that its option `--json` names."""
+    """A command that writes raw figures to the file of its option `--json`."""
 
     name: str
-    """Of its raw figures, and of its mark in the template."""
+    """Name of its record, and of its placeholder in the template."""
     command: str
-    """What comes after `python -m`, in any case."""
+    """The words after `python -m` that do not depend on `--quick`."""
     options: str
-    """What comes after that."""
+    """Further options, without `--quick`."""
     seconds: int
-    """What it takes, about, on two cores."""
+    """Approximate duration on two cores, in seconds."""
     quick: str
-    """What comes instead of the options, to make it short, and its figures rough."""
+    """Options that replace `options` with `--quick`: short, with rough figures."""
     quick_seconds: int
 
     def arguments(self, *, quick: bool) -> list[str]:
@@ -27,7 +27,7 @@ class Measurement:
         return [*self.command.split(), *(self.quick if quick else self.options).split()]
 
     def estimate(self, *, quick: bool) -> int:
-        """Seconds that it takes."""
+        """Expected duration in seconds."""
         return self.quick_seconds if quick else self.seconds
 
 
@@ -118,7 +118,7 @@ MEASUREMENTS: Sequence[Measurement] = (
     ),
     Measurement(
         "workers",
-        "bench.failure.processes workers",
+        "bench.hotpath.workers",
         "--rounds 13",
         seconds=150,
         quick="--rounds 1",

@@ -1,4 +1,4 @@
-"""What a measurement has to say on the page."""
+"""The part of one measurement on the page."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from bench.lib.figure import Comparison
 from bench.report.theme import Theme
 
 Draw = Callable[[Theme], bytes]
-"""Makes a picture, as SVG."""
+"""Draws a picture as SVG."""
 
 
 @dataclass
 class Part:
-    """The text that replaces the measurement's mark in the template, and what else comes of it."""
+    """The text that replaces the placeholder of a measurement, its comparisons and its pictures."""
 
     text: str = ""
     comparisons: list[Comparison] = field(default_factory=list)
-    """Where pylb can be found to be worse than others."""
+    """The figures in which regressions are searched."""
     pictures: dict[str, Draw] = field(default_factory=dict)
-    """By the file's name, without theme and extension."""
+    """Pictures by file name, without theme and extension."""
 
     def add(self, *blocks: str) -> None:
         """Append blocks of Markdown."""
@@ -28,7 +28,7 @@ class Part:
             self.text += f"\n\n{block}" if self.text else block
 
     def draw(self, name: str, alt: str, picture: Draw) -> None:
-        """Append a picture that suits the reader's theme."""
+        """Append a picture that follows the theme of the reader."""
         self.pictures[name] = picture
         self.add(
             "<picture>\n"
@@ -39,7 +39,7 @@ class Part:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table whose first column is words, and the others figures."""
+    """A table with words in the first column and figures in the others."""
     lines = [headings, ["---", *["--:"] * (len(headings) - 1)], *rows]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
@@ -51,5 +51,5 @@ def words(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def folded(summary: str, *blocks: str) -> str:
-    """What only some readers want to see."""
+    """Blocks that are collapsed by default."""
     return "\n\n".join((f"<details>\n<summary>{summary}</summary>", *blocks, "</details>"))

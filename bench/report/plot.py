@@ -1,4 +1,4 @@
-"""Pictures as SVG. The same figures make the same bytes: no dates, no random names."""
+"""Pictures as SVG. Equal figures produce equal bytes: the SVG contains no dates and no random names."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 10,
 }
-"""Text stays text, in the reader's font."""
+"""Text is stored as text and displayed in the font of the reader."""
 MARKERS = "osD^vPX*"
-"""So that lines can be told apart without colours."""
+"""Markers distinguish the lines without colours."""
 
 
 def bars(figures: Mapping[str, Figure], unit: str, theme: Theme, *, logarithmic: bool = False) -> bytes:
-    """A horizontal bar per proxy, the least at the top, with the range of its rounds."""
+    """A horizontal bar per proxy, the lowest at the top, with the range of its rounds."""
     ordered = sorted(figures.items(), key=lambda item: item[1].median, reverse=True)
     with mpl.rc_context(STYLE):
         sheet, axes = _sheet(theme, 0.42 * len(ordered) + 0.9)
@@ -45,10 +45,10 @@ def curves(figures: Mapping[str, Mapping[int, Figure]], along: str, unit: str, t
     """A line per proxy, with the range of the rounds at each point.
 
     Args:
-        figures: by proxy and place on the horizontal axis.
-        along: what the logarithmic horizontal axis shows.
-        unit: what the vertical axis shows, from 0 on.
-        theme: colours.
+        figures: figures by proxy and position on the horizontal axis.
+        along: label of the logarithmic horizontal axis.
+        unit: label of the vertical axis, which starts at 0.
+        theme: the colours.
     """
     with mpl.rc_context(STYLE):
         sheet, axes = _sheet(theme, 4.0)

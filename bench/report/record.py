@@ -1,4 +1,4 @@
-"""The raw figures of one measurement, kept beside the page, and whether they are those that are wanted."""
+"""The stored raw figures of one measurement, and whether they match the requested one."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from bench.lib.machine import Machine
 
 @dataclass(frozen=True)
 class Record:
-    """One measurement that was made."""
+    """One completed measurement."""
 
     arguments: list[str]
     """The words after `python -m`."""
     measured: str
-    """When it ended, local time."""
+    """Local time of its end."""
     seconds: int
-    """What it took."""
+    """Its duration in seconds."""
     result: dict[str, Any]
-    """What the command wrote."""
+    """The raw figures that the command wrote."""
 
     @property
     def machine(self) -> Machine:
-        """Where it was made."""
+        """The machine of the measurement."""
         return Machine(**self.result["machine"])
 
     def answers(self, arguments: list[str], machine: Machine) -> bool:
-        """Whether these are the figures of that command on that machine."""
+        """Whether the figures are of this command and this machine."""
         return self.arguments == arguments and _lasting(self.machine) == _lasting(machine)
 
     def save(self, path: Path) -> None:
-        """Write it; the file is complete, or it is as before."""
+        """Write the record atomically."""
         raw.write(path, self)
 
     @classmethod
     def load(cls, path: Path) -> Record | None:
-        """Read it, if it is there."""
+        """Read a record; None if it does not exist."""
         return cls(**orjson.loads(path.read_bytes())) if path.exists() else None
 
 
 def _lasting(machine: Machine) -> dict[str, object]:
-    """What does not change from minute to minute."""
+    """The properties of a machine that do not vary between runs."""
     return asdict(machine) | {"load_average": None}

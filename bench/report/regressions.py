@@ -1,4 +1,4 @@
-"""Where pylb is worse than others: whatever the figures say, not what somebody chose to mention."""
+"""All figures in which pylb is worse than another proxy, selected from the figures by a fixed rule."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ SUBJECT = "pylb"
 
 
 def regressions(comparisons: Iterable[Comparison]) -> str:
-    """A table of all figures in which a rival is better by more than the spread of both."""
+    """A table of all figures in which another proxy is better by more than the spread of both."""
     rows = []
     for comparison in comparisons:
         better = comparison.better_than(SUBJECT)
         if better:
             rivals = ", ".join(f"{name} {figure}" for name, figure in better.items())
             rows.append([comparison.what, str(comparison.figures[SUBJECT]), rivals])
-    return words(["", SUBJECT, "better"], rows) if rows else "Nowhere, in these figures."
+    return words(["", SUBJECT, "better"], rows) if rows else "None in these figures."

@@ -1,4 +1,4 @@
-"""Measurements that are made one after the other; each is kept as soon as it is there."""
+"""Run one measurement as a process, and store its record when it is complete."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from bench.lib.repository import REPOSITORY
 from bench.report.record import Record
 
 TICK = 1.0
-"""Seconds between two looks at the clock: a progress bar that is drawn more often would be measured, too."""
+"""Seconds between updates of the progress; frequent updates would disturb the measurement."""
 LAST_WORDS = 300
-"""Characters of the output that are quoted of a measurement that failed."""
+"""Characters of output quoted from a failed measurement."""
 
 
 class MeasureError(Exception):
-    """A measurement ended without figures; the message quotes its last words."""
+    """A measurement ended without figures; the message quotes the end of its output."""
 
 
 def measure(arguments: list[str], path: Path, passed: Callable[[float], None]) -> None:
-    """Run a measurement and keep its record. Interrupted, it is ended in order, and nothing is kept.
+    """Run a measurement and store its record. An interrupted measurement is stopped and not stored.
 
-    A measurement whose bounds were broken has figures, too: they go onto the page as they are.
+    A measurement that breaks its bounds has figures, too; the page shows them.
 
     Args:
         arguments: the words after `python -m`.
-        path: where the record goes.
-        passed: is told how many seconds have passed.
+        path: the file of the record.
+        passed: called with the seconds that have passed.
 
     Raises:
-        MeasureError: there are no figures.
+        MeasureError: the measurement wrote no figures.
     """
     with tempfile.TemporaryDirectory(prefix="bench-") as home, (Path(home) / "output.log").open("w+b") as log:
         figures = Path(home) / "figures.json"
@@ -49,7 +49,7 @@ def measure(arguments: list[str], path: Path, passed: Callable[[float], None]) -
             env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
             stdout=log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for us; we pass it on.
+            start_new_session=True,  # Ctrl-C must reach this process only, which forwards it.
         )
         try:
             while process.poll() is None:
@@ -63,7 +63,7 @@ def measure(arguments: list[str], path: Path, passed: Callable[[float], None]) -
         if not figures.exists():
             log.seek(0)
             last = log.read().decode(errors="replace").strip()[-LAST_WORDS:]
-            raise MeasureError(f"python -m {' '.join(arguments)} brought no figures: {last}")
+            raise MeasureError(f"python -m {' '.join(arguments)} wrote no figures: {last}")
         taken = round(time.monotonic() - began)
         now = time.strftime("%Y-%m-%d %H:%M")
         Record(arguments, now, taken, orjson.loads(figures.read_bytes())).save(path)

@@ -1,4 +1,4 @@
-"""Colours of pictures. None is legible on white and on GitHub's dark background, so there are two sets."""
+"""Colours of pictures, for a light and a dark background: no colour is legible on both."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 LEGIBLE = 4.5
-"""The least contrast of text with its background: WCAG 2.2, success criterion 1.4.3."""
+"""Minimum contrast of text with its background: WCAG 2.2, success criterion 1.4.3."""
 
 
 @dataclass(frozen=True)
 class Theme:
-    """A background, and colours that are legible on it."""
+    """A background and colours that are legible on it."""
 
     name: str
     background: str
-    """Of the page that shows the picture, which itself is transparent."""
+    """Background of the page; the picture itself is transparent."""
     ink: str
     peers: Mapping[str, str]
     """The colour of each proxy."""

@@ -15,11 +15,26 @@ from pylb.clients.consul import ANSWER_TIMEOUT, CALL_TIMEOUT, ConsulClient, Cons
 class CatalogAnswer:
     """One answer: the JSON document, and the index for the next blocking query."""
 
-    content: Any
+    path: str
+    kind: type
+    """The type that the document must have."""
     body: bytes
-    """The document in bytes; equal bytes have equal content."""
     index: int
     """`X-Consul-Index`, at least 1."""
+
+    def read(self) -> Any:
+        """Read the document.
+
+        Raises:
+            ConsulError: it is another one than expected.
+        """
+        try:
+            content = orjson.loads(self.body)
+        except ValueError as error:
+            raise ConsulError(f"cannot understand the answer to {self.path}: {error}") from error
+        if not isinstance(content, self.kind):
+            raise ConsulError(f"expected another document at {self.path}, got {self.body[:40]!r}")
+        return content
 
 
 class ConsulCatalog:
@@ -66,31 +81,49 @@ class ConsulCatalog:
             ConsulError: no usable answer.
         """
         answer = await self._get(("v1", "catalog", "nodes"), list)
-        nodes: list[Any] = answer.content
+        nodes: list[Any] = answer.read()
         return nodes
 
-    async def node(self, name: str) -> CatalogAnswer:
-        """Return a node and the instances on it; the content is None if there is no such node.
+    async def node_instances(self, name: str) -> bytes:
+        """Return the JSON document of a node and the instances on it; `null` if there is no such node.
+
+        What lists a node is compared with the list before, and read only if it differs: not here.
 
         Raises:
             ConsulError: no usable answer.
         """
-        return await self._get(("v1", "catalog", "node", name), dict | None)
+        return await self._document(("v1", "catalog", "node", name))
+
+    async def node_checks(self, name: str) -> bytes:
+        """Return the JSON document of the checks on a node; it costs Consul a third of `node_instances`.
+
+        Raises:
+            ConsulError: no usable answer.
+        """
+        return await self._document(("v1", "health", "node", name))
+
+    async def _document(self, path: tuple[str, ...]) -> bytes:
+        def read(response: consul.base.Response) -> bytes:
+            check_status(response, f"to /{'/'.join(path)}")
+            body: bytes = response.body
+            return body
+
+        body: bytes = await self._client.http.get(
+            read, path, params=self._params(), headers=self._client.prepare_headers(), raw=True
+        )
+        return body
 
     async def _get(
-        self, path: tuple[str, ...], kind: Any, index: int = 0, wait: float = 0.0
+        self, path: tuple[str, ...], kind: type, index: int = 0, wait: float = 0.0
     ) -> CatalogAnswer:
-        settings = self._client.settings
-        params: list[tuple[str, Any]] = [("dc", settings.datacenter)] if settings.datacenter else []
-        if settings.consistency != "default":
-            params.append((settings.consistency, ""))
+        params = self._params()
         deadline = CALL_TIMEOUT
         if index:
             params += [("index", index), ("wait", f"{wait:g}s")]
             deadline = wait * 17 / 16 + ANSWER_TIMEOUT
 
         def read(response: consul.base.Response) -> CatalogAnswer:
-            return catalog_answer(response, "/".join(path), kind)
+            return catalog_answer(response, f"/{'/'.join(path)}", kind)
 
         answer: CatalogAnswer = await self._client.http.get(
             read,
@@ -102,8 +135,15 @@ class ConsulCatalog:
         )
         return answer
 
+    def _params(self) -> list[tuple[str, Any]]:
+        settings = self._client.settings
+        params: list[tuple[str, Any]] = [("dc", settings.datacenter)] if settings.datacenter else []
+        if settings.consistency != "default":
+            params.append((settings.consistency, ""))
+        return params
 
-def catalog_answer(response: consul.base.Response, path: str, kind: Any) -> CatalogAnswer:
+
+def catalog_answer(response: consul.base.Response, path: str, kind: type) -> CatalogAnswer:
     """Decode an answer of the catalog.
 
     Args:
@@ -112,14 +152,11 @@ def catalog_answer(response: consul.base.Response, path: str, kind: Any) -> Cata
         kind: the expected type of the JSON document.
 
     Raises:
-        ConsulError: the answer is not 200 with a document of that type.
+        ConsulError: the answer is not 200 with an index.
     """
-    check_status(response, f"to /{path}")
+    check_status(response, f"to {path}")
     try:
-        content = orjson.loads(response.body)
         index = int(response.headers.get("X-Consul-Index", "1"))
     except ValueError as error:
-        raise ConsulError(f"cannot understand the answer to /{path}: {error}") from error
-    if not isinstance(content, kind):
-        raise ConsulError(f"expected another document at /{path}, got {response.body[:40]!r}")
-    return CatalogAnswer(content, response.body, max(1, index))
+        raise ConsulError(f"cannot understand the answer to {path}: {error}") from error
+    return CatalogAnswer(path, kind, response.body, max(1, index))

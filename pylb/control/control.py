@@ -7,7 +7,7 @@ from dataclasses import replace
 from time import time
 from typing import Any
 
-from pylb.assembly.sources import provider
+from pylb.assembly.sources import source
 from pylb.assembly.tls import read_upstream_tls
 from pylb.config import Options
 from pylb.config.kinds import TCP
@@ -78,13 +78,14 @@ class Control:
             self._resume(former)
             for snapshot in self._found.values():
                 self.prober.follow(snapshot)
+        self._source = source(options)
         self.watches = {service: self._watch(options, service) for service in services}
 
     def _watch(self, options: Options, service: str) -> Watch:
         status = WatchStatus(service)
         beyond_doubt = options.static is not None  # What is written down.
         return Watch(
-            provider(options, service, status),
+            self._source.provider(service, status),
             self._take,
             status=status,
             guard=Guard(status.guards, empty_guard=0.0 if beyond_doubt else options.empty_guard),
@@ -139,6 +140,8 @@ class Control:
         """Start watching; it goes on until the owner ends."""
         self.recorder.start(owner)
         keep_running(self.prober.run, name="probe", owner=owner)
+        if self._source.run is not None:
+            keep_running(self._source.run, name="follow the registry", owner=owner)
         for service, watch in self.watches.items():
             keep_running(watch.run, name=f"watch {service}", owner=owner)
 

@@ -1,4 +1,4 @@
-"""Endpoints from Consul: one blocking query after the other, each answer weighed before it is passed on."""
+"""Endpoints from Consul: one answer after the other, each weighed before it is passed on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 
-from pylb.clients.consul import ConsulClient, ConsulError, ConsulSettings, HealthAnswer
+from pylb.clients.consul import ConsulError, HealthAnswer
+from pylb.discovery.consul_feed import ConsulFeed, Subscription
 from pylb.discovery.guard import some_of
 from pylb.discovery.health import read_instances
 from pylb.discovery.missing import Missing
@@ -31,7 +32,7 @@ class ConsulProvider:
     """Yields one service's instances after each answer of Consul.
 
     Args:
-        settings: where Consul is.
+        feed: the connections to Consul.
         service: the service's name.
         status: gets the index and the guards taken.
         tags: only instances that carry all of these.
@@ -42,7 +43,7 @@ class ConsulProvider:
 
     def __init__(
         self,
-        settings: ConsulSettings,
+        feed: ConsulFeed,
         service: str,
         *,
         status: WatchStatus,
@@ -51,12 +52,13 @@ class ConsulProvider:
         wait: float = WAIT,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.settings = settings
+        self.settings = feed.settings
         self.service = service
         self.status = status
         self.tags = tags
         self.include_warning = include_warning
         self.wait = wait
+        self._feed = feed
         self._clock = clock
         self._rereading = Rereading()
         self._missing = Missing(service, tags)
@@ -64,19 +66,19 @@ class ConsulProvider:
         """What the last snapshot let requests go to."""
 
     async def watch(self) -> AsyncGenerator[Snapshot, None]:
-        """See `Provider.watch`. Each call begins with a new connection and without an index.
+        """See `Provider.watch`. Each call begins without an index.
 
         Raises:
             ConsulError: no answer, or one that proves nothing.
         """
-        async with ConsulClient(self.settings) as client:
-            visibility = Visibility(client)
+        with self._feed.subscribe(self.service) as subscription:
+            visibility = Visibility(subscription.client)
             index, healthy = 0, False
             while True:
-                answer = await self._ask(client, index)
+                answer = await self._ask(subscription, index)
                 snapshot = await self._complete(self._read(answer), visibility)
                 if healthy and not snapshot.endpoints:
-                    answer = await self._ask(client, 0, "consistent")
+                    answer = await self._ask(subscription, 0, "consistent")
                     snapshot = await self._complete(self._read(answer), visibility)
                     self.status.guards["empty_refuted" if snapshot.endpoints else "empty_confirmed"] += 1
                 if answer.index < index:
@@ -93,13 +95,14 @@ class ConsulProvider:
                 healthy = bool(snapshot.endpoints)
                 self._known = snapshot.endpoints
                 if snapshot.empty:
-                    self.status.missing = await self._missing.explain(client)
+                    self.status.missing = await self._missing.explain(subscription.client)
                 yield snapshot
 
-    async def _ask(self, client: ConsulClient, index: int, consistency: str | None = None) -> HealthAnswer:
+    async def _ask(
+        self, subscription: Subscription, index: int, consistency: str | None = None
+    ) -> HealthAnswer:
         """Ask once; if a server answers that is behind the leader, ask the leader, if there is one."""
-        answer = await client.service_health(
-            self.service,
+        answer = await subscription.health(
             tags=self.tags,
             index=index,
             wait=min(self.wait, HIDDEN_WAIT) if self.status.hidden else self.wait,
@@ -111,7 +114,7 @@ class ConsulProvider:
         if self.settings.consistency != "stale" or consistency:
             return answer
         try:
-            return await client.service_health(self.service, tags=self.tags, consistency="default")
+            return await subscription.health(tags=self.tags, consistency="default")
         except ConsulError:
             return answer  # what it adds is welcome even so
 

@@ -47,7 +47,7 @@ class Missing:
         if now >= self._asked + AGAIN:
             self._asked = now
             try:
-                names = (await ConsulCatalog(client).services()).content
+                names = (await ConsulCatalog(client).services()).read()
             except ConsulError:
                 return self._words
             self._words = explanation(self._service, self._tags, names.keys() - {CONSUL})

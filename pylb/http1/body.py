@@ -1,6 +1,7 @@
 """Bodies: the bytes of a connection in, the payload out, and where the message ends (RFC 9112 §6, §7).
 
-Every decoder has `feed(data) -> payload`, `done`, and `rest`, the bytes that came after the end.
+Every decoder has `feed(data) -> payload`, `done`, and `rest`, the bytes that came after the end. One call may
+be told to decode a few chunks only; then the decoder is `pending`.
 """
 
 from __future__ import annotations
@@ -8,12 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 from pylb.errors import ProxyError
 from pylb.http1 import grammar
 from pylb.http1.bad_request import shown
-from pylb.http1.limits import MAX_CHUNK_EXTENSIONS, MAX_CHUNK_LINE, MAX_TRAILERS
+from pylb.http1.limits import (
+    FRAMING_PER_BYTE,
+    FRAMING_PER_CHUNK,
+    MAX_CHUNK_LINE,
+    MAX_FRAMING_EXCESS,
+    MAX_TRAILERS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +85,14 @@ class Decoder(Protocol):
     rest: bytes
     trailers: bytes
 
-    def feed(self, data: bytes) -> bytes:
-        """The payload in `data`. After the end `done` is true, and `rest` holds what follows it.
+    pending: bool
+
+    def feed(self, data: bytes, chunks: float = inf) -> bytes:
+        """Return the payload in `data`. After the end `done` is true, and `rest` holds what follows it.
+
+        Args:
+            data: what has arrived; it may be empty.
+            chunks: how many chunks to begin at most. Others stay `pending`, to be decoded by another call.
 
         Raises:
             ProxyError: the framing is broken; made by the function that the decoder was given.
@@ -90,6 +104,7 @@ class Sized:
     """A body with a Content-Length."""
 
     __slots__ = ("done", "remaining", "rest", "trailers")
+    pending = False
 
     def __init__(self, length: int) -> None:
         self.remaining = length
@@ -97,7 +112,7 @@ class Sized:
         self.rest = b""
         self.trailers = b""
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes, chunks: float = inf) -> bytes:  # noqa: ARG002
         """See `Decoder.feed`."""
         self.remaining -= len(data)
         if self.remaining > 0:
@@ -115,13 +130,14 @@ class UntilClose:
     """A response that ends with its connection; only the connection knows when."""
 
     __slots__ = ("done", "rest", "trailers")
+    pending = False
 
     def __init__(self) -> None:
         self.done = False
         self.rest = b""
         self.trailers = b""
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes, chunks: float = inf) -> bytes:  # noqa: ARG002
         """See `Decoder.feed`."""
         return data
 
@@ -133,62 +149,83 @@ class Chunked:
         error: makes the exception for broken framing: `refused` or `bad_response`.
     """
 
-    __slots__ = ("_begun", "_error", "_extensions", "_next", "_remaining", "done", "rest", "trailers")
+    __slots__ = (
+        *("_begun", "_error", "_excess", "_next", "_position", "_remaining"),
+        *("done", "pending", "rest", "trailers"),
+    )
 
     def __init__(self, error: Callable[[str], ProxyError]) -> None:
         self.done = False
         self.rest = b""
         self.trailers = b""
         """Field lines, each with its CRLF, that may be passed on after the last chunk."""
+        self.pending = False
         self._error = error
         self._remaining = 0
         """Bytes of the current chunk's payload that are still to come."""
         self._next = _FIRST_SIZE
         """What comes after them."""
         self._begun = b""
-        """What is there of it."""
-        self._extensions = 0
+        """What is there of it; while decoding is pending, all that was fed last."""
+        self._position = 0
+        """Where decoding goes on in `_begun`."""
+        self._excess = 0
+        """Bytes by which framing outweighs payload."""
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes, chunks: float = inf) -> bytes:
         """See `Decoder.feed`."""
-        if self._remaining > len(data):  # The inside of a large chunk: nothing to look at.
+        if self._remaining > len(data) and not self.pending:  # The inside of a large chunk.
             self._remaining -= len(data)
             return data
-        data, self._begun = self._begun + data, b""
-        pieces = []
-        position = 0
-        while position < len(data) and not self.done:
+        data, position = self._resume(data)
+        end, pieces = len(data), []
+        while position < end and not self.done:
             if self._remaining:
                 piece = data[position : position + self._remaining]
                 pieces.append(piece)
                 position += len(piece)
                 self._remaining -= len(piece)
-                continue
-            match = self._next.whole.match(data, position)
-            if match is None:
+            elif chunks <= 0:
+                self._begun, self._position, self.pending = data, position, True
+                break
+            elif match := self._next.whole.match(data, position):
+                chunks -= 1
+                position = match.end()
+                self._understand(match, position - match.start())
+            else:
                 self._begun = data[position:]
                 if len(self._begun) > self._next.limit or self._next.begun.fullmatch(self._begun) is None:
                     raise self._broken(self._begun)
                 break
-            position = match.end()
-            self._understand(match)
         if self.done:
             self.rest = data[position:]
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _understand(self, match: re.Match[bytes]) -> None:
+    def _resume(self, data: bytes) -> tuple[bytes, int]:
+        """What is to be decoded, with what was kept of earlier data before it, and where to begin in it."""
+        begun, position = self._begun, self._position
+        self._begun, self._position, self.pending = b"", 0, False
+        if not begun:
+            return data, 0
+        if not data:
+            return begun, position
+        return begun[position:] + data, 0
+
+    def _understand(self, match: re.Match[bytes], length: int) -> None:
         """Take in a whole piece of framing."""
-        if match.end() - match.start() > self._next.limit:
+        framing = self._next
+        if length > framing.limit:
             raise self._broken(match[0])
-        if self._next is _TRAILERS:
+        if framing is _TRAILERS:
             self.trailers = _NEVER_TRAILS.sub(b"", b"\n" + match[1])[1:]
             self.done = True
             return
-        self._remaining = int(match[1], 16)
-        self._extensions += len(match[2])
-        if self._extensions > MAX_CHUNK_EXTENSIONS:
-            raise self._error(f"chunk extensions of more than {MAX_CHUNK_EXTENSIONS} bytes")
-        self._next = _NEXT_SIZE if self._remaining else _TRAILERS
+        self._remaining = size = int(match[1], 16)
+        self._next = _NEXT_SIZE if size else _TRAILERS
+        excess = self._excess + length - FRAMING_PER_CHUNK - FRAMING_PER_BYTE * size
+        self._excess = excess if excess > 0 else 0
+        if excess > MAX_FRAMING_EXCESS:
+            raise self._error(f"{MAX_FRAMING_EXCESS} bytes more of framing in a chunked body than is usual")
 
     def _broken(self, framing: bytes) -> ProxyError:
         expected, limit = self._next.expected, self._next.limit

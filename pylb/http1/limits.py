@@ -31,5 +31,12 @@ MAX_RESPONSE_HEAD = 64 * 1024
 MAX_INTERIM = 100
 """Answers of 1xx before the final one: more than any server has to say, few enough that a flood ends soon."""
 
-MAX_CHUNK_EXTENSIONS = 16 * 1024
-"""Extensions of all chunks of one body together; nobody uses them but attackers."""
+FRAMING_PER_CHUNK = 16
+FRAMING_PER_BYTE = 2
+"""Bytes of framing that go without question with each chunk, and with each byte of its payload.
+
+A chunk of one byte has 5, and a sender may stream byte by byte. A chunk extension can be 50 times its payload
+(CVE-2023-39326). These numbers and the next one are those of Go's net/http."""
+
+MAX_FRAMING_EXCESS = 16 * 1024
+"""Bytes of framing beyond that, in a row."""

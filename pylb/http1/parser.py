@@ -107,22 +107,27 @@ class Response:
         """Whether it says when it was made."""
 
 
-def check_beginning(data: bytes, limits: Limits) -> None:
+def check_beginning(data: bytes, limits: Limits, checked: int = 0) -> int:
     """Refuse at once what cannot become a head any more, though its end has not come.
 
     Args:
         data: all that has arrived of it, at least a byte; without an empty line that came before it.
         limits: what is accepted.
+        checked: how much of it was checked before; so the cost does not depend on how it is cut into pieces.
+
+    Returns:
+        How much of it need not be checked again.
 
     Raises:
         ProxyError: 400, 414 or 431: TLS, bare line feeds, too many bytes.
     """
-    line_ends = data.count(b"\r\n")
+    new = data[checked:]
+    line_ends, cut = new.count(b"\r\n"), new.endswith(b"\r")
     if (
         grammar.BEGINNING.match(data) is None
-        or data.count(b"\n") != line_ends
-        or data.count(b"\r") - data.endswith(b"\r") != line_ends
-        or b"\0" in data
+        or new.count(b"\n") != line_ends
+        or new.count(b"\r") - cut != line_ends
+        or b"\0" in new
     ):
         raise not_a_request(data.removesuffix(b"\r"), limits)
     if len(data) > limits.head:
@@ -130,6 +135,7 @@ def check_beginning(data: bytes, limits: Limits) -> None:
         if len(target) > limits.target + len(b" HTTP/1.1"):
             raise refused(f"a target of more than {limits.target} bytes", 414)
         raise refused(f"a head of more than {limits.head} bytes", 431)
+    return len(data) - cut
 
 
 def check_response_beginning(data: bytes) -> None:

@@ -6,6 +6,7 @@ resumes that coroutine and measures the progress of a slow client. It may not im
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import struct
@@ -17,7 +18,7 @@ from pylb.errors import CUT_OFF, Fault, Phase, ProxyError
 from pylb.http1.address import of_peer
 from pylb.proxy.addresses import ConnectionAddresses
 from pylb.proxy.context import Context
-from pylb.proxy.transfer import Connection
+from pylb.proxy.transfer import EVENT, Connection
 
 log = logging.getLogger("pylb.proxy")
 
@@ -117,6 +118,11 @@ class ClientConnection(Connection):
     def woken(self, _: object) -> None:
         """Do the same as `wake`, in the form of a future's callback."""
         self.wake()
+
+    async def next_iteration(self) -> None:
+        """Let the other connections have their turn, before work that does not wait otherwise."""
+        asyncio.get_running_loop().call_soon(self.wake)
+        await EVENT
 
     def set_deadline(self, now: float, seconds: float) -> None:
         """Expire, and resume the coroutine, after that many seconds without progress."""

@@ -34,6 +34,7 @@ from pylb.policy.pool import Pool
 from pylb.policy.queue import Full
 from pylb.policy.retry import IDEMPOTENT, is_stale
 from pylb.proxy.connect import connect
+from pylb.proxy.early_response import finish
 from pylb.proxy.exchange import Exchange
 from pylb.proxy.queue import wait_for_room
 from pylb.proxy.transfer import EVENT, BodyPump
@@ -112,8 +113,8 @@ async def forward(client: Exchange, head: bytes, record: Record) -> bool:
                         await EVENT  # BODY
 
                     if upload is not None and not upload.done:  # The response came before the request's end.
-                        upload.detach()
-                        client.discard()
+                        record.finished = record.finished or monotonic()
+                        await finish(request, client, upstream, upload)
                     upstream.free(lease.head)
                     return client.keep
                 except Exception as failure:

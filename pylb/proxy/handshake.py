@@ -107,5 +107,7 @@ async def _upgrade(plain: asyncio.Transport, upstream: Upstream, context: ssl.SS
         )
         if secure is not None and not plain.is_closing():
             upstream.connection_made(secure)
+            # A TLS transport that is paused drops what it holds when the backend ends the connection.
+            upstream.receiver = plain
             return
     raise ConnectionResetError(None, "closed in the TLS handshake")

@@ -47,4 +47,6 @@ async def redirect(client: Exchange, head: bytes, record: Record) -> bool:
         context.observe(record)
     if not keep:
         client.discard()
+    elif client.recv_buffer:
+        await client.next_iteration()
     return keep

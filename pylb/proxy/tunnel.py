@@ -93,6 +93,7 @@ def _part(upstream: Upstream, seconds: float) -> None:
     if upstream.lost:
         return
     upstream.flush()
+    upstream.resume()  # TLS ends by an exchange of messages.
     transport.close()
     if transport.get_write_buffer_size():
         asyncio.get_running_loop().call_later(seconds, transport.abort)

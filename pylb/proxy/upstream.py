@@ -102,10 +102,13 @@ class Upstream(Connection):
         self.lost = True
         self.backend.connections.discard(self)
         self.broken = exc is not None
-        if self.client is not None:
+        client = self.client  # What was read last may end the exchange.
+        if client is not None:
             if self.broken:
                 self._hear_out()
-            self.client.wake()
+            if self.pump is not None:
+                self.pump.feed_pending()
+            client.wake()
         else:
             self._withdraw()
 

@@ -38,6 +38,9 @@ class Waiter(Protocol):
     def woken(self, _: object) -> None:
         """Do the same as `wake`, in the form of a future's callback."""
 
+    async def next_iteration(self) -> None:
+        """Let the other connections have their turn, before work that does not wait otherwise."""
+
     def set_deadline(self, now: float, seconds: float) -> None:
         """Expire after that many seconds without progress."""
 

@@ -1,5 +1,6 @@
 import asyncio
 
+import orjson
 import pytest
 
 from pylb.clients.consul import ConsulClient, ConsulError, ConsulSettings
@@ -20,11 +21,13 @@ async def client(consul):
 async def test_services_with_their_tags_and_nodes_with_their_instances(client):
     agent, catalog = ConsulAgent(client), ConsulCatalog(client)
     await agent.register(WEB)
-    assert (await catalog.services()).content["catalog-web"] == ["blue"]
+    assert (await catalog.services()).read()["catalog-web"] == ["blue"]
     (node,) = await catalog.nodes()
-    instances = (await catalog.node(node["Node"])).content["Services"]
+    instances = orjson.loads(await catalog.node_instances(node["Node"]))["Services"]
     assert instances["catalog-web-1"]["Service"] == "catalog-web"
-    assert (await catalog.node("no such node")).content is None
+    checks = orjson.loads(await catalog.node_checks(node["Node"]))
+    assert [c["ServiceName"] for c in checks if c["CheckID"] == "catalog:ttl"] == ["catalog-web"]
+    assert orjson.loads(await catalog.node_instances("no such node")) is None
     await agent.deregister("catalog-web-1")
 
 
@@ -33,11 +36,11 @@ async def test_a_change_of_an_instance_and_one_of_a_check_wake_the_queries(clien
     before = await catalog.services()
     services = asyncio.ensure_future(catalog.services(before.index))  # noqa: TID251
     await agent.register(WEB)
-    assert "catalog-web" in (await services).content
+    assert "catalog-web" in (await services).read()
     before = await catalog.checks("critical")
     checks = asyncio.ensure_future(catalog.checks("critical", before.index))  # noqa: TID251
     await agent.update_check("catalog:ttl", "critical", "ill")
-    assert [c["ServiceName"] for c in (await checks).content if c["CheckID"] == "catalog:ttl"] == [
+    assert [c["ServiceName"] for c in (await checks).read() if c["CheckID"] == "catalog:ttl"] == [
         "catalog-web"
     ]
     await agent.deregister("catalog-web-1")
@@ -62,7 +65,7 @@ async def test_anything_but_a_document_is_an_error(answer, words):
     server.then(answer)
     async with ConsulClient(ConsulSettings(url=server.url)) as client:
         with pytest.raises(ConsulError, match=words):
-            await ConsulCatalog(client).services()
+            (await ConsulCatalog(client).services()).read()
     await server.stop()
 
 

@@ -76,6 +76,7 @@ READS = [
     "/v1/health/state/any",
     "/v1/health/node/nowhere",
     "/v1/catalog/service/@web",
+    "/v1/catalog/node/nowhere",
     "/v1/catalog/services",
     "/v1/catalog/nodes",
 ]
@@ -111,9 +112,22 @@ async def test_what_the_agent_knows_by_itself_has_no_index(api, path):
     assert "X-Consul-Index" not in reply.headers
 
 
-@pytest.mark.parametrize("path", READS[:1] + READS[-3:])
+@pytest.mark.parametrize("path", READS[:1] + READS[4:5] + READS[-2:])
 async def test_a_node_without_that_meta_has_nothing(web, path):
     assert len((await web.get(f"{path}?node-meta=none:")).content) == 0
+
+
+async def test_the_instances_on_a_node(web):
+    (node,) = (await web.get("/v1/catalog/nodes")).content
+    reply = await web.get(f"/v1/catalog/node/{node['Node']}")
+    assert reply.content["Node"] == node
+    listed = {id_: service for id_, service in reply.content["Services"].items() if id_ in ALL}
+    entries = (await web.get("/v1/health/service/@web")).content
+    assert {id_: service["Port"] for id_, service in listed.items()} == {
+        entry["Service"]["ID"]: entry["Service"]["Port"] for entry in entries
+    }
+    assert all(service["Service"] == "@web" and service["ModifyIndex"] for service in listed.values())
+    assert (await web.get("/v1/catalog/node/nowhere")).content is None
 
 
 @pytest.mark.parametrize("state", ["passing", "warning", "critical", "any", "unheard-of"])

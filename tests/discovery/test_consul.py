@@ -6,6 +6,7 @@ import pytest
 from pylb.clients import consul as client_module
 from pylb.clients.consul import ConsulError, ConsulSettings
 from pylb.discovery.consul import ConsulProvider
+from pylb.discovery.consul_feed import ConsulFeed
 from pylb.discovery.status import WatchStatus
 from pylb.discovery.watch import Watch
 from tests.clients.scripted_consul import DROP, HANG, Answer, instance, web_instances
@@ -19,13 +20,14 @@ FILTERED = {"X-Consul-Results-Filtered-By-ACLs": "true"}
 
 
 @pytest.fixture
-def provide(scripted):
+async def provide(scripted):
     """Make providers of the scripted server."""
+    feeds = []
 
     def make(*, tags=(), include_warning=False, **settings):
-        settings = ConsulSettings(url=scripted.url, **settings)
+        feeds.append(ConsulFeed(ConsulSettings(url=scripted.url, **settings)))
         return ConsulProvider(
-            settings,
+            feeds[-1],
             "web",
             status=WatchStatus("web"),
             tags=tags,
@@ -33,7 +35,9 @@ def provide(scripted):
             clock=lambda: 1e9,
         )
 
-    return make
+    yield make
+    for feed in feeds:
+        await feed.close()
 
 
 async def take(provider, count):

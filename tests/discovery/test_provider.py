@@ -4,12 +4,13 @@ import pytest
 
 from pylb.clients.consul import ConsulSettings
 from pylb.discovery.consul import ConsulProvider
+from pylb.discovery.consul_feed import ConsulFeed
 from pylb.discovery.provider import Provider
 from pylb.discovery.static import StaticProvider
 from pylb.discovery.status import WatchStatus
 
 PROVIDERS: list[Provider] = [
-    ConsulProvider(ConsulSettings(), "web", status=WatchStatus("web")),
+    ConsulProvider(ConsulFeed(ConsulSettings()), "web", status=WatchStatus("web")),
     StaticProvider("web", ()),
 ]
 

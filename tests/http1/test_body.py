@@ -5,7 +5,13 @@ import pytest
 from pylb.errors import ProxyError
 from pylb.http1.bad_request import bad_response, refused
 from pylb.http1.body import Chunked, Sized, UntilClose, chunk, last_chunk
-from pylb.http1.limits import MAX_CHUNK_EXTENSIONS, MAX_CHUNK_LINE, MAX_TRAILERS
+from pylb.http1.limits import (
+    FRAMING_PER_BYTE,
+    FRAMING_PER_CHUNK,
+    MAX_CHUNK_LINE,
+    MAX_FRAMING_EXCESS,
+    MAX_TRAILERS,
+)
 
 READ = 64 * 1024
 
@@ -63,14 +69,60 @@ def accepts(data):
     return True
 
 
-def test_extensions_are_limited_for_each_chunk_and_in_all():
+def test_a_chunk_line_is_limited():
     room = MAX_CHUNK_LINE - len(b"1;\r\n")
     assert accepts(b"1;" + b"x" * room + b"\r\nh")
     assert not accepts(b"1;" + b"x" * (room + 1) + b"\r\nh")
+
+
+@pytest.mark.parametrize("error", [refused, bad_response])
+def test_framing_may_not_outweigh_payload_for_long(error):
+    """A sender may stream byte by byte, or put an extension before a payload of its size; not 50 times it."""
+    Chunked(error).feed(b"1\r\nh\r\n" * MAX_FRAMING_EXCESS)
+    Chunked(error).feed((b"64;" + b"x" * 100 + b"\r\n" + b"h" * 100 + b"\r\n") * 1000)
     each = b"1;" + b"x" * 99 + b"\r\nh\r\n"
-    most = MAX_CHUNK_EXTENSIONS // 100
-    assert accepts(each * most)
-    assert not accepts(each * (most + 1))
+    excess = len(each) - 1 - FRAMING_PER_CHUNK - FRAMING_PER_BYTE
+    most = MAX_FRAMING_EXCESS // excess
+    Chunked(error).feed(each * most)
+    with pytest.raises(ProxyError, match="more of framing"):
+        Chunked(error).feed(each * (most + 2))
+    zeros = b"000000000000001\r\nh\r\n"
+    with pytest.raises(ProxyError, match="more of framing"):
+        Chunked(error).feed(zeros * (MAX_FRAMING_EXCESS + 2))
+
+
+def test_payload_makes_up_for_framing():
+    each = b"1;" + b"x" * 99 + b"\r\nh\r\n"
+    most = MAX_FRAMING_EXCESS // (len(each) - 1 - FRAMING_PER_CHUNK - FRAMING_PER_BYTE)
+    decoder = Chunked(refused)
+    for _ in range(3):
+        decoder.feed(each * most + chunk(bytes(MAX_FRAMING_EXCESS)))
+
+
+@pytest.mark.parametrize("most", [1, 2, 7])
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_a_few_chunks_at_a_time_are_decoded_as_all_at_once(most, size):
+    sent = b"".join(chunk(b"x" * (n % 5 + 1)) for n in range(50)) + last_chunk(b"X-Sum: 1\r\n") + b"next"
+    decoder, payload, calls = Chunked(refused), b"", 0
+    parts = [sent[at : at + size] for at in range(0, len(sent), size)]
+    while not decoder.done:
+        calls += 1
+        payload += decoder.feed(b"" if decoder.pending else parts.pop(0), most)
+    assert payload == b"".join(b"x" * (n % 5 + 1) for n in range(50))
+    assert decoder.trailers == b"X-Sum: 1\r\n"
+    assert decoder.rest + b"".join(parts) == b"next"
+    assert calls >= 51 // most
+    assert not decoder.pending
+
+
+def test_what_arrives_while_chunks_are_pending_comes_after_them():
+    decoder = Chunked(refused)
+    assert decoder.feed(chunk(b"a") + chunk(b"b") + chunk(b"c"), 1) == b"a"
+    assert decoder.pending
+    assert decoder.feed(chunk(b"d") + b"1\r", 2) == b"bc"
+    assert decoder.pending
+    assert decoder.feed(b"\ne") == b"de"
+    assert not decoder.pending
 
 
 def test_trailers_are_limited():

@@ -1,5 +1,7 @@
 """Limits, and what no wire case shows; what heads mean is in the corpus."""
 
+from contextlib import suppress
+
 import pytest
 
 from pylb.errors import ProxyError
@@ -51,7 +53,10 @@ def test_heads_of_responses_are_measured(special):
     [b"G", b"GET / HTTP/1.1", b"GET / HTTP/1.1\r", b"GET / HTTP/1.1\r\nHost: a\r\n", b"!#", b"GET /\xff"],
 )
 def test_a_beginning_may_go_on(data):
-    check_beginning(data, Limits())
+    checked = 0
+    for end in range(1, len(data) + 1):
+        checked = check_beginning(data[:end], Limits(), checked)
+    assert checked == len(data.removesuffix(b"\r"))
 
 
 @pytest.mark.parametrize(
@@ -75,7 +80,13 @@ def test_a_beginning_may_go_on(data):
     ],
 )
 def test_a_beginning_of_nothing_is_refused_at_once(data, status):
-    assert refusal(check_beginning, data, Limits(head=100, target=50)) == status
+    limits = Limits(head=100, target=50)
+    assert refusal(check_beginning, data, limits) == status
+    for cut in range(1, len(data)):
+        with suppress(ProxyError):  # It may be enough to be refused.
+            checked = check_beginning(data[:cut], limits)
+            assert cut - 1 <= checked <= cut
+            assert refusal(check_beginning, data, limits, checked) == status
 
 
 WHOLE = b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 2\r\n\r"

@@ -1,6 +1,7 @@
 """What holds for any bytes; `tests/http1/invariants.py` says what that is."""
 
 from itertools import pairwise
+from math import inf
 
 import pytest
 from hypothesis import example, given
@@ -89,15 +90,18 @@ def test_a_length_takes_that_many_bytes_and_no_more(data, length, size):
 def test_chunks_are_decoded_alike_however_they_arrive(words):
     data = b"".join(words)
 
-    def outcome(size):
+    def outcome(size, chunks=inf):
         decoder = Chunked(refused)
         payload, rest = b"", data
         try:
             while rest and not decoder.done:
-                payload += decoder.feed(rest[:size])
+                payload += decoder.feed(rest[:size], chunks)
                 rest = rest[size:]
+            while decoder.pending:
+                payload += decoder.feed(b"", chunks)
         except ProxyError:
             return "refused"
         return payload, decoder.done, decoder.trailers, decoder.rest + rest
 
     assert outcome(1) == outcome(2) == outcome(3) == outcome(1000)
+    assert outcome(1000, chunks=1) == outcome(2, chunks=1) == outcome(1000)

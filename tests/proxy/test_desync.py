@@ -99,7 +99,7 @@ async def early(reader, writer):
 
 
 async def test_a_connection_does_not_come_back_after_the_pause_if_the_upload_on_it_was_broken_off():
-    async with Stage() as stage:
+    async with Stage(linger_silence=0.1) as stage:
         origin = await stage.origin(early)
         client = (await stage.client()).send(GET.replace(b"\r\n\r\n", b"\r\nContent-Length: 9\r\n\r\nhello"))
         await client.head()

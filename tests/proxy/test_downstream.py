@@ -8,7 +8,9 @@ from contextlib import suppress
 
 import pytest
 
+from pylb.http1.parser import check_beginning
 from pylb.proxy.forward import forward
+from pylb.proxy.h1 import downstream
 from pylb.proxy.h1.downstream import Downstream
 from tests.stage import HOST, Stage, answers
 from tests.until import until
@@ -25,6 +27,27 @@ async def test_a_head_may_come_byte_by_byte():
             await client.writer.drain()
             await asyncio.sleep(0)
         assert (await client.answer())[2] == b"hello"
+
+
+async def test_a_head_that_comes_byte_by_byte_is_checked_once(monkeypatch):
+    checks = []
+
+    def check(data, limits, checked=0):
+        checks.append(len(data) - checked)
+        return check_beginning(data, limits, checked)
+
+    monkeypatch.setattr(downstream, "check_beginning", check)
+    async with Stage() as stage:
+        await stage.origin(answers(b"hello"))
+        client = await stage.client()
+        for head in (GET, GET.replace(b"Host", b"X: " + b"x" * 100 + b"\r\nHost")):
+            for byte in head:
+                client.send(bytes([byte]))
+                await client.writer.drain()
+                await asyncio.sleep(0)
+            assert (await client.answer())[2] == b"hello"
+        assert len(checks) > len(GET)
+        assert sum(checks) < 2 * (2 * len(GET) + 110)
 
 
 async def test_an_empty_line_before_a_request_is_overlooked_but_not_two():

@@ -260,7 +260,7 @@ async def test_early_hints_pass_and_an_early_answer_ends_the_connection():
         )
         await reader.read(-1)
 
-    async with Stage() as stage:
+    async with Stage(linger_silence=0.1) as stage:
         await stage.origin(handle)
         client = await stage.client()
         client.send(b"PUT / HTTP/1.1\r\n" + HOST + b"Content-Length: 50\r\n\r\nhello")

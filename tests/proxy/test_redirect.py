@@ -4,6 +4,7 @@ import pytest
 
 from pylb.policy.networks import Networks
 from tests.stage import HOST, Stage, answers
+from tests.until import until
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,15 @@ async def test_what_is_no_request_is_refused_all_the_same():
         client = (await stage.client()).send(b"GET / HTTP/1.1\r\n\r\n")
         assert (await client.answer())[0] == 400
         assert [(record.status, record.termination) for record in stage.records] == [(400, "PR")]
+
+
+async def test_requests_sent_ahead_do_not_keep_another_client_waiting():
+    async with Stage(plane={"redirect_port": 443}) as stage:
+        greedy, other = await stage.client(), await stage.client()
+        request = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
+        greedy.send(request * 5000)
+        await until(lambda: stage.records)
+        assert (await other.send(request).answer())[0] == 308
+        assert len(stage.records) < 5000
+        for _ in range(5000):
+            assert (await greedy.answer())[0] == 308

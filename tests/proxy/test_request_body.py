@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
+from pylb.http1.body import chunk, last_chunk
 from pylb.http1.limits import Limits
 from pylb.policy.admission import Connections
-from tests.stage import HOST, Stage, answers, read_request
+from tests.stage import HOST, Stage, answers, read_chunks, read_request
 from tests.until import until
 
 GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -117,3 +118,101 @@ async def test_a_client_that_does_not_read_its_last_answer_is_cut_off():
         await until(lambda: not stage.server.context.connections)
         await until(lambda: stage.records)
         assert endings(stage) == [("cD", 200)]
+
+
+def reads_after_answering(received, *, body=b"accepted"):
+    """A backend that answers as soon as it has the head, and reads the body all the same."""
+
+    async def handle(reader, writer):
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        if b"Transfer-Encoding" in head:
+            received.append(await read_chunks(reader))
+        else:
+            received.append(await reader.readexactly(10 * len(PIECE)))
+        await reader.read(-1)
+
+    return handle
+
+
+PIECE = b"x" * 20_000
+
+
+@pytest.mark.parametrize(
+    ("framing", "pieces"),
+    [
+        (b"Content-Length: %d" % (10 * len(PIECE)), [PIECE] * 10),
+        (b"Transfer-Encoding: chunked", [*[chunk(PIECE)] * 10, last_chunk()]),
+    ],
+)
+async def test_a_request_that_was_answered_before_its_end_reaches_the_backend_whole(framing, pieces):
+    received = []
+    async with Stage() as stage:
+        await stage.origin(reads_after_answering(received))
+        client = (await stage.client()).send(POST + framing + b"\r\n\r\n")
+        status, head, body = await client.answer()
+        assert (status, body) == (202, b"accepted")
+        assert b"\r\nConnection: close\r\n" in head
+        for piece in pieces:
+            client.send(piece)
+            await client.writer.drain()
+            await asyncio.sleep(0.01)
+        await until(lambda: received)
+        assert received == [PIECE * 10]
+        assert await client.rest() == b""
+        assert endings(stage) == [("--", 202)]
+        assert stage.records[0].received == 10 * len(PIECE)
+
+
+@pytest.mark.parametrize(("rate", "whole"), [(3300, True), (1_000_000, False)])
+async def test_after_the_answer_a_body_must_move_at_the_lowest_rate(rate, whole):
+    received = []
+    async with Stage(body_rate=rate, linger_silence=0.1) as stage:
+        origin = await stage.origin(reads_after_answering(received))
+        client = (await stage.client()).send(POST + b"Content-Length: %d\r\n\r\n" % (10 * len(PIECE)))
+        assert (await client.answer())[0] == 202
+        for _ in range(25):
+            client.send(bytes(10 * len(PIECE) // 25))
+            await client.writer.drain()
+            await asyncio.sleep(0.02)
+        await until(lambda: not origin.open)
+        assert bool(received) is whole
+        client.close()
+
+
+async def test_a_backend_that_reads_no_more_after_its_answer_does_not_stop_the_client():
+    """A client that reads after it has sent everything must be able to send everything."""
+
+    async def handle(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno")
+        reader._transport.pause_reading()
+        await asyncio.Event().wait()
+
+    async with Stage(linger_silence=0.4) as stage:
+        await stage.origin(handle)
+        client = await stage.client()
+        client.writer.transport.pause_reading()
+        client.send(POST + b"Content-Length: 30000000\r\n\r\n" + bytes(30_000_000))
+        await asyncio.wait_for(client.writer.drain(), 10)
+        (record,) = stage.records
+        assert record.finished - record.started < 0.4, "the answer was complete before"
+        client.writer.transport.resume_reading()
+        assert (await client.answer())[0] == 401
+        client.close()
+
+
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        POST + b"Content-Length: 9\r\nExpect: 100-continue\r\n\r\n",
+        POST.replace(b"HTTP/1.1", b"HTTP/1.0") + b"Content-Length: 9\r\n\r\nabc",
+    ],
+)
+async def test_a_client_that_waits_for_the_end_of_an_early_answer_does_not_wait_long(request_head):
+    async with Stage() as stage:
+        await stage.origin(reads_after_answering([]))
+        client = (await stage.client()).send(request_head)
+        assert (await client.answer())[0] == 202
+        assert await asyncio.wait_for(client.reader.read(-1), 2) == b""
+        client.close()

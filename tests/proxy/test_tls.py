@@ -152,6 +152,34 @@ async def test_tls_before_1_2_is_refused(authority, pairs):
             await connect(port, context)
 
 
+@pytest.mark.parametrize(
+    ("ciphers", "accepted"),
+    [
+        ("ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256", True),
+        ("ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305", True),
+        ("ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256", False),
+        ("ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA", False),
+        ("AES128-GCM-SHA256", False),
+        ("DHE-RSA-AES128-GCM-SHA256", False),
+    ],
+)
+async def test_with_tls_1_2_only_forward_secrecy_and_authenticated_encryption_are_accepted(
+    authority, pairs, ciphers, accepted
+):
+    async with Stage() as stage:
+        port = await serve(stage, Certificates(pairs))
+        context = trusting(authority)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(ciphers)
+        if accepted:
+            client = await connect(port, context)
+            assert client.writer.get_extra_info("cipher")[0] in ciphers.split(":")
+            client.close()
+        else:
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                await connect(port, context)
+
+
 def s_client(port, *arguments):
     return subprocess.run(
         ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "shop.example", *arguments],

@@ -6,10 +6,19 @@ import pytest
 
 from pylb.errors import ProxyError
 from pylb.http1.bad_request import refused
-from pylb.http1.body import CHUNKED, IDENTITY, Chunked, Sized, UntilClose
+from pylb.http1.body import CHUNKED, IDENTITY, Chunked, Sized, UntilClose, chunk, last_chunk
 from pylb.proxy.batch import WriteBatch
-from pylb.proxy.transfer import EVENT, REPLAY_LIMIT, BodyPump, Connection
-from tests.stage import HOST, Stage
+from pylb.proxy.transfer import (
+    CHUNKS_AT_ONCE,
+    EVENT,
+    LARGE_READ,
+    LARGE_READS_AT_ONCE,
+    REPLAY_LIMIT,
+    BodyPump,
+    Connection,
+)
+from tests.stage import HOST, Stage, read_chunks
+from tests.until import until
 
 
 class Transport(asyncio.Transport):
@@ -156,6 +165,123 @@ def test_a_large_body_is_not_kept():
     assert moving.can_replay
     moving.feed(b"x")
     assert not moving.can_replay
+
+
+async def settled(condition):
+    """Wait for a state that the loop reaches by itself."""
+    turns = 0
+    while not condition():
+        turns += 1
+        assert turns < 1000
+        await asyncio.sleep(0)
+    return turns
+
+
+async def test_many_small_chunks_are_decoded_in_several_iterations_of_the_loop():
+    moving, source, sink, _ = pump(Chunked(refused), replay=True)
+    moving.start(sink, b"")
+    moving.feed(chunk(b"x") * (10 * CHUNKS_AT_ONCE) + last_chunk() + b"next")
+    assert b"".join(sink.transport.written) == b"x" * CHUNKS_AT_ONCE
+    assert not source.transport.reading
+    sink.pause_writing()
+    sink.resume_writing()
+    assert not source.transport.reading, "the rest of what was read comes first"
+    assert await settled(lambda: moving.done) >= 9
+    assert b"".join(sink.transport.written) == b"x" * (10 * CHUNKS_AT_ONCE)
+    assert source.transport.reading
+    assert source.recv_buffer == b"next"
+
+
+async def test_the_source_is_read_again_after_its_chunks_are_decoded():
+    moving, source, sink, _ = pump(Chunked(refused))
+    source.recv_buffer = chunk(b"x") * (3 * CHUNKS_AT_ONCE)
+    moving.start(sink, b"HEAD ")
+    assert b"".join(sink.transport.written) == b"HEAD " + b"x" * CHUNKS_AT_ONCE
+    await settled(lambda: source.transport.reading)
+    assert b"".join(sink.transport.written) == b"HEAD " + b"x" * (3 * CHUNKS_AT_ONCE)
+    sink.write_paused = True
+    moving.feed(chunk(b"x") * (2 * CHUNKS_AT_ONCE))
+    await settled(lambda: not moving.decoder.pending)
+    assert not source.transport.reading
+    sink.resume_writing()
+    assert source.transport.reading
+
+
+async def test_chunks_that_wait_to_be_decoded_go_to_the_next_backend_if_the_first_fails():
+    moving, _, sink, client = pump(Chunked(refused), replay=True)
+    moving.start(sink, b"")
+    moving.feed(chunk(b"x") * (3 * CHUNKS_AT_ONCE) + last_chunk())
+    moving.detach()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    client.sink = other = stream()
+    moving.start(other, b"2:")
+    await settled(lambda: moving.done)
+    assert b"".join(other.transport.written) == b"2:" + b"x" * (3 * CHUNKS_AT_ONCE)
+    assert b"".join(sink.transport.written) == b"x" * CHUNKS_AT_ONCE
+
+
+async def test_no_chunk_is_lost_when_the_backend_closes_before_they_are_decoded():
+    """A reset does not wait until the bytes before it are read."""
+    sent = chunk(b"x") * (40 * CHUNKS_AT_ONCE) + last_chunk()
+
+    async def handle(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + sent)
+        await writer.drain()
+
+    async with Stage() as stage:
+        await stage.origin(handle)
+        client = (await stage.client()).send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+        await client.head()
+        assert len(await asyncio.wait_for(read_chunks(client.reader), 10)) == 40 * CHUNKS_AT_ONCE
+
+
+async def test_a_lost_source_has_all_that_was_read_decoded():
+    moving, source, sink, _ = pump(Chunked(refused))
+    moving.start(sink, b"")
+    moving.feed(chunk(b"x") * (3 * CHUNKS_AT_ONCE) + last_chunk())
+    source.lost = True
+    moving.feed_pending()
+    assert moving.done
+    assert b"".join(sink.transport.written) == b"x" * (3 * CHUNKS_AT_ONCE)
+
+
+async def test_a_fast_sender_lets_others_have_their_turn():
+    moving, source, sink, _ = pump(UntilClose())
+    moving.start(sink, b"")
+    for _ in range(LARGE_READS_AT_ONCE - 1):
+        moving.feed(bytes(LARGE_READ + 1))
+        assert source.transport.reading
+    moving.feed(bytes(LARGE_READ + 1))
+    assert not source.transport.reading
+    await settled(lambda: source.transport.reading)
+
+
+async def test_a_client_that_sends_tiny_chunks_does_not_keep_another_one_waiting():
+    """Between two answers to the other client, only a bounded number of chunks is decoded."""
+
+    async def handle(reader, writer):
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            if b"chunked" in head:
+                await reader.read(-1)
+                return
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    async with Stage() as stage:
+        await stage.origin(handle)
+        greedy = await stage.client()
+        greedy.send(b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n")
+        (connection,) = await until(lambda: [c for c in stage.plane.connections if c.pump])
+        greedy.send(chunk(b"x") * (400 * CHUNKS_AT_ONCE))
+        await until(lambda: connection.pump.moved)
+        other = await stage.client()
+        moved = connection.pump.moved
+        for _ in range(10):
+            assert (await other.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n").answer())[2] == b"ok"
+        assert connection.pump.moved - moved <= 10 * 20 * CHUNKS_AT_ONCE
+        assert connection.pump.moved < 400 * CHUNKS_AT_ONCE
+        greedy.close()
 
 
 async def test_memory_stays_bounded_when_the_client_does_not_read():

@@ -1,16 +1,22 @@
 """TLS on the backends' side, with real handshakes."""
 
 import asyncio
+import socket
 import ssl
+import threading
+from contextlib import suppress
 from dataclasses import replace
+from time import monotonic
 
 import pytest
 
 from pylb.errors import StartError
+from pylb.http1.body import chunk, last_chunk
 from pylb.model import Endpoint
+from pylb.proxy.transfer import CHUNKS_AT_ONCE
 from pylb.proxy.upstreamtls import UpstreamTls
 from tests.certificates import Authority
-from tests.stage import HOST, Stage, answers, read_request
+from tests.stage import HOST, Stage, answers, read_chunks, read_request
 from tests.until import until
 
 ENDPOINT = Endpoint("web", "10.0.0.1", 443)
@@ -137,3 +143,60 @@ def test_who_speaks_tls_and_under_which_name(options, endpoint, name):
 def test_a_file_that_cannot_be_used_is_one_line():
     with pytest.raises(StartError, match="--upstream-tls: "):
         UpstreamTls(everywhere=True, ca="/nowhere.pem")
+
+
+async def test_no_chunk_is_lost_when_the_backend_ends_tls_before_they_are_decoded(authority, context):
+    """The end is seen although reading is paused while many small chunks are decoded."""
+    count = 20 * CHUNKS_AT_ONCE
+
+    async def handle(reader, writer):
+        await read_request(reader)
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(b"x") * count + last_chunk()
+        )
+        writer.close()
+
+    async with Stage(plane={"upstream_tls": UpstreamTls(everywhere=True, ca=authority.certificate)}) as stage:
+        server = await secured(stage, context, handle)
+        for _ in range(5):
+            client = (await stage.client()).send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+            await client.head()
+            assert len(await asyncio.wait_for(read_chunks(client.reader), 5)) == count
+        server.close()
+
+
+def end_without_waiting(listening, context, answer, ended):
+    """A backend that answers one request and closes the connection at once, as many do."""
+    with listening.accept()[0] as plain, context.wrap_socket(plain, server_side=True) as connection:
+        connection.recv(65536)
+        connection.sendall(answer)
+    ended.set()
+
+
+@pytest.mark.parametrize("framed", [b"Content-Length: %d", b"Connection: close\r\nX: %d"])
+@pytest.mark.parametrize("size", [300_000, 400_000, 500_000, 700_000])
+async def test_a_client_that_reads_late_gets_all_though_the_backend_has_ended_tls(
+    authority, context, framed, size
+):
+    answer = b"HTTP/1.1 200 OK\r\n" + framed % size + b"\r\n\r\n" + bytes(size)
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as reading:
+        arguments = [listening, context, answer, ended]
+        backend = threading.Thread(target=end_without_waiting, args=arguments)
+        backend.start()
+        tls = UpstreamTls(everywhere=True, ca=authority.certificate)
+        async with Stage(body=1.0, plane={"upstream_tls": tls}) as stage:
+            stage.register(Endpoint("web", *listening.getsockname(), id="secure"))
+            reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+            reading.connect(("127.0.0.1", stage.port))
+            reading.setblocking(False)
+            reading.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+            await until(lambda: any(c.write_paused for c in stage.plane.connections))
+            end = monotonic() + 0.3
+            await until(lambda: ended.is_set() or monotonic() > end)
+            while not stage.records:
+                with suppress(BlockingIOError):
+                    reading.recv(100_000)
+                await asyncio.sleep(0)
+            assert [(r.termination, r.sent) for r in stage.records] == [("--", size)]
+        backend.join()

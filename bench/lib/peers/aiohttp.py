@@ -11,7 +11,7 @@ from bench.lib.server import Command
 
 
 class StockAiohttp(Peer):
-    """`bench.lib.peers.stock_aiohttp` in a process of its own."""
+    """`bench.lib.peers.stock_aiohttp` in a separate process."""
 
     def __init__(self) -> None:
         super().__init__("aiohttp", Script("python"))

@@ -36,7 +36,7 @@ class Follower(ABC):
     Args:
         name: its name in tables.
         source: where its program comes from.
-        patience: seconds to wait for a change to reach the traffic.
+        change_timeout: seconds to wait for a change to reach the traffic.
         template: the name of its configuration template; by default that of the class.
         tags: tags that the instances must have.
     """
@@ -49,14 +49,14 @@ class Follower(ABC):
         self,
         name: str,
         source: Source,
-        patience: float = 10.0,
+        change_timeout: float = 10.0,
         *,
         template: str = "",
         tags: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.source = source
-        self.patience = patience
+        self.change_timeout = change_timeout
         self.template = template or self.template
         self.tags = tags
 

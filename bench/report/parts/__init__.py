@@ -1,1 +1,1 @@
-"""What each kind of measurement becomes on the page: one module for each, with a function `part`."""
+"""The parts of the page: one module per kind of measurement, with a function `part`."""

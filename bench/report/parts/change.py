@@ -1,4 +1,4 @@
-"""How fast changes are, and what they cost."""
+"""The speed and the cost of changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.report.plot import bars
 
 
 def part(result: Mapping[str, Any]) -> Part:
-    """From what `bench.change` wrote, with changes at a rate."""
+    """The part of the figures that `bench.change` wrote with `--rate`."""
     made, settings, peers = Part(), result["settings"], summaries(result)
     about = f"changes at {settings['rate']}/s, {settings['instances']} instances"
     first = {peer: each.first.median for peer, each in peers.items() if each.first}
@@ -45,24 +45,24 @@ def part(result: Mapping[str, Any]) -> Part:
     made.add(table([*headings, "CPU ms per change"], rows))
     made.draw(
         f"change-{settings['rate']}-{settings['instances']}",
-        f"Time from a registration to the first request by proxy, {about}",
-        partial(bars, first, f"ms from a registration to the first request, {about}", logarithmic=True),
+        f"Time from registration to the first request by proxy, {about}",
+        partial(bars, first, f"ms from registration to the first request, {about}", logarithmic=True),
     )
     for peer, each in peers.items():
         if each.propagation:
-            made.add(folded(f"What {peer} measured itself", _propagation(each.propagation)))
+            made.add(folded(f"Times measured by {peer} itself", _propagation(each.propagation)))
     return made
 
 
 def summaries(result: Mapping[str, Any]) -> dict[str, Summary]:
-    """The rounds of each proxy."""
+    """The summary of each proxy."""
     return {
         peer: Summary.of([Result.read(each) for each in rounds]) for peer, rounds in result["results"].items()
     }
 
 
 def _propagation(histograms: Mapping[str, Mapping[str, int]]) -> str:
-    """Changes by the time that they took, a column per bucket that was hit."""
+    """Changes by their duration, with one column per bucket that is not empty."""
     bounds = [
         bound
         for bound in next(iter(histograms.values()))
@@ -72,4 +72,4 @@ def _propagation(histograms: Mapping[str, Mapping[str, int]]) -> str:
     rows = [
         [meaning, *(f"{buckets[bound]:,}" for bound in bounds)] for meaning, buckets in histograms.items()
     ]
-    return table(["changes by the time from Consul's answer until", *shown], rows)
+    return table(["number of changes by time from Consul's response until", *shown], rows)

@@ -1,4 +1,4 @@
-"""How the CPU time of a request grows: a picture and a table for each curve."""
+"""The growth of the CPU time per request: a picture and a table per curve."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNIT = "CPU µs per request"
 
 
 def part(result: Mapping[str, Any]) -> Part:
-    """From what `bench.hotpath.curves` wrote."""
+    """The part of the figures that `bench.hotpath.curves` wrote."""
     made = Part()
     for name, along in result["along"].items():
         points = {
@@ -38,7 +38,7 @@ def part(result: Mapping[str, Any]) -> Part:
 
 
 def _figures(samples: Sequence[Mapping[str, Any]]) -> dict[str, Figure]:
-    """By proxy."""
+    """The figure of each proxy."""
     peers = dict.fromkeys(sample["peer"] for sample in samples)
     return {
         peer: Figure.of(each["user"] + each["system"] for each in samples if each["peer"] == peer)

@@ -1,4 +1,4 @@
-"""What failures cost the clients."""
+"""The cost of failures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.report.part import Part, table
 
 
 def part(result: Mapping[str, Any]) -> Part:
-    """From what `bench.failure` wrote."""
+    """The part of the figures that `bench.failure` wrote."""
     made = Part()
     for fault, results in result["results"].items():
         about = FAULTS[fault].about

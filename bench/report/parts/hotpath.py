@@ -1,4 +1,4 @@
-"""What requests cost: one table of CPU time for all kinds of work, and the other figures folded."""
+"""The cost of requests: a table of CPU times, and all other figures collapsed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from bench.report.part import Part, folded, table
 from bench.report.plot import bars
 
 PICTURED = ("small", "16m")
-"""Kinds of work that get a picture."""
+"""Workloads with a picture."""
 
 
 def part(result: Mapping[str, Any]) -> Part:
-    """From what `bench.hotpath` wrote."""
+    """The part of the figures that `bench.hotpath` wrote."""
     made = Part()
     samples = [Sample(**each) for each in result["samples"]]
     peers = list(dict.fromkeys(sample.peer for sample in samples))
@@ -51,7 +51,7 @@ def part(result: Mapping[str, Any]) -> Part:
 
 
 def _cell(figure: Figure, rounds: Sequence[Sample]) -> str:
-    """Figures with errors in them do not compare, so they are named."""
+    """A figure, with its number of errors: figures with errors are not comparable."""
     errors = sum(sample.errors for sample in rounds)
     return f"{figure}, {errors:,} errors" if errors else str(figure)
 

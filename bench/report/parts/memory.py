@@ -1,4 +1,4 @@
-"""What proxies keep in memory."""
+"""The memory of proxies."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ MIB = 1024 * KIB
 
 
 def part(result: Mapping[str, Any]) -> Part:
-    """From what `bench.hotpath.memory` wrote."""
+    """The part of the figures that `bench.hotpath.memory` wrote."""
     settings, footprints = result["settings"], result["footprints"]
     kinds = (
         ("rest", "at rest, MiB", MIB),
-        ("connection", f"each of {settings['connections']:,} idle connections, KiB", KIB),
-        ("download", f"while {settings['MiB']:,} MiB come down, MiB more", MIB),
-        ("upload", f"while {settings['MiB']:,} MiB go up, MiB more", MIB),
+        ("connection", f"per idle connection ({settings['connections']:,} of them), KiB", KIB),
+        ("download", f"growth during a response of {settings['MiB']:,} MiB, MiB", MIB),
+        ("upload", f"growth during a request body of {settings['MiB']:,} MiB, MiB", MIB),
     )
     comparisons = [
         Comparison(

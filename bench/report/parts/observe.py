@@ -1,4 +1,4 @@
-"""What seeing costs."""
+"""The cost of observability."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.report.part import Part, table
 
 
 def part(result: Mapping[str, Any]) -> Part:
-    """From what `bench.hotpath.observe` wrote."""
+    """The part of the figures that `bench.hotpath.observe` wrote."""
     rounds: dict[str, dict[int, float]] = {}
     for sample in (Sample(**each) for each in result["samples"]):
         rounds.setdefault(sample.peer, {})[sample.round] = sample.cpu
@@ -23,5 +23,5 @@ def part(result: Mapping[str, Any]) -> Part:
         more = Figure.of(cpu - usual[number] for number, cpu in own.items() if number in usual)
         rows.append([about, Figure.of(own.values()), "" if name == DEFAULT else more])
     made = Part()
-    made.add(table(["", "CPU µs per request", "more than with the defaults, in the same round"], rows))
+    made.add(table(["", "CPU µs per request", "difference to the defaults in the same round"], rows))
     return made

@@ -1,4 +1,4 @@
-"""What became of requests while processes came and went, and what a second worker costs."""
+"""The effect of replaced and killed processes, and the cost of a second worker."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MARKS = {None: "", True: "✓", False: "**✗**"}
 
 
 def part(result: Mapping[str, Any]) -> Part:
-    """From what `bench.failure.processes` wrote: what it says itself, with the bounds that it goes by."""
+    """The part of the figures that `bench.failure.processes` wrote: its verdict."""
     made = Part()
     made.add(
         table(["", "", "holds"], ([name, figure, MARKS[holds]] for name, figure, holds in result["verdict"]))

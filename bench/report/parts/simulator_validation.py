@@ -1,4 +1,4 @@
-"""Whether the simulator tells the truth."""
+"""The accuracy of the simulator."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.report.part import Part, table
 
 
 def part(result: Mapping[str, Any]) -> Part:
-    """From what `bench.balance.simulator_validation` wrote."""
+    """The part of the figures that `bench.balance.simulator_validation` wrote."""
     made = Part()
     made.add(table(HEADINGS, (Comparison.read(each).cells() for each in result["comparisons"])))
     return made

@@ -1,4 +1,4 @@
-"""Builds the provider of instances that the options select.
+"""Builds the source of instances that the options select.
 
 Only that provider is imported. The library of another one may take longer to import than the rest of pylb,
 and workers wait at the start for the first response.
@@ -6,22 +6,32 @@ and workers wait at the start for the first response.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pkgutil import resolve_name
+from typing import Any, Protocol
 
 from pylb.config import Options
 from pylb.discovery.provider import Provider
 from pylb.discovery.status import WatchStatus
 
 
-def provider(options: Options, service: str, status: WatchStatus) -> Provider:
-    """Return the provider of a service's instances.
+class Source(Protocol):
+    """A registry, and what all of its providers share."""
 
-    Args:
-        options: the options of pylb.
-        service: the name of the service.
-        status: receives the state of the provider.
-    """
-    source = "static" if options.static is not None else "docker" if options.docker else "consul"
-    make: Callable[[Options, str, WatchStatus], Provider] = resolve_name(f"{__name__}.{source}:provider")
-    return make(options, service, status)
+    run: Callable[[], Coroutine[Any, Any, object]] | None
+    """Maintains what the providers share, as long as they run; None if they share nothing."""
+
+    def provider(self, service: str, status: WatchStatus) -> Provider:
+        """Return the provider of a service's instances.
+
+        Args:
+            service: the name of the service.
+            status: receives the state of the provider.
+        """
+
+
+def source(options: Options) -> Source:
+    """Return the source that the options select."""
+    name = "static" if options.static is not None else "docker" if options.docker else "consul"
+    make: Callable[[Options], Source] = resolve_name(f"{__name__}.{name}:Source")
+    return make(options)

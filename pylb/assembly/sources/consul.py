@@ -6,6 +6,7 @@ from pylb.clients.consul import ConsulSettings
 from pylb.config import Options
 from pylb.config.sources import Consul
 from pylb.discovery.consul import ConsulProvider
+from pylb.discovery.consul_feed import ConsulFeed
 from pylb.discovery.status import WatchStatus
 
 
@@ -28,12 +29,21 @@ def consul_settings(options: Consul) -> ConsulSettings:
     )
 
 
-def provider(options: Options, service: str, status: WatchStatus) -> ConsulProvider:
-    """Return the provider that watches a service in Consul."""
-    return ConsulProvider(
-        consul_settings(options),
-        service,
-        status=status,
-        tags=options.tag,
-        include_warning=options.include_warning,
-    )
+class Source:
+    """A Consul agent.
+
+    Args:
+        options: the options of pylb.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._feed = ConsulFeed(consul_settings(options))
+        self.run = self._feed.run
+
+    def provider(self, service: str, status: WatchStatus) -> ConsulProvider:
+        """Return the provider that watches a service in Consul."""
+        options = self._options
+        return ConsulProvider(
+            self._feed, service, status=status, tags=options.tag, include_warning=options.include_warning
+        )

@@ -16,12 +16,25 @@ def engine_settings(options: Docker) -> EngineSettings:
     )
 
 
-def provider(options: Options, service: str, _status: WatchStatus) -> DockerProvider:
-    """Return the provider that watches the containers of a service."""
-    return DockerProvider(
-        engine_settings(options),
-        service,
-        tags=options.tag,
-        network=options.network or "",
-        project=options.project or "",
-    )
+class Source:
+    """A Docker engine.
+
+    Args:
+        options: the options of pylb.
+    """
+
+    run = None
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+
+    def provider(self, service: str, _status: WatchStatus) -> DockerProvider:
+        """Return the provider that watches the containers of a service."""
+        options = self._options
+        return DockerProvider(
+            engine_settings(options),
+            service,
+            tags=options.tag,
+            network=options.network or "",
+            project=options.project or "",
+        )

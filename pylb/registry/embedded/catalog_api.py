@@ -25,6 +25,7 @@ from pylb.registry.embedded.views import (
     catalog_service,
     check_row,
     health_entry,
+    node_services,
     node_view,
 )
 
@@ -44,6 +45,7 @@ class CatalogApi:
         return [
             get("/v1/catalog/datacenters", self.datacenters),
             get("/v1/catalog/nodes", self.nodes),
+            get("/v1/catalog/node/{node:.*}", self.node),
             get("/v1/catalog/services", self.services),
             get("/v1/catalog/service/{name:.*}", self.service_instances),
             get("/v1/health/service/{name:.*}", self.service_health),
@@ -60,6 +62,16 @@ class CatalogApi:
         """Return the nodes, of which there is one."""
         nodes = self._catalog.nodes
         return await self._entries(request, nodes, lambda node, _: node_view(node))
+
+    async def node(self, request: web.Request) -> web.Response:
+        """A node and the instances on it; null if there is no such node."""
+        name = _named(request, "node", "Missing node name")
+        options = read_options(request)
+        answer = await self._changes.settle(self._catalog.services, options.index, options.wait)
+        content = (
+            node_services(answer.content, self._node) if name.lower() == self._node.name.lower() else None
+        )
+        return json_response(request, content, answer_headers(answer, options.consistency))
 
     async def services(self, request: web.Request) -> web.Response:
         """Return the names of all services, with the tags of their instances."""

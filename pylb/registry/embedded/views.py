@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pylb.registry.embedded.catalog import Check, CheckRow, Health, Node, ServiceRow
@@ -32,24 +32,33 @@ def agent_service(service: Service) -> View:
 
 def health_entry(health: Health, node: Node) -> View:
     """Return an instance with its node and checks as `/v1/health/service` shows it."""
-    service = health.row.service
     return {
         "Node": node_view(node),
-        "Service": {
-            "ID": service.id,
-            "Service": service.name,
-            "Tags": service.tags,
-            "Address": service.address,
-            **_tagged("TaggedAddresses", service),
-            "Meta": service.meta or None,
-            "Port": service.port,
-            "Weights": _weights(service),
-            "EnableTagOverride": service.enable_tag_override,
-            "Proxy": _NO_PROXY,
-            "Connect": {},
-            **_indexes(health.row),
-        },
+        "Service": _node_service(health.row),
         "Checks": [check_row(row, node) for row in health.checks],
+    }
+
+
+def node_services(rows: Iterable[ServiceRow], node: Node) -> View:
+    """Return a node with its instances as `/v1/catalog/node` shows it."""
+    return {"Node": node_view(node), "Services": {row.service.id: _node_service(row) for row in rows}}
+
+
+def _node_service(row: ServiceRow) -> View:
+    service = row.service
+    return {
+        "ID": service.id,
+        "Service": service.name,
+        "Tags": service.tags,
+        "Address": service.address,
+        **_tagged("TaggedAddresses", service),
+        "Meta": service.meta or None,
+        "Port": service.port,
+        "Weights": _weights(service),
+        "EnableTagOverride": service.enable_tag_override,
+        "Proxy": _NO_PROXY,
+        "Connect": {},
+        **_indexes(row),
     }
 
 

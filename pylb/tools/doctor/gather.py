@@ -111,7 +111,7 @@ async def _look(client: ConsulClient, registry: Registry, services: Sequence[str
     """Look at nodes and services."""
     catalog, visibility = ConsulCatalog(client), Visibility(client)
     nodes = await catalog.nodes()
-    known = set((await catalog.services()).content)
+    known = set((await catalog.services()).read())
     found: dict[str, Instances] = {}
     for service in services or sorted(known - {CONSUL}):
         answer = await client.service_health(service)

@@ -1,4 +1,4 @@
-"""How evenly origins are busy, and what is demanded of workers."""
+"""The imbalance of origins, and the bound for several workers."""
 
 import json
 import urllib.request
@@ -14,7 +14,7 @@ from bench.lib.repository import module_command
 from bench.lib.server import serve
 
 
-def test_the_busiest_next_to_the_mean_at_each_arrival():
+def test_the_imbalance_compares_the_busiest_with_the_mean_at_each_arrival():
     site = Site([1, 2])
     site.begin(1)
     assert site.imbalance() == 1.0, "one request, and a mean of a half"
@@ -27,7 +27,7 @@ def test_the_busiest_next_to_the_mean_at_each_arrival():
     assert site.imbalance() == 0.0, "nothing since"
 
 
-def test_the_first_tenth_does_not_count():
+def test_the_first_tenth_of_the_arrivals_is_excluded():
     site = Site([1, 2])
     for port in (1, *[2, 1] * 4, 2):
         site.begin(port)
@@ -35,7 +35,7 @@ def test_the_first_tenth_does_not_count():
     assert site.imbalance() == pytest.approx(sum(uneven[1:]) / 9)
 
 
-def test_requests_take_as_long_as_they_say_side_by_side(tmp_path):
+def test_requests_take_the_given_time_concurrently(tmp_path):
     ports = free_ports(2)
     command = module_command("bench.balance.busy_origin", *map(str, ports))
     with serve("origins", command, ports[-1], tmp_path, Cores.split().load) as server:
@@ -48,7 +48,7 @@ def test_requests_take_as_long_as_they_say_side_by_side(tmp_path):
 
 
 @pytest.mark.parametrize(("two", "holds"), [((0.063, 0.061), True), ((0.067, 0.068), False)])
-def test_what_two_workers_may_do_worse_than_one(two, holds):
+def test_two_workers_may_be_at_most_the_margin_above_one(two, holds):
     verdict = evaluate(
         {ALONE: [0.060, 0.061], "2 workers": list(two), "8 workers": [0.06, 0.06], APART: [0.09, 0.09]}
     )

@@ -1,4 +1,4 @@
-"""Each request is sent at its moment, and an instance works on one after the other."""
+"""Requests are sent at their arrival times, and an instance processes one at a time."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -14,7 +14,7 @@ from bench.lib.server import serve
 
 @pytest.fixture
 def instances(tmp_path):
-    """The ports of two, without a pylb before them."""
+    """The ports of two instances, without a pylb before them."""
     ports = free_ports(2)
     command = module_command("bench.balance.working_origin", *map(str, ports))
     with serve("instances", command, ports[-1], tmp_path, Cores.split().load) as server:
@@ -22,14 +22,14 @@ def instances(tmp_path):
         yield ports
 
 
-def test_a_request_waits_for_those_before_it_on_the_same_port_only(instances):
+def test_a_request_waits_only_for_earlier_ones_to_the_same_port(instances):
     behind, alone = send(instances, [[(0.0, 0.3), (0.1, 0.0)], [(0.1, 0.0)]])
     assert sorted(behind)[0] >= 0.2 - 0.005, "the first one is worked on until 0.3 s"
     assert sorted(behind)[1] >= 0.3 - 0.005
     assert alone[0] < min(behind)
 
 
-def test_what_no_instance_answered_is_no_latency():
+def test_a_request_without_a_response_is_an_error():
     with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

@@ -1,4 +1,4 @@
-"""The simulator is believed because it agrees with live runs of the same requests."""
+"""The simulator agrees with live runs of the same requests."""
 
 from dataclasses import asdict
 
@@ -23,7 +23,7 @@ from pylb.tools.simulate.recording import Recording
 from pylb.tools.simulate.workload import Workload
 
 TOLERANCE = 0.25
-"""400 requests are few; `python -m bench.balance.simulator_validation` sends many more and allows 10 %."""
+"""400 requests are few. `python -m bench.balance.simulator_validation` sends many more and allows 10 %."""
 
 ATTEMPTS = 3
 OPTIONS = SimulateOptions(
@@ -37,14 +37,14 @@ def workload(seed):
 
 
 def ideal(policy, seed, draw):
-    """What a pylb shows that does just what the simulation says, on a machine that adds 2 ms."""
+    """The live run of a pylb that behaves exactly as simulated, on a machine that adds 2 ms."""
     options = SimulateOptions(instances=4, policy=policy, overhead=OVERHEAD, seed=draw)
     return Run(policy, workload(seed), [OVERHEAD] * 100, simulated(options, workload(seed)))
 
 
 @pytest.mark.slow
-def test_simulated_latencies_are_those_that_a_live_pylb_has():
-    """Give or take what a busy machine adds even to requests that take no time."""
+def test_simulated_latencies_equal_those_of_a_live_pylb():
+    """The tolerance includes the delay of empty requests on a busy machine."""
     seen = []
     for _ in range(ATTEMPTS):
         found = compare(OPTIONS, "least-connections", run(OPTIONS, ["least-connections"], 1))
@@ -67,7 +67,7 @@ def test_each_round_has_other_requests_and_all_policies_have_the_same():
     assert {len(each.latencies) for each in runs} == {len(each.empty) for each in runs} == {20}
 
 
-def test_what_a_policy_does_not_draw_is_simulated_exactly():
+def test_a_policy_without_random_numbers_is_simulated_exactly():
     found = compare(
         OPTIONS, "least-connections", [ideal("least-connections", seed, draw=7) for seed in (1, 2)]
     )
@@ -78,14 +78,14 @@ def test_what_a_policy_does_not_draw_is_simulated_exactly():
 
 
 @pytest.mark.slow
-def test_chance_says_how_far_a_draw_may_be_off_and_it_is_less_for_more_requests():
+def test_the_difference_by_chance_shrinks_with_more_requests():
     one = compare(OPTIONS, "random", [ideal("random", 1, draw=7)])
     many = compare(OPTIONS, "random", [ideal("random", seed, draw=7) for seed in range(1, 17)])
     assert one.chance > 1.5 * many.chance > 0
     assert abs(many.off[1]) < 3 * many.chance
 
 
-def test_all_requests_count_alike_whatever_round_they_were_in():
+def test_requests_of_all_rounds_have_equal_weight():
     short, long = [0.01] * 990, [0.5] * 10
     rounds = [
         Run("round-robin", workload(1), [0.0], short),
@@ -96,7 +96,7 @@ def test_all_requests_count_alike_whatever_round_they_were_in():
     assert [each.live.p99 for each in found.rounds] == [0.01, 0.5]
 
 
-def test_what_is_off_is_a_share_of_what_was_measured():
+def test_differences_are_relative_to_the_live_times():
     rounds = [
         Round(Times(0.09, 0.1), Times(0.1, 0.15), 0.001),
         Round(Times(0.11, 0.4), Times(0.12, 0.15), 0.003),

@@ -1,4 +1,4 @@
-"""How fast changes reach the traffic: real registry, real proxies, short runs."""
+"""The speed of changes: a real registry and real proxies, in short runs."""
 
 from dataclasses import asdict, replace
 
@@ -53,7 +53,7 @@ def test_at_a_rate_registrations_and_deregistrations_alternate():
     assert len(looks) == len(log) == 12
 
 
-def test_a_rate_means_changes_not_instances():
+def test_the_rate_counts_changes_not_instances():
     assert settings(rate=20, seconds=30.0).cycles == 300
     assert settings(changes=7).cycles == 7
 
@@ -66,12 +66,12 @@ class Past:
         self.has_requests = appeared is not None
 
 
-def test_what_was_never_seen_is_lost_and_flatters_no_median():
+def test_a_change_that_never_reached_the_traffic_is_lost_and_not_part_of_the_median():
     changes = Changes.of([Past(0.5, 0.1), Past(None, None), Past(0.3, None)], closed=4)
     assert changes == Changes(count=6, appeared=[0.5, 0.3], vanished=[0.1], lost=2, closed=4)
 
 
-def test_cpu_of_a_change_is_what_comes_on_top_of_an_idle_proxy(capsys):
+def test_the_cpu_of_a_change_is_the_difference_to_an_idle_proxy(capsys):
     load = Load(requests=100, seconds=2.0, bad_status=5, broken=1, timed_out=0, p50=1.0, p99=2.0)
     changes = Changes(count=4, appeared=[0.1, 0.3], vanished=[0.2, 0.4], lost=1, closed=2)
     cost = Cost(seconds=2.0, idle=0.01, changing=0.05, count=4)
@@ -96,17 +96,17 @@ def test_every_figure_is_the_median_of_the_rounds_and_has_their_spread():
     assert (summary.last, summary.cost, summary.idle) == (None, None, None)
 
 
-def test_what_is_counted_in_all_rounds_adds_up():
+def test_counts_of_all_rounds_add_up():
     summary = Summary.of([a_round(lost=3, hits=4), a_round(lost=1, hits=0), a_round()])
     assert (summary.never, str(summary.lost)) == ("4 of 12", "1 ± 2")
     assert summary.propagation == {"first request": {"0.001": 5, "+Inf": 0}}
 
 
-def test_a_round_with_too_few_times_says_nothing_about_them():
+def test_a_round_with_too_few_times_is_not_part_of_the_summary():
     assert str(Summary.of([a_round(0.9), a_round(0.1, 0.1)]).first.median) == "100.0"
 
 
-def test_a_round_with_changes_is_read_again_as_it_was_written():
+def test_a_stored_round_can_be_read_again():
     result = a_round(0.1, 0.2)
     assert Result.read(asdict(result)) == result
     result = replace(result, cost=Cost(seconds=2.0, idle=0.01, changing=0.05, count=4))

@@ -1,4 +1,4 @@
-"""What failures cost the clients: real registry, real proxies, short runs."""
+"""The cost of failures: a real registry and real proxies, in short runs."""
 
 import time
 from contextlib import ExitStack
@@ -32,7 +32,7 @@ CHECKED = ClientReport(
 )
 
 
-def test_what_clients_saw_is_counted_and_timed_from_the_fault():
+def test_failures_are_counted_and_timed_from_the_fault():
     report = ClientReport(answers=90, troubles=[(101.0, "timed_out"), (101.05, "timed_out"), (103.5, "slow")])
     outcome = Outcome.of("1", report, took=9.0, injected=100.0, deadline=104.0)
     assert outcome.troubles == {"timed_out": {"1.0": 2}, "slow": {"3.5": 1}}
@@ -41,7 +41,7 @@ def test_what_clients_saw_is_counted_and_timed_from_the_fault():
     assert Outcome.of("1", ClientReport(), took=9.0, injected=100.0, deadline=103.0).recovered == 0
 
 
-def test_a_row_shows_what_failed_and_how(capsys):
+def test_a_row_shows_failures_by_kind(capsys):
     show("hung", {"pylb": [Outcome.of("1", CHECKED, 9.0, 0.0, 1.0)]}, Console(width=160))
     row = next(line for line in capsys.readouterr().out.splitlines() if "pylb" in line)
     assert row.split()[2:] == ["15", "4", "6", "5", "6", "0.00", "12", "10.0"]
@@ -60,47 +60,49 @@ def test_every_figure_is_the_median_of_the_rounds_and_has_their_spread():
     assert shown == ["32 ± 3", "4", "6", "22 ± 3", "6", "7.00 ± 1.50", "12", "10.0"]
 
 
-def test_what_never_ended_is_said_and_is_in_no_median():
+def test_a_round_without_recovery_is_shown_and_not_part_of_the_median():
     assert over(ended(6.0, None, 7.0)) == "6.50 ± 0.50, never in 1 of 3"
     assert over(ended(None, None, 7.0)) == "7.00, never in 2 of 3"
     assert over(ended(None, None)) == "never"
 
 
 class Process:
-    def __init__(self, said):
+    def __init__(self, log):
         self.kill, self.suspend, self.resume = (
-            lambda word=word: said.append(word) for word in ("kill", "suspend", "resume")
+            lambda word=word: log.append(word) for word in ("kill", "suspend", "resume")
         )
 
 
 class Running:
-    """A program, and a backend that is one."""
+    """A program that is also a backend."""
 
-    def __init__(self, said):
-        self.server, self.processes = self, [Process(said)]
+    def __init__(self, log):
+        self.server, self.processes = self, [Process(log)]
 
 
-class Stage:
-    def __init__(self, said, until):
+class FaultTarget:
+    """An environment that records what a fault does."""
+
+    def __init__(self, log, until):
         self.until = until
-        self.backends, self.consul = [Running(said)], Running(said)
-        self.start_registry = lambda: said.append("start")
-        self.register = lambda: said.append("register")
+        self.backends, self.consul = [Running(log)], Running(log)
+        self.start_registry = lambda: log.append("start")
+        self.register = lambda: log.append("register")
 
 
 @pytest.mark.parametrize(
     ("fault", "does"),
     [("killed", ["kill"]), ("hung", ["suspend", "resume"]), ("registry", ["kill", "start", "register"])],
 )
-def test_a_fault_injects_and_a_hung_backend_can_end(fault, does):
-    said = []
+def test_a_fault_is_injected_and_a_hung_backend_can_be_stopped(fault, does):
+    log = []
     with ExitStack() as stack:
-        FAULTS[fault].inject(Stage(said, stack), 0.01)
-    assert said == does
+        FAULTS[fault].inject(FaultTarget(log, stack), 0.01)
+    assert log == does
 
 
 @pytest.mark.slow
-def test_a_registry_that_comes_back_is_at_the_same_place_and_knows_the_backends_again(tmp_path):
+def test_a_restarted_registry_has_the_same_ports_and_the_backends(tmp_path):
     with ExitStack() as stack:
         environment = Environment(range(1), ["a-tag"], stack)
         before = environment.consul.port
@@ -112,7 +114,7 @@ def test_a_registry_that_comes_back_is_at_the_same_place_and_knows_the_backends_
         assert not environment.is_served()
 
 
-def test_each_rival_is_there_twice_and_its_advised_set_up_is_another_file():
+def test_each_rival_has_a_default_and_a_tuned_configuration():
     rivals = {name for name in SET_UPS if name not in {"pylb", "traefik-watch", *TUNED}}
     assert {name.removesuffix("-tuned") for name in TUNED} == rivals
     for name, follower in TUNED.items():

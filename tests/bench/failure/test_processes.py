@@ -1,4 +1,4 @@
-"""What disturbed rounds show together: a bound that one of them breaks is broken."""
+"""A bound that is broken in one round is broken for the whole run."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ CONTROL_KILLED = Result(
 
 
 def evaluated(what, *rounds):
-    """The rows that say something, and those that are broken."""
+    """The rows by name, and the names of the broken bounds."""
     verdict = Verdict()
     FAULTS[what][1](verdict, rounds)
     broken = [name for name, _, holds in verdict.rows if holds is False]
@@ -78,7 +78,7 @@ def test_figures_are_medians_of_the_rounds_with_their_spread():
         ),
     ],
 )
-def test_what_one_round_breaks_is_broken(what, good, changes, name, bad):
+def test_a_bound_that_one_round_breaks_is_broken(what, good, changes, name, bad):
     rounds = [good] * 3
     assert evaluated(what, *rounds)[1] == []
     rounds[bad] = replace(good, **changes)
@@ -86,7 +86,7 @@ def test_what_one_round_breaks_is_broken(what, good, changes, name, bad):
 
 
 @pytest.mark.slow
-def test_each_round_is_a_run_of_its_own(tmp_path, capsys):
+def test_each_round_is_reported_separately(tmp_path, capsys):
     report = tmp_path / "raw.json"
     words = ["--rounds", "2", "--seconds", "1", "--connections", "8", "--json", str(report)]
     assert main(["kill-control", *words]) == 0

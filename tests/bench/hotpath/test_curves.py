@@ -1,4 +1,4 @@
-"""Points of curves, and what is made of them."""
+"""The points of curves, and their part of the page."""
 
 from itertools import groupby
 
@@ -12,7 +12,7 @@ def points():
     return [Point(name, place) for name, curve in CURVES.items() for place in curve.places]
 
 
-def test_each_place_changes_one_thing():
+def test_each_point_varies_one_parameter():
     assert Point("connections", 512).workload.connections == 512
     assert Point("headers", 50).workload.extra_headers + len(BROWSER_HEADERS) + 1 == 50
     assert Point("headers", FEWEST_HEADERS).workload.extra_headers == 0
@@ -21,7 +21,7 @@ def test_each_place_changes_one_thing():
     assert Point("services", 100).workload.services == 100
 
 
-def test_proxies_are_started_anew_only_where_they_have_to_be():
+def test_proxies_are_restarted_only_for_another_configuration():
     set_ups = [set_up for set_up, _ in groupby(points(), lambda point: point.set_up)]
     assert set_ups[0] == SetUp()
     assert len(set_ups) == 1 + len(CURVES["backends"].places) + len(CURVES["services"].places)

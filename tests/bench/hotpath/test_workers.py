@@ -1,4 +1,4 @@
-"""What a second worker is worth, and that each side gets the same connections."""
+"""The capacity of a second worker, and equal connections for both sides."""
 
 import socket
 import subprocess
@@ -11,7 +11,7 @@ from bench.lib.shared_port import listening
 
 ANSWERING = """
 import os, socket
-assert os.environ["LISTEN_PID"] == str(os.getpid()), "it is told that the socket is for it"
+assert os.environ["LISTEN_PID"] == str(os.getpid()), "LISTEN_PID names another process"
 given = socket.socket(fileno=3)
 given.listen()
 while True:
@@ -61,7 +61,7 @@ def samples(together):
         yield Sample("small", name, 1, cpu / 2, cpu / 2, 1000, 1, 2, 50, 3000 + number, 0)
 
 
-def test_two_carry_what_two_alone_do_but_for_what_sharing_costs():
+def test_the_capacity_of_two_workers_is_evaluated():
     verdict = evaluate(list(samples(together=32)))
     assert verdict.holds
     assert [figure for _, figure, _ in verdict.rows[-2:]] == ["1.56 ×", "1.88 ×"]

@@ -51,8 +51,10 @@ async def test_the_end_of_a_connection_is_counted_by_its_kind(answer, after, see
     asking.cancel()
     with suppress(asyncio.CancelledError):
         await asking
+    await asyncio.sleep(0.05)  # asyncio leaks a connection that it is accepting when its server is closed.
     origin.close()
     await until(lambda: not origin.open)
+    await asyncio.sleep(0)  # The last transport closes in the next iteration of the loop.
     assert set(clients.seen) <= {seen, "answers"}
     assert clients.seen[seen] >= 1
     noted = {name for _, name in clients.troubles}
@@ -77,7 +79,7 @@ async def test_a_request_without_a_response_within_the_timeout_counts_as_timed_o
     assert second[0] - first[0] >= 0.04
 
 
-async def test_nobody_listens():
+async def test_a_refused_connection_is_counted():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     clients = CheckingClients(port)

@@ -1,4 +1,4 @@
-"""An instance that comes and goes: when its first and last requests were, and that it can end."""
+"""The times of first and last requests of a churn cycle, and the shutdown of its origin."""
 
 import urllib.error
 import urllib.request
@@ -11,7 +11,7 @@ from bench.lib.ports import free_ports
 
 
 class Catalog:
-    """A registry that does what it is told."""
+    """A registry that accepts every call."""
 
     def __init__(self):
         self.known = {}
@@ -34,7 +34,7 @@ def ask(origins, slot):
         assert answer.read() == b"ok\n"
 
 
-def test_times_are_from_the_registry_s_answers_to_the_requests(origins):
+def test_times_start_when_the_registry_has_answered(origins):
     catalog = Catalog()
     cycle = ChurnCycle(catalog, origins, 1, "new")
     cycle.register()
@@ -51,7 +51,7 @@ def test_times_are_from_the_registry_s_answers_to_the_requests(origins):
     assert cycle.vanished is None
 
 
-def test_who_is_asked_only_when_it_has_left_has_not_appeared(origins):
+def test_a_first_request_after_the_deregistration_does_not_count(origins):
     cycle = ChurnCycle(Catalog(), origins, 0, "new")
     cycle.register()
     cycle.deregister()
@@ -59,7 +59,7 @@ def test_who_is_asked_only_when_it_has_left_has_not_appeared(origins):
     assert cycle.appeared is None
 
 
-def test_an_origin_that_ends_does_not_listen_any_more_but_the_others_do(origins):
+def test_a_stopped_origin_does_not_listen_and_the_others_do(origins):
     ask(origins, 0)
     ChurnCycle(Catalog(), origins, 0, "new").end()
     with pytest.raises(urllib.error.URLError, match="refused"):

@@ -1,4 +1,4 @@
-"""Figures that were measured several times, and which of two is better."""
+"""Figures of several rounds, and which of two is better."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from bench.lib.figure import Comparison, Count, Figure, number
     ("value", "shown"),
     [(1234.5, "1,234"), (123.45, "123.5"), (23.45, "23.4"), (2.345, "2.35"), (-0.5, "-0.50")],
 )
-def test_a_number_has_the_digits_that_mean_something(value, shown):
+def test_a_number_has_three_significant_digits(value, shown):
     assert number(value) == shown
 
 
@@ -29,7 +29,7 @@ def test_a_figure_is_the_median_with_half_the_range():
         ([18859, 16345], "17,602 ± 1,257"),
     ],
 )
-def test_what_is_counted_is_shown_whole_and_a_difference_never_as_nothing(rounds, shown):
+def test_a_count_has_no_decimals_and_a_difference_is_never_shown_as_zero(rounds, shown):
     assert str(Count.of(rounds)) == shown
 
 
@@ -37,15 +37,15 @@ def comparison(**rounds):
     return Comparison("CPU", {name: Figure.of(values) for name, values in rounds.items()})
 
 
-def test_better_is_who_is_cheaper_by_more_than_both_spreads():
+def test_a_figure_is_better_if_it_is_lower_by_more_than_both_spreads():
     found = comparison(pylb=[29, 30, 31], nginx=[24, 25, 26], haproxy=[20, 20, 20], envoy=[27, 28.5, 29])
     assert list(found.better_than("pylb")) == ["haproxy", "nginx"]
 
 
-def test_more_can_be_better():
+def test_a_higher_figure_can_be_better():
     figures = {"pylb": Figure.of([30]), "nginx": Figure.of([40]), "caddy": Figure.of([5])}
     assert list(Comparison("requests/s", figures, more_is_better=True).better_than("pylb")) == ["nginx"]
 
 
-def test_nobody_is_better_than_one_that_was_not_measured():
+def test_nothing_is_better_than_a_missing_figure():
     assert comparison(nginx=[1]).better_than("pylb") == {}

@@ -1,4 +1,4 @@
-"""Proxies with the configurations that the benchmarks give them."""
+"""Proxies with the configurations of the benchmarks."""
 
 import http.client
 import ssl
@@ -27,7 +27,7 @@ def get(connection, number):
 
 
 @pytest.mark.slow
-def test_each_serves_all_services_in_the_clear_and_by_tls():
+def test_each_proxy_serves_all_services_over_http_and_tls():
     cores, ports = Cores.split(), free_ports(2)
     with (
         temporary_directory() as directory,
@@ -47,6 +47,6 @@ def test_each_serves_all_services_in_the_clear_and_by_tls():
             assert answers == {"A small answer, as an API or a health page sends."}
 
 
-def test_a_peer_without_services_is_missing(tmp_path):
+def test_a_proxy_that_supports_one_service_only_is_an_error_for_two(tmp_path):
     with pytest.raises(MissingError, match="one service only"):
         StockAiohttp().command(Site(tmp_path, 1, (2,), services=2))

@@ -1,4 +1,4 @@
-"""Proxies that follow Consul: their configurations are complete; nginx has one rendered from an answer."""
+"""The configurations of proxies that take their backends from Consul are complete."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from bench.lib.peers.peer import TEMPLATES, Site
 
 
 class Installed:
-    """A program that is here."""
+    """An installed program."""
 
     def __init__(self, path):
         self.path = path
@@ -22,17 +22,17 @@ class Installed:
 
 
 @pytest.mark.parametrize("name", SET_UPS)
-def test_each_is_told_where_to_listen_and_where_consul_is(name, tmp_path, monkeypatch):
+def test_each_configuration_has_the_listen_port_and_the_address_of_consul(name, tmp_path, monkeypatch):
     follower = SET_UPS[name]
     monkeypatch.setattr(follower, "source", Installed(tmp_path / "program"))
     command = follower.command(Site(tmp_path, 11111, (44444,)), Registry(22222, 33333, "web"))
-    told = " ".join(command.argv) + "".join(path.read_text() for path in tmp_path.iterdir())
-    assert re.search(r"127\.0\.0\.1(:|, port_value: )11111", told)
-    assert re.search(r"127\.0\.0\.1:(22222|33333)|port_value: 44444", told)
-    assert "@{" not in told
+    written = " ".join(command.argv) + "".join(path.read_text() for path in tmp_path.iterdir())
+    assert re.search(r"127\.0\.0\.1(:|, port_value: )11111", written)
+    assert re.search(r"127\.0\.0\.1:(22222|33333)|port_value: 44444", written)
+    assert "@{" not in written
 
 
-def test_nginx_gets_a_server_for_each_instance(tmp_path):
+def test_nginx_has_one_server_per_instance(tmp_path):
     def render(*ports):
         answer = json.dumps([{"Service": {"Address": "127.0.0.1", "Port": port}} for port in ports])
         script = [TEMPLATES / "nginx-reloaded.sh", "true", tmp_path / "nginx.conf", JQ.locate()]

@@ -11,7 +11,7 @@ from bench.lib.ports import free_port, free_ports
 
 @pytest.fixture
 def same_luck(monkeypatch):
-    """Each time a port is asked for, the same numbers are drawn in the same order."""
+    """Makes each call draw the same port numbers in the same order."""
 
     def begin_anew():
         monkeypatch.setattr(ports.random, "randrange", random.Random(1).randrange)
@@ -19,14 +19,14 @@ def same_luck(monkeypatch):
     return begin_anew
 
 
-def test_nobody_is_given_a_port_twice(same_luck):
+def test_a_port_is_returned_once(same_luck):
     same_luck()
     first = free_ports(5)
     same_luck()
     assert len({*first, *free_ports(5)}) == 10
 
 
-def test_another_process_is_not_given_it_either(same_luck):
+def test_another_process_does_not_get_a_reserved_port(same_luck):
     same_luck()
     mine = free_ports(5)
     program = "from bench.lib import ports; import random; random.seed(1); print(*ports.free_ports(5))"

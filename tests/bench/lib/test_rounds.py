@@ -1,4 +1,4 @@
-"""Whose turn it is: with real proxies, and one that starts but once."""
+"""The order of the rounds, with real proxies of which one starts only once."""
 
 import orjson
 import pytest
@@ -11,11 +11,11 @@ from bench.lib.rounds import turns
 from bench.lib.server import Command
 
 
-def test_each_has_its_turn_before_the_next_round_begins():
+def test_each_name_has_its_turn_before_the_next_round():
     assert list(turns(["a", "b"], 2, {})) == ["a", "b", "a", "b"]
 
 
-def test_one_that_went_missing_has_no_further_turn():
+def test_a_missing_name_has_no_further_turn():
     missing, had = set(), []
     for name in turns(["a", "b"], 3, missing):
         had.append(name)
@@ -25,7 +25,7 @@ def test_one_that_went_missing_has_no_further_turn():
 
 
 class Fleeting(PylbFollower):
-    """pylb, which can be started so many times; then it ends at once."""
+    """A pylb that starts a given number of times and then exits at once."""
 
     def __init__(self, name, times, starts):
         super().__init__(name, FOLLOWERS["pylb"].source)
@@ -46,7 +46,9 @@ class Fleeting(PylbFollower):
         (failure, "--faults killed --seconds 1 --timeout 0.5 --connections 2"),
     ],
 )
-def test_one_that_fails_in_the_second_round_keeps_the_first(main, options, tmp_path, monkeypatch, capsys):
+def test_a_proxy_that_fails_in_the_second_round_keeps_its_first_result(
+    main, options, tmp_path, monkeypatch, capsys
+):
     starts = []
     for name, times in (("once", 1), ("pylb", 3)):
         for known in (FOLLOWERS, SET_UPS):

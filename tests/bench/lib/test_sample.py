@@ -1,4 +1,4 @@
-"""What several rounds say together."""
+"""The summary of several rounds."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def test_a_ratio_compares_samples_of_the_same_round():
     assert summaries["nginx"].ratio == 1
 
 
-def test_a_round_without_the_reference_has_no_part_in_the_ratio():
+def test_a_round_without_the_reference_is_not_part_of_the_ratio():
     interrupted = [sample("nginx", 1, 10, 10), sample("pylb", 1, 20, 20), sample("pylb", 2, 90, 90)]
     assert summarize(interrupted, "nginx")["small"]["pylb"].ratio == 2
 

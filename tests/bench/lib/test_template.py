@@ -1,11 +1,11 @@
-"""Configuration files with values of the run in them."""
+"""Configuration templates with values of the run."""
 
 import pytest
 
 from bench.lib.template import render
 
 
-def test_marks_are_replaced_and_dollars_stay(tmp_path):
+def test_placeholders_are_replaced_and_dollars_are_kept(tmp_path):
     template = tmp_path / "proxy.conf"
     template.write_text("listen @port; # $host @@type @directory\n")
     (tmp_path / "site").mkdir()
@@ -14,7 +14,7 @@ def test_marks_are_replaced_and_dollars_stay(tmp_path):
     assert written.read_text() == f"listen 8080; # $host @type {tmp_path / 'site'}\n"
 
 
-def test_a_mark_without_a_value_is_an_error(tmp_path):
+def test_a_placeholder_without_a_value_is_an_error(tmp_path):
     template = tmp_path / "proxy.conf"
     template.write_text("listen @port;")
     (tmp_path / "site").mkdir()

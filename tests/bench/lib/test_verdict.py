@@ -2,7 +2,7 @@ from bench.lib.figure import Count
 from bench.lib.verdict import Verdict
 
 
-def test_it_holds_while_every_bound_is_kept():
+def test_a_verdict_holds_if_every_bound_is_kept():
     verdict = Verdict()
     verdict.note("requests", "12")
     verdict.require("lost (at most 3)", "2", holds=True)

@@ -1,4 +1,4 @@
-"""What a load test must have shown: where one of the bounds is broken, the verdict does not hold."""
+"""The evaluation of a load test: one broken bound breaks the verdict."""
 
 from dataclasses import replace
 
@@ -33,7 +33,7 @@ def rows(outcome):
     return {name.partition(" (")[0]: (figure, holds) for name, figure, holds in evaluate(outcome).rows}
 
 
-def test_all_went_well():
+def test_a_run_within_all_bounds_holds():
     verdict = evaluate(ALL_WELL)
     assert verdict.holds
     found = rows(ALL_WELL)
@@ -62,21 +62,21 @@ def test_each_broken_bound_breaks_it(difference):
     assert not evaluate(replace(ALL_WELL, **difference)).holds
 
 
-def test_a_process_that_is_another_one_is_named():
+def test_a_replaced_process_is_named():
     outcome = replace(ALL_WELL, after=frozenset({"pid 2"}))
     assert rows(outcome)["the balancer's processes: same pids, same start times"][0] == (
         "not the same: pid 1; pid 2"
     )
 
 
-def test_instances_that_are_not_ours_have_equal_shares():
+def test_without_own_instances_all_that_respond_must_have_equal_shares():
     seen = {"theirs-1": InstanceHits(1000, 0, 1), "theirs-2": InstanceHits(1100, 0, 1)}
     assert evaluate(replace(ALL_WELL, lifetimes=[], seen=seen)).holds
     seen["theirs-3"] = InstanceHits(2000, 0, 1)
     assert not evaluate(replace(ALL_WELL, lifetimes=[], seen=seen)).holds
 
 
-def test_few_answers_may_be_uneven_by_chance_but_not_none():
+def test_shares_of_few_requests_may_be_uneven_but_not_zero():
     few = {
         **ALL_WELL.seen,
         "permanent-1": InstanceHits(150, 100, 160),
@@ -87,7 +87,7 @@ def test_few_answers_may_be_uneven_by_chance_but_not_none():
     assert not evaluate(replace(ALL_WELL, seen=few)).holds
 
 
-def test_what_cannot_be_known_is_not_judged():
+def test_a_figure_that_is_unknown_has_no_bound():
     found = rows(replace(ALL_WELL, lifetimes=[], seen={}, before=frozenset(), after=frozenset()))
     assert found["requests per instance"] == ("unknown: no response had X-Served-By", None)
     assert found["the balancer's processes"] == ("not watched", None)

@@ -1,4 +1,4 @@
-"""The load test as it is run: small, but with all its parts."""
+"""The load test as a whole, with short runs."""
 
 import asyncio
 import re
@@ -24,7 +24,7 @@ def run(*argv):
     return python("-m", *argv)
 
 
-def test_a_shape_is_a_further_file_and_all_else_is_for_locust():
+def test_a_shape_adds_a_file_and_all_other_arguments_are_passed_to_locust():
     plain, burst = command_line(["--users", "40"]), command_line(["burst", "--users", "40"])
     assert plain[plain.index("-f") + 1] == LOCUSTFILE
     assert burst[burst.index("-f") + 1] == f"{LOCUSTFILE},{SHAPES['burst']}"
@@ -35,7 +35,7 @@ def test_a_shape_is_a_further_file_and_all_else_is_for_locust():
 
 @pytest.mark.slow
 def test_shapes():
-    """In a process of its own: whoever imports Locust has gevent's sockets from then on."""
+    """Runs in a separate process, because importing Locust replaces the sockets with those of gevent."""
     code = """
 from bench.load.burst import Burst
 from bench.load.ramp import Ramp
@@ -57,14 +57,14 @@ def test_pylb_passes(shape):
 
 @pytest.mark.slow
 def test_websockets():
-    """There are too few connections for shares to be evaluated."""
+    """The test has too few connections to evaluate shares."""
     ended = run("bench.load", *OPTIONS, "WebSocket")
     assert re.search(r" requests +[1-9]\d+ +✓", ended.stderr), ended.stderr
     assert re.search(r"failed requests +0 +✓", ended.stderr), ended.stderr
 
 
 @pytest.mark.slow
-async def test_a_service_that_fails_now_and_then_does_not():
+async def test_a_service_with_some_failures_fails_the_test():
     requests = 0
 
     async def answer(_):
@@ -82,7 +82,7 @@ async def test_a_service_that_fails_now_and_then_does_not():
 
 
 @pytest.mark.slow
-def test_a_host_without_a_scheme_is_refused_in_one_line():
+def test_a_host_without_a_scheme_is_an_error_of_one_line():
     ended = run("locust", "-f", LOCUSTFILE, "--headless", "--host", "127.0.0.1:8080")
     assert ended.returncode == 1
     assert "--host: got '127.0.0.1:8080', expected http://host:port" in ended.stderr

@@ -1,4 +1,4 @@
-"""A balancer that was restarted or reloaded is not the one that was there before."""
+"""The watch detects a balancer whose processes were restarted or replaced."""
 
 import asyncio
 import subprocess
@@ -23,7 +23,7 @@ child.kill(), child.wait()
 """
 
 
-def test_a_replaced_child_is_noticed():
+def test_a_replaced_child_is_detected():
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", PARENT], text=True, **pipes) as parent:
         parent.stdin.write("\n")
@@ -42,7 +42,7 @@ def test_a_replaced_child_is_noticed():
         process_watch.processes()
 
 
-async def test_workers_of_a_pylb_elsewhere():
+async def test_the_workers_of_a_remote_pylb_are_listed():
     worker = {"name": "worker 1", "pid": 7, "generation": 1, "applied": {}}
 
     async def workers(_):
@@ -60,5 +60,5 @@ async def test_workers_of_a_pylb_elsewhere():
             await asyncio.to_thread(process_watch.processes)
 
 
-def test_nothing_to_look_at():
+def test_without_options_nothing_is_watched():
     assert ProcessWatch().processes() == frozenset()

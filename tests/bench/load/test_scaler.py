@@ -1,4 +1,4 @@
-"""Instances that come and go, and what they say of themselves."""
+"""Instances that are registered and deregistered, and the journal of their lifetimes."""
 
 import asyncio
 import subprocess
@@ -14,7 +14,7 @@ from tests.until import until
 
 
 class Agent:
-    """Knows what is registered; the order of calls is what counts."""
+    """An agent that records the order of the calls."""
 
     def __init__(self):
         self.entries = {}
@@ -29,7 +29,7 @@ class Agent:
         self.calls.append("-")
 
 
-async def test_some_stay_others_come_and_go_and_all_leave_at_the_end():
+async def test_permanent_instances_stay_temporary_ones_alternate_and_all_are_removed_at_the_end():
     agent, lines, over = Agent(), [], asyncio.Event()
     scaling = asyncio.get_running_loop().create_task(
         scaler.scale(scaler.Scaler(agent, "web", "127.0.0.1", lines.append), 2, 2, 0.01, over)
@@ -48,7 +48,7 @@ async def test_some_stay_others_come_and_go_and_all_leave_at_the_end():
     assert first_passing.deregistered < permanent.deregistered
 
 
-async def test_an_instance_says_who_it_is_whatever_it_is_asked():
+async def test_each_response_names_its_instance():
     instance = Instance("web-1", "127.0.0.1")
     await instance.start()
     async with aiohttp.ClientSession(f"http://127.0.0.1:{instance.port}") as client:
@@ -63,7 +63,7 @@ async def test_an_instance_says_who_it_is_whatever_it_is_asked():
     await instance.finish()
 
 
-async def test_an_instance_that_has_left_goes_on_for_those_who_are_connected():
+async def test_a_deregistered_instance_serves_its_open_connections():
     instance = Instance("web-1", "127.0.0.1")
     await instance.start()
     async with aiohttp.ClientSession(f"http://127.0.0.1:{instance.port}") as client:
@@ -79,7 +79,7 @@ async def test_an_instance_that_has_left_goes_on_for_those_who_are_connected():
         await asyncio.open_connection("127.0.0.1", instance.port)
 
 
-def test_the_last_line_of_a_journal_may_not_be_complete():
+def test_an_incomplete_last_line_of_a_journal_is_ignored():
     here, gone = Lifetime("web-1", 1.0, permanent=True), Lifetime("web-2", 2.0, 3.0)
     text = "\n".join(map(journal.write, (here, Lifetime("web-2", 2.0), gone)))
     assert journal.read(text + "\n") == {"web-1": here, "web-2": gone}
@@ -87,7 +87,7 @@ def test_the_last_line_of_a_journal_may_not_be_complete():
 
 
 @pytest.mark.slow
-def test_a_registry_that_is_not_there_is_named_in_one_line():
+def test_an_unreachable_registry_is_an_error_of_one_line():
     argv = [sys.executable, "-m", "bench.load.scaler", "--consul", "127.0.0.1:1", "--service", "web"]
     ended = subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.PIPE)
     assert ended.returncode == 1

@@ -1,4 +1,4 @@
-"""The page is what its figures say."""
+"""The page agrees with its raw figures."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 
 @pytest.fixture
 def copy(tmp_path):
-    """The raw figures of the repository, without what was made of them."""
+    """The raw figures of the repository, without the page and the pictures."""
     (tmp_path / "performance").mkdir()
     for figures in (DOCS / "performance").glob("*.json"):
         shutil.copy(figures, tmp_path / "performance")
@@ -23,7 +23,7 @@ def copy(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_page_of_the_repository_is_made_of_its_figures(copy):
+def test_the_page_in_the_repository_is_made_from_its_figures(copy):
     assert main(["--write", "--directory", str(copy)]) == 0
     assert (copy / "performance.md").read_text() == (DOCS / "performance.md").read_text()
     made = {path.name: path.read_bytes() for path in (copy / "performance").iterdir()}
@@ -39,7 +39,7 @@ def test_a_changed_figure_changes_the_page(copy):
 
 
 @pytest.mark.slow
-def test_each_figure_says_where_it_was_measured_if_there_were_several_machines(copy):
+def test_with_several_machines_each_figure_names_its_machine(copy):
     for figures in (copy / "performance").glob("*.json"):
         record = json.loads(figures.read_text())
         record["result"]["machine"] |= {"cpu": "Old" if figures.stem == "failure" else "New", "kernel": "6.1"}
@@ -51,14 +51,14 @@ def test_each_figure_says_where_it_was_measured_if_there_were_several_machines(c
     assert text.count(" on machine 1, ") == len(MEASUREMENTS) - 1
 
 
-def test_what_is_not_measured_yet_is_said(tmp_path):
+def test_a_missing_measurement_is_marked(tmp_path):
     (tmp_path / "performance").mkdir()
     text = write_page(tmp_path).read_text()
     assert text.count("*Not measured yet.*") == len(MEASUREMENTS) + 1  # The machine is not known either.
     assert "@" not in text
 
 
-def test_every_measurement_has_its_place():
+def test_every_measurement_has_a_placeholder():
     template = TEMPLATE.read_text()
     assert [each.name for each in MEASUREMENTS if f"\n@{each.name}\n" not in template] == []
     assert set(PARTS) == {each.name for each in MEASUREMENTS}

@@ -1,4 +1,4 @@
-"""Which measurements are due."""
+"""Which measurements are made."""
 
 from dataclasses import asdict
 
@@ -15,27 +15,27 @@ MEMORY = next(each for each in MEASUREMENTS if each.name == "memory")
 
 @pytest.fixture
 def names(tmp_path):
-    """The names of those that are due for a command line; there is one of memory."""
+    """The measurements that a command line makes, with one stored record, of memory."""
     record = Record(MEMORY.arguments(quick=False), "", 1, {"machine": asdict(MACHINE)})
     record.save(tmp_path / "memory.json")
     return lambda *arguments: [each.name for each in due(parse(arguments), tmp_path, MACHINE)]
 
 
-def test_what_is_there_is_not_measured_again(names):
+def test_a_stored_measurement_is_not_repeated(names):
     assert names() == [each.name for each in MEASUREMENTS if each is not MEMORY]
     assert names("--only", "memory") == []
 
 
-def test_unless_that_is_wanted_or_its_settings_are_others(names):
+def test_a_stored_measurement_is_repeated_on_request_or_with_other_settings(names):
     assert names("--only", "memory", "--again") == ["memory"]
     assert names("--only", "memory", "--quick") == ["memory"]
 
 
-def test_writing_needs_no_measurements(names):
+def test_write_makes_no_measurement(names):
     assert names("--write") == []
 
 
-def test_an_unknown_name_is_refused(capsys):
+def test_an_unknown_name_is_an_error(capsys):
     with pytest.raises(SystemExit):
         main(["--only", "speed"])
     assert "got 'speed', expected names out of requests, " in capsys.readouterr().err

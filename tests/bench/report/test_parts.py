@@ -1,4 +1,4 @@
-"""What raw figures become on the page."""
+"""The parts of the page that are made from raw figures."""
 
 from bench.lib.figure import Comparison, Figure
 from bench.report.bounds import bounds
@@ -35,7 +35,7 @@ def test_requests():
 def test_memory():
     footprints = {"pylb": [{"rest": 50 << 20, "connection": 2048.0, "download": 1 << 20, "upload": 0}] * 2}
     made = memory.part({"settings": {"connections": 2000, "MiB": 512}, "footprints": footprints})
-    assert "| each of 2,000 idle connections, KiB | 2.00 |" in made.text
+    assert "| per idle connection (2,000 of them), KiB | 2.00 |" in made.text
 
 
 def test_processes():
@@ -43,7 +43,7 @@ def test_processes():
     assert made.text.splitlines()[2:] == ["| requests | 12 |  |", "| lost | 0 | ✓ |", "| late | 1 | **✗** |"]
 
 
-def test_observing():
+def test_observability():
     rounds = [*(sample("small", "defaults", number, 30) for number in (1, 2)), sample("small", "json", 1, 34)]
     made = observe.part({"samples": rounds, "variants": {"defaults": "metrics", "json": "access log"}})
     assert made.text.endswith("| metrics | 30.0 |  |\n| access log | 34.0 | 4.00 |")
@@ -60,19 +60,19 @@ def test_simulator_validation():
     assert made.text.endswith(f"| random | {figures} |")
 
 
-def test_where_pylb_is_worse_is_read_from_the_figures():
+def test_regressions_are_selected_from_the_figures():
     figures = {"pylb": Figure.of([29, 30, 31]), "nginx": Figure.of([20, 21]), "envoy": Figure.of([80])}
     made = regressions([Comparison("CPU, µs", figures), Comparison("memory", {"pylb": Figure.of([1])})])
     assert made.splitlines()[2:] == ["| CPU, µs | 30.0 ± 1.0 | nginx 20.5 ± 0.5 |"]
-    assert regressions([]) == "Nowhere, in these figures."
+    assert regressions([]) == "None in these figures."
 
 
 def test_bounds_are_kept_or_broken():
     made = bounds({"requests": HOTPATH}).splitlines()[2:]
-    assert made == ["| CPU of a small request, at most 1.5 × that of nginx | 1.50 ± 0.10 × | ✓ |"]
+    assert made == ["| CPU of a small request, at most 1.5 × nginx | 1.50 ± 0.10 × | ✓ |"]
     large = [sample("16m", "pylb", 1, 90), sample("16m", "nginx", 1, 80), sample("16m", "envoy", 1, 70)]
     made = bounds({"requests": {"samples": large}}).splitlines()[2:]
-    assert made == ["| CPU of 16 MiB, first or second of all | place 3 | **✗** |"]
+    assert made == ["| CPU of a 16 MiB response: rank 1 or 2 of all | rank 3 | **✗** |"]
     assert bounds({}).splitlines()[2:] == []
 
 
@@ -129,10 +129,10 @@ def test_changes():
     assert figures[f"{about}: deregistration to last request, ms"] == {}
 
 
-def test_one_bad_round_decides_no_place():
+def test_one_bad_round_does_not_decide_the_rank():
     assert bounds({"busy_change": CHANGE}).splitlines()[2:] == [
-        "| changes at 20/s, 300 instances: first in the time to the traffic | place 1 | ✓ |",
-        "| changes at 20/s, 300 instances: first in failed requests and closed connections | place 1 | ✓ |",
+        "| changes at 20/s, 300 instances: rank 1 in the time to the traffic | rank 1 | ✓ |",
+        "| changes at 20/s, 300 instances: rank 1 in failed requests and closed connections | rank 1 | ✓ |",
     ]
 
 

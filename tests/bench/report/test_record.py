@@ -8,13 +8,13 @@ ARGUMENTS = ["bench.hotpath", "--rounds", "5"]
 RECORD = Record(ARGUMENTS, "2026-11-22 21:15", 400, {"machine": asdict(MACHINE)})
 
 
-def test_what_was_saved_can_be_loaded(tmp_path):
+def test_a_saved_record_can_be_loaded(tmp_path):
     assert Record.load(tmp_path / "requests.json") is None
     RECORD.save(tmp_path / "requests.json")
     assert Record.load(tmp_path / "requests.json") == RECORD
 
 
-def test_figures_serve_again_with_the_same_settings_on_the_same_machine():
+def test_a_record_is_reused_for_the_same_settings_on_the_same_machine():
     assert RECORD.answers(ARGUMENTS, MACHINE)
     assert RECORD.answers(ARGUMENTS, replace(MACHINE, load_average=7.0))
     assert not RECORD.answers([*ARGUMENTS, "--seconds", "2"], MACHINE)

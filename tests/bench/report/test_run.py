@@ -1,4 +1,4 @@
-"""Measurements are programs: those here take no time."""
+"""Measurements are processes; those of this test take no time."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ FIGURES = '{"machine": {}, "cpu": 7}'
 
 @pytest.fixture
 def program(tmp_path, monkeypatch):
-    """Makes a module that can be run with `python -m`, and returns its name."""
+    """Creates a module for `python -m` and returns its name."""
     monkeypatch.setattr("bench.report.run.REPOSITORY", tmp_path)
 
     def make(body):
@@ -34,14 +34,14 @@ def test_figures_become_a_record(program, tmp_path):
     assert passed
 
 
-def test_last_words_are_quoted_of_one_without_figures(program, tmp_path):
+def test_the_error_quotes_the_output_of_a_measurement_without_figures(program, tmp_path):
     name = program("sys.exit('no wrk here')")
-    with pytest.raises(MeasureError, match="python -m measures brought no figures: no wrk here"):
+    with pytest.raises(MeasureError, match="python -m measures wrote no figures: no wrk here"):
         measure([name], tmp_path / "cpu.json", lambda _: None)
     assert not (tmp_path / "cpu.json").exists()
 
 
-def test_an_interrupted_one_is_ended_in_order_and_not_kept(program, tmp_path):
+def test_an_interrupted_measurement_is_stopped_and_not_stored(program, tmp_path):
     note = tmp_path / "note"
     os.mkfifo(note)
     name = program(

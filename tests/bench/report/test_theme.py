@@ -7,7 +7,7 @@ from bench.report.theme import LEGIBLE, THEMES, contrast
 themes = pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
 
 
-def test_contrast_is_that_of_wcag():
+def test_contrast_follows_wcag():
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
     assert contrast("#0d1117", "#0d1117") == 1
@@ -24,6 +24,6 @@ def test_all_colours_are_legible(theme):
 
 
 @themes
-def test_every_proxy_has_a_colour_of_its_own(theme):
+def test_every_proxy_has_its_own_colour(theme):
     assert set(theme.peers) >= {*PEERS, *FOLLOWERS}
     assert len(set(theme.peers.values())) == len(theme.peers)

@@ -7,7 +7,7 @@ import http.client
 import io
 import os
 import urllib.request
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 import aiohttp
 import httpx
@@ -155,10 +155,10 @@ class Standard(Threaded):
             return digest_of(iter(lambda: answer.read(1 << 20), b""))
 
     def send(self, url, data):
-        connection = http.client.HTTPConnection(url.removeprefix("http://"))
-        connection.request("POST", "/", data)
-        with connection.getresponse() as answer:
-            return answer.read().decode()
+        with closing(http.client.HTTPConnection(url.removeprefix("http://"))) as connection:
+            connection.request("POST", "/", data)
+            with connection.getresponse() as answer:
+                return answer.read().decode()
 
 
 class Aiohttp:

@@ -8,6 +8,7 @@ import pytest
 
 from pylb.clients.consul import ConsulSettings
 from pylb.discovery.consul import ConsulProvider
+from pylb.discovery.consul_feed import ConsulFeed
 from pylb.discovery.guard import Guard
 from pylb.discovery.status import WatchStatus
 from pylb.discovery.watch import Watch
@@ -56,14 +57,16 @@ async def observe():
     """Watch a service on a Consul agent, as pylb does."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def start(agent, service, *, token=None, tags=(), **guard):
+        async def start(agent, service, *, token=None, tags=(), own_queries=None, **guard):
             http = await stack.enter_async_context(
                 aiohttp.ClientSession(headers={"X-Consul-Token": agent.token})
             )
             observer = Observer(service, agent.url, http)
             status = WatchStatus(service)
             settings = ConsulSettings(url=agent.url, token=token)
-            provider = ConsulProvider(settings, service, status=status, tags=tags)
+            feed = await stack.enter_async_context(ConsulFeed(settings, own_queries=own_queries))
+            stack.push_async_callback(ended, asyncio.get_running_loop().create_task(feed.run()))
+            provider = ConsulProvider(feed, service, status=status, tags=tags)
             observer.watch = Watch(
                 provider, observer.deliver, status=status, guard=Guard(status.guards, **guard)
             )

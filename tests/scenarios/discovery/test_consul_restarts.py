@@ -25,8 +25,9 @@ async def restart_empty(agent, web):
 
 
 @pytest.mark.slow
-async def test_all_come_back_one_by_one(own_consul, observe):
-    web = await start_with_three(own_consul, observe)
+@pytest.mark.parametrize("own_queries", [1, 0], ids=["own query", "shared queries"])
+async def test_all_come_back_one_by_one(own_consul, observe, own_queries):
+    web = await start_with_three(own_consul, observe, own_queries=own_queries)
     await restart_empty(own_consul, web)
     for number in (1, 2, 3):
         await web.register(f"web-{number}", 9000 + number)
@@ -72,10 +73,11 @@ async def test_nothing_comes_back(own_consul, observe):
 
 
 @pytest.mark.slow
-async def test_a_registry_that_comes_back_is_found_within_a_second(own_consul, observe):
-    web = await start_with_three(own_consul, observe)
+@pytest.mark.parametrize(("own_queries", "errors"), [(1, 6), (0, 0)], ids=["own query", "shared queries"])
+async def test_a_registry_that_comes_back_is_found_within_a_second(own_consul, observe, own_queries, errors):
+    web = await start_with_three(own_consul, observe, own_queries=own_queries)
     await asyncio.to_thread(own_consul.kill)
-    await until(lambda: web.watch.status.errors > 6, seconds=20)
+    await until(lambda: web.watch.status.errors > errors, seconds=20)
     await asyncio.to_thread(own_consul.start)
     ready = time.monotonic()
     await until(lambda: not web.watch.status.error)

@@ -43,8 +43,9 @@ async def start(guarded_consul, observe):
         guarded_consul.put("catalog/deregister", {"Node": node})
 
 
-async def test_a_service_that_becomes_unreadable_keeps_its_instances(guarded_consul, start):
-    web, token = await start("rights-all", ALL)
+@pytest.mark.parametrize("own_queries", [1, 0], ids=["own query", "shared queries"])
+async def test_a_service_that_becomes_unreadable_keeps_its_instances(guarded_consul, start, own_queries):
+    web, token = await start("rights-all", ALL, own_queries=own_queries)
     await until(lambda: web.names == {"rights-all-1", "rights-all-2"})
     guarded_consul.restrict(token, READ.format("other", ""))
     web.register_on_node(3)
@@ -57,8 +58,10 @@ async def test_a_service_that_becomes_unreadable_keeps_its_instances(guarded_con
     assert all(len(snapshot.endpoints) > 1 for snapshot in web.delivered)
 
 
-async def test_a_node_that_becomes_unreadable_keeps_its_instance_while_others_change(guarded_consul, start):
-    web, token = await start("rights-node", ALL)
+@pytest.mark.parametrize("own_queries", [1, 0], ids=["own query", "shared queries"])
+async def test_a_node_that_becomes_unreadable_keeps_its_instance(guarded_consul, start, own_queries):
+    """Others change meanwhile."""
+    web, token = await start("rights-node", ALL, own_queries=own_queries)
     await until(lambda: web.names == {"rights-node-1", "rights-node-2"})
     rules = 'service_prefix "" { policy = "read" } node "rights-node-host-{}" { policy = "read" }'
     guarded_consul.restrict(token, " ".join(rules.replace("{}", n) for n in "23"))

@@ -1,0 +1,105 @@
+"""The command; see the package."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median, quantiles
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.lib import raw
+from bench.lib.console import output_console
+from bench.lib.consul import CatalogError
+from bench.lib.machine import Machine
+from bench.lib.options import interrupt_on_signals, positive, raise_file_limit, seconds
+from bench.lib.packages import MissingError
+from bench.lib.server import StartError
+from bench.services.measure import Result, Settings, measure
+
+MS, KB = 1e3, 1e-3
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.services", description="Many services on one Consul agent."
+    )
+    option = parser.add_argument
+    option("--services", type=positive, nargs="+", default=[8, 300, 1000], help="how many (8 300 1000)")
+    option("--nodes", type=positive, default=3, help="nodes that the instances are on (3)")
+    option("--own", type=int, default=-1, help="services with a query of their own (pylb's own number)")
+    option("--changes", type=positive, default=30, help="instances that come and go (30)")
+    option("--quiet", type=seconds, default=10.0, help="seconds without changes (10)")
+    option("--unchecked", action="store_true", help="instances without checks")
+    option("--json", type=Path, metavar="FILE", help="also write every time, in seconds")
+    return parser.parse_args(arguments)
+
+
+def tell(result: Result, settings: Settings, console: Console) -> None:
+    """Print the figures of one number of services."""
+    assert result.changing
+    assert result.idle
+    table = Table(title=f"{settings.services} services x 3 on {settings.nodes} nodes", title_justify="left")
+    for heading in ("change", "p50 ms", "p99 ms", "longest ms", "count"):
+        table.add_column(heading, justify="left" if heading == "change" else "right")
+    every = [each for times in result.times.values() for each in times]
+    for kind, times in [*result.times.items(), ("all", every)]:
+        p99 = quantiles(times, n=100, method="inclusive")[-1] if len(times) > 1 else times[0]
+        figures = [f"{MS * each:.1f}" for each in (median(times), p99, max(times))]
+        table.add_row(kind, *figures, str(len(times)))
+    console.print(table)
+    quiet = {name: getattr(result.idle, name) / result.idle.seconds for name in ("consul", "pylb", "read")}
+    each = {
+        name: (getattr(result.changing, name) - quiet[name] * result.changing.seconds) / result.changes
+        for name in quiet
+    }
+    console.print(
+        f"ready after {result.ready:.1f} s, {result.connections} connections, "
+        f"{result.rss / 1e6:.0f} MB, {result.lost} changes lost\n"
+        f"each change: Consul {MS * each['consul']:.1f} ms, pylb {MS * each['pylb']:.1f} ms of CPU, "
+        f"{KB * each['read']:.0f} kB read (with the client's requests)\n"
+        f"each second without: Consul {MS * quiet['consul']:.1f} ms, pylb {MS * quiet['pylb']:.1f} ms, "
+        f"{KB * quiet['read']:.1f} kB",
+        highlight=False,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print."""
+    options = parse(arguments)
+    console = output_console()
+    machine = Machine.this()
+    console.print(str(machine), highlight=False)
+    raise_file_limit()
+    results = []
+    try:
+        with interrupt_on_signals():
+            for services in options.services:
+                settings = Settings(
+                    services=services,
+                    nodes=options.nodes,
+                    own=options.own,
+                    changes=options.changes,
+                    quiet=options.quiet,
+                    checked=not options.unchecked,
+                )
+                result = measure(settings)
+                tell(result, settings, console)
+                results.append({"settings": asdict(settings), "result": asdict(result)})
+    except (MissingError, StartError, CatalogError) as error:
+        Console(stderr=True).print(f"bench.services: {error}", highlight=False, markup=False)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    if options.json:
+        raw.write(options.json, {"machine": machine, "results": results})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

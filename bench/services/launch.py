@@ -1,0 +1,15 @@
+"""`python bench/services/launch.py OWN ARGUMENT...`: pylb, where OWN services have a query of their own."""
+
+from __future__ import annotations
+
+import sys
+
+from pylb import cli
+from pylb.discovery import consul_feed
+
+OWN = int(sys.argv[1])
+
+if OWN >= 0:
+    consul_feed.OWN_QUERIES = OWN
+    consul_feed.CONNECTIONS = OWN + consul_feed.SHARED_QUERIES + consul_feed.FETCHES
+sys.exit(cli.main(sys.argv[2:]))
