@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from pylb.errors import ProxyError
-from pylb.http1.bad_request import refused
+from pylb.http1.bad_request import bad_request
 from pylb.http1.body import CHUNKED, IDENTITY, Chunked, Sized, UntilClose
 from pylb.proxy.batch import WriteBatch
 from pylb.proxy.transfer import EVENT, REPLAY_LIMIT, BodyPump, Connection
@@ -92,7 +92,7 @@ def test_a_body_is_written_as_it_arrives_and_its_end_is_told_after_its_last_piec
 
 
 def test_what_arrives_in_chunks_may_leave_by_other_chunks():
-    moving, source, sink, _ = pump(Chunked(refused), encoder=CHUNKED)
+    moving, source, sink, _ = pump(Chunked(bad_request), encoder=CHUNKED)
     source.recv_buffer = b"3\r\nabc\r\n2;x=y\r\nde\r\n"
     moving.start(sink, b"")
     moving.feed(b"0\r\nX-Sum: 1\r\n\r\n")
@@ -116,7 +116,7 @@ def test_a_sink_that_is_full_already_stops_the_source_at_once():
 
 
 def test_broken_framing_is_told_and_nothing_of_it_is_written():
-    moving, source, sink, client = pump(Chunked(refused), encoder=CHUNKED)
+    moving, source, sink, client = pump(Chunked(bad_request), encoder=CHUNKED)
     moving.start(sink, b"")
     moving.feed(b"zz\r\n")
     assert isinstance(moving.error, ProxyError)
@@ -140,7 +140,7 @@ def test_a_small_body_can_be_sent_again_elsewhere():
 
 
 def test_a_chunked_body_that_was_complete_is_sent_again_with_its_end():
-    moving, source, sink, _ = pump(Chunked(refused), encoder=CHUNKED, replay=True)
+    moving, source, sink, _ = pump(Chunked(bad_request), encoder=CHUNKED, replay=True)
     source.recv_buffer = b"3\r\nabc\r\n0\r\n\r\n"
     moving.start(sink, b"")
     moving.detach()
