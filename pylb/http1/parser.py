@@ -1,7 +1,7 @@
 """Heads: bytes in, a `Request` or a `Response` out, or the reason why not (RFC 9112).
 
 Strict by design: whatever two parsers could read in two ways is refused, never repaired. A head that is
-refused is looked at a second time, slowly, to say what is wrong with it (`http1.refusal`).
+refused is looked at a second time, slowly, to say what is wrong with it (`http1.bad_request`).
 """
 
 from __future__ import annotations
