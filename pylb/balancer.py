@@ -130,7 +130,7 @@ class Balancer:
             list(self.worker.pools),
             self.apply,
             counters,
-            standing=lambda endpoint: self.worker.pools[endpoint.service].standing(endpoint),
+            standing=lambda endpoint: self.worker.pools[endpoint.service].state_of(endpoint),
         )
         self.view = View(
             lifecycle=self.lifecycle,

@@ -18,7 +18,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.lib.workload import BROWSER_HEADERS
 from bench.micro.timing import calls, changes
-from pylb.http1.bad_request import refused
+from pylb.http1.bad_request import bad_request
 from pylb.http1.body import Chunked, chunk, last_chunk
 from pylb.http1.headers import ClientInfo
 from pylb.http1.limits import Limits
@@ -164,7 +164,7 @@ def test_chunks(benchmark: BenchmarkFixture, decoder: str, size: int) -> None:
     head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
     def by_pylb() -> object:
-        return Chunked(refused).feed(data)
+        return Chunked(bad_request).feed(data)
 
     def by_httptools() -> object:
         pieces: list[bytes] = []

@@ -88,7 +88,7 @@ BACKEND = _object(
         "state": _about(
             {
                 "enum": [
-                    *("up", "suspect", "ejected", "probation", "failed"),
+                    *("up", "suspect", "ejected", "half-open", "failed"),
                     *("draining", "gone", "drained", "out"),
                 ]
             },

@@ -167,7 +167,7 @@ def _backend(backend: Backend, now: float) -> dict[str, Any]:
         "failures": backend.health.failures,
         "ejected_seconds": round(max(0.0, backend.health.until - now), 1),
         "weight": backend.weight,
-        "ramp_fraction": backend.part,
+        "ramp_fraction": backend.ramp_fraction,
         "in_flight": backend.inflight,
         "idle_connections": len(backend.idle),
         "tags": endpoint.tags,

@@ -15,7 +15,7 @@ _HTTP = re.compile(rb"HTTP/1\.[01] [0-9]{3}(?![0-9])")
 """How a response begins, whatever is wrong with the rest."""
 
 
-def refused(detail: str, status: int = 400) -> ProxyError:
+def bad_request(detail: str, status: int = 400) -> ProxyError:
     """A request that breaks the rules; what follows it on the connection cannot be trusted either."""
     return ProxyError(Phase.REQUEST, Fault.POLICY, detail, status=status)
 
@@ -29,22 +29,22 @@ def not_a_request(head: bytes, limits: Limits) -> ProxyError:
     """Name the first thing that is wrong with a request's head."""
     start, *lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
     if start.startswith(b"\x16\x03"):
-        return refused("a TLS handshake on a plain HTTP port")
+        return bad_request("a TLS handshake on a plain HTTP port")
     if start == b"PRI * HTTP/2.0":
-        return refused("an HTTP/2 preface, expected HTTP/1.1")
+        return bad_request("an HTTP/2 preface, expected HTTP/1.1")
     for byte, name in ((b"\r", "carriage return"), (b"\n", "line feed"), (b"\0", "NUL")):
         if any(byte in line for line in (start, *lines)):
-            return refused(f"a bare {name} in the head")
+            return bad_request(f"a bare {name} in the head")
     match = _START.fullmatch(start)
     if match is None:
-        return refused(f"start line {shown(start)}, expected METHOD TARGET HTTP/1.1")
+        return bad_request(f"start line {shown(start)}, expected METHOD TARGET HTTP/1.1")
     if match[4] != b"1":
-        return refused(f"version {shown(match[3])}, expected HTTP/1.1", 505)
+        return bad_request(f"version {shown(match[3])}, expected HTTP/1.1", 505)
     if match[5] not in b"01":
-        return refused(f"version {shown(match[3])}, expected HTTP/1.0 or HTTP/1.1", 505)
+        return bad_request(f"version {shown(match[3])}, expected HTTP/1.0 or HTTP/1.1", 505)
     if len(match[2]) > limits.target:
-        return refused(f"a target of {len(match[2])} bytes, expected at most {limits.target}", 414)
-    return _bad_line(lines) or refused(f"target {shown(match[2])}, expected visible characters and no #")
+        return bad_request(f"a target of {len(match[2])} bytes, expected at most {limits.target}", 414)
+    return _bad_line(lines) or bad_request(f"target {shown(match[2])}, expected visible characters and no #")
 
 
 def not_a_response(head: bytes) -> ProxyError:
@@ -66,18 +66,18 @@ def not_a_response(head: bytes) -> ProxyError:
 def _bad_line(lines: list[bytes]) -> ProxyError | None:
     for line in lines:
         if line[:1] in {b" ", b"\t"}:
-            return refused("a folded field line (obs-fold)")
+            return bad_request("a folded field line (obs-fold)")
         name, colon, _ = line.partition(b":")
         if not colon:
-            return refused(f"field line {shown(line)}, expected NAME: VALUE")
+            return bad_request(f"field line {shown(line)}, expected NAME: VALUE")
         if not name:
-            return refused("a field without a name")
+            return bad_request("a field without a name")
         if name[-1:] in {b" ", b"\t"}:
-            return refused(f"white space between the field name {shown(name.rstrip())} and its colon")
+            return bad_request(f"white space between the field name {shown(name.rstrip())} and its colon")
         if _NAME.fullmatch(name) is None:
-            return refused(f"field name {shown(name)}, expected a token")
+            return bad_request(f"field name {shown(name)}, expected a token")
         if _LINE.fullmatch(line) is None:
-            return refused(f"a control character in the field {shown(name)}")
+            return bad_request(f"a control character in the field {shown(name)}")
     return None
 
 

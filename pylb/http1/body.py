@@ -146,7 +146,7 @@ class Chunked:
     """A chunked body. Extensions are dropped, trailers kept but for those that must not be there.
 
     Args:
-        error: makes the exception for broken framing: `refused` or `bad_response`.
+        error: makes the exception for broken framing: `bad_request` or `bad_response`.
     """
 
     __slots__ = (

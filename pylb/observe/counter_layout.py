@@ -78,7 +78,7 @@ HEAD: Final = DURATION + BUCKETS
 CONNECT: Final = HEAD + BUCKETS
 """The first of `BUCKETS` counters: new connections by connect time."""
 EVENTS: Final = (
-    *("suspect", "ejected", "probation", "failed", "up", "panic", "retry_denied"),
+    *("suspect", "ejected", "half-open", "failed", "up", "panic", "retry_denied"),
     *("queued", "queue_timeout", "queue_full"),
 )
 """State changes and limits of a pool, by name; see `Pool.events`."""

@@ -269,7 +269,7 @@ def pools(pools: Collection[Pool]) -> Iterator[str]:
             ("up", marked[State.UP] - weightless),
             ("suspect", marked[State.SUSPECT]),
             ("ejected", marked[State.EJECTED]),
-            ("probation", marked[State.HALF_OPEN]),
+            ("half-open", marked[State.HALF_OPEN]),
             ("failed", marked[State.FAILED]),
             ("zero_weight", weightless),
             ("draining", len(pool.draining)),

@@ -1,4 +1,4 @@
-"""Why a request goes where it goes: whom its pool chooses among, whom it does not, and for which reason."""
+"""Explains a pool's decisions: its candidates, the excluded instances, and the reason for each."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pylb.model import Endpoint
 from pylb.policy.backend import Backend, State
 from pylb.policy.pool import Pool
 
-LEFT = "left the registry; what runs there is finished"
+LEFT = "left the registry; running requests finish"
 
 
 def explain(pool: Pool, now: float) -> dict[str, Any]:
-    """A pool's situation, for JSON. Nothing changes by asking.
+    """Return the state of a pool as a JSON object. The call changes nothing.
 
     Args:
-        pool: of the service that the request is for.
+        pool: of the requested service.
         now: monotonic seconds.
     """
     return {
@@ -37,7 +37,7 @@ def explain(pool: Pool, now: float) -> dict[str, Any]:
 
 
 def excluded(pool: Pool, now: float) -> Iterator[tuple[Endpoint, str]]:
-    """Every instance that gets no requests, and why."""
+    """Yield every instance that receives no requests, and the reason."""
     known = {e.endpoint.authority: e.reason for e in pool.snapshot.excluded} if pool.snapshot else {}
     eligible = set(pool.eligible)
     for backend in pool.backends.values():
@@ -52,21 +52,22 @@ def excluded(pool: Pool, now: float) -> Iterator[tuple[Endpoint, str]]:
 
 
 def why_not(backend: Backend, now: float) -> str:
-    """Why one that the registry vouches for gets no requests, or fewer; empty for one that is well."""
+    """Return why a backend receives no requests or fewer than its weight implies; empty if neither."""
     match backend.state:
         case State.SUSPECT | State.EJECTED:
             left = max(0.0, backend.health.until - now)
-            return f"failures in a row: {backend.health.failures}; left alone for {left:.0f} s more"
+            failures = f"consecutive failures: {backend.health.failures}"
+            return f"{failures}; {backend.state.value} for {left:.0f} s more"
         case State.HALF_OPEN:
-            return "was left alone for failures; gets one request at a time until one is answered well"
+            return "half-open after ejection: one trial request at a time until one succeeds"
         case State.FAILED:
             verdict = backend.endpoint.verdict
-            return f"its probes fail: {verdict.why if verdict else ''}"
+            return f"probes fail: {verdict.why if verdict else ''}"
         case State.DRAINING:
             return LEFT
     if backend.weight <= 0:
         return "weight 0"
-    return f"new, so it has {backend.part:.0%} of its weight for now" if backend.part < 1 else ""
+    return f"slow start: {backend.ramp_fraction:.0%} of its weight" if backend.ramp_fraction < 1 else ""
 
 
 def _named(endpoint: Endpoint) -> dict[str, str]:

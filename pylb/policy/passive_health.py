@@ -1,7 +1,8 @@
-"""Where a pool's backends stand, from up to failed, by what requests and probes say of them.
+"""The states of a pool's backends, by the results of requests and probes.
 
-The rules for one backend are those of `policy.health`; here is what takes all of a pool into account. Each
-method says whether somebody stands elsewhere now, so that the pool finds out anew who may be picked.
+`policy.health` has the rules for a single backend; this file has the rules that concern the whole pool, such
+as how many backends may be ejected. Each method returns True if a backend changed state, so that the pool
+recomputes which backends are eligible.
 """
 
 from __future__ import annotations
@@ -10,22 +11,22 @@ from collections import Counter
 from collections.abc import Callable, Collection
 
 from pylb.policy.backend import Backend, State
-from pylb.policy.health import HealthRules, Outcome, judge
+from pylb.policy.health import HealthRules, Outcome, classify
 from pylb.policy.lease import Lease
 from pylb.policy.outliers import Outliers
 
 TIMED = frozenset({State.SUSPECT, State.EJECTED})
-"""Where a backend stands for some time only."""
+"""States that end after some time."""
 
 
 class HealthTracker:
-    """Keeps those of one pool.
+    """Tracks the states of one pool's backends.
 
     Args:
-        rules: when a backend that fails is left alone.
-        outliers: finds those that fail more often than their peers, if that is wanted.
-        events: counts changes, by where a backend stands then.
-        on_state_change: called with each backend that stands elsewhere.
+        rules: when a failing backend is excluded, and for how long.
+        outliers: finds backends that fail more often than their peers; None switches this off.
+        events: counts changes of state, by the new state.
+        on_state_change: called with each backend that changed state.
     """
 
     def __init__(
@@ -38,23 +39,23 @@ class HealthTracker:
         self._rules = rules
         self._outliers = outliers
         self._events = events
-        self._notice = on_state_change
-        self._marked: set[Backend] = set()
-        """Those that are left alone for some time."""
+        self._on_state_change = on_state_change
+        self._excluded: set[Backend] = set()
+        """Suspect and ejected backends."""
 
     def on_attempt(self, lease: Lease, now: float, backends: Collection[Backend]) -> bool:
-        """What an attempt says of its backend.
+        """Apply the result of an attempt.
 
         Args:
             lease: the attempt, at its end.
             now: monotonic seconds.
-            backends: all of the pool.
+            backends: all backends of the pool.
         """
         backend, health = lease.backend, lease.backend.health
         if backend.state in {State.DRAINING, State.GONE, State.FAILED} or backend.endpoint.trusted:
             return False
         client_gave_up = now - lease.started if lease.client_gave_up else 0.0
-        outcome = judge(
+        outcome = classify(
             lease.error,
             lease.status,
             reused=lease.reused,
@@ -68,37 +69,38 @@ class HealthTracker:
             if not health.succeeded(lease.started, now):
                 return False
             backend.needs_settle = backend.limited
-            return backend.state is not State.UP and self._place(backend, State.UP)
+            return backend.state is not State.UP and self._set_state(backend, State.UP)
         backend.needs_settle = True
         suspect = health.failed(outcome, lease.started, now, self._rules)
         hangs = outcome is not Outcome.SILENCE or self._others_answer(backend, backends)
         if hangs and health.is_due(self._rules) and self._may_eject(backend, len(backends)):
             health.eject(now, self._rules)
-            return self._place(backend, State.EJECTED)
-        return suspect and self._place(backend, State.SUSPECT)
+            return self._set_state(backend, State.EJECTED)
+        return suspect and self._set_state(backend, State.SUSPECT)
 
     def on_probe(self, backend: Backend) -> bool:
-        """Probes have a new verdict, or an operator vouches for it: what requests have said is past."""
+        """Apply a new probe verdict or a `restore` override; earlier results of requests no longer count."""
         verdict = backend.endpoint.verdict
         backend.clear()
         backend.health.refused = verdict is not None and verdict.refused
-        return self._place(backend, State.FAILED if backend.endpoint.failed else State.UP)
+        return self._set_state(backend, State.FAILED if backend.endpoint.failed else State.UP)
 
     def on_peer_update(
         self, backend: Backend, state: State, *, since: float, until: float, refused: bool, size: int
     ) -> bool:
-        """Take over what another worker has found out, if that is news; nobody is told of it again.
+        """Apply a change of state that another worker has detected, without reporting it again.
 
-        Two workers may eject different backends in one moment: each keeps to what a pool can do without.
+        Two workers may eject different backends at the same moment, so the limit on ejections applies here,
+        too.
 
         Args:
-            backend: whom it is about.
+            backend: the backend concerned.
             state: `UP`, `SUSPECT` or `EJECTED`.
-            since: when the mark was made that this is about, in monotonic seconds, which all processes of a
-                machine share. What is older than the mark that is known here is no news.
-            until: when its time is over.
-            refused: whether it accepts no connection.
-            size: how many backends there are.
+            since: when the other worker changed the state, in monotonic seconds, which all processes of a
+                machine share. A change older than the last one known here is ignored.
+            until: end of the exclusion.
+            refused: whether the backend refuses connections.
+            size: number of backends in the pool.
         """
         health = backend.health
         if backend.endpoint.trusted or backend.state is State.FAILED or since < health.since:
@@ -109,17 +111,17 @@ class HealthTracker:
         if state is not State.UP:
             backend.needs_settle = True
         backend.state = state
-        return self._place(backend, state)
+        return self._set_state(backend, state)
 
     def forget(self, backends: Collection[Backend]) -> None:
-        """These have left the pool."""
-        self._marked.difference_update(backends)
+        """Stop tracking backends that have left the pool."""
+        self._excluded.difference_update(backends)
 
     def tick(self, backends: Collection[Backend], now: float) -> bool:
-        """Put those on probation whose time is over, look for outliers. Called a few times a second."""
-        over = [backend for backend in self._marked if backend.health.until <= now]
+        """End exclusions that are over (half-open), eject outliers. Called a few times a second."""
+        over = [backend for backend in self._excluded if backend.health.until <= now]
         for backend in over:
-            self._place(backend, State.HALF_OPEN)
+            self._set_state(backend, State.HALF_OPEN)
         return self._eject_outliers(backends, now) or bool(over)
 
     def _eject_outliers(self, backends: Collection[Backend], now: float) -> bool:
@@ -129,24 +131,25 @@ class HealthTracker:
             if up and self._may_eject(backend, len(backends)):
                 backend.needs_settle = True
                 backend.health.eject(now, self._rules)
-                ejected = self._place(backend, State.EJECTED)
+                ejected = self._set_state(backend, State.EJECTED)
         return ejected
 
     def _others_answer(self, backend: Backend, backends: Collection[Backend]) -> bool:
-        """Whether another backend answered anything since this one began to fail."""
+        """Whether another backend has answered a request since this one began to fail."""
         first = backend.health.first
         return any(other.answered >= first for other in backends if other is not backend)
 
     def _may_eject(self, backend: Backend, size: int) -> bool:
-        """Whether a pool of that size can do without it as well."""
-        ejected = sum(other.state is State.EJECTED for other in self._marked if other is not backend)
+        """Whether the share of ejected backends in a pool of that size stays within the limit."""
+        ejected = sum(other.state is State.EJECTED for other in self._excluded if other is not backend)
         return ejected + 1 <= self._rules.share * size
 
-    def _place(self, backend: Backend, state: State) -> bool:
+    def _set_state(self, backend: Backend, state: State) -> bool:
+        """Set and report the state of a backend; always returns True."""
         if backend.state is not state:
             backend.state = state
             self._events[state.value] += 1
-            self._notice(backend)
+            self._on_state_change(backend)
         backend.health.trial = None
-        (self._marked.add if state in TIMED else self._marked.discard)(backend)
+        (self._excluded.add if state in TIMED else self._excluded.discard)(backend)
         return True

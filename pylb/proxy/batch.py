@@ -3,7 +3,7 @@
 Interleaving writes with work costs more, for two reasons. It lets peers sleep, and each wake-up costs an
 inter-processor interrupt, about as much as the write itself; batched writes keep peers awake. And code that
 has just run for one request is still in the cache for the next one if nothing else has run in between. Under
-low load a batch has one message (docs/adr/turns.md).
+low load a batch has one message (docs/adr/batching.md).
 
 The module may not import the class of a connection.
 """

@@ -16,7 +16,7 @@ from typing import cast
 
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.http1.address import canonical, of_peer
-from pylb.http1.bad_request import refused
+from pylb.http1.bad_request import bad_request
 from pylb.proxy.addresses import ConnectionAddresses
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -55,21 +55,21 @@ def parse(data: bytes) -> tuple[ConnectionAddresses | None, int] | None:
     end = data.find(b"\r\n", 0, LONGEST_LINE) + 2
     if end < 2:
         if len(data) >= LONGEST_LINE or not data.startswith(b"PROXY "[: len(data)]):
-            raise refused("no PROXY protocol preamble")
+            raise bad_request("no PROXY protocol preamble")
         return None
     match = _LINE.fullmatch(data, 0, end)
     if match is None:
-        raise refused("a PROXY protocol preamble that cannot be read")
+        raise bad_request("a PROXY protocol preamble that cannot be read")
     client, server, client_port, server_port = match.groups()
     if client is None:
         return None, end
     try:
         here, there = ip_address(client.decode()), ip_address(server.decode())
     except ValueError as error:
-        raise refused(f"a PROXY protocol preamble: {error}") from None
+        raise bad_request(f"a PROXY protocol preamble: {error}") from None
     ports = int(client_port), int(server_port)
     if here.version != there.version or max(ports) > 65_535:
-        raise refused(f"a PROXY protocol preamble from {here} to {there}, ports {ports}")
+        raise bad_request(f"a PROXY protocol preamble from {here} to {there}, ports {ports}")
     return ConnectionAddresses(canonical(str(here)), ports[0], canonical(str(there)), ports[1]), end
 
 
@@ -79,14 +79,14 @@ def _parse_binary(data: bytes) -> tuple[ConnectionAddresses | None, int] | None:
     version, family, length = struct.unpack_from("!BBH", data, 12)
     end = 16 + length
     if version >> 4 != 2 or version & 15 > 1 or end > LONGEST:
-        raise refused("a PROXY protocol preamble that cannot be read")
+        raise bad_request("a PROXY protocol preamble that cannot be read")
     if len(data) < end:
         return None
     layout = _ADDRESSES.get(family >> 4)
     if version & 15 == 0 or layout is None:
         return None, end  # The peer itself is the client, or its client has no IP address.
     if length < layout.size:
-        raise refused("a PROXY protocol preamble that is too short for its addresses")
+        raise bad_request("a PROXY protocol preamble that is too short for its addresses")
     client, server, client_port, server_port = layout.unpack_from(data, 16)
     here, there = (canonical(str(ip_address(packed))) for packed in (client, server))
     return ConnectionAddresses(here, client_port, there, server_port), end

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pylb.errors import ProxyError
-from pylb.http1.bad_request import refused
+from pylb.http1.bad_request import bad_request
 from pylb.http1.body import Decoder, Encoder
 from pylb.proxy.client_connection import ClientConnection
 from pylb.proxy.transfer import BodyPump
@@ -49,4 +49,4 @@ class RequestBodyPump(BodyPump):
 
 def too_large(limit: float) -> ProxyError:
     """Return the error for a body of more than `limit` bytes (413)."""
-    return refused(f"a body of more than {limit} bytes", 413)
+    return bad_request(f"a body of more than {limit} bytes", 413)

@@ -14,7 +14,7 @@ from functools import partial
 from time import monotonic
 
 from pylb.model import Snapshot
-from pylb.policy.pool import Change
+from pylb.policy.change import Change
 from pylb.proxy.addresses import ConnectionAddresses
 from pylb.proxy.context import Context
 from pylb.proxy.h1.downstream import Downstream

@@ -20,8 +20,9 @@ from pylb.observe.gauges import CLIENTS, CUT, LINES_DROPPED, PROCESS
 from pylb.observe.metrics import Metrics
 from pylb.observe.worker_counters import WorkerCounters
 from pylb.policy.admission import Connections
+from pylb.policy.change import Change
 from pylb.policy.networks import Networks
-from pylb.policy.pool import Change, Pool
+from pylb.policy.pool import Pool
 from pylb.policy.route import Routes
 from pylb.proxy.context import Context, Timeouts
 from pylb.proxy.proxyprotocol import PREAMBLES

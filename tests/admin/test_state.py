@@ -43,14 +43,14 @@ def test_what_an_operator_wants_is_no_problem_but_what_breaks_is(view, know, ope
     view.watches["web"].error = "Connection refused"
     assert "the registry does not answer: Connection refused" in texts(view)
     know("web")
-    assert texts(view) == ["service 'web': the registry knows no instance"]
+    assert texts(view) == ["service 'web': the registry lists no instance"]
 
 
 def test_what_the_registry_does_know_is_said_of_a_service_without_any_instance(view, know):
     know("web")
     view.watches["web"].missing = "Consul knows http; did you mean http?"
     assert texts(view) == [
-        "service 'web': the registry knows no instance: Consul knows http; did you mean http?"
+        "service 'web': the registry lists no instance: Consul knows http; did you mean http?"
     ]
 
 

@@ -10,7 +10,7 @@ from operator import attrgetter
 
 from pylb.errors import ProxyError
 from pylb.http1 import parser
-from pylb.http1.bad_request import bad_response, refused
+from pylb.http1.bad_request import bad_request, bad_response
 from pylb.http1.body import Chunked, Sized, UntilClose, chunk, last_chunk
 from pylb.http1.head_cache import HeadCache, RequestReader
 from pylb.http1.headers import ClientInfo
@@ -159,7 +159,7 @@ def check_request(data, cut=0, *, trusted=False):
     assert again.host == (request.host or b"10.0.0.1:80")
     kind = "chunked" if request.chunked else "sized" if request.length else "bodiless"
     body = _check_body(
-        lambda: Chunked(refused) if request.chunked else Sized(request.length), data[end:], cut
+        lambda: Chunked(bad_request) if request.chunked else Sized(request.length), data[end:], cut
     )
     options = bool(request.connection_options)
     return f"{version!r} {kind} {request.close} {request.upgrade != b''} {options} {body}"
@@ -340,5 +340,5 @@ def _check_body(make, data, cut):
         assert (plain, after) == (payload, rest)
         assert set(fields_of(trailers.split(b"\r\n")[:-1])) <= set(fields)
         sent = chunk(payload) * (payload != b"") + last_chunk(trailers)
-        assert _decoded(lambda: Chunked(refused), [sent]) == (payload, trailers, b"", True)
+        assert _decoded(lambda: Chunked(bad_request), [sent]) == (payload, trailers, b"", True)
     return f"{done} {trailers != b''} {rest != b''}"

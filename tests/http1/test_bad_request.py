@@ -1,16 +1,16 @@
 import pytest
 
 from pylb.errors import Fault, Phase
-from pylb.http1.bad_request import bad_response, not_a_request, not_a_response, refused
+from pylb.http1.bad_request import bad_request, bad_response, not_a_request, not_a_response
 from pylb.http1.limits import MAX_RESPONSE_HEAD, Limits
 
 LIMITS = Limits(target=10)
 
 
 def test_who_is_at_fault():
-    error = refused("why")
+    error = bad_request("why")
     assert (error.phase, error.fault, error.status, error.detail) == (Phase.REQUEST, Fault.POLICY, 400, "why")
-    assert refused("why", 501).status == 501
+    assert bad_request("why", 501).status == 501
     error = bad_response("why")
     assert (error.phase, error.fault, error.status) == (Phase.HEADERS, Fault.UPSTREAM, 502)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pylb.errors import ProxyError
-from pylb.http1.bad_request import bad_response, refused
+from pylb.http1.bad_request import bad_request, bad_response
 from pylb.http1.body import Chunked, Sized, UntilClose
 from pylb.http1.headers import ClientInfo
 from pylb.http1.limits import Limits
@@ -40,7 +40,7 @@ def read_request(wire, size):
         check_beginning(wire, Limits())
     head, rest = split(wire)
     request = parse_request(head, Limits())
-    return decode(Chunked(refused) if request.chunked else Sized(request.length), rest, size)
+    return decode(Chunked(bad_request) if request.chunked else Sized(request.length), rest, size)
 
 
 def told(case):
@@ -67,7 +67,7 @@ def test_a_valid_request_becomes_one_unambiguous_message(case):
     expected = case.forwarded if "told" in case.facts else case.forwarded + told(case)
     assert request_head(request, origin, id_, b"10.0.0.1:8000") == expected
     for size in SIZES:
-        decoder = Chunked(refused) if request.chunked else Sized(request.length)
+        decoder = Chunked(bad_request) if request.chunked else Sized(request.length)
         assert decode(decoder, rest, size) == (case.fact("body"), case.fact("trailers"), case.fact("rest"))
     assert request.close == ("closes" in case.facts)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 
 from pylb.errors import ProxyError
-from pylb.http1.bad_request import bad_response, refused
+from pylb.http1.bad_request import bad_request, bad_response
 from pylb.http1.body import Chunked, Sized, UntilClose, chunk, last_chunk
 from pylb.http1.headers import ClientInfo
 from pylb.http1.limits import Limits
@@ -51,7 +51,7 @@ def one_request(data):
     """The first request in the data, on the wire and as pylb understands it; the same as it is sent on."""
     head, rest = split(data)
     request = parse_request(head, Limits())
-    decoder = Chunked(refused) if request.chunked else Sized(request.length)
+    decoder = Chunked(bad_request) if request.chunked else Sized(request.length)
     body = decoder.feed(rest)
     sent = request_head(request, ClientInfo("192.0.2.7", "http"), b"id", b"10.0.0.1:80")
     wire = sent + framed(body, decoder.trailers, chunked=request.chunked)

@@ -31,7 +31,7 @@ def test_every_instance_is_a_candidate_or_excluded_for_a_reason():
     assert told["generation"] == 3
     assert {e["id"]: e["reason"] for e in told["excluded"]} == reasons(pool, 100.0)
     assert reasons(pool, 100.0) == {
-        one.id: "failures in a row: 1; left alone for 1 s more",
+        one.id: "consecutive failures: 1; suspect for 1 s more",
         three.id: "weight 0",
         four.id: "critical",
         five.id: LEFT,
@@ -48,4 +48,4 @@ def test_one_that_is_new_gets_requests_but_fewer():
     (backend,) = pool.eligible
     assert why_not(backend, 0.0) == ""
     backend.ramp(0.3)
-    assert why_not(backend, 0.0) == "new, so it has 30% of its weight for now"
+    assert why_not(backend, 0.0) == "slow start: 30% of its weight"

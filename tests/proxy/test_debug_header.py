@@ -46,8 +46,8 @@ async def test_candidates_exclusions_the_winner_and_every_try_with_its_times():
         assert 0 <= second["connect_ms"] <= second["head_ms"] <= story["after_ms"]
 
         _, head, _ = await stage.get(extra=ASKING)
-        (left_alone,) = [e for e in told(head)["excluded"] if e["id"] == "web-1"]
-        assert left_alone["reason"].startswith("failures in a row: 1; left alone for")
+        (suspect,) = [e for e in told(head)["excluded"] if e["id"] == "web-1"]
+        assert suspect["reason"].startswith("consecutive failures: 1; suspect for")
 
 
 async def test_also_why_there_was_no_answer():
@@ -56,7 +56,7 @@ async def test_also_why_there_was_no_answer():
         status, head, _ = await stage.get(extra=ASKING)
         assert status == 503
         assert (told(head)["winner"], told(head)["candidates"]) == (None, [])
-        assert "knows no instance" in told(head)["detail"]
+        assert "lists no instance" in told(head)["detail"]
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ async def test_a_backend_that_answers_500_to_everything_is_ejected_and_comes_bac
         assert states(stage)["web-3"] is State.UP
 
 
-async def test_a_tunnel_to_a_backend_on_probation_brings_it_back_though_it_stays_open():
+async def test_an_open_tunnel_restores_a_half_open_backend():
     async def upgrades(reader, writer):
         await read_request(reader)
         writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")

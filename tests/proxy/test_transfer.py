@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from pylb.errors import ProxyError
-from pylb.http1.bad_request import refused
+from pylb.http1.bad_request import bad_request
 from pylb.http1.body import CHUNKED, IDENTITY, Chunked, Sized, UntilClose, chunk, last_chunk
 from pylb.proxy.batch import WriteBatch
 from pylb.proxy.transfer import (
@@ -101,7 +101,7 @@ def test_a_body_is_written_as_it_arrives_and_its_end_is_told_after_its_last_piec
 
 
 def test_what_arrives_in_chunks_may_leave_by_other_chunks():
-    moving, source, sink, _ = pump(Chunked(refused), encoder=CHUNKED)
+    moving, source, sink, _ = pump(Chunked(bad_request), encoder=CHUNKED)
     source.recv_buffer = b"3\r\nabc\r\n2;x=y\r\nde\r\n"
     moving.start(sink, b"")
     moving.feed(b"0\r\nX-Sum: 1\r\n\r\n")
@@ -125,7 +125,7 @@ def test_a_sink_that_is_full_already_stops_the_source_at_once():
 
 
 def test_broken_framing_is_told_and_nothing_of_it_is_written():
-    moving, source, sink, client = pump(Chunked(refused), encoder=CHUNKED)
+    moving, source, sink, client = pump(Chunked(bad_request), encoder=CHUNKED)
     moving.start(sink, b"")
     moving.feed(b"zz\r\n")
     assert isinstance(moving.error, ProxyError)
@@ -149,7 +149,7 @@ def test_a_small_body_can_be_sent_again_elsewhere():
 
 
 def test_a_chunked_body_that_was_complete_is_sent_again_with_its_end():
-    moving, source, sink, _ = pump(Chunked(refused), encoder=CHUNKED, replay=True)
+    moving, source, sink, _ = pump(Chunked(bad_request), encoder=CHUNKED, replay=True)
     source.recv_buffer = b"3\r\nabc\r\n0\r\n\r\n"
     moving.start(sink, b"")
     moving.detach()
@@ -178,7 +178,7 @@ async def settled(condition):
 
 
 async def test_many_small_chunks_are_decoded_in_several_iterations_of_the_loop():
-    moving, source, sink, _ = pump(Chunked(refused), replay=True)
+    moving, source, sink, _ = pump(Chunked(bad_request), replay=True)
     moving.start(sink, b"")
     moving.feed(chunk(b"x") * (10 * CHUNKS_AT_ONCE) + last_chunk() + b"next")
     assert b"".join(sink.transport.written) == b"x" * CHUNKS_AT_ONCE
@@ -193,7 +193,7 @@ async def test_many_small_chunks_are_decoded_in_several_iterations_of_the_loop()
 
 
 async def test_the_source_is_read_again_after_its_chunks_are_decoded():
-    moving, source, sink, _ = pump(Chunked(refused))
+    moving, source, sink, _ = pump(Chunked(bad_request))
     source.recv_buffer = chunk(b"x") * (3 * CHUNKS_AT_ONCE)
     moving.start(sink, b"HEAD ")
     assert b"".join(sink.transport.written) == b"HEAD " + b"x" * CHUNKS_AT_ONCE
@@ -208,7 +208,7 @@ async def test_the_source_is_read_again_after_its_chunks_are_decoded():
 
 
 async def test_chunks_that_wait_to_be_decoded_go_to_the_next_backend_if_the_first_fails():
-    moving, _, sink, client = pump(Chunked(refused), replay=True)
+    moving, _, sink, client = pump(Chunked(bad_request), replay=True)
     moving.start(sink, b"")
     moving.feed(chunk(b"x") * (3 * CHUNKS_AT_ONCE) + last_chunk())
     moving.detach()
@@ -238,7 +238,7 @@ async def test_no_chunk_is_lost_when_the_backend_closes_before_they_are_decoded(
 
 
 async def test_a_lost_source_has_all_that_was_read_decoded():
-    moving, source, sink, _ = pump(Chunked(refused))
+    moving, source, sink, _ = pump(Chunked(bad_request))
     moving.start(sink, b"")
     moving.feed(chunk(b"x") * (3 * CHUNKS_AT_ONCE) + last_chunk())
     source.lost = True

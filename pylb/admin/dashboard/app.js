@@ -156,7 +156,7 @@ function showBackend(row, backend) {
   weight.hidden = out;
   weight.setAttribute("aria-label", `Weight of ${name}`);
   const restore = $('[data-do="restore"]', row);
-  restore.hidden = !["suspect", "ejected", "probation", "failed"].includes(backend.state);
+  restore.hidden = !["suspect", "ejected", "half-open", "failed"].includes(backend.state);
   restore.setAttribute("aria-label", `Restore ${name} for ${RESTORED / 60} minutes`);
   $("path.area", row).setAttribute("d", spark(backend.requests, "area"));
   $("path.p99", row).setAttribute("d", spark(backend.p99));

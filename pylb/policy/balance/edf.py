@@ -1,10 +1,10 @@
-"""Turns: the smooth weighted schedule behind round-robin, and behind ties in least-connections.
+"""Earliest deadline first: the smooth weighted schedule of round-robin, and of ties in least-connections.
 
-Each member has a turn on a common, virtual clock; the earliest is served, and its next turn comes 1 / weight
-later (earliest deadline first, as Envoy schedules its weighted round-robin). Between two turns of a member of
-weight v, another one of weight w has w / v turns, rounded up or down: so out of a total W a member's turns
-come W / v picks apart, give or take one for each other member. That is the smoothness of nginx's algorithm,
-for one step in an ordered structure instead of a walk over all members.
+Each member has a deadline on a common virtual clock. The member with the earliest deadline is served, and its
+next deadline is 1 / weight later (as Envoy schedules its weighted round-robin). Between two deadlines of a
+member of weight v, another one of weight w has w / v deadlines, rounded up or down. Out of a total weight W,
+a member of weight w is therefore served every W / w picks, plus or minus one for each other member. That is
+the smoothness of nginx's algorithm, for one step in an ordered structure instead of a scan of all members.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from collections.abc import Sequence
 from random import Random
 
 
-def first_turns(weights: Sequence[float], rng: Random) -> list[float]:
-    """Enter the schedule of these weights at a random pick.
+def initial_deadlines(weights: Sequence[float], rng: Random) -> list[float]:
+    """Return deadlines that start the schedule of these weights at a random pick.
 
-    The member that is served first is drawn by weight, the others are anywhere between two of their turns.
-    Seen from a random pick, a schedule that has been running for ever looks just like this; therefore the
-    first pick, and the second, and each later one, falls on a member exactly as often as its weight says.
-    However often a pool changes, and in however many workers, nobody gains or loses by the rebuilding.
+    The member that is served first is drawn by weight; each other one is at a random place between two of its
+    deadlines. A schedule that has been running forever looks exactly like this at a random pick. Therefore
+    each pick, from the first one on, selects a member exactly as often as its weight requires. No member
+    gains or loses when the balancer is rebuilt, however often a pool changes and in however many workers.
     """
-    turns = [rng.random() / weight for weight in weights]
-    if turns:
-        (first,) = rng.choices(range(len(turns)), weights)
-        turns[first] = 0.0
-    return turns
+    deadlines = [rng.random() / weight for weight in weights]
+    if deadlines:
+        (first,) = rng.choices(range(len(deadlines)), weights)
+        deadlines[first] = 0.0
+    return deadlines

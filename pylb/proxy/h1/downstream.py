@@ -11,7 +11,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from pylb.errors import Fault, Phase, ProxyError
-from pylb.http1.bad_request import bad_response, refused
+from pylb.http1.bad_request import bad_request, bad_response
 from pylb.http1.body import CHUNKED, IDENTITY, Chunked, Sized, UntilClose
 from pylb.http1.head_cache import RequestReader
 from pylb.http1.parser import END_LENGTH, END_OF_HEAD, Request, Response, check_beginning
@@ -221,7 +221,7 @@ class Downstream(ClientConnection):
         if 0 < length <= min(INLINE_LIMIT, len(self.recv_buffer)):
             body, self.recv_buffer = self.recv_buffer[:length], self.recv_buffer[length:]
             return body, None
-        decoder = Chunked(refused) if request.chunked else Sized(length)
+        decoder = Chunked(bad_request) if request.chunked else Sized(length)
         encoder = CHUNKED if request.chunked else IDENTITY
         return b"", RequestBodyPump(self, decoder, encoder, limit=context.limits.body, quota=context.quota)
 

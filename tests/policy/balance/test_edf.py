@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pylb.policy.balance.edf import first_turns
+from pylb.policy.balance.edf import initial_deadlines
 from tests.policy.backends import surprise
 
 
 def served(weights, rng, count):
     """Serve by these turns, in the plainest way there is."""
-    turns = [(turn, member) for member, turn in enumerate(first_turns(weights, rng))]
+    turns = [(turn, member) for member, turn in enumerate(initial_deadlines(weights, rng))]
     heapify(turns)
     for _ in range(count):
         turn, member = turns[0]
@@ -21,12 +21,12 @@ def served(weights, rng, count):
 
 
 def test_there_may_be_nobody():
-    assert first_turns([], Random(1)) == []
+    assert initial_deadlines([], Random(1)) == []
 
 
 @given(st.lists(st.floats(0.01, 1000), min_size=1, max_size=20), st.randoms(use_true_random=False))
 def test_one_is_due_at_once_and_each_within_one_of_its_intervals(weights, rng):
-    turns = first_turns(weights, rng)
+    turns = initial_deadlines(weights, rng)
     assert turns.count(0.0) >= 1
     assert all(0 <= turn <= 1 / weight for turn, weight in zip(turns, weights, strict=True))
 

@@ -6,10 +6,12 @@ from tests.policy.backends import backends
 
 
 class First:
+    reads_load = False
+
     def __init__(self, line):
         self.line = line
 
-    def pick(self):
+    def pick(self, key=None):
         return self.line[0]
 
 

@@ -2,7 +2,7 @@ from collections import Counter
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pylb.policy.balance.random import PowerOfTwo, RandomChoice
@@ -34,6 +34,7 @@ def test_a_point_belongs_to_the_share_that_it_lies_in(weights, number):
 
 
 @given(WEIGHTS, NUMBERS, NUMBERS)
+@example([1.2043133167051963, 255], 0.5, 0.9999999999999998)
 def test_two_choices_are_two_backends(weights, one, other):
     pool = backends(*weights)
     (first,) = take(PowerOfTwo(pool, Scripted(one, other)), 1)

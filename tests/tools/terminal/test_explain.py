@@ -43,7 +43,7 @@ async def test_the_winner_is_marked_and_the_others_have_reasons(pylb, view, know
 async def test_that_nobody_would_answer_is_code_1(pylb, know, command, capsys):
     know("web")
     assert await command("explain", "/", "--admin", pylb) == 1
-    assert "the registry knows no instance" in capsys.readouterr().out
+    assert "the registry lists no instance" in capsys.readouterr().out
 
 
 async def test_it_agrees_with_where_requests_go(view, know):
