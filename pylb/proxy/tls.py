@@ -77,8 +77,8 @@ class Certificates:
     def refresh(self) -> None:
         """Load changed files; keep the current certificates if that fails.
 
-        A directory that cannot be listed counts as a change. A change that cannot be used is logged once, if it
-        is the same at the next call: until then, a certificate may have its new chain but not its new key.
+        A directory that cannot be listed counts as a change. A change that cannot be used is logged once, if
+        it is the same at the next call: until then, a certificate may have its new chain but not its new key.
         """
         state = self._state()
         if state == self._seen:
