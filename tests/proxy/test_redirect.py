@@ -56,7 +56,7 @@ async def test_what_is_no_request_is_refused_all_the_same():
 
 
 async def test_requests_sent_ahead_do_not_keep_another_client_waiting():
-    async with Stage(plane={"redirect_port": 443}) as stage:
+    async with Stage(context={"redirect_port": 443}) as stage:
         greedy, other = await stage.client(), await stage.client()
         request = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
         greedy.send(request * 5000)

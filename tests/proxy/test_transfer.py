@@ -272,7 +272,7 @@ async def test_a_client_that_sends_tiny_chunks_does_not_keep_another_one_waiting
         await stage.origin(handle)
         greedy = await stage.client()
         greedy.send(b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n")
-        (connection,) = await until(lambda: [c for c in stage.plane.connections if c.pump])
+        (connection,) = await until(lambda: [c for c in stage.server.context.connections if c.pump])
         greedy.send(chunk(b"x") * (400 * CHUNKS_AT_ONCE))
         await until(lambda: connection.pump.moved)
         other = await stage.client()

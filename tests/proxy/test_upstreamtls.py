@@ -156,7 +156,9 @@ async def test_no_chunk_is_lost_when_the_backend_ends_tls_before_they_are_decode
         )
         writer.close()
 
-    async with Stage(plane={"upstream_tls": UpstreamTls(everywhere=True, ca=authority.certificate)}) as stage:
+    async with Stage(
+        context={"upstream_tls": UpstreamTls(everywhere=True, ca=authority.certificate)}
+    ) as stage:
         server = await secured(stage, context, handle)
         for _ in range(5):
             client = (await stage.client()).send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
@@ -185,13 +187,13 @@ async def test_a_client_that_reads_late_gets_all_though_the_backend_has_ended_tl
         backend = threading.Thread(target=end_without_waiting, args=arguments)
         backend.start()
         tls = UpstreamTls(everywhere=True, ca=authority.certificate)
-        async with Stage(body=1.0, plane={"upstream_tls": tls}) as stage:
+        async with Stage(body=1.0, context={"upstream_tls": tls}) as stage:
             stage.register(Endpoint("web", *listening.getsockname(), id="secure"))
             reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
             reading.connect(("127.0.0.1", stage.port))
             reading.setblocking(False)
             reading.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
-            await until(lambda: any(c.write_paused for c in stage.plane.connections))
+            await until(lambda: any(c.write_paused for c in stage.server.context.connections))
             end = monotonic() + 0.3
             await until(lambda: ended.is_set() or monotonic() > end)
             while not stage.records:

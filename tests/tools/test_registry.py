@@ -14,6 +14,7 @@ from pylb.clients.consul_agent import ConsulAgent
 from pylb.config.kinds import Address
 from pylb.config.parse import parse
 from pylb.discovery.consul import ConsulProvider
+from pylb.discovery.consul_feed import ConsulFeed
 from pylb.discovery.status import WatchStatus
 from pylb.tools.registry import RegistryOptions
 
@@ -38,8 +39,9 @@ async def registry(*arguments):
 async def test_a_service_is_registered_discovered_and_deregistered():
     async with registry("--listen", "127.0.0.1:0") as (process, url):
         settings = ConsulSettings(url=url)
-        provider = ConsulProvider(settings, "web", status=WatchStatus("web"))
-        async with ConsulClient(settings) as client, contextlib.aclosing(provider.watch()) as snapshots:
+        feed = ConsulFeed(settings)
+        provider = ConsulProvider(feed, "web", status=WatchStatus("web"))
+        async with ConsulClient(settings) as client, feed, contextlib.aclosing(provider.watch()) as snapshots:
             agent = ConsulAgent(client)
             assert (await asyncio.wait_for(anext(snapshots), 5)).endpoints == ()
             await agent.register({"ID": "web-1", "Name": "web", "Address": "127.0.0.1", "Port": 9001})

@@ -128,7 +128,7 @@ async def test_two_ids_on_one_address(clinic):
 
 async def test_an_id_whose_container_is_gone(clinic):
     clinic.engine.remove({"Id": "2" * 64})
-    words = f"{clinic.ids[1]} is registered, but its container {'2' * 12} does not run"
+    words = f"{clinic.ids[1]} is registered, but its container {'2' * 12} is not running"
     assert await found(clinic) == ("dangling", f"{SERVICE}: {words}")
 
 
@@ -145,7 +145,7 @@ async def test_a_containers_address_with_a_published_port(clinic):
     clinic.engine.run(inspected("clinic-2", id="2" * 64, published=published, networks=networks))
     rule, words = await found(clinic)
     assert rule == "published-port"
-    assert f"is at 127.0.0.2:{clinic.port}, the address of container clinic-2 with a port" in words
+    assert f"is at 127.0.0.2:{clinic.port}: the address of container clinic-2 with a port" in words
 
 
 async def test_a_network_out_of_reach(clinic, unused_tcp_port):
