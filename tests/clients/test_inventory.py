@@ -22,7 +22,7 @@ def clock():
 @pytest.fixture
 async def read(engine, clock, monkeypatch):
     """Read the engine's containers: those that can be read, and those that cannot."""
-    monkeypatch.setattr(docker_module, "INSPECT_TIMEOUT", 0.05)
+    monkeypatch.setattr(docker_module, "INSPECT_TIMEOUT", 0.5)
     reader = InventoryReader(clock=clock)
     async with DockerClient(EngineSettings(url=engine.url)) as docker:
 
@@ -77,7 +77,7 @@ async def test_one_that_cannot_be_read_affects_no_other(engine, read, trouble):
     getattr(engine, trouble).add(OTHER["Id"])
     found, unread = await read()
     assert list(found) == ["web-1"]
-    words = {"hanging": "no answer within 0.05 s", "failing": "answered 500: layer not known"}
+    words = {"hanging": "no answer within 0.5 s", "failing": "answered 500: layer not known"}
     assert unread["db-1"].problem == f"it cannot be read: Docker at {engine.url}: {words[trouble]}"
 
 
