@@ -89,7 +89,7 @@ async def test_that_consul_is_away_holds_up_neither_the_start_nor_the_end(unused
         away = SelfRegistration(ConsulAgent(client), Identity("gateway", "host-1", 80), list)
         async with TaskScope("presence") as owner:
             spawn(away.keep(), name="presence", owner=owner)
-            await until(lambda: "cannot tell Consul" in caplog.text)
+            await until(lambda: "cannot report the status of" in caplog.text)
             async with asyncio.timeout(5):
                 await away.leave()
     assert "stays registered until its check expires" in caplog.text

@@ -43,7 +43,7 @@ async def test_a_worker_that_hangs_is_shown_and_replaced(program):
             await asyncio.sleep(0.05)
     (text,) = await problems(pylb)
     assert text.startswith("a hung process was replaced ")
-    assert "worker.process" in "\n".join(pylb.lines), "the log has where it hung"
+    assert "worker/process.py" in "\n".join(pylb.lines), "the log has where it hung"
 
 
 @pytest.mark.logs_error("has sent no heartbeat")

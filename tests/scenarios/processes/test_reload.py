@@ -166,5 +166,5 @@ async def test_a_worker_that_still_serves_is_waited_for_and_the_memory_stays_bou
     release.set()
     await pylb.said("generation 5 serves")
     for reader, writer in retained:
-        assert (await asyncio.wait_for(reader.read(-1), 20)).endswith(b"retained")
+        assert (await asyncio.wait_for(reader.read(-1), 20)).endswith(b"held")
         writer.close()
