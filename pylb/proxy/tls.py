@@ -56,6 +56,8 @@ class Certificates:
         self._pairs = tuple(pairs)
         self._directory = directory
         self._seen: object = None
+        self._doubtful: object = None
+        """What could not be used at the last look, and has not been logged yet."""
         self._contexts: Mapping[str, ssl.SSLContext] = {}
         self._client_ca = client_ca
         self._client_required = client_required
@@ -75,17 +77,22 @@ class Certificates:
     def refresh(self) -> None:
         """Use what has changed on disk; if it cannot be used, go on with what there was.
 
-        A directory that cannot be listed for a while is such a change, too: it is logged once.
+        A directory that cannot be listed for a while is such a change, too. It is logged once, if it is the
+        same at the next call: before that, a certificate may have its new chain and not yet its new key.
         """
         state = self._state()
         if state == self._seen:
             return
-        self._seen = state
         try:
             self._contexts = self._load()
-            log.info("certificates for %s", ", ".join(filter(None, self._contexts)))
         except (OSError, ValueError) as error:
+            if state != self._doubtful:
+                self._doubtful = state
+                return
             log.error("certificates have changed but cannot be used, the former ones stay: %s", _shown(error))
+        else:
+            log.info("certificates for %s", ", ".join(filter(None, self._contexts)))
+        self._seen = state
 
     def about_client(self, connection: ssl.SSLObject) -> bytes:
         """Field lines for backends about a client's certificate; see `clientcert.field_lines`."""

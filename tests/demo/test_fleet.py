@@ -107,6 +107,7 @@ async def test_what_a_process_says_is_passed_on(fleet, caplog, tmp_path, monkeyp
     await until(lambda: "web-2: something odd" in caplog.text)
 
 
+@pytest.mark.logs_error("web-1 did not start")
 async def test_one_that_does_not_start_is_an_error(client, monkeypatch):
     monkeypatch.setattr(module.sys, "executable", "/bin/false")
     async with Fleet(client, "web", lambda address: False) as fleet:

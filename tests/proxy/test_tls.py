@@ -231,13 +231,26 @@ def test_a_broken_change_leaves_the_former_certificate(tmp_path, caplog):
     certificates = Certificates([pair])
     before = certificates._contexts
     Path(chain).write_text("broken")
-    certificates.refresh()
-    certificates.refresh()
+    for _ in range(4):
+        certificates.refresh()
     assert certificates._contexts is before
     assert len([record for record in caplog.records if "cannot be used" in record.message]) == 1
     os.unlink(chain)
     certificates.refresh()
     assert certificates._contexts is before
+
+
+def test_a_look_between_a_new_chain_and_its_new_key_is_no_error(tmp_path):
+    chain, key = pair = Authority(tmp_path).sign("shop.example")
+    certificates = Certificates([pair])
+    before = certificates._contexts
+    new_chain, new_key = Authority(tmp_path / "new").sign("shop.example")
+    os.replace(new_chain, chain)
+    certificates.refresh()
+    assert certificates._contexts is before
+    os.replace(new_key, key)
+    certificates.refresh()
+    assert certificates._contexts is not before
 
 
 def test_a_directory_and_what_comes_into_it(tmp_path):
