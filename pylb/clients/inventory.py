@@ -11,7 +11,7 @@ from pylb.clients.docker import DockerClient, EngineError, Listed
 from pylb.containers.container import Container
 
 MAX_INSPECTIONS = 16
-SKIP_TIME = 30.0
+SKIP_TIME = 10.0
 """Seconds for which a container is not inspected again after a timeout, unless an event names it: each such
 inspection would delay the changes of all others."""
 NEVER_STARTED = "created"
