@@ -15,6 +15,12 @@ def sent(lines, **arguments):
     return response_head(response, **{"chunked": False, "close": False, "version": 1, **arguments})
 
 
+def test_a_response_with_an_empty_body_keeps_its_length():
+    response = parse_response(b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=5\r\nContent-Length: 0\r\n\r\n")
+    head = response_head(response, chunked=False, close=False, version=1, date=b"today")
+    assert b"\r\nContent-Length: 0\r\n" in head, "without it the client waits for the connection to close"
+
+
 def test_an_answer_without_a_date_gets_one():
     assert sent(b"X: y\r\n", date=NOW) == b"HTTP/1.1 200 OK\r\nX: y\r\n" + DATE + b"\r\n"
     assert sent(b"", date=NOW) == b"HTTP/1.1 200 OK\r\n" + DATE + b"\r\n"
