@@ -15,8 +15,8 @@ ENV PATH=/opt/pylb/bin:$PATH \
     PYLB_ADMIN=0.0.0.0:8081 \
     PYLB_REGISTRATOR_ADMIN=0.0.0.0:8081
 # The base image holds no compiled modules, and later nobody may write any: each start would take half a second more.
-RUN ["python3", "-c", "import pylb.process.controlprocess, pylb.process.workerprocess, pylb.process.serve, \
-    pylb.process.supervision.supervisor, pylb.process.registrator, pylb.demo.backend"]
+RUN ["python3", "-c", "import pylb.control.process, pylb.worker.process, pylb.balancer, \
+    pylb.supervisor.supervisor, pylb.tools.registrator, pylb.tools.demo.backend"]
 EXPOSE 80 8081
 # Not root, and yet port 80: Docker 20.10 and later let every user of a container bind low ports
 # (net.ipv4.ip_unprivileged_port_start is 0 in it).

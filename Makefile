@@ -1,18 +1,38 @@
-# The verbs of this repository. They work on a bare Debian 12: what is missing is installed, what is there is left alone.
+# The commands of this repository. They work on a bare Debian 12: each installs what it needs and is missing.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 MINUTES ?= 30
+PREFIX ?= $(HOME)/.local
 APT_INSTALL = $(ROOT) apt-get install -y -q --no-install-recommends
 PIP_INSTALL = $(BIN)/python -m pip install -q --disable-pip-version-check
+
+# Debian ships venv apart from Python; a machine that never ran apt has no package lists yet.
+define REQUIRE_VENV
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("pylb needs Python 3.11 or newer")'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(APT_INSTALL) python3-venv \
+		|| { $(ROOT) apt-get update -q && $(APT_INSTALL) python3-venv; }
+endef
 
 help:  ## List the verbs.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/installed  ## Show it all: a registry, three web services, and pylb before them.
+demo: $(VENV)/installed  ## Show it all: a registry, three web services, and pylb in front of them.
 	@$(BIN)/pylb demo
+
+install:  ## Install pylb for this user: a virtual environment in PREFIX (~/.local), and the command PREFIX/bin/pylb.
+	$(REQUIRE_VENV)
+	$(PYTHON) -m venv --clear "$(PREFIX)/share/pylb"
+	"$(PREFIX)/share/pylb/bin/python" -m pip install -q --disable-pip-version-check '.$(EXTRAS)'
+	@mkdir -p "$(PREFIX)/bin"
+	@ln -sfn "$(PREFIX)/share/pylb/bin/pylb" "$(PREFIX)/bin/pylb"
+	@"$(PREFIX)/bin/pylb" --version
+	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) echo 'Add $(PREFIX)/bin to PATH to run it as pylb.' ;; esac
+
+uninstall:  ## Remove what `make install` installed.
+	rm -rf "$(PREFIX)/share/pylb" "$(PREFIX)/bin/pylb"
 
 test: $(VENV)/installed-dev  ## Install what the tests need, the real Consul included, then check everything.
 	$(BIN)/python tests/components.py bench chaos consul docker chromium clients prometheus
@@ -72,11 +92,8 @@ $(VENV)/installed $(VENV)/installed-dev $(VENV)/installed-bench: pyproject.toml 
 	$(PIP_INSTALL) --editable '.$(EXTRAS)'
 	@touch $@
 
-# Debian ships venv apart from Python; a machine that never ran apt has no package lists yet.
 $(BIN)/pip:
-	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("pylb needs Python 3.11 or newer")'
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(APT_INSTALL) python3-venv \
-		|| { $(ROOT) apt-get update -q && $(APT_INSTALL) python3-venv; }
+	$(REQUIRE_VENV)
 	$(PYTHON) -m venv $(VENV)
 
-.PHONY: help demo test check lint bench bench-report load bench-compare bench-baseline chaos soak docs pictures clean
+.PHONY: help demo install uninstall test check lint bench bench-report load bench-compare bench-baseline chaos soak docs pictures clean

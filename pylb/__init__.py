@@ -1,3 +1,3 @@
-"""pylb: a pure-Python HTTP load balancer that finds its backends by itself."""
+"""pylb: a pure-Python HTTP load balancer with service discovery."""
 
 __version__ = "0.1.0"

@@ -1,12 +1,12 @@
-"""`python -m pylb` is the same as `pylb`."""
+"""`python -m pylb` runs the command `pylb`."""
 
 import signal
 import sys
 
 
 def main() -> int:
-    """Do what the arguments say, see `pylb.cli.main`."""
-    # Ctrl-C ends a program that is still being loaded, as it ends any other one: without a traceback.
+    """Run the command line, see `pylb.cli.main`."""
+    # Until all modules are loaded, Ctrl-C ends the process by the signal: without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     from pylb.cli import main as do  # noqa: PLC0415
 

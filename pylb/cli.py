@@ -1,7 +1,8 @@
-"""The command line: which command, its options, and one line for whatever a user got wrong.
+"""The command line: selects a command, parses its options, runs it and reports errors in one line.
 
-A command is an entry of `COMMANDS`: where its options are declared, and the function that takes them and
-returns the exit code. Nothing of a command is imported before it is asked for.
+A command is an entry of `COMMANDS`: the class that declares its options, and the function that receives them
+and returns the exit code. A command's modules are imported only when it runs, so that each command starts
+fast. This module contains no work of a command.
 """
 
 from __future__ import annotations
@@ -25,103 +26,108 @@ from pylb.printable import printable
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One thing that pylb can be told to do."""
+    """One command of pylb."""
 
     summary: str
     options: str
-    """Its options, as `module:class`."""
+    """The class that declares its options, as `module:class`."""
     run: str
-    """What takes them and returns the exit code, as `module:function`."""
+    """The function that receives them and returns the exit code, as `module:function`."""
     spelled_out: str = ""
-    """What turns another way of writing its arguments into options, as `module:function`."""
+    """Optional: the function that translates positional arguments into options, as `module:function`."""
 
 
 DEFAULT = "serve"
-"""What is done where no command is named."""
+"""The command that runs if none is named."""
 
 COMMANDS = {
     DEFAULT: Command(
-        "Balance requests over the instances of services; the command may be left out.",
+        "Balance requests over the instances of services. This is the default command.",
         "pylb.config:Options",
-        "pylb.process.start:run",
+        "pylb.supervisor.start:run",
     ),
     "reload": Command(
-        "Have a running pylb replace its workers, with the code and options of now; 1 if it refuses.",
-        "pylb.process.supervision.command:Awaited",
-        "pylb.process.supervision.command:reload",
+        "Replace the workers of a running pylb, with the current code and options; exit with 1 on failure.",
+        "pylb.supervisor.command:Awaited",
+        "pylb.supervisor.command:reload",
     ),
     "upgrade": Command(
-        "Have a running pylb replaced by the program that is there now, without losing a request.",
-        "pylb.process.supervision.command:Awaited",
-        "pylb.process.supervision.command:upgrade",
+        "Replace a running pylb by the installed version, without losing a request; exit with 1 on failure.",
+        "pylb.supervisor.command:Awaited",
+        "pylb.supervisor.command:upgrade",
     ),
     "stop": Command(
-        "Have a running pylb finish what runs, and end.",
-        "pylb.process.supervision.command:Target",
-        "pylb.process.supervision.command:stop",
+        "Stop a running pylb after it has finished the requests in flight.",
+        "pylb.supervisor.command:Target",
+        "pylb.supervisor.command:stop",
     ),
     "registrator": Command(
-        "Keep Consul equal to the containers that run on a Docker engine.",
-        "pylb.process.registrator:RegistratorOptions",
-        "pylb.process.registrator:run",
-        "pylb.process.registrator:spelled_out",
+        "Register the containers of a Docker engine in Consul, and deregister them when they stop.",
+        "pylb.tools.registrator:RegistratorOptions",
+        "pylb.tools.registrator:run",
+        "pylb.tools.registrator:spelled_out",
+    ),
+    "registry": Command(
+        "Run a registry with Consul's HTTP API in memory, for tests and development.",
+        "pylb.tools.registry:RegistryOptions",
+        "pylb.tools.registry:run",
     ),
     "doctor": Command(
-        "Look at Consul, Docker and pylb, and say what is wrong, why, and what helps.",
-        "pylb.doctor.command:DoctorOptions",
-        "pylb.doctor.command:run",
+        "Diagnose Consul, Docker and pylb: report each problem, its cause and its remedy.",
+        "pylb.tools.doctor.command:DoctorOptions",
+        "pylb.tools.doctor.command:run",
     ),
     "top": Command(
-        "Show what a running pylb does: backends, traffic, problems, changes.",
-        "pylb.terminal.top:TopOptions",
-        "pylb.terminal.top:run",
+        "Show the backends, traffic, problems and changes of a running pylb, continuously.",
+        "pylb.tools.terminal.top:TopOptions",
+        "pylb.tools.terminal.top:run",
     ),
     "history": Command(
-        "List the changes of pools, their causes, and how long they took to reach requests.",
-        "pylb.terminal.history:HistoryOptions",
-        "pylb.terminal.history:run",
+        "List the changes of pools, their causes, and their propagation times.",
+        "pylb.tools.terminal.history:HistoryOptions",
+        "pylb.tools.terminal.history:run",
     ),
     "explain": Command(
-        "Say where a request would go and why: pylb explain GET /path -H 'host: x'.",
-        "pylb.terminal.explain:ExplainOptions",
-        "pylb.terminal.explain:run",
-        "pylb.terminal.explain:spelled_out",
+        "Show how a request would be routed and why: pylb explain GET /path -H 'host: x'.",
+        "pylb.tools.terminal.explain:ExplainOptions",
+        "pylb.tools.terminal.explain:run",
+        "pylb.tools.terminal.explain:spelled_out",
     ),
     "simulate": Command(
-        "Try policies and settings on simulated backends, as many and as slow as you like.",
-        "pylb.simulate.command:SimulateOptions",
-        "pylb.simulate.command:run",
+        "Compare policies and settings on simulated backends.",
+        "pylb.tools.simulate.command:SimulateOptions",
+        "pylb.tools.simulate.command:run",
     ),
     "demo": Command(
-        "Show it all on this machine: a registry, three web services, and pylb before them.",
-        "pylb.demo.command:DemoOptions",
-        "pylb.demo.command:run",
+        "Run a demo on this machine: a registry, three web services, and pylb in front of them.",
+        "pylb.tools.demo.command:DemoOptions",
+        "pylb.tools.demo.command:run",
     ),
     "demo-backend": Command(
-        "Run one small web service that says who it is.",
-        "pylb.demo.backend:BackendOptions",
-        "pylb.demo.backend:run",
+        "Run one small web service that reports its name.",
+        "pylb.tools.demo.backend:BackendOptions",
+        "pylb.tools.demo.backend:run",
     ),
 }
 
 
 ROLES = {
-    role: Command("", "pylb.config:Options", f"pylb.process.{module}:run")
-    for role, module in {
-        "control": "controlprocess",
-        "worker": "workerprocess",
-        "rehearse": "rehearsal",
+    role: Command("", "pylb.config:Options", function)
+    for role, function in {
+        "control": "pylb.control.process:run",
+        "worker": "pylb.worker.process:run",
+        "rehearse": "pylb.supervisor.preflight:run",
     }.items()
 }
-"""What a running pylb starts by itself, with the arguments that it was given."""
+"""The child processes of a running pylb; the supervisor starts each with its own arguments."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the arguments say.
+    """Run the command that the arguments name.
 
     Returns:
-        the exit code: 0 for an orderly end, 1 if it could not start, 2 if the arguments cannot be used,
-        130 if Ctrl-C ended it before it began.
+        the exit code: 0 on success, 1 if the command cannot run, 2 if the arguments are invalid, 130 if
+        Ctrl-C interrupted the start.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
     try:
@@ -153,19 +159,19 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def all_variables() -> Iterator[Collection[str]]:
-    """The variables of each command; those of the one that most are meant for first."""
+    """Yield the variables of each command, those of the default command first: they are the most common."""
     for command in COMMANDS.values():
         yield [option.variable for option in options(resolve_name(command.options))]
 
 
 def _load(name: str) -> Callable[[Group], int]:
-    """Import what does a command's work.
+    """Import the function of a command.
 
     Raises:
-        StartError: the program on the disk is broken or not complete. Whoever starts it again and again
-            then gets a line each time, and not a traceback.
+        StartError: the installed program is broken or incomplete. A service manager that restarts it
+            repeatedly then logs one line each time instead of a traceback.
     """
-    gc.disable()  # Loading leaves no garbage, and looking for it would take a tenth of the time.
+    gc.disable()  # Imports leave no garbage, and collections would take a tenth of the time.
     try:
         run: Callable[[Group], int] = resolve_name(name)
     except Exception as error:
@@ -183,10 +189,10 @@ def _fail(error: Exception, code: int) -> int:
 
 
 def _help(name: str, command: Command, options: type[Group]) -> str:
-    from pylb.config.manual import entry, help_text  # noqa: PLC0415 - only whoever asks for help pays for it
+    from pylb.config.manual import entry, help_text  # noqa: PLC0415 - only --help needs it
 
     width = min(shutil.get_terminal_size((100, 24)).columns, 110)
-    lines = [f"pylb {__version__}: a load balancer that finds its backends by itself", ""]
+    lines = [f"pylb {__version__}: an HTTP load balancer with service discovery", ""]
     if name == DEFAULT:
         lines += [
             "  pylb --consul HOST:PORT --service NAME [options]",

@@ -1,8 +1,8 @@
-"""One exception for everything that can go wrong with a request: when it happened, and whose fault it was.
+"""The errors of pylb. `ProxyError` is the only exception for a failed request: its phase and its fault.
 
-The status sent to the client, the class of retry, the metric label and the two letters in the access log
-are all derived from those two facts, so they cannot disagree. The letters are HAProxy's termination codes
-(its configuration manual, section 8.5), so that operators need learn nothing new.
+The status sent to the client, the decision to retry, the metric label and the two letters in the access log
+all derive from phase and fault, so they cannot disagree. The letters are HAProxy's termination codes (its
+configuration manual, section 8.5), which operators already know. This module imports nothing of pylb.
 """
 
 from __future__ import annotations
@@ -11,50 +11,50 @@ from enum import Enum
 
 
 class Phase(Enum):
-    """What pylb was doing with the request: the second letter of the termination code."""
+    """The stage at which a request ended: the second letter of the termination code."""
 
     REQUEST = "R"
-    """Reading the request's head from the client."""
+    """Reading the head of the request from the client."""
     QUEUE = "Q"
-    """Choosing a backend, or waiting for one."""
+    """Selecting a backend, or waiting for one."""
     CONNECT = "C"
     """Opening a connection to the backend."""
     HEADERS = "H"
-    """Sending the request and waiting for the response's head."""
+    """Sending the request and waiting for the head of the response."""
     DATA = "D"
-    """Moving the response's body to the client."""
+    """Sending the body of the response to the client."""
     TUNNEL = "T"
-    """Moving bytes both ways after an upgrade."""
+    """Relaying bytes in both directions after an upgrade."""
     DONE = "-"
-    """Nothing was left to do."""
+    """The request is complete."""
 
 
 class Fault(Enum):
-    """Who ended it: the first letter of the termination code."""
+    """The cause of the end of a request: the first letter of the termination code."""
 
     CLIENT = "C"
     UPSTREAM = "S"
     CLIENT_TIMEOUT = "c"
     UPSTREAM_TIMEOUT = "s"
     POLICY = "P"
-    """pylb refused it: malformed, too large, not allowed."""
+    """pylb rejected the request: malformed, too large or not allowed."""
     RESOURCE = "R"
-    """pylb had no room for it: connections, queue, descriptors."""
+    """pylb reached a limit: connections, queue or descriptors."""
     INTERNAL = "I"
     """A defect in pylb."""
     DOWN = "D"
-    """No backend was there to take it."""
+    """No backend was available."""
     KILLED = "K"
-    """An operator or a shutdown ended it."""
+    """An operator or a shutdown ended the request."""
 
 
 NORMAL = "--"
-"""The termination code of a request that ended as it should."""
+"""The termination code of a request that completed normally."""
 
 CUT_OFF = "a shutdown cut the connection off"
 
 CLIENT_CLOSED = 499
-"""nginx's number for "the client left"; it is logged, never sent."""
+"""nginx's status for "the client closed the connection"; it is logged and never sent."""
 
 _STATUS: dict[tuple[Fault, Phase], int] = {
     (Fault.CLIENT_TIMEOUT, Phase.REQUEST): 408,
@@ -79,13 +79,13 @@ _STATUS_BY_FAULT: dict[Fault, int] = {
 
 
 class ProxyError(Exception):
-    """A request that did not end as it should.
+    """A request that did not complete normally.
 
     Args:
-        phase: what was being done with it.
-        fault: who ended it.
-        detail: one sentence for the operator; clients see it only where it describes their own bytes.
-        status: the HTTP status to answer with, where it is more exact than what phase and fault imply.
+        phase: the stage at which it ended.
+        fault: the cause.
+        detail: one sentence for the operator; clients receive it only if it describes their own bytes.
+        status: the HTTP status of the response, if it is more exact than phase and fault imply.
     """
 
     def __init__(self, phase: Phase, fault: Fault, detail: str, *, status: int = 0) -> None:
@@ -105,12 +105,12 @@ class ProxyError(Exception):
 
 
 class InvalidResponseError(ProxyError):
-    """A response that breaks HTTP's rules: the page is at fault, other pages of its backend may be well."""
+    """A response that violates HTTP. It concerns one resource; others of its backend may be valid."""
 
 
 class UsageError(Exception):
-    """What the user typed cannot be used; the message is one line that names it and says what is expected."""
+    """Invalid input of the user. The message is one line with the value and the expected form."""
 
 
 class StartError(Exception):
-    """What was asked for is sound but cannot be done here, a port in use; the message is one line."""
+    """Valid input that cannot be carried out here, such as a port in use. The message is one line."""

@@ -1,4 +1,4 @@
-"""The values that every layer shares: what discovery knows, as facts that never change."""
+"""The immutable values that all layers share: endpoints and snapshots, as discovery produces them."""
 
 from __future__ import annotations
 
@@ -11,127 +11,127 @@ Key = tuple[str, str, str]
 
 
 def authority(host: str, port: int) -> str:
-    """`host:port` as URLs and `Host` fields have it: with brackets around an IPv6 address."""
+    """`host:port` as in a URL or `Host` header, with brackets around an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeVerdict:
-    """What active probes have found out of an instance."""
+    """The result of active probes of an instance."""
 
     well: bool
     number: int
-    """Grows with each verdict. A new one that it is well refutes what requests have said of it until then."""
+    """Increases with each verdict. A new positive verdict supersedes earlier results of requests."""
     refused: bool = False
-    """Whether it accepts no connection."""
+    """Whether the instance refuses connections."""
     why: str = ""
-    """What is wrong with it, in words."""
+    """The reason of a negative verdict, as text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One instance of a service, as the registry describes it.
 
-    Equality is by value: a changed weight, tag or address makes another endpoint with the same key.
-    Live state (requests in flight, health seen by traffic) belongs to `policy.pool.Backend`.
+    Equality is by value: a changed weight, tag or address yields a different endpoint with the same key.
+    Live state (requests in flight, passive health) belongs to `policy.backend.Backend`.
     """
 
     service: str
     address: str
-    """Host name, IPv4 or IPv6 address (without brackets) that requests are sent to."""
+    """The host name, IPv4 address or IPv6 address (without brackets) that receives requests."""
     port: int
     dc: str = ""
     node: str = ""
     id: str = ""
     weight: int = 1
-    """Share of traffic relative to its peers, for its present status (Consul's `Weights`)."""
+    """Its share of traffic relative to its peers, for its present status (Consul's `Weights`)."""
     status: str = "passing"
-    """Aggregate of its checks: `passing`, `warning`, `critical` or `maintenance`."""
+    """The aggregate of its checks: `passing`, `warning`, `critical` or `maintenance`."""
     tags: tuple[str, ...] = ()
     meta: tuple[tuple[str, str], ...] = ()
     max_conn: int | None = None
-    """How many requests it takes at a time; 0: any number, None: as for all."""
+    """Maximum concurrent requests; 0 for no limit, None for the default of the options."""
     slow_start: float | None = None
-    """Seconds in which it is to come to its whole share of requests when it is new; None: as for all."""
+    """Seconds of slow start after it is added; None for the default of the options."""
     probe: str | None = None
-    """How it is to be probed: `tcp`, a path, or empty for not at all; None: as for all."""
+    """How it is probed: `tcp`, a path, or empty for no probes; None for the default of the options."""
     tls: bool | None = None
-    """Whether it is connected to by TLS; None: as for all."""
+    """Whether connections use TLS; None for the default of the options."""
     tls_name: str = ""
-    """The name that its certificate must carry; empty: as for all."""
+    """The name that its certificate must contain; empty for the default of the options."""
     verdict: ProbeVerdict | None = None
-    """What probes have found out; None: nothing worth a word."""
+    """The result of active probes; None if there is none."""
     problems: tuple[str, ...] = ()
-    """What is wrong with settings that it brought along, a sentence each; they are ignored."""
+    """One sentence for each invalid setting of its registration; such settings are ignored."""
     created: int = 0
-    """The registry's creation index; where two ids claim one address, the newer wins."""
+    """The registry's creation index; if two ids have the same address, the newer one is used."""
     checked: bool = True
-    """Whether the registry runs any check on it at all."""
+    """Whether the registry runs any check on it."""
     trusted: bool = False
-    """Whether an operator vouches for it, so that what its requests say does not count."""
+    """Whether an operator has restored it: failures of its requests and probes are then ignored."""
 
     @property
     def key(self) -> Key:
-        """Identity across snapshots; never the address or the weight."""
+        """The identity across snapshots, which excludes address and weight."""
         return (self.dc, self.node, self.id)
 
     @property
     def failed(self) -> bool:
-        """Whether its probes fail, and nobody vouches for it."""
+        """Whether its probes fail and no operator has restored it."""
         return self.verdict is not None and not self.verdict.well and not self.trusted
 
     @property
     def authority(self) -> str:
-        """Where requests are sent, as `host:port`."""
+        """The address that receives requests, as `host:port`."""
         return authority(self.address, self.port)
 
 
 @dataclass(frozen=True, slots=True)
 class Excluded:
-    """An instance that the registry lists but that must get no traffic, and why."""
+    """An instance that the registry lists but that must receive no traffic, with the reason."""
 
     endpoint: Endpoint
     reason: str
-    """Words for an operator: `critical: TCP connect refused`, `maintenance`, `duplicate of web-2`."""
+    """Text for operators: `critical: TCP connect refused`, `maintenance`, `duplicate of web-2`."""
     abandoned: bool = False
-    """Whether what runs on it is broken off too."""
+    """Whether its requests in flight are aborted, too."""
     cause: str = "unfit"
-    """The same in a word, for counting: `critical`, `warning`, `maintenance` (those are checks of its own),
-    `node` (a check of its machine, such as serfHealth), `duplicate`, `invalid`; `unfit` is anything else."""
+    """The reason in one word, for metrics: `critical`, `warning`, `maintenance` (its own checks), `node` (a
+    check of its machine, such as serfHealth), `duplicate`, `invalid`; `unfit` for all others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that is known of one service at one moment; whole, so that it can simply replace the last one.
+    """The complete state of one service at one moment. It replaces the previous snapshot as a whole.
 
-    A snapshot without endpoints means "known to be empty". "Unknown" is never a snapshot.
+    A snapshot without endpoints means "known to be empty". "Unknown" is never represented by a snapshot.
     """
 
     service: str
     endpoints: tuple[Endpoint, ...]
     excluded: tuple[Excluded, ...] = ()
     generation: int = 0
-    """Grows by one with each snapshot that differs; given by `discovery.watch`."""
+    """Increases by one with each snapshot that differs; assigned by `discovery`."""
     observed: float = 0.0
-    """When the registry's answer was read, in seconds since the epoch."""
+    """The time at which the registry response was read, in seconds since the epoch."""
     cause: str = ""
-    """Why it differs from the last one, in words: `consul index 42: +web-3`."""
-    doubt: str = ""
-    """Why it may not tell all, in words: `filtered by ACLs`. It may add and change instances; that one is
-    missing from it proves nothing yet (see `discovery.guard`)."""
+    """The cause of the change, as text: `consul index 42: +web-3`."""
+    untrusted_reason: str = ""
+    """Why the snapshot may be incomplete, as text: `filtered by ACLs`. It may add and change instances, but
+    does not remove missing ones immediately (see `discovery.guard`)."""
     policy: str = ""
-    """How its backends are chosen; empty: as the options say."""
+    """The balancing policy; empty for the default of the options."""
 
     @property
     def empty(self) -> bool:
-        """Whether it lists no instance at all, in whatever state."""
+        """Whether it lists no instance in any state."""
         return not self.endpoints and not self.excluded
 
     def same_content(self, other: Snapshot | None) -> bool:
         """Whether both describe the same instances in the same states.
 
-        Generation, time, cause and doubt do not count, nor do the reasons of excluded instances: they quote
-        the output of checks, which may differ with each run (Consul issue 1244).
+        The comparison ignores generation, time, cause and `untrusted_reason`, and the reasons of excluded
+        instances: they quote the output of checks, which may differ in each run (Consul issue 1244).
         """
         return (
             other is not None
@@ -141,7 +141,7 @@ class Snapshot:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Snapshot:
-        """Rebuild a snapshot from what `orjson.dumps(snapshot)` made of it."""
+        """Return the snapshot that `orjson.dumps` has serialised, after decoding."""
         return cls(
             service=data["service"],
             endpoints=tuple(map(_endpoint, data["endpoints"])),
@@ -149,7 +149,7 @@ class Snapshot:
             generation=data["generation"],
             observed=data["observed"],
             cause=data["cause"],
-            doubt=data["doubt"],
+            untrusted_reason=data["untrusted_reason"],
             policy=data["policy"],
         )
 

@@ -1,9 +1,9 @@
-"""Text from elsewhere as it is printed: ids, tags, check output, paths, error messages of other programs.
+"""Escapes text of external origin for display: ids, tags, check output, paths, errors of other programs.
 
-Whoever can register a service chooses those texts. A line feed in one would forge a line of the log, an
-escape sequence would reach the operator's terminal. So everything that is printed for people passes through
-`printable`: log lines, terminal tables, findings, error messages. The access log has a stricter form
-(`observe.accesslog`), because its fields must stay apart.
+Any client that can register a service controls such text. A line feed in it would forge a line of the log,
+and an escape sequence would reach the operator's terminal. All text for people therefore passes through
+`printable`: log lines, terminal tables, findings and error messages. The access log escapes more
+(`observe.accesslog`), because its fields must remain separable.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ def printable(text: str) -> str:
     r"""Return `text` as one line in which each character is visible.
 
     Control characters (C0, DEL, C1), line and paragraph separators, format characters such as those that
-    change the direction of writing, blanks other than the space, and unassigned code points are written as
-    Python writes them in a string: `\n`, `\x1b`, `\u202e`. Letters of every script stay as they are.
+    change the writing direction, whitespace other than the space, and unassigned code points are escaped as
+    in a Python string: `\n`, `\x1b`, `\u202e`. Letters of all scripts are unchanged.
     """
     if text.isprintable():
         return text

@@ -16,7 +16,7 @@ pytest_plugins = ["tests.consul_agent", "tests.engines", "tests.error_log"]
 @pytest.fixture(autouse=True)
 def log_level_of_its_own():
     """A test may change the level of the log as an operator may, but not for the next test."""
-    before = {name: logging.getLogger(name).level for name in ("pylb", "pylb.demo")}
+    before = {name: logging.getLogger(name).level for name in ("pylb", "pylb.tools.demo")}
     yield
     for name, level in before.items():
         logging.getLogger(name).setLevel(level)

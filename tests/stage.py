@@ -22,7 +22,8 @@ from pylb.policy.pool import Pool
 from pylb.policy.queue import QueueRules
 from pylb.policy.retry import RetryRules
 from pylb.policy.route import Route, Routes
-from pylb.proxy.dataplane import DataPlane, Timeouts
+from pylb.proxy.context import Context, Timeouts
+from pylb.proxy.server import Server
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -109,21 +110,24 @@ class Stage:
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
         health: HealthRules | None = None,
-        plane: Mapping[str, Any] | None = None,
+        context: Mapping[str, Any] | None = None,
         retry: RetryRules | None = None,
         queue: QueueRules | None = None,
         **changes: float,
     ) -> None:
         self.pool = Pool("web", policy="round-robin", health=health, queue=queue, clock=monotonic)
         self.records: list[Record] = []
-        self.plane = DataPlane(
+        changed = {"observe": self.records.append, **(context or {})}
+        proxy_protocol = changed.pop("proxy_protocol", False)
+        served = Context(
             Routes([Route("web")], {"web": self.pool}),
             {"web": self.pool},
             timeouts=replace(timeouts or Timeouts(), **changes),
             limits=limits or Limits(),
             retry=retry,
-            **{"observe": self.records.append, **(plane or {})},
+            **changed,
         )
+        self.server = Server(served, proxy_protocol=proxy_protocol)
         self.origins: list[Origin] = []
         self.port = 0
         self._stack = AsyncExitStack()
@@ -132,12 +136,12 @@ class Stage:
         listening = socket.socket()
         listening.bind(("127.0.0.1", 0))
         self.port = listening.getsockname()[1]
-        await self.plane.listen(listening)
+        await self.server.listen(listening)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
-        self.plane.close()
+        self.server.close()
         for origin in self.origins:
             origin.close()
 
@@ -151,7 +155,7 @@ class Stage:
 
     def register(self, *endpoints: Endpoint) -> None:
         """Let the pool be these."""
-        self.plane.apply(Snapshot("web", endpoints))
+        self.server.apply(Snapshot("web", endpoints))
 
     async def client(self) -> Client:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 20)

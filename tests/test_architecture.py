@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -60,23 +61,30 @@ TESTED_THROUGH = {
     "config/clients.py": "config/test_options.py",
     "config/processes.py": "config/test_options.py",
     "config/records.py": "config/test_options.py",
-    "config/registration.py": "process/test_registration.py",
+    "config/registration.py": "control/test_registration.py",
     "config/sources.py": "config/test_options.py",
     "policy/lease.py": "policy/test_pool.py",
-    "process/access.py": "scenarios/see/test_decisions.py",
-    "process/controlprocess.py": "scenarios/processes/test_crashes.py",
-    "process/supervision/crew.py": "scenarios/processes/test_crashes.py",
-    "process/ipc/link.py": "process/ipc/test_hub.py",
-    "process/supervision/plans.py": "scenarios/processes/test_reload.py",
-    "process/reception.py": "scenarios/see/test_registration.py",
-    "process/rehearsal.py": "scenarios/processes/test_reload.py",
-    "process/serve.py": "test_cli.py",
-    "process/start.py": "scenarios/processes/test_stop.py",
-    "process/worker.py": "scenarios/discovery/test_instances_come_and_go.py",
-    "process/workerprocess.py": "scenarios/processes/test_crashes.py",
+    "assembly/admin_access.py": "scenarios/see/test_decisions.py",
+    "control/process.py": "scenarios/processes/test_crashes.py",
+    "supervisor/process_manager.py": "scenarios/processes/test_crashes.py",
+    "ipc/worker_client.py": "ipc/test_control_server.py",
+    "supervisor/procedures.py": "scenarios/processes/test_reload.py",
+    "control/admin_endpoint.py": "scenarios/see/test_registration.py",
+    "supervisor/preflight.py": "scenarios/processes/test_reload.py",
+    "balancer.py": "test_cli.py",
+    "supervisor/start.py": "scenarios/processes/test_stop.py",
+    "worker/worker.py": "scenarios/discovery/test_instances_come_and_go.py",
+    "worker/process.py": "scenarios/processes/test_crashes.py",
+    "proxy/addresses.py": "proxy/test_proxyprotocol.py",
+    "proxy/early_response.py": "proxy/test_request_body.py",
     "proxy/connect.py": "proxy/test_failures.py",
-    "proxy/downstream.py": "proxy/test_forward.py",
-    "proxy/flow.py": "proxy/test_forward.py",
+    "proxy/context.py": "proxy/test_server.py",
+    "proxy/client_connection.py": "proxy/test_downstream.py",
+    "proxy/h1/downstream.py": "proxy/test_downstream.py",
+    "proxy/exchange.py": "proxy/test_forward.py",
+    "proxy/handlers.py": "proxy/test_redirect.py",
+    "proxy/transfer.py": "proxy/test_forward.py",
+    "proxy/waiter.py": "proxy/test_closing.py",
 }
 """Modules that only make sense together with others, and the tests that would fail without them."""
 
@@ -92,9 +100,34 @@ def test_the_layers_name_every_part():
     """A new file or folder at the top must find its place among the layers, or no rule would hold for it."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
-    named = {name.strip().removeprefix("pylb.") for layer in layers for name in layer.split("|")}
+    named = {name.strip().split(".")[1] for layer in layers for name in layer.split("|")}
     parts = {p.stem for p in (ROOT / "pylb").iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
     assert named == parts - {"__init__", "__main__"}
+
+
+def imports(name, modules):
+    """The modules of pylb that one imports, anywhere in it: also in functions and under `TYPE_CHECKING`."""
+    for node in ast.walk(tree(modules[name])):
+        if isinstance(node, ast.Import):
+            yield from {alias.name for alias in node.names} & modules.keys()
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                submodule = f"{node.module}.{alias.name}"
+                yield submodule if submodule in modules else node.module
+
+
+def test_no_import_cycle():
+    """A cycle makes its files one: none can be read, tested or replaced without the others."""
+    modules = {
+        name.removesuffix(".py").replace("/", ".").removesuffix(".__init__"): text
+        for name, text in TEXTS.items()
+        if name.startswith("pylb/")
+    }
+    graph = {name: set(imports(name, modules)) & modules.keys() for name in modules}
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
 
 
 @pytest.mark.parametrize("folder", ["http1", "policy", "observe", "model.py", "errors.py"])
@@ -109,15 +142,15 @@ def test_rules_import_neither_the_network_nor_the_clock_even_indirectly(folder):
 @pytest.mark.parametrize(
     ("process", "foreign"),
     [
-        ("supervision.supervisor", "asyncio uvloop aiohttp prometheus_client consul aiodocker rich"),
-        ("controlprocess", "aiohttp.web consul aiodocker rich"),
-        ("workerprocess", "aiohttp yarl prometheus_client consul requests aiodocker rich"),
+        ("supervisor.supervisor", "asyncio uvloop aiohttp prometheus_client consul aiodocker rich"),
+        ("control.process", "aiohttp.web consul aiodocker rich"),
+        ("worker.process", "aiohttp yarl prometheus_client consul requests aiodocker rich"),
     ],
 )
 def test_a_process_imports_nothing_that_another_one_is_for(process, foreign):
     """A killed worker must be back in a moment; a supervisor has little in it that could fail."""
     code = (
-        f"import sys, pylb.cli, pylb.process.start, pylb.process.{process};"
+        f"import sys, pylb.cli, pylb.supervisor.start, pylb.{process};"
         f"print({set(foreign.split())!r} & set(sys.modules))"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession, web
@@ -87,6 +88,19 @@ def test_every_command_is_there_and_has_help(name, capsys):
     assert cli.main([name, "--help"]) == 0
     assert f"pylb {name}" in capsys.readouterr().out or name == cli.DEFAULT
     assert callable(cli.resolve_name(cli.COMMANDS[name].run))
+
+
+@pytest.mark.parametrize("role", cli.ROLES)
+def test_every_child_process_has_its_function(role):
+    assert callable(cli.resolve_name(cli.ROLES[role].run))
+
+
+def test_every_function_that_is_loaded_by_name_exists():
+    package = Path(cli.__file__).parent
+    texts = [path.read_text() for path in package.rglob("*.py")]
+    names = {name for text in texts for name in re.findall(r'"(pylb\.[\w.]+:\w+)"', text)}
+    assert len(names) > len(cli.COMMANDS)
+    assert all(map(cli.resolve_name, names))
 
 
 @pytest.fixture

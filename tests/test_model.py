@@ -26,7 +26,9 @@ def test_authority(address, authority):
 
 
 def test_when_and_why_are_not_content():
-    told_again = replace(SNAPSHOT, generation=9, observed=1.0, cause="again", doubt="filtered by ACLs")
+    told_again = replace(
+        SNAPSHOT, generation=9, observed=1.0, cause="again", untrusted_reason="filtered by ACLs"
+    )
     assert told_again.same_content(SNAPSHOT)
 
 
@@ -59,7 +61,7 @@ def test_a_snapshot_survives_the_way_through_a_channel():
         excluded=(out,),
         observed=1.5,
         cause="index 4",
-        doubt="no leader",
+        untrusted_reason="no leader",
         policy="random",
     )
     assert Snapshot.from_dict(orjson.loads(orjson.dumps(sent))) == sent

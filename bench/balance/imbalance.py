@@ -34,9 +34,9 @@ from bench.lib.repository import module_command
 from bench.lib.server import Server, StartError, serve
 from bench.lib.shared_port import serve_pylbs
 from bench.lib.verdict import Verdict
-from pylb.simulate.distribution import DISTRIBUTION
-from pylb.simulate.recording import Recording
-from pylb.simulate.workload import Workload
+from pylb.tools.simulate.distribution import DISTRIBUTION
+from pylb.tools.simulate.recording import Recording
+from pylb.tools.simulate.workload import Workload
 
 ALONE, APART = "1 worker", "2 independent pylbs of 1 worker"
 SIDES = {ALONE: (1, 1), "2 workers": (1, 2), "8 workers": (1, 8), APART: (2, 1)}

@@ -19,7 +19,7 @@ from bench.lib.peers.pylb import Pylb
 from bench.lib.ports import free_port, free_ports
 from bench.lib.repository import module_command
 from bench.lib.server import serve
-from pylb.simulate.workload import Arrival
+from pylb.tools.simulate.workload import Arrival
 
 LEAD = 0.2
 """Seconds before the first request, in which the client prepares."""

@@ -39,12 +39,12 @@ from bench.lib.options import interrupt_on_signals, names_of, positive, raise_fi
 from bench.lib.packages import MissingError
 from bench.lib.server import StartError
 from pylb.policy.balance import BALANCERS
-from pylb.simulate.command import simulate
-from pylb.simulate.distribution import DISTRIBUTION
-from pylb.simulate.options import SimulateOptions
-from pylb.simulate.outcome import Latencies
-from pylb.simulate.recording import Recording
-from pylb.simulate.workload import Arrival, Workload
+from pylb.tools.simulate.command import simulate
+from pylb.tools.simulate.distribution import DISTRIBUTION
+from pylb.tools.simulate.options import SimulateOptions
+from pylb.tools.simulate.outcome import Latencies
+from pylb.tools.simulate.recording import Recording
+from pylb.tools.simulate.workload import Arrival, Workload
 
 PAPER_WIDTH = 130
 """Columns of output that does not go to a terminal."""

@@ -13,7 +13,7 @@ from bench.lib.peers.pylb import Pylb
 from bench.lib.repository import module_command
 from bench.lib.server import Server, StartError, serve, wait_for
 from pylb.config.kinds import Address
-from pylb.process.sockets import open_groups
+from pylb.runtime.sockets import open_groups
 
 START_TIMEOUT = 20.0
 """Seconds within which all must listen."""

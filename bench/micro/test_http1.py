@@ -18,11 +18,11 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.lib.workload import BROWSER_HEADERS
 from bench.micro.timing import calls, changes
+from pylb.http1.bad_request import bad_request
 from pylb.http1.body import Chunked, chunk, last_chunk
-from pylb.http1.headers import Origin
+from pylb.http1.headers import ClientInfo
 from pylb.http1.limits import Limits
 from pylb.http1.parser import parse_request, parse_response
-from pylb.http1.refusal import refused
 from pylb.http1.writer import request_head, response_head
 
 BROWSER = "".join(f"{name}: {value}\r\n" for name, value in BROWSER_HEADERS.items()).encode()
@@ -46,7 +46,7 @@ RESPONSES = {
     "chunked": b"HTTP/1.1 200 OK\r\n" + SERVER + b"Transfer-Encoding: chunked\r\n\r\n",
 }
 LIMITS = Limits()
-ORIGIN = Origin("192.0.2.7", "http")
+ORIGIN = ClientInfo("192.0.2.7", "http")
 READ = 64 * 1024
 
 
@@ -164,7 +164,7 @@ def test_chunks(benchmark: BenchmarkFixture, decoder: str, size: int) -> None:
     head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
     def by_pylb() -> object:
-        return Chunked(refused).feed(data)
+        return Chunked(bad_request).feed(data)
 
     def by_httptools() -> object:
         pieces: list[bytes] = []

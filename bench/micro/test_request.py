@@ -13,14 +13,16 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench.lib.workload import BROWSER_HEADERS, SMALL_ANSWER
 from bench.micro.pools import snapshot
 from bench.micro.timing import calls
-from pylb.observe.block import Block
 from pylb.observe.counters import Counters
 from pylb.observe.metrics import Metrics
+from pylb.observe.shared_counters import SharedCounters
 from pylb.policy.pool import Pool
 from pylb.policy.route import Route, Routes
-from pylb.proxy.dataplane import DataPlane
-from pylb.proxy.downstream import Downstream
-from pylb.proxy.opening import Opening
+from pylb.proxy.context import Context
+from pylb.proxy.forward import forward
+from pylb.proxy.h1.downstream import Downstream
+from pylb.proxy.pending_transport import PendingTransport
+from pylb.proxy.server import Server
 from pylb.proxy.upstream import Upstream
 
 FIELDS = "".join(f"{name}: {value}\r\n" for name, value in {"Host": "web", **BROWSER_HEADERS}.items())
@@ -44,18 +46,20 @@ class Connection:
     """A client connection and a backend connection of pylb, and the data that they receive in turn."""
 
     def __init__(self, heads: list[bytes], answers: list[bytes]) -> None:
-        counters = Counters(Block(), monotonic)
+        counters = Counters(SharedCounters(), monotonic)
         web = Pool("web", cells=counters.allocate)
-        self.plane = DataPlane(
+        self.context = Context(
             Routes([Route("web")], {"web": web}), {"web": web}, observe=Metrics(counters).count
         )
-        self.plane.apply(snapshot(3))
-        self.plane.turn.scheduled = True  # This class flushes, because there is no loop.
-        self.client = Downstream(self.plane)
+        Server(self.context).apply(snapshot(3))
+        self.context.batch.scheduled = True  # By us: there is no loop.
+        self.client = Downstream(self.context, lambda *_: forward)
         self.client.connection_made(Nowhere())
         self.upstreams = {}
         for backend in web.backends.values():
-            upstream = self.upstreams[backend.name] = Upstream(backend, self.client, Opening(-1))
+            upstream = self.upstreams[backend.name] = Upstream(
+                backend, self.client, self.context.batch, PendingTransport(-1)
+            )
             upstream.connection_made(Nowhere())
             upstream.client = None
             backend.idle.append(upstream)
@@ -64,10 +68,10 @@ class Connection:
     def request(self) -> None:
         """One request and its response."""
         self.client.data_received(next(self.heads))
-        self.plane.turn.run()
+        self.context.batch.run()
         [upstream] = [each for each in self.upstreams.values() if each.client is not None]
         upstream.data_received(next(self.answers))
-        self.plane.turn.run()
+        self.context.batch.run()
 
 
 @pytest.mark.parametrize("variety", [1, 5_003])

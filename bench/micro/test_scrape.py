@@ -11,9 +11,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench.micro.pools import snapshot
 from bench.micro.timing import changes
 from pylb.observe import exposition
-from pylb.observe.block import Block, Memory
-from pylb.observe.cells import CELLS
+from pylb.observe.counter_layout import CELLS
 from pylb.observe.counters import Counters
+from pylb.observe.shared_counters import Memory, SharedCounters
 from pylb.policy.pool import Pool
 
 WORKERS = 2
@@ -35,7 +35,7 @@ def shared(pages: list[bytearray]) -> Memory:
 @pytest.mark.benchmark(group="scrape: all series of a service")
 def test_scrape(benchmark: BenchmarkFixture, size: int) -> None:
     pages: list[bytearray] = []
-    blocks = [Block(rows=WORKERS + 1, row=row, counters=shared(pages)) for row in range(WORKERS + 1)]
+    blocks = [SharedCounters(rows=WORKERS + 1, row=row, counters=shared(pages)) for row in range(WORKERS + 1)]
     counters = Counters(blocks[WORKERS], monotonic)
     pool = Pool("web", cells=counters.allocate)
     pool.apply(snapshot(size))

@@ -1,9 +1,9 @@
-"""Who may do what on the admin port.
+"""Access control of the admin port.
 
-Reading is free for whoever reaches the port. Changing is for people on this machine, or for those with the
-token. A web page that is open in such a person's browser may do neither: it is recognised by the names that
-it cannot hide, `Host` (DNS rebinding) and `Origin` (a request across sites). There are no cookies, so nothing
-is sent along that a page could use; and no CORS, so no page elsewhere can read an answer.
+Every client that reaches the port can read. Changes need the token; without a token, they are accepted only
+on a loopback address. A web page of another site can do neither, even in the browser of an operator: `Host`
+reveals DNS rebinding, and `Origin` reveals a cross-site request. There are no cookies that a page could use,
+and no CORS headers that would let a page read a response.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""On every answer."""
+"""The security headers of every response."""
 
 
 class Access:
-    """Decides about each request before any handler sees it.
+    """Allows or refuses each request before its handler runs.
 
     Args:
-        loopback: whether only this machine can reach the port.
-        token: what a change must show; empty: nobody has one.
+        loopback: whether the port listens on loopback addresses only.
+        token: the bearer token that changes need; empty: there is none.
     """
 
     def __init__(self, *, loopback: bool = True, token: str = "") -> None:
@@ -43,19 +43,22 @@ class Access:
         self.token = token
 
     def refusal(self, request: web.Request) -> tuple[int, str] | None:
-        """Status and reason, if the request may not go on."""
+        """Status and reason if the request is refused, else None."""
         host = request.headers.get("Host")  # old health checks send none; every browser does
         if host and "@" in host:
             raise ValueError(host)
         if self.loopback and host and not is_loopback(name := URL(f"//{host}").host or ""):
-            return 421, f"this port is for this machine: use 127.0.0.1 or localhost, not {name!r}"
+            return (
+                421,
+                f"the admin port accepts loopback names only: use 127.0.0.1 or localhost, not {name!r}",
+            )
         if request.method in READING:
             return None
         origin = request.headers.get("Origin", "")
         if origin and URL(origin).authority != URL(f"//{request.host}").authority:
-            return 403, "a page of another site may not change anything here"
+            return 403, "cross-site requests cannot change state"
         if not self.token:
-            return None if self.loopback else (403, "to change something, start pylb with --admin-token")
+            return None if self.loopback else (403, "changes need a token: start pylb with --admin-token")
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if not compare_digest(given.encode("utf-8", "surrogateescape"), self.token.encode()):
             return 401, "expected the header field: Authorization: Bearer TOKEN"
@@ -63,11 +66,11 @@ class Access:
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Refuse, or pass on."""
+        """Refuse the request, or call its handler."""
         try:
             refusal = self.refusal(request)
         except ValueError:
-            refusal = 400, "the Host or Origin field cannot be read"
+            refusal = 400, "the Host or Origin field is invalid"
         if refusal is None:
             return await handler(request)
         status, reason = refusal
@@ -78,12 +81,12 @@ class Access:
 
 
 async def secure(_: web.Request, response: web.StreamResponse) -> None:
-    """Put `HEADERS` on a response that is about to be sent, whoever has made it (`on_response_prepare`)."""
+    """Add `HEADERS` to a response before it is sent (`on_response_prepare`)."""
     response.headers.update(HEADERS)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or an address means this machine, without asking a name server."""
+    """Whether a name or an address is a loopback one, without a DNS query."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -91,10 +94,10 @@ def is_loopback(host: str) -> bool:
 
 
 def read_token(token: str | None, path: str | None) -> str:
-    """The token in force; the file goes first.
+    """The token in force; the file takes precedence.
 
     Raises:
-        UsageError: the file is empty, so that nobody's change would be stopped.
+        UsageError: the file is empty, so that no change would be refused.
     """
     if path is None:
         return token or ""

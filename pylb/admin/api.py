@@ -1,4 +1,4 @@
-"""The API: everything can be read, and an operator's decisions made, listed and revoked."""
+"""The API below `/api`: reads all state; creates, lists and revokes overrides."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pylb.admin.views import View
 from pylb.policy.overrides import ALL_OF_PYLB, Action, Override
 
 TICK = 1.0
-"""Seconds between two events, if nothing happens; a change of a pool is told at once."""
+"""Seconds between two events. A change of a pool is sent immediately."""
 
 
 class Operator(Protocol):
-    """Who makes decisions hold; see `process.operator`."""
+    """Applies changes by operators; see `control.override_store`."""
 
     def decide(
         self,
@@ -35,19 +35,19 @@ class Operator(Protocol):
         seconds: float | None = None,
         who: str = "",
     ) -> Override:
-        """Put an override in force."""
+        """Apply an override."""
 
     def revoke(self, number: int, who: str = "") -> Override | None:
-        """End an override; None if there is no such one."""
+        """Revoke an override. Returns None if it does not exist."""
 
 
 class Api:
-    """What is below `/api`.
+    """The handlers of `/api`.
 
     Args:
-        view: what can be read.
-        operator: what can be changed.
-        streams: how many readers of events there may be at a time.
+        view: the data to read.
+        operator: applies changes.
+        streams: the maximum number of simultaneous event streams.
     """
 
     def __init__(self, view: View, operator: Operator, streams: int) -> None:
@@ -57,7 +57,7 @@ class Api:
         self._ended = asyncio.Event()
 
     def routes(self) -> list[web.RouteDef]:
-        """Paths and their handlers; `openapi.DOCUMENT` describes them."""
+        """Paths and handlers; `openapi.DOCUMENT` describes them."""
         return [
             web.get("/api/state", self.state),
             web.get("/api/services", self.services),
@@ -76,11 +76,11 @@ class Api:
         ]
 
     def close(self) -> None:
-        """Let the readers of events go."""
+        """End all event streams."""
         self._ended.set()
 
     async def state(self, _: web.Request) -> web.Response:
-        """All that is true at this moment."""
+        """The current state."""
         return _json(state.state(self._view, time()))
 
     async def services(self, _: web.Request) -> web.Response:
@@ -92,11 +92,11 @@ class Api:
         return _json(list(state.backends(self._view)))
 
     async def workers(self, _: web.Request) -> web.Response:
-        """The processes that take requests."""
+        """The worker processes."""
         return _json(self._view.workers())
 
     async def problems(self, _: web.Request) -> web.Response:
-        """What an operator should know of."""
+        """Conditions that need attention."""
         return _json(list(state.problems(self._view)))
 
     async def config(self, _: web.Request) -> web.Response:
@@ -104,7 +104,7 @@ class Api:
         return _json(self._view.config)
 
     async def openapi(self, _: web.Request) -> web.Response:
-        """The description of the API."""
+        """The OpenAPI document."""
         return _json(DOCUMENT)
 
     async def history(self, request: web.Request) -> web.Response:
@@ -119,14 +119,14 @@ class Api:
         return _json({name: [s.as_dict() for s in rings[name]] for name in self._view.pools if name in rings})
 
     async def explain(self, request: web.Request) -> web.Response:
-        """Where a request would go, and why."""
+        """The backend that a request would be sent to, and why."""
         query = request.query
         return _json(state.explain(self._view, query.get("host", ""), query.get("target", "/")))
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        """Server-sent events: the state each second, and the history as it is written."""
+        """Server-sent events: the state every second, and each new entry of the history."""
         if not self._streams:
-            _refuse(web.HTTPServiceUnavailable, "too many readers of events")
+            _refuse(web.HTTPServiceUnavailable, "too many event streams")
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
         )
@@ -135,7 +135,7 @@ class Api:
             await response.prepare(request)
             await self._stream(request, response)
         except ConnectionError:
-            pass  # whoever was looking has gone
+            pass  # The client has disconnected.
         finally:
             self._streams += 1
         return response
@@ -147,7 +147,7 @@ class Api:
             while not self._ended.is_set():
                 news.clear()
                 await response.write(_event("state", state.state(self._view, time())))
-                # An entry's times are still being measured for a while, so the last ones are told again.
+                # The times of recent entries may still change, so the last 20 are sent again.
                 entries = [e.as_dict() for e in history.since(max(0, told - 20))]
                 told = history.entries[-1].number if history.entries else 0
                 await response.write(_event("history", entries))
@@ -157,11 +157,11 @@ class Api:
             history.listeners.discard(news.set)
 
     async def overrides(self, _: web.Request) -> web.Response:
-        """The operator's decisions in force."""
+        """The overrides in force."""
         return _json([state.described(override) for override in self._view.overrides.values()])
 
     async def decide(self, request: web.Request) -> web.Response:
-        """Make a decision."""
+        """Create an override."""
         body = await _body(request)
         wanted = _read_decision(body)
         if wanted["service"]:
@@ -170,7 +170,7 @@ class Api:
         return _json(state.described(made), status=201)
 
     def _find(self, service: str, backend: str) -> None:
-        """Refuse a decision about what is not there."""
+        """Refuse an override of a service or backend that does not exist."""
         pool = self._view.pools.get(service)
         if pool is None:
             _refuse(web.HTTPNotFound, f"there is no service {service!r}")
@@ -184,7 +184,7 @@ class Api:
             _refuse(web.HTTPNotFound, f"service {pool.service} has no backend {backend!r}")
 
     async def revoke(self, request: web.Request) -> web.Response:
-        """End a decision."""
+        """Revoke an override."""
         number = _number(request.match_info["id"], "id")
         ended = self._operator.revoke(number, who=_who(request))
         if ended is None:
@@ -208,11 +208,11 @@ NEEDS = {
     Action.POLICY: {"service", "policy"},
     Action.LOG_LEVEL: {"level"},
 }
-"""What a decision must say beside its action; it may say for how long and why, too."""
+"""The fields that an override needs besides its action. `seconds` and `reason` are optional."""
 
 
 def _read_decision(body: dict[str, Any]) -> dict[str, Any]:
-    """What is to be decided, checked field by field."""
+    """Validate the fields of an override."""
     actions = [action.value for action in Action]
     action = body.get("action")
     if action not in actions:
@@ -244,17 +244,17 @@ def _read_decision(body: dict[str, Any]) -> dict[str, Any]:
         "weight": int(weight),
         "policy": policy,
         "level": level,
-        # It is going to stand in a log line.
+        # It is written to the log.
         "reason": "".join(c if c.isprintable() else "?" for c in body.get("reason", "")),
         "seconds": seconds,
     }
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
-    """The JSON object that was sent.
+    """The JSON object of the request body.
 
-    That it must be declared as JSON is what keeps out the forms of other sites: no browser sends such a
-    request across sites without asking first, and the answer to that is no.
+    The content type must be JSON. This keeps out forms of other sites: a browser sends such a request across
+    sites only after a CORS preflight, which fails.
     """
     if request.content_type != "application/json":
         _refuse(web.HTTPUnsupportedMediaType, "expected Content-Type: application/json")

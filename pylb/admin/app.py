@@ -19,24 +19,24 @@ from pylb.admin.views import View
 from pylb.observe.exposition import CONTENT_TYPE
 
 aiohttp.web_response.SERVER_SOFTWARE = "pylb"  # type: ignore[attr-defined]
-"""aiohttp's own value for `Server` tells versions, even to those whom it refuses before any handler runs."""
+"""The value of `Server`. aiohttp's default reveals versions, also in responses that no handler has made."""
 
 
 BACKLOG = 128
-"""Connections that may wait until they are accepted."""
+"""Connections that wait to be accepted, at most."""
 
 MAX_BODY = 64 * 1024
-"""Bytes of a request's body; the longest that makes sense has a few hundred."""
+"""Bytes of a request body, at most; the longest valid one has a few hundred."""
 
 
 class AdminApp:
     """Serves the dashboard at `/`, and `/api`, `/health`, `/ready`, `/metrics` and `/pools`.
 
     Args:
-        view: what it shows.
-        operator: what the API may change.
-        access: who may.
-        limits: how many connections there may be, and for how long.
+        view: the data to show.
+        operator: applies changes that the API receives.
+        access: decides which requests are allowed.
+        limits: the number of connections and their timeouts.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class AdminApp:
         self._listening: list[asyncio.Server] = []
 
     async def listen(self, listening: socket.socket) -> None:
-        """Serve the connections that arrive on a bound socket."""
+        """Accept connections on a bound socket."""
         if self._connections is None:
             await self._runner.setup()
             self._connections = Connections(cast(web.Server, self._runner.server), self._limits)
@@ -72,14 +72,14 @@ class AdminApp:
         self._listening.append(await loop.create_server(self._connections, sock=listening, backlog=BACKLOG))
 
     async def close(self) -> None:
-        """Answer what runs, then close all connections."""
+        """Finish the current requests, then close all connections."""
         for server in self._listening:
             server.close()
         self._api.close()
         await self._runner.cleanup()
 
     async def health(self, _: web.Request) -> web.Response:
-        """200 while the process lives: whoever can read this needs no restart."""
+        """200 while the process is alive."""
         return as_json({"alive": True, "state": self._view.lifecycle.state.word})
 
     async def ready(self, _: web.Request) -> web.Response:
@@ -88,11 +88,11 @@ class AdminApp:
         return as_json(readiness, status=200 if readiness["ready"] else 503)
 
     async def pools(self, _: web.Request) -> web.Response:
-        """Backends with their state, and who was left out for which reason."""
+        """Backends with their state, and excluded instances with the reasons."""
         return as_json(self._view.membership())
 
     async def metrics(self, _: web.Request) -> web.Response:
-        """Everything for Prometheus. Requests get their turn while it is put together."""
+        """All metrics for Prometheus. Other requests run between the pieces."""
         parts = [generate_latest(self._process)]
         for part in self._view.metrics():
             parts.append(part.encode(errors="replace"))
@@ -101,6 +101,6 @@ class AdminApp:
 
 
 def as_json(content: Any, *, status: int = 200) -> web.Response:
-    """A page for programs that people can read too."""
+    """A JSON response, indented for people."""
     body = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     return web.Response(body=body, status=status, content_type="application/json")

@@ -1,7 +1,7 @@
-"""The admin port's connections: time-outs and a bound, so that no client can keep others from the port.
+"""The connections of the admin port: timeouts and a maximum number, so that no client can block the port.
 
-aiohttp's server has neither: a client that never ends its head, or never reads its answer, keeps a descriptor
-for as long as it likes, and descriptors are what discovery needs to reach the registry.
+aiohttp's server has neither: a client that never ends its head, or never reads its response, holds a
+descriptor without limit, and discovery needs descriptors to reach the registry.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ from pylb.admin.access import HEADERS
 log = logging.getLogger("pylb.admin")
 
 PERIOD = 1.0
-"""Seconds between two looks at the deadlines."""
+"""Seconds between two checks of the deadlines."""
 
 FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nServer: pylb\r\nContent-Length: 0\r\nConnection: close\r\n"
     b"%b\r\n" % b"".join(f"{name}: {value}\r\n".encode() for name, value in HEADERS.items())
 )
-"""The answer to a connection that is one too many."""
+"""The response to a connection above the limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """How many connections there may be, and how long each may take for what, in seconds."""
+    """The maximum number of connections, and the timeouts of each in seconds."""
 
     connections: int = 256
     head: float = 10.0
-    """From the first byte of a request, or from the connection's begin, to the end of its head."""
+    """From the start of the connection, or the first byte of a request, to the end of the head."""
     request: float = 60.0
-    """From the end of the head to the end of the response; for events from one to the next."""
+    """From the end of the head to the end of the response; in an event stream, between two events."""
     keepalive: float = 75.0
     """Between two requests."""
 
     @property
     def streams(self) -> int:
-        """How many of the connections may be streams of events, which last."""
+        """The maximum number of event streams."""
         return max(1, self.connections // 2)
 
 
 class Connections:
-    """All connections of the admin port; makes the protocol of each.
+    """All connections of the admin port; a factory of their protocols.
 
     Args:
-        server: what handles the requests.
-        limits: how many there may be, and for how long.
+        server: handles the requests.
+        limits: the number of connections and their timeouts.
     """
 
     def __init__(self, server: web.Server, limits: ConnectionLimits) -> None:
@@ -66,9 +66,9 @@ class Connections:
         return Connection(self, self._server)
 
     def enter(self, connection: Connection) -> bool:
-        """Take up a connection; false if it is one too many.
+        """Add a connection. Returns False if the limit is reached and all connections have requests.
 
-        Where all places are taken the connection makes room that has been without a request for longest.
+        At the limit, the connection that has been idle for longest is closed first.
         """
         if len(self._open) >= self.limits.connections:
             waiting = [each for each in self._open if not each.busy]
@@ -81,11 +81,11 @@ class Connections:
         return True
 
     def leave(self, connection: Connection) -> None:
-        """Forget a connection that has ended."""
+        """Remove a closed connection."""
         self._open.discard(connection)
 
     def _expire(self) -> None:
-        """Cut off the connections whose time is over; again as long as there are any."""
+        """Abort the connections whose deadline has passed; reschedule while there are connections."""
         self._timer = asyncio.get_running_loop().call_later(PERIOD, self._expire) if self._open else None
         now = monotonic()
         for connection in [each for each in self._open if each.since + each.timeout < now]:
@@ -93,7 +93,7 @@ class Connections:
 
 
 class Connection(web.RequestHandler):
-    """One connection: aiohttp's protocol, and for how long it may stay in which phase."""
+    """One connection: aiohttp's protocol with a deadline for each phase."""
 
     __slots__ = ("_all", "_transport", "busy", "since", "timeout")
 
@@ -112,17 +112,17 @@ class Connection(web.RequestHandler):
         self._enter(limits.head)
 
     def _enter(self, timeout: float, *, busy: bool = False) -> None:
-        """Begin a phase, which may last for so many seconds."""
+        """Begin a phase of at most `timeout` seconds."""
         self.busy = busy
         self.since = monotonic()
         self.timeout = timeout
 
     def restart_timeout(self) -> None:
-        """A request's head is there, or a part of its response has been written."""
+        """Restart the deadline: the head has arrived, or a part of the response was written."""
         self._enter(self._all.limits.request, busy=True)
 
     def abort(self) -> None:
-        """Cut the connection off."""
+        """Abort the connection."""
         self._all.leave(self)
         if self._transport is not None:
             self._transport.abort()
@@ -144,7 +144,7 @@ class Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
         if self.transport is None:
-            return  # It was one too many.
+            return  # The connection was refused.
         if not self.busy and self.timeout != self._all.limits.head:
             self._enter(self._all.limits.head)
         super().data_received(data)
@@ -152,7 +152,7 @@ class Connection(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Write the response; then the connection waits for the next request."""
+        """Write the response, then wait for the next request."""
         written = await super().finish_response(request, resp, start_time)
         self._enter(self._all.limits.keepalive)
         return written
@@ -164,12 +164,12 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """The answer to what is no request, or to a request whose handler has failed."""
+        """The response to an invalid request, or to a request whose handler failed."""
         if status >= 500:
             response = super().handle_error(request, status, exc, message)
         else:
-            log.debug("%s sent what is no request: %r", request.remote, exc)
-            response = web.json_response({"error": "this is not an HTTP request"}, status=status)
+            log.debug("%s sent an invalid request: %r", request.remote, exc)
+            response = web.json_response({"error": "invalid HTTP request"}, status=status)
             response.force_close()
         response.headers.update(HEADERS)
         return response
@@ -177,13 +177,13 @@ class Connection(web.RequestHandler):
 
 @web.middleware
 async def limit_time(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Bound the time that a request may take from here on."""
+    """Start the deadline of a request."""
     restart_timeout(request)
     return await handler(request)
 
 
 def restart_timeout(request: web.Request) -> None:
-    """Give a request as much time again: another part of a response that lasts has been written."""
+    """Restart the deadline of a request whose response is still being written."""
     connection = request.protocol
     if isinstance(connection, Connection):
         connection.restart_timeout()

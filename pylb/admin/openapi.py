@@ -1,4 +1,7 @@
-"""The API in OpenAPI's words, for programs; tests hold the API to it."""
+"""The OpenAPI document of the API. Tests compare the API with it.
+
+Rules: each field has a description. Limits that the API checks are constants of this file.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,13 @@ from pylb.policy.balance import BALANCERS
 from pylb.policy.overrides import Action
 
 MAX_TEXT = 200
-"""Characters."""
+"""Characters of a name or a reason, at most."""
 MAX_WEIGHT = 65_535
-"""Consul's own limit."""
+"""Consul's limit of a weight."""
 MAX_SECONDS = 31_536_000
-"""A year: what is to hold for longer belongs into the registry."""
+"""A year. A change that lasts longer belongs in the registry."""
 MAX_NUMBER = 2**31
-"""Of an override or of an entry of the history."""
+"""Upper bound of the number of an override or a history entry."""
 POLICIES = tuple(BALANCERS)
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -30,7 +33,7 @@ def _list(items: Schema) -> Schema:
     return {"type": "array", "items": items}
 
 
-def _answer(schema: Schema, text: str = "As asked.") -> Schema:
+def _answer(schema: Schema, text: str = "Success.") -> Schema:
     return {"description": text, "content": {"application/json": {"schema": schema}}}
 
 
@@ -41,89 +44,127 @@ MAYBE: Schema = {"type": ["number", "null"]}
 TEXTS = _list(TEXT)
 ERROR = _object({"error": TEXT})
 
+
+def _about(schema: Schema, text: str) -> Schema:
+    """The schema of a field with its description."""
+    return {**schema, "description": text}
+
+
+SERVICE_NAME = _about(TEXT, "Name of the service.")
+ID = _about(TEXT, "Id of the instance in the registry.")
+UNTRUSTED = _about(TEXT, "Why the last answer of the registry is not trusted; empty if it is.")
+CAUSE = _about(TEXT, "What caused the last change.")
+
 SAMPLE = _object(
     {
-        "time": NUMBER,
-        "requests": NUMBER,
-        "errors": NUMBER,
-        "received": NUMBER,
-        "sent": NUMBER,
-        "p50": MAYBE,
-        "p99": MAYBE,
+        "time": _about(NUMBER, "Seconds since the epoch."),
+        "requests": _about(NUMBER, "Requests per second."),
+        "errors": _about(NUMBER, "Responses with 5xx per second."),
+        "received": _about(NUMBER, "Bytes of request bodies per second."),
+        "sent": _about(NUMBER, "Bytes of response bodies per second."),
+        "p50": _about(MAYBE, "Median request duration in seconds; null without requests."),
+        "p99": _about(MAYBE, "99th percentile of the request duration in seconds; null without requests."),
     }
 )
 SERVICE = _object(
-    {"service": TEXT, "generation": COUNT, "age_seconds": MAYBE, "instances": COUNT, "held": COUNT},
-    policy={"enum": list(POLICIES)},
-    doubt=TEXT,
-    error=TEXT,
-    cause=TEXT,
-    observed=MAYBE,
+    {
+        "service": SERVICE_NAME,
+        "generation": _about(COUNT, "Number of changes that were applied to the pool."),
+        "age_seconds": _about(MAYBE, "Seconds since the registry last answered; null if it never has."),
+        "instances": _about(COUNT, "Instances that can receive requests."),
+        "retained": _about(COUNT, "Instances that stay although the registry no longer lists them."),
+    },
+    policy=_about({"enum": list(POLICIES)}, "Balancing policy in force."),
+    untrusted_reason=UNTRUSTED,
+    error=_about(TEXT, "Why the registry could not be queried; empty after a success."),
+    cause=CAUSE,
+    observed=_about(MAYBE, "When the registry sent the current list, in seconds since the epoch."),
 )
 BACKEND = _object(
     {
-        "service": TEXT,
-        "id": TEXT,
-        "address": TEXT,
-        "state": {
-            "enum": [
-                *("up", "suspect", "ejected", "probation", "failed"),
-                *("draining", "gone", "drained", "out"),
-            ]
-        },
-        "why": TEXT,
-        "weight": NUMBER,
-        "in_flight": COUNT,
-        "requests": _list(NUMBER),
-        "p99": _list(MAYBE),
+        "service": SERVICE_NAME,
+        "id": ID,
+        "address": _about(TEXT, "Host and port."),
+        "state": _about(
+            {
+                "enum": [
+                    *("up", "suspect", "ejected", "half-open", "failed"),
+                    *("draining", "gone", "drained", "out"),
+                ]
+            },
+            "up: receives requests. suspect: a connection failed. ejected: requests failed in a row. "
+            "half-open: after that, one trial request at a time. failed: probes fail. "
+            "draining: removed, finishing its requests. gone: removed. drained: excluded by an operator. "
+            "out: excluded by the registry's data.",
+        ),
+        "why": _about(TEXT, "Reason for the state."),
+        "weight": _about(NUMBER, "Share of traffic relative to the other backends."),
+        "in_flight": _about(COUNT, "Requests in flight."),
+        "requests": _about(_list(NUMBER), "Requests per second, one value per sample."),
+        "p99": _about(
+            _list(MAYBE), "99th percentile of the request duration in seconds, one value per sample."
+        ),
     }
 )
 WORKER = _object(
     {
-        "name": TEXT,
-        "pid": COUNT,
-        "generation": COUNT,
-        "applied": {"type": "object", "additionalProperties": COUNT},
-        "heartbeat_age": NUMBER,
+        "name": _about(TEXT, "Name of the worker, as in the log."),
+        "pid": _about(COUNT, "Process id."),
+        "generation": _about(COUNT, "Generation of processes; a reload increments it."),
+        "applied": _about(
+            {"type": "object", "additionalProperties": COUNT},
+            "Generation that the worker has applied, by service.",
+        ),
+        "heartbeat_age": _about(NUMBER, "Seconds since the last heartbeat."),
     }
 )
-PROBLEM = _object({"severity": {"enum": ["error", "warning"]}, "service": TEXT, "text": TEXT})
+PROBLEM = _object(
+    {
+        "severity": {"enum": ["error", "warning"]},
+        "service": _about(TEXT, "Service that is affected; empty if the process is."),
+        "text": _about(TEXT, "The condition, as one sentence."),
+    }
+)
 ENTRY = _object(
     {
-        "number": COUNT,
-        "time": NUMBER,
-        "service": TEXT,
-        "generation": COUNT,
-        "cause": TEXT,
-        "added": TEXTS,
-        "changed": TEXTS,
-        "removed": TEXTS,
-        "instances": COUNT,
-        "doubt": TEXT,
-        "applied": MAYBE,
-        "routed": MAYBE,
+        "number": _about(COUNT, "Number of the entry; increases by one."),
+        "time": _about(NUMBER, "Seconds since the epoch."),
+        "service": SERVICE_NAME,
+        "generation": _about(COUNT, "Generation of the pool after the change."),
+        "cause": CAUSE,
+        "added": _about(TEXTS, "Backends that were added."),
+        "changed": _about(TEXTS, "Backends that were changed."),
+        "removed": _about(TEXTS, "Backends that were removed."),
+        "instances": _about(COUNT, "Backends after the change."),
+        "untrusted_reason": UNTRUSTED,
+        "applied": _about(
+            MAYBE, "Seconds from the registry's answer until all pools had applied the change."
+        ),
+        "routed": _about(
+            MAYBE, "Seconds from the registry's answer to the first request to an added backend."
+        ),
     }
 )
 OVERRIDE = _object(
     {
-        "id": COUNT,
-        "service": TEXT,
+        "id": _about(COUNT, "Id, to revoke the override by."),
+        "service": _about(TEXT, "Service; empty for the log level."),
         "action": {"enum": [action.value for action in Action]},
-        "backend": TEXT,
-        "weight": COUNT,
-        "policy": {"enum": ["", *POLICIES]},
-        "level": {"enum": ["", *LEVELS]},
-        "reason": TEXT,
-        "since": NUMBER,
-        "expires": MAYBE,
+        "backend": _about(TEXT, "Id or address of the backend; empty if the action has none."),
+        "weight": _about(COUNT, "For `weight`: the weight."),
+        "policy": _about({"enum": ["", *POLICIES]}, "For `policy`: the policy."),
+        "level": _about({"enum": ["", *LEVELS]}, "For `log-level`: the level."),
+        "reason": _about(TEXT, "Reason that the operator gave."),
+        "since": _about(NUMBER, "When it was created, in seconds since the epoch."),
+        "expires": _about(MAYBE, "When it expires, in seconds since the epoch; null: when it is revoked."),
     }
 )
 STATE = _object(
     {
-        "time": NUMBER,
-        "version": TEXT,
-        "state": TEXT,
-        "connections": COUNT,
+        "time": _about(NUMBER, "Seconds since the epoch."),
+        "version": _about(TEXT, "Version of pylb."),
+        "state": _about(TEXT, "State of the process, such as serving or draining."),
+        "connections": _about(COUNT, "Connected clients."),
         "services": _list(SERVICE),
         "backends": _list(BACKEND),
         "problems": _list(PROBLEM),
@@ -131,11 +172,17 @@ STATE = _object(
     }
 )
 EXPLANATION = _object(
-    {"service": {"type": ["string", "null"]}, "why": TEXT, "winner": {"type": ["string", "null"]}}
+    {
+        "service": _about(
+            {"type": ["string", "null"]}, "Service whose route matches; null: no route matches."
+        ),
+        "why": _about(TEXT, "Policy and number of candidates, or the reason why there is no backend."),
+        "winner": _about({"type": ["string", "null"]}, "Address of the backend that the next request gets."),
+    }
 )
 
 
-def _decision(action: str, **about: Schema) -> Schema:
+def _override(action: str, **about: Schema) -> Schema:
     shape = _object(
         {"action": {"const": action}, **about},
         reason={"type": "string", "maxLength": MAX_TEXT},
@@ -145,15 +192,15 @@ def _decision(action: str, **about: Schema) -> Schema:
 
 
 _NAME: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
-DECISION: Schema = {
+OVERRIDE_REQUEST: Schema = {
     "oneOf": [
-        _decision("drain", service=_NAME, backend=_NAME),
-        _decision("eject", service=_NAME, backend=_NAME),
-        _decision("restore", service=_NAME, backend=_NAME),
-        _decision("weight", service=_NAME, backend=_NAME, weight={**COUNT, "maximum": MAX_WEIGHT}),
-        _decision("maintenance", service=_NAME),
-        _decision("policy", service=_NAME, policy={"enum": list(POLICIES)}),
-        _decision("log-level", level={"enum": list(LEVELS)}),
+        _override("drain", service=_NAME, backend=_NAME),
+        _override("eject", service=_NAME, backend=_NAME),
+        _override("restore", service=_NAME, backend=_NAME),
+        _override("weight", service=_NAME, backend=_NAME, weight={**COUNT, "maximum": MAX_WEIGHT}),
+        _override("maintenance", service=_NAME),
+        _override("policy", service=_NAME, policy={"enum": list(POLICIES)}),
+        _override("log-level", level={"enum": list(LEVELS)}),
     ]
 }
 
@@ -162,7 +209,7 @@ def _read(summary: str, schema: Schema, **query: Schema) -> Schema:
     parameters = [{"name": name, "in": "query", "schema": each} for name, each in query.items()]
     answers = {"200": _answer(schema)}
     if query:
-        answers["400"] = _answer(ERROR, "A parameter cannot be read.")
+        answers["400"] = _answer(ERROR, "A parameter is invalid.")
     return {"get": {"summary": summary, "parameters": parameters, "responses": answers}}
 
 
@@ -172,11 +219,11 @@ def _change(summary: str, answers: dict[str, Schema], body: Schema | None = None
         "security": [{}, {"token": []}],
         "responses": answers
         | {
-            "400": _answer(ERROR, "It cannot be read."),
+            "400": _answer(ERROR, "The request is invalid."),
             "401": _answer(ERROR, "The token is missing or wrong."),
-            "403": _answer(ERROR, "Not from there."),
-            "404": _answer(ERROR, "There is no such thing."),
-            "415": _answer(ERROR, "The body must be declared as JSON."),
+            "403": _answer(ERROR, "Changes are not accepted from this client or site."),
+            "404": _answer(ERROR, "The service, backend or override does not exist."),
+            "415": _answer(ERROR, "The Content-Type is not application/json."),
         },
     }
     if body:
@@ -189,36 +236,47 @@ DOCUMENT: Schema = {
     "info": {
         "title": "pylb",
         "version": __version__,
-        "summary": "What a pylb does, and an operator's decisions.",
+        "summary": "State of a pylb, and overrides by operators.",
     },
     "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
     "paths": {
-        "/api/state": _read("All that is true at this moment.", STATE),
-        "/api/services": _read("How fresh what is known of each service is.", _list(SERVICE)),
+        "/api/state": _read("The current state: services, backends, problems and overrides.", STATE),
+        "/api/services": _read("Each service, with the freshness of its backend list.", _list(SERVICE)),
         "/api/backends": _read("Every instance with its state and the reason for it.", _list(BACKEND)),
-        "/api/workers": _read("The processes that take requests.", _list(WORKER)),
-        "/api/problems": _read("What an operator should know of.", _list(PROBLEM)),
-        "/api/config": _read("The options in force.", {"type": "object", "additionalProperties": TEXT}),
+        "/api/workers": _read("The worker processes.", _list(WORKER)),
+        "/api/problems": _read(
+            "Conditions that need an operator's attention; empty when all is well.", _list(PROBLEM)
+        ),
+        "/api/config": _read(
+            "The options in force, without secrets.", {"type": "object", "additionalProperties": TEXT}
+        ),
         "/api/history": _read(
-            "The last changes of pools.",
+            "The last changes of backend pools, oldest first.",
             _list(ENTRY),
             since={**COUNT, "maximum": MAX_NUMBER, "default": 0},
             service={**TEXT, "default": ""},
         ),
         "/api/samples": _read(
-            "Fifteen minutes of traffic, by service.",
+            "Traffic of the last 15 minutes, by service.",
             {"type": "object", "additionalProperties": _list(SAMPLE)},
         ),
         "/api/explain": _read(
-            "Where a request would go, and why.", EXPLANATION, host=TEXT, target={**TEXT, "default": "/"}
+            "The backend that a request would be sent to, and why. Changes nothing.",
+            EXPLANATION,
+            host=TEXT,
+            target={**TEXT, "default": "/"},
         ),
         "/api/overrides": {
-            **_read("The operator's decisions in force.", _list(OVERRIDE)),
-            "post": _change("Make a decision.", {"201": _answer(OVERRIDE)}, DECISION),
+            **_read("The overrides in force.", _list(OVERRIDE)),
+            "post": _change(
+                "Create an override of a backend, a service or the log level.",
+                {"201": _answer(OVERRIDE)},
+                OVERRIDE_REQUEST,
+            ),
         },
         "/api/overrides/{id}": {
             "delete": {
-                **_change("End a decision.", {"200": _answer(OVERRIDE)}),
+                **_change("Revoke an override.", {"200": _answer(OVERRIDE)}),
                 "parameters": [
                     {"name": "id", "in": "path", "required": True, "schema": {**COUNT, "maximum": MAX_NUMBER}}
                 ],

@@ -1,4 +1,7 @@
-"""The whole picture as one document: what the dashboard, `pylb top` and the API show."""
+"""The state of a pylb as plain rows: for the dashboard, `pylb top` and the API.
+
+Rules: each function reads a `View` and returns values that JSON can hold. Nothing here changes state.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +13,19 @@ from typing import Any
 from pylb import __version__
 from pylb.admin.views import View
 from pylb.observe.samples import Sample
-from pylb.policy import explanation
+from pylb.policy.explain import explain as explain_pick
 from pylb.policy.overrides import DECIDED, Override
 
 STALE = 120.0
-"""Seconds without an answer of the registry that are worth a line; twice what a waiting query takes."""
+"""Seconds without an answer of the registry after which a warning appears: two blocking queries."""
 SILENT = 2.0
-"""Seconds without a heartbeat of a worker that are worth a line; it sends four a second."""
+"""Seconds without a heartbeat of a worker after which an error appears; a worker sends four a second."""
 SHARE = 0.1
-"""Of a backend's requests that fail, above which it is worth a line."""
+"""Ratio of failed requests of a backend above which an error appears."""
 
 
 def state(view: View, now: float) -> dict[str, Any]:
-    """Everything that is true at this moment. `now`: seconds since the epoch."""
+    """The current state. `now`: seconds since the epoch."""
     return {
         "time": now,
         "version": __version__,
@@ -36,7 +39,7 @@ def state(view: View, now: float) -> dict[str, Any]:
 
 
 def services(view: View) -> list[dict[str, Any]]:
-    """One row per service: how fresh what is known of it is, and what goes on."""
+    """One row per service: the freshness of its backend list, and its traffic."""
     fresh, members = view.readiness()["services"], view.membership()
     return [
         {
@@ -53,7 +56,7 @@ def services(view: View) -> list[dict[str, Any]]:
 
 
 def backends(view: View) -> Iterator[dict[str, Any]]:
-    """One row per instance, also of those that get no requests, with the reason for its state."""
+    """One row per instance, excluded ones included, with the reason for its state."""
     for service, members in view.membership().items():
         reasons = {excluded["address"]: excluded["reason"] for excluded in members["excluded"]}
         for backend in members["backends"]:
@@ -84,12 +87,12 @@ def backends(view: View) -> Iterator[dict[str, Any]]:
 
 
 def problems(view: View) -> Iterator[dict[str, str]]:
-    """What an operator should know of, the worst first; nothing on a good day."""
+    """Conditions that need an operator's attention; empty when all is well."""
     for worker in view.workers():
         if (age := worker["heartbeat_age"]) > SILENT:
             name = f"{worker['name']} (pid {worker['pid']})"
             yield _problem(
-                "error", "", f"{name} has sent no heartbeat for {age:.0f} s; --watchdog-timeout ends it"
+                "error", "", f"{name} has sent no heartbeat for {age:.0f} s; --watchdog-timeout replaces it"
             )
     ages = {service: watch.age(view.clock()) for service, watch in view.watches.items()}
     for service, pool in view.pools.items():
@@ -102,13 +105,15 @@ def problems(view: View) -> Iterator[dict[str, str]]:
             yield _problem("warning", service, f"the registry last answered {age:.0f} s ago")
         if watch.undelivered:
             yield _problem("error", service, f"the last change could not be delivered: {watch.undelivered}")
-        if watch.held:
-            yield _problem("warning", service, f"{watch.held} instances are kept: {watch.doubt}")
+        if watch.retained:
+            yield _problem(
+                "warning", service, f"{watch.retained} instances are retained: {watch.untrusted_reason}"
+            )
         for excluded in pool.snapshot.excluded if pool.snapshot else ():
             if excluded.reason.startswith(DECIDED):
                 continue
             name = excluded.endpoint.id or excluded.endpoint.authority
-            yield _problem("warning", service, f"{name} gets no requests: {excluded.reason}")
+            yield _problem("warning", service, f"{name} is excluded: {excluded.reason}")
     for (service, address), ring in view.samples.backends.items():
         requests, errors = (sum(getattr(s, field) for s in ring) for field in ("requests", "errors"))
         if errors > SHARE * requests:
@@ -118,11 +123,11 @@ def problems(view: View) -> Iterator[dict[str, str]]:
     for crash in view.crashes():
         yield _problem("error", "", crash)
     if dropped := view.log_lines_dropped():
-        yield _problem("warning", "", f"{dropped} lines of the access log were lost to a slow reader")
+        yield _problem("warning", "", f"{dropped} access log lines were dropped because the reader is slow")
 
 
 def described(override: Override) -> dict[str, Any]:
-    """An override for JSON."""
+    """An override as a JSON object."""
     return {
         "id": override.id,
         "service": override.service,
@@ -138,13 +143,13 @@ def described(override: Override) -> dict[str, Any]:
 
 
 def explain(view: View, host: str, target: str) -> dict[str, Any]:
-    """Where a request would go and why: the pool's own answer, and nothing changes by asking."""
+    """The backend that a request would be sent to, and why. Does not change any state."""
     pool = view.routes.match(host.encode(), target.encode())
     if pool is None:
-        return {"service": None, "why": f"no route takes {target} of host {host or '-'}", "winner": None}
+        return {"service": None, "why": f"no route matches {target} on host {host or '-'}", "winner": None}
     view.refresh()
     winner = pool.upcoming()
-    told = explanation.explain(pool, view.clock())
+    told = explain_pick(pool, view.clock())
     for candidate in told["candidates"]:
         candidate["wins"] = winner is not None and candidate["address"] == winner.name
     return {

@@ -1,4 +1,4 @@
-"""What the admin server may look at: readiness, membership, metrics. Nothing here can change anything."""
+"""What the admin server can read: readiness, pools, metrics. Nothing here changes state."""
 
 from __future__ import annotations
 
@@ -15,76 +15,76 @@ from pylb.observe.gauges import CLIENTS, LINES_DROPPED, PROCESS
 from pylb.observe.history import History
 from pylb.observe.samples import Samples
 from pylb.policy.backend import Backend
-from pylb.policy.explanation import why_not
+from pylb.policy.explain import why_not
 from pylb.policy.overrides import Override
 from pylb.policy.pool import Pool
 from pylb.policy.route import Routes
 
 
 class ProcessState(Protocol):
-    """Where a process stands; see `process.lifecycle`."""
+    """The state of a process; see `runtime.lifecycle`."""
 
     word: str
     sentence: str
 
 
 class Lifecycle(Protocol):
-    """A process's life; see `process.lifecycle`."""
+    """The lifecycle of a process; see `runtime.lifecycle`."""
 
     @property
     def state(self) -> ProcessState:
-        """Where it stands."""
+        """The current state."""
 
     @property
     def serving(self) -> bool:
-        """Whether it takes new requests."""
+        """Whether the process accepts new requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One process, as far as the admin server can see it."""
+    """One process, as the admin server sees it."""
 
     lifecycle: Lifecycle
     pools: Mapping[str, Pool]
-    """By service; the process is ready when each has had its first snapshot."""
+    """By service. The process is ready when each pool has its first snapshot."""
     watches: Mapping[str, Watched]
-    """By service, the same ones."""
+    """By service; the same services as `pools`."""
     counters: Counters
     clock: Callable[[], float]
     """Monotonic seconds, the watches' clock."""
     workers: Callable[[], Sequence[Mapping[str, Any]]]
-    """The processes that take requests and are told of changes: `name`, `pid`, the `generation` of processes
-    that it belongs to, the generation of each service's pool that it has `applied`, and `heartbeat_age`, the
-    seconds since it last showed that it works."""
+    """The workers that are connected to control, each with `name`, `pid`, `generation` (of the processes; a
+    reload increments it), `applied` (the generation of each service's pool that the worker has applied) and
+    `heartbeat_age` (seconds since its last heartbeat)."""
     routes: Routes
     history: History
     samples: Samples
     overrides: Mapping[int, Override]
-    """In force, by id."""
+    """Overrides in force, by id."""
     config: Mapping[str, str]
-    """The options in force as a user would write them, without secrets."""
+    """The options in force as a user writes them, without secrets."""
     max_age: float | None = None
-    """Seconds since the registry answered after which this process counts as not ready; None: it always
-    does, as what is known stays good while the registry is away."""
+    """Seconds since the registry's last answer after which the process is not ready. None: the age does not
+    matter, as the known backends stay in use while the registry is unavailable."""
     crashes: Callable[[], Iterable[str]] = tuple
-    """A sentence for each background task that crashed lately."""
+    """Returns one sentence for each background task that crashed recently."""
     refresh: Callable[[], object] = lambda: None
-    """Brings pools and gauges up to date, where they are not at all times."""
+    """Updates pools and gauges, in a process that does not update them continuously."""
 
     def connections(self) -> int:
-        """How many clients are connected."""
+        """The number of connected clients."""
         self.refresh()
         return sum(self.counters.block.gauge(PROCESS, CLIENTS))
 
     def log_lines_dropped(self) -> int:
-        """How many lines of the access log were lost, since the start."""
+        """The number of dropped access log lines since the start."""
         return self.counters.block.total(PROCESS)[LINES_DROPPED]
 
     def obstacles(self) -> list[str]:
-        """Why this process should be sent no requests, one sentence each; nothing if it should."""
+        """The reasons why the process is not ready, one sentence each; empty if it is ready."""
         reasons = [] if self.lifecycle.serving else [f"pylb is {self.lifecycle.state.word}"]
         if not self.workers():
-            reasons.append("no worker is there to take requests")
+            reasons.append("no worker is running")
         for service, pool in self.pools.items():
             if pool.snapshot is None:
                 error = self.watches[service].error
@@ -95,7 +95,7 @@ class View:
         return reasons
 
     def readiness(self) -> dict[str, Any]:
-        """Whether it should be sent requests, and how fresh is what it knows."""
+        """The body of `/ready`: whether requests should be sent here, and the freshness of each service."""
         obstacles = self.obstacles()
         return {
             "ready": not obstacles,
@@ -116,19 +116,19 @@ class View:
             "age_seconds": None if age is None else round(age, 3),
             "generation": watch.generation,
             "instances": watch.instances,
-            "held": watch.held,
-            "doubt": watch.doubt,
+            "retained": watch.retained,
+            "untrusted_reason": watch.untrusted_reason,
             "error": watch.error,
             "missing": watch.missing,
         }
 
     def membership(self) -> dict[str, Any]:
-        """Who is in the pools, and who is not and why, by service."""
+        """By service: the backends of the pool, and the excluded instances with the reasons."""
         self.refresh()
         return {service: _membership(pool, self.clock()) for service, pool in self.pools.items()}
 
     def metrics(self) -> Iterator[str]:
-        """Everything for Prometheus, in pieces that take a few milliseconds each."""
+        """All metrics for Prometheus, in pieces that take a few milliseconds each."""
         self.refresh()
         return chain(
             exposition.processes(self.counters.block, len(self.workers())),
@@ -165,9 +165,9 @@ def _backend(backend: Backend, now: float) -> dict[str, Any]:
         "why": why_not(backend, now),
         "status": endpoint.status,
         "failures": backend.health.failures,
-        "left_alone_seconds": round(max(0.0, backend.health.until - now), 1),
+        "ejected_seconds": round(max(0.0, backend.health.until - now), 1),
         "weight": backend.weight,
-        "part": backend.part,
+        "ramp_fraction": backend.ramp_fraction,
         "in_flight": backend.inflight,
         "idle_connections": len(backend.idle),
         "tags": endpoint.tags,

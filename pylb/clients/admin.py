@@ -1,4 +1,4 @@
-"""Reads the API of a running pylb, for the commands that show what it knows."""
+"""Reads the admin API of a running pylb, for `pylb top`, `history`, `explain` and the other tools."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ import orjson
 from pylb.config.kinds import Address
 from pylb.errors import StartError
 
-PATIENCE = 5.0
-"""Seconds for an answer; it comes from this machine, as a rule."""
+TIMEOUT = 5.0
+"""Seconds for an answer, which usually comes from the same machine."""
 
 
 class UnixConnection(http.client.HTTPConnection):
     """An HTTP connection over a Unix socket."""
 
     def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=PATIENCE)
+        super().__init__("localhost", timeout=TIMEOUT)
         self._path = path
 
     def connect(self) -> None:
-        """Connect to the socket instead of the host."""
+        """Connect to the Unix socket."""
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(PATIENCE)
+        self.sock.settimeout(TIMEOUT)
         self.sock.connect(self._path)
 
 
 def read(admin: Address, path: str, **query: str) -> Any:
-    """What the API says.
+    """Return the decoded answer to a GET request.
 
     Args:
-        admin: where pylb's `--admin` listens.
-        path: `/api/state`.
-        query: the parameters.
+        admin: the address of pylb's `--admin`.
+        path: the path, such as `/api/state`.
+        query: the query parameters.
 
     Raises:
-        StartError: nobody answers there, or not as a pylb does; the message is one line.
+        StartError: there is no answer, or it is not that of a pylb; the message is one line.
     """
     connection = (
         UnixConnection(admin.path)
         if admin.path
-        else http.client.HTTPConnection(admin.host, admin.port, timeout=PATIENCE)
+        else http.client.HTTPConnection(admin.host, admin.port, timeout=TIMEOUT)
     )
     try:
         connection.request("GET", f"{path}?{urlencode(query)}" if query else path)

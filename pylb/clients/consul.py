@@ -1,15 +1,16 @@
-"""Consul's HTTP API, one call at a time: py-consul, with what a watch that lives for months needs.
+"""A client of Consul's HTTP API on py-consul, with the additions that a long-lived watch needs.
 
-Added to py-consul 1.x, by overriding its HTTP client:
+It changes py-consul 1.x by overriding its HTTP client:
 
-- the `X-Consul-*` response headers are kept; its own callbacks drop all but the index;
-- each call has its own deadline, in place of aiohttp's 300 s, which would end a long wait as an error;
-- a call whose connection broke fails, instead of being repeated by aiohttp behind the caller's back;
-- dead peers are noticed by TCP keepalive, so that a half-open connection cannot stall a watch for the
-  15 minutes that the kernel retransmits (Traefik issue 11688);
-- the token file is read again when it changes; Consul's own client reads it once;
-- a path is sent as it was made, without dot segments: aiohttp would remove them, and so make another call;
-- everything is said by `ConsulSettings`; py-consul prefers CONSUL_HTTP_TOKEN to the token it is given.
+- the `X-Consul-*` response headers are available; py-consul's callbacks drop all but the index;
+- each call has a deadline of its own; aiohttp's default of 300 s would end a long blocking query as an error;
+- a call whose connection breaks fails; aiohttp would repeat it without the knowledge of the caller;
+- TCP keepalive detects dead peers, so that a half-open connection cannot stall a watch for the 15 minutes
+  for which the kernel retransmits (Traefik issue 11688);
+- the token file is read again when it changes; py-consul reads it once;
+- a path is sent unchanged, and dot segments are rejected; aiohttp would remove them, which selects another
+call; - `ConsulSettings` is the only source of settings; py-consul prefers CONSUL_HTTP_TOKEN to the given
+token.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ from pylb.clients.path import encoded_path, encoded_text
 T = TypeVar("T")
 
 CALL_TIMEOUT = 10.0
-"""Seconds for a call that does not wait; above the 7 s for which a server itself waits for a leader."""
-PATIENCE = 5.0
-"""Seconds for the answer to arrive after the longest time that Consul may wait."""
+"""Seconds for a call that is not a blocking query; above the 7 s for which a server waits for a leader."""
+ANSWER_TIMEOUT = 5.0
+"""Seconds for the answer to a blocking query to arrive after Consul's longest wait."""
 CONNECT_TIMEOUT = 5.0
-"""Seconds for a TCP or TLS connection to be made."""
+"""Seconds for a TCP connection and its TLS handshake."""
 KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES = 15, 5, 3
-"""Seconds before and between probes, and how many unanswered ones end the connection: 30 s in all."""
+"""Seconds before and between TCP probes, and unanswered probes that end the connection: 30 s in all."""
 HINTS = {
     403: "the token needs service:read and node:read",
     429: "raise limits.http_max_conns_per_client in the agent's configuration (200 by default)",
@@ -50,20 +51,20 @@ HINTS = {
 
 
 class ConsulError(consul.ConsulException):  # type: ignore[misc]  # py-consul carries no types
-    """Consul answered with something that is not the data asked for."""
+    """Consul's answer is an error, or has another form than expected."""
 
 
 class ConsulDeniedError(ConsulError):
-    """Consul refused the call: the token is unknown, or lacks a right for it."""
+    """Consul denied the call: the token is unknown or lacks a right."""
 
 
 class ConsulUnreachableError(ConsulError, ConnectionError):
-    """No answer: nobody there, the connection broke, or the deadline passed."""
+    """No answer: the connection failed, or the deadline passed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsulSettings:
-    """Where Consul is and how to speak to it."""
+    """Address, credentials and defaults of the calls to Consul."""
 
     url: str = "http://127.0.0.1:8500"
     """`http://host:port`, `https://host:port` or `unix:///path`."""
@@ -74,43 +75,43 @@ class ConsulSettings:
     """`default` (the leader), `stale` (any server) or `consistent` (the leader, confirmed by a quorum)."""
     token: str | None = field(default=None, repr=False)
     token_file: str | None = None
-    """Goes before `token`; read at each call if it has changed."""
+    """File with the token; takes precedence over `token`, and is read again when it changes."""
     auth: str | None = field(default=None, repr=False)
     """`user:password` for HTTP basic authentication."""
     verify: bool = True
-    """Whether to check the server's certificate and name."""
+    """Whether to verify the server's certificate and name."""
     ca: str | None = None
-    """File or directory of PEM certificates to trust; the system's if not given."""
+    """File or directory of trusted PEM certificates; None: those of the system."""
     cert: str | None = None
     key: str | None = None
     server_name: str | None = None
-    """The name that the server's certificate must carry, where it is not the host's."""
+    """Name expected in the server's certificate; None: the host in `url`."""
 
 
 @dataclass(frozen=True, slots=True)
 class HealthAnswer:
-    """One answer of `/v1/health/service/NAME`: the instances, and what the headers say of their worth."""
+    """One answer of `/v1/health/service/NAME`: the instances, and the headers that qualify them."""
 
     items: list[Any]
-    """The JSON array as it came: one object with Node, Service and Checks per instance."""
+    """The decoded JSON array: one object with Node, Service and Checks for each instance."""
     index: int
-    """`X-Consul-Index`, at least 1, so that asking with it always waits."""
+    """`X-Consul-Index`, at least 1, so that a query with it is a blocking query."""
     last_contact: float = 0.0
-    """Seconds since the answering server last heard from the leader."""
+    """Seconds since the last contact of the answering server with the leader."""
     known_leader: bool = True
     filtered: bool = False
-    """Whether ACLs hid something from this token (Consul 1.11 and newer say so)."""
+    """Whether ACLs removed entries from the answer (reported by Consul 1.11 and newer)."""
 
 
 class ConsulClient(consul.aio.Consul):  # type: ignore[misc]  # py-consul carries no types
-    """py-consul's asynchronous client; all its calls work. Make it inside a running loop.
+    """py-consul's asynchronous client; all its calls work. Create it inside a running event loop.
 
         async with ConsulClient(settings) as client:
             answer = await client.service_health("web")
 
     Args:
-        settings: where Consul is and how to speak to it.
-        connections: how many calls may be under way; further ones wait for a connection.
+        settings: address and credentials.
+        connections: largest number of concurrent calls; further calls wait for a connection.
 
     Raises:
         ConsulError: a certificate or key cannot be read.
@@ -131,11 +132,11 @@ class ConsulClient(consul.aio.Consul):  # type: ignore[misc]  # py-consul carrie
         )
 
     def http_connect(self, *_: object) -> HTTPClient:
-        """Make the HTTP client; py-consul's constructor calls it, with less than `ConsulSettings` knows."""
+        """Create the HTTP client; py-consul's constructor calls this with a part of the settings."""
         return HTTPClient(self.settings, self._connections)
 
     def prepare_headers(self, token: str | None = None) -> dict[str, str]:
-        """Make the headers of a call; `token` goes before the settings' own.
+        """Return the headers of a call; `token` takes precedence over that of the settings.
 
         Raises:
             ConsulError: the token file cannot be read.
@@ -153,17 +154,18 @@ class ConsulClient(consul.aio.Consul):  # type: ignore[misc]  # py-consul carrie
         wait: float = 55.0,
         consistency: str | None = None,
     ) -> HealthAnswer:
-        """Ask for all instances of a service, healthy or not.
+        """Return all instances of a service, healthy or not.
 
-        `passing` is never sent: the agent would filter after the query, and what is ill could not be
-        explained.
+        `passing` is never sent: the agent filters after the query, so it saves nothing, and unhealthy
+        instances could not be explained.
 
         Args:
-            service: its name.
-            tags: only instances that carry all of these.
-            index: wait until the answer is newer than this one; 0 answers at once.
-            wait: seconds to wait at most; Consul adds up to a sixteenth of it, the client 5 s of patience.
-            consistency: instead of the settings'.
+            service: the name of the service.
+            tags: only instances with all of these tags.
+            index: wait for an answer with a greater index; 0 returns the current one.
+            wait: longest wait in seconds; Consul adds up to a sixteenth, the client 5 s for the answer to
+                arrive.
+            consistency: overrides that of the settings.
 
         Raises:
             ConsulUnreachableError: no answer.
@@ -178,7 +180,7 @@ class ConsulClient(consul.aio.Consul):  # type: ignore[misc]  # py-consul carrie
         deadline = CALL_TIMEOUT
         if index:
             params += [("index", index), ("wait", f"{wait:g}s")]
-            deadline = wait * 17 / 16 + PATIENCE
+            deadline = wait * 17 / 16 + ANSWER_TIMEOUT
         answer: HealthAnswer = await self.http.get(
             health_answer,
             ("v1", "health", "service", service),
@@ -191,10 +193,10 @@ class ConsulClient(consul.aio.Consul):  # type: ignore[misc]  # py-consul carrie
 
 
 class HTTPClient(consul.aio.HTTPClient):  # type: ignore[misc]  # py-consul carries no types
-    """Kept connections to Consul; calls queue for them.
+    """Persistent connections to Consul; calls wait for a free one.
 
-    Replaces the constructor of py-consul's class, which offers no way to set what is set here, and the one
-    method that all of its verbs end in.
+    It replaces the constructor of py-consul's class, which does not accept these settings, and the one method
+    that all HTTP verbs call.
     """
 
     def __init__(self, settings: ConsulSettings, connections: int) -> None:
@@ -202,7 +204,7 @@ class HTTPClient(consul.aio.HTTPClient):  # type: ignore[misc]  # py-consul carr
         self.verify = settings.verify
         self.place = f"Consul at {settings.url}"
         self.base_uri = "http://localhost" if url.scheme == "unix" else settings.url.rstrip("/")
-        self._everywhere = [
+        self._common_params = [
             (name, value)
             for name, value in [("ns", settings.namespace), ("partition", settings.partition)]
             if value
@@ -225,16 +227,16 @@ class HTTPClient(consul.aio.HTTPClient):  # type: ignore[misc]  # py-consul carr
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
             headers=headers,
         )
-        # aiohttp would repeat a waiting query on a new connection, with an index that a restarted Consul has
-        # yet to reach; it offers no public switch, its own test client sets the same attribute.
+        # aiohttp would repeat a blocking query on a new connection, with an index that a restarted Consul has
+        # not reached yet. There is no public option; aiohttp's test client sets the same attribute.
         self._session._retry_connection = False
 
     def uri(self, path: str | tuple[str, ...], params: list[tuple[str, Any]] | None = None) -> str:
-        """Make the address of a call, with the namespace and partition that every call names.
+        """Return the URL of a call, with the namespace and partition of the settings.
 
         Args:
-            path: its segments; or a path that py-consul has put together itself, whose slashes separate.
-            params: the query.
+            path: its segments, or a path that py-consul has joined, in which slashes separate segments.
+            params: the query parameters.
 
         Raises:
             ConsulError: a segment could select another call.
@@ -243,7 +245,7 @@ class HTTPClient(consul.aio.HTTPClient):  # type: ignore[misc]  # py-consul carr
             encoded = encoded_path(*path) if isinstance(path, tuple) else encoded_text(path)
         except ValueError as error:
             raise ConsulError(str(error)) from error
-        query = urlencode([*(params or ()), *self._everywhere])
+        query = urlencode([*(params or ()), *self._common_params])
         return f"{self.base_uri}{encoded}{'?' if query else ''}{query}"
 
     async def _request(  # noqa: PLR0917  # py-consul's signature
@@ -283,7 +285,7 @@ class HTTPClient(consul.aio.HTTPClient):  # type: ignore[misc]  # py-consul carr
 
 
 class TokenFile:
-    """A file that holds an ACL token and may be replaced at any time."""
+    """A file with an ACL token; the file may be replaced at any time."""
 
     def __init__(self, path: str) -> None:
         self.path = Path(path)
@@ -291,10 +293,10 @@ class TokenFile:
         self._stamp: tuple[int, ...] = ()
 
     def read(self) -> str:
-        """Return the token that the file holds now.
+        """Return the current token.
 
         Raises:
-            ConsulError: it cannot be read, or is empty: to ask without a token could silently hide instances.
+            ConsulError: the file cannot be read, or is empty: a call without a token could hide instances.
         """
         try:
             status = self.path.stat()
@@ -310,10 +312,10 @@ class TokenFile:
 
 
 def health_answer(response: consul.base.Response) -> HealthAnswer:
-    """Read an answer of the health API.
+    """Decode an answer of the health API.
 
     Raises:
-        ConsulError: it is not 200 with a JSON array and an index.
+        ConsulError: the answer is not 200 with a JSON array and an index.
     """
     hint = HINTS.get(response.code)
     check_status(response, f"({hint})" if hint else "")
@@ -338,15 +340,15 @@ def health_answer(response: consul.base.Response) -> HealthAnswer:
 
 
 def check_status(response: consul.base.Response, remark: str = "") -> None:
-    """Accept 200.
+    """Raise unless the status is 200.
 
     Args:
         response: the answer.
-        remark: added to what is raised.
+        remark: appended to the message of the error.
 
     Raises:
-        ConsulDeniedError: it is 403.
-        ConsulError: it is any other status.
+        ConsulDeniedError: the status is 403.
+        ConsulError: the status is neither 200 nor 403.
     """
     if response.code == 200:
         return
@@ -357,7 +359,7 @@ def check_status(response: consul.base.Response, remark: str = "") -> None:
 
 
 def tls_context(settings: ConsulSettings) -> ssl.SSLContext:
-    """Make what an https connection is checked by.
+    """Create the TLS context of an https connection.
 
     Raises:
         ConsulError: a file cannot be read or is not PEM.
@@ -379,7 +381,7 @@ def tls_context(settings: ConsulSettings) -> ssl.SSLContext:
 
 
 def kept_alive_socket(address: tuple[Any, ...]) -> socket.socket:
-    """Make a TCP socket whose peer's silent death is noticed within half a minute."""
+    """Create a TCP socket that detects a dead peer within 30 s."""
     family, kind, protocol, _, _ = address
     sock = socket.socket(family, kind, protocol)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -392,7 +394,7 @@ def kept_alive_socket(address: tuple[Any, ...]) -> socket.socket:
 
 
 def plain_reason(error: Exception) -> str:
-    """Say what went wrong without the wrapping that libraries put around it: `Connection refused`."""
+    """Return the reason of an error without the text that libraries add: `Connection refused`."""
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     number = getattr(cause, "errno", None)
     if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) and number and number > 0:

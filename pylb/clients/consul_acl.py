@@ -1,10 +1,10 @@
-"""The part of Consul's API that tells "not registered" from "not readable with this token".
+"""Distinguishes instances that are not registered from instances that the token cannot read.
 
-Consul before 1.11 removes what a token may not read from its answers and does not say so. Two calls show the
-difference, and neither needs a right of its own:
+Consul before 1.11 removes unreadable entries from its answers without a mark. Two calls show the difference,
+and neither requires a right:
 
-- `POST /v1/internal/acl/authorize` (Consul 1.7) evaluates rights for the token that is sent;
-- a transaction that reads an instance fails if there is no such instance, whatever the token may read.
+- `POST /v1/internal/acl/authorize` (Consul 1.7) evaluates rights of the token in the request;
+- a transaction that reads an instance fails if the instance does not exist, whatever the token can read.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from pylb.model import Key
 T = TypeVar("T")
 
 OK, CONFLICT = 200, 409
-NOT_OFFERED = frozenset({401, 404, 405, 501})
-"""ACLs are disabled, or whatever answers has no such API."""
+UNAVAILABLE = frozenset({401, 404, 405, 501})
+"""Statuses that mean: ACLs are disabled, or the server does not have this API."""
 BATCH = 64
-"""Rights in a call, and operations in a transaction; Consul takes no more."""
+"""Largest number of rights in a call, and of operations in a transaction, that Consul accepts."""
 ABSENT = "doesn't exist"
-"""How a transaction refuses to read an instance that is not registered."""
+"""Text in the error of a transaction that reads an instance which is not registered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Right:
     resource: str
     """`service` or `node`."""
     name: str
-    """The resource's name; empty: no particular one."""
+    """Name of the resource; empty: none in particular."""
 
     def __str__(self) -> str:
         return f'{self.resource}:read on "{self.name}"' if self.name else f"{self.resource}:read"
@@ -45,35 +45,35 @@ class Right:
 
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """What Consul knows of single instances."""
+    """Result of a look-up of single instances."""
 
     registered: frozenset[Key]
-    """The keys of those that are registered, readable or not."""
+    """Keys of the registered instances, readable or not."""
     services: Mapping[str, str]
-    """The service of each that the token may read, by the instance's id."""
+    """Service of each readable instance, by the id of the instance."""
 
 
 Transaction = tuple[set[int], dict[str, str]]
-"""The positions of instances that are absent; the services of readable ones by id, if none is absent."""
+"""Positions of the absent instances, and, if none is absent, the services of the readable ones by id."""
 
 
 class ConsulAcl:
-    """Evaluates what the client's token may read.
+    """Evaluates the read rights of the client's token.
 
     Args:
-        client: where the agent is, and with which token it is asked.
+        client: the client whose connections and token are used.
     """
 
     def __init__(self, client: ConsulClient) -> None:
         self._client = client
 
     async def denied(self, rights: Sequence[Right]) -> list[Right] | None:
-        """Return those of the rights that the token lacks; None if ACLs are disabled or cannot be evaluated.
+        """Return the rights that the token lacks; None if ACLs are disabled or cannot be evaluated.
 
         A client agent evaluates from a cache that is up to 30 s old (`acl_policy_ttl`).
 
         Raises:
-            ConsulError: no usable answer, or the token itself is refused.
+            ConsulError: no usable answer, or Consul rejects the token.
         """
         lacking: list[Right] = []
         for start in range(0, len(rights), BATCH):
@@ -94,10 +94,10 @@ class ConsulAcl:
         return lacking
 
     async def look_up(self, instances: Collection[Key]) -> LookUp | None:
-        """Look instances up by node and id; None if that is not offered.
+        """Look up instances by node and id; return None if the server does not have the API.
 
         Args:
-            instances: their keys; the datacenter in them is not used.
+            instances: their keys; the datacenter in a key is not used.
 
         Raises:
             ConsulError: no usable answer.
@@ -120,7 +120,7 @@ class ConsulAcl:
         return LookUp(frozenset(registered), services)
 
     async def _read(self, keys: Sequence[Key]) -> Transaction | None:
-        """Read instances in one transaction, which yields either what is absent or what is readable."""
+        """Read instances in one transaction, which returns either the absent or the readable ones."""
         reads = [
             {"Service": {"Verb": "get", "Node": node, "Service": {"ID": service_id}}}
             for _, node, service_id in keys
@@ -140,16 +140,16 @@ class ConsulAcl:
 
 
 def _allowed(response: consul.base.Response) -> list[bool] | None:
-    """Read the evaluated rights, in the order in which they were asked for."""
-    if response.code in NOT_OFFERED:
+    """Decode the evaluated rights, in the order of the request."""
+    if response.code in UNAVAILABLE:
         return None
     check_status(response, "to a check of rights")
     return _parsed(response, "a list of evaluated rights", lambda found: [bool(e["Allow"]) for e in found])
 
 
 def _transaction(response: consul.base.Response) -> Transaction | None:
-    """Read which operations of a transaction found nothing, or what all of them found."""
-    if response.code in NOT_OFFERED:
+    """Decode the failed operations of a transaction, or the results of all."""
+    if response.code in UNAVAILABLE:
         return None
     if response.code == OK:
         return set(), _parsed(response, "the results of a transaction", _services)
@@ -170,10 +170,10 @@ def _absent(found: Any) -> set[int]:
 
 
 def _parsed(response: consul.base.Response, expected: str, read: Callable[[Any], T]) -> T:
-    """Read a JSON document.
+    """Decode a JSON document.
 
     Raises:
-        ConsulError: it is none, or not what is expected.
+        ConsulError: the body is not JSON, or has another form than expected.
     """
     try:
         return read(orjson.loads(response.body))

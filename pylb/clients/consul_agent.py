@@ -1,4 +1,4 @@
-"""The part of Consul's API that writes: the local agent's services and checks, one call each."""
+"""Reads and writes the services and checks of a Consul agent, one call for each method."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pylb.clients.consul import ConsulClient, ConsulDeniedError, ConsulError, ch
 
 
 class ConsulAgent:
-    """Registers services with the agent that a client talks to.
+    """Calls of `/v1/agent`.
 
-    py-consul's own calls raise other errors for other statuses and cannot set all that a registration may
-    hold; these send what they are given.
+    py-consul's methods raise different errors for different statuses and do not accept all fields of a
+    registration; these methods send the given definition.
 
     Args:
-        client: where the agent is.
+        client: the client whose connections are used.
     """
 
     def __init__(self, client: ConsulClient) -> None:
         self._client = client
 
     async def services(self) -> dict[str, Any]:
-        """What this agent has registered, by service id.
+        """Return the services registered with this agent, by id.
 
         Raises:
             ConsulError: no usable answer.
@@ -33,7 +33,7 @@ class ConsulAgent:
         return await self._objects("services")
 
     async def checks(self) -> dict[str, Any]:
-        """What checks this agent has, by check id.
+        """Return the checks of this agent, by id.
 
         Raises:
             ConsulError: no usable answer.
@@ -59,21 +59,21 @@ class ConsulAgent:
         try:
             return str(found["Member"]["Addr"])
         except (KeyError, TypeError) as error:
-            raise ConsulError("expected Member.Addr in what the agent says of itself") from error
+            raise ConsulError("expected Member.Addr in the answer to /v1/agent/self") from error
 
     async def register(self, definition: Mapping[str, Any]) -> None:
-        """Register a service, or replace the one with its id; checks that are not named again go.
+        """Register a service, or replace the one with its id, with only the checks in the definition.
 
         Raises:
-            ConsulError: no answer, or refused.
+            ConsulError: no answer, or Consul rejects the definition.
         """
         await self._put("/v1/agent/service/register", definition, [("replace-existing-checks", "true")])
 
     async def deregister(self, service_id: str) -> None:
-        """Remove a service and its checks; that it is gone already is no error.
+        """Remove a service and its checks; a service that does not exist is no error.
 
         Raises:
-            ConsulError: no answer, or refused.
+            ConsulError: no answer, or Consul rejects the call.
         """
         try:
             await self._put(("v1", "agent", "service", "deregister", service_id), {})
@@ -82,10 +82,10 @@ class ConsulAgent:
                 raise
 
     async def update_check(self, check_id: str, status: str, output: str) -> None:
-        """Say how a TTL check stands: `passing`, `warning` or `critical`.
+        """Set the status of a TTL check: `passing`, `warning` or `critical`.
 
         Raises:
-            ConsulError: no answer, or there is no such check.
+            ConsulError: no answer, or the check does not exist.
         """
         await self._put(("v1", "agent", "check", "update", check_id), {"Status": status, "Output": output})
 

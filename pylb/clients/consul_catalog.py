@@ -1,4 +1,4 @@
-"""The part of Consul's API that reads across services: all names, nodes, and unhealthy checks."""
+"""Reads Consul's catalog across services: names, nodes, and unhealthy checks."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 import consul
 import orjson
 
-from pylb.clients.consul import CALL_TIMEOUT, PATIENCE, ConsulClient, ConsulError, check_status
+from pylb.clients.consul import ANSWER_TIMEOUT, CALL_TIMEOUT, ConsulClient, ConsulError, check_status
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogAnswer:
-    """One answer: a JSON document, and the index to wait with for the next one."""
+    """One answer: the JSON document, and the index for the next blocking query."""
 
     path: str
     kind: type
@@ -38,21 +38,23 @@ class CatalogAnswer:
 
 
 class ConsulCatalog:
-    """Reads the catalog through a client's connections.
+    """Calls of the catalog.
 
     Args:
-        client: where the agent is.
+        client: the client whose connections are used.
     """
 
     def __init__(self, client: ConsulClient) -> None:
         self._client = client
 
     async def services(self, index: int = 0, wait: float = 55.0) -> CatalogAnswer:
-        """Return all services' names with their tags; wakes on every change of any instance, not of checks.
+        """Return the names of all services with their tags.
+
+        A change of any instance ends the wait; a change of a check does not.
 
         Args:
-            index: wait until the answer is newer than this one; 0 answers at once.
-            wait: seconds to wait at most.
+            index: wait for an answer with a greater index; 0 returns the current one.
+            wait: longest wait in seconds.
 
         Raises:
             ConsulError: no usable answer.
@@ -60,10 +62,10 @@ class ConsulCatalog:
         return await self._get(("v1", "catalog", "services"), dict, index, wait)
 
     async def checks(self, state: str, index: int = 0, wait: float = 55.0) -> CatalogAnswer:
-        """Return all checks in a state, `critical` or `warning`; wakes on every change of any check.
+        """Return all checks in a state. A change of any check ends the wait.
 
         Args:
-            state: which checks.
+            state: `critical` or `warning`.
             index: see `services`.
             wait: see `services`.
 
@@ -118,7 +120,7 @@ class ConsulCatalog:
         deadline = CALL_TIMEOUT
         if index:
             params += [("index", index), ("wait", f"{wait:g}s")]
-            deadline = wait * 17 / 16 + PATIENCE
+            deadline = wait * 17 / 16 + ANSWER_TIMEOUT
 
         def read(response: consul.base.Response) -> CatalogAnswer:
             return catalog_answer(response, f"/{'/'.join(path)}", kind)
@@ -142,15 +144,15 @@ class ConsulCatalog:
 
 
 def catalog_answer(response: consul.base.Response, path: str, kind: type) -> CatalogAnswer:
-    """Take an answer of the catalog.
+    """Decode an answer of the catalog.
 
     Args:
         response: the answer.
-        path: what was asked for.
-        kind: the type that the JSON document must have.
+        path: the requested path, for messages.
+        kind: the expected type of the JSON document.
 
     Raises:
-        ConsulError: it is not 200 with an index.
+        ConsulError: the answer is not 200 with an index.
     """
     check_status(response, f"to {path}")
     try:

@@ -1,4 +1,4 @@
-"""A Docker engine's API, as far as it tells what runs: three calls and one stream, on aiodocker."""
+"""A client of a Docker engine's API on aiodocker: three calls that read, and the stream of events."""
 
 from __future__ import annotations
 
@@ -23,52 +23,54 @@ from pylb.containers.container import Container
 CALL_TIMEOUT = 10.0
 """Seconds for one answer."""
 INSPECT_TIMEOUT = 2.0
-"""Seconds for the answer about one container, which a lock on that container alone may hold up for ever."""
+"""Seconds for the inspection of one container; a lock of the engine on that container can block it for
+ever."""
 OVERLAP = 1.0
-"""Seconds that a stream of events begins before the call, so that none falls between two streams."""
+"""Seconds before the call at which a stream of events starts, so that no event falls between two streams."""
 GONE = 404
 OBJECT_ID = re.compile(r"[A-Za-z0-9]{1,128}")
-"""What an engine names containers by; nothing else goes into a path."""
+"""Form of a container id; nothing else is put into a path."""
 ACTIONS = frozenset(
     {
         *("start", "die", "kill", "destroy", "rename", "pause", "unpause"),
         *("health_status", "update", "connect", "disconnect"),
     }
 )
-"""What can change where requests may go; among what is left out is the noise of each health check's run."""
+"""Actions that can change which containers get requests. Each run of a health check causes others, not
+listed."""
 
 
 class EngineError(Exception):
-    """The engine does not answer, or not with what was asked for."""
+    """The engine does not answer, or its answer has another form than expected."""
 
 
 class GoneError(EngineError):
-    """What was asked about is not there."""
+    """The requested object does not exist."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
-    """Where a Docker engine is and how to speak to it."""
+    """Address and TLS files of a Docker engine."""
 
     url: str = "unix:///var/run/docker.sock"
     """`unix:///path`, `tcp://host:port`, `http://host:port` or `https://host:port`."""
     certificates: str | None = None
-    """A directory with `ca.pem`, `cert.pem` and `key.pem`, as for DOCKER_CERT_PATH; given, TLS is spoken."""
+    """Directory with `ca.pem`, `cert.pem` and `key.pem`, as for DOCKER_CERT_PATH; None: no TLS."""
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Which engine it is."""
+    """Identity of an engine."""
 
     id: str
-    """Its own for as long as its data directory lives."""
+    """Unique; it lasts as long as the engine's data directory."""
     name: str
-    """Its machine's host name."""
+    """Host name of its machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One container in the engine's list of all."""
+    """One entry of the engine's list of containers."""
 
     id: str
     name: str
@@ -78,18 +80,18 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something happened to a container."""
+    """A change of a container, from the engine's stream."""
 
     action: str
     """One of `ACTIONS`."""
     container: str
-    """Its id."""
+    """Id of the container."""
     signal: str = ""
-    """With `kill`: the number of the signal."""
+    """For `kill`: the number of the signal."""
 
 
 class DockerClient:
-    """Asks one engine.
+    """Calls of one engine.
 
         async with DockerClient(settings) as docker:
             for listed in await docker.containers():
@@ -120,7 +122,7 @@ class DockerClient:
         await self._docker.close()
 
     async def engine(self) -> Engine:
-        """Ask which engine it is.
+        """Return the identity of the engine.
 
         Raises:
             EngineError: no usable answer.
@@ -130,7 +132,7 @@ class DockerClient:
             return Engine(id=info["ID"], name=info["Name"])
 
     async def containers(self) -> list[Listed]:
-        """List all containers, those that have ended too.
+        """List all containers, including those that have ended.
 
         Raises:
             EngineError: no usable answer.
@@ -142,10 +144,10 @@ class DockerClient:
             ]
 
     async def inspect(self, container: str) -> Container | None:
-        """Ask for all about one container; None if it is gone.
+        """Inspect a container; return None if it does not exist.
 
         Args:
-            container: its id.
+            container: the id of the container.
 
         Raises:
             EngineError: no usable answer.
@@ -164,11 +166,11 @@ class DockerClient:
     async def events(
         self, *, since: float | None = None, quiet: float | None = None
     ) -> AsyncGenerator[tuple[Event, ...], None]:
-        """Yield what happens to containers, in the engine's order; what has come together, together.
+        """Yield the events of containers in the engine's order; events that arrived together are one batch.
 
         Args:
-            since: seconds since the epoch; what has happened from then on is told too. Now, if not given.
-            quiet: seconds without any event after which an empty tuple is yielded.
+            since: start of the stream in seconds since the epoch; by default, now.
+            quiet: seconds without an event after which an empty tuple is yielded; by default, never.
 
         Raises:
             EngineError: the stream cannot be opened, or has ended.
@@ -186,7 +188,7 @@ class DockerClient:
 
 
 async def _next_batch(subscriber: ChannelSubscriber, quiet: float | None) -> tuple[Event, ...] | None:
-    """All that waits in the queue, once there is something that matters; None at the end of the stream."""
+    """Wait for a relevant event, and return it with all queued ones; return None at the end of the stream."""
     try:
         async with asyncio.timeout(quiet):
             while True:
@@ -205,7 +207,7 @@ async def _next_batch(subscriber: ChannelSubscriber, quiet: float | None) -> tup
 
 
 def read_event(data: Mapping[str, Any]) -> Event:
-    """Read one event of the engine, about a container or about what it does with a network."""
+    """Decode an event of a container, or of a container's connection to a network."""
     actor = data.get("Actor") or {}
     attributes = actor.get("Attributes") or {}
     return Event(
@@ -216,7 +218,7 @@ def read_event(data: Mapping[str, Any]) -> Event:
 
 
 def tls_context(directory: str) -> ssl.SSLContext:
-    """Make what a TLS connection to an engine is checked by, and shows.
+    """Create the TLS context of connections to an engine, with the client certificate.
 
     Raises:
         EngineError: a file is missing or is not PEM.
@@ -232,7 +234,7 @@ def tls_context(directory: str) -> ssl.SSLContext:
 
 @contextmanager
 def engine_errors(url: str, timeout: float = CALL_TIMEOUT) -> Iterator[None]:
-    """Turn everything that can go wrong with a call into an `EngineError` that names the engine."""
+    """Convert every error of a call into an `EngineError` that names the engine."""
     place = f"Docker at {url}"
     try:
         yield

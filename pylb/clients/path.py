@@ -1,4 +1,4 @@
-"""The path of an API call, made segment by segment, so that no name in it can select another call."""
+"""Builds the path of an API call from segments, so that no name in it can select another call."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import re
 from urllib.parse import quote
 
 MAX_QUOTED = 80
-"""Characters of a bad segment that are quoted."""
+"""Characters of a rejected segment that an error message quotes."""
 
 _DOT_SEGMENTS = frozenset({".", ".."})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def encoded_path(*segments: str) -> str:
-    """Join segments to a path: `/v1/agent/check/update/a%2Fb` for `v1`, `agent`, `check`, `update`, `a/b`.
+    """Encode and join segments: `/v1/agent/check/update/a%2Fb` for `v1`, `agent`, `check`, `update`, `a/b`.
 
     Raises:
         ValueError: see `check_segment`.
@@ -22,10 +22,10 @@ def encoded_path(*segments: str) -> str:
 
 
 def encoded_text(path: str) -> str:
-    """Encode a path that is already put together, whose slashes separate segments.
+    """Encode a joined path, in which slashes separate segments.
 
     Raises:
-        ValueError: it has a dot segment or a control character.
+        ValueError: the path has a dot segment or a control character.
     """
     if not _DOT_SEGMENTS.isdisjoint(path.split("/")) or _CONTROL.search(path):
         raise ValueError(f"{path[:MAX_QUOTED]!r} cannot be a path")
@@ -33,13 +33,14 @@ def encoded_text(path: str) -> str:
 
 
 def check_segment(segment: str) -> str:
-    """Return `segment` if every server and proxy reads it as the one segment that it is.
+    """Return `segment` if every server and proxy treats it as one segment.
 
-    Percent-encoding alone does not suffice: servers decode a path before they remove dot segments (RFC 3986
-    section 5.2.4), and Go's redirects a path with an empty segment to another one.
+    Percent-encoding does not suffice: servers decode a path before they remove dot segments (RFC 3986 section
+    5.2.4), and Go's router redirects a path with an empty segment to another path.
 
     Raises:
-        ValueError: it is empty, has an empty or a dot segment between its slashes, or a control character.
+        ValueError: the segment is empty, has an empty part or a dot segment between its slashes, or contains
+            a control character.
     """
     parts = segment.split("/")
     if not all(parts) or not _DOT_SEGMENTS.isdisjoint(parts) or _CONTROL.search(segment):

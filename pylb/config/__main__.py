@@ -1,4 +1,4 @@
-"""`python -m pylb.config` writes the text of docs/config.md to standard output."""
+"""`python -m pylb.config` writes the text of docs/config.md to standard output; `make docs` runs it."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The side of the backends: which one takes a request, what if it fails, how long to wait."""
+"""Options for backends: balancing, retries, health, connections and time-outs."""
 
 from __future__ import annotations
 
@@ -24,66 +24,79 @@ from pylb.errors import UsageError
 
 @dataclass(frozen=True, kw_only=True)
 class Balancing(Group):
-    """Which backend takes a request."""
+    """How a backend is selected for a request."""
 
     title: ClassVar = "Balancing"
 
     policy: str = option(
         choice("least-connections", "round-robin", "random-two", "random"),
         "least-connections",
-        "How a backend is chosen; all policies honour weights.",
+        "Balancing policy. All policies respect weights; `random-two` takes the less loaded of two random "
+        "backends.",
     )
     slow_start: float = option(
         DURATION_OR_ZERO,
         "10s",
-        "How long a new backend takes to come from a tenth of its weight to all of it; 0 gives it at once.",
+        "Time in which the weight of a new backend rises from a tenth to its full value; 0 disables slow "
+        "start.",
     )
     max_conn: int = option(
         integer_or_off(1_000_000),
         "off",
-        "How many requests a backend gets at a time; with several workers each has an equal part of that.",
+        "Maximum concurrent requests per backend, divided equally among the workers. By default, there is "
+        "no limit.",
     )
     max_queue: int = option(
         integer(1, 1_000_000),
         "1000",
-        "How many requests of a service may wait for a backend with room; likewise. More are answered 503.",
+        "Maximum requests of a service that wait for a backend below --max-conn, divided equally among the "
+        "workers. Further requests are answered with 503.",
     )
     queue_timeout: float = option(
-        DURATION, "5s", "How long a request may wait for a backend with room; then it is answered 503."
+        DURATION,
+        "5s",
+        "Maximum time that a request waits for a backend below --max-conn; then it is answered with 503.",
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackendConnections(Group):
-    """How connections to backends begin."""
+    """TLS and the PROXY protocol on connections to backends."""
 
     title: ClassVar = "Connections to backends"
 
     upstream_tls: bool = option(
         FLAG,
         "off",
-        "Use TLS to backends; the key lb_tls in a service's metadata (true or false) takes precedence.",
+        "Connect to backends over TLS. The metadata key lb_tls of an instance (true or false) takes "
+        "precedence.",
     )
     upstream_tls_ca: str | None = option(
-        FILE, None, "PEM certificates of who signs those of backends; the system's if not given."
+        FILE, None, "CA bundle used to verify backend certificates. Defaults to the system's."
     )
-    upstream_tls_verify: bool = option(FLAG, "on", "Check the certificates and names of backends.")
+    upstream_tls_verify: bool = option(FLAG, "on", "Verify the certificates and names of backends.")
     upstream_tls_name: str | None = option(
         HOST,
         None,
-        "The name that certificates of backends must carry, unless lb_tls_name in their metadata says "
-        "another; by default a backend's address.",
+        "Name that backend certificates must contain. The metadata key lb_tls_name of an instance takes "
+        "precedence. Defaults to the address of the backend.",
     )
-    upstream_tls_cert: str | None = option(FILE, None, "The PEM certificate to show to backends.")
-    upstream_tls_key: str | None = option(FILE, None, "The PEM key of --upstream-tls-cert.")
+    upstream_tls_cert: str | None = option(
+        FILE,
+        None,
+        "PEM client certificate for connections to backends; requires --upstream-tls-key. By default, none "
+        "is sent.",
+    )
+    upstream_tls_key: str | None = option(FILE, None, "PEM private key of --upstream-tls-cert.")
     upstream_proxy_protocol: str = option(
         choice("off", "v1", "v2"),
         "off",
-        "Begin each connection to a backend with a PROXY protocol preamble; none is used twice.",
+        "Send a PROXY protocol header of this version at the start of each backend connection. Connections "
+        "are then not reused.",
     )
 
     def check(self) -> None:
-        """Refuse a certificate without its key and a key without its certificate."""
+        """Reject a certificate without its key and a key without its certificate."""
         super().check()
         if bool(self.upstream_tls_cert) != bool(self.upstream_tls_key):
             given, missing = ("cert", "key") if self.upstream_tls_cert else ("key", "cert")
@@ -92,92 +105,106 @@ class BackendConnections(Group):
 
 @dataclass(frozen=True, kw_only=True)
 class Retries(Group):
-    """What becomes of a request that failed before its client saw anything of an answer."""
+    """Which requests are sent again after an attempt failed before any of the response reached the client."""
 
     title: ClassVar = "Retries"
 
     retries: int = option(
-        integer(0, 100), "2", "How many more backends a request is offered to that failed on the first one."
+        integer(0, 100), "2", "Maximum retries per request, after the first attempt; 0 disables retries."
     )
     retry_on: frozenset[str] = option(
         some_of("connect", "reset", "timeout", "502", "503", "504"),
         "connect,reset,timeout",
-        "After which failures: no connection (any method), a broken one, no answer in time, these statuses.",
+        "Failures that are retried: `connect` (no connection, any method), `reset` (connection broken), "
+        "`timeout` (no response in time), or a response with one of these statuses.",
     )
     retry_methods: frozenset[str] = option(
         some_of("PUT", "DELETE"),
         "none",
-        "Which methods may be sent a second time besides GET, HEAD and OPTIONS.",
+        "Methods that may be retried in addition to GET, HEAD and OPTIONS.",
     )
-    retry_keyed: bool = option(
-        FLAG, "off", "Send requests with an Idempotency-Key a second time, whatever their method."
+    retry_idempotency_key: bool = option(
+        FLAG, "off", "Also retry requests of any method that carry an Idempotency-Key header."
     )
     retry_budget: int = option(
         integer(0, 1000),
         "20",
-        "Retries per 100 requests of a service, in the long run; 3 a second are always allowed.",
+        "Maximum retries as a percentage of a service's requests; 3 retries per second are always allowed.",
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Health(Group):
-    """When a backend that fails is left alone."""
+    """When a failing backend receives no requests: passive ejection, active probes and panic mode."""
 
     title: ClassVar = "Health"
 
     suspect_time: float = option(
         DURATION_OR_ZERO,
         "1s",
-        "How long a backend is left alone that refused or broke a connection; doubles each time, up to 30s; "
-        "0 never leaves it alone for that.",
+        "Time for which a backend receives no requests after it refused or broke a connection. It doubles "
+        "with each repetition, up to 30s; 0 disables this.",
     )
     eject_failures: int = option(
         integer(0, 1000),
         "5",
-        "Failures in a row (no connection, a broken one, no answer in time, a status of 500 or above) after "
-        "which a backend is ejected; 0 ejects none.",
+        "Consecutive failures (connection error, time-out, or status 500 and above) after which a backend is "
+        "ejected; 0 disables ejection.",
     )
     eject_outliers: bool = option(
         FLAG,
         "off",
-        "Eject backends, too, that fail noticeably more often than their peers, in pools of five and more.",
+        "Also eject backends whose error rate is well above that of their peers, in pools of five or more.",
     )
     eject_time: float = option(
-        DURATION, "10s", "How long it is ejected, times the number of its ejections, up to 5m."
+        DURATION,
+        "10s",
+        "Duration of an ejection, multiplied by the number of ejections of that backend, up to 5m.",
     )
-    eject_most: int = option(
-        integer(0, 100), "50", "Percentage of a service's backends that may be ejected at a time."
+    max_ejection_percent: int = option(
+        integer(0, 100), "50", "Maximum percentage of a service's backends that are ejected at the same time."
     )
     probe_http: str | None = option(
-        TARGET, None, "Ask each backend for this path every so often; a status from 200 to 399 is good."
+        TARGET,
+        None,
+        "Probe each backend with GET requests for this path; a status from 200 to 399 is a success. By "
+        "default, there are no HTTP probes.",
     )
     probe_host: str | None = option(
         AUTHORITY,
         None,
-        "The Host that these requests have, for backends that answer to their own names only; the backend's "
-        "address if not given.",
+        "Host header of HTTP probes. Defaults to the address of the backend.",
     )
-    probe_tcp: bool = option(FLAG, "off", "Open a connection to each backend every so often, and no more.")
+    probe_tcp: bool = option(
+        FLAG, "off", "Probe each backend by opening a TCP connection; excludes --probe-http."
+    )
     probe_interval: float = option(
-        DURATION, "2s", "How often; four times as often while the answers change, or requests fail."
+        DURATION,
+        "2s",
+        "Time between probes of a backend; a quarter of it while results change or requests fail.",
     )
-    probe_timeout: float = option(DURATION, "2s", "How long a probe may take.")
+    probe_timeout: float = option(DURATION, "2s", "Maximum duration of a probe; a longer one fails.")
     probe_fall: int = option(
-        integer(1, 1000), "3", "Probes in a row that fail after which a backend gets no requests."
+        integer(1, 1000), "3", "Consecutive failed probes before a backend is removed from balancing."
     )
-    probe_rise: int = option(integer(1, 1000), "2", "Good ones in a row after which it gets requests again.")
+    probe_rise: int = option(
+        integer(1, 1000), "2", "Consecutive successful probes before a backend is restored."
+    )
     panic_threshold: int = option(
         integer(0, 100),
         "50",
-        "If a smaller percentage of a service's backends is fit, failures are overlooked and only those that "
-        "accept no connection are left out.",
+        "Panic mode begins when less than this percentage of a service's backends is healthy; 0 disables it. "
+        "See --panic.",
     )
     panic: str = option(
-        choice("serve", "fail"), "serve", "What to do then: serve all the same, or fail with 503 at once."
+        choice("serve", "fail"),
+        "serve",
+        "Behaviour in panic mode: `serve` ignores failures and excludes only backends that accept no "
+        "connection; `fail` answers 503 immediately.",
     )
 
     def check(self) -> None:
-        """Refuse two kinds of probes."""
+        """Reject two kinds of probes."""
         super().check()
         if self.probe_http and self.probe_tcp:
             raise UsageError("--probe-tcp: expected either this or --probe-http")
@@ -185,34 +212,43 @@ class Health(Group):
 
 @dataclass(frozen=True, kw_only=True)
 class Pools(Balancing, Retries, Health):
-    """All that the pool of a service goes by."""
+    """The options of a service's pool."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timeouts(Group):
-    """How long to wait for what."""
+    """Time limits of requests and connections."""
 
     title: ClassVar = "Time-outs"
 
-    connect_timeout: float = option(DURATION, "2s", "How long a backend may take to accept a connection.")
-    response_timeout: float = option(
-        DURATION, "60s", "How long a backend may take for the head of its answer, in each try."
+    connect_timeout: float = option(
+        DURATION, "2s", "Maximum time to connect to a backend, TLS handshake included."
     )
-    body_timeout: float = option(DURATION, "60s", "How long a body may stand still, either way.")
+    response_timeout: float = option(
+        DURATION, "60s", "Maximum time from sending a request to the head of the response, for each attempt."
+    )
+    body_timeout: float = option(
+        DURATION, "60s", "Maximum time without progress while a request or response body is transferred."
+    )
     head_timeout: float = option(
-        DURATION, "10s", "How long a client may take for the whole head of a request."
+        DURATION, "10s", "Maximum time in which a client must send the complete head of a request."
     )
     keepalive_timeout: float = option(
-        DURATION, "75s", "How long a client's connection may wait for its next request."
+        DURATION, "75s", "Maximum idle time of a client connection between requests."
     )
     upstream_keepalive: float = option(
         DURATION_OR_ZERO,
         "4s",
-        "How long to keep an idle connection to a backend; the backend should keep it longer; 0 keeps none.",
+        "Maximum idle time of a backend connection. It must be shorter than the backend's own keep-alive "
+        "time; 0 disables reuse.",
     )
     tunnel_timeout: float = option(
-        DURATION, "1h", "How long a WebSocket or another upgraded connection may be silent, both ways."
+        DURATION,
+        "1h",
+        "Maximum time without data in either direction on a WebSocket or other upgraded connection.",
     )
     drain_timeout: float = option(
-        DURATION_OR_ZERO, "30s", "How long requests in flight may take to finish once pylb is told to stop."
+        DURATION_OR_ZERO,
+        "30s",
+        "Maximum time for requests in flight to finish when pylb stops; then they are cut off.",
     )

@@ -1,4 +1,4 @@
-"""The side of the clients: where they connect, who they are, how much they may send."""
+"""Options for clients: listeners, TLS, client addresses and limits."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ from pylb.errors import UsageError
 
 @dataclass(frozen=True, kw_only=True)
 class Listen(Group):
-    """Where clients and operators connect."""
+    """The addresses for clients and for operators."""
 
     title: ClassVar = "Listen"
 
-    listen: tuple[Address, ...] = repeated(ADDRESS, "0.0.0.0:8080", "Where to take requests.")
+    listen: tuple[Address, ...] = repeated(ADDRESS, "0.0.0.0:8080", "Address that accepts HTTP requests.")
     admin: Address | None = option(
         or_off(ADDRESS),
         "127.0.0.1:8081",
-        "Where to serve the dashboard, the API, /health, /ready and /metrics.",
+        "Address of the dashboard, the API, /health, /ready and /metrics; `off` disables them.",
     )
     admin_token: str | None = option(
         text("TOKEN", "a token"),
         None,
-        "What whoever changes something by the API must show; without it changes are possible from this "
-        "machine only, and only if --admin listens on a loopback address.",
+        "Bearer token required for API requests that change state. Without one, changes are accepted only "
+        "on a loopback --admin.",
         secret=True,
     )
     admin_token_file: str | None = option(
-        FILE, None, "A file with that token, so that it does not stand in the list of processes."
+        FILE, None, "File with the token of --admin-token, which keeps the token out of the process list."
     )
     ready_max_age: float | None = option(
         or_off(DURATION),
         "off",
-        "How old what the registry said last may become before /ready answers 503; `off`: any age will do.",
+        "Fail /ready when the last registry response is older than this. By default, age is ignored.",
     )
 
 
@@ -61,37 +61,50 @@ class Tls(Group):
     title: ClassVar = "TLS"
 
     listen_tls: tuple[Address, ...] = repeated(
-        ADDRESS, None, "Where to take requests by TLS, on ports of their own."
+        ADDRESS,
+        None,
+        "Address that accepts HTTPS requests, on a port other than those of --listen; requires a "
+        "certificate.",
     )
     tls_cert: tuple[str, ...] = repeated(
         FILE,
         None,
-        "A PEM certificate with its chain; the name that a client asks for decides; read again when changed.",
+        "PEM certificate with its chain. The SNI of a client selects among several. Changed files are "
+        "reloaded.",
     )
-    tls_key: tuple[str, ...] = repeated(FILE, None, "The PEM key of each --tls-cert, in the same order.")
+    tls_key: tuple[str, ...] = repeated(FILE, None, "PEM private key of each --tls-cert, in the same order.")
     tls_dir: str | None = option(
         FILE,
         None,
-        "A directory of certificates: NAME.crt and NAME.key, or certbot's folders; new ones count.",
+        "Directory of certificates: NAME.crt with NAME.key, or certbot's live/NAME folders. New and changed "
+        "files are loaded automatically.",
     )
     tls_client_ca: str | None = option(
-        FILE, None, "PEM certificates of who signs those of clients, which backends see as X-Client-Cert-*."
+        FILE,
+        None,
+        "CA bundle used to verify client certificates, which backends receive as X-Client-Cert-* headers. By "
+        "default, clients are not asked for one.",
     )
-    tls_client_required: bool = option(FLAG, "off", "Let nobody in who has no such certificate.")
+    tls_client_required: bool = option(
+        FLAG, "off", "Reject TLS clients without a certificate that --tls-client-ca verifies."
+    )
     tls_client_fields: frozenset[str] = option(
         some_of("subject", "issuer", "serial", "fingerprint", "pem"),
         "subject,serial,fingerprint",
-        "What backends see of a client's certificate: X-Client-Cert-Subject and so on; `pem` is URL-encoded.",
+        "Parts of a verified client certificate sent to backends, as X-Client-Cert-Subject etc.; `pem` is "
+        "URL-encoded.",
     )
     redirect_to_tls: int = option(
-        integer_or_off(65_535), "off", "Answer what comes to --listen with a redirect to https on this port."
+        integer_or_off(65_535), "off", "Redirect requests on --listen to https on this port."
     )
     hsts: int = option(
-        integer_or_off(10**9), "off", "Tell browsers to come by TLS only, for so many seconds (RFC 6797)."
+        integer_or_off(10**9),
+        "off",
+        "Send a Strict-Transport-Security header (RFC 6797) with this max-age in seconds.",
     )
 
     def check(self) -> None:
-        """Refuse keys without certificates, certificates without a listener, and the other way round."""
+        """Reject keys without certificates, certificates without a TLS listener, and the reverse."""
         super().check()
         if len(self.tls_cert) != len(self.tls_key):
             raise UsageError(f"--tls-key: got {len(self.tls_key)}, expected one for each --tls-cert")
@@ -103,35 +116,36 @@ class Tls(Group):
 
 @dataclass(frozen=True, kw_only=True)
 class ClientAddress(Group):
-    """Who is believed about where a client is, and how backends are told."""
+    """Which proxies may state a client's address, and how pylb forwards it to backends."""
 
-    title: ClassVar = "Where the client is"
+    title: ClassVar = "Client address"
 
     trusted_proxies: tuple[str, ...] = repeated(
         NETWORK,
         None,
-        "Load balancers in front of pylb, whose X-Forwarded or Forwarded fields are believed; others' are "
-        "removed; `unix` means Unix sockets.",
+        "Network of proxies in front of pylb whose X-Forwarded-* and Forwarded headers are accepted; `unix` "
+        "means Unix sockets. From other clients, these headers are removed.",
     )
     proxy_protocol: bool = option(
-        FLAG, "off", "Expect a PROXY protocol preamble, version 1 or 2, from the trusted proxies on --listen."
+        FLAG, "off", "Require a PROXY protocol header, version 1 or 2, from --trusted-proxies on --listen."
     )
-    forwarded: bool = option(FLAG, "off", "Tell backends in a Forwarded field as well (RFC 7239).")
+    forwarded: bool = option(FLAG, "off", "Also send a Forwarded header (RFC 7239) to backends.")
     via: str = option(
         VIA,
         "off",
-        "Add a name to the Via field of requests (RFC 9110 section 7.6.3), `on` for pylb; an nginx behind it "
-        "may stop compressing.",
+        "Add this name to the Via header of requests (RFC 9110 section 7.6.3); `on` adds pylb. An nginx "
+        "behind pylb may then stop compressing.",
     )
 
     explain_to: tuple[str, ...] = repeated(
         NETWORK,
         None,
-        "Who is told why a request went where it did, if it carries an X-Pylb-Explain field; nobody else is.",
+        "Network of clients that may send X-Pylb-Explain to receive the routing decision in response "
+        "headers. By default, none may.",
     )
 
     def check(self) -> None:
-        """Refuse a preamble that nobody may send."""
+        """Reject a PROXY protocol header that no client may send."""
         super().check()
         if self.proxy_protocol and not self.trusted_proxies:
             raise UsageError("--proxy-protocol: expected --trusted-proxies with it")
@@ -139,50 +153,55 @@ class ClientAddress(Group):
 
 @dataclass(frozen=True, kw_only=True)
 class Limits(Group):
-    """How much a client may send before it is refused."""
+    """Limits on requests, bodies and client connections."""
 
     title: ClassVar = "Limits"
 
     max_head: int = option(
         SIZE,
         "32KiB",
-        "The size of a request's first line and header fields together; more is answered with 431.",
+        "Maximum size of a request line and header fields together; larger ones are answered with 431.",
     )
     max_target: int = option(
-        SIZE, "8KiB", "The size of a request's target, its path and query; more is answered with 414."
+        SIZE, "8KiB", "Maximum size of a request target (path and query); larger ones are answered with 414."
     )
     max_headers: int = option(
         integer(1, 10_000),
         "100",
-        "The number of a message's header fields; more is answered with 431, or 502 if it is an answer.",
+        "Maximum header fields in a message. A request with more is answered with 431, a response with 502.",
     )
     max_body: int = option(
         SIZE_OR_OFF,
         "off",
-        "The size of a request's body; more is answered with 413. Bodies are passed on, not kept.",
+        "Maximum size of a request body; larger ones are answered with 413. Bodies are streamed, not "
+        "buffered.",
     )
     min_body_rate: int = option(
         SIZE_OR_OFF,
         "240",
-        "Bytes per second of a body that a client must send or take, on the average over --body-timeout.",
+        "Minimum rate, in bytes per second averaged over --body-timeout, at which a client must send or "
+        "receive a body.",
     )
     max_connections: int = option(
         integer_or_off(1_000_000),
         "20000",
-        "Client connections of one worker; one more is answered with 503. An idle one takes 2 KB.",
+        "Maximum client connections per worker; further ones are answered with 503. An idle connection uses "
+        "2 KB.",
     )
     max_client_connections: int = option(
         integer_or_off(1_000_000),
         "off",
-        "Connections from one IPv4 address or IPv6 /64; off, because many users can share an address.",
+        "Maximum connections from one IPv4 address or IPv6 /64. Off by default, because many users can "
+        "share an address.",
     )
     max_client_rate: int = option(
         integer_or_off(1_000_000),
         "off",
-        "Requests per second from one IPv4 address or IPv6 /64, in each worker; more is answered with 429.",
+        "Maximum requests per second from one IPv4 address or IPv6 /64, per worker; further requests are "
+        "answered with 429.",
     )
     max_requests: int = option(
         integer_or_off(1_000_000_000),
         "off",
-        "Requests on one connection; the last is answered with `Connection: close`.",
+        "Maximum requests on one client connection; the response to the last carries `Connection: close`.",
     )

@@ -1,4 +1,4 @@
-"""A file of variables, in the form that `docker run --env-file` and systemd's `EnvironmentFile=` read."""
+"""Reads a file of variables in the format of `docker run --env-file` and systemd's `EnvironmentFile=`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pylb.errors import UsageError
 
 
 def read_env_file(path: str, source: str) -> dict[str, str]:
-    """Read a file of `NAME=VALUE` lines; empty ones and those that start with `#` do not count.
+    """Read a file of `NAME=VALUE` lines; empty lines and lines that begin with `#` are ignored.
 
     Args:
         path: the file.
-        source: the option that named it, for complaints.
+        source: the option that named the file, for error messages.
 
     Raises:
-        UsageError: it cannot be read, or a line has another form.
+        UsageError: the file cannot be read, or a line is malformed.
     """
     try:
         lines = Path(path).read_text().splitlines()

@@ -1,4 +1,7 @@
-"""What the value of an option may be: how its text is read, and the words for what was expected."""
+"""The types of option values: the parser of each, and the description of the expected form for errors.
+
+A parser raises ValueError and never reports an error itself; `parse` writes the message.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,12 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[T_co]):
-    """One way of reading a text.
+    """The type of an option's value.
 
     Args:
-        metavar: the placeholder for a value in the help, `DURATION`.
+        metavar: the placeholder of the value in the help, `DURATION`.
         expected: completes the sentence "got 'x', expected ...".
-        parse: makes the value; raises ValueError if the text is not of this kind.
+        parse: converts a text to the value; raises ValueError if the text is invalid.
     """
 
     metavar: str
@@ -33,7 +36,7 @@ class Kind(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to listen: a TCP host and port, or the path of a Unix socket."""
+    """A listening address: a TCP host and port, or the path of a Unix socket."""
 
     host: str = ""
     port: int = 0
@@ -45,7 +48,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class HostPort:
-    """Where clients connect to: a host, and a port unless it is 0."""
+    """An address that clients connect to: a host, and a port unless it is 0."""
 
     host: str
     port: int = 0
@@ -68,7 +71,7 @@ class Url:
 
 
 def text(metavar: str, expected: str) -> Kind[str]:
-    """Any text but the empty one."""
+    """Any non-empty text."""
 
     def parse(value: str) -> str:
         if not value:
@@ -79,7 +82,7 @@ def text(metavar: str, expected: str) -> Kind[str]:
 
 
 def choice(*words: str) -> Kind[str]:
-    """One of a few words."""
+    """Exactly one of the given words."""
 
     def parse(value: str) -> str:
         if value not in words:
@@ -90,7 +93,7 @@ def choice(*words: str) -> Kind[str]:
 
 
 def some_of(*words: str) -> Kind[frozenset[str]]:
-    """Any number of a few words, with commas between them, or `none`."""
+    """Any of the given words, separated by commas, or `none`."""
 
     def parse(value: str) -> frozenset[str]:
         chosen = frozenset() if value == "none" else frozenset(value.split(","))
@@ -102,7 +105,7 @@ def some_of(*words: str) -> Kind[frozenset[str]]:
 
 
 def integer(low: int, high: int) -> Kind[int]:
-    """Whole numbers from `low` to `high`, both included."""
+    """Integers from `low` to `high`, inclusive."""
 
     def parse(value: str) -> int:
         if not re.fullmatch(r"[0-9]{1,18}", value) or not low <= int(value) <= high:
@@ -113,7 +116,7 @@ def integer(low: int, high: int) -> Kind[int]:
 
 
 def or_off(kind: Kind[T_co]) -> Kind[T_co | None]:
-    """Also accept the word `off`, which is None."""
+    """Also accept the word `off`, whose value is None."""
 
     def parse(value: str) -> T_co | None:
         return None if value == "off" else kind.parse(value)
@@ -122,7 +125,7 @@ def or_off(kind: Kind[T_co]) -> Kind[T_co | None]:
 
 
 def or_auto(kind: Kind[T_co]) -> Kind[T_co | None]:
-    """Also accept the word `auto`, which is None."""
+    """Also accept the word `auto`, whose value is None."""
 
     def parse(value: str) -> T_co | None:
         return None if value == "auto" else kind.parse(value)
@@ -133,7 +136,7 @@ def or_auto(kind: Kind[T_co]) -> Kind[T_co | None]:
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|)")
 _LONGEST = 365 * 86400.0
-"""Beyond a year it is a slip of the keyboard, and event loops overflow somewhere above."""
+"""A duration above one year is a typing error, and event loops overflow on much larger ones."""
 
 
 def _seconds(value: str, shortest: float = 0.0) -> float:
@@ -151,10 +154,10 @@ DURATION = Kind(
     "a duration from 1ms to 8760h, such as 500ms, 2s or 1m",
     lambda value: _seconds(value, shortest=0.001),
 )
-"""Seconds, as a float; a time-out of 0 would fail everything, so it is refused."""
+"""Seconds, as a float. Zero is rejected: a time-out of 0 would fail every request."""
 
 DURATION_OR_ZERO = Kind("DURATION", "a duration from 0 to 8760h, such as 0, 500ms, 2s or 1m", _seconds)
-"""Seconds, as a float, for what 0 switches off."""
+"""Seconds, as a float, for options that 0 disables."""
 
 _BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _SIZE = re.compile(r"([0-9]{1,12})(?:([kmg])(?:ib)?|)", re.IGNORECASE)
@@ -168,16 +171,16 @@ def _bytes(value: str) -> int:
 
 
 SIZE = Kind("SIZE", "a size above 0, such as 8192, 64k or 1MiB", _bytes)
-"""Bytes; `k` is 1024, as for nginx and HAProxy."""
+"""Bytes; `k` is 1024, as in nginx and HAProxy."""
 
 SIZE_OR_OFF = Kind(
     "SIZE|off", f"{SIZE.expected}, or off", lambda value: 0 if value == "off" else _bytes(value)
 )
-"""Bytes; 0 stands for no limit."""
+"""Bytes; `off` is 0, no limit."""
 
 
 def integer_or_off(high: int) -> Kind[int]:
-    """Whole numbers from 1 to `high`, and 0 for `off`."""
+    """Integers from 1 to `high`; `off` is 0."""
     some = or_off(integer(1, high))
     return Kind(some.metavar, some.expected, lambda value: some.parse(value) or 0)
 
@@ -186,7 +189,7 @@ _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}")
 
 
 def _host_and_port(value: str, default_port: int | None = None) -> tuple[str, int]:
-    """Split `host:port` or `[IPv6]:port`; without a default, the port must be there."""
+    """Split `host:port` or `[IPv6]:port`; without a default, the port is required."""
     parts = urlsplit(f"//{value}")
     host, port = parts.hostname or "", default_port if parts.port is None else parts.port
     if value.startswith("["):
@@ -204,7 +207,7 @@ def _authority(value: str) -> str:
 
 
 AUTHORITY = Kind("HOST", "a host such as shop.example.com, with or without a port", _authority)
-"""What a `Host` field may say."""
+"""The value of a `Host` header."""
 
 
 def _address(value: str) -> Address:
@@ -217,11 +220,11 @@ def _address(value: str) -> Address:
 
 
 ADDRESS = Kind("ADDRESS", "host:port, [IPv6]:port or unix:/path", _address)
-"""Where to listen; port 0 lets the kernel choose one."""
+"""A listening address; with port 0 the kernel assigns one."""
 
 
 HOST = Kind("NAME", "a host name or an IP address", check_host)
-"""What clients connect to without a port, and what a certificate can be issued for."""
+"""A host without a port, as in a certificate."""
 
 
 def _host_port(value: str) -> HostPort:
@@ -237,7 +240,7 @@ def _host_port(value: str) -> HostPort:
 
 
 HOST_PORT = Kind("HOST[:PORT]", "a host, host:port or [IPv6]:port, such as 10.0.0.1:80", _host_port)
-"""What clients connect to, with a port or without."""
+"""A host with an optional port."""
 
 
 def _network(value: str) -> str:
@@ -247,7 +250,7 @@ def _network(value: str) -> str:
 
 
 NETWORK = Kind("CIDR", "a network such as 10.0.0.0/8, an address, or unix", _network)
-"""A set of addresses; `unix` stands for whoever connects through a Unix socket."""
+"""A set of addresses; `unix` is every client that connects through a Unix socket."""
 
 _RECEIVED_BY = re.compile(r"[0-9A-Za-z!#$%&'*+.^_`|~-]+(?::[0-9]{1,5})?")
 _VIA = {"on": "pylb", "off": ""}
@@ -259,8 +262,8 @@ def _via(value: str) -> str:
     return _VIA.get(value, value)
 
 
-VIA = Kind("on|off|NAME", "on, off, or a name without blanks such as edge or lb.example:8080", _via)
-"""What a gateway calls itself in `Via`, `received-by` of RFC 9110 §7.6.3; empty for none."""
+VIA = Kind("on|off|NAME", "on, off, or a name without spaces such as edge or lb.example:8080", _via)
+"""The `received-by` part of a `Via` header (RFC 9110 §7.6.3); empty for no header."""
 
 TCP = "tcp"
 
@@ -278,14 +281,14 @@ def _probe(value: str) -> str:
 
 
 PROBE = Kind("PATH|tcp|off", "a path such as /health, tcp, or off", _probe)
-"""How a backend is probed; empty for not at all."""
+"""How a backend is probed; empty for no probes."""
 
 TARGET = Kind("PATH", "a path such as /health", _target)
-"""What is asked of an HTTP server."""
+"""The path of an HTTP request."""
 
 _API_PORTS = {"http": 80, "https": 443}
 CONSUL_SCHEMES = {"consul": ("http", 8500), "consul-tls": ("https", 8501), "consul-unix": ("unix", 0)}
-"""How registrator's URIs name Consul: the scheme that each stands for, and its port if none is given."""
+"""The schemes of registrator's Consul URIs, each with its HTTP scheme and default port."""
 
 
 def _consul(value: str) -> Url:
@@ -304,7 +307,7 @@ def _consul(value: str) -> Url:
 
 
 CONSUL = Kind("HOST:PORT", "host:port, http://host:port, https://host:port or unix:///path", _consul)
-"""Consul's API; without a port it is 8500, in a URL the scheme's own."""
+"""The address of Consul's API. The default port is 8500, or that of the scheme in a URL."""
 
 
 def _engine(value: str) -> Url:
@@ -319,7 +322,7 @@ def _engine(value: str) -> Url:
 
 
 DOCKER = Kind("URL", "unix:///path, tcp://host:port, http://host:port or https://host:port", _engine)
-"""A Docker engine's API; without a port it is 2375."""
+"""The address of a Docker engine's API; the default port is 2375."""
 
 
 def _collector(value: str) -> Url:
@@ -330,7 +333,7 @@ def _collector(value: str) -> Url:
 
 
 OTLP = Kind("URL", "http://host:port or https://host:port", _collector)
-"""A collector that speaks OTLP over HTTP; without a port it is 4318."""
+"""The address of an OTLP/HTTP collector; the default port is 4318."""
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
@@ -344,10 +347,10 @@ def _boolean(value: str) -> bool:
 
 
 FLAG = Kind("", "true, false, yes, no, on, off, 1 or 0", _boolean)
-"""A switch: `--x` and `--no-x` on the command line, a word in the environment."""
+"""A switch: `--x` or `--no-x` on the command line, a word in the environment."""
 
 PATH = text("PATH", "a path")
-"""A path that is opened when it is needed: the file may come and change while pylb runs."""
+"""A path that is opened when it is needed: the file may appear and change while pylb runs."""
 
 
 def _readable(value: str) -> str:
@@ -356,5 +359,5 @@ def _readable(value: str) -> str:
     return value
 
 
-FILE = Kind("FILE", "the path of something that can be read", _readable)
-"""A path that must be there at the start."""
+FILE = Kind("FILE", "the path of a readable file or directory", _readable)
+"""A path that must be readable at the start."""

@@ -1,4 +1,4 @@
-"""What a person reads about the options: the help on a terminal and the page docs/config.md."""
+"""Writes the documentation of the options: the help on a terminal and the page docs/config.md."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pylb.config.option import Group, Option, groups, options
 from pylb.config.options import Options
 
 _COLUMN = 30
-"""Where the sentences begin; a longer flag has a line of its own."""
+"""The column of the help texts; a longer flag occupies a separate line."""
 
 
 def help_text(command: type[Group], width: int = 100) -> str:
-    """Describe a command's options for a terminal of `width` columns."""
+    """Return the help of a command's options for a terminal of `width` columns."""
     lines: list[str] = []
     for title, members in groups(command):
         lines += [
@@ -23,17 +23,17 @@ def help_text(command: type[Group], width: int = 100) -> str:
             "",
         ]
     example = options(command)[0]
-    lines.append(f"Each option can be set in the environment too: {example.flag} is {example.variable}.")
+    lines.append(f"Each option can also be set in the environment: {example.flag} is {example.variable}.")
     return "\n".join(lines)
 
 
 def usage(option: Option) -> str:
-    """How an option is typed: `--policy NAME`, `--[no-]consul-verify`."""
+    """The usage of an option: `--policy NAME`, `--[no-]consul-verify`."""
     return f"--[no-]{option.flag[2:]}" if option.opposite else f"{option.flag} {option.kind.metavar}"
 
 
 def entry(term: str, sentence: str, width: int) -> Iterator[str]:
-    """Lay out a term and its explanation in two columns."""
+    """Yield the lines of a term and its help text in two columns."""
     first, *more = wrap(sentence, max(width - _COLUMN, 30), break_on_hyphens=False)
     left = f"  {term}"
     if len(left) + 2 > _COLUMN:
@@ -56,21 +56,21 @@ _INTRODUCTION = """\
 
 <!-- Written by `make docs` from the declarations in pylb/config; do not edit it here. -->
 
-There is no configuration file. Each option is a flag, or a variable in the environment: `--policy random` is
-`PYLB_POLICY=random`. A flag goes before a variable, `PYLB_*` before the variables of other programs, those
-before the default. A variable that is empty counts as not set. An option that is *repeatable* may be given
+There is no configuration file. Each option is a flag or an environment variable: `--policy random` is
+`PYLB_POLICY=random`. Flags take precedence over `PYLB_*` variables, those over the variables of other
+programs, and those over defaults. An empty variable counts as unset. A *repeatable* option may be given
 several times; in the environment, commas separate its values.
 
-These are the options of `pylb serve`, the command that is run if none is named. The variables of other
-commands have the command in their name: `pylb history --service web` is `PYLB_HISTORY_SERVICE=web`. Only how
-Consul and Docker are reached and what is logged is the same for all commands. `pylb COMMAND --help` lists a
-command's options.
+This page lists the options of `pylb serve`, the default command. `pylb COMMAND --help` lists the options of
+another command. The variables of other commands contain the command: `pylb history --service web` is
+`PYLB_HISTORY_SERVICE=web`. Only the variables for Consul, Docker and logging are the same in all commands.
 
-A variable whose name begins with `PYLB_` and that no command knows is refused, as a misspelled flag is. Those
-that Kubernetes sets for a service named `pylb` are not (`PYLB_SERVICE_HOST`, `PYLB_PORT_80_TCP`).
+pylb rejects a variable that begins with `PYLB_` and belongs to no command, as it rejects a misspelled flag.
+It ignores the variables that Kubernetes sets for a service named `pylb` (`PYLB_SERVICE_HOST`,
+`PYLB_PORT_80_TCP`).
 
-A value that cannot be used ends pylb at its start with exit code 2 and one line: where it came from,
-what it was and what is expected:
+If a value is invalid, pylb exits at the start with code 2 and one line that names the source, the value and
+the expected form:
 
     pylb: --policy: got 'foo', expected one of least-connections, round-robin, random-two, random
 """
@@ -80,13 +80,13 @@ _EXPLAINED = (DURATION, SIZE, ADDRESS, CONSUL, FILE)
 
 
 def markdown() -> str:
-    """Write docs/config.md: all that `pylb` takes, as a table for each group."""
+    """Return the text of docs/config.md: the options of `pylb serve`, one table per group."""
     lines = [_INTRODUCTION]
     for title, members in groups(Options):
-        lines += [f"## {title}", "", "| Option | Environment | Default | |", "|---|---|---|---|"]
+        lines += [f"## {title}", "", "| Option | Environment | Default | Meaning |", "|---|---|---|---|"]
         lines += [_row(each) for each in members]
         lines.append("")
-    lines += ["## Values", "", "| Written as | Expected |", "|---|---|"]
+    lines += ["## Values", "", "| Placeholder | Expected |", "|---|---|"]
     lines += [f"| `{kind.metavar}` | {_cell(kind.expected)} |" for kind in _EXPLAINED]
     lines += [f"| a switch, in the environment | {FLAG.expected} |", ""]
     return "\n".join(lines)

@@ -1,8 +1,8 @@
-"""The mechanism: an option is a field of a frozen dataclass, and all that is said of it is said there.
+"""The declaration of options as fields of frozen dataclasses.
 
-A group of options is such a dataclass with a `title`; what a command takes is the dataclass that inherits
-from the groups which it needs. `parse` reads the command line and the environment by it, `manual` writes the
-help.
+A group is such a dataclass with a `title`. A command is a dataclass that inherits from groups. `parse` reads
+the command line and the environment into it, and `manual` writes its help. This module knows no particular
+option.
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ T = TypeVar("T")
 
 
 class Group:
-    """A set of options that belong together: the base of every dataclass with options."""
+    """A set of related options: the base of every dataclass with options."""
 
     title: ClassVar[str]
     """The heading in the help."""
     prefix: ClassVar[str] = PREFIX
-    """Of a command: what its variables begin with."""
+    """Of a command: the prefix of its variables."""
     shared: ClassVar[bool] = False
-    """Of a group: whether its variables are the same in all commands, whatever their prefix."""
+    """Of a group: whether its variables have the same names in all commands, whatever their prefix."""
 
     def check(self) -> None:
-        """Look at the options that only make sense together, once all are read.
+        """Check options that depend on each other, after all are read.
 
         Raises:
-            UsageError: they contradict each other, or one is missing.
+            UsageError: options contradict each other, or one is missing.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """All that is known of one option beside its value."""
+    """The declaration of one option, without its value."""
 
     name: str
     variable: str
     """`PYLB_CONNECT_TIMEOUT`."""
     kind: Kind[object]
     default: str | None
-    """As a user would type it, with its unit; None: there is no default."""
+    """As a user types it, with its unit; None if there is no default."""
     text: str
-    """One sentence for the help and the manual."""
+    """The help text: one to three short sentences."""
     fallbacks: tuple[str, ...]
-    """Variables of other programs that are honoured where pylb's own is not set."""
+    """Variables of other programs that are read if pylb's own is not set."""
     repeatable: bool
 
     @property
@@ -59,7 +59,7 @@ class Option:
 
     @property
     def opposite(self) -> str:
-        """`--no-consul-verify`, for a switch; empty for anything else."""
+        """`--no-consul-verify` for a switch, empty for other kinds."""
         return f"--no-{self.flag[2:]}" if self.kind is FLAG else ""
 
 
@@ -82,11 +82,11 @@ def option(
     """Declare a field as an option.
 
     Args:
-        kind: what its value may be.
-        default: as a user would type it, with its unit; None for "not given".
-        text: one sentence that says what it does.
-        fallbacks: variables of other programs that are honoured where pylb's own is not set.
-        secret: keep the value out of `repr`, so that no log line shows it.
+        kind: the type of its value.
+        default: as a user types it, with its unit; None if there is no default.
+        text: the help text. It states the effect, and the default behaviour unless `default` shows it.
+        fallbacks: variables of other programs that are read if pylb's own is not set.
+        secret: exclude the value from `repr` and thus from log lines.
     """
     value = None if default is None else kind.parse(default)
     about = {"kind": kind, "default": default, "text": text, "fallbacks": fallbacks, "repeatable": False}
@@ -94,16 +94,16 @@ def option(
 
 
 def repeated(kind: Kind[T], default: str | None, text: str) -> tuple[T, ...]:
-    """Declare a field as an option that may be given several times; its value is a tuple."""
+    """Declare a field as a repeatable option; its value is a tuple."""
     values = () if default is None else (kind.parse(default),)
     about = {"kind": kind, "default": default, "text": text, "fallbacks": (), "repeatable": True}
     return cast(tuple[T, ...], field(default=values, metadata=about))
 
 
 def groups(command: type[Group]) -> Iterator[tuple[str, list[Option]]]:
-    """Yield a command's options as (title, options), its own before those of the groups it inherits.
+    """Yield a command's options as (title, options), its own before those of inherited groups.
 
-    A command may declare an option of a group once more, to give it another default; it is listed once.
+    A command may redeclare an option of a group with another default; the option is listed once.
     """
     left = {f.name: f for f in fields(cast(Any, command))}
     for group in command.__mro__:
@@ -113,7 +113,7 @@ def groups(command: type[Group]) -> Iterator[tuple[str, list[Option]]]:
 
 
 def _variable(command: type[Group], name: str) -> str:
-    """The variable of an option. A command that declares one of a shared group anew does not rename it."""
+    """The variable of an option. Redeclaring an option of a shared group does not rename its variable."""
     shared = any("shared" in vars(group) and name in get_annotations(group) for group in command.__mro__)
     return (PREFIX if shared else command.prefix) + name.upper()
 
@@ -124,7 +124,7 @@ def options(command: type[Group]) -> list[Option]:
 
 
 def in_force(made: Group) -> dict[str, str]:
-    """The values of all options by flag, for people to read; `(secret)` for those that are."""
+    """The values of all options by flag, as text for display; secrets as `(secret)`."""
     return {
         "--" + f.name.replace("_", "-"): _shown(getattr(made, f.name), secret=not f.repr)
         for f in fields(cast(Any, made))

@@ -1,4 +1,4 @@
-"""What `pylb` itself takes: all groups."""
+"""The options of `pylb serve`: all groups, and the checks across groups."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Options(
     Traces,
     Logging,
 ):
-    """All that `pylb` takes."""
+    """The options of `pylb serve`."""
 
     def check(self) -> None:
-        """Refuse to start with nothing to balance.
+        """Reject options without a service to balance, and an impossible registration.
 
         Raises:
-            UsageError: neither Consul nor fixed backends, or a registry but no service to look up in it.
+            UsageError: there is no source of backends, no service to look up, or no port to register.
         """
         super().check()
         if not self.static and not self.consul and not self.docker:
@@ -56,6 +56,6 @@ class Options(
             raise UsageError(f"--register {name}: expected --consul HOST:PORT with it")
         given = self.register_address and self.register_address.port
         if not given and not (*self.listen, *self.listen_tls)[0].port:
-            raise UsageError(f"--register {name}: expected --listen with a port that is known beforehand")
+            raise UsageError(f"--register {name}: expected --listen with a port other than 0")
         if name in (service.partition("=")[0] for service in self.service):
-            raise UsageError(f"--register {name}: expected another name, as pylb would balance over itself")
+            raise UsageError(f"--register {name}: expected another name: pylb would balance over itself")

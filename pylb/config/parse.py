@@ -1,4 +1,7 @@
-"""From the command line and the environment to a command's options; whatever is wrong is one line."""
+"""Parses the command line and the environment into a command's options.
+
+Every error is a `UsageError` with a message of one line.
+"""
 
 from __future__ import annotations
 
@@ -20,21 +23,21 @@ def parse(
     environment: Mapping[str, str],
     others: Variables = tuple,
 ) -> G:
-    """Read the options of a command.
+    """Parse the options of a command.
 
-    The command line goes before `PYLB_*`, that before the variables of other programs, that before the
-    default. A variable that is set but empty counts as not set (compose files pass those on). Variables of
-    the environment go before those of the same name in `--env-file`.
+    Precedence: the command line, `PYLB_*` variables, variables of other programs, the default. An empty
+    variable counts as unset, because Compose files pass unset variables as empty ones. Variables of the
+    environment take precedence over those of the same name in `--env-file`.
 
     Args:
-        command: where its options are declared.
-        arguments: the command line after the command's name.
-        environment: variables.
-        others: the variables of other commands, which may be set as well.
+        command: the class that declares the options.
+        arguments: the command line after the name of the command.
+        environment: the environment variables.
+        others: the variables of other commands, which may also be set.
 
     Raises:
-        UsageError: an option or a `PYLB_` variable is unknown, a value is missing or cannot be used; the
-            message names where it came from, what was given and what is expected.
+        UsageError: an option or a `PYLB_` variable is unknown, or a value is missing or invalid. The
+            message names the source, the value and the expected form.
     """
     declared = options(command)
     given = _split(declared, arguments)
@@ -49,7 +52,7 @@ def parse(
 def _more(
     declared: list[Option], given: Mapping[str, list[str]], environment: Mapping[str, str]
 ) -> Mapping[str, str]:
-    """The environment, and what a file adds to it if the command takes one and is given one."""
+    """The environment, extended by the variables of `--env-file` if the command has that option."""
     for option in declared:
         if option.name == "env_file" and (found := _find(option, given, environment)):
             source, (*_, path) = found
@@ -58,7 +61,7 @@ def _more(
 
 
 def _split(declared: list[Option], arguments: Sequence[str]) -> dict[str, list[str]]:
-    """Sort the arguments by option; texts only, nothing is interpreted."""
+    """Group the arguments by option, as texts; values are not parsed."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for each in declared:
         if each.opposite:
@@ -87,7 +90,7 @@ def _unexpected(argument: str, declared: list[Option]) -> UsageError:
 def _find(
     option: Option, given: Mapping[str, list[str]], environment: Mapping[str, str]
 ) -> tuple[str, list[str]] | None:
-    """Where the option was given, and its texts."""
+    """The source of an option, and its texts; None if it is not given."""
     if option.name in given:
         return option.flag, given[option.name]
     for variable in (option.variable, *option.fallbacks):
@@ -98,7 +101,7 @@ def _find(
 
 
 def _value(option: Option, source: str, texts: list[str]) -> Any:
-    """Read the texts; of several for an option that is not repeatable, the last counts."""
+    """Parse the texts. The last one wins if the option is not repeatable."""
     values = []
     for text in texts:
         try:

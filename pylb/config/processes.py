@@ -1,4 +1,4 @@
-"""How many processes there are, and how they are spoken to."""
+"""Options for processes: their number, supervision and control."""
 
 from __future__ import annotations
 
@@ -11,31 +11,34 @@ from pylb.config.option import Group, option
 
 @dataclass(frozen=True, kw_only=True)
 class Processes(Group):
-    """How many processes there are, and how they are spoken to."""
+    """The number of processes, and how they are supervised and controlled."""
 
     title: ClassVar = "Processes"
 
     workers: int | None = option(
         or_auto(integer(1, 256)),
         "auto",
-        "How many processes take requests; `auto`: one for each CPU that may be used, a container's limit "
-        "included. With 1 there is no other process.",
+        "Number of worker processes; `auto` is one per available CPU, within the CPU limit of a container. "
+        "With 1, pylb is a single process.",
     )
-    pin: bool = option(FLAG, "off", "Keep each worker on a CPU of its own.")
+    cpu_affinity: bool = option(FLAG, "off", "Bind each worker to one CPU.")
     watchdog_timeout: float | None = option(
         or_off(DURATION),
         "10s",
-        "Replace a process that has sent no heartbeat for this long; `off` never does.",
+        "Replace a process that has sent no heartbeat for this long; `off` disables the watchdog.",
     )
     pid_file: str | None = option(
-        PATH, None, "Where to write the process id, for `pylb reload`, `pylb upgrade` and `pylb stop`."
+        PATH,
+        None,
+        "File for the process id, which `pylb reload`, `pylb upgrade` and `pylb stop` read. By default, "
+        "none is written.",
     )
     env_file: str | None = option(
-        FILE, None, "A file with more PYLB_ variables, one NAME=VALUE per line; a reload reads it again."
+        FILE, None, "File with additional PYLB_ variables, one NAME=VALUE per line. A reload reads it again."
     )
     shutdown_delay: float = option(
         DURATION_OR_ZERO,
         "0s",
-        "How long to go on as before, but for /ready, once pylb is told to stop: who sends clients here has "
-        "to notice first.",
+        "On stop, keep serving for this long while /ready answers 503, so that load balancers in front can "
+        "remove this pylb first.",
     )

@@ -1,4 +1,4 @@
-"""What is written down of requests and of pylb itself, and where."""
+"""Options for records: the log, the access log and traces."""
 
 from __future__ import annotations
 
@@ -13,34 +13,38 @@ from pylb.errors import UsageError
 
 @dataclass(frozen=True, kw_only=True)
 class Logging(Group):
-    """What pylb says of itself."""
+    """The log of pylb itself."""
 
     title: ClassVar = "Logging"
     shared: ClassVar = True
 
     log_level: str = option(
-        choice("debug", "info", "warning", "error"), "info", "The least important message on standard error."
+        choice("debug", "info", "warning", "error"),
+        "info",
+        "Minimum severity of log messages on standard error.",
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccessLog(Group):
-    """What is written of requests."""
+    """The log of requests."""
 
     title: ClassVar = "Access log"
 
     access_log: str = option(
-        choice("off", "combined", "json"), "off", "One line per request on standard output, in this form."
+        choice("off", "combined", "json"),
+        "off",
+        "Write one line per request to standard output, in this format.",
     )
     access_log_file: str | None = option(
-        PATH, None, "Where to write it instead; the file is opened again on SIGUSR1, once it was moved away."
+        PATH, None, "Write the access log to this file instead. pylb reopens it on SIGUSR1, for log rotation."
     )
     access_log_sample: int = option(
-        integer(1, 100), "100", "Percentage of the requests that are written; those that failed all are."
+        integer(1, 100), "100", "Percentage of requests that are logged. Failed requests are always logged."
     )
 
     def check(self) -> None:
-        """Refuse a file for a log that is off."""
+        """Reject a file for a log that is off."""
         super().check()
         if self.access_log_file and self.access_log == "off":
             raise UsageError("--access-log-file: expected --access-log combined or json with it")
@@ -48,28 +52,31 @@ class AccessLog(Group):
 
 @dataclass(frozen=True, kw_only=True)
 class Traces(Group):
-    """How requests are followed through several programs."""
+    """Distributed tracing of requests."""
 
     title: ClassVar = "Traces"
 
     traceparent: bool = option(
         FLAG,
         "off",
-        "Be a step of the trace that a request's traceparent names, or begin one (W3C); if off, pass it on.",
+        "Take part in W3C traces: continue the trace of a request's traceparent header, or begin one. When "
+        "off, the header is forwarded unchanged.",
     )
     trace_sample: int = option(
         integer(0, 100),
         "100",
-        "Percentage of the traces begun here that are recorded; of others, whoever began them decides.",
+        "Percentage of traces begun by pylb that are recorded. Other traces keep the sampling decision in "
+        "their traceparent.",
     )
     otlp: Url | None = option(
         OTLP,
         None,
-        "Where recorded requests are sent as spans, by OTLP over HTTP; implies --traceparent.",
+        "Collector that receives recorded requests as spans, by OTLP over HTTP; implies --traceparent. By "
+        "default, none are sent.",
     )
 
     def check(self) -> None:
-        """Refuse to export without what does it."""
+        """Reject the export of spans without the packages that it needs."""
         super().check()
         if self.otlp and not (find_spec("opentelemetry") and find_spec("opentelemetry.exporter")):
-            raise UsageError("--otlp: expected its packages to be there: pip install 'pylb[tracing]'")
+            raise UsageError("--otlp: required packages are not installed; run: pip install 'pylb[tracing]'")

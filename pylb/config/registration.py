@@ -1,4 +1,4 @@
-"""pylb's own entry in Consul."""
+"""Options for the registration of pylb itself in Consul."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from pylb.config.option import Group, option
 
 @dataclass(frozen=True, kw_only=True)
 class Registration(Group):
-    """pylb's own entry in Consul."""
+    """The registration of pylb itself in Consul."""
 
     title: ClassVar = "Registration"
 
     register: str | None = option(
         text("NAME", "a name"),
         None,
-        "Register pylb itself in Consul as this service, with a check that says what /ready says.",
+        "Register pylb in Consul as this service, with a check on /ready. By default, pylb is not "
+        "registered.",
     )
     register_address: HostPort | None = option(
         HOST_PORT,
         None,
-        "The address to register, and the port, if another than that of --listen; if not given, the address "
-        "of --listen, or Consul's agent's if that is any.",
+        "Address and port to register. Defaults to those of --listen; if it listens on all interfaces, to "
+        "the address of the Consul agent.",
     )

@@ -1,6 +1,6 @@
-"""Which variables of the environment that begin with `PYLB_` mean something; any other one is a mistake.
+"""Checks that every environment variable that begins with `PYLB_` belongs to a command.
 
-A misspelled variable is refused as a misspelled flag is: a default in its place would go unnoticed.
+A misspelled variable is an error, as a misspelled flag is: the default would otherwise apply unnoticed.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from pylb.errors import UsageError
 
 PREFIX = "PYLB_"
 ALIKE = 0.8
-"""How similar a variable of another command must be to be suggested, from 0 to 1."""
+"""Minimum similarity, from 0 to 1, at which a variable of another command is suggested."""
 
 CHILD, HANDOVER = "PYLB_CHILD", "PYLB_HANDOVER"
-"""What processes of pylb pass to those that they start."""
+"""Variables that pylb passes to the processes it starts."""
 
 _SERVICE_LINK = re.compile(
     r"PYLB_(?:[A-Z0-9_]+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_[0-9]+_[A-Z]+_(?:PROTO|PORT|ADDR))"
@@ -24,22 +24,22 @@ _SERVICE_LINK = re.compile(
 _SERVICE_URL = re.compile(r"PYLB_(?:[A-Z0-9_]+_)?PORT(?:_[0-9]+_[A-Z]+)?=[a-z]+://.*")
 
 Variables = Callable[[], Iterable[Collection[str]]]
-"""The variables of all commands, command by command: most are never asked for."""
+"""Yields the variables of all commands, one command at a time: most calls need only the first."""
 
 
 def check_variables(environment: Mapping[str, str], own: Collection[str], others: Variables) -> None:
-    """Refuse what begins with `PYLB_` and is no variable of any command.
+    """Reject variables that begin with `PYLB_` and belong to no command.
 
-    An empty variable counts as not set. Kubernetes gives each container variables about each service of its
-    namespace ("Discovering services"): those about one whose name begins with `pylb` are no mistake.
+    An empty variable counts as unset. Kubernetes sets variables for each service of a container's namespace
+    ("Discovering services"); those for a service whose name begins with `pylb` are accepted.
 
     Args:
-        environment: the variables.
-        own: those that the command reads.
-        others: those of all commands; they may be set for another one.
+        environment: the environment variables.
+        own: the variables of the command.
+        others: the variables of all commands, which may be set for another command.
 
     Raises:
-        UsageError: one is not known; the message suggests another.
+        UsageError: a variable is unknown; the message suggests a similar one.
     """
     left = {
         name
@@ -58,12 +58,12 @@ def check_variables(environment: Mapping[str, str], own: Collection[str], others
 
 
 def unknown(what: str, word: str, known: Collection[str]) -> UsageError:
-    """Say that a word is not known, and which one may have been meant."""
+    """Return the error for an unknown word, with the most similar known one."""
     return _not_known(what, word, "".join(get_close_matches(word, known, n=1)))
 
 
 def _closest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """The most similar variable, by what follows the prefix, which all have; empty if none is."""
+    """The most similar variable, compared without the common prefix; empty if none is similar."""
     rests = [each.removeprefix(PREFIX) for each in known]
     return "".join(PREFIX + rest for rest in get_close_matches(name.removeprefix(PREFIX), rests, 1, cutoff))
 

@@ -1,4 +1,4 @@
-"""A container as the engine's inspect call shows it, reduced to what matters to whoever sends it requests."""
+"""A container as the engine's inspect call reports it, reduced to the fields that pylb uses."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 from pylb.containers.port import Port, read_ports
 
 BRIDGE, INGRESS = "bridge", "ingress"
-"""Docker's default network, which containers are on that name no other; and Swarm's network for published
-ports, which carries no traffic between services."""
+"""Docker's default network, for containers that name no other, and Swarm's network for published ports, which
+carries no traffic between services."""
 HOST = "host"
-"""The network mode of a container that uses the machine's own network."""
+"""Network mode of a container that uses the network of its machine."""
 SHORT = 12
-"""Characters of an id that Docker shows to people."""
+"""Characters of an id in the output of Docker's commands."""
 PROJECT_LABEL, ONE_OFF_LABEL = "com.docker.compose.project", "com.docker.compose.oneoff"
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """One network that a container is attached to, and its address there."""
+    """A network to which a container is attached, and its address there."""
 
     name: str
     address: str
@@ -37,57 +37,57 @@ class Container:
     created: str = ""
     """RFC 3339; sorts by age."""
     started: str = ""
-    """RFC 3339: when it was started last."""
+    """Time of the last start, RFC 3339."""
     running: bool = True
-    """Whether its first process lives. While Docker waits to restart it, it does not."""
+    """Whether its first process runs; False while Docker waits to restart it."""
     paused: bool = False
-    """Whether its processes are frozen; it counts as running."""
+    """Whether its processes are frozen; `running` is True meanwhile."""
     exit_code: int = 0
     health: str = ""
-    """What the image's HEALTHCHECK says: `starting`, `healthy`, `unhealthy`; empty if there is none."""
+    """Status of the HEALTHCHECK: `starting`, `healthy` or `unhealthy`; empty if there is none."""
     health_output: str = ""
     stop_signal: str = "SIGTERM"
     network_mode: str = ""
     networks: tuple[Network, ...] = ()
-    """Sorted by name, the default bridge first and Swarm's ingress last: the order never changes."""
+    """Sorted by name, with the default bridge first and Swarm's ingress last, so that the order is stable."""
     ports: tuple[Port, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     problems: tuple[str, ...] = ()
-    """What cannot be used of it, a sentence each; it is left out, the rest counts."""
+    """Settings that cannot be used, one sentence each; the other settings are used."""
 
     @property
     def project(self) -> str:
-        """The Compose project that it belongs to; empty if to none."""
+        """Name of its Compose project; empty if it has none."""
         return dict(self.labels).get(PROJECT_LABEL, "")
 
     @property
     def one_off(self) -> bool:
-        """Whether `docker compose run` started it, for one command: it is no instance of its service."""
+        """Whether `docker compose run` started it for one command; it is no instance of its service."""
         return dict(self.labels).get(ONE_OFF_LABEL, "").lower() == "true"
 
     @property
     def short_id(self) -> str:
-        """The id as Docker shows it to people."""
+        """The id as Docker's commands print it."""
         return self.id[:SHORT]
 
     @property
     def on_host(self) -> bool:
-        """Whether it has no network of its own but the engine machine's."""
+        """Whether it uses the network of the engine's machine."""
         return self.network_mode == HOST
 
     @property
     def joined(self) -> str:
-        """The container whose network it lives in (`network_mode: container:ID`); empty if its own."""
+        """Id of the container whose network it shares (`network_mode: container:ID`); empty if none."""
         kind, _, target = self.network_mode.partition(":")
         return target if kind == "container" else ""
 
     def address(self, network: str = "") -> str:
-        """Its address on the named network, else on the first that gives it one; empty if there is none."""
+        """Return its address on `network`, or without one the first address; empty if there is none."""
         return next((n.address for n in self.networks if n.address and network in {"", n.name}), "")
 
-    def living_in(self, other: Container) -> Container:
-        """It with the addresses and published ports of the one whose network it lives in."""
+    def sharing_network_of(self, other: Container) -> Container:
+        """Return a copy with the addresses and published ports of the container whose network it shares."""
         published = {(p.number, p.protocol): p for p in other.ports}
         return replace(
             self,
@@ -97,15 +97,15 @@ class Container:
 
     @classmethod
     def from_inspect(cls, data: Mapping[str, Any]) -> Container:
-        """Read the engine's answer to `GET /containers/ID/json`.
+        """Decode the engine's answer to `GET /containers/ID/json`.
 
         Raises:
-            ValueError: something is missing that the engine always sends.
+            ValueError: a field is missing that the engine always sends.
         """
         try:
             return cls._read(data)
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"cannot understand what the engine says of a container: {error!r}") from error
+            raise ValueError(f"cannot decode the engine's description of a container: {error!r}") from error
 
     @classmethod
     def _read(cls, data: Mapping[str, Any]) -> Container:
@@ -144,7 +144,7 @@ class Container:
 
 
 def _text(value: Any) -> str:
-    """A value as text that can be encoded; empty for null."""
+    """Return a value as text that can be encoded; empty for null."""
     return "" if value is None else str(value).encode(errors="replace").decode()
 
 

@@ -1,7 +1,7 @@
-"""What a container says of its services: `SERVICE_*` in environment and labels, as registrator reads them.
+"""Reads the `SERVICE_*` settings of a container by registrator's conventions.
 
 The rules are those of registrator's documentation, "Service object", so that compose files written for it
-work unchanged. Where it leaves something to chance (the order of labels in a Go map) this has an order.
+work unchanged. Where registrator's result is random (the order of labels in a Go map), this file defines one.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ MAX_WEIGHT = 65535
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What is said of one port: keys without the prefix, in lower case."""
+    """The settings of one port; keys in lower case without the prefix."""
 
     values: tuple[tuple[str, str], ...]
     port_specific: frozenset[str]
-    """The keys that were given for this port in particular, as `SERVICE_80_NAME`."""
+    """Keys that were set for this port, as `SERVICE_80_NAME`."""
 
     def get(self, key: str) -> str:
-        """The value, or nothing."""
+        """Return the value; empty if it is not set."""
         return dict(self.values).get(key, "")
 
     def weight(self, key: str) -> int:
-        """The value as a share of traffic; 1 if it is not given.
+        """Return the value as a weight; 1 if it is not set.
 
         Raises:
-            ValueError: it is no such number; the message names it.
+            ValueError: the value is not a weight; the message quotes it.
         """
         text = self.get(key) or "1"
         if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > MAX_WEIGHT:
@@ -43,10 +43,10 @@ class Metadata:
 
 
 def metadata(container: Container, port: Port) -> Metadata:
-    """Collect what the container says of one of its ports.
+    """Collect the settings of one port of a container.
 
-    Labels go before the environment, `SERVICE_80_X` goes before `SERVICE_X`. What is said of another port is
-    left out.
+    Labels take precedence over the environment, and `SERVICE_80_X` over `SERVICE_X`. Settings of other ports
+    are ignored.
     """
     general: dict[str, str] = {}
     specific: dict[str, str] = {}
@@ -63,35 +63,34 @@ def metadata(container: Container, port: Port) -> Metadata:
 
 
 def registered_ports(container: Container, *, internal: bool) -> tuple[Port, ...]:
-    """The ports that registrator registers.
+    """Return the ports that are registered.
 
     Args:
         container: the container.
-        internal: whether at the container's own address, which takes all exposed ports; otherwise, the
-            published ones.
+        internal: True for all exposed ports, at the container's own address; False for the published ones.
     """
     return container.ports if internal else tuple(port for port in container.ports if port.published)
 
 
 def service_name(container: Container, port: Port, *, internal: bool = True, explicit: bool = False) -> str:
-    """The service that a port belongs to; empty if to none.
+    """Return the name of a port's service; empty if the port belongs to none.
 
-    `SERVICE_<port>_NAME`, else `SERVICE_NAME`, else (unless `explicit`) the image's name without path, tag.
-    If several of a container's ports are registered, `-<port>` is appended, except where the name was given
-    for the port.
+    The name is `SERVICE_<port>_NAME`, else `SERVICE_NAME`, else (unless `explicit`) the image's name without
+    path and tag. If several ports of the container are registered, `-<port>` is appended, unless the name
+    was set for the port.
     """
-    said = metadata(container, port)
-    if said.get("ignore"):
+    settings = metadata(container, port)
+    if settings.get("ignore"):
         return ""
-    name = said.get("name") or ("" if explicit else image_name(container.image))
+    name = settings.get("name") or ("" if explicit else image_name(container.image))
     several = len(registered_ports(container, internal=internal)) > 1
-    if name and several and "name" not in said.port_specific:
+    if name and several and "name" not in settings.port_specific:
         name += f"-{port.number}"
     return name
 
 
 def names(container: Container, port: Port) -> set[str]:
-    """The names that a container gives a port, whichever ports a registrator registers."""
+    """Return the names that a port can have, with `internal` and without."""
     found = {service_name(container, port, explicit=True)}
     if port.published:
         found.add(service_name(container, port, internal=False, explicit=True))
@@ -99,11 +98,11 @@ def names(container: Container, port: Port) -> set[str]:
 
 
 def image_name(image: str) -> str:
-    """`web` for `registry.example:5000/shop/web:1.2@sha256:...`."""
+    """Return the name in an image reference: `web` for `registry.example:5000/shop/web:1.2@sha256:...`."""
     return re.split(r"[:@]", image.rpartition("/")[2], maxsplit=1)[0]
 
 
 def split_tags(text: str) -> tuple[str, ...]:
-    r"""Read a comma-separated list in its order; `\,` is a comma in a tag. Blanks around a tag go."""
+    r"""Split a comma-separated list; `\,` is a comma in a tag, and blanks around tags are removed."""
     tags = (tag.replace("\\,", ",").strip() for tag in re.split(r"(?<!\\),", text))
     return tuple(tag for tag in tags if tag)

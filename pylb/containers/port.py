@@ -1,4 +1,4 @@
-"""The ports of a container: which it exposes, and where on the engine's machine each is published."""
+"""The ports of a container: the exposed ports, and the addresses at which each is published."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from ipaddress import ip_address
 from pylb.config.hosts import check_port
 
 MAX_QUOTED = 40
-"""Characters of a bad value that are quoted."""
+"""Characters of a rejected value that an error message quotes."""
 IPV4, IPV6 = 4, 6
 ALL = {"": frozenset({IPV4, IPV6}), "0.0.0.0": frozenset({IPV4}), "::": frozenset({IPV6})}
-"""What Docker writes where a port is published on all addresses of its machine: the families it means."""
+"""Docker's notations for "all addresses of the machine", with the address families that each covers."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Binding:
-    """One place on the engine's machine where a port is published."""
+    """An address and port of the engine's machine at which a container's port is published."""
 
     address: str
-    """As Docker writes it; see `ALL`."""
+    """In Docker's notation; see `ALL`."""
     port: int
 
 
@@ -33,19 +33,19 @@ class Port:
     """Inside the container."""
     protocol: str = "tcp"
     bindings: tuple[Binding, ...] = ()
-    """Where it is published, in Docker's order; empty: nowhere."""
+    """In Docker's order; empty if the port is not published."""
 
     @property
     def published(self) -> bool:
-        """Whether it can be reached through the engine's machine."""
+        """Whether it is reachable through the engine's machine."""
         return bool(self.bindings)
 
 
 def port_number(text: str) -> int:
-    """Read the number of a port.
+    """Parse a port number.
 
     Raises:
-        ValueError: it is none; the message quotes it and says what is expected.
+        ValueError: the text is not a port number; the message quotes it and names the expected form.
     """
     try:
         return check_port(int(text) if re.fullmatch(r"[0-9]{1,5}", text) else 0)
@@ -56,18 +56,18 @@ def port_number(text: str) -> int:
 def read_ports(
     exposed: Iterable[str], published: Mapping[str, Sequence[Mapping[str, str]] | None], *, on_host: bool
 ) -> tuple[tuple[Port, ...], tuple[str, ...]]:
-    """Read all ports of a container.
+    """Parse all ports of a container.
 
-    Images that other builders made expose ranges such as `33060-33061/tcp`, or `/tcp`; Docker runs them.
+    Images of some builders expose ranges such as `33060-33061/tcp`, or `/tcp`; Docker accepts them.
 
     Args:
         exposed: keys such as `80/tcp`.
-        published: where each is published, by the same keys.
-        on_host: whether the container uses the machine's own network, where nothing is published and an
-            exposed port is the machine's.
+        published: the bindings of each, by the same keys.
+        on_host: whether the container uses the network of its machine, where nothing is published and an
+            exposed port is a port of the machine.
 
     Returns:
-        The ports, and a sentence for each that cannot be read and is left out.
+        The ports, and a sentence for each that cannot be parsed and is skipped.
     """
     found: dict[tuple[int, str], Port] = {}
     problems: list[str] = []
@@ -77,12 +77,12 @@ def read_ports(
             inside = port_number(number)
             bindings = tuple(_bindings(published.get(key) or ()))
         except ValueError as error:
-            problems.append(f"its port {key[:MAX_QUOTED]!r} is left out: {error}")
+            problems.append(f"its port {key[:MAX_QUOTED]!r} is skipped: {error}")
             continue
         if on_host and not bindings:
             bindings = (Binding("", inside),)
         port = Port(inside, protocol or "tcp", bindings)
-        found[port.number, port.protocol] = port  # the same may be written `8000` and `8000/tcp`
+        found[port.number, port.protocol] = port  # one port may be listed as `8000` and as `8000/tcp`
     return tuple(sorted(found.values())), tuple(problems)
 
 
@@ -96,14 +96,15 @@ def _bindings(described: Sequence[Mapping[str, str]]) -> Iterator[Binding]:
 
 
 def choose_binding(bindings: Sequence[Binding], host: str) -> Binding | None:
-    """Choose the place where clients on other machines reach a published port.
+    """Select the binding at which clients on other machines reach a published port; None if there is none.
 
-    A place on all addresses, or exactly on `host`, goes before one on another address, and loopback comes
-    last. A place on all addresses of the other family cannot be reached at `host`.
+    A binding on all addresses, or on `host`, takes precedence over one on another address; loopback is the
+    last choice. A binding on all addresses of the other family is not reachable at `host`.
 
     Args:
-        bindings: where the port is published.
-        host: the machine's address. A name, or nothing, may have addresses of both families, IPv4 first.
+        bindings: the bindings of the port.
+        host: the address of the machine. A name, or an empty text, can have addresses of both families, IPv4
+            first.
     """
     wanted = families(host)
 
@@ -119,7 +120,7 @@ def choose_binding(bindings: Sequence[Binding], host: str) -> Binding | None:
 
 
 def families(host: str) -> frozenset[int]:
-    """The families of IP addresses that a host may have."""
+    """Return the address families that a host can have."""
     try:
         return frozenset({ip_address(host).version})
     except ValueError:

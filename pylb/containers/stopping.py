@@ -1,6 +1,7 @@
-"""Which containers have been told to stop and have not ended yet: from events, as no inspection shows it.
+"""Tracks containers that received a stop signal and have not ended; only events show it, no inspection does.
 
-Whoever sends no more requests from then on loses none: the container finishes its last ones in peace.
+A client that sends no requests to a container after the signal loses none, because the container can finish
+the requests in flight.
 """
 
 from __future__ import annotations
@@ -13,25 +14,25 @@ from pylb.containers.container import Container
 
 ENDING = frozenset({int(signal.SIGTERM), int(signal.SIGKILL)})
 RTMIN, RTMAX = 34, 64
-"""Docker's numbers of the real-time signals; the C library of this machine may have others."""
+"""Docker's numbers of the real-time signals; those of this machine's C library can differ."""
 _REAL_TIME = re.compile(r"RT(?:MIN(?:\+([0-9]{1,2}))?|MAX(?:-([0-9]{1,2}))?)")
 
 
 class Stopping:
-    """Remembers the signals that containers were sent since they started."""
+    """Keeps the signals that each container received since its start."""
 
     def __init__(self) -> None:
         self._signals: dict[str, set[int]] = {}
         self._started: dict[str, str] = {}
-        """When each of those containers was started, as far as it was looked at since the signal."""
+        """Start time of each of these containers, as of the first `among` after the signal."""
 
-    def heard(self, action: str, container: str, number: str) -> None:
-        """Take in one event.
+    def on_event(self, action: str, container: str, number: str) -> None:
+        """Apply one event.
 
         Args:
-            action: the engine's word for it; `kill` is what `docker stop` begins with.
-            container: its id.
-            number: the signal's, or its name, with `kill`.
+            action: the engine's name of the event; `docker stop` starts with `kill`.
+            container: the id of the container.
+            number: for `kill`, the number or the name of the signal.
         """
         if action == "kill":
             self._signals.setdefault(container, set()).add(signal_number(number))
@@ -39,9 +40,9 @@ class Stopping:
             self._forget(container)
 
     def among(self, containers: Sequence[Container]) -> set[str]:
-        """The ids of those that were sent a signal which ends them: their own stop signal, TERM or KILL.
+        """Return the ids of containers that received their own stop signal, TERM or KILL.
 
-        One that was started again since then, which no event may have told, is none of them.
+        A container that was started again since then is excluded, even if the event was missed.
         """
         for each in containers:
             if each.id in self._signals and self._started.setdefault(each.id, each.started) != each.started:
@@ -54,14 +55,14 @@ class Stopping:
 
 
 def _ending(container: Container) -> set[int]:
-    """The signals that end a container."""
+    """Return the signals that end a container."""
     return {*ENDING, signal_number(container.stop_signal)} - {0}
 
 
 def signal_number(name: str) -> int:
-    """`3` for `SIGQUIT`, `quit` or `3`, `37` for `RTMIN+3`; 0 for what is no signal.
+    """Return the number of a signal: 3 for `SIGQUIT`, `quit` or `3`, 37 for `RTMIN+3`; 0 if it is no signal.
 
-    The spellings are those that Docker takes (moby/sys/signal, `ParseSignal`).
+    The spellings are those that Docker accepts (moby/sys/signal, `ParseSignal`).
     """
     if re.fullmatch(r"[0-9]{1,3}", name):
         return int(name)

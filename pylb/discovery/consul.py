@@ -12,7 +12,7 @@ from pylb.discovery.consul_feed import ConsulFeed, Subscription
 from pylb.discovery.guard import some_of
 from pylb.discovery.health import read_instances
 from pylb.discovery.missing import Missing
-from pylb.discovery.rereading import Rereading
+from pylb.discovery.parse_cache import Rereading
 from pylb.discovery.status import WatchStatus
 from pylb.discovery.visibility import Visibility
 from pylb.model import Endpoint, Snapshot
@@ -36,7 +36,7 @@ class ConsulProvider:
         service: the service's name.
         status: gets the index and the guards taken.
         tags: only instances that carry all of these.
-        warning_ok: whether instances whose checks warn are sent requests.
+        include_warning: whether instances whose checks warn are sent requests.
         wait: seconds that Consul may keep a query open.
         clock: seconds since the epoch.
     """
@@ -48,7 +48,7 @@ class ConsulProvider:
         *,
         status: WatchStatus,
         tags: Sequence[str] = (),
-        warning_ok: bool = False,
+        include_warning: bool = False,
         wait: float = WAIT,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -56,7 +56,7 @@ class ConsulProvider:
         self.service = service
         self.status = status
         self.tags = tags
-        self.warning_ok = warning_ok
+        self.include_warning = include_warning
         self.wait = wait
         self._feed = feed
         self._clock = clock
@@ -85,7 +85,9 @@ class ConsulProvider:
                     # Another server, or another registry altogether (Consul issue 7939): begin anew, and do
                     # not take what may be an older state as proof that something has gone.
                     self.status.guards["index_reset"] += 1
-                    snapshot = replace(snapshot, doubt=f"the index went back from {index} to {answer.index}")
+                    snapshot = replace(
+                        snapshot, untrusted_reason=f"the index went back from {index} to {answer.index}"
+                    )
                     index = 0
                 else:
                     index = answer.index
@@ -122,14 +124,14 @@ class ConsulProvider:
         Raises:
             ConsulError: it lists nothing at all, and there is reason to doubt that.
         """
-        doubt = behind(answer)
+        untrusted_reason = behind(answer)
         if answer.filtered:
             self.status.guards["acl_filtered"] += 1
-            doubt = "Consul hides instances from this token, it needs service:read and node:read"
-        if doubt and not answer.items:
-            raise ConsulError(f"Consul lists no instance of {self.service}, but {doubt}")
+            untrusted_reason = "Consul hides instances from this token, it needs service:read and node:read"
+        if untrusted_reason and not answer.items:
+            raise ConsulError(f"Consul lists no instance of {self.service}, but {untrusted_reason}")
         endpoints, excluded = read_instances(
-            self.service, answer.items, warning_ok=self.warning_ok, read=self._rereading.next()
+            self.service, answer.items, include_warning=self.include_warning, read=self._rereading.next()
         )
         return Snapshot(
             service=self.service,
@@ -137,7 +139,7 @@ class ConsulProvider:
             excluded=excluded,
             observed=self._clock(),
             cause=f"consul index {answer.index}",
-            doubt=doubt,
+            untrusted_reason=untrusted_reason,
         )
 
     async def _complete(self, snapshot: Snapshot, visibility: Visibility) -> Snapshot:

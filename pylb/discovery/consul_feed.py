@@ -32,7 +32,7 @@ from pylb.clients.consul import (
 )
 from pylb.clients.consul_catalog import CatalogAnswer, ConsulCatalog
 from pylb.discovery.consul_changes import Changes
-from pylb.discovery.pace import Backoff
+from pylb.runtime.backoff import Backoff
 
 OWN_QUERIES = 8
 """Services that have a blocking query each: the first ones."""

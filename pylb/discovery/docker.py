@@ -78,7 +78,7 @@ class DockerProvider:
             yield known
             async for events in docker.events(since=began, quiet=self._resync):
                 for event in events:
-                    stopping.heard(event.action, event.container, event.signal)
+                    stopping.on_event(event.action, event.container, event.signal)
                 self._reader.changed(event.container for event in events)
                 snapshot = await self._look(docker, stopping)
                 due = not events or snapshot.observed - known.observed >= self._resync
@@ -198,7 +198,7 @@ def _takes_none(container: Container) -> str:
 def _ailing(container: Container) -> str:
     if container.health not in {"unhealthy", "starting"}:
         return ""
-    return ": ".join(filter(None, (f"Docker says {container.health}", container.health_output)))
+    return ": ".join(filter(None, (f"Docker reports {container.health}", container.health_output)))
 
 
 def _unreachable(candidates: Sequence[Port], address: str, network: str) -> str:

@@ -14,9 +14,9 @@ and consul-template turned such moments into outages (fabio issue 861, consul-te
 | either | is in doubt, fewer are healthy than are missing | until unchanged for `empty_guard` |
 | either | is in doubt, at least as many are healthy | until unchanged for `settle`, 1 s |
 
-An answer is in doubt if the provider says so (`Snapshot.doubt`), if it is the first one after contact was
-lost, and for `empty_guard` seconds from then: an agent that has just restarted may first show what the
-servers remember, and then deregister it. Reasons: docs/adr/discovery-doubt.md.
+An answer is untrusted if the provider flags it (`Snapshot.untrusted_reason`), if it is the first after
+contact was lost, and for `empty_guard` seconds after that: an agent that has just restarted may first
+return what the servers remember, and then deregister it. Reasons: docs/adr/discovery-doubt.md.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Guard:
         self.empty_guard = empty_guard
         self.settle = min(settle, empty_guard)
         self.critical_grace = critical_grace
-        self.held: dict[Key, Held] = {}
+        self.retained: dict[Key, Held] = {}
         self.reason = ""
         """Why they are held, in words."""
         self.due = inf
@@ -126,22 +126,26 @@ class Guard:
         """
         before, self._seen = self._seen, seen
         settled = seen.same_content(before) and not self._lost
-        doubt = self._reason_to_doubt(seen, now)
+        untrusted_reason = self._reason_to_doubt(seen, now)
         if before is None or not self.empty_guard:
             return seen
-        if settled and not self.held:
+        if settled and not self.retained:
             return seen
         listing, former = Listing(seen), Listing(before)
         missing = {}
-        for endpoint, held in self._candidates(before):
-            why = self._why(endpoint, held, listing, former, doubt)
+        for endpoint, retained in self._candidates(before):
+            why = self._why(endpoint, retained, listing, former, untrusted_reason)
             if why:
-                resumes = held and (settled or why is not Why.DOUBT)
-                missing[endpoint.key] = Held(endpoint, why, held.since if held and resumes else now)
-        kept = {key: held for key, held in missing.items() if now < self._until(held, listing, missing)}
-        self._tell(kept, listing, doubt, seen.service)
-        self.held = kept
-        self.due = min((self._until(held, listing, missing) for held in kept.values()), default=inf)
+                resumes = retained and (settled or why is not Why.DOUBT)
+                missing[endpoint.key] = Held(endpoint, why, retained.since if retained and resumes else now)
+        kept = {
+            key: retained
+            for key, retained in missing.items()
+            if now < self._until(retained, listing, missing)
+        }
+        self._tell(kept, listing, untrusted_reason, seen.service)
+        self.retained = kept
+        self.due = min((self._until(retained, listing, missing) for retained in kept.values()), default=inf)
         return self._with_held(seen)
 
     def _reason_to_doubt(self, seen: Snapshot, now: float) -> str:
@@ -149,15 +153,20 @@ class Guard:
             error, self._lost = self._lost, ""
             self._doubtful_until = now + self.empty_guard
             return f"contact was lost ({error})"
-        return seen.doubt or ("contact is young" if now < self._doubtful_until else "")
+        return seen.untrusted_reason or ("contact is young" if now < self._doubtful_until else "")
 
     def _candidates(self, before: Snapshot) -> Iterable[tuple[Endpoint, Held | None]]:
         """Everything that took requests until now; the two parts never share an instance."""
-        yield from ((held.endpoint, held) for held in self.held.values())
+        yield from ((retained.endpoint, retained) for retained in self.retained.values())
         yield from ((endpoint, None) for endpoint in before.endpoints)
 
     def _why(
-        self, endpoint: Endpoint, held: Held | None, listing: Listing, former: Listing, doubt: str
+        self,
+        endpoint: Endpoint,
+        retained: Held | None,
+        listing: Listing,
+        former: Listing,
+        untrusted_reason: str,
     ) -> Why | None:
         """Why an instance may be kept for some time; None if it need not, or must not."""
         key = endpoint.key
@@ -166,32 +175,34 @@ class Guard:
         if listing.knows(key):
             if not listing.unhealthy(key):
                 return None  # in maintenance, or another instance has its address
-        elif former.knows(key) and not doubt:
+        elif former.knows(key) and not untrusted_reason:
             return None  # deregistered before our eyes
-        if doubt or (held and held.why is Why.DOUBT):
+        if untrusted_reason or (retained and retained.why is Why.DOUBT):
             return Why.DOUBT
         return Why.CRITICAL if listing.healthy else Why.EMPTY
 
-    def _until(self, held: Held, listing: Listing, missing: Collection[Key]) -> float:
+    def _until(self, retained: Held, listing: Listing, missing: Collection[Key]) -> float:
         """When an instance is kept no longer, if nothing changes until then."""
-        match held.why:
+        match retained.why:
             case Why.EMPTY:
-                return held.since + self.empty_guard
+                return retained.since + self.empty_guard
             case Why.CRITICAL:
-                return held.since + self.critical_grace
+                return retained.since + self.critical_grace
             case Why.DOUBT if not listing.healthy:
                 return inf
             case Why.DOUBT:
-                return held.since + (self.settle if listing.healthy >= len(missing) else self.empty_guard)
+                return retained.since + (self.settle if listing.healthy >= len(missing) else self.empty_guard)
 
-    def _tell(self, kept: dict[Key, Held], listing: Listing, doubt: str, service: str) -> None:
+    def _tell(self, kept: dict[Key, Held], listing: Listing, untrusted_reason: str, service: str) -> None:
         """Count and log who is kept from now on, who came back, and who is let go."""
-        newly = [held for key, held in kept.items() if key not in self.held]
-        back = [held for held in self.held.values() if listing.serves(held.endpoint)]
-        dropped = [held for key, held in self.held.items() if key not in kept and held not in back]
+        newly = [retained for key, retained in kept.items() if key not in self.retained]
+        back = [retained for retained in self.retained.values() if listing.serves(retained.endpoint)]
+        dropped = [
+            retained for key, retained in self.retained.items() if key not in kept and retained not in back
+        ]
         if newly:
-            self.reason = doubt or "no healthy instance would be left"
-            self._guards.update({held.why.value for held in newly})
+            self.reason = untrusted_reason or "no healthy instance would be left"
+            self._guards.update({retained.why.value for retained in newly})
             log.warning(
                 "%s: keeping %s against the registry's answer: %s", service, _named(newly), self.reason
             )
@@ -204,19 +215,19 @@ class Guard:
             self.reason = ""
 
     def _with_held(self, seen: Snapshot) -> Snapshot:
-        if not self.held:
+        if not self.retained:
             return seen
-        endpoints = [*seen.endpoints, *(held.endpoint for held in self.held.values())]
+        endpoints = [*seen.endpoints, *(retained.endpoint for retained in self.retained.values())]
         return replace(
             seen,
             endpoints=tuple(sorted(endpoints, key=lambda e: e.key)),
-            excluded=tuple(x for x in seen.excluded if x.endpoint.key not in self.held),
-            doubt=self.reason,
+            excluded=tuple(x for x in seen.excluded if x.endpoint.key not in self.retained),
+            untrusted_reason=self.reason,
         )
 
 
 def _named(instances: Collection[Held]) -> str:
-    return some_of([held.endpoint.id or held.endpoint.authority for held in instances])
+    return some_of([retained.endpoint.id or retained.endpoint.authority for retained in instances])
 
 
 def some_of(names: Sequence[str]) -> str:

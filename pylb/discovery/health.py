@@ -93,14 +93,14 @@ def read_instance(service: str, item: Any) -> Read:
 
 
 def read_instances(
-    service: str, items: Sequence[Any], *, warning_ok: bool = False, read: Reader = read_instance
+    service: str, items: Sequence[Any], *, include_warning: bool = False, read: Reader = read_instance
 ) -> tuple[tuple[Endpoint, ...], tuple[Excluded, ...]]:
     """Translate the JSON array of `/v1/health/service/NAME`.
 
     Args:
         service: the name that was asked for.
         items: the array.
-        warning_ok: whether instances whose worst check warns may be sent requests too.
+        include_warning: whether instances whose worst check warns may be sent requests too.
         read: translates one element.
 
     Returns:
@@ -116,7 +116,7 @@ def read_instances(
                 Excluded(_nameless(service, item, position), f"invalid: {error}", cause="invalid")
             )
             continue
-        if verdict.status == "passing" or (verdict.status == "warning" and warning_ok):
+        if verdict.status == "passing" or (verdict.status == "warning" and include_warning):
             endpoints.append(endpoint)
         else:
             excluded.append(Excluded(endpoint, verdict.reason, cause=verdict.cause))

@@ -28,7 +28,7 @@ JITTER = 0.1
 """By what part an interval is longer or shorter, so that many instances are not asked in one moment."""
 GATHER = 0.02
 """Seconds for which verdicts are gathered, so that a network that fails is one change and not hundreds."""
-SILENCED = frozenset({State.EJECTED, State.PROBATION})
+SILENCED = frozenset({State.EJECTED, State.HALF_OPEN})
 """Where requests put those that accepted them, and failed."""
 MAX_NAMED = 8
 """Instances that a cause names before it only counts."""
@@ -47,7 +47,7 @@ class ProbeRules:
     """Good ones in a row that end that."""
 
 
-class Asks(Protocol):
+class ProbeClient(Protocol):
     """Asks an instance, as `Probe` does."""
 
     async def ask(self, endpoint: Endpoint, how: str) -> Answer:
@@ -59,7 +59,7 @@ class Asks(Protocol):
         ...
 
 
-class Conduct:
+class ProbeHistory:
     """How one instance has answered.
 
     Args:
@@ -115,7 +115,7 @@ class Prober:
     def __init__(
         self,
         rules: ProbeRules,
-        probe: Asks,
+        probe: ProbeClient,
         changed: Callable[[str, str], None],
         standing: Callable[[Endpoint], State],
         *,
@@ -171,7 +171,7 @@ class Prober:
 
     async def _attend(self, instance: Instance, endpoint: Endpoint) -> None:
         """Ask one instance until cancelled: it may have left a moment before that."""
-        conduct = Conduct(self._rules, self._verdicts.get(instance))
+        conduct = ProbeHistory(self._rules, self._verdicts.get(instance))
         interval, how = self._rules.interval, instance[-1]
         await asyncio.sleep(self._rng.random() * interval / FASTER)
         while True:

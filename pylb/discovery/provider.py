@@ -16,7 +16,7 @@ class Provider(Protocol):
 
         - A snapshot without endpoints means: known to be empty.
         - An exception means: unknown. The watch keeps what it has and calls `watch()` again after a while.
-        - `Snapshot.doubt` means: what is missing may exist all the same.
+        - `Snapshot.untrusted_reason` means: what is missing may exist all the same.
 
         Equal snapshots may be yielded; they prove that the source is alive. Generation numbers are not its
         business. It never ends by itself.

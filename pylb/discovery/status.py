@@ -24,9 +24,9 @@ class WatchStatus:
     """How many snapshots were delivered."""
     instances: int = 0
     """How many instances the last one lets requests go to."""
-    held: int = 0
+    retained: int = 0
     """How many of them the registry does not vouch for at present."""
-    doubt: str = ""
+    untrusted_reason: str = ""
     """Why they are held, in words."""
     hidden: int = 0
     """How many instances are kept because they are registered but not readable with the token."""
@@ -57,8 +57,8 @@ class WatchStatus:
     - `throttled`: an answer without change came too soon after the last one.
     """
 
-    departures: Counter[str] = field(default_factory=Counter)
-    """How many instances have got no requests any more, by cause (`discovery.departures`)."""
+    removals: Counter[str] = field(default_factory=Counter)
+    """How many instances have got no requests any more, by cause (`discovery.removals`)."""
 
     @property
     def pending(self) -> bool:

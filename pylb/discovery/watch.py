@@ -16,13 +16,13 @@ from math import inf
 from random import Random
 from typing import NoReturn
 
-from pylb.discovery.departures import departures
 from pylb.discovery.guard import Guard
-from pylb.discovery.memory import Memory
-from pylb.discovery.pace import Backoff, TokenBucket
 from pylb.discovery.provider import Provider
+from pylb.discovery.removals import removals
+from pylb.discovery.snapshot_store import Memory
 from pylb.discovery.status import WatchStatus
 from pylb.model import Endpoint, Snapshot
+from pylb.runtime.backoff import Backoff, TokenBucket
 
 log = logging.getLogger("pylb.discovery")
 
@@ -68,7 +68,7 @@ class Watch:
         self.status = status
         self.current = known
         """The last snapshot that was delivered."""
-        self.looked = asyncio.Event()
+        self.first_result = asyncio.Event()
         """Whether there was an answer, or it is clear that it will take a while."""
         self._provider = provider
         self._take = deliver
@@ -89,7 +89,7 @@ class Watch:
 
     async def run(self) -> NoReturn:
         """Watch until cancelled."""
-        recall = asyncio.get_running_loop().call_later(PATIENCE, self._recall)
+        restore = asyncio.get_running_loop().call_later(PATIENCE, self._recall)
         try:
             while True:
                 try:
@@ -98,7 +98,7 @@ class Watch:
                     self._failed(error)
                     await self._sleep(self._backoff.after(error))
         finally:
-            recall.cancel()
+            restore.cancel()
             self._cancel_recheck()
 
     async def _follow(self) -> None:
@@ -121,7 +121,7 @@ class Watch:
         self._succeeded(now)
         self._note_missing(snapshot)
         self._judge(snapshot)
-        self.looked.set()
+        self.first_result.set()
         if not unchanged:
             self._bucket.fill(now)
         elif pause := self._bucket.take(now):
@@ -141,8 +141,8 @@ class Watch:
         self._cancel_recheck()
         now = self._clock()
         self._deliver(self._guard.judge(seen, now), now)
-        self.status.held = len(self._guard.held) + self.status.hidden
-        self.status.doubt = self._guard.reason or self.status.hidden_reason
+        self.status.retained = len(self._guard.retained) + self.status.hidden
+        self.status.untrusted_reason = self._guard.reason or self.status.hidden_reason
         if self._guard.due < inf:
             loop = asyncio.get_running_loop()
             self._recheck = loop.call_later(self._guard.due - now, self._judge, seen)
@@ -180,8 +180,8 @@ class Watch:
         log.info("%s: generation %d, %d up, %s", snapshot.service, snapshot.generation, count, snapshot.cause)
 
     def _note_departures(self, snapshot: Snapshot) -> None:
-        gone = departures(self.current, snapshot)
-        self.status.departures.update(departure.cause for departure in gone)
+        gone = removals(self.current, snapshot)
+        self.status.removals.update(departure.cause for departure in gone)
         if gone and not snapshot.endpoints:
             self.status.guards["emptied"] += 1
         for departure in gone[:MAX_CAUSE]:
@@ -190,7 +190,7 @@ class Watch:
 
     def _recall(self) -> None:
         """As long as the registry has not answered once: go by what was known before the start."""
-        self.looked.set()
+        self.first_result.set()
         if not self.status.pending or self.current is not None or self._memory is None:
             return
         kept = self._memory.load(self.status.service)
@@ -200,12 +200,16 @@ class Watch:
         now = self._clock()
         self.status.recalled = True
         self.status.answered = now - age
-        self.status.doubt = f"kept on disk, confirmed {age:.0f} s before the start"
+        self.status.untrusted_reason = f"kept on disk, confirmed {age:.0f} s before the start"
         log.warning(
-            "%s: the registry has not answered, going by what is %s", self.status.service, self.status.doubt
+            "%s: the registry has not answered, going by what is %s",
+            self.status.service,
+            self.status.untrusted_reason,
         )
         self._guard.resume(snapshot, "pylb was started without the registry")
-        self._deliver(replace(snapshot, cause="kept on disk", doubt=self.status.doubt), now)
+        self._deliver(
+            replace(snapshot, cause="kept on disk", untrusted_reason=self.status.untrusted_reason), now
+        )
 
     def _succeeded(self, now: float) -> None:
         """The registry has answered."""

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from pylb.errors import ProxyError
 from pylb.http1 import grammar
+from pylb.http1.bad_request import shown
 from pylb.http1.limits import (
     FRAMING_PER_BYTE,
     FRAMING_PER_CHUNK,
@@ -21,7 +22,6 @@ from pylb.http1.limits import (
     MAX_FRAMING_EXCESS,
     MAX_TRAILERS,
 )
-from pylb.http1.refusal import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class Chunked:
     """A chunked body. Extensions are dropped, trailers kept but for those that must not be there.
 
     Args:
-        error: makes the exception for broken framing: `refused` or `bad_response`.
+        error: makes the exception for broken framing: `bad_request` or `bad_response`.
     """
 
     __slots__ = (
@@ -240,3 +240,39 @@ def chunk(payload: bytes) -> bytes:
 def last_chunk(trailers: bytes = b"") -> bytes:
     """The end of a chunked body."""
     return b"0\r\n%b\r\n" % trailers
+
+
+class Encoder(Protocol):
+    """Frames the payload of one message. It keeps no state, so that all messages share one."""
+
+    def encode(self, payload: bytes) -> bytes:
+        """Return the bytes that carry a payload, which is not empty."""
+
+    def end(self, trailers: bytes = b"") -> bytes:
+        """Return the bytes that end the body; empty if its length, or the connection, ends it."""
+
+
+class IdentityEncoder:
+    """Passes the payload on as it is."""
+
+    __slots__ = ()
+
+    def encode(self, payload: bytes) -> bytes:
+        """Return the payload."""
+        return payload
+
+    def end(self, trailers: bytes = b"") -> bytes:  # noqa: ARG002
+        """Return nothing: a body without chunks has no trailers."""
+        return b""
+
+
+class ChunkedEncoder:
+    """Makes a chunk of each payload (RFC 9112 section 7.1)."""
+
+    __slots__ = ()
+    encode = staticmethod(chunk)
+    end = staticmethod(last_chunk)
+
+
+IDENTITY: Encoder = IdentityEncoder()
+CHUNKED: Encoder = ChunkedEncoder()

@@ -28,7 +28,7 @@ _DEFAULT_PORTS = {b"http": 80, b"https": 443, b"ws": 80, b"wss": 443}
 _REQUEST_ID = b"X-Request-ID: "
 
 
-class Origin:
+class ClientInfo:
     """Where the requests of one client connection come from, as backends are told.
 
     Args:
@@ -129,7 +129,7 @@ class Origin:
         return b""
 
 
-class ForwardedOrigin(Origin):
+class ForwardedClientInfo(ClientInfo):
     """Says the same in a `Forwarded` field as well (RFC 7239)."""
 
     __slots__ = ()

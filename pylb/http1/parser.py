@@ -1,7 +1,7 @@
 """Heads: bytes in, a `Request` or a `Response` out, or the reason why not (RFC 9112).
 
-Strict by design: whatever two parsers could read in two ways is refused, never repaired. A head that is
-refused is looked at a second time, slowly, to say what is wrong with it (`http1.refusal`).
+Strict by design: whatever two parsers could read in two ways is bad_request, never repaired. A head that is
+refused is looked at a second time, slowly, to say what is wrong with it (`http1.bad_request`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from types import MappingProxyType
 
 from pylb.errors import ProxyError
 from pylb.http1 import grammar
+from pylb.http1.bad_request import bad_request, bad_response, not_a_request, not_a_response, shown
 from pylb.http1.forwarded import Identity
 from pylb.http1.limits import MAX_RESPONSE_HEAD, Limits
-from pylb.http1.refusal import bad_response, not_a_request, not_a_response, refused, shown
 from pylb.http1.trace import Trace
 
 END_OF_HEAD = b"\r\n\r\n"
@@ -59,15 +59,15 @@ class Request:
     """The protocols offered, if `Connection` says that `Upgrade` is meant."""
     trailers = False
     """`TE: trailers`: the client understands trailers."""
-    announced = b""
+    trailer_names = b""
     """`Trailer`: the fields that may follow the chunked body."""
-    nominated = _NOTHING
+    connection_options = _NOTHING
     """What `Connection` said besides `close` and `keep-alive`: names that are hop-by-hop, too; lower case."""
     trace: Trace | None = None
     """Its place in a trace, if it was given one."""
     identity: Identity | None = None
     """Which client its fields name, once they have been read; they are believed from trusted peers only."""
-    ready = b""
+    cached_head = b""
     """What its backend is told between target and id; empty if that is not known."""
 
     def __init__(self, method: bytes, target: bytes, version: int, lines: bytes) -> None:
@@ -91,9 +91,9 @@ class Response:
     close = False
     """Whether the backend closes the connection after it."""
     upgrade = b""
-    announced = b""
-    nominated = _NOTHING
-    ready = b""
+    trailer_names = b""
+    connection_options = _NOTHING
+    cached_head = b""
     """What clients are sent that speak HTTP/1.1 and whose connection stays; empty if that is not known."""
 
     def __init__(self, version: int, status: int, start: bytes, lines: bytes) -> None:
@@ -133,8 +133,8 @@ def check_beginning(data: bytes, limits: Limits, checked: int = 0) -> int:
     if len(data) > limits.head:
         target = data.partition(b"\r\n")[0].partition(b" ")[2]
         if len(target) > limits.target + len(b" HTTP/1.1"):
-            raise refused(f"a target of more than {limits.target} bytes", 414)
-        raise refused(f"a head of more than {limits.head} bytes", 431)
+            raise bad_request(f"a target of more than {limits.target} bytes", 414)
+        raise bad_request(f"a head of more than {limits.head} bytes", 431)
     return len(data) - cut
 
 
@@ -170,13 +170,13 @@ def parse_request(head: bytes, limits: Limits) -> Request:
         ProxyError: 400, 405, 414, 417, 431, 501 or 505, with the reason in words.
     """
     if len(head) > limits.fields * _SHORTEST_LINE and head.count(b"\n") - 2 > limits.fields:
-        raise refused(f"more than {limits.fields} fields in the head", 431)
+        raise bad_request(f"more than {limits.fields} fields in the head", 431)
     match = grammar.REQUEST.fullmatch(head)
     if match is None:
         raise not_a_request(head, limits)
     method, target, version, lines, early, host, framing, close, more, late, special = match.groups()
     if len(target) > limits.target:
-        raise refused(f"a target of {len(target)} bytes, expected at most {limits.target}", 414)
+        raise bad_request(f"a target of {len(target)} bytes, expected at most {limits.target}", 414)
     if special or host is None or target[0] != _SLASH or version == b"0" or method in _NOT_FORWARDED:
         lines = head[match.start("lines") : -2]
         return _examine_request(Request(method, target, int(version), lines))
@@ -227,26 +227,26 @@ def _examine_request(request: Request) -> Request:
     """Understand any valid head, field by field."""
     lookalike = grammar.LOOKALIKE.search(request.lines)
     if lookalike is not None:
-        raise refused(f"a field {shown(lookalike[1])}, which backends could mistake for framing")
+        raise bad_request(f"a field {shown(lookalike[1])}, which backends could mistake for framing")
     request.clean = False
     request.fields = fields = _combined(grammar.REQUEST_FIELDS, request.lines)
     _frame_request(request)
-    _direct(request)
+    validate_target(request)
     modern = request.version == 1
-    request.close, request.nominated = _options(fields, persistent=modern)
+    request.close, request.connection_options = _options(fields, persistent=modern)
     if request.chunked:
-        request.announced = b", ".join(_members(fields.get(b"trailer", b"")))
+        request.trailer_names = b", ".join(_members(fields.get(b"trailer", b"")))
     if b"authorization" in fields:
         request.authenticates_connection = True
     expectation = fields.get(b"expect")
     if expectation:
         if expectation.lower() != b"100-continue":
-            raise refused("an expectation other than 100-continue", 417)
+            raise bad_request("an expectation other than 100-continue", 417)
         request.expect = modern and (request.chunked or request.length > 0)
     # HTTP/1.0 has none of these; a hop before us must have let them through (RFC 9110 §7.8, §10.1.1).
     if modern and b"te" in fields:
         request.trailers = b"trailers" in _members(fields[b"te"].lower())
-    if modern and b"upgrade" in request.nominated:
+    if modern and b"upgrade" in request.connection_options:
         protocols = _members(fields.get(b"upgrade", b""))
         request.upgrade = b", ".join(p for p in protocols if p.lower() not in _NOT_TUNNELLED)
     return request
@@ -266,8 +266,8 @@ def _examine_response(response: Response) -> Response:
                 f"Transfer-Encoding {shown(coding)} in HTTP/1.{response.version}, expected chunked in 1.1"
             )
         response.chunked = True
-        response.announced = b", ".join(_members(fields.get(b"trailer", b"")))
-    response.close, response.nominated = _options(fields, persistent=response.version == 1)
+        response.trailer_names = b", ".join(_members(fields.get(b"trailer", b"")))
+    response.close, response.connection_options = _options(fields, persistent=response.version == 1)
     response.upgrade = b", ".join(_members(fields.get(b"upgrade", b"")))
     if response.status == 101 and not response.upgrade:
         raise bad_response("status 101 without the name of a protocol in Upgrade")
@@ -315,35 +315,35 @@ def _length(fields: Mapping[bytes, bytes], error: Callable[[str], ProxyError]) -
 
 def _frame_request(request: Request) -> None:
     """Where the body ends: by length, or by `chunked` alone, in HTTP/1.1, without a length (RFC 9112 §6)."""
-    length = _length(request.fields, refused)
+    length = _length(request.fields, bad_request)
     coding = request.fields.get(b"transfer-encoding")
     if coding is None:
         request.length = max(length, 0)
         return
     if length >= 0:
-        raise refused("both Content-Length and Transfer-Encoding")
+        raise bad_request("both Content-Length and Transfer-Encoding")
     if request.version == 0:
-        raise refused("Transfer-Encoding in HTTP/1.0")
+        raise bad_request("Transfer-Encoding in HTTP/1.0")
     if coding.lower() != b"chunked":
         members = _members(coding.lower())
         if members[1:] and members[-1] == b"chunked" and members.count(b"chunked") == 1:
-            raise refused(f"Transfer-Encoding {shown(coding)}, only chunked is known", 501)
-        raise refused(f"Transfer-Encoding {shown(coding)}, expected it to end in one chunked")
+            raise bad_request(f"Transfer-Encoding {shown(coding)}, only chunked is known", 501)
+        raise bad_request(f"Transfer-Encoding {shown(coding)}, expected it to end in one chunked")
     request.chunked = True
 
 
-def _direct(request: Request) -> None:
+def validate_target(request: Request) -> None:
     """Whom the request is for: the authority of an absolute-form target, else the `Host` (RFC 9112 §3.2).
 
     `Host` must be there, once and valid, even where the target's authority takes its place (§3.2.2).
     """
     host, target = request.fields.get(b"host"), request.target
     if host is None and request.version == 1:
-        raise refused("no Host field, which HTTP/1.1 requires")
+        raise bad_request("no Host field, which HTTP/1.1 requires")
     if host is not None and grammar.HOST.fullmatch(host) is None:
-        raise refused(f"Host {shown(host)}, expected one name or address, and a port at most")
+        raise bad_request(f"Host {shown(host)}, expected one name or address, and a port at most")
     if request.method in _NOT_FORWARDED:
-        raise refused(f"method {request.method.decode()}, which a gateway does not serve", 405)
+        raise bad_request(f"method {request.method.decode()}, which a gateway does not serve", 405)
     request.host = host or b""
     if target[0] == _SLASH:
         return
@@ -351,9 +351,9 @@ def _direct(request: Request) -> None:
     if absolute is not None:
         authority, path, query = absolute.groups()
         if grammar.HOST.fullmatch(authority) is None:
-            raise refused(f"a target with authority {shown(authority)}, expected a name or address")
+            raise bad_request(f"a target with authority {shown(authority)}, expected a name or address")
         request.host = authority
         star = request.method == b"OPTIONS" and not path and not query
         request.target = b"*" if star else (path or b"/") + query
     elif target != b"*" or request.method != b"OPTIONS":
-        raise refused(f"target {shown(target)}, expected a path that begins with /")
+        raise bad_request(f"target {shown(target)}, expected a path that begins with /")

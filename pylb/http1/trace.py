@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import re
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from pylb.http1 import grammar
-
-if TYPE_CHECKING:
-    from pylb.http1.parser import Request
 
 _GIVEN = grammar.fields(rb"traceparent")
 _PARENT = grammar.without(rb"traceparent")
@@ -39,6 +36,14 @@ class Trace(NamedTuple):
     """Whether it is recorded: who begins a trace decides that for all."""
 
 
+class TracedRequest(Protocol):
+    """The parts of a request that tracing reads and replaces."""
+
+    lines: bytes
+    cached_head: bytes
+    trace: Trace | None
+
+
 class Tracing:
     """Finds or makes each request's place in a trace.
 
@@ -51,7 +56,7 @@ class Tracing:
         self._sample = sample
         self._rng = rng or Random()
 
-    def begin(self, request: Request) -> None:
+    def begin(self, request: TracedRequest) -> None:
         """Give a request its place, and let its backend know."""
         given = _GIVEN.findall(request.lines)
         valid = _VALID.fullmatch(given[0][1].rstrip(b"\t ")) if len(given) == 1 else None
@@ -64,5 +69,5 @@ class Tracing:
             trace = Trace(id_, span, b"", self._rng.random() < self._sample)
             lines = _PARENT_AND_STATE.sub(b"", request.lines)
         request.trace = trace
-        request.ready = b""
+        request.cached_head = b""
         request.lines = b"%btraceparent: 00-%b-%b-%02x\r\n" % (lines, trace.id, span, trace.sampled)

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from pylb.http1 import grammar
-from pylb.http1.headers import Origin
+from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import Request, Response
 
 _REWRITTEN = grammar.without(*grammar.HOP_BY_HOP, rb"content-length")
@@ -28,7 +28,7 @@ _UPGRADE_SAID = frozenset([101, 426])
 """Responses that must say which protocols they mean (RFC 9110 §7.8, §15.5.22)."""
 
 
-def request_head(request: Request, origin: Origin, request_id: bytes, authority: bytes) -> bytes:
+def request_head(request: Request, origin: ClientInfo, request_id: bytes, authority: bytes) -> bytes:
     """The head that goes to the backend: always HTTP/1.1, persistent, hop-by-hop fields replaced by ours.
 
     Args:
@@ -37,11 +37,11 @@ def request_head(request: Request, origin: Origin, request_id: bytes, authority:
         request_id: the value of X-Request-ID.
         authority: the backend's own `host:port`, for the HTTP/1.0 client that names no host.
     """
-    told = request.ready or told_of(request, origin, authority)
+    told = request.cached_head or forwarded_headers(request, origin, authority)
     return b"".join((request.method, b" ", request.target, told, request_id, b"\r\n\r\n"))
 
 
-def told_of(request: Request, origin: Origin, authority: bytes) -> bytes:
+def forwarded_headers(request: Request, origin: ClientInfo, authority: bytes) -> bytes:
     """What stands between a request's target and its id, see `request_head`."""
     return b"".join((
         b" HTTP/1.1\r", request.lines if request.clean else _request_lines(request, origin, authority),
@@ -76,7 +76,7 @@ def response_head(
     return b"%b\r%b\r\n" % (response.start, lines)
 
 
-def refusal(
+def error_response(
     status: int,
     detail: str,
     *,
@@ -156,19 +156,19 @@ def prefers_json(lines: bytes) -> bool:
     return b"json" in accept and b"text/" not in accept
 
 
-def _request_lines(request: Request, origin: Origin, authority: bytes) -> bytes:
+def _request_lines(request: Request, origin: ClientInfo, authority: bytes) -> bytes:
     """The client's fields with everything in them written anew that matters to routing and framing."""
     options = []
     lines = [
         b"\nHost: %b\r" % (request.host or authority),
-        _without_nominated(origin.strip.sub(b"", request.lines), request.nominated),
+        _without_nominated(origin.strip.sub(b"", request.lines), request.connection_options),
     ]
     if request.chunked:
         lines.append(b"Transfer-Encoding: chunked\r\n")
     elif b"content-length" in request.fields:
         lines.append(b"Content-Length: %d\r\n" % request.length)
-    if request.announced:
-        lines.append(b"Trailer: %b\r\n" % request.announced)
+    if request.trailer_names:
+        lines.append(b"Trailer: %b\r\n" % request.trailer_names)
     if request.expect:
         lines.append(b"Expect: 100-continue\r\n")
     if request.trailers:
@@ -184,21 +184,21 @@ def _request_lines(request: Request, origin: Origin, authority: bytes) -> bytes:
 
 def _response_lines(response: Response, *, chunked: bool) -> bytes:
     """The backend's fields with everything in them written anew that matters to framing."""
-    lines = _without_nominated(_REWRITTEN.sub(b"", response.lines), response.nominated)
+    lines = _without_nominated(_REWRITTEN.sub(b"", response.lines), response.connection_options)
     if response.length >= 0 and response.status >= 200 and response.status != 204:  # RFC 9110 §8.6
         lines += b"Content-Length: %d\r\n" % response.length
     if chunked:
         lines += b"Transfer-Encoding: chunked\r\n"
-        if response.announced:
-            lines += b"Trailer: %b\r\n" % response.announced
+        if response.trailer_names:
+            lines += b"Trailer: %b\r\n" % response.trailer_names
     if response.upgrade and response.status in _UPGRADE_SAID:
         lines += b"Connection: Upgrade\r\nUpgrade: %b\r\n" % response.upgrade
     return lines
 
 
-def _without_nominated(lines: bytes, nominated: frozenset[bytes]) -> bytes:
+def _without_nominated(lines: bytes, connection_options: frozenset[bytes]) -> bytes:
     """Remove what `Connection` named. Fields for routing and framing are no longer among the lines."""
-    names = {name for name in nominated if _ABOUT_CLIENT.fullmatch(name) is None}
+    names = {name for name in connection_options if _ABOUT_CLIENT.fullmatch(name) is None}
     if not names:
         return lines
     kept = [line for line in lines[1:].split(b"\r\n") if line.partition(b":")[0].lower() not in names]

@@ -1,8 +1,8 @@
 """The access log: one line per request, from its record.
 
-`combined` is the format of Apache and nginx, followed by what a load balancer adds; `json` has the same facts
-and every attempt, by name. Whatever bytes a client sends, a request is one line of ASCII in which each field
-stays where it is.
+`combined` is the format of Apache and nginx, followed by the fields of a load balancer; `json` has the same
+facts as named fields, and every attempt. Whatever bytes a client sends, a request is one line of ASCII with
+the same number of fields. This module formats lines; `sinks` writes them.
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ from pylb.observe.record import Record
 from pylb.policy.lease import Lease
 
 PLAIN = bytes(byte for byte in range(0x20, 0x7F) if byte not in b'"\\')
-"""Bytes that stand for themselves between quotes."""
+"""Bytes that need no escape between quotes."""
 
 _NOT_PLAIN = re.compile(rb"[^%b]" % re.escape(PLAIN))
 _NOT_A_WORD = re.compile(rb"[^%b]" % re.escape(PLAIN.replace(b" ", b"")))
 _ABOUT_CLIENT = re.compile(rb"\n(?=[RrUu])((?i:referer|user-agent)):[ \t]*([^\r\n]*)")
-"""Most lines fail at their first letter, which is what makes it quick."""
+"""Fast: most lines fail to match at their first letter."""
 
 
 class Format(Protocol):
-    """One way of writing a record as a line."""
+    """A format of access log lines."""
 
     def line(self, record: Record, now: float) -> bytes:
-        """The record as a line, line feed included.
+        """Return the line of a record, line feed included.
 
         Args:
-            record: a request that has ended.
-            now: the time of day at its end, in seconds since the epoch.
+            record: a completed request.
+            now: the time of its end, in seconds since the epoch.
         """
 
 
 class Combined:
-    r"""Apache's and nginx's combined format, and after it what a load balancer adds.
+    r"""The combined format of Apache and nginx, followed by the fields of a load balancer.
 
         127.0.0.1 - - [22/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 49 "-" "curl/8.5"
         web 10.0.0.1:80 0.3/2.1/2.2 1 -- "5f0c"
 
-    (on one line). What is added: service; backend of the last attempt; milliseconds from the start of that
-    attempt to its connection, and to the response's head, and of the whole request; attempts; HAProxy's
-    termination code; request id. `-` stands for what was never reached.
+    (on one line). The additional fields: service; backend of the last attempt; milliseconds from the start of
+    that attempt to its connection, to the head of the response, and of the whole request; number of
+    attempts; HAProxy's termination code; request id. A stage that was not reached is `-`.
 
-    A byte that could end a line or a quoted field is written as `\xHH`, as nginx does.
+    A byte that could end a line or a quoted field is written as `\xHH`, as in nginx.
     """
 
     def __init__(self) -> None:
@@ -95,7 +95,7 @@ class Combined:
 
 
 class Json:
-    """One JSON object per line, every attempt in it. Names end in their unit; null is "never reached"."""
+    """One JSON object per line, with every attempt. Names end in their unit; a stage not reached is null."""
 
     def __init__(self) -> None:
         self._second = 0
@@ -124,35 +124,35 @@ class Json:
         entry["received_bytes"] = record.received
         entry["sent_bytes"] = record.sent
         entry["duration_ms"] = _milliseconds(record.started, record.finished)
-        entry["attempts"] = [told_of(attempt) for attempt in record.attempts]
+        entry["attempts"] = [attempt_fields(attempt) for attempt in record.attempts]
         entry["termination"] = record.termination
         entry["detail"] = record.detail and text(record.detail.encode("utf-8", "backslashreplace"))
         return orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
 
 
 FORMATS: dict[str, Callable[[], Format]] = {"combined": Combined, "json": Json}
-"""By the names that users choose from."""
+"""By the values of `--access-log`."""
 
 
 def escape(value: bytes) -> bytes:
-    r"""Write every byte as `\xHH` that could end a line or a quoted field, or is no ASCII."""
+    r"""Escape bytes that could end a line or a quoted field, and bytes outside ASCII, as `\xHH`."""
     return _NOT_PLAIN.sub(lambda byte: b"\\x%02X" % ord(byte[0]), value)
 
 
 @lru_cache(maxsize=4096)
 def word(name: str) -> str:
-    r"""A name from the configuration or the registry as one word: `-` if empty, spaces written as `\x20`."""
+    r"""A name from the configuration or the registry as one word: `-` if empty, spaces as `\x20`."""
     value = _NOT_A_WORD.sub(lambda byte: b"\\x%02X" % ord(byte[0]), name.encode("utf-8", "backslashreplace"))
     return value.decode() or "-"
 
 
 def text(value: bytes) -> str:
-    r"""Bytes as text for a JSON encoder, which escapes what is left: `\xhh` for what is no ASCII."""
+    r"""Bytes as text for a JSON encoder, which escapes the rest: bytes outside ASCII become `\xhh`."""
     return value.decode("ascii", "backslashreplace")
 
 
 def _about_client(lines: bytes) -> tuple[bytes, bytes]:
-    """`Referer` and `User-Agent`, `-` where there is none."""
+    """The values of `Referer` and `User-Agent`, `-` if absent."""
     referer = agent = b"-"
     for name, value in _ABOUT_CLIENT.findall(lines):
         if len(name) == len(b"referer"):
@@ -162,8 +162,8 @@ def _about_client(lines: bytes) -> tuple[bytes, bytes]:
     return referer, agent
 
 
-def told_of(attempt: Lease) -> dict[str, Any]:
-    """One try, for JSON."""
+def attempt_fields(attempt: Lease) -> dict[str, Any]:
+    """The fields of one attempt, for JSON."""
     return {
         "backend": word(attempt.backend.name),
         "reused": attempt.reused,

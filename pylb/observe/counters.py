@@ -1,4 +1,4 @@
-"""Who owns which slot of the block: decided in one place, so that every count has one meaning."""
+"""The assignment of counter slots to backends and services, made by one process."""
 
 from __future__ import annotations
 
@@ -7,49 +7,47 @@ from collections.abc import Callable
 from typing import Any
 
 from pylb.model import Endpoint
-from pylb.observe.block import Block, add
 from pylb.observe.gauges import IN_FLIGHT, PROCESS, SLOTS
+from pylb.observe.shared_counters import SharedCounters, add
 from pylb.policy.backend import Backend
 
 GRACE = 60.0
-"""Seconds for which the slot of a backend that went is not given to another one: its last requests may still
-be counted."""
+"""Seconds before the slot of a removed backend is reused: its last requests may still be counted."""
 
 
 class Counters:
-    """Who owns which slot. One process decides that, and tells the others the numbers.
+    """Assigns slots. Only one process does so and sends the numbers to the others.
 
-    A service has a slot of its own for requests that reached no backend. What a backend counted is added to
-    its service's slot when the backend's slot is given away, so that a service's totals only ever grow while
-    instances come and go.
+    A service has one slot for requests that reached no backend. When the slot of a removed backend is reused,
+    its counts are added to the slot of its service, so that the totals of a service never decrease.
 
     Args:
-        block: where the counters lie.
-        clock: seconds that only grow, for all processes of this machine alike.
-        memory: what `remember` returned, if another process decided before this one.
+        block: the memory of the counters.
+        clock: monotonic seconds, the same for all processes of this machine.
+        memory: the result of `remember`, if a previous process assigned slots.
     """
 
     def __init__(
-        self, block: Block, clock: Callable[[], float], memory: dict[str, Any] | None = None
+        self, block: SharedCounters, clock: Callable[[], float], memory: dict[str, Any] | None = None
     ) -> None:
         self.block = block
         self._clock = clock
         self._services: dict[str, int] = {}
         self._backends: dict[tuple[str, str], int] = {}
-        """By service and authority: a series that is shown must be told apart by what is shown of it."""
+        """By service and authority, which are the labels of its metrics and must be unique."""
         self._users: Counter[tuple[str, str]] = Counter()
         self._left: dict[tuple[str, str], tuple[int, float]] = {}
-        """Slots of backends that went, the first to go first, with the time at which they did."""
+        """Slots of removed backends with the time of removal, the oldest first."""
         self._used = PROCESS + 1
         if memory:
-            # Whoever is still there is about to be allocated again, and finds the slot that it had.
+            # Present backends are about to be allocated again, and receive the slots they had.
             self._services = memory["services"]
             self._left = {(s, b): (slot, left) for s, b, slot, left in memory["left"]}
             self._left |= {(s, b): (slot, clock()) for s, b, slot in memory["backends"]}
             self._used = memory["used"]
 
     def remember(self) -> dict[str, Any]:
-        """Everything that another process needs to go on from here, as plain values."""
+        """The state that another process needs to continue, as plain values."""
         return {
             "services": self._services,
             "backends": [(*name, slot) for name, slot in self._backends.items()],
@@ -58,16 +56,16 @@ class Counters:
         }
 
     def attach(self, backend: Backend) -> None:
-        """Give a backend its cells."""
+        """Attach counters to a backend."""
         backend.cells = self.allocate(backend.endpoint)
 
     def detach(self, backend: Backend) -> None:
-        """Take them back; what still runs there is counted to its service."""
+        """Release the counters of a backend; its remaining requests are counted to its service."""
         self.release(backend.endpoint)
         backend.cells = self.service(backend.endpoint.service)
 
     def allocate(self, endpoint: Endpoint) -> memoryview:
-        """The cells of a backend: for another one at its address, and when it comes back, the same again."""
+        """The counters of a backend. Backends with the same address share them, also after a return."""
         name = (endpoint.service, endpoint.authority)
         if name not in self._backends:
             self._backends[name] = self._slot_for(name)
@@ -75,7 +73,7 @@ class Counters:
         return self.block.cells(self._backends[name])
 
     def release(self, endpoint: Endpoint) -> None:
-        """Undo one `allocate`: this backend is gone, it counts nothing any more."""
+        """Undo one `allocate` after the removal of a backend."""
         name = (endpoint.service, endpoint.authority)
         self._users[name] -= 1
         if not self._users[name]:
@@ -83,22 +81,22 @@ class Counters:
             self._left[name] = (self._backends.pop(name), self._clock())
 
     def service(self, name: str) -> memoryview:
-        """The cells for requests that reached no backend; `name` is "" if not even the service was known."""
+        """The counters of requests that reached no backend; `name` is "" if no service matched."""
         return self.block.cells(self.slot(name))
 
     def slot(self, service: str) -> int:
-        """The number of a service's own slot."""
+        """The number of the slot of a service."""
         slot = self._services.get(service)
         if slot is None:
             slot = self._services[service] = self._next()
         return slot
 
     def slots(self, service: str) -> dict[str, int]:
-        """The numbers of its backends' slots, by authority."""
+        """The numbers of the slots of a service's backends, by authority."""
         return {backend: slot for (of, backend), slot in self._backends.items() if of == service}
 
     def read(self) -> tuple[dict[str, list[int]], dict[tuple[str, str], list[int]]]:
-        """Totals by service, all its backends of now and before included, and by backend of now."""
+        """Totals by service, present and former backends included, and by present backend."""
         backends = {name: self.block.total(slot) for name, slot in self._backends.items()}
         parts = {service: [self.block.total(slot)] for service, slot in self._services.items()}
         for (service, _), total in backends.items():
@@ -108,7 +106,7 @@ class Counters:
         return {service: add(totals) for service, totals in parts.items()}, backends
 
     def _slot_for(self, name: tuple[str, str]) -> int:
-        """The slot it had, one whose owner went long ago and has no request left, or a new one."""
+        """The former slot of this backend, the slot of a long removed one without requests, or a new one."""
         if name in self._left:
             return self._left.pop(name)[0]
         latest = self._clock() - GRACE
@@ -127,7 +125,7 @@ class Counters:
         return self._used - 1
 
     def _empty(self, slot: int, *, into: memoryview) -> None:
-        """Move a slot's counts to another one by writing to this process's row only, even below zero."""
+        """Move the counts of a slot to another one. It writes this process's row only, even below zero."""
         own = self.block.cells(slot)
         for cell, count in enumerate(self.block.total(slot)):
             own[cell] -= count

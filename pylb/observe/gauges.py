@@ -1,53 +1,63 @@
-"""The layout of the gauges, and of the slot in which processes count what concerns no service.
+"""The layout of the gauges, and of the slot with the counters of the processes themselves.
 
-A gauge says what is true at this moment, of one backend in one process. It belongs to whoever writes it, and
-is set back to 0 when that process has ended. Counters are kept (see `observe.cells`).
+A gauge is a current value of one backend in one process. Only that process writes it; it is reset to 0 after
+the process has ended. Counters, in contrast, are kept (see `observe.counter_layout`). This module contains
+constants only.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from pylb.observe.counter_layout import Counter
+
 IN_FLIGHT: Final = 0
 """Requests on a backend."""
 IDLE: Final = 1
-"""Open connections to a backend without a request, a second old at most."""
-STANDING: Final = 2
-"""Where traffic has put a backend: a place in `observe.assigned.STANDINGS`."""
+"""Idle connections to a backend, at most a second old."""
+STATE: Final = 2
+"""The state of a backend by passive health checks: an index of `worker_counters.TRAFFIC_STATES`."""
 FAILURES: Final = 3
-"""Its failures in a row."""
+"""Consecutive failures of a backend."""
 UNTIL: Final = 4
-"""When it is to be used again, in monotonic milliseconds; 0: it is used."""
+"""The end of a backend's suspension, in monotonic milliseconds; 0 if it is not suspended."""
 GAUGES: Final = 5
-"""How many gauges there are per slot and process."""
+"""Number of gauges per slot and process."""
 
 PANICS: Final = 0
-"""Of the slot of a service: whether its pool panics."""
+"""In the slot of a service: whether its pool is in panic mode."""
 QUEUED: Final = 1
-"""How many of its requests wait for a backend with room."""
+"""In the slot of a service: requests that wait for a backend below its limit."""
 
 PROCESS: Final = 0
-"""The slot that belongs to no backend and no service, but to the processes themselves. Its gauges: """
+"""The slot of the processes themselves, which belongs to no backend and no service. Its gauges follow."""
 CLIENTS: Final = 0
-"""Clients that are connected, a second old at most."""
+"""Client connections, at most a second old."""
 SLOTS: Final = 1
-"""How many slots have been given away; control alone sets it."""
+"""Number of slots in use; only control sets it."""
 SERVES: Final = 2
-"""Whether a worker has that row."""
+"""Whether a worker uses the row."""
 CRASHED: Final = 3
-"""When a background task of the process crashed last, in monotonic milliseconds; 0: none has."""
+"""Time of the last crash of a background task, in monotonic milliseconds; 0 if there was none."""
 HEARTBEAT: Final = 4
-"""When the process last showed that it works, in monotonic milliseconds."""
+"""Time of the last heartbeat of the process, in monotonic milliseconds."""
 
 LINES_DROPPED: Final = 0
-"""The first of that slot's counters: lines of the access log that were lost to a slow reader."""
 CUT: Final = 1
-"""Connections that had not ended when the time for draining was over."""
 RESTARTS: Final = 2
-"""Processes that were started to replace one that had ended unasked."""
 LOST: Final = 3
-"""Requests that were in flight in a process when it died."""
 CRASHES: Final = 4
-"""Background tasks that crashed."""
+COUNTERS: Final = (
+    Counter(
+        LINES_DROPPED,
+        "access_log_lines_dropped_total",
+        "Access log lines dropped because their reader was too slow.",
+    ),
+    Counter(CUT, "client_connections_cut_total", "Connections cut off at the end of the drain time-out."),
+    Counter(RESTARTS, "restarts_total", "Processes restarted after an unexpected end."),
+    Counter(LOST, "requests_lost_total", "Requests in flight in a process when it died."),
+    Counter(CRASHES, "task_crashes_total", "Crashes of background tasks, which are restarted."),
+)
+"""The exported counters of that slot."""
 HUNG: Final = 5
-"""When a process that hung was ended last, in monotonic milliseconds; only the supervisor sets it."""
+"""Time at which a hung process was last killed, in monotonic milliseconds; only the supervisor sets it."""

@@ -1,4 +1,4 @@
-"""A histogram of seconds for what happens seldom; per-request ones lie in cells (see `observe.cells`)."""
+"""A histogram of durations for rare events. Per-request ones are counters: `observe.counter_layout`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 
 class Histogram:
-    """Counts durations by upper bounds, as Prometheus wants them.
+    """Counts durations by upper bound, as Prometheus requires.
 
     Args:
-        bounds: in seconds, ascending, each included in its bucket; one more bucket takes what is longer.
+        bounds: inclusive upper bounds in seconds, ascending. One more bucket counts longer durations.
     """
 
     def __init__(self, bounds: Sequence[float]) -> None:
@@ -25,15 +25,15 @@ class Histogram:
 
 
 def quantile(share: float, buckets: Sequence[int], bounds: Sequence[float]) -> float | None:
-    """The duration that so many of all are not longer than; linear within a bucket, as Prometheus does it.
+    """The quantile of counted durations, interpolated linearly within a bucket, as in Prometheus.
 
     Args:
         share: 0.99 for p99.
-        buckets: counts, one more than there are bounds.
+        buckets: counts, one more than bounds.
         bounds: upper bounds in seconds.
 
     Returns:
-        seconds; the last bound for what lies beyond it; None if nothing was counted.
+        seconds, at most the last bound; None if nothing was counted.
     """
     rank = share * sum(buckets)
     if not rank:

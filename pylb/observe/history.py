@@ -1,7 +1,7 @@
-"""The flight recorder: every change of a pool, what caused it, and how long it took to reach requests.
+"""The history of pool changes: each change, its cause and its propagation times.
 
-A change is *seen* when the registry's answer was read, *applied* when the pools go by it, and *routed* when a
-request has gone to an instance that it added. The last one is the only proof that all of it worked.
+A change is *seen* when the registry response has been read, *applied* when all pools use it, and *routed*
+when a request has been sent to an instance that it added. Only the last one proves that the whole path works.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pylb.model import Endpoint, Key, Snapshot
 from pylb.observe.histogram import Histogram
 
 SIZE = 1000
-"""Changes that are kept, of all services together."""
+"""Number of changes kept, of all services together."""
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Upper bounds of the propagation buckets, in seconds."""
@@ -26,9 +26,9 @@ class Entry:
     """One change of one service's pool."""
 
     number: int
-    """Counts all entries since the start, so that a reader knows which ones it has."""
+    """Sequence number since the start; a client resumes after the last number it has."""
     time: float
-    """When it was seen, in seconds since the epoch."""
+    """The time at which it was seen, in seconds since the epoch."""
     service: str
     generation: int
     cause: str
@@ -36,15 +36,15 @@ class Entry:
     """Names of instances."""
     changed: tuple[str, ...]
     removed: tuple[str, ...]
-    """Why an instance was removed stands with it, where the registry says so: `web-1 (critical: ...)`."""
+    """Names of instances, with the reason if the registry states one: `web-1 (critical: ...)`."""
     instances: int
-    """How many take requests now."""
-    doubt: str
-    """Why some of them are kept against the registry's answer, in words."""
+    """Number of routable instances after the change."""
+    untrusted_reason: str
+    """Why some of them are kept although the registry response lacks them; empty if none are."""
     applied: float | None = None
     """Seconds from seen to applied."""
     routed: float | None = None
-    """Seconds from seen until a request had gone to an instance that was added."""
+    """Seconds from seen until the first request to an added instance."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -52,10 +52,10 @@ class Entry:
 
 
 class History:
-    """The last changes, and how long changes took.
+    """The last changes, and the distribution of their propagation times.
 
     Args:
-        size: how many are kept.
+        size: the number of changes kept.
     """
 
     def __init__(self, size: int = SIZE) -> None:
@@ -69,17 +69,17 @@ class History:
         self._latest: dict[str, Snapshot] = {}
         self._count = 0
         self._restored = 0
-        """The number of the last entry that another process has recorded."""
+        """The number of the last entry that a previous process recorded."""
 
     def restore(self, entries: Iterable[Mapping[str, Any]], latest: Iterable[Snapshot]) -> None:
-        """Go on with what another process has recorded. What this one has recorded comes after it.
+        """Continue the history of a previous process. Entries of this process follow its entries.
 
         Args:
-            entries: as `Entry.as_dict` gives them. They take the place of those of an earlier call.
-            latest: the snapshots by which the pools of that process went last.
+            entries: the results of `Entry.as_dict`. They replace those of an earlier call.
+            latest: the last snapshots that the pools of that process applied.
 
         Raises:
-            TypeError: they are of another version.
+            TypeError: the entries are from an incompatible version.
         """
         restored = [Entry(**{**entry, **_tuples(entry)}) for entry in entries]
         own = [entry for entry in self.entries if entry.number > self._restored]
@@ -91,7 +91,7 @@ class History:
         self._latest = {snapshot.service: snapshot for snapshot in latest} | self._latest
 
     def record(self, snapshot: Snapshot) -> Entry:
-        """Write down that a pool is about to go by this snapshot."""
+        """Record that a pool is about to apply this snapshot."""
         before = self._latest.get(snapshot.service)
         self._latest[snapshot.service] = snapshot
         added, changed, removed = compare(before, snapshot)
@@ -107,44 +107,44 @@ class History:
             changed=tuple(map(name, changed)),
             removed=tuple(name(e) + why.get(e.key, "") for e in removed),
             instances=len(snapshot.endpoints),
-            doubt=snapshot.doubt,
+            untrusted_reason=snapshot.untrusted_reason,
         )
         self.entries.append(entry)
         return entry
 
     def was_applied(self, entry: Entry, now: float) -> None:
-        """The pools go by it since `now`, in seconds since the epoch."""
+        """Record that all pools applied a change at `now`, in seconds since the epoch."""
         entry.applied = max(0.0, now - entry.time)
         self.applied.setdefault(entry.service, Histogram(BOUNDS)).add(entry.applied)
-        self._tell()
+        self._notify()
 
     def was_routed(self, entry: Entry, now: float) -> None:
-        """A request has gone to an instance that it added."""
+        """Record that the first request was sent to an added instance."""
         entry.routed = max(0.0, now - entry.time)
         self.routed.setdefault(entry.service, Histogram(BOUNDS)).add(entry.routed)
-        self._tell()
+        self._notify()
 
     def since(self, number: int = 0, *, service: str = "") -> Iterator[Entry]:
-        """Entries with a greater number, the oldest first; of one service, if it is named."""
+        """Entries with a greater number, oldest first; optionally of one service only."""
         return (e for e in self.entries if e.number > number and service in ("", e.service))
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for listener in tuple(self.listeners):
             listener()
 
 
 def _tuples(entry: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """The names of instances; JSON makes lists of them."""
+    """The names of instances as tuples; JSON decodes them as lists."""
     return {names: tuple(entry[names]) for names in ("added", "changed", "removed")}
 
 
 def name(endpoint: Endpoint) -> str:
-    """What an operator calls an instance."""
+    """The name of an instance for operators: its id, or its address."""
     return endpoint.id or endpoint.authority
 
 
 def compare(old: Snapshot | None, new: Snapshot) -> tuple[list[Endpoint], list[Endpoint], list[Endpoint]]:
-    """What is added, changed and removed among the instances that take requests."""
+    """The routable instances that were added, changed and removed."""
     before: dict[Key, Endpoint] = {e.key: e for e in old.endpoints} if old else {}
     after = {e.key: e for e in new.endpoints}
     return (

@@ -1,6 +1,7 @@
-"""Counting a request: plain additions into the cells of the backend that it ended at.
+"""Counts a request: additions to the counters of the backend of its last attempt.
 
-No labels, no names, no locks: this runs once per request, whether anybody ever looks at a metric or not.
+This code runs once per request, whether or not metrics are scraped. It therefore uses no labels, no names and
+no locks.
 """
 
 from __future__ import annotations
@@ -8,8 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 
 from pylb.errors import NORMAL, Fault, Phase
-from pylb.observe.assigned import AssignedCounters
-from pylb.observe.cells import (
+from pylb.observe.counter_layout import (
     ABORTED,
     ATTEMPTS,
     BOUNDS,
@@ -30,23 +30,24 @@ from pylb.observe.cells import (
 )
 from pylb.observe.counters import Counters
 from pylb.observe.record import Record
+from pylb.observe.worker_counters import WorkerCounters
 from pylb.policy.lease import Lease
 
 LEFT = (Fault.CLIENT.value, Fault.CLIENT_TIMEOUT.value)
 
 
 class Metrics:
-    """Counts records. Backends must have been given their cells by `counters.allocate`.
+    """Counts records. `Counters.attach` must have assigned counters to each backend before.
 
     Args:
-        counters: where the cells of services come from.
+        counters: provides the counters of services.
     """
 
-    def __init__(self, counters: Counters | AssignedCounters) -> None:
+    def __init__(self, counters: Counters | WorkerCounters) -> None:
         self._counters = counters
 
     def count(self, record: Record) -> None:
-        """Count one request at its end: once, in the `finally` of the request."""
+        """Count one request. Called exactly once, in the `finally` block of the request."""
         attempts = record.attempts
         duration = record.finished - record.started
         bucket, microseconds = bisect_left(BOUNDS, duration), int(duration * 1e6)
@@ -56,7 +57,7 @@ class Metrics:
             cells[ATTEMPTS] += 1
             if last.head:
                 waited = last.head - last.started
-                same = waited == duration  # The answer was there with its head, as most are.
+                same = waited == duration  # Most responses arrive together with their head.
                 cells[HEAD + (bucket if same else bisect_left(BOUNDS, waited))] += 1
                 cells[HEAD_TIME] += microseconds if same else int(waited * 1e6)
             if not last.reused or last.error is not None or len(attempts) > 1:
@@ -76,7 +77,7 @@ class Metrics:
 
 
 def count_attempts(attempts: list[Lease]) -> None:
-    """Count what is seldom: connections opened, failures, retries."""
+    """Count rare events: new connections, failures, retries."""
     for attempt in attempts:
         cells = attempt.backend.cells
         if attempt is not attempts[-1]:

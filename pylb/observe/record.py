@@ -1,4 +1,4 @@
-"""One record per request, one entry per attempt. Access log, metrics and traces are all fed from it."""
+"""The record of a request, with one entry per attempt: the source of access log, metrics and traces."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from pylb.policy.lease import Lease as Attempt
 
 
 class Record:
-    """What happened to one request, filled in as it goes, observed once at its end.
+    """The facts of one request. They are filled in during the request, and observers receive them at its end.
 
-    What has not happened yet is said by the class, so that making a record stores only what has.
+    Defaults are class attributes, so that a new record stores only what has happened.
     """
 
     finished = 0.0
     request: Request | None = None
-    """The head, once it was understood."""
+    """The head, once it is parsed."""
     id = b""
     """X-Request-ID."""
     service = ""
     status = 0
-    """What the client was answered; 499 if it left before."""
+    """The status of the response; 499 if the client closed the connection before it."""
     sending = False
-    """Whether the head of an answer has gone to the client: from then on there is no other answer."""
+    """Whether the head of a response was sent to the client: no other response is possible then."""
     received = 0
     """Bytes of the request's body."""
     sent = 0
     """Bytes of the response's body."""
     termination = NORMAL
-    """HAProxy's two letters: who ended it, and in which phase."""
+    """HAProxy's termination code: the cause and the phase of the end."""
     detail = ""
 
     def __init__(self, client: str, started: float) -> None:
         self.client = client
-        """The client's address, as access control sees it."""
+        """The address of the client, as used by access control."""
         self.started = started
-        """When the head was complete, in monotonic seconds."""
+        """The time at which the head was complete, in monotonic seconds."""
         self.attempts: list[Attempt] = []
 
     def ended(self, error: ProxyError) -> None:
-        """Remember how it failed; a status that already went to the client stays."""
+        """Record the error. A status that was already sent to the client is kept."""
         self.termination = error.code
         self.detail = error.detail
         if not self.status:

@@ -1,7 +1,6 @@
-"""The last fifteen minutes of traffic: counters looked at every second, kept as rates and latencies.
+"""The last fifteen minutes of traffic: rates and latencies, sampled from the counters every second.
 
-Whoever handles requests does nothing for it. The sampler reads totals that are there anyway, and keeps the
-differences.
+Request handling does no work for it: the sampler reads the existing totals and stores their differences.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from pylb.observe import cells
+from pylb.observe import counter_layout
 from pylb.observe.counters import Counters
 from pylb.observe.histogram import quantile
 
@@ -26,10 +25,10 @@ Totals = list[int]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What went on in one period. Rates are per second; latencies are seconds, None without any request."""
+    """The traffic of one period. Rates are per second; latencies are seconds, None without requests."""
 
     time: float
-    """At its end, in seconds since the epoch."""
+    """The end of the period, in seconds since the epoch."""
     requests: float
     errors: float
     """Requests answered with 5xx."""
@@ -49,7 +48,7 @@ class Samples:
     """Rings of samples, by service and by backend.
 
     Args:
-        counters: what is looked at.
+        counters: the sampled counters.
     """
 
     def __init__(self, counters: Counters) -> None:
@@ -62,7 +61,7 @@ class Samples:
         self._taken = 0.0
 
     def take(self, now: float) -> None:
-        """Look at the counters. `now`: seconds since the epoch."""
+        """Take a sample. `now`: seconds since the epoch."""
         services, backends = self._counters.read()
         elapsed = now - self._taken
         if self._taken and elapsed > 0:
@@ -77,9 +76,9 @@ class Samples:
         self._services, self._backends, self._taken = services, backends, now
 
 
-_END = cells.DURATION + cells.BUCKETS
-_ERRORS = cells.CODES.index("5xx")
-_NOTHING = [0] * cells.CELLS
+_END = counter_layout.DURATION + counter_layout.BUCKETS
+_ERRORS = counter_layout.CODES.index("5xx")
+_NOTHING = [0] * counter_layout.CELLS
 
 
 def _difference(before: Totals | None, after: Totals, now: float, elapsed: float) -> Sample:
@@ -88,14 +87,14 @@ def _difference(before: Totals | None, after: Totals, now: float, elapsed: float
         return Sample(now, 0.0, 0.0, 0.0, 0.0, None, None)
     counted = [new - seen for new, seen in zip(after, old, strict=True)]
     if min(counted) < 0:
-        counted = after  # another backend has this place now, and began at zero
-    buckets = counted[cells.DURATION : _END]
+        counted = after  # the slot belongs to another backend now, which began at zero
+    buckets = counted[counter_layout.DURATION : _END]
     return Sample(
         time=now,
         requests=sum(buckets) / elapsed,
         errors=counted[_ERRORS] / elapsed,
-        received=counted[cells.RECEIVED] / elapsed,
-        sent=counted[cells.SENT] / elapsed,
-        p50=quantile(0.50, buckets, cells.BOUNDS),
-        p99=quantile(0.99, buckets, cells.BOUNDS),
+        received=counted[counter_layout.RECEIVED] / elapsed,
+        sent=counted[counter_layout.SENT] / elapsed,
+        p50=quantile(0.50, buckets, counter_layout.BOUNDS),
+        p99=quantile(0.99, buckets, counter_layout.BOUNDS),
     )

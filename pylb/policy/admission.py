@@ -1,7 +1,8 @@
-"""How much one client, and all of them together, may take of this process.
+"""Limits on connections and requests of one client, and on connections of all clients together.
 
-A client is an IPv4 address, or an IPv6 network of 64 bits, of which anybody can have all addresses. What is
-kept about clients is bounded, whatever their number. A limit of 0 is none, and costs nothing.
+A client is an IPv4 address or an IPv6 network of 64 bits, because one host can use all addresses of such a
+network. The memory that clients need here is bounded, whatever their number. A limit of 0 means no limit, and
+costs nothing.
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ from ipaddress import ip_network
 from pylb.errors import Fault, Phase, ProxyError
 
 REMEMBERED = 65_536
-"""Clients whose rate is remembered: about 10 MB. Who is forgotten may start afresh."""
+"""Clients whose rate is stored: about 10 MB. The oldest one beyond this number is dropped and starts
+afresh."""
 
 
 class Connections:
     """Counts connections and refuses those above the limits.
 
     Args:
-        total: connections of all clients together.
-        per_client: connections of each; peers that are trusted speak for many, and are not counted.
+        total: connections of all clients together; 0 for no limit.
+        per_client: connections of each client; 0 for no limit. Trusted peers forward the requests of many
+            clients and are not limited.
     """
 
     def __init__(self, total: int = 0, per_client: int = 0) -> None:
@@ -29,18 +32,18 @@ class Connections:
         self._open: dict[str, int] = {}
 
     def enter(self, address: str, others: int, *, trusted: bool) -> str:
-        """Take up a connection.
+        """Count a new connection.
 
         Args:
-            address: where it comes from; empty on a Unix socket.
+            address: of the peer; empty on a Unix socket.
             others: connections that are open already.
-            trusted: whether it is a trusted peer's.
+            trusted: whether the peer is a trusted proxy.
 
         Returns:
-            what to give to `leave` at its end.
+            The argument for `leave` when the connection ends.
 
         Raises:
-            ProxyError: 503, there are too many.
+            ProxyError: 503, a limit is reached.
         """
         if others >= self._total:
             raise ProxyError(Phase.REQUEST, Fault.RESOURCE, f"more than {self._total} connections")
@@ -56,7 +59,7 @@ class Connections:
         return client
 
     def leave(self, client: str) -> None:
-        """A connection has ended."""
+        """Count the end of a connection."""
         if client:
             self._open[client] -= 1
             if not self._open[client]:
@@ -64,12 +67,12 @@ class Connections:
 
 
 class Rate:
-    """Lets each client have so many requests per second, and as many at once as it may have in one.
+    """Limits each client to a number of requests per second, with a burst of the same number.
 
-    One number per client says when its next request is due (the generic cell rate algorithm).
+    One number per client, the time at which its next request is due, suffices (generic cell rate algorithm).
 
     Args:
-        per_second: requests.
+        per_second: requests per second and client.
     """
 
     def __init__(self, per_second: int) -> None:
@@ -79,13 +82,19 @@ class Rate:
         self._due: dict[str, float] = {}
 
     def count(self, address: str, now: float) -> None:
-        """Take up a request.
+        """Count a request.
+
+        Args:
+            address: of the client.
+            now: monotonic seconds.
 
         Raises:
-            ProxyError: 429, the client has had its share.
+            ProxyError: 429, the client exceeds its rate.
         """
         client = client_of(address)
-        due = max(self._due.pop(client, 0.0), now)  # Taken out and put in again: the oldest stand first.
+        due = max(
+            self._due.pop(client, 0.0), now
+        )  # Removed and inserted again: the dict stays sorted by age.
         late = due > now + self._ahead + 1e-9
         self._due[client] = due if late else due + self._interval
         if len(self._due) > REMEMBERED:
@@ -101,7 +110,7 @@ class Rate:
 
 @lru_cache(maxsize=4096)
 def client_of(address: str) -> str:
-    """The address, or the network that it stands for."""
+    """Return an IPv4 address as it is, and an IPv6 address as its network of 64 bits."""
     if ":" not in address:
         return address
     return str(ip_network((address, 64), strict=False))

@@ -1,4 +1,8 @@
-"""A backend: the live side of one endpoint, as one worker sees it."""
+"""A backend: the live state of one endpoint in one worker.
+
+A backend counts and stores; the rules are elsewhere: `policy.health` and `policy.passive_health` set its
+state, `policy.slowstart` its weight, `policy.queue` its limit.
+"""
 
 from __future__ import annotations
 
@@ -11,29 +15,29 @@ from pylb.policy.health import Health
 
 
 class State(Enum):
-    """Where a backend stands; each value is the word that operators see."""
+    """The state of a backend; each value is the word that operators see."""
 
     UP = "up"
     """Takes its share of requests."""
     SUSPECT = "suspect"
-    """Refused or broke a connection; left alone for a moment (`policy.health`)."""
+    """Refused or broke a connection; receives no requests for about a second (`policy.health`)."""
     EJECTED = "ejected"
-    """Failed again and again; left alone for longer."""
-    PROBATION = "probation"
-    """Was left alone for long enough: it gets one request at a time, until one is answered well."""
+    """Failed several times in a row; receives no requests for ten seconds or more."""
+    HALF_OPEN = "half-open"
+    """The ejection is over: receives one trial request at a time until one succeeds."""
     FAILED = "failed"
-    """Its active probes fail; they alone bring it back."""
+    """Active probes fail; only a successful probe restores it."""
     DRAINING = "draining"
-    """Left the registry: what runs on it finishes, nothing new is sent."""
+    """Left the registry: running requests finish, and it receives no new ones."""
     GONE = "gone"
-    """Drained, forgotten, no connection left."""
+    """Drained, without connections, and no longer in the pool."""
 
 
 class Backend:
-    """Live state of one instance: requests in flight, open connections, health as seen by traffic.
+    """Live state of one instance: requests in flight, open connections, passive health.
 
-    It lives as long as the instance's key and address stay in the snapshots; a changed weight or tag replaces
-    `endpoint` and touches nothing else. A changed address makes a new backend, the old one drains
+    A backend exists as long as the snapshots contain the instance's key and address; a changed weight or tag
+    replaces `endpoint` and nothing else. A changed address makes a new backend, and the old one drains
     (nginx-proxy #1289: connections to a dead address must not be reused).
     """
 
@@ -51,9 +55,9 @@ class Backend:
         "limit",
         "load",
         "name",
-        "part",
+        "needs_settle",
+        "ramp_fraction",
         "state",
-        "watched",
         "weight",
     )
 
@@ -62,76 +66,77 @@ class Backend:
         self.key: Key = endpoint.key
         self.name = endpoint.authority
         self.authority = self.name.encode("utf-8", "replace")
-        """Its name as a `Host` field has it."""
-        self.part: float = 1
-        """How much of its weight counts: less than all of it while it is new (`policy.slowstart`)."""
+        """The name as the value of a `Host` field."""
+        self.ramp_fraction: float = 1
+        """Fraction of the endpoint's weight that applies, from 0 to 1; below 1 during slow start
+        (`policy.slowstart`)."""
         self.weight: float = endpoint.weight
-        """Its share of traffic relative to its peers; 0 means that it is never picked."""
+        """Share of requests relative to its peers; a backend of weight 0 is never picked."""
         self.state = State.UP
         self.answered = -inf
-        """When it last answered any request, in monotonic seconds."""
+        """Time of the last response to any request, in monotonic seconds."""
         self.health = Health()
-        """What traffic knows of it."""
-        self.watched = False
-        """Whether it matters that a request on it went well: because it drains, has failed before, or has a
-        limit of requests."""
+        """Passive health: results of requests."""
+        self.needs_settle = False
+        """Whether the pool must evaluate successful requests as well: because the backend drains, has failed
+        before, or has a limit of requests."""
         self.limit = inf
-        """Requests of this worker that it takes at a time (`policy.queue`)."""
+        """Requests of this worker that it accepts at a time (`policy.queue`)."""
         self.inflight = 0
         """Requests of this worker that hold a lease on it. Change it with `count`."""
         self.elsewhere = 0
-        """Requests that the other workers have on it, a few milliseconds old. Change it with `hear`."""
+        """Requests in flight in other workers, a few milliseconds old; `on_peer_update` changes it."""
         self.load = 0.0
-        """Requests on it per unit of weight, all workers together: what the policies compare.
+        """Requests in flight per unit of weight, in all workers together: the value that policies compare.
 
-        It is kept up to date where it changes, twice a request, because least-connections reads it of up to
-        sixteen backends for every pick. Equal ratios are equal floats, as division rounds correctly.
+        It is computed where it changes, twice per request, because least-connections reads it of up to
+        sixteen backends for every pick. Equal ratios are equal floats, because division rounds correctly.
         """
         self.connections: set[Any] = set()
-        """All open connections, whoever uses them."""
+        """All open connections, in use or idle."""
         self.idle: list[Any] = []
         """Open connections without a request, newest last; `proxy.upstream` owns them."""
         self.cells = cells
-        """This worker's counters for it; `observe.metrics` gives and reads them."""
+        """This worker's counters for it, which `observe.metrics` provides and reads."""
 
     @property
     def identity(self) -> tuple[Key, str]:
-        """What tells it apart from every other backend of its pool: key and authority."""
+        """Key and authority, which are unique in the pool."""
         return self.key, self.name
 
     @property
     def limited(self) -> bool:
-        """Whether there is a limit."""
+        """Whether the backend has a limit of requests."""
         return self.limit < inf
 
     def count(self, change: int) -> None:
-        """Take note that a request of this worker began (+1) or ended (-1)."""
+        """Count a request of this worker that began (+1) or ended (-1)."""
         self.inflight += change
         self.load = (self.inflight + self.elsewhere) / (self.weight or 1)
 
-    def hear(self, elsewhere: int) -> None:
-        """Take over how many requests the other workers have on it."""
+    def on_peer_update(self, elsewhere: int) -> None:
+        """Set how many requests the other workers have on it."""
         self.elsewhere = elsewhere
         self.count(0)
 
     def refresh(self) -> None:
-        """Find out what the other workers have on it. There are none; see `policy.shared`."""
+        """Read the counts of other workers. A plain backend has none; see `policy.shared`."""
 
     def update(self, endpoint: Endpoint) -> None:
-        """Take over a newer description of the same instance at the same address."""
+        """Replace the endpoint by a newer description of the same instance at the same address."""
         self.endpoint = endpoint
-        self.ramp(self.part)
+        self.ramp(self.ramp_fraction)
 
-    def ramp(self, part: float) -> None:
-        """Let so much of its weight count."""
-        self.part = part
-        self.weight = self.endpoint.weight * part
+    def ramp(self, fraction: float) -> None:
+        """Apply this fraction of the endpoint's weight, from 0 to 1."""
+        self.ramp_fraction = fraction
+        self.weight = self.endpoint.weight * fraction
         self.count(0)
 
     def clear(self) -> None:
-        """Know nothing against it any more."""
+        """Discard all earlier results of requests."""
         self.health.clear()
-        self.watched = self.limited
+        self.needs_settle = self.limited
 
     def __repr__(self) -> str:
         return (

@@ -1,24 +1,25 @@
-"""Passive health: what the ends of requests say of a backend, and for how long it is left alone for it.
+"""Passive health of one backend: what the results of requests say about it, and how long it is excluded.
 
-    what happened                               what it means
-    no connection: refused, unreachable, late   suspect at once, for 1 s; twice as long each time, up to 30 s
-    the connection broke, or no HTTP came       the same
-    5 failures in a row: those, a status above  ejected for 10 s times the number of ejections, up to 300 s
-    499, no answer in time, none until the      (Envoy's `consecutive_5xx` and `base_ejection_time`)
-    client gave up
-    a good answer                               the row ends; if it was left alone, it is back
+    result of an attempt                        effect
+    no connection: refused, unreachable, no     suspect immediately, for 1 s; doubled each time, up to 30 s
+    answer in time
+    the connection broke, or no HTTP arrived    the same
+    5 consecutive failures: the above, a        ejected for 10 s times the number of ejections, up to 300 s
+    status above 499, no response in time,      (Envoy's `consecutive_5xx` and `base_ejection_time`)
+    or none until the client gave up
+    a successful response                       failures are reset; an excluded backend is restored
 
-What a client does, and what only one page does, is no failure of the backend: a connection that breaks while
-the client has not sent all of its request, or does not read the answer; silence after a good head (an event
-stream without events); a response that breaks HTTP's rules in a field or in its body. No answer in time is a
-sign of a process that hangs only if that backend answered nothing else meanwhile; and it ejects the backend
-only if others of the pool do answer, as there are requests that nobody answers in time (long polls).
+Failures that the client or a single resource causes do not count: a broken connection while the client has
+not sent its whole request or reads the response slowly; silence after a good head (an event stream without
+events); a response that violates HTTP in a field or in its body. A missing response suggests a hung process
+only if the backend answered nothing else meanwhile; and it ejects the backend only if others of the pool do
+answer, because no backend answers some requests in time (long polls).
 
-What an attempt has to say that began before the backend was marked is no news: one crash breaks many requests
-at once, and is still one crash. When its time is over a backend is on probation: it gets one request at a
-time, so that one client pays if it is as bad as before, and not all (a circuit breaker calls this half-open).
-One more failure marks it again, a good answer, from its head on, brings it back. How often it was marked is
-forgotten once it has behaved for as long as it was last left alone.
+An attempt that began before the last change of state does not count: one crash breaks many requests at once,
+and is still one crash. When an exclusion ends, the backend is half-open: it receives one trial request at a
+time, so that only one client suffers if it still fails (as in a circuit breaker). A failure excludes it
+again; a successful response restores it as soon as its head arrives. The number of exclusions is reset once
+the backend has worked for as long as its last exclusion lasted.
 """
 
 from __future__ import annotations
@@ -26,86 +27,86 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from pylb.errors import Fault, InvalidResponseError, Phase, ProxyError
 from pylb.policy.retry import is_stale
 
-if TYPE_CHECKING:
-    from pylb.policy.lease import Lease
-
 GIVEN_UP = 0.5
-"""Seconds without an answer after which it speaks against a backend that the client left.
+"""Seconds without a response after which a client that gives up counts as a failure of the backend.
 
-Clients give up for reasons of their own, too. But five in a row, while none got an answer there, is what a
-process looks like that hangs: it accepts connections, and long before `--response-timeout` nobody waits."""
+Clients also give up for unrelated reasons. But five in a row without any response indicate a hung process: it
+still accepts connections, and clients leave long before `--response-timeout`."""
 
 UPLOAD_GRACE = 1.0
-"""Seconds in which the request that tries a backend on probation must have arrived whole. After that another
-request may try it, or a client that trickles its upload would keep the backend out."""
+"""Seconds in which the trial request of a half-open backend must arrive completely. After that another
+request may be the trial; otherwise a client with a slow upload could keep the backend excluded."""
 
 MOST_DOUBLINGS = 32
-"""Beyond, every time is longer than the longest, and a float might overflow."""
+"""With more doublings every duration exceeds the maximum, and a float might overflow."""
 
 
 class Outcome(Enum):
-    """What one attempt says of its backend."""
+    """What one attempt says about its backend."""
 
     SUCCESS = "success"
     FAILURE = "failure"
-    """It answered that it cannot."""
+    """A status of 500 or above."""
     SILENCE = "silence"
-    """It gave no answer in time, or none until the client gave up."""
+    """No response in time, or none until the client gave up."""
     RESET = "reset"
-    """It broke the connection off."""
+    """The backend broke the connection."""
     REFUSED = "refused"
-    """There was no connection to be had."""
+    """No connection could be opened."""
 
 
 @dataclass(frozen=True, slots=True)
 class HealthRules:
-    """When a backend is left alone, and for how long. Times are in seconds."""
+    """When a backend is excluded, and for how long. Times are in seconds."""
 
     suspect: float = 1.0
-    """After the first refused or broken connection; 0 switches suspicion off."""
+    """Exclusion after the first refused or broken connection; doubled each time. 0 switches suspicion off."""
     suspect_most: float = 30.0
+    """Longest exclusion of a suspect backend."""
     failures: int = 5
-    """In a row, until it is ejected; 0 switches ejection off."""
+    """Consecutive failures that eject a backend; 0 switches ejection off."""
     ejected: float = 10.0
+    """First ejection; the n-th one lasts n times as long."""
     ejected_most: float = 300.0
+    """Longest ejection."""
     share: float = 0.5
-    """Of a pool's backends that may be ejected at a time."""
+    """Share of a pool's backends that may be ejected at a time."""
     panic: float = 0.5
-    """If less than this share of a pool is fit, failures no longer matter: better a bad answer than none.
-    Those that accept no connection are still left out, unless nobody else is there. (Envoy: panic.)"""
+    """If less than this share of a pool is healthy, the pool ignores failures (Envoy: panic threshold).
+    Backends that refuse connections stay excluded, unless there is no other."""
     panic_fails: bool = False
-    """In that case, send requests nowhere instead."""
+    """In a panic, answer 503 instead of using failed backends."""
     forget: float = 10.0
-    """The least time of good conduct after which earlier marks no longer count."""
+    """Shortest time without failures after which earlier exclusions no longer count."""
 
 
-def judge(
+def classify(
     error: ProxyError | None,
     status: int,
     *,
     reused: bool,
     answered: bool,
-    unheeded: float = 0.0,
+    client_gave_up: float = 0.0,
     client_delayed: bool = False,
 ) -> Outcome | None:
-    """What an attempt says of its backend; None if nothing, because the client, pylb or chance ended it.
+    """Return what an attempt says about its backend; None if the client, pylb or chance ended it.
 
     Args:
-        error: how it failed, if it did.
+        error: the failure; None after a complete response.
         status: of the response; 0 if there was none.
-        reused: whether it was made on an idle connection.
-        answered: whether a byte came back.
-        unheeded: seconds that the client waited for the first one, if it left because none came.
-        client_delayed: whether a connection that broke may have ended because of the client.
+        reused: whether the attempt used an idle connection.
+        answered: whether the backend sent at least one byte.
+        client_gave_up: seconds that the client waited for the first byte before it gave up; 0 if it did not.
+        client_delayed: whether the client may be the cause of a broken connection.
     """
     if error is None:
         return None if not status else Outcome.FAILURE if status >= 500 else Outcome.SUCCESS
-    if unheeded >= GIVEN_UP:
+    if client_gave_up >= GIVEN_UP:
         return Outcome.SILENCE
     if error.phase is Phase.TUNNEL or error.fault not in {Fault.UPSTREAM, Fault.UPSTREAM_TIMEOUT}:
         return None
@@ -120,8 +121,17 @@ def judge(
     return None if client_delayed or isinstance(error, InvalidResponseError) else Outcome.RESET
 
 
+class Trial(Protocol):
+    """The facts about a half-open backend's only request; a `Lease` has them."""
+
+    started: float
+    """Monotonic seconds."""
+    uploading: bool
+    """Whether the client is still sending the request's body."""
+
+
 class Health:
-    """What traffic knows of one backend. Times are monotonic seconds."""
+    """Passive health of one backend. Times are monotonic seconds."""
 
     __slots__ = (
         "ejections",
@@ -137,33 +147,35 @@ class Health:
 
     def __init__(self) -> None:
         self.total = 0
-        """Failures in all; nothing takes them back."""
+        """Number of failures since the start; never reset."""
         self.clear()
 
     def clear(self) -> None:
-        """Know nothing against it: it has just been registered."""
+        """Reset everything but `total`, as for a new backend."""
         self.failures = 0
-        """In a row."""
+        """Consecutive failures."""
         self.first = -inf
-        """When the first request of that row began."""
+        """Start of the first request of these failures."""
         self.refused = False
-        """Whether the last failure was that it accepts no connection."""
+        """Whether the last failure was a refused connection."""
         self.suspicions = 0
+        """Number of times that it became suspect."""
         self.ejections = 0
+        """Number of times that it was ejected."""
         self.since = -inf
-        """When it was last marked."""
+        """Start of the last exclusion."""
         self.until = -inf
-        """When it is, or was, to be used again."""
-        self.trial: Lease | None = None
-        """The lease of the one request that it has while it is on probation."""
+        """End of the last exclusion."""
+        self.trial: Trial | None = None
+        """The lease of the running trial request while the backend is half-open."""
 
     def takes_trial(self, now: float) -> bool:
-        """Whether a backend on probation may be tried with another request."""
+        """Whether a half-open backend may receive a trial request."""
         trial = self.trial
         return trial is None or (trial.uploading and now - trial.started > UPLOAD_GRACE)
 
     def succeeded(self, started: float, now: float) -> bool:
-        """A request that began at `started` was answered well; whether that is news."""
+        """Record a successful request. Returns False if it began at `started`, before the last exclusion."""
         if started < self.since:
             return False
         self.failures = 0
@@ -172,7 +184,7 @@ class Health:
         return True
 
     def failed(self, outcome: Outcome, started: float, now: float, rules: HealthRules) -> bool:
-        """A request that began at `started` failed; whether the backend is to be left alone for it."""
+        """Record a failed request that began at `started`. Returns True if the backend becomes suspect."""
         self.total += 1
         if started < self.since:
             return False
@@ -186,19 +198,19 @@ class Health:
             return False
         self.suspicions += 1
         doublings = min(self.suspicions - 1, MOST_DOUBLINGS)
-        self._leave_alone(now, min(rules.suspect * 2**doublings, rules.suspect_most))
+        self._exclude(now, min(rules.suspect * 2**doublings, rules.suspect_most))
         return True
 
     def is_due(self, rules: HealthRules) -> bool:
-        """Whether it has failed often enough to be ejected."""
+        """Whether the backend has failed often enough to be ejected."""
         return 0 < rules.failures <= self.failures
 
     def eject(self, now: float, rules: HealthRules) -> None:
-        """Leave it alone for longer than the last time."""
+        """Record an ejection, which lasts longer than the last one."""
         self.ejections += 1
         self.failures = rules.failures - 1
-        self._leave_alone(now, min(rules.ejected * self.ejections, rules.ejected_most))
+        self._exclude(now, min(rules.ejected * self.ejections, rules.ejected_most))
 
-    def _leave_alone(self, now: float, seconds: float) -> None:
+    def _exclude(self, now: float, seconds: float) -> None:
         self.since = now
         self.until = max(self.until, now + seconds)

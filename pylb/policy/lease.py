@@ -1,58 +1,64 @@
-"""A lease: one attempt's hold on a backend, and what came of it."""
+"""A lease: one attempt's claim on a backend, and the result of the attempt."""
 
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from pylb.errors import ProxyError
 from pylb.policy.backend import Backend
 
-if TYPE_CHECKING:
-    from pylb.policy.pool import Pool
+
+class LeasingPool(Protocol):
+    """What a lease, and a request that holds it, call on the pool that the backend belongs to."""
+
+    def answered(self, lease: Lease) -> None:
+        """Record the head of a final response."""
+
+    def settle(self, lease: Lease) -> None:
+        """Record the end of the attempt."""
 
 
 class Lease:
-    """One try at one backend: in flight there from `with` to its end, whatever happens in between.
+    """One attempt at one backend; it counts as in flight from the start to the end of the `with` block.
 
-    Pick and finish are one object (as grpc-go's `PickResult.Done`, nginx's `peer.get` and `peer.free`): what
-    must be settled is settled in one exit and cannot leak. The facts in it are what access log, metrics and
-    traces say of the try. Times are monotonic seconds; 0 is "not reached".
+    Pick and finish are one object (as grpc-go's `PickResult.Done`, nginx's `peer.get` and `peer.free`): the
+    exit settles everything, so no count can leak. Access log, metrics and traces report the facts of the
+    lease. Times are monotonic seconds; 0 means that the attempt did not get so far.
     """
 
     reused = False
-    """Whether an idle connection was taken."""
+    """Whether the attempt used an idle connection."""
     answered = False
-    """Whether a byte came back."""
-    unheeded = False
-    """Whether the client left while it was the backend's turn, and the backend had answered nothing."""
+    """Whether the backend sent at least one byte."""
+    client_gave_up = False
+    """Whether the client closed its connection while pylb waited for the first byte of the response."""
     uploading = False
-    """Whether the client still sends the request's body."""
+    """Whether the client is still sending the request's body."""
     continued = False
-    """Whether the backend has asked for the body (100 Continue)."""
+    """Whether the backend has requested the body (100 Continue)."""
     client_delayed = False
-    """Whether a connection that broke may have ended because of the client: it had not sent all of the
-    request, or did not read the answer as fast as it came."""
+    """Whether the client may be the cause of a broken connection: it had not sent the whole request, or it
+    read the response more slowly than it arrived."""
     connected = 0.0
     head = 0.0
-    """When the response's head was there."""
+    """When the head of the response was complete."""
     interim = 0
-    """Answers that came before the final one (1xx)."""
+    """Number of interim responses (1xx)."""
     status = 0
     error: ProxyError | None = None
     resend = False
-    """Whether the request was lost on a stale connection, and `again` follows at once."""
-
+    """Whether the request was lost on a stale connection, and `again` follows immediately."""
     granted = False
-    """Whether another backend is to be asked instead, although this one has answered."""
+    """Whether the request goes to another backend although this one has responded."""
 
-    def __init__(self, pool: Pool, backend: Backend, started: float) -> None:
+    def __init__(self, pool: LeasingPool, backend: Backend, started: float) -> None:
         self.pool = pool
         self.backend = backend
         self.started = started
 
     def again(self, now: float) -> Lease:
-        """A second try at the same backend; its place there, and its turn, pass from one to the other."""
+        """Return a lease for a second attempt at the same backend; it also inherits a running trial."""
         lease = Lease(self.pool, self.backend, now)
         if self.backend.health.trial is self:
             self.backend.health.trial = lease
@@ -67,5 +73,5 @@ class Lease:
     ) -> None:
         backend = self.backend
         backend.count(-1)
-        if self.status >= 500 or backend.watched or self.error is not None:
+        if self.status >= 500 or backend.needs_settle or self.error is not None:
             self.pool.settle(self)

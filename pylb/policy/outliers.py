@@ -1,8 +1,8 @@
-"""Success-rate outliers: backends that fail noticeably more often than their peers, if never in a row.
+"""Success-rate outliers: backends that fail more often than their peers, but not consecutively.
 
-Every 10 s the share of attempts that went well is computed for each backend that had enough of them. Who lies
-below the mean of all by more than 1.9 standard deviations is an outlier (Envoy's rule, and its numbers). It
-takes five backends for that: of three, one is always the worst.
+Every 10 s the success rate is computed for each backend with enough attempts. A backend whose rate lies more
+than 1.9 standard deviations below the mean of all is an outlier (Envoy's rule and numbers). At least five
+backends must be comparable: of three, one is always the worst.
 """
 
 from __future__ import annotations
@@ -13,29 +13,30 @@ from math import sqrt
 from pylb.policy.backend import Backend
 
 INTERVAL = 10.0
-"""Seconds between two looks."""
+"""Seconds between two evaluations."""
 LEAST_ATTEMPTS = 100
-"""On a backend since the last look, for it to be compared."""
+"""Attempts on a backend since the last evaluation that make it comparable."""
 LEAST_BACKENDS = 5
-"""That can be compared."""
+"""Comparable backends without which no outlier is reported."""
 DEVIATIONS = 1.9
+"""Standard deviations below the mean, from which a backend is an outlier."""
 
 
 class Outliers:
     """Compares the backends of one pool.
 
     Args:
-        attempts: how many a backend has had, since some moment that stays the same.
+        attempts: returns the number of attempts on a backend since a fixed moment.
     """
 
     def __init__(self, attempts: Callable[[Backend], int]) -> None:
         self._attempts = attempts
         self._counted: dict[Backend, tuple[int, int]] = {}
-        """At the last look: attempts, and how many of them failed."""
+        """Attempts and failures at the last evaluation."""
         self._due = 0.0
 
     def find(self, backends: Iterable[Backend], now: float) -> list[Backend]:
-        """Those that are out of line, the worst first; none between two looks."""
+        """Return the outliers, the worst first; none between two evaluations."""
         if now < self._due:
             return []
         self._due = now + INTERVAL

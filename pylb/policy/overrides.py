@@ -1,8 +1,8 @@
-"""Overrides: what an operator decided at run time, laid over what the registry says.
+"""Overrides: an operator's decisions at run time, applied on top of the registry's data.
 
-Nothing of it is written into a backend. An override changes the snapshot before any pool sees it, so that a
-drained instance is simply one that the snapshot excludes, with the reason for everybody to read; and when the
-override ends, the registry's own words count again.
+An override changes the snapshot before any pool receives it; it is never stored in a backend. A drained
+instance is therefore an instance that the snapshot excludes, with the override as the visible reason. When
+the override ends, the registry's data applies again.
 """
 
 from __future__ import annotations
@@ -15,42 +15,42 @@ from math import inf
 from pylb.model import Endpoint, Excluded, Snapshot
 
 DECIDED = "operator: "
-"""How the reason begins for which an operator's decision excludes an instance."""
+"""Prefix of the reason for which an override excludes an instance."""
 
 
 class Action(Enum):
-    """What an override does; each value is the word that operators use."""
+    """The effect of an override; each value is the word that operators use."""
 
     DRAIN = "drain"
-    """Nothing new is sent to a backend, what runs there finishes."""
+    """The backend receives no new requests; running ones finish."""
     EJECT = "eject"
-    """Nothing new is sent to a backend, and what runs there is broken off, to be tried elsewhere if it may be
-    (HAProxy's `shutdown sessions server`)."""
+    """The backend receives no new requests, and running ones are aborted and retried elsewhere if the retry
+    rules allow it (HAProxy's `shutdown sessions server`)."""
     RESTORE = "restore"
-    """A backend takes its share whatever its requests say: it is neither left alone nor ejected."""
+    """The backend receives its share whatever the results of its requests: it is never suspect or ejected."""
     WEIGHT = "weight"
-    """A backend has another weight than the registry gives it; 0 sends nothing new."""
+    """The backend has this weight instead of the registry's; with 0 it receives no new requests."""
     MAINTENANCE = "maintenance"
-    """Nothing new is sent to any backend of the service: its clients are answered 503."""
+    """No backend of the service receives new requests: clients receive 503."""
     POLICY = "policy"
-    """The backends of the service are chosen in another way."""
+    """The service uses another balancing policy."""
     LOG_LEVEL = "log-level"
-    """pylb says more in its log, or less."""
+    """pylb logs at another level."""
 
 
 ALL_OF_PYLB = ""
-"""Stands for a service in decisions that are about none."""
+"""The service name in overrides that concern no service."""
 
 OUT = (Action.MAINTENANCE, Action.EJECT, Action.DRAIN)
-"""Those that leave a backend without requests, the one that counts most first."""
+"""Actions that stop new requests, in order of precedence."""
 
 OPPOSITES = {Action.RESTORE: Action.EJECT}
-"""Of two that contradict each other, the newer one holds."""
+"""Contradicting actions; the newer of the two applies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """One decision."""
+    """One decision of an operator."""
 
     id: int
     service: str
@@ -64,18 +64,18 @@ class Override:
     level: str = ""
     """For `LOG_LEVEL`."""
     reason: str = ""
-    """In the operator's words."""
+    """The operator's text."""
     since: float = 0.0
     """Seconds since the epoch."""
     expires: float = inf
-    """Likewise: when it ends by itself."""
+    """When it ends, in seconds since the epoch; `inf` for never."""
 
     def concerns(self, endpoint: Endpoint) -> bool:
-        """Whether it is about this instance."""
+        """Whether it applies to this instance."""
         return not self.backend or self.backend in (endpoint.id, endpoint.authority)
 
     def replaces(self, other: Override) -> bool:
-        """Whether it says something new about the same thing, so that the other one has no say any more."""
+        """Whether it has the same subject as another override, and therefore replaces it."""
         return self._subject == other._subject
 
     @property
@@ -83,7 +83,7 @@ class Override:
         return self.service, self.backend, OPPOSITES.get(self.action, self.action)
 
     def __str__(self) -> str:
-        """`drain web-1 (deploy)`, as the log and the history name it."""
+        """Return the text for log and history, such as `drain web-1 (deploy)`."""
         what = {
             Action.WEIGHT: f"weight {self.weight} for",
             Action.POLICY: f"policy {self.policy} for",
@@ -92,12 +92,12 @@ class Override:
         return f"{what} {self.backend or self.service or 'pylb'}{f' ({self.reason})' if self.reason else ''}"
 
 
-def overrule(snapshot: Snapshot, overrides: Iterable[Override]) -> Snapshot:
-    """What the pools are to go by.
+def apply_overrides(snapshot: Snapshot, overrides: Iterable[Override]) -> Snapshot:
+    """Return the snapshot that pools receive.
 
     Args:
-        snapshot: what the registry says of a service.
-        overrides: all that are in force, of any service.
+        snapshot: the registry's data for a service.
+        overrides: all active overrides, of any service.
     """
     decisions = [override for override in overrides if override.service == snapshot.service]
     if not decisions:

@@ -1,8 +1,13 @@
 """A service's pool: the one place where discovery and requests meet.
 
-`apply` swaps in a snapshot as a diff, `lease` hands out a backend for the time of one attempt, `settle` takes
-note of what came of it. Eligibility is computed when something changes, never per request; balancers only
-ever see backends that may be picked.
+`apply` replaces the snapshot and computes the difference, `lease` returns a backend for the duration of one
+attempt, `settle` evaluates the attempt's result. The pool computes eligibility when something changes, never
+per request; a balancer contains only backends that may be picked.
+
+The rules around a policy live in files of their own and apply to every policy: limits (`balance.limited`),
+slow start (`slowstart`), the first request of a new or half-open backend (`first_request`).
+
+A pool does no I/O and reads time only from the clock that it is given.
 """
 
 from __future__ import annotations
@@ -10,8 +15,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
-from itertools import chain
 from random import Random
 from typing import Any
 
@@ -19,38 +22,24 @@ from pylb.errors import Fault, Phase, ProxyError
 from pylb.model import Endpoint, Key, Snapshot
 from pylb.policy.backend import Backend, State
 from pylb.policy.balance import BALANCERS, Balancer
-from pylb.policy.balance.limited import Limited, roomy
+from pylb.policy.balance.limited import Limited, least_loaded_with_capacity
 from pylb.policy.budget import BudgetRules, RetryBudget
+from pylb.policy.change import Change
+from pylb.policy.first_request import due_for_first_request
 from pylb.policy.health import HealthRules
 from pylb.policy.lease import Lease
 from pylb.policy.outliers import Outliers
-from pylb.policy.queue import Queue, QueueRules, Ticket
+from pylb.policy.passive_health import HealthTracker
+from pylb.policy.queue import Queue, QueueRules, Waiter
 from pylb.policy.slowstart import SlowStart
-from pylb.policy.standing import Standings
 
 REDRAWS = 3
-"""Picks that may hit backends already tried, before a balancer is built over the others alone. In a large
-pool one is enough, and building costs as much there as a change of the pool."""
+"""Picks that may return a backend already tried, before the pool builds a balancer of the others alone. In a
+large pool one pick usually suffices, and a new balancer costs as much there as a change of the pool."""
 
 REASONS = 5
-"""Instances whose exclusion is explained when none is left; one line in a log has to hold them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What one snapshot did to a pool. The caller closes the idle connections of `removed`."""
-
-    added: tuple[Backend, ...] = ()
-    """New, or returned before they had drained."""
-    updated: tuple[Backend, ...] = ()
-    removed: tuple[Backend, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.added or self.updated or self.removed)
-
-    def __str__(self) -> str:
-        marked = [("+", self.added), ("~", self.updated), ("-", self.removed)]
-        return " ".join(f"{mark}{b.endpoint.id or b.name}" for mark, backends in marked for b in backends)
+"""Number of instances whose exclusion is explained when none is eligible; the text must fit
+into one log line."""
 
 
 class Pool:
@@ -58,20 +47,20 @@ class Pool:
 
     Args:
         service: its name in the registry.
-        policy: a key of `BALANCERS`, for as long as a snapshot names no other one.
-        rng: source of every random choice; seed it and the picks repeat.
-        cells: makes the counters of a new backend.
-        budget: how many retries there may be.
-        health: when a backend that fails is left alone.
-        outliers: finds those that fail more often than their peers, if that is wanted.
-        slow_start: seconds in which a new backend comes to its whole share; 0 for at once.
-        queue: how many requests a backend gets at a time, and what becomes of the others.
-        clock: monotonic seconds; asked only when something failed.
-        notice: called when what traffic says of a backend has changed where it stands.
+        policy: a key of `BALANCERS`, used while the snapshot names no other policy.
+        rng: source of every random choice; the same seed repeats the same picks.
+        cells: returns the counters of a new backend.
+        budget: how many retries are allowed.
+        health: when a failing backend is excluded, and for how long.
+        outliers: finds backends that fail more often than their peers; None switches this off.
+        slow_start: seconds in which a new backend ramps up to its full weight; 0 gives it at once.
+        queue: how many requests a backend accepts at a time, and how many others may wait.
+        clock: monotonic seconds; read only after failures and on changes.
+        on_state_change: called with a backend after requests or probes have changed its state.
     """
 
     kind: type[Backend] = Backend
-    """What it makes of an endpoint."""
+    """The class that represents an endpoint."""
 
     def __init__(
         self,
@@ -86,32 +75,32 @@ class Pool:
         slow_start: float = 0.0,
         queue: QueueRules | None = None,
         clock: Callable[[], float] = lambda: 0.0,
-        notice: Callable[[Backend], None] = lambda _: None,
+        on_state_change: Callable[[Backend], None] = lambda _: None,
     ) -> None:
         self.service = service
         self.snapshot: Snapshot | None = None
         self.backends: dict[tuple[Key, str], Backend] = {}
-        """Every backend that the last snapshot names, by key and authority."""
+        """Every backend of the last snapshot, by key and authority."""
         self.draining: dict[tuple[Key, str], Backend] = {}
-        """Those that it no longer names, and that still have requests."""
+        """Backends that the snapshot no longer contains and that still have requests."""
         self.eligible: tuple[Backend, ...] = ()
-        """Those that may be picked."""
+        """Backends that may be picked."""
         self.panics = False
-        """Whether so few are fit that their failures are overlooked."""
+        """Whether so few backends are healthy that the pool ignores their failures."""
         self.events: Counter[str] = Counter()
-        """How often a backend became `suspect`, `ejected`, `failed` or `up` again, or was put on
-        `probation`, the pool began to `panic`, there was no budget for a retry (`retry_denied`), a request
-        had to wait for a backend with room (`queued`), in vain (`queue_timeout`), or could not even do that
+        """Counts: how often a backend became `suspect`, `ejected`, `half-open`, `failed` or `up` again, how
+        often the pool began to `panic`, a retry exceeded the budget (`retry_denied`), a request had to wait
+        for a backend with capacity (`queued`), waited too long (`queue_timeout`), or found the queue full
         (`queue_full`)."""
         self.queue = Queue(queue or QueueRules())
-        """Requests that wait for a backend with room."""
+        """Requests that wait for a backend with capacity."""
         self.waiting_elsewhere = 0
-        """Those that do so in other processes, as far as this one was told of them."""
-        self.notice = notice
+        """Requests that wait in other processes, as last reported by them."""
+        self.on_state_change = on_state_change
         self.policy = policy
         """A key of `BALANCERS`."""
         self.requests = 0
-        """How many have been given a backend, since the start."""
+        """Requests that received a backend since the start; retries are not counted."""
         self._default_policy = policy
         self._budget = RetryBudget(budget)
         self._policy = BALANCERS[policy]
@@ -119,25 +108,26 @@ class Pool:
         self._cells = cells
         self._health = health or HealthRules()
         self._clock = clock
-        self._standings = Standings(self._health, outliers, self.events, self._tell)
+        self._health_tracker = HealthTracker(self._health, outliers, self.events, self._report)
         self._slow_start = SlowStart(slow_start)
-        self._chooser: Balancer = self._policy((), self._rng)
-        """The policy, made for those that are eligible."""
-        self._balancer = self._chooser
-        """Who is asked: the policy, or what sees to it that limits are kept."""
-        self.newcomers: list[Backend] = []
-        """Backends that joined others, and have had no request yet, as far as is known here."""
-        self.on_probation: list[Backend] = []
-        """Those that get one request at a time."""
+        self._unlimited: Balancer = self._policy((), self._rng)
+        """The balancer of the eligible backends, without limits."""
+        self._balancer = self._unlimited
+        """The balancer that `lease` asks: `_unlimited`, wrapped in `Limited` if any eligible backend has a
+        limit."""
+        self.untested: list[Backend] = []
+        """Backends that joined others and have had no request yet, as far as this worker knows."""
+        self.half_open: list[Backend] = []
+        """Backends that receive one trial request at a time."""
 
     def apply(self, snapshot: Snapshot) -> Change:
-        """Replace what is known by `snapshot`; unchanged backends keep counters, health and connections.
+        """Replace the current snapshot; unchanged backends keep counters, health and connections.
 
-        An instance that returns while its last requests still run goes on as the same backend.
+        An instance that returns while its last requests still run continues as the same backend.
         """
         endpoints = {(endpoint.key, endpoint.authority): endpoint for endpoint in snapshot.endpoints}
         backends: dict[tuple[Key, str], Backend] = {}
-        added, updated, judged, reweighted = [], [], [], False
+        added, updated, reprobed, reweighted = [], [], [], False
         for identity, endpoint in endpoints.items():
             backend = self.backends.get(identity)
             if backend is None:
@@ -148,7 +138,7 @@ class Pool:
                 reweighted |= backend.endpoint.max_conn != endpoint.max_conn
                 updated.append(backend)
                 if backend.endpoint.verdict != endpoint.verdict or endpoint.trusted:
-                    judged.append(backend)
+                    reprobed.append(backend)
             backends[identity] = backend
         removed = {identity: b for identity, b in self.backends.items() if identity not in backends}
 
@@ -157,13 +147,13 @@ class Pool:
         for backend in (*added, *updated):
             backend.update(endpoints[backend.identity])
             backend.limit = self.queue.rules.limit(backend.endpoint)
-            backend.watched |= backend.limited
+            backend.needs_settle |= backend.limited
         for backend in added:
             backend.clear()
             backend.state = State.FAILED if backend.endpoint.failed else State.UP
         for backend in removed.values():
             backend.state = State.DRAINING if backend.inflight else State.GONE
-            backend.watched = True
+            backend.needs_settle = True
         self.draining = {
             identity: backend
             for identity, backend in (self.draining | removed).items()
@@ -171,70 +161,65 @@ class Pool:
         }
         self.backends = backends
         self.snapshot = snapshot
-        self._standings.forget(removed.values())
-        for backend in judged:
-            self._standings.heed(backend)
+        self._health_tracker.forget(removed.values())
+        for backend in reprobed:
+            self._health_tracker.on_probe(backend)
         policy = snapshot.policy or self._default_policy
         if policy != self.policy:
             self.policy, self._policy, reweighted = policy, BALANCERS[policy], True
-        self.newcomers += [] if alone else added
-        self.elect(reweighted=reweighted)
+        self.untested += [] if alone else added
+        self.rebuild(reweighted=reweighted)
         self._serve_queue()
         return Change(tuple(added), tuple(updated), tuple(removed.values()))
 
-    def lease(self, tried: Collection[Backend] = (), now: float = 0.0) -> Lease:
-        """Choose a backend, one not in `tried` while there is another.
+    def lease(self, tried: Collection[Backend] = (), now: float = 0.0, key: bytes | None = None) -> Lease:
+        """Choose a backend for one attempt, one not in `tried` while there is another.
 
-        Who is new gets the next request, whatever the policy says: among hundreds, and with a tenth of its
-        weight, its turn would come late, and so would the news that it works, or does not. Who is on
-        probation gets the next one, too, and no other while that one is not answered, unless its client is
-        slow to send it.
+        A new or half-open backend receives the request first, whatever the policy (`policy.first_request`).
 
         Args:
             tried: backends that the request has failed on.
             now: monotonic seconds; the lease starts here.
+            key: what the route hashes requests on, for keyed policies; None if there is no key.
 
         Raises:
-            ProxyError: there is no backend that may be picked (503).
-            Full: there are, but they have as many requests as they may; see `join_queue`.
+            ProxyError: no backend is eligible (503).
+            Full: every eligible backend is at its limit of requests; see `join_queue`.
         """
-        if not tried and (self.newcomers or self.on_probation):
-            introduced = self._introduce(now)
-            if introduced is not None:
-                return introduced
+        if not tried and (self.untested or self.half_open):
+            first = self._first_request(now)
+            if first is not None:
+                return first
         if not self.eligible:
             raise ProxyError(Phase.QUEUE, Fault.DOWN, self.why_empty())
         if tried:
-            return Lease(self, self._another(tried), now)
+            return Lease(self, self._another(tried, key), now)
         self.requests += 1
-        return Lease(self, self._balancer.pick(), now)
+        return Lease(self, self._balancer.pick(key), now)
 
-    def _introduce(self, now: float) -> Lease | None:
-        """A lease of who goes first; a newcomer that has a request by other ways is none any more."""
-        first = self._first(now)
-        self.newcomers = [b for b in self.newcomers if b is not first and not b.inflight]
+    def _first_request(self, now: float) -> Lease | None:
+        """Lease the backend that is due for its first or trial request, if any.
+
+        A new backend that has received a request in another way, for example a retry, is no longer untested.
+        """
+        first = due_for_first_request(self.untested, self.half_open, now)
+        self.untested = [b for b in self.untested if b is not first and not b.inflight]
         if first is None:
             return None
         self.requests += 1
         lease = Lease(self, first, now)
-        if first.state is State.PROBATION:
+        if first.state is State.HALF_OPEN:
             first.health.trial = lease
         return lease
 
-    def _first(self, now: float) -> Backend | None:
-        """Who gets the next request, whatever the policy says."""
-        new = (b for b in self.newcomers if not b.inflight)
-        again = (b for b in self.on_probation if b.health.takes_trial(now) and b.inflight < b.limit)
-        return next(chain(new, again), None)
-
-    def join_queue(self, ticket: Ticket) -> None:
-        """Wait until a backend has room.
+    def join_queue(self, waiter: Waiter) -> None:
+        """Wait until a backend has capacity.
 
         Raises:
-            ProxyError: too many wait already (503).
+            ProxyError: the queue is full (503).
         """
         try:
-            self.queue.join(ticket)
+            self.queue.join(waiter)
         except ProxyError:
             self.events["queue_full"] += 1
             raise
@@ -242,11 +227,11 @@ class Pool:
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for a backend with room."""
+        """How many requests wait for a backend with capacity, in all processes."""
         return len(self.queue) + self.waiting_elsewhere
 
     def afford_retry(self) -> bool:
-        """Take one retry out of the service's budget; whether there was one left."""
+        """Take one retry from the service's budget. Returns False if the budget is exhausted."""
         in_flight = sum(backend.inflight for backend in (*self.backends.values(), *self.draining.values()))
         affordable = self._budget.spend(self.requests, in_flight, self._clock())
         if not affordable:
@@ -254,33 +239,36 @@ class Pool:
         return affordable
 
     def has_other_than(self, tried: Collection[Backend]) -> bool:
-        """Whether a request that has failed on these could be given another backend."""
+        """Whether another backend is eligible for a request that has failed on these."""
         return any(backend not in tried for backend in self.eligible)
 
-    def standing(self, endpoint: Endpoint) -> State:
-        """Where an instance stands here."""
+    def state_of(self, endpoint: Endpoint) -> State:
+        """Return the state of an instance in this pool; `GONE` if the pool does not contain it."""
         backend = self.backends.get((endpoint.key, endpoint.authority))
         return backend.state if backend else State.GONE
 
-    def upcoming(self) -> Backend | None:
-        """Who would be picked next, None if nobody may be.
+    def upcoming(self, key: bytes | None = None) -> Backend | None:
+        """Return the backend that the next request would receive; None if no backend is eligible.
 
-        A copy of the balancer is asked, and what it took from the source of random choices is put back:
-        asking changes nothing.
+        The call changes nothing: a copy of the balancer picks, and the state of the random source is
+        restored.
+
+        Args:
+            key: of the request, for keyed policies.
         """
-        if (first := self._first(self._clock())) is not None:
+        if (first := due_for_first_request(self.untested, self.half_open, self._clock())) is not None:
             return first
         if not self.eligible:
             return None
         shared = {id(backend): backend for backend in self.eligible}
         chances = self._rng.getstate()
         try:
-            return deepcopy(self._chooser, shared).pick()
+            return deepcopy(self._unlimited, shared).pick(key)
         finally:
             self._rng.setstate(chances)
 
     def why_empty(self) -> str:
-        """Why no backend can be picked, for the operator."""
+        """Return the reason why no backend is eligible, as text for the operator."""
         if self.snapshot is None:
             return f"service {self.service!r}: the registry has not answered yet"
         reasons = [f"{e.endpoint.id or e.endpoint.authority}: {e.reason}" for e in self.snapshot.excluded]
@@ -289,44 +277,44 @@ class Pool:
             for b in self.backends.values()
         ]
         if not reasons:
-            return f"service {self.service!r}: the registry knows no instance"
+            return f"service {self.service!r}: the registry lists no instance"
         if len(reasons) > REASONS:
             reasons[REASONS:] = [f"{len(reasons) - REASONS} more"]
-        return f"service {self.service!r}: no instance may be sent requests ({'; '.join(reasons)})"
+        return f"service {self.service!r}: no instance is eligible ({'; '.join(reasons)})"
 
-    def elect(self, *, reweighted: bool = False) -> None:
-        """Find out anew who may be picked.
+    def rebuild(self, *, reweighted: bool = False) -> None:
+        """Compute which backends are eligible, and build a new balancer if the set has changed.
 
         Args:
-            reweighted: build the balancer anew even if they are the same as before.
+            reweighted: build a new balancer even if the set has not changed.
         """
         candidates = [backend for backend in self.backends.values() if backend.weight > 0]
-        fit = [backend for backend in candidates if backend.state is State.UP]
-        panics = len(fit) < self._health.panic * len(candidates)
+        healthy = [backend for backend in candidates if backend.state is State.UP]
+        panics = len(healthy) < self._health.panic * len(candidates)
         if panics and not self.panics:
             self.events["panic"] += 1
         self.panics = panics
         if panics and not self._health.panic_fails:
-            fit = [b for b in candidates if b.state is State.UP or not b.health.refused] or candidates
-        eligible = tuple(fit)
-        self.newcomers = [b for b in self.newcomers if b in eligible]
-        self.on_probation = [b for b in candidates if b.state is State.PROBATION and b not in eligible]
+            healthy = [b for b in candidates if b.state is State.UP or not b.health.refused] or candidates
+        eligible = tuple(healthy)
+        self.untested = [b for b in self.untested if b in eligible]
+        self.half_open = [b for b in candidates if b.state is State.HALF_OPEN and b not in eligible]
         if reweighted or eligible != self.eligible:
             self.eligible = eligible
-            self._chooser = self._policy(eligible, self._rng)
-            self._balancer = self._limited(self._chooser, eligible)
+            self._unlimited = self._policy(eligible, self._rng)
+            self._balancer = self._limited(self._unlimited, eligible)
 
     def answered(self, lease: Lease) -> None:
-        """The head of an answer is there, of a backend that is watched.
+        """Evaluate the head of a response, for a backend with `needs_settle`.
 
-        If it is good, that ends a probation, however long the rest takes: a tunnel may last for hours.
+        A good head ends the half-open state; the body may take long, and a tunnel may last for hours.
         """
-        good = lease.backend.state is State.PROBATION and lease.status < 500
-        if good and self._standings.learn(lease, self._clock(), self.backends.values()):
-            self.elect()
+        good = lease.backend.state is State.HALF_OPEN and lease.status < 500
+        if good and self._health_tracker.on_attempt(lease, self._clock(), self.backends.values()):
+            self.rebuild()
 
     def settle(self, lease: Lease) -> None:
-        """An attempt has ended that failed, or on a backend that is watched."""
+        """Evaluate an attempt that has failed, or that has ended on a backend with `needs_settle`."""
         if lease.resend:
             return
         backend = lease.backend
@@ -334,39 +322,44 @@ class Pool:
             backend.health.trial = None
         if backend.state is State.DRAINING and not backend.inflight:
             self.forget(backend)
-        if self._standings.learn(lease, self._clock(), self.backends.values()):
-            self.elect()
+        if self._health_tracker.on_attempt(lease, self._clock(), self.backends.values()):
+            self.rebuild()
         self._serve_queue()
 
     def forget(self, backend: Backend) -> None:
-        """A backend that drains has finished its last request."""
+        """Remove a draining backend that has finished its last request."""
         del self.draining[backend.identity]
         backend.state = State.GONE
 
     def tick(self, now: float) -> None:
-        """Try those again whose time is over, let new ones have more, and look after the queue.
+        """Advance everything that depends on time: expired ejections, slow start, the queue.
 
         Called a few times a second.
+
+        Args:
+            now: monotonic seconds.
         """
-        moved, grown = self._standings.tick(self.backends.values(), now), self._slow_start.advance(now)
+        moved, grown = self._health_tracker.tick(self.backends.values(), now), self._slow_start.advance(now)
         if moved or grown:
-            self.elect(reweighted=grown)
+            self.rebuild(reweighted=grown)
         self._serve_queue()
 
     def _serve_queue(self) -> None:
         if self.queue:
-            self.queue.serve(self._room)
+            self.queue.serve(self._with_capacity)
 
-    def _room(self, ticket: Ticket) -> Backend | None:
-        """A backend that has room for a ticket, if possible none of those that were tried."""
-        return roomy((ticket.only,) if ticket.only in self.eligible else self.eligible, ticket.tried)
+    def _with_capacity(self, waiter: Waiter) -> Backend | None:
+        """Return a backend with capacity for a waiter, if possible one that it has not tried."""
+        return least_loaded_with_capacity(
+            (waiter.only,) if waiter.only in self.eligible else self.eligible, waiter.tried
+        )
 
     def _limited(self, policy: Balancer, backends: Sequence[Backend]) -> Balancer:
-        """See to it that limits are kept, if there are any."""
+        """Wrap the policy so that it respects limits, if any backend has one."""
         limited = any(backend.limited for backend in backends)
         return Limited(policy, backends, self.queue) if limited else policy
 
-    def hear(
+    def on_peer_update(
         self,
         identity: tuple[Key, str],
         state: State,
@@ -375,33 +368,35 @@ class Pool:
         since: float | None = None,
         refused: bool = False,
     ) -> None:
-        """Take over what another worker has found out; nobody is told of it again.
+        """Apply a change of state that another worker has detected, without reporting it again.
 
         Args:
-            identity: of the backend; one that is not in the pool is nobody's concern.
+            identity: of the backend; an unknown one is ignored.
             state: `UP`, `SUSPECT` or `EJECTED`.
-            until: when its time is over, in monotonic seconds, which all processes of a machine share.
-            since: when the mark was made that this is about; now, unless given. What is older than the mark
-                that is known here is no news.
-            refused: whether it accepts no connection.
+            until: end of the exclusion, in monotonic seconds, which all processes of a machine share.
+            since: when the other worker changed the state; now by default. A change older than the last one
+                known here is ignored.
+            refused: whether the backend refuses connections.
         """
         backend = self.backends.get(identity)
         since = self._clock() if since is None else since
-        if backend and self._standings.hear(
+        if backend and self._health_tracker.on_peer_update(
             backend, state, since=since, until=until, refused=refused, size=len(self.backends)
         ):
-            self.elect()
+            self.rebuild()
 
-    def _tell(self, backend: Backend) -> None:
-        self.notice(backend)
+    def _report(self, backend: Backend) -> None:
+        """Call `on_state_change`, which may be replaced after the pool was made."""
+        self.on_state_change(backend)
 
-    def _another(self, tried: Collection[Backend]) -> Backend:
-        for _ in range(REDRAWS):
-            backend = self._balancer.pick()
+    def _another(self, tried: Collection[Backend], key: bytes | None) -> Backend:
+        """Return a backend that was not tried; one that was tried if there is no other."""
+        for _ in range(REDRAWS if key is None else 1):  # A keyed policy returns the same backend again.
+            backend = self._balancer.pick(key)
             if backend not in tried:
                 return backend
         others = [backend for backend in self.eligible if backend not in tried]
-        return self._limited(self._policy(others, self._rng), others).pick() if others else backend
+        return self._limited(self._policy(others, self._rng), others).pick(key) if others else backend
 
     def __repr__(self) -> str:
         active = sum(b.inflight for b in (*self.backends.values(), *self.draining.values()))

@@ -1,11 +1,12 @@
-"""A service's queue: requests that wait until one of its backends has room.
+"""A service's queue: requests that wait until a backend has capacity.
 
-A backend may have a limit of requests (HAProxy's `maxconn`). What comes when all are at theirs waits here, in
-order, and nobody overtakes: while anybody waits, whoever comes gets in line. The queue has an end, and so has
-patience; both turn into a 503, as an answer that comes after the client has given up is work for nothing.
+A backend may have a limit of requests (HAProxy's `maxconn`). When all backends are at their limit, further
+requests wait here in order of arrival: while a request waits, a later one queues behind it. Length and
+waiting time are limited, and beyond either the client receives 503, because a response after the client has
+given up is wasted work.
 
-With several processes each has an equal part of every limit and of the queue's length: so no limit is ever
-exceeded, nobody has to be asked, and a process that dies blocks nothing.
+With several processes, each has an equal share of every limit and of the queue's length. So no limit is ever
+exceeded, processes need not coordinate, and a process that dies blocks nothing.
 """
 
 from __future__ import annotations
@@ -22,38 +23,38 @@ from pylb.policy.backend import Backend
 
 @dataclass(frozen=True, slots=True)
 class QueueRules:
-    """How many requests a backend gets at a time, and what becomes of the others."""
+    """How many requests a backend accepts at a time, and how many others wait for how long."""
 
     most: int = 0
-    """Requests on a backend, where its instance does not say; 0 for any number."""
+    """Requests on a backend whose instance has no limit of its own; 0 for no limit."""
     length: int = 1000
-    """Requests of a service that may wait."""
-    patience: float = 5.0
-    """Seconds that one may wait."""
+    """Requests of a service that may wait at a time."""
+    timeout: float = 5.0
+    """Seconds that a request may wait."""
     processes: int = 1
-    """Among how many this is shared; each gets at least one of everything."""
+    """Number of processes that share these limits; each has at least one of everything."""
 
     def limit(self, endpoint: Endpoint) -> float:
-        """How many requests this process may have on a backend at a time."""
+        """Return how many requests this process may have on a backend at a time; `inf` for no limit."""
         most = self.most if endpoint.max_conn is None else endpoint.max_conn
-        return self.part(most) if most else inf
+        return self.own_share(most) if most else inf
 
-    def part(self, number: int) -> int:
-        """The part that this process has of what all of them share."""
+    def own_share(self, number: int) -> int:
+        """Return this process's share of a number that all processes share."""
         return max(number // self.processes, 1)
 
 
-class Full(Exception):  # noqa: N818  # nothing is wrong: it is a reason to wait
-    """All backends have as many requests as they may, or others wait already."""
+class Full(Exception):  # noqa: N818  # not an error: the request waits
+    """All backends are at their limit of requests, or other requests wait already."""
 
 
-class Ticket:
-    """A place in the queue.
+class Waiter:
+    """A request that waits in the queue.
 
     Args:
-        tried: backends that the request has failed on; it gets another one if that has room.
-        wake: called when there is a backend for it; it must take a lease before it returns.
-        only: the one backend that it waits for, as long as that may be picked; None for any.
+        tried: backends that the request has failed on; it receives another one if that has capacity.
+        wake: called when `backend` is set; it must take a lease before it returns.
+        only: the one backend that the request waits for, as long as that is eligible; None for any.
     """
 
     __slots__ = ("backend", "only", "tried", "wake")
@@ -68,62 +69,65 @@ class Ticket:
 
 
 class Queue:
-    """Who waits, the first to come first.
+    """Waiting requests, in order of arrival.
 
     Args:
-        rules: how many, and for how long.
+        rules: how many may wait, and for how long.
     """
 
     def __init__(self, rules: QueueRules) -> None:
         self.rules = rules
-        self._waiting: deque[Ticket] = deque()
-        self._length = rules.part(rules.length)
+        self._waiting: deque[Waiter] = deque()
+        self._length = rules.own_share(rules.length)
         self._serving = False
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def join(self, ticket: Ticket) -> None:
-        """Get in line.
+    def join(self, waiter: Waiter) -> None:
+        """Append a waiter.
 
         Raises:
-            ProxyError: it is too long (503).
+            ProxyError: the queue is full (503).
         """
         if len(self._waiting) >= self._length:
             raise ProxyError(Phase.QUEUE, Fault.RESOURCE, f"{self._length} requests wait already")
-        self._waiting.append(ticket)
+        self._waiting.append(waiter)
 
-    def leave(self, ticket: Ticket) -> None:
-        """Step out of the line, if still in it."""
-        if ticket.backend is None:
-            self._waiting.remove(ticket)
+    def leave(self, waiter: Waiter) -> None:
+        """Remove a waiter that has no backend yet."""
+        if waiter.backend is None:
+            self._waiting.remove(waiter)
 
-    def serve(self, room: Callable[[Ticket], Backend | None]) -> None:
-        """Let in whom there is room for.
+    def serve(self, capacity: Callable[[Waiter], Backend | None]) -> None:
+        """Assign backends to waiters in order, while there is capacity.
 
-        Whoever is woken runs at once. If it fails as quickly and gives its place back, the call for that
-        comes from within this one, and leaves the rest to it.
+        A woken waiter runs immediately. If it fails as quickly and releases its backend, the pool calls
+        `serve` again from within this call; the inner call returns at once, and the outer one continues.
 
         Args:
-            room: names a backend that has some for a ticket.
+            capacity: returns a backend that has capacity for a waiter, or None.
         """
         if self._serving:
             return
         self._serving = True
         try:
-            while (served := self._next(room)) is not None:
-                ticket, backend = served
-                ticket.backend = backend
-                self._waiting.remove(ticket)
-                ticket.wake()
+            while (served := self._next(capacity)) is not None:
+                waiter, backend = served
+                waiter.backend = backend
+                self._waiting.remove(waiter)
+                waiter.wake()
         finally:
             self._serving = False
 
-    def _next(self, room: Callable[[Ticket], Backend | None]) -> tuple[Ticket, Backend] | None:
-        """The first ticket for which there is room; one that waits for a single backend holds up no other."""
-        for ticket in self._waiting:
-            if (backend := room(ticket)) is not None:
-                return ticket, backend
-            if ticket.only is None:
+    def _next(self, capacity: Callable[[Waiter], Backend | None]) -> tuple[Waiter, Backend] | None:
+        """Return the first waiter that a backend has capacity for.
+
+        A waiter for a single backend does not block later waiters.
+        """
+        for waiter in self._waiting:
+            if (backend := capacity(waiter)) is not None:
+                return waiter, backend
+            if waiter.only is None:
                 break
         return None

@@ -1,11 +1,11 @@
-"""Balancing in step with other workers: each sees what all of them have in flight on a backend.
+"""Balancing across workers: each worker sees the requests that all of them have in flight on a backend.
 
-Workers that count for themselves alone balance worse the more of them there are, because each knows of a
-fraction of the requests only. Here every worker writes its count of each backend into memory that all can
-read, and reads the others' when it compares. Nobody waits for anybody, nothing is locked.
+Workers that count only their own requests balance worse the more workers there are, because each sees only a
+fraction of the load. Here every worker writes its count for each backend into memory that all can read, and
+reads the counts of the others when it compares loads. There are no locks and no waits.
 
-It reads at every pick. What is a millisecond old makes all workers run to the same backend meanwhile, which
-under load is no better than counting alone (docs/adr/counting-across-workers.md).
+The counts are read at every pick. With counts that are a millisecond old, all workers choose the same backend
+meanwhile, which under load is no better than local counts (docs/adr/counting-across-workers.md).
 """
 
 from __future__ import annotations
@@ -15,29 +15,28 @@ from typing import Any
 
 from pylb.model import Endpoint
 from pylb.policy.backend import Backend
-from pylb.policy.balance.least_connections import LeastConnections
 from pylb.policy.lease import Lease
 from pylb.policy.pool import Pool
 
 
 class SharedBackend(Backend):
-    """A backend that other workers send requests to as well."""
+    """A backend to which other workers send requests as well."""
 
     __slots__ = ("_all", "_own")
 
     def __init__(self, endpoint: Endpoint, cells: Any = None) -> None:
         super().__init__(endpoint, cells)
         self._all = memoryview(bytearray(8)).cast("q")
-        """Requests in flight on it, by worker. Until it is told where that is, it stands alone."""
+        """Requests in flight on it, one item per worker. Private memory until `share` is called."""
         self._own = 0
-        """This worker's place there."""
+        """Index of this worker's item."""
 
     def share(self, in_flight: memoryview, own: int) -> None:
-        """Count here from now on.
+        """Count in shared memory from now on.
 
         Args:
-            in_flight: requests on this backend, an item per worker.
-            own: which item this worker writes.
+            in_flight: requests on this backend, one item per worker.
+            own: index of the item that this worker writes.
         """
         self._all[self._own] = 0
         self._all = in_flight
@@ -45,33 +44,34 @@ class SharedBackend(Backend):
         self.count(0)
 
     def count(self, change: int) -> None:
-        """Take note that a request of this worker began (+1) or ended (-1), and let the others see it."""
+        """Count a request of this worker that began (+1) or ended (-1), visible to the other workers."""
         self.inflight += change
         self._all[self._own] = self.inflight
         self.load = (self.inflight + self.elsewhere) / (self.weight or 1)
 
     def refresh(self) -> None:
-        """See what the other workers have on it now."""
+        """Read how many requests the other workers have on it now."""
         together = sum(self._all)
         self.elsewhere = together - self.inflight
         self.load = together / (self.weight or 1)
 
 
 class SharedPool(Pool):
-    """A pool of such backends."""
+    """A pool of `SharedBackend`s."""
 
     kind = SharedBackend
 
     _compared: tuple[Backend, ...] = ()
-    """Backends that every pick compares all of; policies that compare two refresh those themselves."""
+    """Backends to refresh before each pick: all eligible ones if the policy compares the load of all, else
+    none."""
 
-    def elect(self, *, reweighted: bool = False) -> None:
-        """See `Pool.elect`."""
-        super().elect(reweighted=reweighted)
-        self._compared = self.eligible if isinstance(self._chooser, LeastConnections) else ()
+    def rebuild(self, *, reweighted: bool = False) -> None:
+        """See `Pool.rebuild`."""
+        super().rebuild(reweighted=reweighted)
+        self._compared = self.eligible if self._balancer.reads_load else ()
 
-    def lease(self, tried: Collection[Backend] = (), now: float = 0.0) -> Lease:
+    def lease(self, tried: Collection[Backend] = (), now: float = 0.0, key: bytes | None = None) -> Lease:
         """See `Pool.lease`."""
         for backend in self._compared:
             backend.refresh()
-        return super().lease(tried, now)
+        return super().lease(tried, now, key)

@@ -1,9 +1,10 @@
-"""Slow start: a new backend gets its share of requests little by little.
+"""Slow start: the weight of a new backend ramps up to its full value.
 
-A process that has just begun has cold caches, nothing compiled, no connection to its database; its whole
-share at once makes it slow for exactly the requests that were to be relieved (Traefik issue 4845, Envoy issue
-11050). So its weight grows from a tenth to all of it, in ten steps, with time. All policies honour weights,
-so all of them do this, and none knows of it. Between two steps, and when nobody is new, it costs nothing.
+A process that has just started has cold caches, uncompiled code and no connection to its database. A full
+share of requests at once makes these requests slow (Traefik issue 4845, Envoy issue 11050). So the weight of
+a new backend grows from a tenth to the full value, in ten equal steps over `--slow-start`. All policies
+honour weights, so slow start works with each of them without code of theirs. Between two steps, and without
+new backends, it costs nothing.
 """
 
 from __future__ import annotations
@@ -17,58 +18,59 @@ from pylb.policy.backend import Backend, State
 Identity = tuple[Key, str]
 
 STEPS = 10
-"""Envoy begins with a tenth as well. More steps would be smoother, and rebuild the balancer more often."""
+"""Envoy starts with a tenth as well. More steps would be smoother but rebuild the balancer more often."""
 
 
 class SlowStart:
-    """The new backends of one pool, and how far each has come.
+    """The new backends of one pool, and the progress of each.
 
     Args:
-        seconds: how long it takes, where an instance does not say; 0 for no time.
+        seconds: duration of the ramp for instances without a value of their own; 0 switches slow start off.
     """
 
     def __init__(self, seconds: float = 0.0) -> None:
         self._seconds = seconds
         self._began: dict[Backend, float] = {}
-        """Those that are new, and since when."""
+        """New backends, and the start of the ramp of each."""
         self._known: set[Identity] = set()
-        """Instances that have had requests, and that the registry has listed ever since."""
+        """Instances that have received requests, and that the registry has listed ever since."""
 
     def begin(self, added: Collection[Backend], snapshot: Snapshot, now: float, *, alone: bool) -> None:
-        """Take note of a snapshot; those of the added ones that are new start slowly.
+        """Start the ramp of those added backends that are new.
 
-        Nobody starts slowly who takes requests that nobody else would. And one whose check failed for a
-        moment, or that an operator took out of the rotation, has been running all the while.
+        The first backends of an empty pool have no ramp, because no other backend could take the remaining
+        requests. A known instance has none either: one whose check failed temporarily, or that an operator
+        drained, has been running all the time.
 
         Args:
-            added: backends that were not in the pool before; they may still finish what they had then.
-            snapshot: what is now.
+            added: backends that were not in the pool before; some may still be draining.
+            snapshot: the new snapshot.
             now: monotonic seconds.
-            alone: whether nobody was in the pool before.
+            alone: whether the pool had no eligible backend before.
         """
         listed = {(e.key, e.authority) for e in snapshot.endpoints}
         self._began = {backend: since for backend, since in self._began.items() if backend.identity in listed}
         for backend in added:
-            backend.part = 1
+            backend.ramp_fraction = 1
             known = backend.state is State.DRAINING or backend.identity in self._known
             if not (alone or known) and self._time(backend):
-                backend.part = 1 / STEPS
+                backend.ramp_fraction = 1 / STEPS
                 self._began[backend] = now
         excluded = {(x.endpoint.key, x.endpoint.authority) for x in snapshot.excluded}
         self._known = listed | (self._known & excluded)
 
     def advance(self, now: float) -> bool:
-        """Let those have more whose time has come; whether there were any. Called a few times a second."""
+        """Advance the ramps. Returns True if a weight has changed. Called a few times a second."""
         grown = False
         for backend, since in list(self._began.items()):
             seconds = self._time(backend)
-            gone = (now - since) / seconds if seconds else 1.0
-            part = min(max(floor(gone * STEPS), 1) / STEPS, 1)
-            if part >= 1:
-                part = 1
+            elapsed = (now - since) / seconds if seconds else 1.0
+            fraction = min(max(floor(elapsed * STEPS), 1) / STEPS, 1)
+            if fraction >= 1:
+                fraction = 1
                 del self._began[backend]
-            if part != backend.part:
-                backend.ramp(part)
+            if fraction != backend.ramp_fraction:
+                backend.ramp(fraction)
                 grown = True
         return grown
 

@@ -1,33 +1,30 @@
-"""Backend connections that are bound to one client connection, because authentication is (NTLM, Negotiate).
+"""Backend connections that are bound to one client connection by its authentication (NTLM, Negotiate).
 
-NTLM and its relatives authenticate the connection and not the request (RFC 4559): after the
-handshake every request on that connection is made in the name of that user. So a backend connection on which
-a request with such an `Authorization` was sent carries the requests of one client connection only, all those
-of its service, and is closed with it. nginx's directive `ntlm` has the same rule.
+These schemes authenticate the connection and not the request (RFC 4559): after the handshake the backend
+treats every request on the connection as that user's. So a backend connection on which a request with such an
+`Authorization` was sent carries the requests of one client connection only, all those for its service, and is
+closed with it. nginx's directive `ntlm` has the same rule.
 
-A client connection without one costs nothing but a look whether there is one.
+A client connection without a binding pays one check per request.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 from pylb.policy.backend import Backend
 from pylb.policy.lease import Lease
 from pylb.policy.pool import Pool
 from pylb.policy.queue import Full
-
-if TYPE_CHECKING:
-    from pylb.proxy.upstream import Upstream
+from pylb.proxy.upstream import Upstream
 
 
 class Binding:
     """One backend's connection for one service.
 
     Args:
-        pool: of the service.
-        backend: the one whose connection it is.
+        pool: the service's pool.
+        backend: the backend of the connection.
     """
 
     __slots__ = ("_pool", "backend", "idle")
@@ -36,14 +33,13 @@ class Binding:
         self._pool = pool
         self.backend = backend
         self.idle: list[Upstream] = []
-        """The connection, while it carries no request; empty when it is gone."""
+        """The connection while it carries no request; else empty."""
 
     def lease(self, tried: Collection[Backend], now: float) -> Lease:
-        """Lease the backend whose connection is bound, if it may get the request; else any.
+        """Lease the backend of the bound connection if it is eligible; else any backend.
 
         Raises:
-            ProxyError: no backend may be picked.
-            Full: it has as many requests as it may, or all have.
+            ProxyError: no backend is eligible.
         """
         pool, backend = self._pool, self.backend
         if not self.usable or backend in tried:
@@ -55,7 +51,7 @@ class Binding:
 
     @property
     def usable(self) -> bool:
-        """Whether the connection is still there, and its backend may get requests."""
+        """Whether the connection is open and idle, and its backend eligible."""
         return bool(self.idle) and self.backend in self._pool.eligible
 
     def close(self) -> None:
@@ -73,7 +69,7 @@ class Bindings:
         self._by_pool: dict[Pool, Binding] = {}
 
     def bind(self, upstream: Upstream, pool: Pool) -> None:
-        """Keep a connection that carries a request for this client alone, whatever holds for others."""
+        """Reserve a connection for this client, even if other connections are not kept."""
         binding = self._by_pool.get(pool)
         if binding is None or binding.backend is not upstream.backend:
             if binding is not None:
@@ -84,23 +80,23 @@ class Bindings:
             upstream.reusable = not upstream.transport.is_closing()
 
     def leases(self, pool: Pool) -> Binding | Pool:
-        """What leases a backend of a pool to this client."""
+        """Return the object that leases a backend of a pool to this client."""
         return self._by_pool.get(pool, pool)
 
     def backend(self, pool: Pool) -> Backend | None:
-        """The only backend that a request may wait for; None if it may be any."""
+        """Return the only backend that a queued request may get; None for any."""
         binding = self._by_pool.get(pool)
         return binding.backend if binding is not None and binding.usable else None
 
     def idle(self, backend: Backend) -> list[Upstream]:
-        """The connections that a request of this client may take: the bound one, or those for everybody."""
+        """Return the idle connections that this client may use: the bound one, or the shared ones."""
         for binding in self._by_pool.values():
             if binding.idle and binding.backend is backend:
                 return binding.idle
         return backend.idle
 
     def close(self) -> None:
-        """Close the connections: their client is gone."""
+        """Close all bound connections, because the client has left."""
         for binding in self._by_pool.values():
             binding.close()
         self._by_pool.clear()

@@ -1,7 +1,7 @@
-"""What backends are told of the certificate that a client has shown: X-Client-Cert-* fields.
+"""Fields for backends with the facts of a client certificate: X-Client-Cert-*.
 
-OpenSSL has verified the certificate, and its reading is the only one: a second parser could read the same
-bytes in another way.
+OpenSSL verifies the certificate and is its only parser: a second parser could read the same bytes
+differently.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ field, and what is not ASCII, which frameworks read as Latin-1 (so do OpenSSL, n
 
 
 def distinguished_name(name: Name) -> str:
-    """A name as RFC 4514 writes it, the last relative name first; each has one spelling, in ASCII."""
+    """Format a name by RFC 4514, the last relative name first. Each name has one spelling, in ASCII."""
     return ",".join("+".join(map(_attribute, reversed(relative))) for relative in reversed(name))
 
 
@@ -59,16 +59,16 @@ _READ: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "issuer": lambda certificate: distinguished_name(certificate["issuer"]),
     "serial": lambda certificate: str(certificate["serialNumber"]),
 }
-"""What is told of a certificate that can be read."""
+"""Fields from a parsed certificate."""
 
 _ENCODED: Mapping[str, Callable[[bytes], str]] = {
     "fingerprint": lambda der: sha256(der).hexdigest(),
     "pem": lambda der: quote(ssl.DER_cert_to_PEM_cert(der), safe=""),
 }
-"""What is told of any, from its bytes; the PEM as nginx's `$ssl_client_escaped_cert`."""
+"""Fields from the bytes of any certificate; the PEM as in nginx's `$ssl_client_escaped_cert`."""
 
 FIELDS = (*_READ, *_ENCODED)
-"""Names of all that can be told: X-Client-Cert-Subject and so on."""
+"""Names of all fields: X-Client-Cert-Subject and so on."""
 
 
 def field_lines(connection: ssl.SSLObject, chosen: Collection[str]) -> bytes:
@@ -81,12 +81,12 @@ def field_lines(connection: ssl.SSLObject, chosen: Collection[str]) -> bytes:
     der = connection.getpeercert(binary_form=True)
     if not der:
         return b""
-    told = {name: write(der) for name, write in _ENCODED.items() if name in chosen}
+    fields = {name: write(der) for name, write in _ENCODED.items() if name in chosen}
     try:
         certificate: Mapping[str, Any] = connection.getpeercert() or {}
-        told |= {name: write(certificate) for name, write in _READ.items() if name in chosen}
+        fields |= {name: write(certificate) for name, write in _READ.items() if name in chosen}
     except (ssl.SSLError, ValueError) as error:  # An alternative name in Latin-1, for example.
-        log.info("a client's certificate cannot be read, backends are not told its names: %s", error)
+        log.info("a client's certificate cannot be read, backends receive no names: %s", error)
     return b"".join(
-        f"X-Client-Cert-{name.capitalize()}: {value}\r\n".encode() for name, value in told.items()
+        f"X-Client-Cert-{name.capitalize()}: {value}\r\n".encode() for name, value in fields.items()
     )

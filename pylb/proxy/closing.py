@@ -1,7 +1,7 @@
-"""The end of a client's connection: what it still sends is discarded, and what was written reaches it.
+"""Closing a client connection: pylb discards what the client still sends, and delivers what was written.
 
-A close while the client still sends makes the kernel answer with a reset, which destroys an answer on its way
-(RFC 9112 section 9.6). Most clients read the answer only after they have sent the whole request.
+A close while the client still sends makes the kernel answer with a reset, which destroys a response in
+transit (RFC 9112 section 9.6). Most clients read the response only after they have sent the whole request.
 """
 
 from __future__ import annotations
@@ -9,22 +9,19 @@ from __future__ import annotations
 import sys
 from math import inf
 from time import monotonic
-from typing import TYPE_CHECKING
 
-from pylb.proxy.flow import EVENT, writable
-
-if TYPE_CHECKING:
-    from pylb.proxy.downstream import Downstream
+from pylb.proxy.client_connection import ClientConnection
+from pylb.proxy.transfer import EVENT, writable
 
 
-async def linger(client: Downstream) -> None:
-    """Read and discard what a client sends after its last answer, while it makes progress.
+async def linger(client: ClientConnection) -> None:
+    """Read and discard what a client sends after its last response, while it makes progress.
 
     It may send for `Timeouts.linger` seconds in all, and be silent for `Timeouts.linger_silence` seconds
     (nginx: `lingering_time`, `lingering_timeout`).
     """
-    now, timeouts = monotonic(), client.plane.timeouts
-    client.arm(now, min(timeouts.linger, timeouts.linger_silence))
+    now, timeouts = monotonic(), client.context.timeouts
+    client.set_deadline(now, min(timeouts.linger, timeouts.linger_silence))
     client.latest_deadline = now + timeouts.linger
     client.lingering = True
     while not (client.lost or client.expired):
@@ -33,45 +30,47 @@ async def linger(client: Downstream) -> None:
     client.latest_deadline = inf
 
 
-async def close(client: Downstream) -> None:
-    """Close a connection once the client has read what was written, or does not go on reading."""
+async def close(client: ClientConnection) -> None:
+    """Close a connection once the client has read what was written, or has stopped reading."""
     if client.lost:
         return
     client.discarding = True
     client.flush()
-    transport, timeout = client.transport, client.plane.timeouts.body
+    transport, timeout = client.transport, client.context.timeouts.body
     if transport.get_extra_info("ssl_object") is not None:
         await _until_written(client, timeout)
     unwritten = transport.get_write_buffer_size()
     transport.close()
-    client.arm(monotonic(), timeout)  # What is still to be written has this long to go out.
-    client.taken = client.acknowledged() if unwritten else sys.maxsize  # To ask costs as much as a request.
+    client.set_deadline(monotonic(), timeout)  # The time limit for pending bytes.
+    client.taken = (
+        client.acknowledged() if unwritten else sys.maxsize
+    )  # The system call costs as much as a request.
     while not client.lost:
-        if client.expired and not client.takes_enough():
+        if client.expired and not client.makes_progress():
             client.reset()
         await EVENT
 
 
-async def _until_written(client: Downstream, timeout: float) -> None:
+async def _until_written(client: ClientConnection, timeout: float) -> None:
     """Wait until the kernel has all that was written, while the client reads.
 
-    The loop cuts TLS off some time after its end has begun, whatever it still has to write, and has no way to
-    show what that is. But as long as it has something, the kernel does not take more. The kernel is asked in
-    each sweep: no event says when it has taken the last bytes.
+    The loop aborts a TLS connection some time after its shutdown has begun, even with bytes to write, and
+    does not expose how many these are. But while it has any, the socket is not writable. Each sweep checks
+    the socket, because no event reports that the kernel has accepted the last bytes.
     """
-    client.arm(monotonic(), timeout)
+    client.set_deadline(monotonic(), timeout)
     client.taken = client.acknowledged()
-    flushing = client.plane.flushing
+    flushing = client.context.flushing
     while not client.lost and _has_unwritten(client):
-        if client.expired and not client.takes_enough():
+        if client.expired and not client.makes_progress():
             break
         flushing.add(client)
         await EVENT
     flushing.discard(client)
 
 
-def _has_unwritten(client: Downstream) -> bool:
-    """Whether the kernel has not taken all that was written."""
+def _has_unwritten(client: ClientConnection) -> bool:
+    """Return whether the kernel has not yet accepted all written bytes."""
     connection = client.kernel_socket()
     if connection is None:
         return False

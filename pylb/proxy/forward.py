@@ -1,31 +1,32 @@
-"""A request's life, from its head to its record. This file alone names every stage, and in order.
+"""The life of a request, from its head to its record. Only this file names every stage, in order.
 
-    ROUTE    which service
-    PICK     which of its backends; the lease counts the request as in flight there. If all are full: wait
-    CONNECT  an idle connection, or a new one
-    SEND     the head as a backend is to see it, and the body as it arrives
-    HEAD     the response's head, after any 1xx
-    BODY     bytes straight from one transport to the other, or TUNNEL after an upgrade
-    OBSERVE  one record, whatever happened
+    ROUTE    choose the service's pool by host and path
+    PICK     lease a backend, which counts the request as in flight there; wait in the queue if all are full
+    CONNECT  take an idle connection, or open one
+    SEND     write the head as the backend must see it, then the body as it arrives
+    HEAD     read the head of the final response; pass interim responses (1xx) on
+    BODY     move the response's body to the client, or TUNNEL bytes both ways after an upgrade
+    OBSERVE  report one record, whatever happened
 
-What fails before the client saw anything may be tried again on another backend; `policy.retry` decides.
+An attempt that fails before the client has received anything may be repeated on another backend;
+`policy.retry` decides. All waiting has one form: a plain function checks the state and returns a result,
+returns None for "not yet", or raises; after "not yet" the coroutine waits for the next event.
 
-Waiting has one form: a plain function looks at the facts and says yes, says not yet, or raises; after a "not
-yet" the coroutine waits for the next event.
+The file knows no connection of a client and no framing: it works on an `Exchange`. It may not import the
+server or the class of a connection.
 """
 
 from __future__ import annotations
 
 import logging
 from time import monotonic
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from pylb.errors import Fault, InvalidResponseError, Phase, ProxyError
-from pylb.http1.body import Chunked, Sized, UntilClose
+from pylb.http1.bad_request import bad_response
 from pylb.http1.limits import MAX_INTERIM
 from pylb.http1.parser import END_LENGTH, END_OF_HEAD, Request, Response, check_response_beginning
-from pylb.http1.refusal import bad_response, refused
-from pylb.http1.writer import request_head, response_head
+from pylb.http1.writer import request_head
 from pylb.observe.record import Record
 from pylb.policy.backend import Backend
 from pylb.policy.lease import Lease
@@ -33,49 +34,42 @@ from pylb.policy.pool import Pool
 from pylb.policy.queue import Full
 from pylb.policy.retry import IDEMPOTENT, is_stale
 from pylb.proxy.connect import connect
-from pylb.proxy.flow import EVENT, Pump
+from pylb.proxy.early_response import finish
+from pylb.proxy.exchange import Exchange
 from pylb.proxy.queue import wait_for_room
+from pylb.proxy.transfer import EVENT, BodyPump
 from pylb.proxy.tunnel import tunnel
-from pylb.proxy.turn import SMALL
-from pylb.proxy.upload import Upload, finish, too_large
 from pylb.proxy.upstream import Upstream, reuse
-
-if TYPE_CHECKING:
-    from pylb.proxy.downstream import Downstream
-
 
 log = logging.getLogger("pylb.proxy")
 
 DEFECT = "a defect of pylb"
 
-BODILESS = frozenset([204, 304])
-"""Answers without a body whatever their fields say (RFC 9112 §6.3)."""
 
-
-async def forward(client: Downstream, head: bytes, record: Record) -> bool:
-    """Take one request to a backend and its answer to the client; say whether another one may follow.
+async def forward(client: Exchange, head: bytes, record: Record) -> bool:
+    """Forward a request to a backend and the response to the client; return whether another may follow.
 
     Args:
-        client: the connection it came on.
-        head: its head, as bytes.
-        record: what happens to it, filled in as it goes.
+        client: the exchange that the request belongs to.
+        head: the request's head, as bytes.
+        record: receives the facts about the request.
     """
-    plane = client.plane
-    now = record.started
+    context, now = client.context, record.started
     body = b""
-    upload: Pump | None = None
-    download: Pump | None = None
+    upload: BodyPump | None = None
+    download: BodyPump | None = None
     try:
         request = record.request = client.requests.read(head)
-        plane.identify(record, client.origin)
+        context.identify(record, client.client_info)
         if request.length or request.chunked:
-            body, upload = _body(request, client)
+            body, upload = client.body(request)
 
-        pool = plane.routes.only or plane.routes.match(request.host, request.target)  # ROUTE
+        pool = context.routes.only or context.routes.match(request.host, request.target)  # ROUTE
         if pool is None:
             raise ProxyError(Phase.QUEUE, Fault.POLICY, "no service is routed here", status=404)
         record.service = pool.service
-        leases = pool if client.bound is None else client.bound.leases(pool)
+        bound = client.bound
+        leases = pool if bound is None else bound.leases(pool)
         tried: tuple[Backend, ...] = ()
         lease: Lease | None = None
         fresh = False
@@ -89,18 +83,19 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
                 upstream = None
                 try:
                     if not fresh:  # CONNECT
-                        upstream = reuse(lease.backend, client, careful=request.method not in IDEMPOTENT)
+                        idle = lease.backend.idle if bound is None else bound.idle(lease.backend)
+                        upstream = reuse(idle, client, careful=request.method not in IDEMPOTENT)
                     if upstream is not None:
                         lease.reused = True
                     else:
-                        upstream = await connect(lease.backend, client, plane.timeouts.connect)
+                        upstream = await connect(lease.backend, client, context.timeouts.connect)
                         lease.connected = now = monotonic()
 
-                    sent = request_head(request, client.origin, record.id, lease.backend.authority)  # SEND
-                    if upload is None:
-                        upstream.post(sent + body)
-                        client.arm(now, plane.timeouts.response)
-                        await EVENT  # Nothing can have come yet.
+                    sent = request_head(request, client.client_info, record.id, lease.backend.authority)
+                    if upload is None:  # SEND
+                        upstream.queue_write(sent + body)
+                        client.set_deadline(now, context.timeouts.response)
+                        await EVENT  # No response can have arrived yet.
                     else:
                         lease.uploading = True
                         upload.start(upstream, sent)
@@ -109,15 +104,15 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
                     while (response := _head(client, upstream, record, lease, upload)) is None:  # HEAD
                         await EVENT
 
-                    if response.status >= 500 and response.status in plane.retry.statuses:
+                    if response.status >= 500 and response.status in context.retry.statuses:
                         _ask_another(client, pool, record, upload, (*tried, lease.backend))
                     if response.status == 101:
                         return await tunnel(client, upstream, record, response, upload)  # TUNNEL
-                    download = _answer(client, upstream, record, request, response, upload=upload)  # BODY
+                    download = client.respond(upstream, record, request, response, pool=pool, upload=upload)
                     while download is not None and not _moved(client, upstream, record, download, upload):
-                        await EVENT
+                        await EVENT  # BODY
 
-                    if upload is not None and not upload.done:  # Answered before it was read to its end.
+                    if upload is not None and not upload.done:  # The response came before the request's end.
                         record.finished = record.finished or monotonic()
                         await finish(request, client, upstream, upload)
                     upstream.free(lease.head)
@@ -140,11 +135,11 @@ async def forward(client: Downstream, head: bytes, record: Record) -> bool:
         if download is not None:
             record.sent = download.moved
         record.finished = record.finished or monotonic()
-        plane.observe(record)  # OBSERVE
+        context.observe(record)  # OBSERVE
 
 
 def _reason(record: Record, failure: Exception) -> ProxyError:
-    """Why a request ended. What is no `ProxyError` is a defect of pylb, and is logged."""
+    """Return why a request ended. An exception that is no `ProxyError` is a defect of pylb, and is logged."""
     if isinstance(failure, ProxyError):
         return failure
     log.error("a defect ended a request", exc_info=failure)
@@ -155,11 +150,11 @@ def _reason(record: Record, failure: Exception) -> ProxyError:
     return ProxyError(Phase.QUEUE, Fault.INTERNAL, DEFECT)
 
 
-def _give_up(error: Exception, lease: Lease, upstream: Upstream | None, upload: Pump | None) -> None:
-    """End an attempt that failed, so that another one may follow.
+def _give_up(error: Exception, lease: Lease, upstream: Upstream | None, upload: BodyPump | None) -> None:
+    """End a failed attempt, so that another one may follow.
 
     Raises:
-        Exception: the error, if it is a defect; no other attempt may follow then.
+        Exception: the error, if it is a defect. Then no other attempt follows.
     """
     if upstream is not None:
         upstream.close()
@@ -170,21 +165,21 @@ def _give_up(error: Exception, lease: Lease, upstream: Upstream | None, upload: 
     lease.error = error
 
 
-def _may_resend(client: Downstream, record: Record, upload: Pump | None) -> bool:
-    """Whether the last attempt failed on a stale connection, and may be repeated at the same backend."""
+def _may_resend(client: Exchange, record: Record, upload: BodyPump | None) -> bool:
+    """Return whether the last attempt failed on a stale connection and may be repeated."""
     lease, request = record.attempts[-1], cast(Request, record.request)
     if is_stale(cast(ProxyError, lease.error), reused=lease.reused, answered=lease.answered):
         replayable = upload is None or upload.can_replay
-        lease.resend = client.plane.retry.resends(request, replayable=replayable)
+        lease.resend = client.context.retry.resends(request, replayable=replayable)
     return lease.resend
 
 
 def _may_retry(
-    client: Downstream, pool: Pool, record: Record, upload: Pump | None, tried: tuple[Backend, ...]
+    client: Exchange, pool: Pool, record: Record, upload: BodyPump | None, tried: tuple[Backend, ...]
 ) -> bool:
-    """Whether there is a backend not in `tried`, and rules and budget allow another attempt there."""
+    """Return whether rules and budget allow another attempt, on a backend that is not in `tried`."""
     lease = record.attempts[-1]
-    allowed = client.plane.retry.allow(
+    allowed = client.context.retry.allow(
         cast(ProxyError, lease.error),
         cast(Request, record.request),
         status=lease.status,
@@ -196,12 +191,12 @@ def _may_retry(
 
 
 def _ask_another(
-    client: Downstream, pool: Pool, record: Record, upload: Pump | None, tried: tuple[Backend, ...]
+    client: Exchange, pool: Pool, record: Record, upload: BodyPump | None, tried: tuple[Backend, ...]
 ) -> None:
-    """Give up an answer for that of another backend, if there is one and a retry is allowed.
+    """Discard a response in favour of another backend's, if there is another backend and a retry is allowed.
 
     Raises:
-        ProxyError: it is.
+        ProxyError: the retry is allowed.
     """
     lease = record.attempts[-1]
     detail = f"{lease.backend.name} answered {lease.status}"
@@ -212,52 +207,37 @@ def _ask_another(
     lease.error = None
 
 
-def _body(request: Request, client: Downstream) -> tuple[bytes, Upload | None]:
-    """The request's body, if it is small and came with the head, as most do; else a pump for it.
-
-    The pump starts when there is somewhere to pump it.
-    """
-    plane, length = client.plane, request.length
-    if length > plane.limits.body:
-        raise too_large(plane.limits.body)
-    if 0 < length <= min(SMALL, len(client.inbox)):
-        body, client.inbox = client.inbox[:length], client.inbox[length:]
-        return body, None
-    decoder = Chunked(refused) if request.chunked else Sized(length)
-    return b"", Upload(client, decoder, chunked=request.chunked, limit=plane.limits.body, quota=plane.quota)
-
-
-def _owes(upstream: Upstream, record: Record, upload: Pump | None) -> bool:
-    """Whether it is the client's turn: it has not sent all of its request, and nothing keeps it from that."""
-    if upload is None or upload.done or upstream.choked:
+def _owes(upstream: Upstream, record: Record, upload: BodyPump | None) -> bool:
+    """Return whether pylb waits for the client: its request is incomplete, and it can go on."""
+    if upload is None or upload.done or upstream.write_paused:
         return False
     return record.attempts[-1].continued or upload.moved > 0 or not cast(Request, record.request).expect
 
 
-def _arm(client: Downstream, upstream: Upstream, record: Record, upload: Pump | None) -> None:
-    """Begin the time-out anew: the client's for the rest of its request, or the backend's for its answer."""
-    timeouts = client.plane.timeouts
+def _arm(client: Exchange, upstream: Upstream, record: Record, upload: BodyPump | None) -> None:
+    """Restart the timeout, of the client for its request or of the backend for its response."""
+    timeouts = client.context.timeouts
     owes = _owes(upstream, record, upload)
-    client.arm(monotonic(), timeouts.body if owes else timeouts.response)
+    client.set_deadline(monotonic(), timeouts.body if owes else timeouts.response)
 
 
 def _head(
-    client: Downstream, upstream: Upstream, record: Record, lease: Lease, upload: Pump | None
+    client: Exchange, upstream: Upstream, record: Record, lease: Lease, upload: BodyPump | None
 ) -> Response | None:
-    """The head of the final response, if it is there. What comes before it (1xx) goes to the client."""
-    while upstream.inbox:
-        inbox = upstream.inbox
+    """Return the head of the final response, or None before it; pass interim responses on."""
+    while upstream.recv_buffer:
+        recv_buffer = upstream.recv_buffer
         lease.answered = True
-        end = inbox.find(END_OF_HEAD) + END_LENGTH
+        end = recv_buffer.find(END_OF_HEAD) + END_LENGTH
         if end < END_LENGTH:
-            check_response_beginning(inbox)
+            check_response_beginning(recv_buffer)
             break
-        response = client.plane.responses.read(inbox[:end])
-        upstream.inbox = inbox[end:]
+        response = client.context.responses.read(recv_buffer[:end])
+        upstream.recv_buffer = recv_buffer[end:]
         if response.status >= 200 or response.status == 101:
             lease.head = lease.backend.answered = monotonic()
             lease.status = response.status
-            if lease.backend.watched:
+            if lease.backend.needs_settle:
                 lease.pool.answered(lease)
             return response
         if response.length > 0 or response.chunked:
@@ -268,9 +248,8 @@ def _head(
         if lease.interim > MAX_INTERIM:
             raise bad_response(f"{upstream.backend.name} sent more than {MAX_INTERIM} answers of 1xx")
         lease.continued = lease.continued or response.status == 100
-        _arm(client, upstream, record, upload)  # The backend works on it.
-        if cast(Request, record.request).version == 1:
-            client.write(response_head(response, chunked=False, close=False, version=1))
+        _arm(client, upstream, record, upload)  # The backend is working on the request.
+        client.interim(cast(Request, record.request), response)
 
     if upload is not None and upload.error is not None:
         raise upload.error
@@ -279,7 +258,7 @@ def _head(
         lease.client_delayed = owes
         raise ProxyError(Phase.HEADERS, Fault.UPSTREAM, f"{upstream.backend.name} closed without an answer")
     if client.lost:
-        lease.unheeded = not lease.answered and not owes
+        lease.client_gave_up = not lease.answered and not owes
         raise client.lost_error(Phase.HEADERS)
     if client.expired and owes:
         raise ProxyError(Phase.HEADERS, Fault.CLIENT_TIMEOUT, "the request's body took too long")
@@ -293,62 +272,14 @@ def _head(
     return None
 
 
-def _answer(
-    client: Downstream,
-    upstream: Upstream,
-    record: Record,
-    request: Request,
-    response: Response,
-    *,
-    upload: Pump | None,
-) -> Pump | None:
-    """Send the response's head and what is there of its body; a pump for the rest, if that is not all.
-
-    How the body arrives decides how it leaves: by its length, or in chunks, or, for a client that does not
-    know chunks, up to the end of the connection. And it decides whether each connection can be used again.
-    """
-    if request.authenticates_connection:
-        client.bind(upstream, record.attempts[-1].pool)
-    length, chunked = response.length, False
-    keep = not (request.close or client.leaving)
-    if response.close:
-        upstream.reusable = False
-    if request.method == b"HEAD" or response.status in BODILESS:
-        if length > 0 or response.chunked:
-            upstream.distrust(wholly=response.status == 204)
-        length = 0
-    elif length < 0:
-        chunked = request.version == 1
-        keep = keep and chunked
-        if not response.chunked:
-            upstream.reusable = False
-    if upload is not None and not upload.done:  # Nobody knows where the next request would begin.
-        upstream.reusable = upstream.settles = keep = False
-    client.keep = keep
-
-    head = response.ready if keep and request.version == 1 and client.response_head is response_head else b""
-    head = head or client.response_head(
-        response, chunked=chunked, close=not keep, version=request.version, date=client.plane.date
-    )
-    record.status = response.status
-    record.sending = True
-    if length == len(upstream.inbox):
-        client.post(head + upstream.inbox)
-        upstream.inbox = b""
-        record.sent = length
-        record.finished = record.attempts[-1].head
-        return None
-    decoder = Sized(length) if length >= 0 else Chunked(bad_response) if response.chunked else UntilClose()
-    pump = Pump(upstream, decoder, client, chunked=chunked)
-    client.arm(record.attempts[-1].head, client.plane.timeouts.body)
-    pump.start(client, head)
-    return pump
-
-
 def _moved(
-    client: Downstream, upstream: Upstream, record: Record, download: Pump, upload: Pump | None
+    client: Exchange, upstream: Upstream, record: Record, download: BodyPump, upload: BodyPump | None
 ) -> bool:
-    """Whether the response's body has been written; what breaks it off breaks off the client's copy too."""
+    """Return whether the response's whole body has been written.
+
+    Raises:
+        ProxyError: the body ended early. The client's copy ends early too.
+    """
     if download.done:
         return True
     if download.error is not None:
@@ -365,8 +296,8 @@ def _moved(
         raise ProxyError(Phase.DATA, Fault.UPSTREAM, f"{upstream.backend.name} closed inside the body")
     if client.lost:
         raise client.lost_error(Phase.DATA)
-    if client.expired and client.choked:
-        if client.takes_enough():
+    if client.expired and client.write_paused:
+        if client.makes_progress():
             return False
         raise ProxyError(Phase.DATA, Fault.CLIENT_TIMEOUT, "the client did not read for too long")
     if client.expired and owes:

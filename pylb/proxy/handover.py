@@ -1,4 +1,4 @@
-"""Giving a connected socket to the loop, the one step at which its descriptor changes its owner."""
+"""Handing a connected socket over to the event loop: the only step at which its descriptor changes owner."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 
 
 def hand_over(connection: socket.socket, protocol: asyncio.Protocol) -> None:
-    """Let the loop make a transport of a connected socket. The loop owns the descriptor from here on.
+    """Let the loop make a transport of a connected socket. The loop owns the descriptor from now on.
 
-    The transport exists when `protocol.connection_made` is called, in the next turn of the loop. No task and
-    no caller can cancel that: uvloop has the descriptor before it has a transport to close it by.
+    The transport exists when the loop calls `protocol.connection_made`, in its next iteration. Nothing can
+    cancel this step: uvloop owns the descriptor before it has a transport that could close it.
 
     Raises:
-        OSError: the loop did not take it; the descriptor is still the socket's.
+        OSError: the loop did not accept the socket, which still owns the descriptor.
     """
     making = asyncio.get_running_loop().create_connection(lambda: protocol, sock=connection)
     waiter: asyncio.Future[Any] = making.send(None)
-    # Were the transport to close before the loop has taken over the socket object too, that object would
-    # later close the same number again, by then another's.
+    # If the transport closed before the loop has taken the socket object, that object would later close the
+    # same descriptor number again, which may belong to another connection by then.
     connection.detach()
 
     def finish(_: object) -> None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
-from pylb.policy.backend import Backend
-from pylb.proxy.flow import EVENT
 from pylb.proxy.handover import hand_over
 from pylb.proxy.reach import Waiting
+from pylb.proxy.transfer import EVENT
 from pylb.proxy.upstream import Upstream
-
-if TYPE_CHECKING:
-    from pylb.proxy.downstream import Downstream
+from pylb.proxy.upstreamtls import UpstreamTls
+from pylb.proxy.waiter import Waiter
 
 LOOP_TIMEOUT = 3600.0
 """Seconds after which uvloop ends a handshake. `--connect-timeout` ends it before that."""
@@ -27,7 +25,7 @@ class PlainConnection(asyncio.Protocol):
     transport yet, as soon as it is made.
     """
 
-    def __init__(self, client: Downstream) -> None:
+    def __init__(self, client: Waiter) -> None:
         self._client = client
         self._given_up = False
         self.transport: asyncio.Transport | None = None
@@ -40,7 +38,7 @@ class PlainConnection(asyncio.Protocol):
             self._client.wake()
 
     def data_received(self, data: bytes) -> None:  # noqa: ARG002
-        """Close: a server that speaks TLS waits for the client's first message (RFC 8446 section 2)."""
+        """Close: a TLS server waits for the client's first message (RFC 8446 section 2)."""
         self.give_up()
 
     def give_up(self) -> None:
@@ -50,32 +48,34 @@ class PlainConnection(asyncio.Protocol):
             self.transport.abort()
 
 
-async def handshake(connection: socket.socket, backend: Backend, waiting: Waiting, name: str) -> Upstream:
-    """Speak TLS on a connected socket.
+async def handshake(
+    connection: socket.socket, upstream: Upstream, waiting: Waiting, tls: UpstreamTls, name: str
+) -> None:
+    """Upgrade a connected socket to TLS.
 
     Args:
         connection: the socket; its descriptor becomes the loop's.
-        backend: the server.
-        waiting: the client that waits, and for how long.
-        name: what the certificate must name, and what is asked for (SNI).
+        upstream: receives the TLS connection.
+        waiting: the waiter and its deadline.
+        tls: how backends are verified.
+        name: the name in SNI, which the certificate must carry.
 
     Raises:
-        ProxyError: it took too long, or the client left.
+        ProxyError: the deadline passed, or the client left.
         OSError: the handshake failed.
         ValueError: no TLS connection can have this name.
     """
     client = waiting.client
-    tls = client.plane.upstream_tls
     tls.check_name(name)
     plain = PlainConnection(client)
     hand_over(connection, plain)
-    upstream = Upstream(backend, client, None)
     try:
         while plain.transport is None:
             waiting.check()
             await EVENT
         task = asyncio.get_running_loop().create_task(
-            _upgrade(plain.transport, upstream, tls.context, name), name=f"TLS handshake with {backend.name}"
+            _upgrade(plain.transport, upstream, tls.context, name),
+            name=f"TLS handshake with {upstream.backend.name}",
         )
         task.add_done_callback(_retrieve)
         task.add_done_callback(client.woken)
@@ -85,13 +85,12 @@ async def handshake(connection: socket.socket, backend: Backend, waiting: Waitin
         task.result()
     except BaseException:
         upstream.client = None
-        plain.give_up()  # Then the task ends by itself. To cancel it would leave the transport open.
+        plain.give_up()  # This ends the task. Cancelling the task would leave the transport open.
         raise
-    return upstream
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:
-    """Take note of how a handshake ended that nobody may wait for any more."""
+    """Retrieve the result of a handshake, so that asyncio does not log an exception that is not awaited."""
     if not task.cancelled():
         task.exception()
 

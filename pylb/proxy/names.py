@@ -1,10 +1,10 @@
 """Addresses of backends that are registered by name.
 
-However many connections are opened to a name, there is one look-up for it at a time. Its answer holds for a
-moment. While the next look-up fails, or takes long, the previous addresses are used.
+Each name has at most one look-up at a time, for any number of connections. Its result is cached for some
+seconds. While the next look-up fails or is slow, pylb uses the previous addresses.
 
-Look-ups run in threads of their own, a bounded number of them: the resolver of the C library blocks for
-seconds while no DNS server answers, and uvloop runs two look-ups at a time and no more.
+Look-ups run in a bounded number of threads: the resolver of the C library blocks for seconds while no DNS
+server answers, and uvloop runs at most two look-ups at a time.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from errno import ENOBUFS
 from threading import Thread
 from typing import Any
 
-from pylb.proxy.flow import EVENT
 from pylb.proxy.reach import Address, Waiting
+from pylb.proxy.transfer import EVENT
 
 VALID = 5.0
-"""Seconds for which an answer holds. The C library says nothing of its age; Envoy does the same."""
+"""Seconds for which a result is cached. The C library does not return a TTL; Envoy has the same default."""
 
 PAUSE = 1.0
-"""Seconds between a look-up that failed and the next one of that name."""
+"""Seconds between a failed look-up and the next one of that name."""
 
-PATIENCE = 0.25
-"""Seconds after which a look-up is not waited for if the name had addresses before."""
+MAX_WAIT = 0.25
+"""Seconds to wait for a look-up if previous addresses of the name exist."""
 
 DEMOTED = 10.0
-"""Seconds for which an address that accepted no connection is tried after the others."""
+"""Seconds for which an address that did not accept a connection is tried after the others."""
 
 THREADS = 16
-"""Look-ups that may run at a time."""
+"""Concurrent look-ups."""
 
 REMEMBERED = 4096
-"""Names that are remembered; the ones that were added first are forgotten first."""
+"""Cached names. The oldest entries are dropped first."""
 
 NO_ADDRESS = (None, "the name has no address")
 
@@ -51,26 +51,26 @@ def look_up(host: str) -> list[Address]:
 
 
 class Name:
-    """What is known of one name. Times are seconds of the loop's clock."""
+    """The cached state of one name. Times are seconds of the loop's clock."""
 
-    __slots__ = ("addresses", "demoted", "due", "failure", "pending", "turn", "waited_for_until")
+    __slots__ = ("addresses", "batch", "demoted", "due", "failure", "pending", "waited_for_until")
 
     def __init__(self) -> None:
         self.addresses: list[Address] = []
         self.failure: tuple[int | None, str] | None = None
         """The error number of the last look-up, and the reason in words; None if it did not fail."""
         self.due = 0.0
-        """When its answer no longer holds."""
+        """When the result expires."""
         self.pending: asyncio.Future[None] | None = None
-        """Done when the look-up that is running ends."""
+        """Completes with the running look-up; None if none is running."""
         self.waited_for_until = 0.0
-        """Until when that is waited for, if there are previous addresses."""
+        """When to stop waiting for it, if previous addresses exist."""
         self.demoted: dict[Any, float] = {}
         """Until when an IP address is tried after the others."""
-        self.turn = 0
+        self.batch = 0
 
     def ordered(self, port: int, now: float) -> list[Address]:
-        """The addresses in the order in which to try them.
+        """Return the addresses in the order of preference.
 
         The families alternate, beginning with the first (RFC 8305 section 4). Within a family each call
         begins with another address, so that connections spread over all replicas behind the name. Those that
@@ -79,15 +79,15 @@ class Name:
         families: dict[int, list[Address]] = {}
         for family, address in self.addresses:
             families.setdefault(family, []).append((family, (address[0], port, *address[2:])))
-        rows = [row[self.turn % len(row) :] + row[: self.turn % len(row)] for row in families.values()]
-        self.turn += 1
+        rows = [row[self.batch % len(row) :] + row[: self.batch % len(row)] for row in families.values()]
+        self.batch += 1
         longest = max(map(len, rows), default=0)
         ordered = [row[place] for place in range(longest) for row in rows if place < len(row)]
         return sorted(ordered, key=lambda found: self.demoted.get(found[1][0], 0.0) > now)
 
 
 class Names:
-    """Looks names up.
+    """Resolves names and caches the results.
 
     Args:
         look_up: asks for a name's addresses; called in a thread, may block and raise.
@@ -100,16 +100,16 @@ class Names:
         self._threads = 0
 
     async def addresses(self, host: str, port: int, waiting: Waiting) -> Sequence[Address]:
-        """Return a name's addresses, at least one, in the order in which to try them.
+        """Return a name's addresses, at least one, in the order of preference.
 
         Args:
             host: the name.
             port: to connect to.
-            waiting: the client that waits, and for how long.
+            waiting: the waiter and its deadline.
 
         Raises:
-            ProxyError: it took too long, or the client left.
-            OSError: the name has no address, or that could not be found out, or nothing can have that name.
+            ProxyError: the deadline passed, or the client left.
+            OSError: the name has no address, the look-up failed, or the name is invalid.
         """
         name = self._name(host)
         now = asyncio.get_running_loop().time()
@@ -120,7 +120,7 @@ class Names:
         raise OSError(*(name.failure or NO_ADDRESS))
 
     def expire(self, host: str) -> None:
-        """Look a name up anew before it is used again: none of its addresses accepted a connection."""
+        """Expire the result for a name, because none of its addresses accepted a connection."""
         if (name := self._names.get(host)) is not None and name.failure is None:
             name.due = 0.0
 
@@ -159,7 +159,7 @@ class Names:
     def _begin(self, host: str, name: Name) -> asyncio.Future[None]:
         loop = asyncio.get_running_loop()
         name.pending = pending = loop.create_future()
-        name.waited_for_until = loop.time() + PATIENCE
+        name.waited_for_until = loop.time() + MAX_WAIT
         self._queue.append((host, name))
         self._start()
         return pending
@@ -189,7 +189,7 @@ class Names:
             loop.call_soon_threadsafe(self._finish, name, outcome)
 
     def _finish(self, name: Name, outcome: list[Address] | tuple[int | None, str]) -> None:
-        """A look-up has ended: take over what it found, or keep what there was."""
+        """Store the result of a look-up; keep the previous addresses if it failed."""
         self._threads -= 1
         now = asyncio.get_running_loop().time()
         if isinstance(outcome, list):

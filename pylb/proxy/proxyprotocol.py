@@ -1,8 +1,8 @@
 """The PROXY protocol, versions 1 and 2: a preamble in which a load balancer names its client.
 
-Source: HAProxy's doc/proxy-protocol.txt. A listener that accepts it expects it from every trusted peer: to
-guess would let a client write it. From anybody else it is no HTTP, and is refused as such. Backends that
-expect one get it at the beginning of each connection.
+Source: HAProxy's doc/proxy-protocol.txt. A listener with PROXY protocol requires the preamble from every
+trusted peer: detecting it would let a client forge it. From other peers it is invalid HTTP and refused.
+Backends that expect a preamble receive it at the beginning of each connection.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import cast
 
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.http1.address import canonical, of_peer
-from pylb.http1.refusal import refused
-from pylb.proxy.downstream import Downstream, Ends
+from pylb.http1.bad_request import bad_request
+from pylb.proxy.addresses import ConnectionAddresses
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 """The beginning of a version 2 preamble; no HTTP request can begin so."""
@@ -37,7 +37,7 @@ _ADDRESSES = {0x1: struct.Struct("!4s4sHH"), 0x2: struct.Struct("!16s16sHH")}
 """By address family: client, server, and their ports."""
 
 
-def parse(data: bytes) -> tuple[Ends | None, int] | None:
+def parse(data: bytes) -> tuple[ConnectionAddresses | None, int] | None:
     """Read a preamble.
 
     Args:
@@ -55,71 +55,72 @@ def parse(data: bytes) -> tuple[Ends | None, int] | None:
     end = data.find(b"\r\n", 0, LONGEST_LINE) + 2
     if end < 2:
         if len(data) >= LONGEST_LINE or not data.startswith(b"PROXY "[: len(data)]):
-            raise refused("no PROXY protocol preamble")
+            raise bad_request("no PROXY protocol preamble")
         return None
     match = _LINE.fullmatch(data, 0, end)
     if match is None:
-        raise refused("a PROXY protocol preamble that cannot be read")
+        raise bad_request("a PROXY protocol preamble that cannot be read")
     client, server, client_port, server_port = match.groups()
     if client is None:
         return None, end
     try:
         here, there = ip_address(client.decode()), ip_address(server.decode())
     except ValueError as error:
-        raise refused(f"a PROXY protocol preamble: {error}") from None
+        raise bad_request(f"a PROXY protocol preamble: {error}") from None
     ports = int(client_port), int(server_port)
     if here.version != there.version or max(ports) > 65_535:
-        raise refused(f"a PROXY protocol preamble from {here} to {there}, ports {ports}")
-    return Ends(canonical(str(here)), ports[0], canonical(str(there)), ports[1]), end
+        raise bad_request(f"a PROXY protocol preamble from {here} to {there}, ports {ports}")
+    return ConnectionAddresses(canonical(str(here)), ports[0], canonical(str(there)), ports[1]), end
 
 
-def _parse_binary(data: bytes) -> tuple[Ends | None, int] | None:
+def _parse_binary(data: bytes) -> tuple[ConnectionAddresses | None, int] | None:
     if len(data) < 16:
         return None
     version, family, length = struct.unpack_from("!BBH", data, 12)
     end = 16 + length
     if version >> 4 != 2 or version & 15 > 1 or end > LONGEST:
-        raise refused("a PROXY protocol preamble that cannot be read")
+        raise bad_request("a PROXY protocol preamble that cannot be read")
     if len(data) < end:
         return None
     layout = _ADDRESSES.get(family >> 4)
     if version & 15 == 0 or layout is None:
-        return None, end  # The peer speaks for itself, or its client has no IP address.
+        return None, end  # The peer itself is the client, or its client has no IP address.
     if length < layout.size:
-        raise refused("a PROXY protocol preamble that is too short for its addresses")
+        raise bad_request("a PROXY protocol preamble that is too short for its addresses")
     client, server, client_port, server_port = layout.unpack_from(data, 16)
     here, there = (canonical(str(ip_address(packed))) for packed in (client, server))
-    return Ends(here, client_port, there, server_port), end
+    return ConnectionAddresses(here, client_port, there, server_port), end
 
 
-def line(ends: Ends) -> bytes:
+def line(addresses: ConnectionAddresses) -> bytes:
     """A version 1 preamble about a client's connection."""
-    client, server = _addresses(ends)
+    client, server = _addresses(addresses)
     if client is None or server is None:
         return b"PROXY UNKNOWN\r\n"
-    return f"PROXY TCP{client.version} {client} {server} {ends.client_port} {ends.server_port}\r\n".encode()
+    ports = f"{addresses.client_port} {addresses.server_port}"
+    return f"PROXY TCP{client.version} {client} {server} {ports}\r\n".encode()
 
 
-def block(ends: Ends) -> bytes:
+def block(addresses: ConnectionAddresses) -> bytes:
     """A version 2 preamble about a client's connection."""
-    client, server = _addresses(ends)
+    client, server = _addresses(addresses)
     if client is None or server is None:
-        return SIGNATURE + struct.pack("!BBH", 0x20, 0, 0)  # LOCAL: nothing is said of a client.
+        return SIGNATURE + struct.pack("!BBH", 0x20, 0, 0)  # LOCAL: no client.
     family = 0x1 if client.version == 4 else 0x2
     layout = _ADDRESSES[family]
-    addresses = layout.pack(client.packed, server.packed, ends.client_port, ends.server_port)
-    return SIGNATURE + struct.pack("!BBH", 0x21, family << 4 | 1, layout.size) + addresses
+    packed = layout.pack(client.packed, server.packed, addresses.client_port, addresses.server_port)
+    return SIGNATURE + struct.pack("!BBH", 0x21, family << 4 | 1, layout.size) + packed
 
 
-PREAMBLES: Mapping[str, Callable[[Ends], bytes]] = {"v1": line, "v2": block}
+PREAMBLES: Mapping[str, Callable[[ConnectionAddresses], bytes]] = {"v1": line, "v2": block}
 """What writes a preamble, by the name of its version."""
 
 
-def _addresses(ends: Ends) -> tuple[Address | None, Address | None]:
+def _addresses(addresses: ConnectionAddresses) -> tuple[Address | None, Address | None]:
     """The addresses of client and server, both of one family; None for a client that has none."""
-    if not ends.client:
+    if not addresses.client:
         return None, None
-    client, server = ip_address(ends.client), ip_address(ends.server)
+    client, server = ip_address(addresses.client), ip_address(addresses.server)
     if client.version == server.version:
         return client, server
     return _mapped(client), _mapped(server)
@@ -131,20 +132,22 @@ def _mapped(address: Address) -> IPv6Address:
 
 
 class Preamble(asyncio.Protocol):
-    """Reads the preamble of a connection, then lets a `Downstream` have it.
+    """Reads the preamble of a connection, then hands the connection over to another protocol.
 
     Args:
-        make: makes the connection's protocol for the client that was named. Where a preamble names none
-            (UNKNOWN, LOCAL), the peer speaks for itself: its address counts, and the X-Forwarded fields of
-            what follows are not believed.
-        trusted: whether a peer's preamble counts.
-        timeout: seconds that it may take to arrive.
-        observe: told of a peer's address, and why it was refused; it gets no answer, as it asked nothing.
+        make: makes the protocol of the connection, given the addresses in the preamble. If a preamble names
+        none
+            (UNKNOWN, LOCAL), the peer's own address counts, and X-Forwarded fields do not.
+        trusted: returns whether a peer's preamble counts.
+        timeout: seconds within which the preamble must arrive.
+        observe: called with the address of a refused peer and the reason. The peer receives no response,
+        because
+            it sent no request.
     """
 
     def __init__(
         self,
-        make: Callable[..., Downstream],
+        make: Callable[..., asyncio.Protocol],
         trusted: Callable[[str], bool],
         timeout: float,
         observe: Callable[[str, ProxyError], object],
@@ -176,8 +179,8 @@ class Preamble(asyncio.Protocol):
             self._refuse(error)
             return
         if found is not None:
-            ends, end = found
-            self._hand_over(self._make(ends, believed=ends is not None), self._data[end:])
+            addresses, end = found
+            self._hand_over(self._make(addresses, believed=addresses is not None), self._data[end:])
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         if self._deadline is not None:
@@ -187,7 +190,7 @@ class Preamble(asyncio.Protocol):
         self._observe(self._address, error)
         self._transport.abort()
 
-    def _hand_over(self, downstream: Downstream, rest: bytes) -> None:
+    def _hand_over(self, downstream: asyncio.Protocol, rest: bytes) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
         self._transport.set_protocol(downstream)

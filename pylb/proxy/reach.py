@@ -9,13 +9,11 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from errno import EADDRNOTAVAIL, EINPROGRESS, ENETUNREACH
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pylb.errors import Fault, Phase, ProxyError
-from pylb.proxy.flow import EVENT, writable
-
-if TYPE_CHECKING:
-    from pylb.proxy.downstream import Downstream
+from pylb.proxy.transfer import EVENT, writable
+from pylb.proxy.waiter import Waiter
 
 Address = tuple[int, Any]
 """An address family, and an address in it as the kernel takes it."""
@@ -27,31 +25,31 @@ address is tried."""
 
 
 class Waiting:
-    """The client for which a connection is opened.
+    """The waiter for which a connection is opened.
 
     Args:
-        client: whose coroutine waits; it has its deadline.
-        name: of the backend, for messages.
+        client: the waiter, which has a deadline.
+        name: the backend's name, for messages.
     """
 
     __slots__ = ("client", "name", "passed_over")
 
-    def __init__(self, client: Downstream, name: str) -> None:
+    def __init__(self, client: Waiter, name: str) -> None:
         self.client = client
         self.name = name
         self.passed_over: list[Address] = []
-        """Addresses that failed, or were slower than one that was tried after them."""
+        """Addresses that failed, or were slower than a later one."""
 
     def check(self) -> None:
         """Check whether the connection is still wanted.
 
         Raises:
-            ProxyError: the client left, or the time is over.
+            ProxyError: the client left, or the deadline has passed.
         """
         if self.client.lost:
             raise self.client.lost_error(Phase.CONNECT)
         if self.client.expired:
-            waited = f"{self.name} did not accept within {self.client.patience:g} s"
+            waited = f"{self.name} did not accept within {self.client.timeout:g} s"
             raise ProxyError(Phase.CONNECT, Fault.UPSTREAM_TIMEOUT, waited)
 
 
@@ -60,11 +58,11 @@ async def reach(addresses: Sequence[Address], waiting: Waiting) -> tuple[socket.
 
     Args:
         addresses: at least one, in the order of preference.
-        waiting: the client that waits, and for how long.
+        waiting: the waiter and its deadline.
 
     Raises:
-        ProxyError: it took too long, or the client left.
-        OSError: no address accepts a connection; this is the reason of the last one.
+        ProxyError: the deadline passed, or the client left.
+        OSError: no address accepted a connection. The error is that of the last one.
     """
     if len(addresses) > 1:
         return await _race(addresses, waiting)
@@ -108,9 +106,9 @@ async def _until_writable(connection: socket.socket, waiting: Waiting) -> None:
 
 
 async def _race(addresses: Sequence[Address], waiting: Waiting) -> tuple[socket.socket, Address]:
-    """Connect to several addresses, each a little later than the one before it, or as soon as that failed."""
+    """Connect to several addresses, each after a delay, or as soon as the one before it has failed."""
     loop = asyncio.get_running_loop()
-    delay = min(ATTEMPT_DELAY, waiting.client.patience / len(addresses))
+    delay = min(ATTEMPT_DELAY, waiting.client.timeout / len(addresses))
     race = Race(loop, waiting)
     untried = deque(addresses)
     due = 0.0
@@ -140,11 +138,11 @@ def _replace(timer: asyncio.TimerHandle | None, successor: asyncio.TimerHandle) 
 
 
 class Race:
-    """Connections that are being opened to several addresses of one backend.
+    """Concurrent attempts to connect to several addresses of one backend.
 
     Args:
-        loop: the running one.
-        waiting: the client that is woken when one of them is accepted or refused.
+        loop: the running loop.
+        waiting: the waiter, woken when an attempt succeeds or fails.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, waiting: Waiting) -> None:
@@ -153,7 +151,7 @@ class Race:
         self._settled: list[socket.socket] = []
         self.running: dict[socket.socket, Address] = {}
         self.error: OSError = OSError("the name has no address")
-        """Why the last attempt failed."""
+        """The error of the last failed attempt."""
 
     def start(self, address: Address) -> None:
         """Begin to connect to an address."""
@@ -163,7 +161,7 @@ class Race:
             error = connection.connect_ex(address[1])
             if error not in {0, EINPROGRESS}:
                 raise _failure(error, address)
-        except OSError as failure:  # Without a socket: no such family here, or no descriptor.
+        except OSError as failure:  # Without a socket if this host lacks the address family, or a descriptor.
             if connection is not None:
                 connection.close()
             self._failed(address, failure)
@@ -203,10 +201,10 @@ class Race:
 
 
 def _failure(error: int, address: Address) -> OSError:
-    """The exception for an error number of `connect`.
+    """Return the exception for an error number of `connect`.
 
-    EADDRNOTAVAIL says that the local ports are used up, or that this host has no source address towards
-    `address` (an IPv6 backend, and no IPv6 here). The latter is the backend's address being wrong here.
+    EADDRNOTAVAIL means that the local ports are used up, or that this host has no source address for
+    `address` (an IPv6 backend, and no IPv6 here). In the latter case the backend's address is the fault.
     """
     if error == EADDRNOTAVAIL and not _has_source(address):
         error = ENETUNREACH
@@ -214,7 +212,7 @@ def _failure(error: int, address: Address) -> OSError:
 
 
 def _has_source(address: Address) -> bool:
-    """Whether this host has a source address towards `address`; a datagram socket needs no port for it."""
+    """Return whether this host has a source address for `address`. A datagram socket uses no port."""
     with suppress(OSError), socket.socket(address[0], socket.SOCK_DGRAM) as probe:
         probe.connect(address[1])
         return True

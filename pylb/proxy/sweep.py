@@ -1,4 +1,7 @@
-"""The sweep: one timer for every deadline and every other periodic duty of the data plane."""
+"""The sweep: one timer for all deadlines and all other periodic duties of the data plane.
+
+The module knows no duty. The server adds them.
+"""
 
 from __future__ import annotations
 
@@ -11,30 +14,30 @@ from time import monotonic
 log = logging.getLogger("pylb.sweep")
 
 PERIOD = 0.25
-"""Seconds between two sweeps: a time-out may be late by as much, and costs no timer."""
+"""Seconds between two sweeps. A timeout may be late by as much, and needs no timer of its own."""
 
 Duty = Callable[[float], object]
-"""Gets the time in monotonic seconds."""
+"""Called with the time in monotonic seconds."""
 
 
 class Sweep:
-    """Runs duties four times a second, whatever one of them raises.
+    """Runs duties four times a second, even if one of them raises.
 
-    The timer is armed before the duties run, so nothing that a duty does can end the sweep. A duty that
-    raises does not keep the others from running. The log has one line for each kind of exception of a duty
-    until the duty succeeds again, and `on_crash` is called as often.
+    The timer is set before the duties run, so no duty can end the sweep. An exception in one duty does not
+    prevent the others. Each type of exception is logged, and passed to `on_crash`, once per duty until the
+    duty succeeds again.
 
     Args:
-        duties: what to do, in this order.
+        duties: functions that run in this order.
     """
 
     def __init__(self, *duties: Duty) -> None:
         self.due = inf
-        """When the present sweep should have begun, in monotonic seconds."""
+        """When the current sweep was due, in monotonic seconds."""
         self.on_crash: Callable[[str, Exception], object] = lambda *_: None
-        """Takes the name of a duty that failed, and what it raised."""
+        """Called with the name of a failed duty and its exception."""
         self._duties: list[tuple[Duty, set[type[Exception]]]] = []
-        """With the kinds of exceptions that are logged already."""
+        """The duties, with the types of exceptions that have been logged."""
         self._timer: asyncio.TimerHandle | None = None
         for duty in duties:
             self.add(duty)
@@ -44,12 +47,12 @@ class Sweep:
         self._duties.append((duty, set()))
 
     def start(self) -> None:
-        """Sweep now, and periodically from now on; a sweep that runs already goes on."""
+        """Sweep now and periodically from now on. Does nothing if already started."""
         if self._timer is None:
             self._run()
 
     def stop(self) -> None:
-        """Sweep no more."""
+        """Stop sweeping."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

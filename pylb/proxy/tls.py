@@ -1,7 +1,7 @@
-"""TLS on the clients' side: certificates by name, and changed ones picked up.
+"""TLS for clients: certificates by name, reloaded when their files change.
 
-The context that listeners use never changes, so tickets that clients hold stay good; what is chosen anew for
-each handshake is the certificate.
+The context of the listeners never changes, so session tickets stay valid; each handshake selects the
+certificate.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pylb.errors import StartError
-from pylb.proxy import clientcert, tickets
+from pylb.proxy import clientcert, session_tickets
 
 log = logging.getLogger("pylb.tls")
 
@@ -28,16 +28,16 @@ Pair = tuple[str, str]
 
 
 class Certificates:
-    """The certificates that clients are shown.
+    """The certificates that pylb presents to clients.
 
     Args:
-        pairs: chains and keys; the first is for clients that name no host that any certificate is for.
-        directory: where more of them are found: `NAME.crt` or `NAME.pem` with `NAME.key`, or a folder with
+        pairs: chains and keys. The first one is the default for names without a certificate.
+        directory: contains more certificates: `NAME.crt` or `NAME.pem` with `NAME.key`, or a folder with
             `fullchain.pem` and `privkey.pem`, as certbot makes them.
-        client_ca: the authorities of clients' certificates; none are asked for without it.
-        client_required: whether a client must have one.
-        client_fields: what backends are told of a client's certificate, of `clientcert.FIELDS`.
-        ticket_keys: what tickets are sealed with, if other processes are to open them; see `tickets.share`.
+        client_ca: CA bundle for client certificates. By default no client certificate is requested.
+        client_required: whether a client must present a certificate.
+        client_fields: facts about the client certificate that backends receive, of `clientcert.FIELDS`.
+        ticket_keys: keys that seal tickets, if other processes must open them; see `session_tickets.share`.
 
     Raises:
         StartError: a file cannot be used, or there is none.
@@ -67,7 +67,7 @@ class Certificates:
         try:
             self.context = self._context()
             self.context.sni_callback = self._choose
-            if ticket_keys and not tickets.share(self.context, ticket_keys):
+            if ticket_keys and not session_tickets.share(self.context, ticket_keys):
                 log.info("this Python does not let workers share session tickets; clients may start afresh")
             self._seen = self._state()
             self._contexts = self._load()
@@ -75,10 +75,10 @@ class Certificates:
             raise StartError(f"TLS: {_shown(error)}") from None
 
     def refresh(self) -> None:
-        """Use what has changed on disk; if it cannot be used, go on with what there was.
+        """Load changed files; keep the current certificates if that fails.
 
-        A directory that cannot be listed for a while is such a change, too. It is logged once, if it is the
-        same at the next call: before that, a certificate may have its new chain and not yet its new key.
+        A directory that cannot be listed counts as a change. A change that cannot be used is logged once, if
+        it is the same at the next call: until then, a certificate may have its new chain but not its new key.
         """
         state = self._state()
         if state == self._seen:
@@ -107,7 +107,7 @@ class Certificates:
         )
 
     def _load(self) -> Mapping[str, ssl.SSLContext]:
-        """A context for each name, and for the empty one the first."""
+        """Return a context for each name; the empty name has the first one."""
         session_context = self._read_session_context()
         contexts: dict[str, ssl.SSLContext] = {}
         for chain, key in self._files():
@@ -124,22 +124,24 @@ class Certificates:
         return contexts
 
     def _read_session_context(self) -> bytes:
-        """A digest of what decides which clients may come."""
+        """Return a digest of the settings that decide which clients are accepted."""
         if not self._client_ca:
             return b""
         return sha256(b"%d" % self._client_required + Path(self._client_ca).read_bytes()).digest()
 
     def _separate_sessions(self, session_context: bytes, contexts: Mapping[str, ssl.SSLContext]) -> None:
-        """Let clients resume only sessions that began under the authorities of now.
+        """Let clients resume only sessions that began with the current CA bundle.
 
-        Who resumes a session is not verified again.
+        A client that resumes a session is not verified again.
 
         Raises:
-            ValueError: the authorities have changed, and this Python cannot tell sessions apart.
+            ValueError: the CA bundle has changed, and this Python cannot separate sessions.
         """
         if not session_context:
             return
-        separate = [tickets.bind(context, session_context) for context in (self.context, *contexts.values())]
+        separate = [
+            session_tickets.bind(context, session_context) for context in (self.context, *contexts.values())
+        ]
         if not all(separate) and self._session_context and self._session_context != session_context:
             raise ValueError(f"{self._client_ca}: with this Python a change counts after a restart")
         self._session_context = session_context
@@ -167,7 +169,7 @@ class Certificates:
                 yield str(path), str(key)
 
     def _state(self) -> object:
-        """What changes when a file does; a file may come and go, and be a link to another one."""
+        """Return a value that changes with any file, which may appear, vanish or be a link."""
         try:
             paths = [path for pair in self._files() for path in pair]
         except OSError as error:
@@ -178,10 +180,10 @@ class Certificates:
 
 
 def names(chain: str) -> list[str]:
-    """The host names that a certificate is for, in lower case.
+    """Return the host names of a certificate, in lower case.
 
     Args:
-        chain: the path of a PEM file; its first certificate counts.
+        chain: path of a PEM file. Only its first certificate counts.
     """
     # What `SSLSocket.getpeercert` uses; there is no public way to read a certificate that is not a peer's.
     certificate: dict[str, Any] = _ssl._test_decode_cert(chain)  # type: ignore[attr-defined]

@@ -1,38 +1,37 @@
-"""After an upgrade: bytes both ways until both sides have ended, or nothing moved for too long.
+"""A tunnel after a 101 response: bytes in both directions until both sides have ended, or the idle timeout.
 
-A tunnel keeps the lease on its backend. A change of the pool does not touch it: a backend that left the
-registry goes on draining until its tunnels have ended.
+A tunnel holds the lease on its backend. A change of the pool does not affect it: a backend that left the
+registry drains until its tunnels have ended.
 """
 
 from __future__ import annotations
 
 import asyncio
 from time import monotonic
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from pylb.errors import CUT_OFF, Fault, Phase, ProxyError
-from pylb.http1.body import UntilClose
+from pylb.http1.bad_request import bad_response, shown
+from pylb.http1.body import IDENTITY, UntilClose
 from pylb.http1.parser import Request, Response
-from pylb.http1.refusal import bad_response, shown
 from pylb.http1.writer import response_head
 from pylb.observe.record import Record
-from pylb.proxy.flow import EVENT, Pump, Stream
+from pylb.proxy.exchange import Exchange
+from pylb.proxy.transfer import EVENT, BodyPump, Stream
 from pylb.proxy.upstream import Upstream
-
-if TYPE_CHECKING:
-    from pylb.proxy.downstream import Downstream
+from pylb.proxy.waiter import Waiter
 
 
-class Half(Pump):
-    """One direction of a tunnel. Its end is passed on as an end, and leaves the other direction open."""
+class RelayDirection(BodyPump):
+    """One direction of a tunnel. Its end of stream is passed on and leaves the other direction open."""
 
     __slots__ = ()
 
-    def __init__(self, source: Stream, client: Downstream) -> None:
-        super().__init__(source, UntilClose(), client, chunked=False)
+    def __init__(self, source: Stream, client: Waiter) -> None:
+        super().__init__(source, UntilClose(), IDENTITY, client)
 
     def half_close(self) -> bool:
-        """Pass the end on; a connection that has only one end for both directions (TLS) closes."""
+        """Pass the end of stream on. A connection that cannot be half-closed (TLS) closes."""
         if self.sink is None or self.sink.lost or not self.sink.transport.can_write_eof():
             return False
         self.sink.flush()
@@ -42,46 +41,46 @@ class Half(Pump):
 
 
 async def tunnel(
-    client: Downstream, upstream: Upstream, record: Record, response: Response, upload: Pump | None
+    client: Exchange, upstream: Upstream, record: Record, response: Response, upload: BodyPump | None
 ) -> bool:
-    """Answer 101 and join the two connections; return false: no request can follow on them.
+    """Answer 101 and join the two connections; return False, because no request can follow on them.
 
     Args:
-        client: who asked for it.
-        upstream: who agreed.
-        record: the request's.
-        response: the 101.
-        upload: the request's body, if it has one that does not go with its head.
+        client: the exchange whose request asked for the upgrade.
+        upstream: the backend connection that sent the 101.
+        record: of the request.
+        response: the 101 response.
+        upload: the request's body, if that did not leave with the head.
 
     Raises:
-        ProxyError: 502, the backend may not switch now, or not to that protocol.
+        ProxyError: 502, the backend must not switch protocols now, or not to this one.
     """
     uploaded = upload is None or upload.done
     check(cast(Request, record.request), response, upstream.backend.name, uploaded=uploaded)
     record.status = response.status
     record.sending = True
     head = response_head(response, chunked=False, close=False, version=1)
-    down, up = Half(upstream, client), Half(client, client)
+    down, up = RelayDirection(upstream, client), RelayDirection(client, client)
     down.start(client, head)
     up.start(upstream, b"")
-    timeouts = client.plane.timeouts
-    client.arm(record.attempts[-1].head, timeouts.tunnel)
+    timeouts = client.context.timeouts
+    client.set_deadline(record.attempts[-1].head, timeouts.tunnel)
     try:
         while not (client.lost or upstream.lost or (down.done and up.done)):
             if client.expired:
-                record.ended(_idle(client.patience))
+                record.ended(_idle(client.timeout))
                 break
-            if (down.done or up.done) and client.patience != timeouts.body:
-                client.arm(
+            if (down.done or up.done) and client.timeout != timeouts.body:
+                client.set_deadline(
                     monotonic(), timeouts.body
-                )  # One side has ended; the other is not waited for as long.
+                )  # One side has ended. The other one gets less time.
             await EVENT
         if client.cut_off:
             record.ended(ProxyError(Phase.TUNNEL, Fault.KILLED, CUT_OFF))
     finally:
         record.sent, record.received = down.moved, up.moved
         upstream.pump = client.pump = None
-        upstream.filler = client.filler = None
+        upstream.producer = client.producer = None
         upstream.client = None
         upstream.reusable = False
         _part(upstream, timeouts.body)
@@ -89,7 +88,7 @@ async def tunnel(
 
 
 def _part(upstream: Upstream, seconds: float) -> None:
-    """Close the backend's connection; what is still to be written has so many seconds to go out."""
+    """Close the backend connection; pending bytes have that many seconds to be written."""
     transport = upstream.transport
     if upstream.lost:
         return
@@ -101,11 +100,11 @@ def _part(upstream: Upstream, seconds: float) -> None:
 
 
 def check(request: Request, response: Response, name: str, *, uploaded: bool) -> None:
-    """Whether the backend may switch protocols (RFC 9110 §7.8).
+    """Check that the backend may switch protocols (RFC 9110 section 7.8).
 
     Raises:
-        ProxyError: 502: it was not asked to, not to that one, or not before it has the whole request, whose
-            rest would be taken for the other protocol's.
+        ProxyError: 502: the request asked for no upgrade, or for another protocol, or has not been sent
+            completely; its rest would be taken for bytes of the other protocol.
     """
     if not request.upgrade:
         raise bad_response(f"{name} switched protocols without being asked")
@@ -120,5 +119,5 @@ def _names(protocols: bytes) -> frozenset[bytes]:
 
 
 def _idle(seconds: float) -> ProxyError:
-    """The end of a tunnel that nobody uses: nobody's failure, so it is not raised, and no lease is blamed."""
+    """Return the reason for the end of an idle tunnel. It is no failure, so it is not raised."""
     return ProxyError(Phase.TUNNEL, Fault.CLIENT_TIMEOUT, f"nothing moved in the tunnel for {seconds:g} s")

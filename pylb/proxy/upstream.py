@@ -1,4 +1,8 @@
-"""Connections to backends: opened, kept while idle, noticed when they die."""
+"""A connection to a backend: it carries one exchange at a time, and is reused only after a clean one.
+
+The file knows the waiter that the connection works for, and neither the class of a client connection nor a
+handler.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,13 @@ import asyncio
 import os
 import select
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pylb.policy.backend import Backend, State
-from pylb.proxy.flow import Stream
-from pylb.proxy.opening import Opening
-from pylb.proxy.turn import SMALL
-
-if TYPE_CHECKING:
-    from pylb.proxy.downstream import Downstream
+from pylb.proxy.batch import INLINE_LIMIT, WriteBatch
+from pylb.proxy.pending_transport import PendingTransport
+from pylb.proxy.transfer import Connection
+from pylb.proxy.waiter import Waiter
 
 UP = State.UP  # Python 3.11 looks an Enum's member up in many steps.
 
@@ -22,21 +24,21 @@ GONE = frozenset([State.DRAINING, State.GONE])
 """States of a backend that left the registry."""
 
 SETTLE = 0.1
-"""Seconds in which a body shows that should not have been sent: it follows its head at once, if at all."""
+"""Seconds within which a forbidden body would arrive; it follows its head at once, if at all."""
 
 LAST_WORDS = 256 * 1024
-"""Bytes that are taken from a connection that broke: an answer of usual length."""
+"""Bytes that are read from a broken connection: enough for a usual response."""
 
 
-class Upstream(Stream):
-    """One connection to one backend. It serves one client at a time, or waits in `home` for the next request.
+class Upstream(Connection):
+    """One connection to one backend. It serves one client at a time, or is idle in `home`.
 
-    A connection that saw anything unexpected is closed, never reused: bytes while idle, bytes after the end
-    of a response. So no response can be taken for the answer to another request.
+    A connection that received anything unexpected (bytes while idle, bytes after the end of a response) is
+    closed and never reused. So no response can be taken for the response to another request.
     """
 
     __slots__ = (
-        "_opening",
+        "_pending",
         "_poll",
         "backend",
         "broken",
@@ -47,44 +49,46 @@ class Upstream(Stream):
         "settles",
     )
 
-    def __init__(self, backend: Backend, client: Downstream, opening: Opening | None) -> None:
-        super().__init__(client.plane.turn)
-        self._opening = opening
-        if opening is not None:
-            self.transport = opening
+    def __init__(
+        self, backend: Backend, client: Waiter, batch: WriteBatch, pending: PendingTransport | None
+    ) -> None:
+        super().__init__(batch)
+        self._pending = pending
+        if pending is not None:
+            self.transport = pending
         self.backend = backend
-        self.client: Downstream | None = client
+        self.client: Waiter | None = client
         self.home: list[Any] = backend.idle
-        """Where it waits while it carries no request: with others for any client, or bound to one."""
+        """The list that it joins while idle: the backend's, or that of the client that it is bound to."""
         self.idle_since = 0.0
         self.reusable = True
         self.settles = False
-        """Whether it is to be reused only after a pause, in which no byte arrives."""
+        """Whether it can be reused only after a pause without a byte."""
         self.broken = False
-        """Whether the connection ended by an error: then its end is not the end of anything it carried."""
+        """Whether the connection ended by an error. Then its end does not end a body."""
         self._poll: select.poll | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.backend.connections.add(self)
-        opening, self._opening = self._opening, None
-        if opening is None:
+        pending, self._pending = self._pending, None
+        if pending is None:
             return
-        if opening.over:
+        if pending.over:
             self.transport.abort()
-        elif opening.left:
-            self.transport.write(opening.left)
+        elif pending.left:
+            self.transport.write(pending.left)
 
     def data_received(self, data: bytes) -> None:
         if self.pump is not None:
             self.pump.feed(data)
         elif self.client is not None:
-            self.inbox = self.inbox + data if self.inbox else data
-            if len(data) <= SMALL:
-                self._turn.wake(self.client)
+            self.recv_buffer = self.recv_buffer + data if self.recv_buffer else data
+            if len(data) <= INLINE_LIMIT:
+                self._batch.wake(self.client)
             else:
                 self.client.wake()
-        else:  # The transport ends a turn of the loop later; before that no request may take the connection.
+        else:  # The transport ends one loop iteration later. No request may take the connection before.
             self._withdraw()
             self.transport.abort()
 
@@ -109,28 +113,28 @@ class Upstream(Stream):
             self._withdraw()
 
     def _withdraw(self) -> None:
-        """Take the connection out of those that wait for a request."""
+        """Remove the connection from the idle ones."""
         if self in self.home:
             self.home.remove(self)
 
     def _hear_out(self) -> None:
-        """Take what the backend said before the connection broke.
+        """Read what the backend sent before the connection broke.
 
-        One that answers a request early (413) and closes makes the next write of the body fail, and the loop
-        then closes too, without another look at what the kernel has received by then.
+        A backend that responds early (413) and closes makes the next write of the body fail. The loop then
+        closes the connection without reading what the kernel has received by then.
         """
         connection = self.kernel_socket()
         if connection is None or self.transport.get_extra_info("ssl_object") is not None:
-            return  # What is left of TLS are records, not bytes.
+            return  # With TLS, the kernel has records and not plaintext.
         with suppress(OSError):
             last = os.read(connection.fileno(), LAST_WORDS)
             if self.pump is not None:
                 self.pump.feed(last)
             else:
-                self.inbox += last
+                self.recv_buffer += last
 
     def readable(self) -> bool:
-        """Whether an idle connection has something to read: the end, an error, or bytes nobody asked for."""
+        """Return whether an idle connection is readable: closed, broken, or with unsolicited bytes."""
         if self._poll is None:
             connection = self.kernel_socket()
             if connection is None:
@@ -140,67 +144,67 @@ class Upstream(Stream):
         return bool(self._poll.poll(0))
 
     def free(self, now: float) -> None:
-        """The exchange is over: keep the connection if it is clean and its backend still wanted."""
-        self.client = self.filler = None
+        """End the exchange; keep the connection if it is clean and its backend still takes requests."""
+        self.client = self.producer = None
         if self.lost:
             return
         if (
             self.reusable
-            and not self.inbox
-            and not self.choked
+            and not self.recv_buffer
+            and not self.write_paused
             and (self.backend.state is UP or self._stays_bound())
         ):
             self.idle_since = now
             if self.paused:
                 self.resume()
             self.home.append(self)
-        elif self.settles and not self.inbox and self.home is self.backend.idle:
+        elif self.settles and not self.recv_buffer and self.home is self.backend.idle:
             asyncio.get_running_loop().call_later(SETTLE, self._settled, now)
         else:
             self.transport.abort()
 
     def distrust(self, *, wholly: bool) -> None:
-        """Take note of a response that declares a body which it must not have.
+        """Handle a response that declares a body which it must not have.
 
-        Backends exist that send it all the same, and it would be taken for the answer to the next request.
+        Some backends send that body, and it would be taken for the next response.
 
         Args:
-            wholly: do not reuse the connection; else reuse it after a pause, if no body has arrived. To HEAD,
-                and with 304, a backend may declare the body that GET would have (RFC 9110 section 8.6).
+            wholly: never reuse the connection. Otherwise reuse it after a pause in which no body arrives: in
+            a
+                response to HEAD, and with 304, a backend may declare the body of GET (RFC 9110 section 8.6).
         """
         self.settles = self.reusable and not wholly
         self.reusable = False
 
     def _settled(self, now: float) -> None:
-        """The pause is over."""
+        """Free the connection after the pause."""
         self.settles = False
         if not self.lost and not self.transport.is_closing():
             self.reusable = True
             self.free(now)
 
     def _stays_bound(self) -> bool:
-        """Whether it is kept for its client although its backend is not well; that may be picked again."""
+        """Return whether it is kept for its client although its backend is not up."""
         return self.home is not self.backend.idle and self.backend.state not in GONE
 
     def close(self) -> None:
-        """The exchange failed, or its rest is not wanted."""
-        self.client = self.filler = self.pump = None
+        """Abort the connection: the exchange failed, or the rest of the response is not needed."""
+        self.client = self.producer = self.pump = None
         if not self.lost and self.transport is not None:
             self.transport.abort()
 
 
-def reuse(backend: Backend, client: Downstream, *, careful: bool) -> Upstream | None:
-    """The idle connection that was used last, if there is one that still lives.
+def reuse(idle: list[Upstream], client: Waiter, *, careful: bool) -> Upstream | None:
+    """Take the idle connection that was used last; None if no live one exists.
 
     Args:
-        backend: whose connection.
-        client: who will use it.
-        careful: ask the kernel whether the backend has closed it in this very moment. It costs a system call,
-            and is worth it for requests that must not be sent twice.
+        idle: the connections to choose from, in the order in which they became idle.
+        client: the waiter that takes the connection.
+        careful: ask the kernel whether the backend has just closed it. This costs a system call, and is for
+            requests that must not be sent twice.
     """
-    idle = backend.idle if client.bound is None else client.bound.idle(backend)
     while idle:
-        upstream: Upstream = idle.pop()
+        upstream = idle.pop()
         if careful and upstream.readable():
             upstream.transport.abort()
             continue
@@ -210,14 +214,14 @@ def reuse(backend: Backend, client: Downstream, *, careful: bool) -> Upstream | 
 
 
 def close_idle(backend: Backend, before: float = float("inf")) -> None:
-    """Close the idle connections that were last used before that moment."""
+    """Close the idle connections that were last used before a moment; by default all."""
     idle = backend.idle
     while idle and idle[0].idle_since < before:
         idle.pop(0).transport.close()
 
 
 def close_unused(backend: Backend) -> None:
-    """Close all connections that carry no request, also those that are bound to a client."""
+    """Close all connections that carry no request, also those bound to a client."""
     close_idle(backend)
     for upstream in tuple(backend.connections):
         if upstream in upstream.home:
@@ -226,6 +230,6 @@ def close_unused(backend: Backend) -> None:
 
 
 def abandon(backend: Backend) -> None:
-    """Break off whatever runs on a backend; its requests fail as if it had died."""
+    """Abort all connections to a backend. Requests in flight fail as if the backend had crashed."""
     for upstream in tuple(backend.connections):
         upstream.transport.abort()

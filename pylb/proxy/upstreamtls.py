@@ -1,4 +1,4 @@
-"""TLS on the backends' side: which of them speak it, under which name, and whom pylb believes."""
+"""TLS for backends: which backends use it, under which name, and which CA verifies them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pylb.errors import StartError
 from pylb.model import Endpoint
 
 CHECKED = 4096
-"""Names that are remembered as possible."""
+"""Cached names that were found valid."""
 
 
 class UpstreamTls:
-    """How backends are reached that speak TLS.
+    """The TLS settings for connections to backends.
 
     Args:
-        everywhere: whether all do that do not say otherwise.
-        ca: PEM certificates of who signs theirs; the system's if not given.
-        verify: whether certificate and name are checked.
-        name: the name that certificates carry, and that is asked for (SNI); if empty, the backend's address.
-        pair: certificate and key to show to them, as paths.
+        everywhere: whether backends use TLS unless their endpoint disables it.
+        ca: path of a PEM bundle that verifies backend certificates. By default the system's.
+        verify: whether certificate and name are verified.
+        name: the name in certificates and SNI. By default the backend's address.
+        pair: paths of pylb's client certificate and key. By default pylb presents none.
 
     Raises:
         StartError: a file cannot be used.
@@ -42,11 +42,11 @@ class UpstreamTls:
         self._pair = pair
         self._checked = lru_cache(maxsize=CHECKED)(self._try_name)
         if everywhere or ca or pair:
-            _ = self.context  # What is wrong with the files shall be said at the start.
+            _ = self.context  # Report unusable files at the start.
 
     @cached_property
     def context(self) -> ssl.SSLContext:
-        """The context of all connections to backends."""
+        """The TLS context of all backend connections."""
         try:
             context = ssl.create_default_context(cafile=self._ca)
             if self._pair:
@@ -80,6 +80,6 @@ class UpstreamTls:
         self.context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=name)
 
     def name_of(self, endpoint: Endpoint) -> str:
-        """The name that a backend's certificate must carry; empty if it does not speak TLS."""
+        """Return the name that a backend's certificate must carry; empty without TLS."""
         tls = self._everywhere if endpoint.tls is None else endpoint.tls
         return (endpoint.tls_name or self._name or endpoint.address) if tls else ""

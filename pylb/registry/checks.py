@@ -1,4 +1,4 @@
-"""The health check that a container asks for with `SERVICE_CHECK_*`, as Consul wants it defined."""
+"""Translates `SERVICE_CHECK_*` of a container into the definition of a Consul check. No I/O."""
 
 from __future__ import annotations
 
@@ -8,43 +8,43 @@ from typing import Any
 from pylb.model import authority
 
 INTERVAL = "10s"
-"""Between two runs, where the container does not say: registrator's default."""
+"""Interval of a check without `SERVICE_CHECK_INTERVAL`; registrator's default."""
 
 Definition = dict[str, Any]
 
 
-def asked_check(
-    said: Mapping[str, str], *, address: str, port: int, container: str, inside: int
+def requested_check(
+    settings: Mapping[str, str], *, address: str, port: int, container: str, inside: int
 ) -> Definition | None:
-    """Translate what a container says into one check; of several kinds, the first in `KINDS` counts.
+    """Make the check that a container requests; of several kinds, the first in `KINDS` is used.
 
     Args:
-        said: its metadata, keys in lower case without `SERVICE_`.
-        address: where the service listens, as seen by Consul's agent.
-        port: the same.
-        container: its short id, for commands that run in it.
+        settings: the container's metadata; keys in lower case without `SERVICE_`.
+        address: the address that Consul's agent connects to.
+        port: the port that Consul's agent connects to.
+        container: the container's short id, for commands that run in it.
         inside: the port inside the container.
 
     Returns:
-        None if it asks for none.
+        The definition; None if the container requests no check.
     """
-    kind = next((kind for kind in KINDS if said.get(f"check_{kind}")), None)
+    kind = next((kind for kind in KINDS if settings.get(f"check_{kind}")), None)
     if kind is None:
         return None
-    check = KINDS[kind](said[f"check_{kind}"], Place(address, port, container, inside), said)
+    check = KINDS[kind](settings[f"check_{kind}"], Place(address, port, container, inside), settings)
     if "TTL" not in check:
-        check["Interval"] = said.get("check_interval") or INTERVAL
-        if timeout := said.get("check_timeout"):
+        check["Interval"] = settings.get("check_interval") or INTERVAL
+        if timeout := settings.get("check_timeout"):
             check["Timeout"] = timeout
-    if status := said.get("check_initial_status"):
+    if status := settings.get("check_initial_status"):
         check["Status"] = status
-    if after := said.get("check_deregister_after"):
+    if after := settings.get("check_deregister_after"):
         check["DeregisterCriticalServiceAfter"] = after
     return check
 
 
 class Place:
-    """Where a check looks."""
+    """The address, port and container that a check refers to."""
 
     def __init__(self, address: str, port: int, container: str, inside: int) -> None:
         self.address = address
@@ -55,11 +55,11 @@ class Place:
 
 
 def _http(scheme: str) -> Callable[[str, Place, Mapping[str, str]], Definition]:
-    def define(path: str, place: Place, said: Mapping[str, str]) -> Definition:
+    def define(path: str, place: Place, settings: Mapping[str, str]) -> Definition:
         check: Definition = {"HTTP": f"{scheme}://{place.authority}{path}"}
-        if method := said.get(f"check_{scheme}_method"):
+        if method := settings.get(f"check_{scheme}_method"):
             check["Method"] = method
-        if said.get("check_tls_skip_verify"):
+        if settings.get("check_tls_skip_verify"):
             check["TLSSkipVerify"] = True
         return check
 
@@ -83,11 +83,11 @@ def _tcp(_: str, place: Place, __: Mapping[str, str]) -> Definition:
     return {"TCP": place.authority}
 
 
-def _grpc(_: str, place: Place, said: Mapping[str, str]) -> Definition:
+def _grpc(_: str, place: Place, settings: Mapping[str, str]) -> Definition:
     check: Definition = {"GRPC": place.authority}
-    if said.get("check_grpc_use_tls"):
+    if settings.get("check_grpc_use_tls"):
         check["GRPCUseTLS"] = True
-        if said.get("check_tls_skip_verify"):
+        if settings.get("check_tls_skip_verify"):
             check["TLSSkipVerify"] = True
     return check
 
@@ -101,5 +101,6 @@ KINDS: dict[str, Callable[[str, Place, Mapping[str, str]], Definition]] = {
     "tcp": _tcp,
     "grpc": _grpc,
 }
-"""In registrator's order. CMD runs registrator's `check-cmd` and SCRIPT a shell, both on the agent's machine;
-Consul refuses them unless it was started with `-enable-local-script-checks`."""
+"""Kinds of check, in registrator's order of precedence. CMD runs registrator's `check-cmd` and SCRIPT a
+shell, both on the agent's machine; Consul rejects them unless it was started with
+`-enable-local-script-checks`."""

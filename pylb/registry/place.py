@@ -1,4 +1,4 @@
-"""Where a container's port is registered: at which address and port Consul's clients reach it."""
+"""Selects the address and port at which a container's port is registered. No I/O."""
 
 from __future__ import annotations
 
@@ -11,42 +11,43 @@ from pylb.containers.port import ALL, MAX_QUOTED, Port, choose_binding
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How containers are registered."""
+    """The options that decide how containers are registered."""
 
     owner: str
-    """Marks what is registered; the same for as long as the engine lives, whoever registers."""
+    """Mark of each registration; it does not change during the life of the engine."""
     hostname: str
     """The first part of a service's id."""
     host_address: str = ""
-    """Where ports that are published on all addresses can be reached; empty: at the address of Consul's node,
-    which Consul itself fills in."""
+    """Address for ports that are published on all addresses. If empty, Consul uses the address of its
+    node."""
     internal: bool = False
-    """Register the container's own address and port in place of the published ones."""
+    """Register the container's own address and port instead of the published ones."""
     network: str = ""
-    """With `internal`: the network whose address counts."""
+    """With `internal`: the network whose address is registered."""
     ip: str = ""
-    """Register this address for all."""
+    """Address for all registrations; empty: selected for each."""
     ip_label: str = ""
-    """The label that holds a container's address."""
+    """Name of the label that contains a container's address."""
     tags: tuple[str, ...] = ()
-    """Added to those of every service."""
+    """Tags added to those of every service."""
     explicit: bool = False
-    """Register only what has a name by `SERVICE_NAME`."""
+    """Register only ports that have a name from `SERVICE_NAME`."""
     require_label: bool = False
     """Register only containers with the label SERVICE_REGISTER."""
     keep_failed: bool = False
-    """Leave a container registered that ended by its own failure."""
+    """Keep the registration of a container that exited with an error."""
     ttl: float = 0.0
-    """Seconds after which a registration that is not confirmed is critical; 0: never."""
+    """Seconds after which a registration without confirmation is critical; 0: never."""
 
 
 def place(container: Container, port: Port, rules: Rules) -> tuple[str, int]:
-    """Choose the address and the port; a container's own address never with a published port.
+    """Select the address and the port. A container's own address is never combined with a published port.
 
-    An empty address is that of Consul's node. `rules.ip` goes before the label, that before what Docker says.
+    An empty address means the address of Consul's node. `rules.ip` takes precedence over the label, and the
+    label over Docker's data.
 
     Raises:
-        ValueError: there is none that clients could reach; the message says why.
+        ValueError: clients can reach no address; the message contains the reason.
     """
     given = rules.ip or _labelled(container, rules.ip_label)
     if rules.internal and not container.on_host:
@@ -64,7 +65,7 @@ def place(container: Container, port: Port, rules: Rules) -> tuple[str, int]:
 
 
 def _labelled(container: Container, label: str) -> str:
-    """The address that a label holds, as `10.0.0.1` or `10.0.0.1/24`; empty without the label."""
+    """Return the address in a label, `10.0.0.1` or `10.0.0.1/24`; empty without the label."""
     text = dict(container.labels).get(label, "").partition("/")[0] if label else ""
     if not text:
         return ""

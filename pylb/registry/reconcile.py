@@ -1,7 +1,7 @@
-"""From what the registry should hold and what it holds to what must be done: a pure function.
+"""Compares the desired registrations with those of the agent, and returns the actions. Pure functions.
 
-Nothing is remembered between two calls. Whatever was missed, refused or lost in between shows up as a
-difference again, and is done then.
+No state is kept between calls: a missed event, a rejected call or a lost entry is a difference in the next
+comparison.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from pylb.registry.registrations import CONTAINER, DIGEST, OWNER, Desired, Regis
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """An entry of the registry that is the registrator's own."""
+    """An entry of the agent with this registrator's owner mark."""
 
     container: str
     digest: str
     checks: frozenset[str] = frozenset()
-    """The ids of the checks that it has."""
+    """Ids of its checks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Actions:
-    """What makes the registry right, in this order: what is new comes before what is old goes."""
+    """The calls that make the agent equal to the desired state; registrations come before removals."""
 
     register: tuple[Registration, ...] = ()
     deregister: tuple[str, ...] = ()
@@ -35,7 +35,13 @@ class Actions:
 
 
 def owned(services: Mapping[str, Any], checks: Mapping[str, Any], owner: str) -> dict[str, Owned]:
-    """Pick out of an agent's services and checks, as Consul lists them, what this owner registered."""
+    """Return the entries of an owner.
+
+    Args:
+        services: the agent's services, as Consul lists them.
+        checks: the agent's checks, as Consul lists them.
+        owner: the owner mark.
+    """
     by_service: dict[str, set[str]] = {}
     for check_id, check in checks.items():
         by_service.setdefault(check.get("ServiceID") or "", set()).add(check_id)
@@ -49,12 +55,12 @@ def owned(services: Mapping[str, Any], checks: Mapping[str, Any], owner: str) ->
 
 
 def reconcile(desired: Desired, present: Mapping[str, Owned], *, cleanup: bool = True) -> Actions:
-    """Compare.
+    """Return the actions that make `present` equal to `desired`.
 
     Args:
-        desired: what should be registered.
-        present: what is, of the same owner.
-        cleanup: whether entries are removed whose container is gone.
+        desired: the registrations that should exist.
+        present: the entries of the same owner that exist.
+        cleanup: whether to remove entries whose container is gone.
     """
     register = tuple(
         each
@@ -70,14 +76,14 @@ def reconcile(desired: Desired, present: Mapping[str, Owned], *, cleanup: bool =
 
 
 def without_others(desired: Desired, services: Mapping[str, Any], owner: str) -> Desired:
-    """Leave out what would replace somebody else's entry; each is a problem.
+    """Drop registrations that would replace an entry of another owner; each becomes a problem.
 
-    An entry of the same service is taken over: another registrator, or one for a former engine, made it.
+    An entry of the same service is replaced: another registrator, or one for a previous engine, wrote it.
 
     Args:
-        desired: what should be registered.
-        services: an agent's services, as Consul lists them.
-        owner: who registers.
+        desired: the registrations that should exist.
+        services: the agent's services, as Consul lists them.
+        owner: the owner mark of the registrations.
     """
     registrations, problems = {}, list(desired.problems)
     for service_id, each in desired.registrations.items():
@@ -87,11 +93,11 @@ def without_others(desired: Desired, services: Mapping[str, Any], owner: str) ->
             registrations[service_id] = each
         else:
             problems.append(
-                f"container {each.container}: somebody else has registered the id {service_id!r} for {name!r}"
+                f"container {each.container}: another program registered the id {service_id!r} for {name!r}"
             )
     return replace(desired, registrations=registrations, problems=tuple(problems))
 
 
 def _complete(present: Owned, wanted: Registration) -> bool:
-    """Whether an entry is what it should be; a check may have been removed while its service stayed."""
+    """Report whether an entry equals the registration; a check can be lost while its service remains."""
     return present.digest == wanted.digest and wanted.checks <= present.checks

@@ -1,6 +1,6 @@
-"""From the containers that run to the entries that the registry should hold: a pure function.
+"""Computes the desired registrations from the containers of an engine. Pure functions.
 
-The conventions are registrator's, one row each in docs/registrator.md.
+The conventions are those of registrator; docs/registrator.md has a row for each.
 """
 
 from __future__ import annotations
@@ -18,33 +18,34 @@ from pylb.clients.path import MAX_QUOTED, check_segment
 from pylb.containers.container import SHORT, Container
 from pylb.containers.conventions import Metadata, metadata, registered_ports, service_name, split_tags
 from pylb.containers.port import Port
-from pylb.registry.checks import Definition, asked_check
+from pylb.registry.checks import Definition, requested_check
 from pylb.registry.place import Rules, place
 
 OWNER, CONTAINER, DIGEST = "pylb-owner", "pylb-container", "pylb-digest"
-"""What a registration says of itself in its Meta: whose it is, of which container, and what all of it was."""
+"""Keys in a registration's Meta: its owner, its container, and the digest of its definition."""
 HEALTH_TTL = "24h"
-"""For the check that repeats what Docker says: that the registrator is away proves nothing of a service."""
+"""TTL of the check that mirrors Docker's health status. It is long because the absence of the registrator
+says nothing about the health of a service."""
 MIN_DEREGISTER_AFTER = 60
-"""Seconds; Consul takes no less."""
+"""Seconds; Consul accepts no shorter time."""
 HEALTH = {"healthy": "passing", "unhealthy": "critical", "starting": "critical"}
 LOCAL = "127.0.0.1"
-"""Where Consul's agent checks a port that is published on all addresses of its own machine."""
+"""Address at which Consul's agent checks a port that is published on all addresses of its machine."""
 SPECIAL = frozenset({"name", "tags", "id", "ignore", "lb_weight", "lb_weight_warning"})
-"""What does not go to Meta, because it has a place of its own."""
+"""Keys that have a field of their own in a registration and are not copied to Meta."""
 REGISTER_LABEL = "SERVICE_REGISTER"
 META_KEY = re.compile(r"(?!consul-)[A-Za-z0-9_-]{1,128}")
-"""What Consul takes; it keeps `consul-` to itself."""
+"""Keys that Consul accepts; it reserves the prefix `consul-`."""
 MAX_META_VALUE = 512
 MAX_ID = 255
 """Characters; Consul has no limit of its own."""
 MAX_META = 61
-"""Pairs; Consul takes 64, three are ours."""
+"""Pairs from a container; Consul accepts 64, and the registrator adds three."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a TTL check is to be told."""
+    """A status and an output for a TTL check."""
 
     check_id: str
     status: str
@@ -59,12 +60,13 @@ class Registration:
     container: str
     """Short id."""
     definition: dict[str, Any]
-    """As Consul takes it, without what changes by itself."""
+    """The body of the `register` call, without the statuses of checks, which change while it stays the
+    same."""
     reports: tuple[Report, ...] = ()
 
     @property
     def digest(self) -> str:
-        """Equal for equal definitions."""
+        """Digest of the definition; equal for equal definitions."""
         return self.definition["Meta"][DIGEST]  # type: ignore[no-any-return]
 
     @property
@@ -73,7 +75,7 @@ class Registration:
         return frozenset(check["CheckID"] for check in self.definition["Checks"])
 
     def payload(self) -> dict[str, Any]:
-        """The definition with its TTL checks as they stand now, so that none begins as critical."""
+        """Return the definition with the current statuses of its TTL checks; none starts as critical."""
         states = {r.check_id: r for r in self.reports}
         checks = [
             {**check, "Status": states[check["CheckID"]].status} if check["CheckID"] in states else check
@@ -84,16 +86,16 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """What the registry should hold."""
+    """The registrations that should exist."""
 
     registrations: dict[str, Registration]
     """By id."""
     kept: frozenset[str] = frozenset()
-    """Short ids of containers whose entries stay as they are, although nothing is known to run."""
+    """Short ids of containers whose entries are kept although no running container is known."""
     unread: frozenset[str] = frozenset()
-    """Those of them that may run, so that their entries are confirmed all the same."""
+    """The subset of `kept` that may be running; their entries are still confirmed."""
     problems: tuple[str, ...] = ()
-    """What a container says that cannot be used, one sentence each; it is left out, the rest counts."""
+    """Settings that cannot be used, one sentence each; the other settings are used."""
 
 
 def desired(
@@ -102,13 +104,14 @@ def desired(
     stopping: Collection[str] = frozenset(),
     unread: Sequence[Unread] = (),
 ) -> Desired:
-    """Decide what should be registered.
+    """Compute the registrations that should exist.
 
     Args:
-        containers: all of the engine's, the oldest first; of two that claim one id, the older has it.
-        rules: how.
-        stopping: ids of containers that have been told to stop and need not be asked any more.
-        unread: containers of which nothing is known; their entries stay.
+        containers: all containers of the engine, oldest first; of two with the same service id, the older
+            has it.
+        rules: how to register.
+        stopping: ids of containers that received their stop signal; they are not registered.
+        unread: containers that could not be inspected; their entries are kept.
     """
     registrations: dict[str, Registration] = {}
     problems = [f"{each.name}: {each.problem}" for each in unread]
@@ -123,7 +126,7 @@ def desired(
             rival = registrations.setdefault(made.id, made)
             if rival is not made:
                 problems.append(
-                    f"{container.name}: the id {made.id!r} is that of container {rival.container}"
+                    f"{container.name}: the id {made.id!r} is already used by container {rival.container}"
                 )
     kept = {c.short_id for c in containers if rules.keep_failed and _failed(c)}
     unknown = frozenset(each.id[:SHORT] for each in unread)
@@ -131,13 +134,13 @@ def desired(
 
 
 def _registered(container: Container, rules: Rules) -> bool:
-    """Whether it takes requests: one that is paused does not, nor one that runs a single command."""
+    """Report whether a container accepts requests; a paused or one-off container does not."""
     wanted = not rules.require_label or dict(container.labels).get(REGISTER_LABEL)
     return bool(wanted) and container.running and not container.paused and not container.one_off
 
 
 def _failed(container: Container) -> bool:
-    """Whether it ended by itself with an error; above 128, a signal ended it (registrator's rule)."""
+    """Report whether a container exited with an error; above 128, a signal ended it (registrator's rule)."""
     return not container.running and container.exit_code != 0 and not container.exit_code & 128
 
 
@@ -145,27 +148,31 @@ def _registration(container: Container, port: Port, rules: Rules, problems: list
     name = service_name(container, port, internal=rules.internal, explicit=rules.explicit)
     if not name:
         return None
-    said = metadata(container, port)
+    settings = metadata(container, port)
     try:
         address, number = place(container, port, rules)
     except ValueError as error:
         problems.append(f"{container.name}: {error}")
         return None
-    service_id = said.get("id") or _id(container, port, rules)
+    service_id = settings.get("id") or _id(container, port, rules)
     if unusable := _unusable(service_id, name):
         problems.append(f"{container.name}: {unusable}")
         return None
-    checks = list(_checks(container, port, rules, said, (service_id, address, number)))
+    checks = list(_checks(container, port, rules, settings, (service_id, address, number)))
     complaints: list[str] = []
     definition: dict[str, Any] = {
         "ID": service_id,
         "Name": name,
         "Address": address,
         "Port": number,
-        "Tags": [*split_tags(said.get("tags")), *rules.tags, *(["udp"] if port.protocol == "udp" else [])],
-        "Weights": _weights(said, complaints),
+        "Tags": [
+            *split_tags(settings.get("tags")),
+            *rules.tags,
+            *(["udp"] if port.protocol == "udp" else []),
+        ],
+        "Weights": _weights(settings, complaints),
         "Checks": [check for check, _ in checks],
-        "Meta": _meta(said, complaints),
+        "Meta": _meta(settings, complaints),
     }
     problems += [f"{container.name}: {complaint}" for complaint in complaints]
     definition["Meta"] |= {OWNER: rules.owner, CONTAINER: container.short_id}
@@ -176,7 +183,7 @@ def _registration(container: Container, port: Port, rules: Rules, problems: list
 
 
 def digest(definition: dict[str, Any]) -> str:
-    """A short name for exactly this definition."""
+    """Return a digest that is equal for equal definitions."""
     return hashlib.sha256(orjson.dumps(definition, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
@@ -186,9 +193,9 @@ def _id(container: Container, port: Port, rules: Rules) -> str:
 
 
 def _unusable(service_id: str, name: str) -> str:
-    """Why Consul's API cannot be asked about such a service; empty if it can.
+    """Return why the id or the name cannot be used in Consul's API; empty if both can.
 
-    Both are written into the paths of calls, an id also by other programs that do not encode it.
+    Both are part of the paths of calls. Other programs may write an id into a path without encoding it.
     """
     try:
         check_segment(name)
@@ -206,25 +213,25 @@ def _unusable(service_id: str, name: str) -> str:
 
 
 def _checks(
-    container: Container, port: Port, rules: Rules, said: Metadata, service: tuple[str, str, int]
+    container: Container, port: Port, rules: Rules, settings: Metadata, service: tuple[str, str, int]
 ) -> Iterator[tuple[Definition, Report | None]]:
-    """The check that the container asks for, the one of its image, and the registrator's own."""
+    """Yield the requested check, the mirror of the HEALTHCHECK, and the confirmation of `Rules.ttl`."""
     service_id, address, number = service
-    asked = asked_check(
-        dict(said.values),
+    requested = requested_check(
+        dict(settings.values),
         address=address or LOCAL,
         port=number,
         container=container.short_id,
         inside=port.number,
     )
-    if asked:
-        yield {"CheckID": f"service:{service_id}", "Name": f"Service {service_id}", **asked}, None
+    if requested:
+        yield {"CheckID": f"service:{service_id}", "Name": f"Service {service_id}", **requested}, None
     if container.health:
         check_id = f"docker:{service_id}"
         status = HEALTH.get(container.health, "critical")
         if container.health == "starting":
-            status = said.get("check_initial_status") or status
-        words = f"Docker says {container.health}"
+            status = settings.get("check_initial_status") or status
+        words = f"Docker reports {container.health}"
         output = f"{words}: {container.health_output}" if container.health_output else words
         yield (
             {"CheckID": check_id, "Name": "Docker HEALTHCHECK", "TTL": HEALTH_TTL},
@@ -245,31 +252,31 @@ def _checks(
 
 
 def confirmation(service_id: str, words: str) -> Report:
-    """What the check of `Rules.ttl` is told, again and again."""
+    """Return the report that confirms the check of `Rules.ttl`."""
     return Report(f"registrator:{service_id}", "passing", words)
 
 
-def _weights(said: Metadata, complaints: list[str]) -> dict[str, int]:
+def _weights(settings: Metadata, complaints: list[str]) -> dict[str, int]:
     weights = {}
     for key, kind in (("lb_weight", "Passing"), ("lb_weight_warning", "Warning")):
         try:
-            weights[kind] = said.weight(key)
+            weights[kind] = settings.weight(key)
         except ValueError as error:
             complaints.append(str(error))
             weights[kind] = 1
     return weights
 
 
-def _meta(said: Metadata, complaints: list[str]) -> dict[str, str]:
-    """Everything without a meaning of its own; what Consul would refuse is left out, not the service."""
+def _meta(settings: Metadata, complaints: list[str]) -> dict[str, str]:
+    """Return the settings without a field of their own; those that Consul rejects are skipped."""
     meta: dict[str, str] = {}
-    for key, value in said.values:
+    for key, value in settings.values:
         if key in SPECIAL:
             continue
         too_long = len(value.encode()) > MAX_META_VALUE
         if not META_KEY.fullmatch(key) or too_long or len(meta) == MAX_META:
             complaints.append(
-                f"SERVICE_{key[:MAX_QUOTED].upper()} is left out: expected at most {MAX_META} names of "
+                f"SERVICE_{key[:MAX_QUOTED].upper()} is skipped: expected at most {MAX_META} names of "
                 f"letters, digits, - and _ with values of up to {MAX_META_VALUE} bytes"
             )
         else:

@@ -1,8 +1,8 @@
-"""Keeps a Consul agent's services equal to the containers that run on a Docker engine.
+"""Synchronizes the services of a Consul agent with the containers of a Docker engine.
 
-One loop does everything, in order: look at the engine, look at the agent, do what is missing. An event only
-wakes it up early. So no event can be missed for longer than a resynchronisation takes, none can overtake
-another, and a call that fails is made again, because the difference is still there.
+One loop reads the engine, reads the agent, and makes the calls that are missing, in this order. An event only
+starts the next round earlier. A missed event is therefore corrected by the next round, events cannot overtake
+each other, and a failed call is repeated because the difference remains.
 """
 
 from __future__ import annotations
@@ -26,43 +26,43 @@ from pylb.registry.registrations import Desired, Registration, Report, confirmat
 from pylb.registry.troubles import Troubles
 
 RETRY = 1.0
-"""Seconds until what failed is tried again."""
-MOST_DOUBLED = 5
-"""How often that time is doubled while Consul answers and refuses something, at most up to `resync`."""
+"""Seconds until a failed call is retried."""
+MAX_DOUBLINGS = 5
+"""How often that delay doubles while Consul rejects calls; the delay never exceeds `resync`."""
 
 log = logging.getLogger("pylb.registrator")
 
 
 @dataclass(slots=True)
 class RegistratorStatus:
-    """How the registrator stands, for its health page and metrics."""
+    """State of the registrator, for `/health` and `/metrics`."""
 
     registered: int = 0
-    """Entries in Consul that are its own."""
+    """Entries in Consul with its owner mark."""
     registrations: int = 0
-    """Entries made or replaced, since the start."""
+    """Entries created or replaced since the start."""
     deregistrations: int = 0
     failures: int = 0
-    """Calls that failed, since the start."""
+    """Calls that failed since the start."""
     synchronized: float | None = None
-    """When engine and registry last were equal, in monotonic seconds."""
+    """Time of the last successful synchronization, in monotonic seconds."""
     trouble: str = ""
-    """What is wrong now; empty if nothing is."""
+    """Current failures; empty if there are none."""
     problems: tuple[str, ...] = field(default_factory=tuple)
-    """What containers say that cannot be used."""
+    """Settings of containers that cannot be used."""
 
 
 class Registrator:
-    """Runs until its tasks are cancelled; waits for an engine and an agent that are not there yet.
+    """Runs until its tasks are cancelled; waits for an engine or an agent that does not answer yet.
 
     Args:
-        docker: the engine.
-        agent: the Consul agent.
-        rules: makes the rules, once the engine and the agent's address are known.
-        resync: seconds between two looks without an event, and until each TTL check is confirmed again.
-        cleanup: whether entries of containers that are gone are removed.
-        stop_signals: whether a container is deregistered once it is told to stop, before it has.
-        clock: monotonic seconds.
+        docker: client of the engine.
+        agent: client of the Consul agent.
+        rules: makes the rules from the engine and the agent's address.
+        resync: seconds between two rounds without an event, and between two confirmations of each TTL check.
+        cleanup: whether to remove entries of containers that are gone.
+        stop_signals: whether to deregister a container when it receives its stop signal.
+        clock: returns monotonic seconds.
     """
 
     def __init__(
@@ -89,40 +89,40 @@ class Registrator:
         self._reader = InventoryReader(clock=clock)
         self._engine: Engine | None = None
         self._reported: dict[str, Report] = {}
-        """What each TTL check was told last."""
+        """The last report of each TTL check, by check id."""
         self._confirm_at = clock() + resync
         self._troubles = Troubles(log)
         self._failed: dict[str, str] = {}
-        """What has failed in this look, by subject."""
+        """Failures of the current round, by subject."""
         self._refused = 0
-        """Looks in a row in which Consul refused something."""
+        """Consecutive rounds in which Consul rejected a call."""
 
     async def listen(self) -> None:
-        """Follow the engine's events; each wakes up `keep`."""
-        heard = time.time()
+        """Read the engine's events; each starts the next round of `keep`."""
+        received = time.time()
         while True:
             try:
-                async for events in self._docker.events(since=heard):
-                    self._heard(events)
-            except Exception as error:  # whatever it is, the next stream may do without it
+                async for events in self._docker.events(since=received):
+                    self._on_events(events)
+            except Exception as error:  # any error ends this stream; the next one may succeed
                 log.debug("the engine's events: %s", error)
-            heard = time.time()  # what has happened until now, the look that follows finds
+            received = time.time()  # the round that follows sees the result of all earlier events
             self._wake.set()
             await asyncio.sleep(RETRY)
 
-    def _heard(self, events: Sequence[Event]) -> None:
+    def _on_events(self, events: Sequence[Event]) -> None:
         if self._stop_signals:
             for event in events:
-                self._stopping.heard(event.action, event.container, event.signal)
+                self._stopping.on_event(event.action, event.container, event.signal)
         self._reader.changed(event.container for event in events)
         self._wake.set()
 
     async def keep(self) -> None:
-        """Make engine and registry equal, again and again."""
+        """Synchronize the registry with the engine until cancelled."""
         while True:
             self._wake.clear()
             if self._clock() >= self._confirm_at:
-                self._reported.clear()  # so that every TTL check is confirmed, however busy the engine is
+                self._reported.clear()  # confirm every TTL check, also when events start rounds all the time
                 self._confirm_at = self._clock() + self._resync
             pause = await self._synchronize()
             try:
@@ -133,7 +133,7 @@ class Registrator:
                 pass
 
     async def _synchronize(self) -> float:
-        """Look at both sides once and do what is missing; return the seconds until the next look."""
+        """Run one round; return the seconds until the next one."""
         self._failed = {}
         try:
             self._engine = self._engine or await self._docker.engine()
@@ -144,11 +144,11 @@ class Registrator:
             )
             await self._apply(wanted, rules.owner)
         except (EngineError, ConsulException) as error:
-            self._engine = None  # it may be another one when it answers again
+            self._engine = None  # another engine may answer next time
             self._failed = {"": str(error)}
             self._refused = 0
-        except Exception as error:  # nothing that a container says may end the others' registration
-            log.debug("what was raised", exc_info=error)
+        except Exception as error:  # no container may prevent the registration of others
+            log.debug("unexpected error in a round", exc_info=error)
             self._failed = {"": f"{type(error).__name__}: {error}"}
         self.status.failures += len(self._failed)
         self._troubles.replace(self._failed)
@@ -158,17 +158,17 @@ class Registrator:
             self.status.synchronized = self._clock()
             return self._resync
         self._refused += 1
-        return min(RETRY * (1 << min(self._refused - 1, MOST_DOUBLED)), max(RETRY, self._resync))
+        return min(RETRY * (1 << min(self._refused - 1, MAX_DOUBLINGS)), max(RETRY, self._resync))
 
     async def _apply(self, wanted: Desired, owner: str) -> None:
-        """Do what is missing; what is refused is noted and stops nothing else.
+        """Make the missing calls; a rejected call is recorded and does not stop the others.
 
         Raises:
             ConsulException: Consul does not answer.
         """
         services = await self._agent.services()
         wanted = without_others(wanted, services, owner)
-        self._complain(wanted.problems)
+        self._log_problems(wanted.problems)
         present = owned(services, await self._agent.checks(), owner)
         actions = reconcile(wanted, present, cleanup=self._cleanup)
         entries = set(present)
@@ -184,7 +184,7 @@ class Registrator:
                 for report in each.reports:
                     await self._report(report)
         for service_id, entry in present.items():
-            report = confirmation(service_id, f"container {entry.container} may run; it cannot be read")
+            report = confirmation(service_id, f"container {entry.container} may run; it cannot be inspected")
             if entry.container in wanted.unread and report.check_id in entry.checks:
                 await self._report(report)
 
@@ -223,7 +223,7 @@ class Registrator:
         """Make a call about one entry; return whether Consul accepted it.
 
         Raises:
-            ConsulUnreachableError: Consul does not answer; nor would it to the next call.
+            ConsulUnreachableError: Consul does not answer; further calls of this round would fail too.
         """
         try:
             await call
@@ -234,7 +234,7 @@ class Registrator:
             return False
         return True
 
-    def _complain(self, problems: tuple[str, ...]) -> None:
+    def _log_problems(self, problems: tuple[str, ...]) -> None:
         for problem in set(problems) - set(self.status.problems):
             log.warning("%s", problem)
         self.status.problems = problems

@@ -1,4 +1,4 @@
-"""What a registrator shows of itself: `/health` for whoever restarts it, `/metrics` for Prometheus."""
+"""The registrator's HTTP pages: `/health` for supervisors, `/metrics` for Prometheus. Read-only."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from pylb.registry.registrator import RegistratorStatus
 
 
 class RegistratorPage:
-    """Two pages, read-only.
+    """Handlers of both pages.
 
     Args:
-        status: what they show.
-        patience: seconds without agreement of engine and registry after which it counts as unwell.
-        clock: monotonic seconds.
+        status: the registrator's state.
+        max_age: seconds since the last synchronization after which `/health` answers 503.
+        clock: returns monotonic seconds.
     """
 
-    def __init__(self, status: RegistratorStatus, *, patience: float, clock: Callable[[], float]) -> None:
+    def __init__(self, status: RegistratorStatus, *, max_age: float, clock: Callable[[], float]) -> None:
         self._status = status
-        self._patience = patience
+        self._max_age = max_age
         self._clock = clock
         self._started = clock()
         self._metrics = CollectorRegistry()
@@ -36,36 +36,38 @@ class RegistratorPage:
         return app
 
     async def health(self, _: web.Request) -> web.Response:
-        """200 if engine and registry were equal a short while ago, else 503; and what is wrong, if so."""
+        """Answer 200 if the last synchronization is recent, else 503, with failures and problems."""
         age = self._age()
-        well = age < self._patience
+        healthy = age < self._max_age
         content = {
-            "healthy": well,
+            "healthy": healthy,
             "registered": self._status.registered,
             "synchronized_seconds_ago": None if self._status.synchronized is None else round(age, 3),
             "trouble": self._status.trouble,
             "problems": self._status.problems,
         }
         body = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-        return web.Response(body=body, status=200 if well else 503, content_type="application/json")
+        return web.Response(body=body, status=200 if healthy else 503, content_type="application/json")
 
     async def metrics(self, _: web.Request) -> web.Response:
-        """Everything for Prometheus."""
+        """Answer with the metrics in the text format of Prometheus."""
         return web.Response(
             body=generate_latest(self._metrics), headers={"Content-Type": "text/plain; version=0.0.4"}
         )
 
     def collect(self) -> Iterator[Metric]:
-        """What prometheus-client asks for at each scrape."""
+        """Yield the metrics of one scrape; prometheus-client calls this."""
         status = self._status
         yield GaugeMetricFamily(
-            "pylb_registrator_services", "Services registered and up to date.", status.registered
+            "pylb_registrator_services", "Services registered by this registrator.", status.registered
         )
         yield GaugeMetricFamily(
             "pylb_registrator_problems", "Settings of containers that cannot be used.", len(status.problems)
         )
         yield GaugeMetricFamily(
-            "pylb_registrator_age_seconds", "Since engine and registry were last equal.", self._age()
+            "pylb_registrator_age_seconds",
+            "Seconds since the last synchronization of registry and engine.",
+            self._age(),
         )
         yield CounterMetricFamily(
             "pylb_registrator_registrations", "Services registered.", status.registrations
@@ -78,5 +80,5 @@ class RegistratorPage:
         )
 
     def _age(self) -> float:
-        """Seconds since all was well, counted from the start if it never was."""
+        """Return the seconds since the last synchronization, or since the start if there was none."""
         return self._clock() - (self._status.synchronized or self._started)

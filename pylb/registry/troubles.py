@@ -1,4 +1,4 @@
-"""What goes wrong at present, by subject: each trouble is logged once for as long as it lasts."""
+"""The current failures by subject; each is logged once while it lasts."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 from collections.abc import Mapping
 
 _NUMBER = re.compile(r"[0-9]+")
-"""Ports and times differ in each error message about the same trouble."""
+"""Ports and times, which differ between messages about the same failure."""
 
 
 class Troubles:
-    """Keeps the current troubles.
+    """Keeps the current failures.
 
     Args:
-        log: where new ones are logged.
+        log: receives each new failure.
     """
 
     def __init__(self, log: logging.Logger) -> None:
@@ -22,17 +22,17 @@ class Troubles:
         self._current: dict[str, str] = {}
 
     def replace(self, current: Mapping[str, str]) -> None:
-        """Take what goes wrong now in place of what went wrong before, and log what is new.
+        """Replace the current failures, and log those that are new.
 
         Args:
-            current: by subject, which is empty for the whole; a sentence each.
+            current: one sentence by subject; the empty subject stands for the whole synchronization.
         """
         for subject, words in current.items():
             before = self._current.get(subject)
             if before is None or _NUMBER.sub("", before) != _NUMBER.sub("", words):
-                self._log.warning("%s; trying again", words)
+                self._log.warning("%s; retrying", words)
         if self._current and not current:
-            self._log.info("engine and registry are equal again")
+            self._log.info("engine and registry are synchronized again")
         self._current = dict(current)
 
     def __str__(self) -> str:

@@ -3,17 +3,17 @@ import pytest
 from pylb.admin.access import Access
 from pylb.admin.app import AdminApp
 from pylb.admin.views import View
+from pylb.control.override_store import OverrideStore
 from pylb.discovery.status import WatchStatus
 from pylb.model import Snapshot
-from pylb.observe.block import Block
 from pylb.observe.counters import Counters
 from pylb.observe.history import History
 from pylb.observe.samples import Samples
-from pylb.policy.overrides import overrule
+from pylb.observe.shared_counters import SharedCounters
+from pylb.policy.overrides import apply_overrides
 from pylb.policy.pool import Pool
 from pylb.policy.route import Route, Routes
-from pylb.process.lifecycle import Lifecycle
-from pylb.process.operator import Operator
+from pylb.runtime.lifecycle import Lifecycle
 
 WORKER = {"name": "worker 1", "pid": 4711, "generation": 1, "applied": {"web": 3}, "heartbeat_age": 0.1}
 
@@ -33,7 +33,7 @@ def clock():
 @pytest.fixture
 def operator():
     """Makes decisions; what they change is seen once `know` has been called again."""
-    operator = Operator(lambda service, cause: None)
+    operator = OverrideStore(lambda service, cause: None)
     yield operator
     operator.close()
 
@@ -41,7 +41,7 @@ def operator():
 @pytest.fixture
 def view(clock, operator):
     """A process that has just started, for the services `web` and `api`."""
-    counters = Counters(Block(), clock)
+    counters = Counters(SharedCounters(), clock)
     pools = {name: Pool(name, cells=counters.allocate) for name in ("web", "api")}
     return View(
         lifecycle=Lifecycle(),
@@ -69,7 +69,7 @@ def know(view):
 
     def answer(service, *endpoints, excluded=()):
         snapshot = Snapshot(service, endpoints, excluded, generation=1, cause="consul index 7: +web-1")
-        snapshot = overrule(snapshot, view.overrides.values())
+        snapshot = apply_overrides(snapshot, view.overrides.values())
         view.history.was_applied(view.history.record(snapshot), snapshot.observed)
         view.pools[service].apply(snapshot)
         view.watches[service].answered = view.clock()

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pylb.model import Endpoint
-from pylb.process.lifecycle import ProcessState
+from pylb.runtime.lifecycle import ProcessState
 
 
 @pytest.fixture

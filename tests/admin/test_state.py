@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from pylb.admin.state import backends, explain, problems, state
 from pylb.model import Endpoint, Excluded
-from pylb.observe.cells import CODES, DURATION
+from pylb.observe.counter_layout import CODES, DURATION
 from pylb.observe.gauges import LINES_DROPPED, PROCESS
 from pylb.policy.overrides import Action
 from tests.admin.conftest import WORKER
@@ -37,20 +37,20 @@ def test_what_an_operator_wants_is_no_problem_but_what_breaks_is(view, know, ope
     know("web", ONE, TWO, THREE)
     operator.decide("web", Action.DRAIN, backend="web-2")
     know("web", ONE, TWO, excluded=(Excluded(THREE, "critical: refused"),))
-    assert texts(view) == ["web-3 gets no requests: critical: refused"]
+    assert texts(view) == ["web-3 is excluded: critical: refused"]
     clock.now += 130
     assert "the registry last answered 130 s ago" in texts(view)
     view.watches["web"].error = "Connection refused"
     assert "the registry does not answer: Connection refused" in texts(view)
     know("web")
-    assert texts(view) == ["service 'web': the registry knows no instance"]
+    assert texts(view) == ["service 'web': the registry lists no instance"]
 
 
 def test_what_the_registry_does_know_is_said_of_a_service_without_any_instance(view, know):
     know("web")
     view.watches["web"].missing = "Consul knows http; did you mean http?"
     assert texts(view) == [
-        "service 'web': the registry knows no instance: Consul knows http; did you mean http?"
+        "service 'web': the registry lists no instance: Consul knows http; did you mean http?"
     ]
 
 
@@ -75,7 +75,7 @@ def test_lost_log_lines_are_a_problem(view):
     assert {
         "severity": "warning",
         "service": "",
-        "text": "2 lines of the access log were lost to a slow reader",
+        "text": "2 access log lines were dropped because the reader is slow",
     } in [*problems(view)]
 
 
@@ -91,7 +91,7 @@ def test_a_background_task_that_crashed_is_a_problem(view):
 def test_a_worker_without_a_heartbeat_is_a_problem(view, monkeypatch):
     assert "has sent no heartbeat" not in str([*problems(view)])
     monkeypatch.setitem(WORKER, "heartbeat_age", 3.2)
-    text = "worker 1 (pid 4711) has sent no heartbeat for 3 s; --watchdog-timeout ends it"
+    text = "worker 1 (pid 4711) has sent no heartbeat for 3 s; --watchdog-timeout replaces it"
     assert {"severity": "error", "service": "", "text": text} in [*problems(view)]
 
 

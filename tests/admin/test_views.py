@@ -4,7 +4,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pylb.model import Endpoint, Excluded
-from pylb.process.lifecycle import ProcessState
+from pylb.runtime.lifecycle import ProcessState
 
 REFUSED = "Cannot connect to host 127.0.0.1:8500"
 STARTING = "pylb is starting"
@@ -46,15 +46,15 @@ def test_ready_may_also_mean_fresh(view, know, clock):
 def test_readiness_tells_how_old_the_knowledge_is(view, know, clock):
     know("web", Endpoint("web", "10.0.0.1", 80))
     view.watches["web"].error = REFUSED
-    view.watches["web"].doubt = "filtered by ACLs"
+    view.watches["web"].untrusted_reason = "filtered by ACLs"
     clock.now += 2.5
     services = view.readiness()["services"]
     assert services["web"] == {
         "age_seconds": 2.5,
         "generation": 0,
         "instances": 1,
-        "held": 0,
-        "doubt": "filtered by ACLs",
+        "retained": 0,
+        "untrusted_reason": "filtered by ACLs",
         "error": REFUSED,
         "missing": "",
     }

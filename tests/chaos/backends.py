@@ -26,8 +26,8 @@ async def killed(directory: Path) -> Row:
         return await row(
             stage,
             load,
-            "kill -9 of one backend of three, passing for Consul all the while",
-            "no GET fails; of the POSTs only those that it had been sent",
+            "kill -9 of one backend of three, while Consul reports it as passing",
+            "no GET fails; only POSTs that were already sent to it fail",
         )
 
 
@@ -65,7 +65,7 @@ async def broken(directory: Path) -> Row:
             stage,
             load,
             "one backend of three answers 500 to everything, then recovers",
-            "it is ejected after 5 failures in a row, and returns",
+            "it is ejected after 5 failures in a row, and restored later",
         )
 
 
@@ -84,8 +84,8 @@ async def late(directory: Path) -> Row:
         return await row(
             stage,
             load,
-            "one backend of three takes 30 s for an answer, --response-timeout 500ms, then recovers",
-            "no GET fails; it is ejected after 5 answers that came too late, and returns",
+            "one backend of three takes 30 s to respond, --response-timeout 500ms, then recovers",
+            "no GET fails; it is ejected after 5 timeouts, and restored later",
         )
 
 
@@ -105,7 +105,7 @@ async def resetting(directory: Path) -> Row:
             stage,
             load,
             "one backend of three resets every other request, then recovers",
-            "no GET fails; it is suspect for longer and longer, and returns",
+            "no GET fails; it is suspect for longer each time, and restored later",
         )
 
 
@@ -123,8 +123,8 @@ async def all_failing(directory: Path) -> Row:
         return await row(
             stage,
             load,
-            "all backends answer 503, which --retry-on names",
-            f"at most 20 % more tries than requests: {tries / load.sent - 1:.1%}; never all ejected",
+            "all backends answer 503, which --retry-on lists",
+            f"at most 20 % more attempts than requests: {tries / load.sent - 1:.1%}; never all ejected",
         )
 
 
@@ -147,7 +147,7 @@ async def blackholed(directory: Path) -> Row:
                 stage,
                 load,
                 "the network drops all packets of one backend of three, --response-timeout 1s, then no more",
-                "no GET fails; of the POSTs only those that it had been sent",
+                "no GET fails; only POSTs that were already sent to it fail",
             )
 
 
@@ -162,8 +162,8 @@ async def half_closed(directory: Path) -> Row:
         return await row(
             stage,
             load,
-            "one backend of three ends its side of each connection instead of an answer",
-            "no GET fails; it is suspect for longer and longer",
+            "one backend of three ends its side of each connection instead of responding",
+            "no GET fails; it is suspect for longer each time",
         )
 
 
@@ -178,6 +178,6 @@ async def talking_nonsense(directory: Path) -> Row:
         return await row(
             stage,
             load,
-            "one backend of three answers with bytes that are no HTTP",
-            "no GET fails; it is suspect for longer and longer",
+            "one backend of three answers with bytes that are not HTTP",
+            "no GET fails; it is suspect for longer each time",
         )

@@ -24,13 +24,13 @@ async def restarted_without_registry(directory: Path) -> Row:
         assert load.failed("GET") + load.failed("POST") == 0
         web = (await stage.ready())["services"]["web"]
         assert web["age_seconds"] > 0
-        assert web["doubt"].startswith("kept on disk")
+        assert web["untrusted_reason"].startswith("kept on disk")
         assert await stage.metric("pylb_discovery_age_seconds", service="web") > 0
         return await row(
             stage,
             load,
             "pylb is killed and started again while Consul is down, with --state-dir",
-            f"it serves from what it kept, {seconds:.1f} s after its start, and says how old that is",
+            f"it serves from the stored state, {seconds:.1f} s after its start, and reports its age",
         )
 
 
@@ -49,7 +49,7 @@ async def worker_killed(directory: Path) -> Row:
             stage,
             load,
             "a worker of two is killed, three times",
-            "nothing fails but what that worker had: one request per connection",
+            "only requests in flight in that worker fail: one per connection",
         )
 
 
@@ -67,8 +67,8 @@ async def control_killed(directory: Path) -> Row:
         return await row(
             stage,
             load,
-            "the control process is killed, and a backend deregistered while it is away",
-            "nothing fails; the next one finds out",
+            "the control process is killed, and a backend is deregistered meanwhile",
+            "nothing fails; the next control detects it",
         )
 
 
@@ -98,7 +98,7 @@ async def clock_jumps(directory: Path) -> Row:
             stage,
             load,
             "the clock jumps an hour forth, two back, ten days back",
-            "nothing fails, and no age or time-out goes by it",
+            "nothing fails; no age or timeout depends on it",
         )
 
 
@@ -122,7 +122,7 @@ async def disk_full(directory: Path) -> Row:
                 stage,
                 load,
                 "the disk of --state-dir and of the log is full, and a backend is deregistered",
-                "nothing fails; lines are lost and counted, changes go on",
+                "nothing fails; log lines are lost and counted, changes continue",
             )
 
 
@@ -146,7 +146,7 @@ async def descriptors_exhausted(directory: Path) -> Row:
             stage,
             load,
             f"{2 * limit} idle clients, and {limit} descriptors (RLIMIT_NOFILE)",
-            "who is connected is served; those that are too many are refused",
+            "connected clients are served; further connections are refused",
         )
 
 

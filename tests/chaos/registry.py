@@ -36,8 +36,8 @@ async def registry_empty(directory: Path) -> Row:
         return await row(
             stage,
             load,
-            "Consul is killed, comes back empty, and is told of the backends again",
-            "nothing fails: an empty answer after a loss of contact is not believed",
+            "Consul is killed, restarts empty, and the backends are registered again",
+            "nothing fails: an empty answer after a loss of contact is not trusted",
         )
 
 
@@ -68,5 +68,5 @@ async def registry_flaps(directory: Path) -> Row:
             stage,
             load,
             "one backend of three is deregistered and registered again, 30 times",
-            "nothing fails: what runs on it finishes",
+            "nothing fails: its requests in flight finish",
         )

@@ -43,4 +43,4 @@ async def is_state(stage: Stage, state: str, number: int) -> bool:
 
 async def is_held(stage: Stage, number: int) -> bool:
     web = (await stage.ready())["services"]["web"]
-    return web["held"] == number and not web["error"]
+    return web["retained"] == number and not web["error"]

@@ -1,4 +1,4 @@
-"""A Docker engine that runs whatever a test says: its API on a Unix socket, without containers."""
+"""A Docker engine with the containers that a test defines: its API on a Unix socket, nothing else."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from aiohttp import web
 
 
 class ScriptedEngine:
-    """Answers from `containers`; `tell` sends an event to whoever listens."""
+    """Answers from `containers`; `tell` sends an event to the open streams."""
 
     def __init__(self, path):
         self.path = path

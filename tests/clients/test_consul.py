@@ -52,7 +52,7 @@ async def test_it_returns_the_instances_and_all_that_the_headers_say(scripted, c
     assert (answer.index, answer.last_contact, answer.known_leader, answer.filtered) == (42, 2.5, False, True)
 
 
-async def test_a_leader_is_taken_for_granted_where_no_header_speaks_of_one(scripted, connect):
+async def test_without_the_header_a_leader_is_assumed(scripted, connect):
     scripted.then(Answer(index=42))
     answer = await connect().service_health("web")
     assert (answer.last_contact, answer.known_leader, answer.filtered) == (0, True, False)
@@ -132,13 +132,13 @@ async def test_anything_but_instances_is_an_error_and_never_data(scripted, conne
 
 
 @pytest.mark.parametrize("step", [DROP, Answer(web_instances(1), cut=True)], ids=["dropped", "cut"])
-async def test_a_broken_connection_is_told_from_an_answer(scripted, connect, step):
+async def test_a_broken_connection_is_no_answer(scripted, connect, step):
     scripted.then(step)
     with pytest.raises(ConsulUnreachableError):
         await connect().service_health("web")
 
 
-async def test_a_refused_connection_is_said_in_plain_words(connect):
+async def test_a_refused_connection_has_a_plain_message(connect):
     (port,) = free_ports(1)
     with pytest.raises(ConnectionError) as caught:
         await connect(url=f"http://127.0.0.1:{port}").service_health("web")
@@ -149,7 +149,7 @@ async def test_a_refused_connection_is_said_in_plain_words(connect):
 async def test_a_silent_server_is_given_up(scripted, connect, monkeypatch, index, deadline):
     """With an index: the wait, the sixteenth of it that Consul adds at random, and some patience."""
     monkeypatch.setattr(client_module, "CALL_TIMEOUT", 0.3)
-    monkeypatch.setattr(client_module, "PATIENCE", 0.012)
+    monkeypatch.setattr(client_module, "ANSWER_TIMEOUT", 0.012)
     scripted.then(HANG)
     with pytest.raises(ConsulUnreachableError, match=f"no answer within {deadline}0* s"):
         await asyncio.wait_for(connect().service_health("web", index=index, wait=0.24), 3)
@@ -167,7 +167,7 @@ async def test_calls_share_one_connection_even_at_the_same_time(scripted, connec
     assert len(scripted.connections) == 1
 
 
-async def test_the_connection_notices_a_dead_peer(scripted, connect, monkeypatch):
+async def test_the_connection_detects_a_dead_peer(scripted, connect, monkeypatch):
     sockets = []
 
     def remember(address):

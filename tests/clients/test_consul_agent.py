@@ -3,7 +3,7 @@ from aiohttp import web
 
 from pylb.clients.consul import ConsulClient, ConsulError, ConsulSettings, ConsulUnreachableError
 from pylb.clients.consul_agent import ConsulAgent
-from pylb.registry.devserver import DevRegistry
+from pylb.registry.embedded import DevRegistry
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ async def test_the_right_to_write_a_service_suffices_to_register_it(guarded_cons
         await agent.deregister("agent-shop")
 
 
-async def test_a_refusal_is_told_in_consuls_words(agent):
+async def test_a_rejection_has_consuls_message(agent):
     with pytest.raises(ConsulError, match=r"answered 400 .*name"):
         await agent.register({"ID": "x"})
 
@@ -92,7 +92,7 @@ async def test_an_error_never_looks_like_an_empty_agent(aiohttp_server):
             await ConsulAgent(client).services()
 
 
-async def test_nobody_there(unused_tcp_port):
+async def test_a_refused_connection_is_an_error(unused_tcp_port):
     async with ConsulClient(ConsulSettings(url=f"http://127.0.0.1:{unused_tcp_port}")) as client:
         with pytest.raises(ConsulUnreachableError):
             await ConsulAgent(client).services()

@@ -74,7 +74,7 @@ async def test_events_come_in_order_and_together_if_they_came_together(engine, d
     await events.aclose()
 
 
-async def test_silence_is_told_too(docker):
+async def test_a_quiet_stream_yields_an_empty_batch(docker):
     events = docker.events(quiet=0.01)
     assert await anext(events) == ()
     await events.aclose()
@@ -96,7 +96,7 @@ async def test_an_engine_in_trouble(engine, docker):
             await question()
 
 
-async def test_nobody_there(tmp_path):
+async def test_a_refused_connection_is_an_error(tmp_path):
     async with DockerClient(EngineSettings(url=f"unix://{tmp_path}/none")) as docker:
         for question in (docker.engine, docker.containers, docker.events().__anext__):
             with pytest.raises(EngineError, match=f"Docker at unix://{tmp_path}/none"):
@@ -105,7 +105,7 @@ async def test_nobody_there(tmp_path):
 
 async def test_an_answer_without_sense(engine, docker):
     engine.run({"Id": "1" * 64, "State": {"Status": "running"}})
-    with pytest.raises(EngineError, match="what the engine says of a container"):
+    with pytest.raises(EngineError, match="description of a container"):
         await docker.inspect("1" * 64)
 
 

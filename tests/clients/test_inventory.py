@@ -22,7 +22,7 @@ def clock():
 @pytest.fixture
 async def read(engine, clock, monkeypatch):
     """Read the engine's containers: those that can be read, and those that cannot."""
-    monkeypatch.setattr(docker_module, "INSPECT_TIMEOUT", 0.05)
+    monkeypatch.setattr(docker_module, "INSPECT_TIMEOUT", 0.5)
     reader = InventoryReader(clock=clock)
     async with DockerClient(EngineSettings(url=engine.url)) as docker:
 
@@ -49,14 +49,14 @@ async def test_one_that_vanishes_meanwhile_is_left_out(engine, read):
     assert list(map(list, await read())) == [["web-1"], []]
 
 
-async def test_one_that_was_never_started_holds_nobody_up(engine, read):
+async def test_a_container_that_never_started_delays_no_other(engine, read):
     engine.run(WEB)
     engine.run(inspected("made", id="2" * 64, running=False, status="created"))
     assert list(map(list, await read())) == [["web-1"], []]
     assert not [path for path in engine.asked if "2" * 64 in path]
 
 
-async def test_one_that_lives_in_anothers_network_has_its_address(engine, read):
+async def test_a_container_in_the_network_of_another_has_its_address(engine, read):
     engine.run(inspected("pod", id="1" * 64, networks={"n": "10.0.0.5"}))
     engine.run(inspected("app", id="2" * 64, mode=f"container:{'1' * 64}", networks={}))
     found, _ = await read()
@@ -77,7 +77,7 @@ async def test_one_that_cannot_be_read_affects_no_other(engine, read, trouble):
     getattr(engine, trouble).add(OTHER["Id"])
     found, unread = await read()
     assert list(found) == ["web-1"]
-    words = {"hanging": "no answer within 0.05 s", "failing": "answered 500: layer not known"}
+    words = {"hanging": "no answer within 0.5 s", "failing": "answered 500: layer not known"}
     assert unread["db-1"].problem == f"it cannot be read: Docker at {engine.url}: {words[trouble]}"
 
 
@@ -86,7 +86,7 @@ async def test_one_that_makes_no_sense_affects_no_other(engine, read):
     engine.run({"Id": OTHER["Id"], "State": {"Status": "running"}})
     found, unread = await read()
     assert list(found) == ["web-1"]
-    assert "what the engine says of a container" in unread["nameless"].reason
+    assert "description of a container" in unread["nameless"].reason
 
 
 async def test_one_that_was_read_before_stays_as_it_was(engine, read):

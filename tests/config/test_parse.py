@@ -22,14 +22,14 @@ def test_flags_in_both_spellings():
 
 
 def test_switches():
-    assert read().warning_ok is False
-    assert read("--warning-ok").warning_ok is True
+    assert read().include_warning is False
+    assert read("--include-warning").include_warning is True
     assert read("--consul-tls", "--no-consul-verify").consul_verify is False
 
 
 def test_the_last_of_several_counts():
     assert read("--policy", "random", "--policy", "round-robin").policy == "round-robin"
-    assert read("--warning-ok", "--no-warning-ok").warning_ok is False
+    assert read("--include-warning", "--no-include-warning").include_warning is False
 
 
 def test_a_repeatable_option_keeps_all_and_forgets_its_default():
@@ -39,7 +39,7 @@ def test_a_repeatable_option_keeps_all_and_forgets_its_default():
 
 def test_the_environment():
     assert read(PYLB_CONNECT_TIMEOUT="3s").connect_timeout == 3.0
-    assert read(PYLB_WARNING_OK="true").warning_ok is True
+    assert read(PYLB_INCLUDE_WARNING="true").include_warning is True
     assert read(PYLB_LISTEN="a:1, b:2,").listen == (Address("a", 1), Address("b", 2))
 
 
@@ -92,7 +92,7 @@ POLICIES = "one of least-connections, round-robin, random-two, random"
             "CONSUL_HTTP_ADDR: got 'x:y', expected host:port, http://host:port, https://host:port or unix:///path",
         ),
         (["--policy"], {}, f"--policy: expected {POLICIES}"),
-        (["--policy", "--warning-ok"], {}, f"--policy: expected {POLICIES}"),
+        (["--policy", "--include-warning"], {}, f"--policy: expected {POLICIES}"),
         (["--policy", ""], {}, f"--policy: got '', expected {POLICIES}"),
         (["--polcy", "random"], {}, "'--polcy' is not a known option; did you mean --policy?"),
         (["--polcy=random"], {}, "'--polcy' is not a known option; did you mean --policy?"),
@@ -103,7 +103,7 @@ POLICIES = "one of least-connections, round-robin, random-two, random"
             {},
             "'--no-consul-verfy' is not a known option; did you mean --no-consul-verify?",
         ),
-        (["--warning-ok=yes"], {}, "--warning-ok: expected no value"),
+        (["--include-warning=yes"], {}, "--include-warning: expected no value"),
         (["web"], {}, "got 'web', expected an option such as --service"),
         (["a\nb"], {}, "got 'a\\nb', expected an option such as --service"),
         (["--x\ny"], {}, "'--x\\ny' is not a known option; see pylb --help"),
@@ -122,7 +122,8 @@ def test_the_whole_is_checked():
 
 @given(
     st.lists(
-        st.text() | st.sampled_from(["--static", "a:1", "--policy", "--listen", "--", "-", "--warning-ok"])
+        st.text()
+        | st.sampled_from(["--static", "a:1", "--policy", "--listen", "--", "-", "--include-warning"])
     )
 )
 def test_whatever_is_typed_is_read_or_refused_in_one_line(arguments):

@@ -7,11 +7,11 @@ from pylb.config import Options
 from pylb.config.option import options
 from pylb.config.parse import parse
 from pylb.config.variables import unknown
-from pylb.demo.backend import BackendOptions
-from pylb.doctor.command import DoctorOptions
 from pylb.errors import UsageError
-from pylb.process.registrator import RegistratorOptions
-from pylb.terminal.history import HistoryOptions
+from pylb.tools.demo.backend import BackendOptions
+from pylb.tools.doctor.command import DoctorOptions
+from pylb.tools.registrator import RegistratorOptions
+from pylb.tools.terminal.history import HistoryOptions
 
 ENOUGH = ["--static", "127.0.0.1:80"]
 

@@ -43,7 +43,7 @@ def test_a_port_that_cannot_be_read_is_left_out_alone(key):
     made = container(exposed=["80/tcp", key])
     assert made.ports == (Port(80),)
     (problem,) = made.problems
-    assert problem.startswith(f"its port {key[:40]!r} is left out: got ")
+    assert problem.startswith(f"its port {key[:40]!r} is skipped: got ")
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_whether_it_runs(state, running, paused):
         ({"com.docker.compose.project": "shop", "com.docker.compose.oneoff": "True"}, "shop", True),
     ],
 )
-def test_what_compose_says_of_it(labels, project, one_off):
+def test_compose_labels(labels, project, one_off):
     made = container(labels=labels)
     assert (made.project, made.one_off) == (project, one_off)
 
@@ -107,13 +107,13 @@ def test_one_that_lives_in_anothers_network_has_its_address_and_published_ports(
     other = container("pod", published={"80/tcp": [("", 8080)]}, exposed=["80/tcp", "81/tcp"])
     made = container("app", mode=f"container:{other.id}", networks={}, exposed=["80/tcp"])
     assert made.joined == other.id
-    joined = made.living_in(other)
+    joined = made.sharing_network_of(other)
     assert joined.address() == "172.17.0.2"
     assert joined.ports == (Port(80, "tcp", (Binding("", 8080),)),)
 
 
 def test_what_is_no_container_is_refused_in_words():
-    with pytest.raises(ValueError, match="what the engine says of a container"):
+    with pytest.raises(ValueError, match="description of a container"):
         Container.from_inspect({"Id": "x"})
 
 
@@ -129,7 +129,7 @@ garbage = st.recursive(
 
 
 @given(st.data())
-def test_whatever_an_engine_says_it_is_read_or_refused_in_words(data):
+def test_any_answer_is_decoded_or_rejected_with_a_message(data):
     described = inspected(published={"80/tcp": [("0.0.0.0", 8080)]}, env={"SERVICE_NAME": "web"})
     parts = [described]
     while isinstance(parts[-1], dict) and parts[-1] and data.draw(st.booleans()):

@@ -25,11 +25,11 @@ def test_labels_go_before_the_environment():
     assert said(env={"SERVICE_NAME": "env"}, labels={"SERVICE_NAME": "label"}) == {"name": "label"}
 
 
-def test_what_is_said_of_a_port_goes_before_what_is_said_of_all():
+def test_settings_of_a_port_take_precedence():
     assert said(env={"SERVICE_80_NAME": "env"}, labels={"SERVICE_NAME": "label"}) == {"name": "env"}
 
 
-def test_what_is_said_of_another_port_is_left_out():
+def test_settings_of_another_port_are_ignored():
     assert said(env={"SERVICE_81_NAME": "other"}) == {}
 
 

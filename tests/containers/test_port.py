@@ -37,7 +37,7 @@ def test_a_port_that_is_not_published_yet_is_not():
 def test_a_place_that_cannot_be_read_is_a_problem_of_its_port_alone(binding):
     ports, (problem,) = read_ports(["81/tcp"], {"80/tcp": [binding]}, on_host=False)
     assert ports == (Port(81),)
-    assert problem.startswith("its port '80/tcp' is left out: ")
+    assert problem.startswith("its port '80/tcp' is skipped: ")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from tests.containers.inspected import container
 def test_the_signals_that_end_it(number, stop_signal, stops):
     web, other = container("web-1", stop_signal=stop_signal), container("web-2")
     stopping = Stopping()
-    stopping.heard("kill", web.id, number)
+    stopping.on_event("kill", web.id, number)
     assert stopping.among([web, other]) == ({web.id} if stops else set())
 
 
@@ -25,17 +25,17 @@ def test_the_signals_that_end_it(number, stop_signal, stops):
 def test_one_that_has_ended_or_started_is_not_stopping(action):
     web = container("web-1")
     stopping = Stopping()
-    stopping.heard("kill", web.id, "15")
-    stopping.heard("health_status", web.id, "")
+    stopping.on_event("kill", web.id, "15")
+    stopping.on_event("health_status", web.id, "")
     assert stopping.among([web]) == {web.id}
-    stopping.heard(action, web.id, "")
+    stopping.on_event(action, web.id, "")
     assert stopping.among([web]) == set()
 
 
-def test_one_that_was_started_again_unnoticed_is_not_stopping():
+def test_a_container_that_was_restarted_without_an_event_is_not_stopping():
     before, after = (container("web-1", started=f"2026-01-01T00:00:0{second}Z") for second in (1, 2))
     stopping = Stopping()
-    stopping.heard("kill", before.id, "15")
+    stopping.on_event("kill", before.id, "15")
     assert stopping.among([before]) == {before.id}
     assert stopping.among([after]) == set()
     assert stopping.among([before]) == set()
@@ -56,15 +56,15 @@ def test_signals(name, number):
 
 
 @pytest.mark.parametrize("stop_signal", ["SIGRTMIN+3", "rtmin+3", "37"])
-def test_a_signal_of_its_own_ends_it_however_it_is_spelled(stop_signal):
+def test_any_spelling_of_its_stop_signal_ends_a_container(stop_signal):
     web = container("web-1", stop_signal=stop_signal)
     stopping = Stopping()
-    stopping.heard("kill", web.id, "37")
+    stopping.on_event("kill", web.id, "37")
     assert stopping.among([web]) == {web.id}
 
 
-def test_a_signal_that_nobody_knows_ends_nothing():
+def test_an_unknown_signal_ends_no_container():
     web = container("web-1", stop_signal="odd")
     stopping = Stopping()
-    stopping.heard("kill", web.id, "odder")
+    stopping.on_event("kill", web.id, "odder")
     assert stopping.among([web]) == set()

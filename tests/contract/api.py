@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 DEADLINE = 5.0
-"""Seconds for Consul's agent to tell the catalog what it was told; some milliseconds are usual."""
+"""Seconds for Consul's agent to update the catalog; some milliseconds are usual."""
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Api:
         return await self.get(f"/v1/health/service/{name}", **params)
 
     async def statuses(self, name: str = "@web") -> dict[str, tuple[str, str]]:
-        """What the catalog says of a service's checks: id -> status and output."""
+        """The checks of a service in the catalog: id -> status and output."""
         reply = await self.get(f"/v1/health/checks/{name}")
         return {check["CheckID"]: (check["Status"], check["Output"]) for check in reply.content}
 

@@ -1,9 +1,9 @@
-"""The registries that must not be told apart."""
+"""The embedded registry and a real Consul, which must behave alike."""
 
 import aiohttp
 import pytest
 
-from pylb.registry.devserver import DevRegistry
+from pylb.registry.embedded import DevRegistry
 from tests.contract.api import Api
 
 

@@ -10,7 +10,7 @@ from tests.contract.api import comparable
 
 
 async def turns(api, check_id, status, output=None):
-    """Wait until the catalog says so of a check of `@web`; the agent's own view must agree."""
+    """Wait until the catalog has this state of a check of `@web`; the agent must have it too."""
 
     def found(statuses):
         return statuses[check_id][0] == status and output in (None, statuses[check_id][1])
@@ -128,7 +128,7 @@ async def test_ttl_expires(api):
 
 
 class Origin:
-    """A service to be checked, which answers as it is told and remembers what it was asked."""
+    """A service whose answers a test sets, and which records the requests."""
 
     def __init__(self) -> None:
         self.status = 200
@@ -155,17 +155,17 @@ async def origin(aiohttp_server):
 
 @pytest.fixture
 def silent():
-    """An address that accepts connections and never says a word."""
+    """An address that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
 
 
 @pytest.fixture
 def refusing():
-    """An address that nobody listens on."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield f"127.0.0.1:{held.getsockname()[1]}"
+    """An address without a listener."""
+    with socket.socket() as retained:
+        retained.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{retained.getsockname()[1]}"
 
 
 @pytest.mark.slow

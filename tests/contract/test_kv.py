@@ -153,10 +153,10 @@ async def test_a_path_that_is_not_clean_is_sent_elsewhere(api, path):
 
 
 async def test_locks_are_refused_without_a_session(api):
-    nobody = "11111111-2222-3333-4444-555555555555"
-    reply = await api.call("PUT", f"{ROOT}/key", "x", acquire=nobody)
-    assert (reply.status, reply.content) == (500, f'invalid session "{nobody}"')
-    assert await api.put(f"{ROOT}/key", "x", release=nobody) is False
+    unknown = "11111111-2222-3333-4444-555555555555"
+    reply = await api.call("PUT", f"{ROOT}/key", "x", acquire=unknown)
+    assert (reply.status, reply.content) == (500, f'invalid session "{unknown}"')
+    assert await api.put(f"{ROOT}/key", "x", release=unknown) is False
 
 
 WRITES = {

@@ -43,7 +43,6 @@ async def test_agent(client, web):
     service = (await client.agent.services())[web]
     assert (service["Address"], service["Port"], service["Tags"]) == ("10.0.0.1", 80, ["a"])
     assert (await client.agent.service_definition(web))["Meta"] == {"k": "v"}
-    assert list(await client.agent.services(filter_expr=f"Service == {web}")) == [web]
     assert (await client.agent.self())["Config"]["Datacenter"] == "dc1"
     check_id = f"service:{web}"
     assert (await client.agent.checks())[check_id]["Status"] == "critical"

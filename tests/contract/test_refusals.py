@@ -1,4 +1,4 @@
-"""What is not accepted is refused by both, with the same status and in the same words."""
+"""Both registries reject the same requests, with the same status and message."""
 
 import re
 

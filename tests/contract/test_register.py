@@ -255,7 +255,7 @@ async def test_what_json_may_leave_open(api, body):
 
 
 async def test_the_type_of_the_content_does_not_matter(api):
-    """`curl -X PUT -d` says that it sends a form."""
+    """`curl -X PUT -d` sends the content type of a form."""
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     reply = await api.call("PUT", "/v1/agent/service/register", {"Name": "@web", "Port": 80}, headers=form)
     assert (reply.status, reply.content) == (200, "")

@@ -14,11 +14,13 @@ def endpoint(number, *, port=None, **fields):
     )
 
 
-def snapshot(*numbers, critical=(), warning=(), maintenance=(), doubt=""):
+def snapshot(*numbers, critical=(), warning=(), maintenance=(), untrusted_reason=""):
     """web-1, web-2, ... by number: those that may be used, and those that may not."""
     states = [("critical", critical), ("warning", warning), ("maintenance", maintenance)]
     excluded = [Excluded(endpoint(n, status=status), status) for status, ns in states for n in ns]
-    return Snapshot("web", tuple(map(endpoint, numbers)), tuple(excluded), cause="test", doubt=doubt)
+    return Snapshot(
+        "web", tuple(map(endpoint, numbers)), tuple(excluded), cause="test", untrusted_reason=untrusted_reason
+    )
 
 
 def numbers(snapshot):

@@ -24,10 +24,15 @@ async def provide(scripted):
     """Make providers of the scripted server."""
     feeds = []
 
-    def make(*, tags=(), warning_ok=False, **settings):
+    def make(*, tags=(), include_warning=False, **settings):
         feeds.append(ConsulFeed(ConsulSettings(url=scripted.url, **settings)))
         return ConsulProvider(
-            feeds[-1], "web", status=WatchStatus("web"), tags=tags, warning_ok=warning_ok, clock=lambda: 1e9
+            feeds[-1],
+            "web",
+            status=WatchStatus("web"),
+            tags=tags,
+            include_warning=include_warning,
+            clock=lambda: 1e9,
         )
 
     yield make
@@ -81,7 +86,7 @@ async def test_an_index_that_goes_back_is_forgotten_and_its_content_used_with_ca
     scripted.then(*answers, HANG)
     snapshots = await take(provider := provide(), 3)
     assert [numbers(s) for s in snapshots] == [[1, 2], [2, 3], [2, 3]]
-    assert [s.doubt for s in snapshots] == ["", "the index went back from 90 to 12", ""]
+    assert [s.untrusted_reason for s in snapshots] == ["", "the index went back from 90 to 12", ""]
     assert [query.get("index") for query in scripted.queries] == [None, "90", None]
     assert provider.status.guards["index_reset"] == 1
 
@@ -93,14 +98,14 @@ async def test_after_an_error_it_begins_without_an_index(scripted, provide):
         await take(provider, 2)
     (snapshot,) = await take(provider, 1)
     assert [query.get("index") for query in scripted.queries] == [None, "90", None]
-    assert (numbers(snapshot), snapshot.doubt) == ([1], "")
+    assert (numbers(snapshot), snapshot.untrusted_reason) == ([1], "")
 
 
 @pytest.mark.parametrize("last", [[], [instance(1, "critical")]], ids=["none listed", "none healthy"])
 async def test_that_none_is_left_must_be_confirmed_by_the_leader(scripted, provide, last):
     scripted.then(Answer(web_instances(1), 5), Answer(last, 6), Answer(last, 6))
     snapshots = await take(provider := provide(), 2)
-    assert [(numbers(s), s.doubt) for s in snapshots] == [([1], ""), ([], "")]
+    assert [(numbers(s), s.untrusted_reason) for s in snapshots] == [([1], ""), ([], "")]
     assert scripted.queries[1:] == [{"index": "5", "wait": "55s"}, {"consistent": ""}]
     assert provider.status.guards == {"empty_confirmed": 1}
 
@@ -135,14 +140,14 @@ async def test_a_filtered_answer_is_used_with_caution(scripted, provide):
     scripted.then(Answer(web_instances(1), 5, headers=FILTERED))
     (snapshot,) = await take(provide(), 1)
     assert numbers(snapshot) == [1]
-    assert snapshot.doubt.startswith("Consul hides instances")
+    assert snapshot.untrusted_reason.startswith("Consul hides instances")
 
 
 @pytest.mark.parametrize(("headers", "guard"), [(NO_LEADER, "no_leader"), (OLD, "stale_contact")])
 async def test_instead_of_a_server_that_is_behind_the_leader_is_asked(scripted, provide, headers, guard):
     scripted.then(Answer(web_instances(1), 5, headers=headers), Answer(web_instances(1, 2), 8))
     (snapshot,) = await take(provider := provide(consistency="stale"), 1)
-    assert (numbers(snapshot), snapshot.doubt) == ([1, 2], "")
+    assert (numbers(snapshot), snapshot.untrusted_reason) == ([1, 2], "")
     assert scripted.queries == [{"stale": ""}, {}]
     assert provider.status.guards == {guard: 1}
 
@@ -150,14 +155,14 @@ async def test_instead_of_a_server_that_is_behind_the_leader_is_asked(scripted, 
 async def test_a_server_that_is_nearly_up_to_date_is_believed(scripted, provide):
     scripted.then(Answer(web_instances(1), 5, headers=YOUNG))
     (snapshot,) = await take(provide(consistency="stale"), 1)
-    assert (snapshot.doubt, len(scripted.queries)) == ("", 1)
+    assert (snapshot.untrusted_reason, len(scripted.queries)) == ("", 1)
 
 
 async def test_without_a_leader_an_old_answer_is_used_with_caution(scripted, provide):
     scripted.then(Answer(web_instances(1), 5, headers=OLD), Answer(status=500))
     (snapshot,) = await take(provide(consistency="stale"), 1)
     assert numbers(snapshot) == [1]
-    assert snapshot.doubt == "the server that answered last heard from its leader 2.0 s ago"
+    assert snapshot.untrusted_reason == "the server that answered last heard from its leader 2.0 s ago"
 
 
 async def test_without_a_leader_none_is_no_answer(scripted, provide):
@@ -169,7 +174,7 @@ async def test_without_a_leader_none_is_no_answer(scripted, provide):
 async def test_warnings_are_used_on_demand(scripted, provide):
     scripted.then(*[Answer([instance(1, "warning")])] * 2)
     (cautious,) = await take(provide(), 1)
-    (bold,) = await take(provide(warning_ok=True), 1)
+    (bold,) = await take(provide(include_warning=True), 1)
     assert (numbers(cautious), numbers(bold)) == ([], [1])
 
 
@@ -204,7 +209,7 @@ async def watched(provide):
 
 async def test_a_connection_that_went_silent_is_replaced(scripted, watched, monkeypatch):
     """Half-open TCP under a long poll froze pools for 15 minutes (Traefik issue 11688)."""
-    monkeypatch.setattr(client_module, "PATIENCE", -58.3)
+    monkeypatch.setattr(client_module, "ANSWER_TIMEOUT", -58.3)
     watch, delivered = watched()
     scripted.then(Answer(web_instances(1), 5), HANG, Answer(web_instances(1, 2), 6), HANG)
     await until(lambda: len(delivered) == 2)
@@ -221,7 +226,7 @@ async def test_killed_restarted_empty_and_filled_again_it_never_loses_an_instanc
     scripted.then(Answer(again[:1], 21), Answer(again[:2], 22), Answer(again, 23))
     await until(lambda: delivered and all(e.created > 20 for e in delivered[-1].endpoints))
     assert all(numbers(s) == [1, 2, 3] for s in delivered)
-    assert (watch.status.held, watch.status.guards["flap_absorbed"]) == (0, 3)
+    assert (watch.status.retained, watch.status.guards["flap_absorbed"]) == (0, 3)
 
 
 async def test_too_many_connections_are_waited_out_with_a_hint(scripted, watched):

@@ -64,8 +64,8 @@ def test_a_service_of_several_ports_is_several_services():
         ({"exposed": []}, "it exposes 0 TCP ports, expected one; name it in the label pylb.port"),
         ({"networks": {}}, "it has no address on any network"),
         ({"network": "front"}, "it has no address on the network front"),
-        ({"health": "unhealthy", "output": "refused"}, "Docker says unhealthy: refused"),
-        ({"health": "starting"}, "Docker says starting"),
+        ({"health": "unhealthy", "output": "refused"}, "Docker reports unhealthy: refused"),
+        ({"health": "starting"}, "Docker reports starting"),
         *(
             (
                 {"labels": {**COMPOSE, "pylb.port": port}},
@@ -85,7 +85,7 @@ def test_why_it_gets_no_requests(said, reason):
 def test_a_port_that_cannot_be_read_is_named_and_the_others_count(key):
     endpoint, reason = read(labels=COMPOSE, exposed=["80/tcp", key])
     assert (endpoint.port, reason) == (80, "")
-    assert endpoint.problems[0].startswith(f"its port {key[:40]!r} is left out")
+    assert endpoint.problems[0].startswith(f"its port {key[:40]!r} is skipped")
 
 
 def test_a_variable_for_an_endless_port_is_for_another_one():

@@ -22,7 +22,7 @@ def guard():
 
 def test_the_first_answer_is_all_there_is():
     assert numbers(Guard(Counter()).judge(snapshot(), NOW)) == []
-    assert numbers(Guard(Counter()).judge(snapshot(1, doubt="stale"), NOW)) == [1]
+    assert numbers(Guard(Counter()).judge(snapshot(1, untrusted_reason="stale"), NOW)) == [1]
 
 
 @pytest.mark.parametrize(
@@ -33,18 +33,20 @@ def test_the_first_answer_is_all_there_is():
         snapshot(1, critical=[2, 3]),
         snapshot(1, maintenance=[2, 3]),
         snapshot(maintenance=[1, 2, 3]),
-        snapshot(1, 2, maintenance=[3], doubt="stale"),
+        snapshot(1, 2, maintenance=[3], untrusted_reason="stale"),
     ],
     ids=["deregistered", "all deregistered", "critical", "maintenance", "all maintenance", "despite doubt"],
 )
 def test_what_is_beyond_doubt_is_believed_at_once(guard, seen):
     assert guard.judge(seen, NOW) is seen
-    assert (guard.due, guard.held) == (inf, {})
+    assert (guard.due, guard.retained) == (inf, {})
 
 
 def test_additions_and_changes_are_believed_at_once_whatever_the_doubt(guard):
     guard.lost_contact("refused")
-    moved = Snapshot("web", (endpoint(1, port=9101), endpoint(2), endpoint(3), endpoint(4)), doubt="stale")
+    moved = Snapshot(
+        "web", (endpoint(1, port=9101), endpoint(2), endpoint(3), endpoint(4)), untrusted_reason="stale"
+    )
     assert guard.judge(moved, NOW) is moved
 
 
@@ -52,7 +54,7 @@ def test_additions_and_changes_are_believed_at_once_whatever_the_doubt(guard):
 def test_when_all_are_ill_at_once_the_last_ones_are_kept_for_the_empty_guard(guard, status):
     ill = snapshot(**{status: [1, 2, 3]})
     kept = guard.judge(ill, NOW)
-    assert (numbers(kept), kept.excluded, kept.doubt) == (
+    assert (numbers(kept), kept.excluded, kept.untrusted_reason) == (
         [1, 2, 3],
         (),
         "no healthy instance would be left",
@@ -84,7 +86,7 @@ def test_an_empty_registry_after_lost_contact_keeps_everything_until_instances_a
     guard.lost_contact("connection refused")
     kept = guard.judge(snapshot(), NOW + 60)
     assert numbers(kept) == [1, 2, 3]
-    assert kept.doubt == "contact was lost (connection refused)"
+    assert kept.untrusted_reason == "contact was lost (connection refused)"
     assert guard.due == inf
     assert numbers(guard.judge(snapshot(), NOW + 86400)) == [1, 2, 3]
 
@@ -150,10 +152,10 @@ def test_ten_seconds_after_it_came_back_it_is_trusted_again(guard):
 
 
 def test_a_doubtful_answer_removes_nothing_before_it_settles(guard):
-    doubtful = snapshot(1, 2, doubt="filtered by ACLs")
+    doubtful = snapshot(1, 2, untrusted_reason="filtered by ACLs")
     assert numbers(guard.judge(doubtful, NOW)) == [1, 2, 3]
     assert numbers(guard.judge(doubtful, NOW + 1)) == [1, 2]
-    assert numbers(guard.judge(snapshot(doubt="filtered by ACLs"), NOW + 2)) == [1, 2]
+    assert numbers(guard.judge(snapshot(untrusted_reason="filtered by ACLs"), NOW + 2)) == [1, 2]
     assert guard.due == inf
 
 
@@ -165,7 +167,7 @@ def test_the_checks_of_a_restarted_registry_begin_critical(guard):
     assert numbers(guard.judge(snapshot(1, critical=[2, 3]), NOW + 9)) == [1, 2, 3]
     assert numbers(guard.judge(snapshot(1, 2, critical=[3]), NOW + 9.5)) == [1, 2, 3]
     assert numbers(guard.judge(snapshot(1, 2, 3), NOW + 9.9)) == [1, 2, 3]
-    assert guard.held == {}
+    assert guard.retained == {}
 
 
 def test_nothing_is_let_go_while_there_is_no_contact(guard):
@@ -213,7 +215,7 @@ def test_switched_off_the_registry_has_the_last_word():
     guard = Guard(Counter(), empty_guard=0.0)
     guard.judge(snapshot(1), NOW)
     guard.lost_contact("refused")
-    assert numbers(guard.judge(snapshot(doubt="stale"), NOW)) == []
+    assert numbers(guard.judge(snapshot(untrusted_reason="stale"), NOW)) == []
 
 
 def test_guards_are_counted_by_name():
@@ -221,15 +223,15 @@ def test_guards_are_counted_by_name():
     guard.judge(snapshot(1, 2, 3), NOW)
     guard.judge(snapshot(critical=[1, 2, 3]), NOW)
     guard.judge(snapshot(1, 2, 3), NOW + 1)
-    guard.judge(snapshot(1, 2, doubt="stale"), NOW + 2)
-    guard.judge(snapshot(1, 2, doubt="stale"), NOW + 2.5)
+    guard.judge(snapshot(1, 2, untrusted_reason="stale"), NOW + 2)
+    guard.judge(snapshot(1, 2, untrusted_reason="stale"), NOW + 2.5)
     assert counts == {"held_empty": 1, "flap_absorbed": 3, "held_doubtful": 1}
 
 
 def test_log_lines_name_some_and_count_the_rest(caplog):
     guard = Guard(Counter())
     guard.judge(snapshot(*range(1, 21)), NOW)
-    guard.judge(snapshot(1, doubt="stale"), NOW)
+    guard.judge(snapshot(1, untrusted_reason="stale"), NOW)
     (message,) = caplog.messages
     assert message.startswith(
         "web: keeping web-2, web-3, web-4, web-5, web-6, web-7, web-8, web-9 and 11 more "
@@ -250,7 +252,7 @@ def test_whatever_happens(history):
     """What is listed is used at once; what is not listed was used before; without cause nobody is kept."""
     guard = Guard(Counter(), empty_guard=10.0, settle=1.0)
     now, used = NOW, set()
-    for states, doubt, lost, pause in history:
+    for states, untrusted_reason, lost, pause in history:
         now += pause
         while guard.due <= now:
             used = set(numbers(guard.judge(seen, guard.due)))  # noqa: F821  # there is one when due is finite
@@ -259,7 +261,12 @@ def test_whatever_happens(history):
         by = {"healthy": [], "critical": [], "maintenance": []}
         for number, state in states.items():
             by[state].append(number)
-        seen = snapshot(*by["healthy"], critical=by["critical"], maintenance=by["maintenance"], doubt=doubt)
+        seen = snapshot(
+            *by["healthy"],
+            critical=by["critical"],
+            maintenance=by["maintenance"],
+            untrusted_reason=untrusted_reason,
+        )
         result = guard.judge(seen, now)
         kept = set(numbers(result)) - set(by["healthy"])
         assert set(by["healthy"]) <= set(numbers(result))
@@ -267,7 +274,7 @@ def test_whatever_happens(history):
         assert not kept & set(by["maintenance"])
         assert len({e.key for e in result.endpoints}) == len(result.endpoints)
         assert not {e.key for e in result.endpoints} & {x.endpoint.key for x in result.excluded}
-        if (doubt or lost) and not by["healthy"]:
+        if (untrusted_reason or lost) and not by["healthy"]:
             assert kept >= used - set(by["maintenance"])
         used = set(numbers(result))
     while guard.due <= now + 3600:

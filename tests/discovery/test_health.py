@@ -86,8 +86,10 @@ def test_the_worst_check_decides_and_says_why(checks, status, why):
 def test_a_warning_instance_is_used_on_demand_with_the_weight_it_has_then():
     item = instance(1, "warning", Weights={"Passing": 10, "Warning": 2})
     assert reason(item).startswith("warning")
-    assert only(item, warning_ok=True).weight == 2
-    assert only(instance(1, "warning", Weights={"Passing": 10, "Warning": 0}), warning_ok=True).weight == 0
+    assert only(item, include_warning=True).weight == 2
+    assert (
+        only(instance(1, "warning", Weights={"Passing": 10, "Warning": 0}), include_warning=True).weight == 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -185,8 +187,8 @@ def nearly_valid(draw):
 
 
 @given(st.lists(valid | nearly_valid() | json, max_size=8), st.booleans())
-def test_whatever_comes_each_item_ends_in_one_place(items, warning_ok):
-    endpoints, excluded = read(*items, warning_ok=warning_ok)
+def test_whatever_comes_each_item_ends_in_one_place(items, include_warning):
+    endpoints, excluded = read(*items, include_warning=include_warning)
     assert len(endpoints) + len(excluded) == len(items)
     assert len({e.authority for e in endpoints}) == len(endpoints)
     assert all(e.reason for e in excluded)

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from pylb.discovery.probe import Answer
-from pylb.discovery.prober import Conduct, Prober, ProbeRules
+from pylb.discovery.prober import ProbeHistory, Prober, ProbeRules
 from pylb.model import Endpoint, Excluded, ProbeVerdict, Snapshot
 from pylb.policy.backend import State
 from tests.until import until
@@ -17,7 +17,7 @@ WEB = [Endpoint("web", "10.0.0.1", 80 + n, id=f"web-{n}") for n in range(4)]
 
 def verdicts(*answers, fall=3, rise=2):
     """What is made of a row of answers: `+` is a good one, `-` a bad one, `!` a good one that clears."""
-    conduct = Conduct(ProbeRules(fall=fall, rise=rise))
+    conduct = ProbeHistory(ProbeRules(fall=fall, rise=rise))
     made = []
     for answer in "".join(answers):
         new = conduct.heard(ILL if answer == "-" else WELL, cleared=answer == "!")
@@ -42,7 +42,7 @@ def test_three_bad_answers_in_a_row_are_a_verdict_and_two_good_ones_another(answ
 
 
 def test_each_verdict_has_a_number_of_its_own():
-    conduct = Conduct(ProbeRules(fall=1, rise=1))
+    conduct = ProbeHistory(ProbeRules(fall=1, rise=1))
     numbers = []
     for answer in (ILL, WELL, ILL):
         conduct.heard(answer, cleared=False)

@@ -134,15 +134,15 @@ async def test_pending_until_the_first_answer(run, time):
 @pytest.mark.parametrize("first", [snapshot(1), OSError("refused")])
 async def test_with_the_first_answer_or_failure_it_has_looked(run, first):
     watch, _, provider = run()
-    assert not watch.looked.is_set()
+    assert not watch.first_result.is_set()
     provider.then(first)
     await read(provider)
-    assert watch.looked.is_set()
+    assert watch.first_result.is_set()
 
 
 async def test_a_registry_that_hangs_is_not_waited_for(run):
     watch, _, _ = run()
-    await until(watch.looked.is_set, 2 * PATIENCE + 1)
+    await until(watch.first_result.is_set, 2 * PATIENCE + 1)
 
 
 async def test_whatever_is_raised_the_last_snapshot_stays_and_the_watch_goes_on(run, time):
@@ -259,7 +259,10 @@ async def test_an_empty_answer_after_an_error_empties_nothing(run):
     watch, delivered, provider = run(snapshot(1, 2), OSError("refused"), snapshot(), snapshot())
     await read(provider)
     assert [numbers(s) for s in delivered] == [[1, 2]]
-    assert (watch.status.held, watch.status.doubt) == (2, "contact was lost (OSError: refused)")
+    assert (watch.status.retained, watch.status.untrusted_reason) == (
+        2,
+        "contact was lost (OSError: refused)",
+    )
     assert watch.status.guards["held_doubtful"] == 1
 
 
@@ -267,7 +270,7 @@ async def test_an_error_before_the_first_answer_casts_no_doubt(run):
     watch, delivered, provider = run(OSError("refused"), snapshot(1), snapshot())
     await read(provider)
     assert [numbers(s) for s in delivered] == [[1], []]
-    assert watch.status.held == 0
+    assert watch.status.retained == 0
 
 
 async def test_what_was_kept_is_let_go_in_time_without_another_answer(run):
@@ -283,7 +286,7 @@ async def test_what_was_kept_is_let_go_in_time_without_another_answer(run):
 async def test_nothing_is_let_go_while_the_registry_cannot_be_asked(run):
     guard = Guard(WatchStatus("web").guards, empty_guard=0.03)
     loop = asyncio.get_running_loop()
-    doubtful = snapshot(1, 2, doubt="stale")
+    doubtful = snapshot(1, 2, untrusted_reason="stale")
     _, delivered, provider = run(snapshot(1, 2, 3), doubtful, OSError(), guard=guard, clock=loop.time)
     await read(provider)
     end = loop.time() + 0.12
@@ -298,7 +301,7 @@ async def test_an_ended_watch_leaves_no_timer_behind(time):
     loop = asyncio.get_running_loop()
     watch = Watch(provider, delivered.append, status=WatchStatus("web"), guard=guard)
     task = loop.create_task(watch.run())
-    await until(lambda: guard.held)
+    await until(lambda: guard.retained)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -320,7 +323,7 @@ async def test_departures_are_counted_and_logged_with_their_causes(run, caplog):
     caplog.set_level(logging.INFO, "pylb.discovery")
     watch, _, provider = run(snapshot(1, 2, 3), snapshot(3, critical=(1,)), snapshot(maintenance=(3,)))
     await read(provider)
-    assert watch.status.departures == {"deregistered": 1, "unfit": 2}
+    assert watch.status.removals == {"deregistered": 1, "unfit": 2}
     assert watch.status.guards["emptied"] == 1
     assert "web-1 gets no more requests: critical" in caplog.text
     assert "web-2 gets no more requests: deregistered" in caplog.text

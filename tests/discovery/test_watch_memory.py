@@ -8,7 +8,7 @@ import time
 import pytest
 
 from pylb.discovery.guard import Guard
-from pylb.discovery.memory import Memory
+from pylb.discovery.snapshot_store import Memory
 from pylb.discovery.status import WatchStatus
 from pylb.discovery.watch import Watch
 from tests.discovery.snapshots import numbers, snapshot
@@ -54,7 +54,7 @@ async def test_while_the_registry_refuses_what_was_kept_is_used_at_once_and_its_
     await until(lambda: delivered, seconds=0.4)
     assert numbers(delivered[0]) == [1, 2]
     assert 3600 <= watch.status.age(time.monotonic()) < 3610
-    assert "kept on disk, confirmed 3600 s before the start" in watch.status.doubt
+    assert "kept on disk, confirmed 3600 s before the start" in watch.status.untrusted_reason
     assert "the registry has not answered, going by what is kept on disk" in caplog.text
 
 
@@ -77,7 +77,7 @@ async def test_a_registry_that_answers_is_believed(run, memory):
 async def test_a_registry_that_comes_back_empty_is_doubted(run, memory):
     memory.save(snapshot(1, 2))
     watch, delivered, _ = run(ConnectionRefusedError("nobody there"), snapshot())
-    await until(lambda: watch.status.held == 2)
+    await until(lambda: watch.status.retained == 2)
     assert [numbers(s) for s in delivered] == [[1, 2]]
     assert numbers(memory.load("web")[0]) == [1, 2]
 

@@ -14,9 +14,9 @@ import pytest
 from pylb.clients.consul import ConsulClient, ConsulSettings
 from pylb.clients.consul_agent import ConsulAgent
 from pylb.clients.docker import DockerClient, EngineSettings
-from pylb.process.lifecycle import Owner, spawn
 from pylb.registry.place import Rules
 from pylb.registry.registrator import Registrator
+from pylb.runtime.lifecycle import TaskScope, spawn
 from tests.docker.images import SMALL
 from tests.until import until
 
@@ -67,7 +67,7 @@ async def registrator(
     async with (
         DockerClient(EngineSettings(url=engine.url)) as docker,
         ConsulClient(ConsulSettings(url=consul.url)) as client,
-        Owner("registrator") as owner,
+        TaskScope("registrator") as owner,
     ):
         made = Registrator(
             docker,

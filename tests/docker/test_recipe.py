@@ -157,7 +157,7 @@ async def test_the_doctor_is_silent_until_something_is_wrong(recipe):
     recipe.compose("start", "registrator")
     assert code == 3
     id_ = f"{recipe.engine.docker('info', '--format', '{{.Name}}')}{title}:8000"
-    what = f"web: {id_} is registered, but its container {name} does not run"
+    what = f"web: {id_} is registered, but its container {name} is not running"
     assert ("dangling", what) in findings
 
 

@@ -10,20 +10,20 @@ from operator import attrgetter
 
 from pylb.errors import ProxyError
 from pylb.http1 import parser
+from pylb.http1.bad_request import bad_request, bad_response
 from pylb.http1.body import Chunked, Sized, UntilClose, chunk, last_chunk
-from pylb.http1.headers import Origin
+from pylb.http1.head_cache import HeadCache, RequestReader
+from pylb.http1.headers import ClientInfo
 from pylb.http1.limits import Limits
-from pylb.http1.reader import RequestReader, Usual
-from pylb.http1.refusal import bad_response, refused
 from pylb.http1.writer import request_head, response_head
 
 LIMITS = Limits()
-ORIGINS = [Origin("192.0.2.7", "http"), Origin("192.0.2.7", "http", proxies={"192.0.2.7"})]
+ORIGINS = [ClientInfo("192.0.2.7", "http"), ClientInfo("192.0.2.7", "http", proxies={"192.0.2.7"})]
 STATUSES = {400, 405, 414, 417, 431, 501, 505}
 """What a request's head may be refused with, as `parse_request` documents."""
 
 _READ = attrgetter(
-    *(name for name in dir(parser.Request(b"", b"", 1, b"")) if name[0] != "_" and name != "ready")
+    *(name for name in dir(parser.Request(b"", b"", 1, b"")) if name[0] != "_" and name != "cached_head")
 )
 """All that is known of a request; what is ready to be sent is compared when it is."""
 _TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
@@ -92,7 +92,7 @@ def read_chunks(data):
 
 def _reader_of_the_same_fields(head, origin):
     """A reader that has just read a plain request with the same fields, if they can be those of one."""
-    reader = RequestReader(LIMITS, Usual(), origin)
+    reader = RequestReader(LIMITS, HeadCache(), origin)
     with suppress(ProxyError):
         reader.read(b"GET / HTTP/1.1\r\n" + head.partition(b"\n")[2])
     return reader
@@ -145,14 +145,24 @@ def check_request(data, cut=0, *, trusted=False):
     assert (method, target, version) == (request.method, request.target, b"HTTP/1.1")
     _check_sent_request(request, fields, sent_fields, trusted=trusted)
     again = parser.parse_request(sent, Limits(fields=LIMITS.fields + 10))
-    for attribute in ("method", "target", "length", "chunked", "expect", "upgrade", "trailers", "announced"):
+    for attribute in (
+        "method",
+        "target",
+        "length",
+        "chunked",
+        "expect",
+        "upgrade",
+        "trailers",
+        "trailer_names",
+    ):
         assert getattr(again, attribute) == getattr(request, attribute), attribute
     assert again.host == (request.host or b"10.0.0.1:80")
     kind = "chunked" if request.chunked else "sized" if request.length else "bodiless"
     body = _check_body(
-        lambda: Chunked(refused) if request.chunked else Sized(request.length), data[end:], cut
+        lambda: Chunked(bad_request) if request.chunked else Sized(request.length), data[end:], cut
     )
-    return f"{version!r} {kind} {request.close} {request.upgrade != b''} {bool(request.nominated)} {body}"
+    options = bool(request.connection_options)
+    return f"{version!r} {kind} {request.close} {request.upgrade != b''} {options} {body}"
 
 
 def check_response(data, cut=0):
@@ -330,5 +340,5 @@ def _check_body(make, data, cut):
         assert (plain, after) == (payload, rest)
         assert set(fields_of(trailers.split(b"\r\n")[:-1])) <= set(fields)
         sent = chunk(payload) * (payload != b"") + last_chunk(trailers)
-        assert _decoded(lambda: Chunked(refused), [sent]) == (payload, trailers, b"", True)
+        assert _decoded(lambda: Chunked(bad_request), [sent]) == (payload, trailers, b"", True)
     return f"{done} {trailers != b''} {rest != b''}"

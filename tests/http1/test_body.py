@@ -3,6 +3,7 @@ import sys
 import pytest
 
 from pylb.errors import ProxyError
+from pylb.http1.bad_request import bad_request, bad_response
 from pylb.http1.body import Chunked, Sized, UntilClose, chunk, last_chunk
 from pylb.http1.limits import (
     FRAMING_PER_BYTE,
@@ -11,7 +12,6 @@ from pylb.http1.limits import (
     MAX_FRAMING_EXCESS,
     MAX_TRAILERS,
 )
-from pylb.http1.refusal import bad_response, refused
 
 READ = 64 * 1024
 
@@ -37,14 +37,14 @@ def test_only_the_connection_ends_what_has_no_end():
 
 
 def test_the_inside_of_a_chunk_is_passed_on_without_a_copy():
-    body = Chunked(refused)
+    body = Chunked(bad_request)
     assert body.feed(b"%x\r\nab" % (3 * READ)) == b"ab"
     inside = bytes(READ)
     assert body.feed(inside) is inside
 
 
 def test_a_chunk_that_ends_where_what_is_read_ends():
-    body = Chunked(refused)
+    body = Chunked(bad_request)
     assert body.feed(b"5\r\nhello") == b"hello"
     assert not body.done
     assert body.feed(b"\r\n0\r\n\r\n") == b""
@@ -52,7 +52,7 @@ def test_a_chunk_that_ends_where_what_is_read_ends():
 
 
 def test_whose_fault_broken_chunks_are():
-    for error, status in ((refused, 400), (bad_response, 502)):
+    for error, status in ((bad_request, 400), (bad_response, 502)):
         with pytest.raises(ProxyError) as caught:
             Chunked(error).feed(b"x")
         assert caught.value.status == status
@@ -63,7 +63,7 @@ def test_whose_fault_broken_chunks_are():
 
 def accepts(data):
     try:
-        Chunked(refused).feed(data)
+        Chunked(bad_request).feed(data)
     except ProxyError:
         return False
     return True
@@ -75,7 +75,7 @@ def test_a_chunk_line_is_limited():
     assert not accepts(b"1;" + b"x" * (room + 1) + b"\r\nh")
 
 
-@pytest.mark.parametrize("error", [refused, bad_response])
+@pytest.mark.parametrize("error", [bad_request, bad_response])
 def test_framing_may_not_outweigh_payload_for_long(error):
     """A sender may stream byte by byte, or put an extension before a payload of its size; not 50 times it."""
     Chunked(error).feed(b"1\r\nh\r\n" * MAX_FRAMING_EXCESS)
@@ -94,7 +94,7 @@ def test_framing_may_not_outweigh_payload_for_long(error):
 def test_payload_makes_up_for_framing():
     each = b"1;" + b"x" * 99 + b"\r\nh\r\n"
     most = MAX_FRAMING_EXCESS // (len(each) - 1 - FRAMING_PER_CHUNK - FRAMING_PER_BYTE)
-    decoder = Chunked(refused)
+    decoder = Chunked(bad_request)
     for _ in range(3):
         decoder.feed(each * most + chunk(bytes(MAX_FRAMING_EXCESS)))
 
@@ -103,7 +103,7 @@ def test_payload_makes_up_for_framing():
 @pytest.mark.parametrize("size", [1, 3, 1000])
 def test_a_few_chunks_at_a_time_are_decoded_as_all_at_once(most, size):
     sent = b"".join(chunk(b"x" * (n % 5 + 1)) for n in range(50)) + last_chunk(b"X-Sum: 1\r\n") + b"next"
-    decoder, payload, calls = Chunked(refused), b"", 0
+    decoder, payload, calls = Chunked(bad_request), b"", 0
     parts = [sent[at : at + size] for at in range(0, len(sent), size)]
     while not decoder.done:
         calls += 1
@@ -116,7 +116,7 @@ def test_a_few_chunks_at_a_time_are_decoded_as_all_at_once(most, size):
 
 
 def test_what_arrives_while_chunks_are_pending_comes_after_them():
-    decoder = Chunked(refused)
+    decoder = Chunked(bad_request)
     assert decoder.feed(chunk(b"a") + chunk(b"b") + chunk(b"c"), 1) == b"a"
     assert decoder.pending
     assert decoder.feed(chunk(b"d") + b"1\r", 2) == b"bc"
@@ -150,7 +150,7 @@ def lines_run(action):
     return count
 
 
-def held(decoder):
+def retained(decoder):
     """How many bytes a decoder keeps until more arrive."""
     return len(decoder._begun)
 
@@ -158,24 +158,24 @@ def held(decoder):
 @pytest.mark.parametrize("payload", [b"x", b"x" * 100])
 def test_tiny_chunks_cost_in_proportion(payload):
     def cost(count):
-        decoder = Chunked(refused)
+        decoder = Chunked(bad_request)
         return lines_run(lambda: decoder.feed(chunk(payload) * count))
 
     assert cost(4000) - cost(2000) == 2 * (cost(2000) - cost(1000))
 
 
 def test_nothing_is_kept_but_the_beginning_of_a_piece_of_framing():
-    decoder = Chunked(refused)
+    decoder = Chunked(bad_request)
     most = 0
     for byte in b"5;a=b\r\nhello\r\n" * 50 + b"0\r\nX: " + b"y" * 200 + b"\r\n\r\n":
         decoder.feed(bytes([byte]))
-        most = max(most, held(decoder))
+        most = max(most, retained(decoder))
     assert decoder.done
     assert most == len(b"X: ") + 200 + len(b"\r\n\r")
 
 
 def test_what_is_sent_in_chunks_is_read_back():
-    decoder = Chunked(refused)
+    decoder = Chunked(bad_request)
     sent = chunk(b"hello") + chunk(b"x" * 300) + last_chunk(b"X-Sum: 1\r\n")
     assert decoder.feed(sent + b"next") == b"hello" + b"x" * 300
     assert (decoder.trailers, decoder.rest) == (b"X-Sum: 1\r\n", b"next")

@@ -3,11 +3,11 @@
 import pytest
 
 from pylb.errors import ProxyError
+from pylb.http1.bad_request import bad_request, bad_response
 from pylb.http1.body import Chunked, Sized, UntilClose
-from pylb.http1.headers import Origin
+from pylb.http1.headers import ClientInfo
 from pylb.http1.limits import Limits
 from pylb.http1.parser import END_OF_HEAD, check_beginning, parse_request, parse_response
-from pylb.http1.refusal import bad_response, refused
 from pylb.http1.writer import request_head, response_head
 from tests.http1.corpus import FACTS, cases
 
@@ -40,7 +40,7 @@ def read_request(wire, size):
         check_beginning(wire, Limits())
     head, rest = split(wire)
     request = parse_request(head, Limits())
-    return decode(Chunked(refused) if request.chunked else Sized(request.length), rest, size)
+    return decode(Chunked(bad_request) if request.chunked else Sized(request.length), rest, size)
 
 
 def told(case):
@@ -60,12 +60,14 @@ def told(case):
 def test_a_valid_request_becomes_one_unambiguous_message(case):
     head, rest = split(case.wire)
     request = parse_request(head, Limits())
-    origin = Origin("192.0.2.7", "http", proxies={"192.0.2.7"} if "trusted" in case.facts else (), via="pylb")
+    origin = ClientInfo(
+        "192.0.2.7", "http", proxies={"192.0.2.7"} if "trusted" in case.facts else (), via="pylb"
+    )
     id_ = origin.request_id(request) or b"corpus"
     expected = case.forwarded if "told" in case.facts else case.forwarded + told(case)
     assert request_head(request, origin, id_, b"10.0.0.1:8000") == expected
     for size in SIZES:
-        decoder = Chunked(refused) if request.chunked else Sized(request.length)
+        decoder = Chunked(bad_request) if request.chunked else Sized(request.length)
         assert decode(decoder, rest, size) == (case.fact("body"), case.fact("trailers"), case.fact("rest"))
     assert request.close == ("closes" in case.facts)
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 
 from pylb.errors import ProxyError
+from pylb.http1.bad_request import bad_request, bad_response
 from pylb.http1.body import Chunked, Sized, UntilClose, chunk, last_chunk
-from pylb.http1.headers import Origin
+from pylb.http1.headers import ClientInfo
 from pylb.http1.limits import Limits
 from pylb.http1.parser import END_OF_HEAD, parse_request, parse_response
-from pylb.http1.refusal import bad_response, refused
 from pylb.http1.writer import request_head, response_head
 from tests.http1.corpus import cases
 from tests.http1.invariants import fields_of, read_head
@@ -51,9 +51,9 @@ def one_request(data):
     """The first request in the data, on the wire and as pylb understands it; the same as it is sent on."""
     head, rest = split(data)
     request = parse_request(head, Limits())
-    decoder = Chunked(refused) if request.chunked else Sized(request.length)
+    decoder = Chunked(bad_request) if request.chunked else Sized(request.length)
     body = decoder.feed(rest)
-    sent = request_head(request, Origin("192.0.2.7", "http"), b"id", b"10.0.0.1:80")
+    sent = request_head(request, ClientInfo("192.0.2.7", "http"), b"id", b"10.0.0.1:80")
     wire = sent + framed(body, decoder.trailers, chunked=request.chunked)
     came = data.removesuffix(decoder.rest), message(head, 3, body, decoder.trailers)
     return decoder.done, came, (wire, message(sent, 3, body, decoder.trailers))

@@ -5,11 +5,11 @@ from re import _parser as sre
 
 import pytest
 
-from pylb.http1 import body, grammar, headers, parser, refusal, writer
+from pylb.http1 import bad_request, body, grammar, headers, parser, writer
 
 PATTERNS = {
     f"{module.__name__.rpartition('.')[2]}.{name}.{number}": pattern
-    for module in (body, grammar, headers, parser, refusal, writer)
+    for module in (body, grammar, headers, parser, bad_request, writer)
     for name, value in vars(module).items()
     for number, pattern in enumerate(
         [value.whole, value.begun] if isinstance(value, body._Framing) else [value]

@@ -1,6 +1,6 @@
 import pytest
 
-from pylb.http1.headers import ForwardedOrigin, Origin
+from pylb.http1.headers import ClientInfo, ForwardedClientInfo
 from pylb.http1.parser import Request
 
 PROXIES = {"192.0.2.7", "10.0.0.2", ""}
@@ -23,14 +23,14 @@ def told(origin, host=b"shop.example", fields=None):
 
 
 def test_what_a_backend_is_told_of_a_client():
-    assert Origin("192.0.2.7", "https").identify(request()).lines == (
+    assert ClientInfo("192.0.2.7", "https").identify(request()).lines == (
         b"X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\n"
         b"X-Real-IP: 192.0.2.7\r\nX-Forwarded-Host: shop.example\r\n"
     )
 
 
 def test_no_host_is_not_told():
-    assert b"X-Forwarded-Host" not in told(Origin("192.0.2.7", "http"), b"")
+    assert b"X-Forwarded-Host" not in told(ClientInfo("192.0.2.7", "http"), b"")
 
 
 @pytest.mark.parametrize(
@@ -49,31 +49,31 @@ def test_no_host_is_not_told():
     ],
 )
 def test_the_port_is_the_one_that_the_client_used(host, scheme, port):
-    assert told(Origin("192.0.2.7", scheme), host)[b"X-Forwarded-Port"] == port
+    assert told(ClientInfo("192.0.2.7", scheme), host)[b"X-Forwarded-Port"] == port
 
 
 def test_one_connection_may_ask_for_several_hosts():
-    origin = Origin("192.0.2.7", "http")
+    origin = ClientInfo("192.0.2.7", "http")
     for host, port in ((b"a:1", b"1"), (b"a:2", b"2"), (b"a:2", b"2"), (b"a", b"80"), (b"a:1", b"1")):
         fields = told(origin, host)
         assert (fields[b"X-Forwarded-Host"], fields[b"X-Forwarded-Port"]) == (host, port)
 
 
 def test_what_is_told_is_written_once_for_requests_that_ask_the_same_host():
-    origin = Origin("192.0.2.7", "http")
+    origin = ClientInfo("192.0.2.7", "http")
     assert origin.lines(request()) is origin.lines(request())
 
 
 def test_what_a_trusted_peer_says_is_read_once_for_each_request():
-    origin = Origin("192.0.2.7", "http", proxies=PROXIES)
+    origin = ClientInfo("192.0.2.7", "http", proxies=PROXIES)
     asked = request(fields={b"x-forwarded-for": b"203.0.113.5"})
     assert origin.identify(asked) is origin.identify(asked)
 
 
 def test_a_peer_on_a_unix_socket_has_no_address():
-    lines = Origin("", "http").identify(request(b"")).lines
+    lines = ClientInfo("", "http").identify(request(b"")).lines
     assert lines == b"X-Forwarded-Proto: http\r\nX-Forwarded-Port: 80\r\n"
-    fields = told(Origin("", "http", proxies=PROXIES), fields={b"x-forwarded-for": b"203.0.113.5"})
+    fields = told(ClientInfo("", "http", proxies=PROXIES), fields={b"x-forwarded-for": b"203.0.113.5"})
     assert fields[b"X-Forwarded-For"] == fields[b"X-Real-IP"] == b"203.0.113.5"
 
 
@@ -85,7 +85,7 @@ def test_a_peer_that_is_not_trusted_is_not_believed():
         b"forwarded": b"for=127.0.0.1",
         b"x-request-id": b"1",
     }
-    origin = Origin("192.0.2.7", "http")
+    origin = ClientInfo("192.0.2.7", "http")
     assert told(origin, fields=said) == told(origin)
     assert origin.request_id(request(fields=said)) == b""
 
@@ -107,7 +107,7 @@ def test_the_client_is_the_last_that_no_trusted_peer_is_and_every_field_says_so(
     for said in ({b"x-forwarded-for": chain}, {b"x-forwarded-for": chain, b"x-real-ip": b"6.6.6.6"}):
         if not chain and b"x-real-ip" in said:
             continue
-        origin = Origin(peer, "http", proxies=PROXIES)
+        origin = ClientInfo(peer, "http", proxies=PROXIES)
         assert origin.identify(request(fields=said)).client == client
         assert told(origin, fields=said)[b"X-Real-IP"] == client.encode()
 
@@ -132,7 +132,7 @@ def test_the_client_is_the_last_that_no_trusted_peer_is_and_every_field_says_so(
 def test_how_a_client_reached_a_trusted_peer(said, proto, port, host):
     if said == {b"x-forwarded-proto": b"https"}:
         port = b"8080"  # The host that the client asked for has it.
-    fields = told(Origin("192.0.2.7", "http", proxies=PROXIES), b"shop.example:8080", said)
+    fields = told(ClientInfo("192.0.2.7", "http", proxies=PROXIES), b"shop.example:8080", said)
     assert fields[b"X-Forwarded-Proto"] == proto
     assert (fields[b"X-Forwarded-Port"], fields[b"X-Forwarded-Host"]) == (port, host)
 
@@ -154,15 +154,15 @@ def test_how_a_client_reached_a_trusted_peer(said, proto, port, host):
     ],
 )
 def test_an_id_is_kept_if_it_is_harmless(given, kept):
-    origin = Origin("192.0.2.7", "http", proxies=PROXIES)
+    origin = ClientInfo("192.0.2.7", "http", proxies=PROXIES)
     assert origin.request_id(request(fields={b"x-request-id": given})) == (given if kept else b"")
 
 
 def test_a_certificate_is_told_of_but_for_a_trusted_peer_whose_own_it_is():
     line = b"X-Client-Cert-Subject: CN=alice\r\n"
-    origin = Origin("192.0.2.7", "https", certificate=line)
+    origin = ClientInfo("192.0.2.7", "https", certificate=line)
     assert told(origin)[b"X-Client-Cert-Subject"] == b"CN=alice"
-    trusted = Origin("192.0.2.7", "https", proxies=PROXIES, certificate=line)
+    trusted = ClientInfo("192.0.2.7", "https", proxies=PROXIES, certificate=line)
     assert b"X-Client-Cert-Subject" not in told(trusted, fields={b"host": b"a"})
 
 
@@ -171,10 +171,10 @@ def test_a_certificate_is_told_of_but_for_a_trusted_peer_whose_own_it_is():
     [("192.0.2.7", b"192.0.2.7"), ("2001:db8::1", b'"[2001:db8::1]"'), ("", b"unknown")],
 )
 def test_the_standard_way_to_say_where_a_client_is(address, node):
-    origin = ForwardedOrigin(address, "https")
+    origin = ForwardedClientInfo(address, "https")
     fields = told(origin, b"a:443")
     assert fields.pop(b"Forwarded") == b'for=%b;proto=https;host="a:443"' % node
-    assert fields == told(Origin(address, "https"), b"a:443")
+    assert fields == told(ClientInfo(address, "https"), b"a:443")
     assert told(origin, b"")[b"Forwarded"] == b"for=%b;proto=https" % node
 
 
@@ -190,12 +190,12 @@ def test_the_standard_way_to_say_where_a_client_is(address, node):
 )
 def test_the_standard_chain_is_the_one_that_is_believed_and_grows(said, chain):
     here = b"for=192.0.2.7;proto=http"
-    assert told(ForwardedOrigin("192.0.2.7", "http"), b"", said)[b"Forwarded"] == here
-    trusted = ForwardedOrigin("192.0.2.7", "http", proxies=PROXIES)
+    assert told(ForwardedClientInfo("192.0.2.7", "http"), b"", said)[b"Forwarded"] == here
+    trusted = ForwardedClientInfo("192.0.2.7", "http", proxies=PROXIES)
     assert told(trusted, b"", said)[b"Forwarded"] == chain + here
 
 
 def test_a_chain_that_grows_is_not_sent_twice():
     line = b"\nForwarded: for=203.0.113.5\r\n"
-    assert ForwardedOrigin("192.0.2.7", "http", proxies=PROXIES).strip.sub(b"", line) == b"\n"
-    assert Origin("192.0.2.7", "http", proxies=PROXIES).strip.sub(b"", line) == line
+    assert ForwardedClientInfo("192.0.2.7", "http", proxies=PROXIES).strip.sub(b"", line) == b"\n"
+    assert ClientInfo("192.0.2.7", "http", proxies=PROXIES).strip.sub(b"", line) == line

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pylb.errors import ProxyError
+from pylb.http1.bad_request import bad_request
 from pylb.http1.body import Chunked, Sized, chunk, last_chunk
-from pylb.http1.refusal import refused
 from tests.http1.corpus import cases
 from tests.http1.invariants import check_request, check_response
 from tests.http1.messages import REQUEST, RESPONSE
@@ -60,7 +60,7 @@ def test_chunks_come_back_as_they_were_wherever_they_are_cut(pieces, cuts):
     sent = b"".join(map(chunk, pieces)) + last_chunk(b"X: y\r\n") + b"next"
     edges = sorted({0, len(sent), *(cut % (len(sent) + 1) for cut in cuts)})
     parts = [sent[a:b] for a, b in pairwise(edges)]
-    decoder = Chunked(refused)
+    decoder = Chunked(bad_request)
     payload = b""
     while not decoder.done:
         payload += decoder.feed(parts.pop(0))
@@ -91,7 +91,7 @@ def test_chunks_are_decoded_alike_however_they_arrive(words):
     data = b"".join(words)
 
     def outcome(size, chunks=inf):
-        decoder = Chunked(refused)
+        decoder = Chunked(bad_request)
         payload, rest = b"", data
         try:
             while rest and not decoder.done:

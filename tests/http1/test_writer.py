@@ -4,7 +4,7 @@ import pytest
 
 from pylb.http1.limits import Limits
 from pylb.http1.parser import parse_request, parse_response
-from pylb.http1.writer import prefers_json, redirection, refusal, response_head, with_hsts
+from pylb.http1.writer import error_response, prefers_json, redirection, response_head, with_hsts
 
 NOW = b"Sun, 22 Nov 2026 13:00:00 GMT"
 DATE = b"Date: " + NOW + b"\r\n"
@@ -38,7 +38,7 @@ def test_the_connection_is_said_to_close_or_to_stay():
 
 
 def test_a_refusal_says_what_and_which_and_closes():
-    assert refusal(400, "a bare NUL in the head", request_id=b"1", date=NOW) == (
+    assert error_response(400, "a bare NUL in the head", request_id=b"1", date=NOW) == (
         b"HTTP/1.1 400 Bad Request\r\n" + DATE + b"Content-Type: text/plain; charset=utf-8\r\n"
         b"Content-Length: 39\r\nCache-Control: no-store\r\nX-Request-ID: 1\r\nConnection: close\r\n\r\n"
         b"400 Bad Request\na bare NUL in the head\n"
@@ -52,29 +52,29 @@ def body_of(answer):
 
 
 def test_a_refusal_without_a_detail_is_its_reason():
-    answer = refusal(503, "", retry_after=5)
+    answer = error_response(503, "", retry_after=5)
     assert body_of(answer) == b"503 Service Unavailable\n"
     assert b"\r\nRetry-After: 5\r\n" in answer
 
 
 def test_a_refusal_of_a_method_says_which_are_served():
-    answer = refusal(405, "no")
+    answer = error_response(405, "no")
     assert b"\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n" in answer
 
 
 def test_a_refusal_of_head_has_no_body():
-    answer = refusal(404, "no", body=False)
+    answer = error_response(404, "no", body=False)
     assert answer.endswith(b"\r\n\r\n")
     assert b"\r\nContent-Length: 17\r\n" in answer
 
 
 def test_names_are_those_of_the_rfc_in_every_python():
-    assert refusal(413, "").startswith(b"HTTP/1.1 413 Content Too Large\r\n")
-    assert refusal(414, "").startswith(b"HTTP/1.1 414 URI Too Long\r\n")
+    assert error_response(413, "").startswith(b"HTTP/1.1 413 Content Too Large\r\n")
+    assert error_response(414, "").startswith(b"HTTP/1.1 414 URI Too Long\r\n")
 
 
 def test_a_status_without_a_name():
-    assert refusal(599, "").startswith(b"HTTP/1.1 599 Error\r\n")
+    assert error_response(599, "").startswith(b"HTTP/1.1 599 Error\r\n")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_json_is_for_who_asks_for_it_and_for_no_text(accept, json):
 
 
 def test_an_answer_in_json():
-    answer = refusal(413, 'too "large"', request_id=b"1", as_json=True)
+    answer = error_response(413, 'too "large"', request_id=b"1", as_json=True)
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b"\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % len(body) in head
     assert body == b'{"status": 413, "error": "Content Too Large", "detail": "too \\"large\\"", "id": "1"}\n'

@@ -4,10 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pylb.model import Endpoint
-from pylb.observe.block import PAGE_SLOTS, Block
-from pylb.observe.cells import CELLS
+from pylb.observe.counter_layout import CELLS
 from pylb.observe.counters import GRACE, Counters
 from pylb.observe.gauges import GAUGES, IN_FLIGHT
+from pylb.observe.shared_counters import PAGE_SLOTS, SharedCounters
 
 
 def web(number, service="web"):
@@ -28,7 +28,7 @@ def clock():
 
 @pytest.fixture
 def counters(clock):
-    return Counters(Block(), clock)
+    return Counters(SharedCounters(), clock)
 
 
 def shown(counters, cell=0):
@@ -103,7 +103,7 @@ def test_cells_are_given_to_another_only_after_the_grace_time_and_empty(counters
 def two_rows():
     """A worker's and control's view of one block."""
     page, gauges = bytearray(2 * PAGE_SLOTS * CELLS * 8), bytearray(2 * PAGE_SLOTS * GAUGES * 8)
-    return (Block(rows=2, row=r, counters=lambda _: page, gauges=lambda _: gauges) for r in range(2))
+    return (SharedCounters(rows=2, row=r, counters=lambda _: page, gauges=lambda _: gauges) for r in range(2))
 
 
 def test_reuse_leaves_the_rows_of_other_processes_alone(clock):
@@ -142,13 +142,15 @@ def test_cells_are_not_given_to_another_while_any_process_has_requests_there(clo
 
 def test_a_successor_goes_on_where_it_ended(clock):
     page = bytearray(PAGE_SLOTS * CELLS * 8)
-    before = Counters(Block(counters=lambda _: page), clock)
+    before = Counters(SharedCounters(counters=lambda _: page), clock)
     before.service("web")[0] = 1
     before.allocate(web(1))[0] = 10
     before.allocate(web(2))[0] = 20
     before.allocate(web(3))[0] = 40
     before.release(web(3))
-    after = Counters(Block(counters=lambda _: page), clock, orjson.loads(orjson.dumps(before.remember())))
+    after = Counters(
+        SharedCounters(counters=lambda _: page), clock, orjson.loads(orjson.dumps(before.remember()))
+    )
     for number in (1, 2):
         after.allocate(web(number))
     assert after.slots("web") == before.slots("web")
@@ -177,7 +179,7 @@ def test_cells_stay_while_one_of_two_backends_at_the_same_address_is_left(counte
 )
 def test_totals_never_fall_and_lose_nothing_while_instances_come_and_go(steps):
     clock = Clock()
-    counters = Counters(Block(), clock)
+    counters = Counters(SharedCounters(), clock)
     counted = {"web": 0, "api": 0}
     present = {"web": {}, "api": {}}
     for service, numbers, pause in steps:

@@ -9,10 +9,10 @@ from pylb.discovery.status import WatchStatus
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.model import Endpoint, Excluded, Snapshot
 from pylb.observe import exposition, gauges
-from pylb.observe.block import Block
 from pylb.observe.counters import Counters
 from pylb.observe.history import History
 from pylb.observe.metrics import Metrics
+from pylb.observe.shared_counters import SharedCounters
 from pylb.policy.pool import Pool
 from tests.observe.records import attempt, backend, record
 
@@ -32,7 +32,7 @@ def samples(parts):
 
 @pytest.fixture
 def counters():
-    return Counters(Block(), lambda: 0.0)
+    return Counters(SharedCounters(), lambda: 0.0)
 
 
 def test_a_request_shows_at_its_service_and_at_its_backend(counters):
@@ -119,7 +119,7 @@ def test_an_address_that_left_and_came_back_under_another_name_is_one_series():
 
 
 def test_freshness_of_discovery():
-    good = WatchStatus("web", answered=90.0, generation=3, index=42, held=2, errors=1)
+    good = WatchStatus("web", answered=90.0, generation=3, index=42, retained=2, errors=1)
     good.guards["held_empty"] = 5
     pending = WatchStatus("api", errors=7, error="Cannot connect")
     values, _ = samples(exposition.discovery([good, pending], now=100.0))
@@ -140,7 +140,7 @@ def test_freshness_of_discovery():
 
 
 def test_the_processes():
-    block = Block(rows=2)
+    block = SharedCounters(rows=2)
     for row, clients in enumerate((5, 7)):
         block.gauge(gauges.PROCESS, gauges.CLIENTS)[row] = clients
     for cell in range(5):

@@ -2,7 +2,7 @@ from pylb.observe import gauges
 
 
 def test_no_two_gauges_and_no_two_counters_share_a_place():
-    of_backends = [gauges.IN_FLIGHT, gauges.IDLE, gauges.STANDING, gauges.FAILURES, gauges.UNTIL]
+    of_backends = [gauges.IN_FLIGHT, gauges.IDLE, gauges.STATE, gauges.FAILURES, gauges.UNTIL]
     assert of_backends == list(range(gauges.GAUGES))
     assert gauges.CLIENTS != gauges.SLOTS
     counters = [gauges.LINES_DROPPED, gauges.CUT, gauges.RESTARTS, gauges.LOST]

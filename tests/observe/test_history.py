@@ -18,13 +18,13 @@ def test_an_entry_says_what_came_changed_and_went_and_why():
             generation=2,
             observed=12.0,
             cause="consul index 2",
-            doubt="filtered by ACLs",
+            untrusted_reason="filtered by ACLs",
         )
     )
     assert (entry.added, entry.changed) == (("web-3",), ("web-1",))
     assert entry.removed == ("web-2 (critical: TCP connect refused)",)
     assert (entry.time, entry.generation, entry.instances) == (12.0, 2, 2)
-    assert (entry.cause, entry.doubt) == ("consul index 2", "filtered by ACLs")
+    assert (entry.cause, entry.untrusted_reason) == ("consul index 2", "filtered by ACLs")
     assert (entry.applied, entry.routed) == (None, None), "nothing is claimed that was not measured"
 
 

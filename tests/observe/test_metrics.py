@@ -1,25 +1,25 @@
 import pytest
 
 from pylb.errors import Fault, Phase, ProxyError
-from pylb.observe import cells
-from pylb.observe.block import Block
+from pylb.observe import counter_layout
 from pylb.observe.counters import Counters
 from pylb.observe.metrics import Metrics
+from pylb.observe.shared_counters import SharedCounters
 from tests.observe.records import attempt, backend, record
 
 CELL_NAMES = {
     value: name
-    for name, value in vars(cells).items()
+    for name, value in vars(counter_layout).items()
     if name.isupper()
     and isinstance(value, int)
     and name not in ("BUCKETS", "DURATION", "HEAD", "CONNECT", "EVENT", "CELLS")
 }
-TERMINATIONS = {cell: code for code, cell in cells.TERMINATION_CELL.items()}
+TERMINATIONS = {cell: code for code, cell in counter_layout.TERMINATION_CELL.items()}
 
 
 @pytest.fixture
 def counters():
-    return Counters(Block(), lambda: 0.0)
+    return Counters(SharedCounters(), lambda: 0.0)
 
 
 @pytest.fixture
@@ -27,7 +27,11 @@ def count(counters):
     return Metrics(counters).count
 
 
-HISTOGRAMS = {cells.DURATION: "duration", cells.HEAD: "head", cells.CONNECT: "connect"}
+HISTOGRAMS = {
+    counter_layout.DURATION: "duration",
+    counter_layout.HEAD: "head",
+    counter_layout.CONNECT: "connect",
+}
 
 
 def told(values):
@@ -36,15 +40,15 @@ def told(values):
     for cell, value in enumerate(values):
         if not value:
             continue
-        if cell < len(cells.CODES):
-            seen[cells.CODES[cell]] = value
+        if cell < len(counter_layout.CODES):
+            seen[counter_layout.CODES[cell]] = value
         elif cell in CELL_NAMES:
             seen[CELL_NAMES[cell]] = value
         elif cell in TERMINATIONS:
             seen[TERMINATIONS[cell]] = value
         else:
             first = max(first for first in HISTOGRAMS if first <= cell)
-            seen[HISTOGRAMS[first], [*cells.BOUNDS, float("inf")][cell - first]] = value
+            seen[HISTOGRAMS[first], [*counter_layout.BOUNDS, float("inf")][cell - first]] = value
     return seen
 
 
@@ -80,7 +84,7 @@ def test_a_fresh_connection_and_a_body(counters, count):
     }
 
 
-@pytest.mark.parametrize("bound", cells.BOUNDS)
+@pytest.mark.parametrize("bound", counter_layout.BOUNDS)
 def test_a_bucket_includes_its_bound(counters, count, bound):
     web = backend(counters=counters)
     request = record(attempt(web))

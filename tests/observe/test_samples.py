@@ -1,17 +1,17 @@
 import pytest
 
 from pylb.model import Endpoint
-from pylb.observe.block import Block
-from pylb.observe.cells import CODES, DURATION, SENT
+from pylb.observe.counter_layout import CODES, DURATION, SENT
 from pylb.observe.counters import Counters
 from pylb.observe.samples import KEPT_BACKEND, Samples
+from pylb.observe.shared_counters import SharedCounters
 
 WEB = Endpoint("web", "10.0.0.1", 80, id="web-1")
 
 
 @pytest.fixture
 def counters():
-    return Counters(Block(), lambda: 0.0)
+    return Counters(SharedCounters(), lambda: 0.0)
 
 
 def test_a_sample_is_what_went_on_since_the_last_one(counters):

@@ -9,7 +9,7 @@ from tests.policy.backends import endpoint
 def test_load_is_requests_of_all_workers_per_unit_of_weight():
     backend = Backend(endpoint(1, weight=4))
     backend.count(+1)
-    backend.hear(5)
+    backend.on_peer_update(5)
     assert (backend.inflight, backend.elsewhere, backend.load) == (1, 5, 1.5)
 
 
@@ -17,7 +17,7 @@ def test_load_is_requests_of_all_workers_per_unit_of_weight():
     st.lists(
         st.one_of(
             st.tuples(st.just("count"), st.integers(-5, 5)),
-            st.tuples(st.just("hear"), st.integers(0, 100)),
+            st.tuples(st.just("on_peer_update"), st.integers(0, 100)),
             st.tuples(st.just("update"), st.integers(1, 100)),
         )
     )

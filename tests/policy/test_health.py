@@ -1,7 +1,7 @@
 import pytest
 
 from pylb.errors import Fault, InvalidResponseError, Phase, ProxyError
-from pylb.policy.health import Health, HealthRules, Outcome, judge
+from pylb.policy.health import Health, HealthRules, Outcome, classify
 
 RULES = HealthRules()
 
@@ -22,13 +22,13 @@ RULES = HealthRules()
     ],
 )
 def test_whose_fault_it_was_decides(phase, fault, outcome):
-    assert judge(ProxyError(phase, fault, "it failed"), 0, reused=False, answered=False) is outcome
+    assert classify(ProxyError(phase, fault, "it failed"), 0, reused=False, answered=False) is outcome
 
 
-@pytest.mark.parametrize(("unheeded", "outcome"), [(0.0, None), (0.4, None), (0.5, Outcome.SILENCE)])
-def test_a_client_that_leaves_speaks_against_who_kept_it_waiting(unheeded, outcome):
+@pytest.mark.parametrize(("client_gave_up", "outcome"), [(0.0, None), (0.4, None), (0.5, Outcome.SILENCE)])
+def test_a_client_that_leaves_speaks_against_who_kept_it_waiting(client_gave_up, outcome):
     left = ProxyError(Phase.HEADERS, Fault.CLIENT, "the client left")
-    assert judge(left, 0, reused=False, answered=False, unheeded=unheeded) is outcome
+    assert classify(left, 0, reused=False, answered=False, client_gave_up=client_gave_up) is outcome
 
 
 @pytest.mark.parametrize(
@@ -43,22 +43,22 @@ def test_a_client_that_leaves_speaks_against_who_kept_it_waiting(unheeded, outco
     ],
 )
 def test_a_status_speaks_for_itself(status, outcome):
-    assert judge(None, status, reused=False, answered=True) is outcome
+    assert classify(None, status, reused=False, answered=True) is outcome
 
 
 def test_an_idle_connection_that_the_backend_had_closed_says_nothing_of_it():
     closed = ProxyError(Phase.HEADERS, Fault.UPSTREAM, "closed")
-    assert judge(closed, 0, reused=True, answered=False) is None
-    assert judge(closed, 0, reused=True, answered=True) is Outcome.RESET
+    assert classify(closed, 0, reused=True, answered=False) is None
+    assert classify(closed, 0, reused=True, answered=True) is Outcome.RESET
 
 
 @pytest.mark.parametrize("phase", [Phase.HEADERS, Phase.DATA])
 @pytest.mark.parametrize(("status", "outcome"), [(0, None), (200, None), (500, Outcome.FAILURE)])
 def test_what_the_client_or_one_page_may_have_caused_is_no_reset(phase, status, outcome):
     broken = ProxyError(phase, Fault.UPSTREAM, "closed")
-    assert judge(broken, status, reused=False, answered=True, client_delayed=True) is outcome
+    assert classify(broken, status, reused=False, answered=True, client_delayed=True) is outcome
     malformed = InvalidResponseError(phase, Fault.UPSTREAM, "a folded field line")
-    assert judge(malformed, status, reused=False, answered=True) is outcome
+    assert classify(malformed, status, reused=False, answered=True) is outcome
 
 
 def marked(outcome, *times, rules=RULES):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pylb.model import Endpoint, Excluded, Snapshot
-from pylb.policy.overrides import ALL_OF_PYLB, Action, Override, overrule
+from pylb.policy.overrides import ALL_OF_PYLB, Action, Override, apply_overrides
 
 ENDPOINTS = tuple(Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}", weight=n) for n in (1, 2, 3))
 SNAPSHOT = Snapshot("web", ENDPOINTS, generation=7, cause="consul index 3: +web-3")
@@ -16,18 +16,18 @@ def names(snapshot):
 
 
 def test_without_a_decision_about_it_a_service_is_as_the_registry_says():
-    assert overrule(SNAPSHOT, [Override(1, "api", Action.MAINTENANCE)]) is SNAPSHOT
+    assert apply_overrides(SNAPSHOT, [Override(1, "api", Action.MAINTENANCE)]) is SNAPSHOT
 
 
 @pytest.mark.parametrize("backend", ["web-2", "10.0.0.2:80"])
 def test_a_drained_instance_is_excluded_and_the_reason_can_be_read(backend):
-    drained = overrule(SNAPSHOT, [Override(1, "web", Action.DRAIN, backend, reason="new kernel")])
+    drained = apply_overrides(SNAPSHOT, [Override(1, "web", Action.DRAIN, backend, reason="new kernel")])
     assert names(drained) == ["web-1", "web-3"]
     assert drained.excluded == (Excluded(ENDPOINTS[1], f"operator: drain {backend} (new kernel)"),)
 
 
 def test_a_weight_replaces_the_registrys_and_nothing_else():
-    weighed = overrule(SNAPSHOT, [Override(1, "web", Action.WEIGHT, "web-3", weight=0)])
+    weighed = apply_overrides(SNAPSHOT, [Override(1, "web", Action.WEIGHT, "web-3", weight=0)])
     assert [e.weight for e in weighed.endpoints] == [1, 2, 0]
     assert [e.key for e in weighed.endpoints] == [e.key for e in ENDPOINTS]
 
@@ -37,37 +37,37 @@ def test_maintenance_takes_the_whole_service_out_whatever_else_was_decided():
         Override(1, "web", Action.WEIGHT, "web-1", weight=9),
         Override(2, "web", Action.MAINTENANCE),
     ]
-    shut = overrule(SNAPSHOT, decisions)
+    shut = apply_overrides(SNAPSHOT, decisions)
     assert shut.endpoints == ()
     assert {x.reason for x in shut.excluded} == {"operator: maintenance web"}
 
 
 def test_an_ejected_instance_is_abandoned_a_drained_one_is_not():
-    out = overrule(
+    out = apply_overrides(
         SNAPSHOT, [Override(n, "web", a, f"web-{n}") for n, a in ((1, Action.EJECT), (2, Action.DRAIN))]
     )
     assert [(x.endpoint.id, x.abandoned) for x in out.excluded] == [("web-1", True), ("web-2", False)]
     both = [Override(n, "web", a, "web-1") for n, a in ((1, Action.DRAIN), (2, Action.EJECT))]
-    (excluded,) = overrule(SNAPSHOT, both).excluded
+    (excluded,) = apply_overrides(SNAPSHOT, both).excluded
     assert (excluded.abandoned, excluded.reason) == (True, "operator: eject web-1")
 
 
 def test_a_restored_instance_is_trusted_and_eject_and_restore_replace_each_other():
     restored, ejected = (Override(n, "web", a, "web-2") for n, a in ((1, Action.RESTORE), (2, Action.EJECT)))
-    assert [e.trusted for e in overrule(SNAPSHOT, [restored]).endpoints] == [False, True, False]
+    assert [e.trusted for e in apply_overrides(SNAPSHOT, [restored]).endpoints] == [False, True, False]
     assert restored.replaces(ejected)
     assert ejected.replaces(restored)
 
 
 def test_a_policy_is_the_whole_services():
     decided = Override(1, "web", Action.POLICY, policy="random")
-    assert overrule(SNAPSHOT, [decided]) == replace(SNAPSHOT, policy="random")
+    assert apply_overrides(SNAPSHOT, [decided]) == replace(SNAPSHOT, policy="random")
     assert str(decided) == "policy random for web"
 
 
 def test_a_decision_about_all_of_pylb_is_about_no_service():
     louder = Override(1, ALL_OF_PYLB, Action.LOG_LEVEL, level="debug")
-    assert overrule(SNAPSHOT, [louder]) is SNAPSHOT
+    assert apply_overrides(SNAPSHOT, [louder]) is SNAPSHOT
     assert str(louder) == "log level debug for pylb"
 
 
@@ -91,7 +91,7 @@ decisions = st.builds(
 
 @given(st.lists(decisions))
 def test_nobody_is_lost_and_nobody_invented(overrides):
-    after = overrule(SNAPSHOT, overrides)
+    after = apply_overrides(SNAPSHOT, overrides)
     known = [*(e.key for e in after.endpoints), *(x.endpoint.key for x in after.excluded)]
     assert sorted(known) == sorted(e.key for e in ENDPOINTS)
     assert (after.generation, after.cause) == (SNAPSHOT.generation, SNAPSHOT.cause)

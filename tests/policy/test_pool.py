@@ -227,7 +227,7 @@ class TestNewcomers:
         with Lease(pool, new, 0.0):
             assert pool.upcoming().endpoint == WEB[0]
             assert pool.lease().backend.endpoint == WEB[0]
-        assert not pool.newcomers
+        assert not pool.untested
 
 
 class TestWhyEmpty:
@@ -241,14 +241,14 @@ class TestWhyEmpty:
         assert self.refusal(Pool("web")) == "service 'web': the registry has not answered yet"
 
     def test_known_to_be_empty(self):
-        assert self.refusal(pool_of()) == "service 'web': the registry knows no instance"
+        assert self.refusal(pool_of()) == "service 'web': the registry lists no instance"
 
     def test_all_excluded(self):
         pool = Pool("web")
         critical = Excluded(WEB[1], "critical: connection refused")
         pool.apply(snapshot(replace(WEB[2], weight=0), excluded=[critical]))
         why = "(web-1: critical: connection refused; web-2: weight 0)"
-        assert self.refusal(pool) == f"service 'web': no instance may be sent requests {why}"
+        assert self.refusal(pool) == f"service 'web': no instance is eligible {why}"
 
     def test_thousands_excluded_stay_one_short_line(self):
         pool = Pool("web")

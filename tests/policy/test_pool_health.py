@@ -28,7 +28,7 @@ class Service:
         self.now = 100.0
         self.noticed = []
         self.pool = Pool(
-            "web", health=HealthRules(**rules), clock=lambda: self.now, notice=self.noticed.append
+            "web", health=HealthRules(**rules), clock=lambda: self.now, on_state_change=self.noticed.append
         )
         self.pool.apply(Snapshot("web", tuple(endpoint(n) for n in range(1, count + 1))))
         self.backends = list(self.pool.backends.values())
@@ -69,11 +69,11 @@ def test_one_failed_connection_takes_a_backend_out_at_once_and_for_a_second(erro
     service.later(0.9)
     assert service.out == [1]
     service.later(0.2)
-    assert (service.out, service.backends[0].state) == ([1], State.PROBATION)
+    assert (service.out, service.backends[0].state) == ([1], State.HALF_OPEN)
     service.attempt(service.backends[0], 200)
     assert service.out == []
     assert service.noticed == [service.backends[0]] * 3
-    assert service.pool.events == {"suspect": 1, "probation": 1, "up": 1}
+    assert service.pool.events == {"suspect": 1, "half-open": 1, "up": 1}
 
 
 @pytest.mark.parametrize("failure", [500, 503, LATE])
@@ -89,13 +89,13 @@ def test_five_failures_in_a_row_eject(failure):
     service.attempt(service.backends[0], failure)
     assert (service.out, service.backends[0].state) == ([1], State.EJECTED)
     service.later(10)
-    assert (service.out, service.backends[0].state) == ([1], State.PROBATION)
+    assert (service.out, service.backends[0].state) == ([1], State.HALF_OPEN)
     service.attempt(service.backends[0], failure)
     assert (service.out, service.backends[0].state) == ([1], State.EJECTED)
     service.later(19)
     assert service.backends[0].state is State.EJECTED
     service.later(1)
-    assert service.backends[0].state is State.PROBATION
+    assert service.backends[0].state is State.HALF_OPEN
     service.attempt(service.backends[0], 200)
     service.attempt(service.backends[0], failure)
     assert service.out == []
@@ -146,7 +146,7 @@ def test_a_trial_whose_client_is_slow_to_send_it_gives_way_to_another_request():
     assert first.state is State.UP
 
 
-def test_on_probation_a_backend_gets_one_request_at_a_time_until_one_is_answered_well():
+def test_a_half_open_backend_receives_one_request_at_a_time_until_one_succeeds():
     service = Service(3)
     first = service.backends[0]
     for _ in range(5):
@@ -166,7 +166,7 @@ def test_on_probation_a_backend_gets_one_request_at_a_time_until_one_is_answered
     assert first in {service.take().backend for _ in range(30)}
 
 
-def test_a_probation_that_fails_costs_one_request_and_lasts_longer_each_time():
+def test_a_failed_trial_costs_one_request_and_each_exclusion_is_longer():
     service = Service(3)
     for _ in range(5):
         service.attempt(service.backends[0], 500)
@@ -180,7 +180,7 @@ def test_a_probation_that_fails_costs_one_request_and_lasts_longer_each_time():
         assert service.backends[0].state is State.EJECTED
 
 
-def test_what_still_hangs_from_before_does_not_stand_in_the_way_of_a_probation():
+def test_requests_that_hang_from_before_the_ejection_do_not_block_the_trial():
     service = Service(3)
     hanging = [service.take() for _ in range(3)]
     for _ in range(5):
@@ -190,7 +190,7 @@ def test_what_still_hangs_from_before_does_not_stand_in_the_way_of_a_probation()
     assert service.take().backend is service.backends[0]
 
 
-def test_the_head_of_a_good_answer_ends_a_probation_though_its_body_takes_hours():
+def test_the_head_of_a_successful_response_restores_a_half_open_backend():
     service = Service(3)
     for _ in range(5):
         service.attempt(service.backends[0], 500)
@@ -204,7 +204,7 @@ def test_the_head_of_a_good_answer_ends_a_probation_though_its_body_takes_hours(
         service.attempt(service.backends[0], 500)
     service.later(30)
     service.finish(tunnel, 101)
-    assert service.backends[0].state is State.PROBATION, "it began before the backend was marked again"
+    assert service.backends[0].state is State.HALF_OPEN, "it began before the backend was marked again"
     assert service.take().backend is service.backends[0]
 
 
@@ -287,7 +287,7 @@ def test_panic_can_be_made_to_fail():
     service.later(1)
     trials = [service.take() for _ in service.backends]
     assert {trial.backend for trial in trials} == set(service.backends)
-    with pytest.raises(ProxyError, match="web-1: probation; web-2: probation"):
+    with pytest.raises(ProxyError, match="web-1: half-open; web-2: half-open"):
         service.pool.lease()
     service.finish(trials[0])
     assert service.pool.eligible == (trials[0].backend,)
@@ -321,7 +321,7 @@ def test_whom_an_operator_restores_takes_its_share_whatever_its_requests_say():
     assert service.out == [2]
     assert service.noticed[-1] is service.backends[0]
     service.attempt(service.backends[0], REFUSED)
-    service.pool.hear(service.backends[0].identity, State.EJECTED, until=service.now + 9)
+    service.pool.on_peer_update(service.backends[0].identity, State.EJECTED, until=service.now + 9)
     assert service.out == [2]
     service.pool.apply(Snapshot("web", (endpoint(1), endpoint(2), endpoint(3))))
     assert service.out == [2], "the end of the decision changes nothing by itself"
@@ -341,21 +341,21 @@ def test_the_time_of_one_that_left_brings_nothing_back():
 def test_what_another_worker_has_found_out_holds_here_and_goes_no_further():
     service = Service(3)
     first = service.backends[0]
-    service.pool.hear(first.identity, State.SUSPECT, until=service.now + 1, refused=True)
+    service.pool.on_peer_update(first.identity, State.SUSPECT, until=service.now + 1, refused=True)
     assert (service.out, first.state, service.noticed) == ([1], State.SUSPECT, [])
     service.later(1)
-    assert (service.out, first.state) == ([1], State.PROBATION)
+    assert (service.out, first.state) == ([1], State.HALF_OPEN)
     service.noticed.clear()
-    service.pool.hear(first.identity, State.UP, until=service.now)
-    assert (service.out, service.noticed) == ([], []), "its probation has ended elsewhere"
-    service.pool.hear(first.identity, State.EJECTED, until=service.now + 10)
-    service.pool.hear(first.identity, State.UP, until=service.now)
+    service.pool.on_peer_update(first.identity, State.UP, until=service.now)
+    assert (service.out, service.noticed) == ([], []), "another worker has restored it"
+    service.pool.on_peer_update(first.identity, State.EJECTED, until=service.now + 10)
+    service.pool.on_peer_update(first.identity, State.UP, until=service.now)
     assert service.out == []
     service.attempt(first, REFUSED)
-    service.pool.hear(first.identity, State.UP, since=service.now - 1, until=service.now)
+    service.pool.on_peer_update(first.identity, State.UP, since=service.now - 1, until=service.now)
     assert service.out == [1], "an older mark is over; this one is not"
-    service.pool.hear(first.identity, State.UP, since=service.now, until=service.now)
-    service.pool.hear((("", "", "unknown"), "10.0.0.9:80"), State.SUSPECT, until=service.now + 1)
+    service.pool.on_peer_update(first.identity, State.UP, since=service.now, until=service.now)
+    service.pool.on_peer_update((("", "", "unknown"), "10.0.0.9:80"), State.SUSPECT, until=service.now + 1)
     assert service.out == []
 
 
@@ -390,10 +390,10 @@ class PoolUnderFailure(RuleBasedStateMachine):
             assert set(self.service.pool.eligible) == fit
 
     @invariant()
-    def who_is_on_probation_gets_the_next_request(self):
-        waiting = {b for b in self.service.backends if b.state is State.PROBATION}
+    def a_half_open_backend_receives_the_next_request(self):
+        waiting = {b for b in self.service.backends if b.state is State.HALF_OPEN}
         waiting -= set(self.service.pool.eligible)
-        assert set(self.service.pool.on_probation) == waiting
+        assert set(self.service.pool.half_open) == waiting
         assert self.service.pool.upcoming() in (waiting or set(self.service.pool.eligible))
 
     def teardown(self):

@@ -50,8 +50,8 @@ class PoolUnderChange(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def request_begins(self, data):
-        held = [lease.backend for lease in self.leases]
-        tried = data.draw(st.lists(st.sampled_from(held), unique=True)) if held else []
+        retained = [lease.backend for lease in self.leases]
+        tried = data.draw(st.lists(st.sampled_from(retained), unique=True)) if retained else []
         try:
             lease = self.pool.lease(tried)
         except ProxyError:
@@ -77,14 +77,14 @@ class PoolUnderChange(RuleBasedStateMachine):
     @invariant()
     def requests_are_counted_where_they_are(self):
         backends = {*self.pool.backends.values(), *self.pool.draining.values()}
-        held = [lease.backend for lease in self.leases]
-        assert {b: b.inflight for b in backends} == {b: held.count(b) for b in backends}
-        assert set(held) <= backends
+        retained = [lease.backend for lease in self.leases]
+        assert {b: b.inflight for b in backends} == {b: retained.count(b) for b in backends}
+        assert set(retained) <= backends
 
     @invariant()
     def who_left_drains_as_long_as_it_has_requests(self):
-        held = {lease.backend for lease in self.leases}
-        assert set(self.pool.draining.values()) == held - set(self.pool.backends.values())
+        retained = {lease.backend for lease in self.leases}
+        assert set(self.pool.draining.values()) == retained - set(self.pool.backends.values())
         assert all(b.state is State.DRAINING for b in self.pool.draining.values())
 
     @invariant()

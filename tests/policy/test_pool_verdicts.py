@@ -19,7 +19,9 @@ class Service:
     def __init__(self):
         self.now = 100.0
         self.noticed = []
-        self.pool = Pool("web", clock=lambda: self.now, notice=lambda b: self.noticed.append(b.state))
+        self.pool = Pool(
+            "web", clock=lambda: self.now, on_state_change=lambda b: self.noticed.append(b.state)
+        )
         self.endpoints = {n: endpoint(n) for n in (1, 2, 3)}
         self.register()
         self.backends = list(self.pool.backends.values())
@@ -114,5 +116,5 @@ def test_without_probes_there_is_no_verdict_any_more():
 def test_another_worker_cannot_bring_it_back():
     service = Service()
     service.judge(1, well=False)
-    service.pool.hear(service.backends[0].identity, State.UP, until=0.0)
+    service.pool.on_peer_update(service.backends[0].identity, State.UP, until=0.0)
     assert service.eligible == [2, 3]

@@ -12,7 +12,7 @@ from pylb.model import Snapshot
 from pylb.policy.balance import BALANCERS
 from pylb.policy.lease import Lease
 from pylb.policy.pool import Pool
-from pylb.policy.queue import Full, Queue, QueueRules, Ticket
+from pylb.policy.queue import Full, Queue, QueueRules, Waiter
 from tests.policy.backends import endpoint
 
 
@@ -22,7 +22,7 @@ class Service:
     def __init__(self, count=2, *, endpoints=(), **rules):
         self.pool = Pool("web", policy="round-robin", rng=Random(1), queue=QueueRules(**{"most": 2} | rules))
         self.register(*(endpoints or [endpoint(n) for n in range(1, count + 1)]))
-        self.held = []
+        self.retained = []
         self.served = []
 
     def register(self, *endpoints):
@@ -33,16 +33,16 @@ class Service:
         try:
             self._take(self.pool.lease(tried), name)
         except Full:
-            ticket = Ticket(tried, lambda: self._take(Lease(self.pool, ticket.backend, 0.0), name))
-            self.pool.join_queue(ticket)
-            return ticket
+            waiter = Waiter(tried, lambda: self._take(Lease(self.pool, waiter.backend, 0.0), name))
+            self.pool.join_queue(waiter)
+            return waiter
 
     def _take(self, lease, name):
-        self.held.append(lease.__enter__())
+        self.retained.append(lease.__enter__())
         self.served.append(name)
 
     def finish(self, place=0, status=200):
-        lease = self.held.pop(place)
+        lease = self.retained.pop(place)
         lease.status = status
         lease.__exit__(None, None, None)
 
@@ -83,11 +83,11 @@ def test_room_on_any_backend_will_do_but_rather_one_that_was_not_tried():
         service.ask()
     first, second = service.pool.backends.values()
     service.ask("again", tried=(first,))
-    service.finish([lease.backend for lease in service.held].index(second))
-    assert service.held[-1].backend is second
+    service.finish([lease.backend for lease in service.retained].index(second))
+    assert service.retained[-1].backend is second
     service.ask("again", tried=(first,))
-    service.finish([lease.backend for lease in service.held].index(first))
-    assert service.held[-1].backend is first
+    service.finish([lease.backend for lease in service.retained].index(first))
+    assert service.retained[-1].backend is first
 
 
 def test_a_retry_goes_to_one_that_has_room():
@@ -142,7 +142,7 @@ def test_those_that_fail_as_soon_as_they_are_let_in_do_not_pile_up():
             with Lease(service.pool, service.pool.eligible[0], 0.0):
                 failed.append(1)
 
-        service.pool.join_queue(Ticket((), fail))
+        service.pool.join_queue(Waiter((), fail))
     service.finish()
     assert len(failed) == 5000
 
@@ -158,22 +158,22 @@ def test_a_limit_is_divided_among_processes_and_none_has_none():
 def test_without_limits_nothing_is_between_the_request_and_the_policy():
     pool = Pool("web")
     pool.apply(Snapshot("web", (endpoint(1), endpoint(2))))
-    assert pool._balancer is pool._chooser
-    assert not any(backend.watched for backend in pool.backends.values())
+    assert pool._balancer is pool._unlimited
+    assert not any(backend.needs_settle for backend in pool.backends.values())
 
 
 def test_failures_and_successes_count_as_without_a_limit():
     service = Service(2)
     backend = service.pool.eligible[0]
     for _ in range(5):
-        service.held.append(Lease(service.pool, backend, 0.0).__enter__())
+        service.retained.append(Lease(service.pool, backend, 0.0).__enter__())
         service.finish(status=500)
     assert backend not in service.pool.eligible
     service.pool.tick(1000.0)
     assert service.pool.upcoming() is backend
-    service.held.append(Lease(service.pool, backend, 2000.0).__enter__())
+    service.retained.append(Lease(service.pool, backend, 2000.0).__enter__())
     service.finish()
-    assert (backend.health.failures, backend.watched) == (0, True)
+    assert (backend.health.failures, backend.needs_settle) == (0, True)
 
 
 class Crowd(RuleBasedStateMachine):
@@ -189,18 +189,18 @@ class Crowd(RuleBasedStateMachine):
     def ask(self):
         name = next(self.names)
         with suppress(ProxyError):
-            if ticket := self.service.ask(name):
-                self.tickets[name] = ticket
+            if waiter := self.service.ask(name):
+                self.tickets[name] = waiter
 
-    @precondition(lambda self: self.service.held)
+    @precondition(lambda self: self.service.retained)
     @rule(place=st.integers(0, 1000), status=st.sampled_from([200, 404]))
     def finish(self, place, status):
-        self.service.finish(place % len(self.service.held), status)
+        self.service.finish(place % len(self.service.retained), status)
 
     @precondition(lambda self: len(self.service.pool.queue))
     @rule(place=st.integers(0, 1000))
     def leave(self, place):
-        waiting = [name for name, ticket in self.tickets.items() if ticket.backend is None]
+        waiting = [name for name, waiter in self.tickets.items() if waiter.backend is None]
         name = waiting[place % len(waiting)]
         self.service.pool.queue.leave(self.tickets.pop(name))
 
@@ -224,7 +224,7 @@ TestCrowd = Crowd.TestCase
 def test_a_queue_that_nobody_joined_is_false():
     queue = Queue(QueueRules())
     assert not queue
-    queue.join(Ticket((), lambda: None))
+    queue.join(Waiter((), lambda: None))
     assert queue
 
 
@@ -233,12 +233,12 @@ def test_a_ticket_for_one_backend_waits_for_that_one_and_holds_up_no_other():
     first, second = service.pool.eligible
     service.ask()
     service.ask()
-    bound = Ticket((), lambda: None, only=first)
+    bound = Waiter((), lambda: None, only=first)
     service.pool.join_queue(bound)
     other = service.ask("other")
-    service.finish([lease.backend for lease in service.held].index(second))
+    service.finish([lease.backend for lease in service.retained].index(second))
     assert (bound.backend, other.backend) == (None, second)
-    service.finish([lease.backend for lease in service.held].index(first))
+    service.finish([lease.backend for lease in service.retained].index(first))
     assert bound.backend is first
 
 
@@ -247,8 +247,8 @@ def test_a_ticket_for_a_backend_that_leaves_is_for_any():
     first, second = service.pool.eligible
     service.ask()
     service.ask()
-    bound = Ticket((), lambda: None, only=first)
+    bound = Waiter((), lambda: None, only=first)
     service.pool.join_queue(bound)
     service.register(second.endpoint)
-    service.finish([lease.backend for lease in service.held].index(second))
+    service.finish([lease.backend for lease in service.retained].index(second))
     assert bound.backend is second

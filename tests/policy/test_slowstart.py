@@ -31,10 +31,10 @@ class Service:
 
     def share(self, wanted=NEW):
         (found,) = (b for b in self.pool.backends.values() if b.name == wanted.authority)
-        return found.part
+        return found.ramp_fraction
 
     def shares(self):
-        return [backend.part for backend in self.pool.backends.values()]
+        return [backend.ramp_fraction for backend in self.pool.backends.values()]
 
 
 def test_a_new_backend_comes_to_its_weight_in_ten_steps():
@@ -69,7 +69,7 @@ def test_every_policy_goes_by_it(policy):
 def test_requests_in_flight_weigh_more_while_it_is_new():
     service = Service()
     service.register(*OLD, NEW)
-    backend = next(b for b in service.pool.backends.values() if b.part < 1)
+    backend = next(b for b in service.pool.backends.values() if b.ramp_fraction < 1)
     backend.count(1)
     assert backend.load == 10
     service.later(10)

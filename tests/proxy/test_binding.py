@@ -73,7 +73,7 @@ async def log_in(client, user=b"alice"):
 
 
 @pytest.mark.parametrize("instances", [1, 3])
-@pytest.mark.parametrize("changes", [{}, {"upstream_keepalive": 0}, {"plane": {"preamble": lambda _: b""}}])
+@pytest.mark.parametrize("changes", [{}, {"upstream_keepalive": 0}, {"context": {"preamble": lambda _: b""}}])
 async def test_a_handshake_stays_on_one_connection_and_nobody_else_gets_it(instances, changes):
     async with Stage(**changes) as stage:
         for _ in range(instances):
@@ -167,12 +167,12 @@ async def test_an_instance_that_is_not_well_for_a_moment_is_not_picked_and_no_se
         await log_in(alice)
         (backend,) = (b for b in stage.pool.backends.values() if stage.records[-1].attempts[0].backend is b)
         backend.state = State.SUSPECT
-        stage.pool.elect()
+        stage.pool.rebuild()
         assert (await ask(alice))[0] == 401
         assert await ask(alice, b"NTLM hello") == (401, b"")
         await until(lambda: sum(origin.open for origin in origins) == 1)  # The former session has ended.
         backend.state = State.UP
-        stage.pool.elect()
+        stage.pool.rebuild()
         assert await ask(alice, b"NTLM user=alice") == (200, b"the mail of alice")
 
 
@@ -181,11 +181,11 @@ async def test_the_only_instance_keeps_its_sessions_although_it_is_not_well():
         await stage.origin(Ntlm())
         (backend,) = stage.pool.backends.values()
         backend.state = State.SUSPECT
-        stage.pool.elect()
+        stage.pool.rebuild()
         alice = await stage.client()
         for token in (b"NTLM hello", b"NTLM user=alice"):
             backend.state = State.SUSPECT
-            stage.pool.elect()
+            stage.pool.rebuild()
             status, body = await ask(alice, token)
         assert (status, body) == (200, b"the mail of alice")
 

@@ -61,7 +61,7 @@ async def send_for(client, seconds):
 async def sweeps(stage, count):
     """Wait for so many sweeps."""
     seen = set()
-    await until(lambda: seen.add(stage.plane.sweep.due) or len(seen) > count)
+    await until(lambda: seen.add(stage.server.sweep.due) or len(seen) > count)
 
 
 async def refuses_early(reader, writer):
@@ -98,7 +98,7 @@ async def test_a_client_may_send_for_longer_than_it_may_be_silent(reach):
         await send_for(client, seconds=0.4)
         assert (await client.answer())[0] == 413
         begun = monotonic()
-        await until(lambda: not stage.plane.connections)
+        await until(lambda: not stage.server.context.connections)
         assert monotonic() - begun < 2, "it is silent now"
         client.close()
 
@@ -110,13 +110,13 @@ async def test_a_client_that_does_not_stop_to_send_is_cut_off(reach):
         begun = monotonic()
         with suppress(ConnectionError, ssl.SSLError):
             await send_for(client, seconds=5)
-        await until(lambda: not stage.plane.connections)
+        await until(lambda: not stage.server.context.connections)
         assert 0.3 <= monotonic() - begun < 4
         client.close()
 
 
 async def test_requests_sent_ahead_of_the_last_answer_do_not_destroy_it(reach):
-    async with Stage(plane={"requests": 1}) as stage:
+    async with Stage(context={"requests": 1}) as stage:
         await stage.origin(answers(b"hello"))
         client = await reach(stage)
         client.send(GET * 3)
@@ -138,7 +138,7 @@ async def test_the_end_of_sending_follows_a_refusal_at_once_where_there_is_one()
         (record,) = stage.records
         assert record.finished == record.started
         assert await asyncio.wait_for(client.reader.read(), 1) == b""
-        assert stage.plane.connections, "it may send on, so that no reset destroys the answer"
+        assert stage.server.context.connections, "it may send on, so that no reset destroys the answer"
 
 
 async def test_a_client_that_does_not_read_costs_one_look_at_the_kernel_in_each_sweep(
@@ -154,10 +154,10 @@ async def test_a_client_that_does_not_read_costs_one_look_at_the_kernel_in_each_
         await stage.origin(answers(b"x" * 600_000))
         reading.connect(("127.0.0.1", await serve(stage, Certificates([pair]))))
         reading.setblocking(False)
-        opening = asyncio.open_connection(
+        pending = asyncio.open_connection(
             sock=reading, ssl=trusting(authority), server_hostname="shop.example", limit=1024
         )
-        client = Client(*await opening)
+        client = Client(*await pending)
         client.writer.transport.pause_reading()
         client.send(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
         await until(lambda: stage.records)
@@ -167,6 +167,6 @@ async def test_a_client_that_does_not_read_costs_one_look_at_the_kernel_in_each_
             await asyncio.sleep(0.002)
         looks.clear()
         await sweeps(stage, 20)
-        assert stage.plane.flushing
+        assert stage.server.context.flushing
         assert 19 <= len(looks) <= 30
         client.close()

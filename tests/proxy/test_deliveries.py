@@ -75,7 +75,7 @@ async def deliveries(method, acts, retries, *, kept=6, response=60.0):
         for backend in backends:
             await stage.origin(backend)
         await keep_connections(stage, backends, kept)
-        stage.plane.timeouts = replace(stage.plane.timeouts, response=response)
+        stage.server.context.timeouts = replace(stage.server.context.timeouts, response=response)
         client = await stage.client()
         client.send(method + b" /counted HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\n\r\nhi")
         await client.answer()
@@ -187,8 +187,8 @@ async def test_a_trial_that_is_sent_again_is_still_the_one_trial():
         (half_open,) = stage.pool.eligible
         await stage.origin(answers())
         await stage.get()
-        stage.pool.hear(half_open.identity, State.SUSPECT, until=0.0)
-        await until(lambda: half_open.state is State.PROBATION)
+        stage.pool.on_peer_update(half_open.identity, State.SUSPECT, until=0.0)
+        await until(lambda: half_open.state is State.HALF_OPEN)
         client = (await stage.client()).send(b"GET /counted HTTP/1.1\r\n" + HOST + b"\r\n")
         await until(lambda: counting.deliveries == [(0, True), (0, False)])
         assert [(await stage.get("/counted"))[0] for _ in range(4)] == [200] * 4

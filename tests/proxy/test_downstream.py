@@ -9,8 +9,9 @@ from contextlib import suppress
 import pytest
 
 from pylb.http1.parser import check_beginning
-from pylb.proxy import downstream
-from pylb.proxy.downstream import Downstream
+from pylb.proxy.forward import forward
+from pylb.proxy.h1 import downstream
+from pylb.proxy.h1.downstream import Downstream
 from tests.stage import HOST, Stage, answers
 from tests.until import until
 
@@ -67,10 +68,10 @@ async def test_a_client_that_does_not_read_its_answers_gets_no_more_of_them():
         client = await stage.client()
         client.writer.transport.pause_reading()
         client.send(GET * 500)
-        await until(lambda: any(connection.choked for connection in stage.plane.connections))
-        (connection,) = stage.plane.connections
+        await until(lambda: any(connection.write_paused for connection in stage.server.context.connections))
+        (connection,) = stage.server.context.connections
         assert connection.transport.get_write_buffer_size() < 1 << 20
-        assert len(connection.inbox) < 1 << 18
+        assert len(connection.recv_buffer) < 1 << 18
         client.writer.transport.resume_reading()
         for _ in range(500):
             assert len((await client.answer())[2]) == 100_000
@@ -106,9 +107,9 @@ async def test_little_of_an_answer_is_kept_for_a_client_that_does_not_read():
         client = await stage.client()
         client.writer.transport.pause_reading()
         client.send(GET)
-        await until(lambda: any(connection.choked for connection in stage.plane.connections))
-        (connection,) = stage.plane.connections
-        assert connection.filler.pump.moved < 1_000_000
+        await until(lambda: any(connection.write_paused for connection in stage.server.context.connections))
+        (connection,) = stage.server.context.connections
+        assert connection.producer.pump.moved < 1_000_000
         assert origin.connections == 1
 
 
@@ -117,9 +118,9 @@ async def test_a_client_may_leave_at_any_moment(sent):
     async with Stage() as stage:
         await stage.origin(answers(b"hello"))
         client = (await stage.client()).send(sent)
-        await until(lambda: stage.plane.connections)
+        await until(lambda: stage.server.context.connections)
         client.close()
-        await until(lambda: not stage.plane.connections)
+        await until(lambda: not stage.server.context.connections)
 
 
 async def test_draining_answers_what_runs_and_closes():
@@ -135,8 +136,8 @@ async def test_draining_answers_what_runs_and_closes():
         origin = await stage.origin(handle)
         client = (await stage.client()).send(GET)
         await until(lambda: origin.open)
-        draining = asyncio.ensure_future(stage.plane.drain(10))  # noqa: TID251
-        await until(lambda: stage.plane.draining)
+        draining = asyncio.ensure_future(stage.server.drain(10))  # noqa: TID251
+        await until(lambda: stage.server.context.draining)
         release.set()
         _, head, body = await client.answer()
         assert body == b"hello"
@@ -152,13 +153,13 @@ async def test_what_does_not_end_in_time_is_cut_off_and_counted():
         origin = await stage.origin(handle)
         (await stage.client()).send(GET)
         await until(lambda: origin.open)
-        assert await stage.plane.drain(0.1) == 1
+        assert await stage.server.drain(0.1) == 1
 
 
 def test_a_connection_that_is_never_made_leaves_nothing_behind():
     """As after a TLS handshake that fails."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        Downstream(Stage().plane)
+        Downstream(Stage().server.context, lambda *_: forward)
         gc.collect()
     assert caught == []

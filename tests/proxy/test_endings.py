@@ -6,8 +6,8 @@ import logging
 import pytest
 
 from pylb.policy.queue import QueueRules
-from pylb.proxy import forward
-from pylb.proxy.flow import Pump
+from pylb.proxy.h1 import downstream
+from pylb.proxy.transfer import BodyPump
 from tests.stage import HOST, Stage, answers, read_request
 from tests.until import until
 
@@ -36,7 +36,7 @@ def breaks(*_, **__):
     raise ValueError("a defect, made on purpose")
 
 
-class BreaksOnStart(Pump):
+class BreaksOnStart(BodyPump):
     __slots__ = ()
     start = breaks
 
@@ -46,11 +46,11 @@ def in_queue(stage, monkeypatch):
 
 
 def in_headers(stage, monkeypatch):
-    monkeypatch.setattr(stage.plane.responses, "_known", None)
+    monkeypatch.setattr(stage.server.context.responses, "_known", None)
 
 
 def in_data(_, monkeypatch):
-    monkeypatch.setattr(forward, "Pump", BreaksOnStart)
+    monkeypatch.setattr(downstream, "BodyPump", BreaksOnStart)
 
 
 @pytest.mark.logs_error("a defect ended a request")
@@ -99,19 +99,19 @@ async def test_a_request_that_a_shutdown_cuts_off_is_not_one_whose_client_left(
         if handler is not says_nothing:
             await client.head()
         await until(lambda: origin.open)
-        assert await stage.plane.drain(0.05) == 1
+        assert await stage.server.drain(0.05) == 1
         assert [(record.termination, record.status) for record in stage.records] == [ending]
         assert [b.health.total for b in stage.pool.backends.values()] == [0]
         await until(lambda: not origin.open)
 
 
 async def test_a_request_that_a_shutdown_cuts_off_while_it_waits_for_a_backend():
-    async with Stage(queue=QueueRules(most=1, patience=60)) as stage:
+    async with Stage(queue=QueueRules(most=1, timeout=60)) as stage:
         origin = await stage.origin(says_nothing)
         for _ in range(20):
             (await stage.client()).send(GET)
         await until(lambda: len(stage.pool.queue) == 19)
-        await stage.plane.drain(0.05)
+        await stage.server.drain(0.05)
         assert sorted(record.termination for record in stage.records) == ["KH"] + ["KQ"] * 19
         assert origin.connections == 1
 
@@ -121,8 +121,8 @@ async def test_a_shutdown_leaves_no_record_for_a_connection_without_a_request():
         await stage.origin(answers())
         await stage.get()
         client = await stage.client()
-        await until(lambda: any(each.idle for each in stage.plane.connections))
-        stage.plane.close()
+        await until(lambda: any(each.idle for each in stage.server.context.connections))
+        stage.server.close()
         with pytest.raises(asyncio.IncompleteReadError):
             await client.head()
         assert len(stage.records) == 1

@@ -6,7 +6,7 @@ from time import time
 
 import pytest
 
-from pylb.proxy.turn import SMALL
+from pylb.proxy.batch import INLINE_LIMIT
 from tests.stage import HOST, Stage, answers, read_chunks, read_request
 from tests.until import until
 
@@ -181,7 +181,7 @@ async def test_a_body_is_sent_on_by_length_and_in_chunks():
 
 
 @pytest.mark.parametrize("cut", [False, True], ids=["whole", "cut"])
-@pytest.mark.parametrize("size", [1, SMALL, SMALL + 1])
+@pytest.mark.parametrize("size", [1, INLINE_LIMIT, INLINE_LIMIT + 1])
 async def test_a_body_that_came_with_its_head_leaves_with_it_and_what_follows_is_the_next_request(size, cut):
     bodies = []
 
@@ -200,7 +200,9 @@ async def test_a_body_that_came_with_its_head_leaves_with_it_and_what_follows_is
         if cut:
             end = sent.index(b"!")
             client.send(sent[:end])
-            await until(lambda: any(each.served == 0 and each.pump for each in stage.plane.connections))
+            await until(
+                lambda: any(each.served == 0 and each.pump for each in stage.server.context.connections)
+            )
             sent = sent[end:]
         client.send(sent)
         assert [(await client.answer())[0] for _ in range(2)] == [200, 200]

@@ -27,15 +27,15 @@ async def test_the_loop_owns_the_descriptor_and_the_socket_object_closes_nothing
         near = socket.create_connection(listening.getsockname())
         far, _ = listening.accept()
     descriptor = near.fileno()
-    held = Held()
-    hand_over(near, held)
+    retained = Held()
+    hand_over(near, retained)
     near.close()
     os.fstat(descriptor)
-    await until(lambda: held.transport)
-    held.transport.write(b"hello")
+    await until(lambda: retained.transport)
+    retained.transport.write(b"hello")
     assert far.recv(100) == b"hello"
-    held.transport.abort()
-    await until(lambda: held.lost)
+    retained.transport.abort()
+    await until(lambda: retained.lost)
     assert far.recv(100) == b""
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(descriptor)

@@ -47,7 +47,7 @@ async def silent(reader, writer):
 
 def stage_with_tls(authority, **changes):
     tls = UpstreamTls(everywhere=True, ca=authority.certificate)
-    return Stage(plane={"upstream_tls": tls, **changes.pop("plane", {})}, **changes)
+    return Stage(context={"upstream_tls": tls, **changes.pop("context", {})}, **changes)
 
 
 async def test_a_client_may_leave_at_any_turn_of_the_loop_and_no_descriptor_is_closed_twice(authority, log):
@@ -58,7 +58,7 @@ async def test_a_client_may_leave_at_any_turn_of_the_loop_and_no_descriptor_is_c
         left.append(record)
         others.extend(os.dup(0) for _ in range(4))
 
-    async with stage_with_tls(authority, plane={"observe": observe}) as stage:
+    async with stage_with_tls(authority, context={"observe": observe}) as stage:
         origin = await stage.origin(silent)
         for turns in range(40):
             with socket.create_connection(("127.0.0.1", stage.port)) as client:
@@ -68,7 +68,7 @@ async def test_a_client_may_leave_at_any_turn_of_the_loop_and_no_descriptor_is_c
             await until(lambda turns=turns: len(left) == turns + 1)
         for descriptor in others:
             os.close(descriptor)  # OSError: somebody else has closed it.
-        await until(lambda: origin.open == 0 and not stage.plane.connections)
+        await until(lambda: origin.open == 0 and not stage.server.context.connections)
         (backend,) = stage.pool.backends.values()
         assert (backend.inflight, backend.connections) == (0, set())
         assert {record.termination for record in left} == {"CC"}
@@ -139,7 +139,7 @@ async def test_a_preamble_that_cannot_be_sent_leaves_no_socket_open(authority, l
     def preamble(_):
         raise ConnectionResetError(104, "Connection reset by peer")
 
-    async with Stage(plane={"preamble": preamble}) as stage:
+    async with Stage(context={"preamble": preamble}) as stage:
         origin = await stage.origin(silent)
         with nothing_left_open():
             assert (await stage.get())[0] == 503
@@ -168,7 +168,7 @@ async def test_the_next_address_of_a_name_is_tried_if_the_handshake_with_the_fir
         plain = await stage.origin(handle, host="127.0.0.2")
         port = plain.endpoint.port
         server = await asyncio.start_server(answers(b"hello"), "127.0.0.1", port, ssl=context)
-        stage.plane.names = Names(
+        stage.server.context.names = Names(
             lambda _: [(socket.AF_INET, (host, 0)) for host in ("127.0.0.2", "127.0.0.1")]
         )
         stage.register(Endpoint("web", "app.test", port, id="by-name", tls_name="127.0.0.1"))

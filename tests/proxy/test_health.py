@@ -31,7 +31,7 @@ async def test_a_backend_that_breaks_its_connections_is_left_alone_and_comes_bac
         assert states(stage)["web-3"] is State.SUSPECT
         asked = len(stage.records)
         broken.handler = answers(b"healed")
-        await until(lambda: states(stage)["web-3"] is State.PROBATION)
+        await until(lambda: states(stage)["web-3"] is State.HALF_OPEN)
         assert (await stage.get())[2] == b"healed"
         assert states(stage)["web-3"] is State.UP
         assert {record.status for record in stage.records[asked:]} == {200}
@@ -46,12 +46,12 @@ async def test_a_backend_that_answers_500_to_everything_is_ejected_and_comes_bac
         assert statuses.count(500) == 5
         assert states(stage)["web-3"] is State.EJECTED
         broken.handler = answers(b"healed")
-        await until(lambda: states(stage)["web-3"] is State.PROBATION)
+        await until(lambda: states(stage)["web-3"] is State.HALF_OPEN)
         assert (await stage.get())[2] == b"healed"
         assert states(stage)["web-3"] is State.UP
 
 
-async def test_a_tunnel_to_a_backend_on_probation_brings_it_back_though_it_stays_open():
+async def test_an_open_tunnel_restores_a_half_open_backend():
     async def upgrades(reader, writer):
         await read_request(reader)
         writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
@@ -63,7 +63,7 @@ async def test_a_tunnel_to_a_backend_on_probation_brings_it_back_though_it_stays
         for _ in range(2):
             await stage.get()
         broken.handler = upgrades
-        await until(lambda: states(stage)["web-2"] is State.PROBATION)
+        await until(lambda: states(stage)["web-2"] is State.HALF_OPEN)
         client = await stage.client()
         client.send(b"GET / HTTP/1.1\r\nHost: web\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
         assert (await client.head()).startswith(b"HTTP/1.1 101")

@@ -45,7 +45,7 @@ class Dns:
 async def stage_with(stage, dns, *names):
     """A stage whose backend, which closes its connections, is registered by these names."""
     origin = await stage.origin(answers(b"hello", extra=b"Connection: close\r\n"))
-    stage.plane.names = Names(dns)
+    stage.server.context.names = Names(dns)
     port = origin.endpoint.port
     stage.register(*(Endpoint("web", name, port, id=name) for name in names or ["app.test"]))
     return origin
@@ -70,7 +70,7 @@ async def test_previous_addresses_are_kept_while_a_look_up_fails():
         await stage_with(stage, dns)
         assert (await stage.get())[2] == b"hello"
         dns.error = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-        stage.plane.names.expire("app.test")
+        stage.server.context.names.expire("app.test")
         assert [(await stage.get())[2] for _ in range(5)] == [b"hello"] * 5
         assert len(dns.asked) == 2  # A look-up that failed is not tried again at once.
 
@@ -81,7 +81,7 @@ async def test_previous_addresses_are_kept_while_a_look_up_is_slow():
         await stage_with(stage, dns)
         assert (await stage.get())[2] == b"hello"
         dns.answers.clear()
-        stage.plane.names.expire("app.test")
+        stage.server.context.names.expire("app.test")
         begun = monotonic()
         assert [(await stage.get())[2] for _ in range(5)] == [b"hello"] * 5
         assert monotonic() - begun < 1.0

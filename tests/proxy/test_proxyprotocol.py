@@ -8,7 +8,7 @@ import pytest
 from pylb.errors import ProxyError
 from pylb.policy.admission import Connections
 from pylb.policy.networks import Networks
-from pylb.proxy.downstream import Ends
+from pylb.proxy.addresses import ConnectionAddresses
 from pylb.proxy.proxyprotocol import PREAMBLES, SIGNATURE, block, line, parse
 from tests.stage import HOST, Stage, read_request
 from tests.until import until
@@ -35,29 +35,35 @@ MAPPED = binary(
 
 
 @pytest.mark.parametrize(
-    ("preamble", "ends"),
+    ("preamble", "addresses"),
     [
-        (b"PROXY TCP4 203.0.113.9 10.0.0.1 5555 443\r\n", Ends("203.0.113.9", 5555, "10.0.0.1", 443)),
-        (b"PROXY TCP6 2001:db8::9 2001:db8::1 5555 8443\r\n", Ends("2001:db8::9", 5555, "2001:db8::1", 8443)),
+        (
+            b"PROXY TCP4 203.0.113.9 10.0.0.1 5555 443\r\n",
+            ConnectionAddresses("203.0.113.9", 5555, "10.0.0.1", 443),
+        ),
+        (
+            b"PROXY TCP6 2001:db8::9 2001:db8::1 5555 8443\r\n",
+            ConnectionAddresses("2001:db8::9", 5555, "2001:db8::1", 8443),
+        ),
         (
             b"PROXY TCP6 ::ffff:203.0.113.9 ::FFFF:a00:1 5555 443\r\n",
-            Ends("203.0.113.9", 5555, "10.0.0.1", 443),
+            ConnectionAddresses("203.0.113.9", 5555, "10.0.0.1", 443),
         ),
         (
             b"PROXY TCP6 ::ffff:203.0.113.9 2001:DB8::1 5555 443\r\n",
-            Ends("203.0.113.9", 5555, "2001:db8::1", 443),
+            ConnectionAddresses("203.0.113.9", 5555, "2001:db8::1", 443),
         ),
-        (MAPPED, Ends("203.0.113.9", 5555, "10.0.0.1", 443)),
+        (MAPPED, ConnectionAddresses("203.0.113.9", 5555, "10.0.0.1", 443)),
         (b"PROXY UNKNOWN\r\n", None),
         (b"PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n", None),
-        (V4, Ends("203.0.113.9", 5555, "10.0.0.1", 443)),
-        (V6, Ends("2001:db8::9", 5555, "::", 8443)),
+        (V4, ConnectionAddresses("203.0.113.9", 5555, "10.0.0.1", 443)),
+        (V6, ConnectionAddresses("2001:db8::9", 5555, "::", 8443)),
         (binary(0, 0, b""), None),
         (binary(1, 0x31, bytes(216)), None),
     ],
 )
-def test_a_preamble_names_the_client_and_ends_where_it_ends(preamble, ends):
-    assert parse(preamble + b"GET") == (ends, len(preamble))
+def test_a_preamble_names_the_client_and_ends_where_it_ends(preamble, addresses):
+    assert parse(preamble + b"GET") == (addresses, len(preamble))
     for end in range(1, len(preamble)):
         assert parse(preamble[:end]) is None
 
@@ -83,7 +89,7 @@ def test_what_is_no_preamble_is_refused(data):
         parse(data)
 
 
-async def told(preamble, trusted="127.0.0.1", extra=b"", **plane):
+async def told(preamble, trusted="127.0.0.1", extra=b"", **context):
     """What a backend is told of a request after that preamble, and the record; nothing if it was refused."""
     heads = []
 
@@ -92,8 +98,8 @@ async def told(preamble, trusted="127.0.0.1", extra=b"", **plane):
             heads.append(head)
             writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    options = {"trusted": Networks([trusted]), "proxy_protocol": True, **plane}
-    async with Stage(plane=options, head=0.2) as stage:
+    options = {"trusted": Networks([trusted]), "proxy_protocol": True, **context}
+    async with Stage(context=options, head=0.2) as stage:
         await stage.origin(handle)
         client = await stage.client()
         for piece in (preamble[:7], preamble[7:] + GET[:-2] + extra + b"\r\n"):
@@ -157,28 +163,31 @@ async def test_a_trusted_peer_must_send_one(preamble):
 
 
 async def test_a_preamble_must_come_in_time():
-    async with Stage(plane={"trusted": Networks(["127.0.0.1"]), "proxy_protocol": True}, head=0.1) as stage:
+    async with Stage(context={"trusted": Networks(["127.0.0.1"]), "proxy_protocol": True}, head=0.1) as stage:
         client = (await stage.client()).send(b"PROXY TCP4 ")
         assert await client.rest() == b""
         assert [record.termination for record in stage.records] == ["cR"]
 
 
-ENDS_V4 = Ends("203.0.113.9", 5555, "10.0.0.1", 443)
-ENDS_V6 = Ends("2001:db8::9", 5555, "2001:db8::1", 8443)
+ENDS_V4 = ConnectionAddresses("203.0.113.9", 5555, "10.0.0.1", 443)
+ENDS_V6 = ConnectionAddresses("2001:db8::9", 5555, "2001:db8::1", 8443)
 
 
 @pytest.mark.parametrize("write", PREAMBLES.values())
 @pytest.mark.parametrize(
-    ("ends", "read"),
+    ("addresses", "read"),
     [
         (ENDS_V4, ENDS_V4),
         (ENDS_V6, ENDS_V6),
-        (Ends("203.0.113.9", 5555, "2001:db8::1", 443), Ends("203.0.113.9", 5555, "2001:db8::1", 443)),
-        (Ends("", 0, "", 0), None),
+        (
+            ConnectionAddresses("203.0.113.9", 5555, "2001:db8::1", 443),
+            ConnectionAddresses("203.0.113.9", 5555, "2001:db8::1", 443),
+        ),
+        (ConnectionAddresses("", 0, "", 0), None),
     ],
 )
-def test_what_is_written_can_be_read(write, ends, read):
-    preamble = write(ends)
+def test_what_is_written_can_be_read(write, addresses, read):
+    preamble = write(addresses)
     assert parse(preamble + b"GET") == (read, len(preamble))
 
 
@@ -187,7 +196,7 @@ def test_the_bytes_are_those_of_the_specification():
     assert block(ENDS_V4) == binary(
         1, 0x11, bytes([203, 0, 113, 9, 10, 0, 0, 1]) + struct.pack("!HH", 5555, 443)
     )
-    assert block(Ends("", 0, "", 0)) == binary(0, 0, b"")
+    assert block(ConnectionAddresses("", 0, "", 0)) == binary(0, 0, b"")
 
 
 @pytest.mark.parametrize("write", PREAMBLES.values())
@@ -204,11 +213,11 @@ async def test_a_backend_is_told_of_each_client_before_anything_else(write):
         while await read_request(reader):
             writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    async with Stage(plane={"preamble": write}) as stage:
+    async with Stage(context={"preamble": write}) as stage:
         await stage.origin(handle)
         clients = [await stage.client() for _ in range(2)]
         for client in clients * 2:
             assert (await client.send(GET).answer())[0] == 204
         ports = [client.writer.get_extra_info("sockname")[1] for client in clients]
-        assert told == [Ends("127.0.0.1", port, "127.0.0.1", stage.port) for port in ports * 2]
+        assert told == [ConnectionAddresses("127.0.0.1", port, "127.0.0.1", stage.port) for port in ports * 2]
         assert repr(stage.pool) == "<Pool web: 1 up, 0 draining | 0 active, 0 idle>"

@@ -57,7 +57,7 @@ async def test_a_backend_never_has_more_than_its_limit_and_all_are_answered_in_o
 
 
 async def test_who_waits_too_long_is_answered_503():
-    async with Stage(queue=QueueRules(most=1, patience=0.1)) as stage:
+    async with Stage(queue=QueueRules(most=1, timeout=0.1)) as stage:
         slow = Slow()
         await stage.origin(slow)
         first, second = await crowd(stage, 2)

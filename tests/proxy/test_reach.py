@@ -53,7 +53,7 @@ def swallowing(port, host=DEAD):
 async def by_name(stage, *hosts):
     """A backend that is registered by a name with these addresses."""
     origin = await stage.origin(answers(b"hello", extra=b"Connection: close\r\n"))
-    stage.plane.names = Names(lambda _: [(socket.AF_INET, (host, 0)) for host in hosts])
+    stage.server.context.names = Names(lambda _: [(socket.AF_INET, (host, 0)) for host in hosts])
     stage.register(Endpoint("web", "app.test", origin.endpoint.port, id="by-name"))
     return origin
 
@@ -100,7 +100,7 @@ async def test_a_client_that_leaves_says_nothing_of_the_addresses():
             await until(lambda: repr(stage.pool).endswith("| 1 active, 0 idle>"))
             client.close()
             await until(lambda: stage.records)
-        name = stage.plane.names._names["app.test"]
+        name = stage.server.context.names._names["app.test"]
         assert name.demoted == {}
         assert name.due > 0
 
@@ -159,7 +159,7 @@ async def test_a_descriptor_that_pylb_lacks_is_not_the_backends_failure():
     async with Stage() as stage:
         await stage.origin(answers(b"hello"))
         client = await stage.client()
-        await until(lambda: stage.plane.connections)
+        await until(lambda: stage.server.context.connections)
         with no_descriptor_left():
             client.send(GET)
             assert (await client.answer())[0] == 503

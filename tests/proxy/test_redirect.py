@@ -16,7 +16,7 @@ from tests.until import until
     ],
 )
 async def test_a_plain_request_is_sent_to_the_same_url_by_tls(port, host, location):
-    async with Stage(plane={"redirect_port": port}) as stage:
+    async with Stage(context={"redirect_port": port}) as stage:
         origin = await stage.origin(answers(b"hello"))
         client = await stage.client()
         for _ in range(2):
@@ -30,7 +30,7 @@ async def test_a_plain_request_is_sent_to_the_same_url_by_tls(port, host, locati
 
 
 async def test_a_body_is_not_read_and_the_connection_ends():
-    async with Stage(plane={"redirect_port": 443}, linger_silence=0.3) as stage:
+    async with Stage(context={"redirect_port": 443}, linger_silence=0.3) as stage:
         client = (await stage.client()).send(
             b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 9\r\n\r\nnothing"
         )
@@ -40,7 +40,7 @@ async def test_a_body_is_not_read_and_the_connection_ends():
 
 
 async def test_what_came_to_a_trusted_peer_by_tls_is_served():
-    async with Stage(plane={"redirect_port": 443, "trusted": Networks(["127.0.0.1"])}) as stage:
+    async with Stage(context={"redirect_port": 443, "trusted": Networks(["127.0.0.1"])}) as stage:
         await stage.origin(answers(b"hello"))
         assert (await stage.get(extra=b"X-Forwarded-Proto: https\r\n"))[0] == 200
         assert (await stage.get(extra=b"Forwarded: for=203.0.113.9;proto=https\r\n"))[0] == 200
@@ -49,14 +49,14 @@ async def test_what_came_to_a_trusted_peer_by_tls_is_served():
 
 
 async def test_what_is_no_request_is_refused_all_the_same():
-    async with Stage(plane={"redirect_port": 443}) as stage:
+    async with Stage(context={"redirect_port": 443}) as stage:
         client = (await stage.client()).send(b"GET / HTTP/1.1\r\n\r\n")
         assert (await client.answer())[0] == 400
         assert [(record.status, record.termination) for record in stage.records] == [(400, "PR")]
 
 
 async def test_requests_sent_ahead_do_not_keep_another_client_waiting():
-    async with Stage(plane={"redirect_port": 443}) as stage:
+    async with Stage(context={"redirect_port": 443}) as stage:
         greedy, other = await stage.client(), await stage.client()
         request = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
         greedy.send(request * 5000)

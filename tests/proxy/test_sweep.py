@@ -81,8 +81,8 @@ async def test_a_directory_of_certificates_that_is_gone_for_a_moment_ends_no_tim
         await serve(stage, certificates)
         live.rename(tmp_path / "away")
         certificates.refresh()
-        stage.plane._look_at_certificates = 0.0
-        await until(lambda: stage.plane._look_at_certificates)
+        stage.server._look_at_certificates = 0.0
+        await until(lambda: stage.server._look_at_certificates)
         client = (await stage.client()).send(b"GET / HTTP/1.1\r\n" + HOST)
         assert (await client.answer())[0] == 408
         before = certificates._contexts

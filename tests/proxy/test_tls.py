@@ -13,7 +13,7 @@ from time import monotonic
 import pytest
 
 from pylb.errors import StartError
-from pylb.proxy import dataplane, sweep
+from pylb.proxy import server, sweep
 from pylb.proxy.tls import Certificates, names
 from tests.certificates import Authority
 from tests.stage import HOST, Client, Stage, answers, read_request
@@ -36,7 +36,7 @@ async def serve(stage, certificates):
     """Let the stage listen by TLS as well; the port."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
-    await stage.plane.listen_tls(listening, certificates)
+    await stage.server.listen_tls(listening, certificates)
     return listening.getsockname()[1]
 
 
@@ -48,8 +48,8 @@ def trusting(authority, **settings):
 
 
 async def connect(port, context, name="shop.example"):
-    opening = asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=name, limit=1 << 20)
-    return Client(*await asyncio.wait_for(opening, 10))
+    pending = asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=name, limit=1 << 20)
+    return Client(*await asyncio.wait_for(pending, 10))
 
 
 def common_name(client):
@@ -91,8 +91,8 @@ async def test_a_handshake_that_has_begun_when_the_end_begins_is_finished_and_it
         accepted = socket.create_connection(("127.0.0.1", port))
         client = await connect(port, trusting(authority))  # Whoever came before has been accepted, too.
         client.close()
-        await until(lambda: not stage.plane.connections)
-        draining = asyncio.ensure_future(stage.plane.drain(10))  # noqa: TID251
+        await until(lambda: not stage.server.context.connections)
+        draining = asyncio.ensure_future(stage.server.drain(10))  # noqa: TID251
         begun = monotonic()
         await until(lambda: monotonic() > begun + sweep.PERIOD)
         assert not draining.done(), "nobody is listed, but somebody may come"
@@ -207,7 +207,7 @@ async def test_a_session_is_resumed_even_after_the_certificate_has_changed(tmp_p
 
 
 async def test_a_changed_certificate_is_picked_up_and_no_connection_suffers(tmp_path, monkeypatch):
-    monkeypatch.setattr(dataplane, "CERTIFICATES", 0.0)
+    monkeypatch.setattr(server, "CERTIFICATES", 0.0)
     authority = Authority(tmp_path)
     pair = authority.sign("shop.example", subject="/CN=old")
     async with Stage() as stage:
@@ -331,17 +331,17 @@ async def test_a_tunnel_by_tls(authority, pairs):
         assert await client.send(b"ping").reader.readexactly(4) == b"ping"
         client.close()
         await until(lambda: origin.open == 0)
-        await until(lambda: not stage.plane.connections)
+        await until(lambda: not stage.server.context.connections)
 
 
 async def test_hsts_is_said_by_tls_only_and_not_twice(authority, pairs):
-    async with Stage(plane={"hsts": 300}) as stage:
+    async with Stage(context={"hsts": 300}) as stage:
         await stage.origin(answers(b"hello"))
         client = await connect(await serve(stage, Certificates(pairs)), trusting(authority))
         assert b"\r\nStrict-Transport-Security: max-age=300\r\n" in (await client.send(GET).answer())[1]
         assert b"Strict-Transport-Security" not in (await stage.get())[1]
         client.close()
-    async with Stage(plane={"hsts": 300}) as stage:
+    async with Stage(context={"hsts": 300}) as stage:
         await stage.origin(answers(b"hello", extra=b"strict-transport-security: max-age=1\r\n"))
         client = await connect(await serve(stage, Certificates(pairs)), trusting(authority))
         assert (await client.send(GET).answer())[1].lower().count(b"strict-transport-security") == 1
@@ -350,7 +350,7 @@ async def test_hsts_is_said_by_tls_only_and_not_twice(authority, pairs):
 
 async def test_a_client_that_reads_slowly_gets_all_of_the_last_answer(authority, pairs, monkeypatch):
     """However little time it has to answer the end of TLS: that begins when it can have read everything."""
-    monkeypatch.setattr(dataplane, "TLS_GOODBYE", 0.001)
+    monkeypatch.setattr(server, "TLS_GOODBYE", 0.001)
     body = os.urandom(600_000)
     reading = socket.socket()
     reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
@@ -366,8 +366,8 @@ async def test_a_client_that_reads_slowly_gets_all_of_the_last_answer(authority,
         client.writer.transport.pause_reading()
         client.send(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
         await until(lambda: stage.records)
-        swept = stage.plane.date
-        await until(lambda: stage.plane.date != swept)
+        swept = stage.server.context.date
+        await until(lambda: stage.server.context.date != swept)
         client.writer.transport.resume_reading()
         assert (await client.answer())[2] == body
         assert await client.rest() == b""
@@ -396,11 +396,11 @@ async def test_a_client_may_leave_at_any_moment_and_in_any_way(authority, pairs,
         port = await serve(stage, Certificates(pairs))
         plain = await asyncio.to_thread(socket.create_connection, ("127.0.0.1", port))
         client = await asyncio.to_thread(context.wrap_socket, plain, server_hostname="shop.example")
-        await until(lambda: stage.plane.connections)
+        await until(lambda: stage.server.context.connections)
         await asyncio.to_thread(client.sendall, sent)
         if reads and b"\r\n\r\n" in sent:
             assert (await asyncio.to_thread(client.recv, 100)).startswith(b"HTTP/1.1 ")
         with suppress(OSError):
             await asyncio.to_thread(leave, client, how)
         client.close()
-        await until(lambda: not stage.plane.connections)
+        await until(lambda: not stage.server.context.connections)

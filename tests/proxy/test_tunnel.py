@@ -55,7 +55,7 @@ async def test_bytes_go_both_ways_and_an_end_leaves_the_other_direction_open():
         await until(lambda: stage.records)
         (record,) = stage.records
         assert (record.termination, record.status, record.received, record.sent) == ("--", 101, 4, 7)
-        await until(lambda: not stage.plane.connections)
+        await until(lambda: not stage.server.context.connections)
         assert repr(stage.pool) == "<Pool web: 1 up, 0 draining | 0 active, 0 idle>"
 
 
@@ -171,7 +171,7 @@ async def test_two_sides_that_do_not_read_are_not_waited_for_for_ever():
         client = await opened(stage)
         client.writer.transport.pause_reading()
         client.send(bytes(1 << 24))
-        await until(lambda: not stage.plane.connections)
+        await until(lambda: not stage.server.context.connections)
         await until(lambda: not origin.open)
 
 
@@ -192,8 +192,8 @@ async def test_a_tunnel_outlives_a_drain_up_to_its_deadline():
     async with Stage() as stage:
         await stage.origin(echo)
         client, stays = await opened(stage), await opened(stage)
-        drain = asyncio.gather(stage.plane.drain(0.5))
-        await until(lambda: stage.plane.draining)
+        drain = asyncio.gather(stage.server.drain(0.5))
+        await until(lambda: stage.server.context.draining)
         assert await echoed(client, b"still here") == b"still here"
         client.close()
         assert await drain == [1]
@@ -216,9 +216,9 @@ async def test_a_backend_that_dies_ends_its_tunnels():
 async def speak(port, number, rounds):
     """One WebSocket user's life; fails if anything is lost or changed."""
     async with connect(f"ws://127.0.0.1:{port}/{number}", max_size=None) as socket:
-        for turn in range(rounds):
-            await socket.send([f"{number} ", "in ", "pieces ", str(turn)])
-            assert await socket.recv() == f"{number} in pieces {turn}"
+        for batch in range(rounds):
+            await socket.send([f"{number} ", "in ", "pieces ", str(batch)])
+            assert await socket.recv() == f"{number} in pieces {batch}"
             await asyncio.wait_for(await socket.ping(), 10)
         if number % 10 == 0:
             await socket.send(big := bytes([number]) * (1 << 20))

@@ -35,7 +35,7 @@ async def test_the_connection_that_was_used_last_is_used_first():
             await client.answer()
         (backend,) = stage.pool.backends.values()
         newest = backend.idle[-1]
-        assert reuse(backend, ANYBODY, careful=False) is newest
+        assert reuse(backend.idle, ANYBODY, careful=False) is newest
         assert len(backend.idle) == 2
         close_idle(backend)
         await until(lambda: origin.open == 1)
@@ -84,7 +84,7 @@ async def test_a_connection_on_which_bytes_arrive_is_not_taken_in_the_same_turn_
         (backend,) = stage.pool.backends.values()
         (idle,) = backend.idle
         idle.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
-        assert reuse(backend, ANYBODY, careful=False) is None
+        assert reuse(backend.idle, ANYBODY, careful=False) is None
 
 
 async def test_a_keep_alive_of_nothing_keeps_no_connection():

@@ -13,7 +13,7 @@ import pytest
 from pylb.errors import StartError
 from pylb.http1.body import chunk, last_chunk
 from pylb.model import Endpoint
-from pylb.proxy.flow import CHUNKS_AT_ONCE
+from pylb.proxy.transfer import CHUNKS_AT_ONCE
 from pylb.proxy.upstreamtls import UpstreamTls
 from tests.certificates import Authority
 from tests.stage import HOST, Stage, answers, read_chunks, read_request
@@ -45,7 +45,9 @@ async def secured(stage, context, handler, **changes):
 async def test_requests_go_by_tls_on_connections_that_are_kept(authority, context):
     asked = []
     context.sni_callback = lambda connection, name, _: asked.append(name)
-    async with Stage(plane={"upstream_tls": UpstreamTls(everywhere=True, ca=authority.certificate)}) as stage:
+    async with Stage(
+        context={"upstream_tls": UpstreamTls(everywhere=True, ca=authority.certificate)}
+    ) as stage:
         server = await secured(stage, context, answers(b"hello"))
         client = await stage.client()
         for method in (b"GET", b"POST", b"GET"):
@@ -58,7 +60,7 @@ async def test_requests_go_by_tls_on_connections_that_are_kept(authority, contex
 async def test_the_metadata_says_that_one_backend_speaks_tls_and_under_which_name(authority, context):
     asked = []
     context.sni_callback = lambda connection, name, _: asked.append(name)
-    async with Stage(plane={"upstream_tls": UpstreamTls(ca=authority.certificate)}) as stage:
+    async with Stage(context={"upstream_tls": UpstreamTls(ca=authority.certificate)}) as stage:
         server = await secured(stage, context, answers(b"hello"), tls=True, tls_name="backend.example")
         assert (await stage.get())[2] == b"hello"
         assert asked == ["backend.example"]
@@ -78,7 +80,7 @@ async def test_a_backend_that_cannot_prove_its_name_gets_no_request(authority, c
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
     tls = UpstreamTls(**{"everywhere": True, "ca": authority.certificate, **settings})
-    async with Stage(plane={"upstream_tls": tls}) as stage:
+    async with Stage(context={"upstream_tls": tls}) as stage:
         server = await secured(stage, context, handle)
         assert (await stage.get())[0] == status
         assert len(heads) == (1 if status == 200 else 0)
@@ -92,7 +94,9 @@ async def test_a_backend_that_does_not_speak_tls_is_a_503(authority):
         await reader.read(1)
         writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
 
-    async with Stage(plane={"upstream_tls": UpstreamTls(everywhere=True, ca=authority.certificate)}) as stage:
+    async with Stage(
+        context={"upstream_tls": UpstreamTls(everywhere=True, ca=authority.certificate)}
+    ) as stage:
         await stage.origin(handle)
         assert (await stage.get())[0] == 503
 
@@ -102,7 +106,7 @@ async def test_a_handshake_that_takes_too_long_is_a_504(authority):
         await reader.read(-1)
 
     tls = UpstreamTls(everywhere=True, ca=authority.certificate)
-    async with Stage(plane={"upstream_tls": tls}, connect=0.2) as stage:
+    async with Stage(context={"upstream_tls": tls}, connect=0.2) as stage:
         origin = await stage.origin(handle)
         assert (await stage.get())[0] == 504
         await until(lambda: origin.open == 0)
@@ -114,7 +118,7 @@ async def test_a_backend_may_ask_for_a_certificate(authority, context):
     asking.load_cert_chain(*authority.sign("127.0.0.1", stem="asking"))
     settings = {"everywhere": True, "ca": authority.certificate}
     for pair, status in ((authority.sign("pylb"), 200), (None, 502)):
-        async with Stage(plane={"upstream_tls": UpstreamTls(**settings, pair=pair)}) as stage:
+        async with Stage(context={"upstream_tls": UpstreamTls(**settings, pair=pair)}) as stage:
             server = await secured(stage, asking, answers(b"hello"))
             assert (await stage.get())[0] == status
             server.close()
@@ -152,7 +156,9 @@ async def test_no_chunk_is_lost_when_the_backend_ends_tls_before_they_are_decode
         )
         writer.close()
 
-    async with Stage(plane={"upstream_tls": UpstreamTls(everywhere=True, ca=authority.certificate)}) as stage:
+    async with Stage(
+        context={"upstream_tls": UpstreamTls(everywhere=True, ca=authority.certificate)}
+    ) as stage:
         server = await secured(stage, context, handle)
         for _ in range(5):
             client = (await stage.client()).send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
@@ -181,13 +187,13 @@ async def test_a_client_that_reads_late_gets_all_though_the_backend_has_ended_tl
         backend = threading.Thread(target=end_without_waiting, args=arguments)
         backend.start()
         tls = UpstreamTls(everywhere=True, ca=authority.certificate)
-        async with Stage(body=1.0, plane={"upstream_tls": tls}) as stage:
+        async with Stage(body=1.0, context={"upstream_tls": tls}) as stage:
             stage.register(Endpoint("web", *listening.getsockname(), id="secure"))
             reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
             reading.connect(("127.0.0.1", stage.port))
             reading.setblocking(False)
             reading.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
-            await until(lambda: any(c.choked for c in stage.plane.connections))
+            await until(lambda: any(c.write_paused for c in stage.server.context.connections))
             end = monotonic() + 0.3
             await until(lambda: ended.is_set() or monotonic() > end)
             while not stage.records:

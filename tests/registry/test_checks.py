@@ -2,11 +2,11 @@
 
 import pytest
 
-from pylb.registry.checks import asked_check
+from pylb.registry.checks import requested_check
 
 
 def asked(**said):
-    return asked_check(said, address="10.0.0.2", port=80, container="abc", inside=8080)
+    return requested_check(said, address="10.0.0.2", port=80, container="abc", inside=8080)
 
 
 @pytest.mark.parametrize(
@@ -63,5 +63,5 @@ def test_settings(key, value, field):
 
 
 def test_an_ipv6_address_gets_brackets():
-    made = asked_check({"check_tcp": "1"}, address="fd00::2", port=80, container="abc", inside=80)
+    made = requested_check({"check_tcp": "1"}, address="fd00::2", port=80, container="abc", inside=80)
     assert made["TCP"] == "[fd00::2]:80"

@@ -48,6 +48,6 @@ def test_where_a_port_is_registered(said, rules, expected):
         ),
     ],
 )
-def test_what_nobody_could_reach_is_refused_in_words(said, rules, words):
+def test_an_unreachable_address_is_rejected_with_a_reason(said, rules, words):
     with pytest.raises(ValueError, match=words):
         placed(rules, **said)

@@ -67,7 +67,7 @@ def test_one_step_from_any_state_to_the_desired_one_and_none_after_it(before, af
 
 
 @given(machines, machines)
-def test_what_somebody_else_registered_is_never_touched(before, after):
+def test_entries_of_other_programs_are_never_changed(before, after):
     services = agent_after(FOREIGN, reconcile(desired(before, RULES), {}))
     done = agent_after(
         services, reconcile(desired(after, RULES), owned(services, checks_of(services), "engine"))
@@ -83,7 +83,7 @@ def test_without_cleanup_nothing_is_removed(before, after):
 
 
 @given(machines)
-def test_a_registrator_made_anew_finds_everything_as_it_should_be(running):
+def test_a_new_registrator_finds_no_differences(running):
     services = agent_after({}, reconcile(desired(running, RULES), {}))
     assert reconcile(desired(running, RULES), owned(services, checks_of(services), "engine")) == Actions()
 
@@ -94,7 +94,7 @@ def test_an_emptied_registry_gets_everything_again(running):
     assert reconcile(wanted, {}).register == tuple(wanted.registrations.values())
 
 
-def test_an_entry_that_somebody_changed_is_made_anew():
+def test_a_changed_entry_is_registered_again():
     wanted = desired([container()], RULES)
     (service_id,) = wanted.registrations
     assert reconcile(wanted, {service_id: Owned("x", "changed")}).register
@@ -105,7 +105,7 @@ def test_owned_reads_what_was_marked():
     assert owned(services, checks_of(services), "engine") == {"a": Owned("c", "d")}
 
 
-def test_an_entry_that_has_lost_a_check_is_made_anew():
+def test_an_entry_without_its_check_is_registered_again():
     wanted = desired([container(env={"SERVICE_CHECK_TCP": "1"}, health="healthy")], RULES)
     ((service_id, registration),) = wanted.registrations.items()
     checks = frozenset({f"service:{service_id}", f"docker:{service_id}"})
@@ -119,13 +119,13 @@ def test_what_failed_by_itself_stays_where_that_is_wished():
     assert reconcile(Desired({}, frozenset({"c"})), {"a": Owned("c", "d")}) == Actions()
 
 
-def test_an_entry_of_another_service_that_somebody_else_made_is_never_replaced():
+def test_an_entry_of_another_program_for_another_service_is_never_replaced():
     wanted = desired([container("evil", env={"SERVICE_ID": "victim", "SERVICE_NAME": "web"})], RULES)
     mine, theirs = {"Meta": {OWNER: "engine"}}, {"Meta": {OWNER: "elsewhere"}}
-    for held in ({"Service": "bank"}, {"Service": "bank", **theirs}):
-        found = without_others(wanted, {"victim": held}, "engine")
+    for retained in ({"Service": "bank"}, {"Service": "bank", **theirs}):
+        found = without_others(wanted, {"victim": retained}, "engine")
         assert found.registrations == {}
-        assert found.problems[0].endswith("somebody else has registered the id 'victim' for 'bank'")
-    for held in ({"Service": "bank", **mine}, {"Service": "web"}, {"Service": "web", **theirs}):
-        assert without_others(wanted, {"victim": held}, "engine") == wanted
+        assert found.problems[0].endswith("another program registered the id 'victim' for 'bank'")
+    for retained in ({"Service": "bank", **mine}, {"Service": "web"}, {"Service": "web", **theirs}):
+        assert without_others(wanted, {"victim": retained}, "engine") == wanted
     assert without_others(wanted, {}, "engine") == wanted

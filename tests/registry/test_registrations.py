@@ -49,11 +49,11 @@ def test_a_name_that_cannot_be_asked_for_is_a_problem(bad):
     )
 
 
-def test_of_two_that_claim_one_id_the_older_has_it():
+def test_of_two_containers_with_one_id_the_older_has_it():
     young = container("b", env={"SERVICE_ID": "x"}, networks={"n": "10.0.0.2"})
     found = made(container("a", env={"SERVICE_ID": "x"}), young)
     assert found.registrations["x"].definition["Address"] == "172.17.0.2"
-    assert found.problems == ("b: the id 'x' is that of container " + container("a").short_id,)
+    assert found.problems == ("b: the id 'x' is already used by container " + container("a").short_id,)
 
 
 def test_the_whole_definition():
@@ -83,7 +83,7 @@ def test_the_whole_definition():
     assert meta["pylb-owner"] == "engine"
 
 
-def test_without_a_word_about_checks_there_is_none():
+def test_without_check_settings_there_is_no_check():
     assert one().definition["Checks"] == []
 
 
@@ -191,7 +191,7 @@ def test_what_meta_cannot_hold_is_a_problem_and_the_service_is_registered(env):
     found = made(container(env={"SERVICE_OK": "yes", **env}))
     (registration,) = found.registrations.values()
     assert registration.definition["Meta"]["ok"] == "yes"
-    assert "is left out" in found.problems[0]
+    assert "is skipped" in found.problems[0]
 
 
 @pytest.mark.parametrize(
@@ -209,10 +209,10 @@ def test_dockers_own_health_check_becomes_a_check(said, status):
     assert (check["CheckID"], check["Status"], check["TTL"]) == ("docker:host:web-1:80", status, "24h")
 
 
-def test_health_is_told_without_registering_anew():
+def test_a_change_of_health_is_no_new_registration():
     well, ill = one(health="healthy"), one(health="unhealthy", output="refused")
     assert well.digest == ill.digest
-    assert ill.reports[0].output == "Docker says unhealthy: refused"
+    assert ill.reports[0].output == "Docker reports unhealthy: refused"
 
 
 def test_with_a_ttl_a_registration_expires():
@@ -240,7 +240,7 @@ def test_a_port_that_cannot_be_read_is_a_problem_and_the_others_are_registered()
     found = made(container("db", exposed=["3306/tcp", "33060-33061/tcp"]))
     assert list(found.registrations) == ["host:db:3306"]
     assert found.problems == (
-        "db: its port '33060-33061/tcp' is left out: got '33060-33061', expected a port from 1 to 65535",
+        "db: its port '33060-33061/tcp' is skipped: got '33060-33061', expected a port from 1 to 65535",
     )
 
 
@@ -255,7 +255,7 @@ def test_what_is_paused_or_runs_one_command_is_not_registered(said):
     assert made(container(**said)).registrations == {}
 
 
-def test_what_has_ended_or_is_told_to_stop_is_not_registered():
+def test_ended_and_stopping_containers_are_not_registered():
     stopped, told = container("a", running=False), container("b")
     assert made(stopped, told, stopping={told.id}).registrations == {}
 

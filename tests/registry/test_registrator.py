@@ -10,11 +10,11 @@ from aiohttp import web
 from pylb.clients.consul import ConsulClient, ConsulSettings
 from pylb.clients.consul_agent import ConsulAgent
 from pylb.clients.docker import DockerClient, EngineSettings
-from pylb.process.lifecycle import Owner, spawn
 from pylb.registry import registrator
-from pylb.registry.devserver import DevRegistry
+from pylb.registry.embedded import DevRegistry
 from pylb.registry.place import Rules
 from pylb.registry.registrator import Registrator
+from pylb.runtime.lifecycle import TaskScope, spawn
 from tests.containers.inspected import inspected
 from tests.until import until
 
@@ -47,7 +47,7 @@ async def running(engine, consul, hostname="", ttl=0.0, **options):
     async with (
         DockerClient(EngineSettings(url=engine.url)) as docker,
         ConsulClient(ConsulSettings(url=consul)) as client,
-        Owner("registrator") as owner,
+        TaskScope("registrator") as owner,
     ):
         made = Registrator(
             docker,
@@ -90,7 +90,7 @@ async def test_what_runs_is_registered_and_what_ends_is_not(engine, registry, ag
         await until_registered(agent, "web-2")
 
 
-async def test_a_missed_event_is_made_good_by_the_next_look(engine, registry, agent):
+async def test_the_next_round_corrects_a_missed_event(engine, registry, agent):
     async with running(engine, url(registry), resync=0.02):
         await until_registered(agent)
         engine.run(WEB)
@@ -126,7 +126,7 @@ async def test_it_waits_for_a_consul_that_comes_later(engine, unused_tcp_port):
     await registry.stop()
 
 
-async def test_an_engine_in_trouble_deregisters_nobody(engine, registry, agent):
+async def test_errors_of_the_engine_deregister_nothing(engine, registry, agent):
     engine.run(WEB)
     async with running(engine, url(registry), resync=0.01) as status:
         await until_registered(agent, "web-1")
@@ -146,7 +146,9 @@ async def test_an_emptied_consul_gets_everything_again(engine, registry, agent):
         await until_registered(agent, "web-1", "web-2")
 
 
-async def test_made_anew_under_another_name_it_leaves_no_ghost_and_no_duplicate(engine, registry, agent):
+async def test_a_new_registrator_with_another_name_leaves_no_stale_entry_and_no_duplicate(
+    engine, registry, agent
+):
     engine.run(WEB)
     engine.run(SECOND)
     async with running(engine, url(registry), hostname="first"):
@@ -179,7 +181,7 @@ async def health(agent, check):
     return (await agent._get("/v1/agent/checks"))[check]["Status"]
 
 
-async def test_what_docker_says_of_health_is_passed_on(engine, registry, agent):
+async def test_dockers_health_status_reaches_consul(engine, registry, agent):
     check = "docker:machine:web-1:80"
     engine.run(inspected("web-1", health="starting"))
     async with running(engine, url(registry)) as status:
@@ -197,7 +199,7 @@ async def test_what_docker_says_of_health_is_passed_on(engine, registry, agent):
     "told",
     [("15", None, True), ("9", None, True), ("3", "SIGQUIT", True), ("1", None, False)],
 )
-async def test_told_to_stop_it_is_gone_before_it_has_stopped(engine, registry, agent, told):
+async def test_a_stop_signal_deregisters_before_the_container_has_stopped(engine, registry, agent, told):
     number, stop_signal, gone = told
     told = inspected("web-1", stop_signal=stop_signal)
     engine.run(told)
@@ -224,7 +226,7 @@ async def test_without_the_option_it_is_gone_when_it_has_stopped(engine, registr
         await until_registered(agent, "web-1")
 
 
-async def test_what_cannot_be_used_is_told(engine, registry, agent):
+async def test_settings_that_cannot_be_used_are_problems(engine, registry, agent):
     engine.run(inspected("web-1", env={"SERVICE_LB_WEIGHT": "lots"}))
     async with running(engine, url(registry)) as status:
         await until_registered(agent, "web-1")
@@ -232,7 +234,7 @@ async def test_what_cannot_be_used_is_told(engine, registry, agent):
         assert "got 'lots'" in status.problems[0]
 
 
-async def test_an_id_that_leads_elsewhere_touches_nobody_and_costs_one_line(engine, registry, agent, caplog):
+async def test_an_id_with_dot_segments_changes_no_entry_and_logs_one_line(engine, registry, agent, caplog):
     await agent.register({"ID": "victim", "Name": "bank", "Port": 1})
     evil = inspected("evil", env={"SERVICE_NAME": "web", "SERVICE_ID": "a/../victim"})
     engine.run(evil)
@@ -272,7 +274,7 @@ async def test_one_that_cannot_be_read_is_confirmed_too(engine, registry, agent)
             await asyncio.sleep(0.002)
 
 
-async def test_somebody_elses_entry_is_neither_replaced_nor_removed(engine, registry, agent):
+async def test_an_entry_of_another_program_is_neither_replaced_nor_removed(engine, registry, agent):
     await agent.register({"ID": "victim", "Name": "bank", "Address": "10.0.0.9", "Port": 1})
     evil = inspected("evil", env={"SERVICE_NAME": "web", "SERVICE_ID": "victim"})
     engine.run(evil)
@@ -285,7 +287,7 @@ async def test_somebody_elses_entry_is_neither_replaced_nor_removed(engine, regi
     assert (await agent.services())["victim"]["Address"] == "10.0.0.9"
 
 
-async def test_a_paused_one_is_away_until_it_goes_on(engine, registry, agent):
+async def test_a_paused_container_is_deregistered_until_it_is_unpaused(engine, registry, agent):
     engine.run(WEB)
     async with running(engine, url(registry)):
         await until_registered(agent, "web-1")
@@ -373,11 +375,11 @@ async def test_however_busy_the_engine_is_each_entry_is_confirmed_in_time(engine
             await until(lambda: status.synchronized > before)  # noqa: B023
 
 
-async def test_it_ends_when_told_even_if_an_event_comes_with_the_order(engine, registry):
+async def test_it_stops_even_if_an_event_arrives_with_the_cancellation(engine, registry):
     async with (
         DockerClient(EngineSettings(url=engine.url)) as docker,
         ConsulClient(ConsulSettings(url=url(registry))) as client,
-        Owner("registrator") as owner,
+        TaskScope("registrator") as owner,
     ):
         made = Registrator(docker, ConsulAgent(client), lambda e, _: Rules(owner=e.id, hostname=e.name))
         keeping = spawn(made.keep(), name="keep", owner=owner)

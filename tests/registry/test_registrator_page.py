@@ -12,7 +12,7 @@ def clock():
 @pytest.fixture
 async def show(aiohttp_client, clock):
     async def show(status):
-        page = RegistratorPage(status, patience=90.0, clock=lambda: clock[0])
+        page = RegistratorPage(status, max_age=90.0, clock=lambda: clock[0])
         clock[0] = 150.0
         return await aiohttp_client(page.app())
 

@@ -156,7 +156,7 @@ function showBackend(row, backend) {
   weight.hidden = out;
   weight.setAttribute("aria-label", `Weight of ${name}`);
   const restore = $('[data-do="restore"]', row);
-  restore.hidden = !["suspect", "ejected", "probation", "failed"].includes(backend.state);
+  restore.hidden = !["suspect", "ejected", "half-open", "failed"].includes(backend.state);
   restore.setAttribute("aria-label", `Restore ${name} for ${RESTORED / 60} minutes`);
   $("path.area", row).setAttribute("d", spark(backend.requests, "area"));
   $("path.p99", row).setAttribute("d", spark(backend.p99));
@@ -186,11 +186,11 @@ function showOverrides() {
   $("ul", section).replaceChildren(...state.overrides.map((each) => {
     const value = { weight: each.weight, policy: each.policy, "log-level": each.level }[each.action] ?? "";
     const what = `${each.service || "pylb"}: ${[each.action, value, each.backend].filter((word) => word !== "").join(" ")}`;
-    const until = each.expires ? `until ${clock(each.expires)}` : "until taken back";
+    const until = each.expires ? `until ${clock(each.expires)}` : "until revoked";
     const item = make("li", what);
-    const back = make("button", "Take back");
+    const back = make("button", "Revoke");
     back.type = "button";
-    back.setAttribute("aria-label", `Take back: ${what}`);
+    back.setAttribute("aria-label", `Revoke: ${what}`);
     back.addEventListener("click", () => revoke(each));
     item.append(make("small", [`since ${clock(each.since)}`, until, each.reason].filter(Boolean).join(" · ")), back);
     return item;
@@ -213,7 +213,7 @@ function showHistory() {
     const took = [each.applied === null ? "" : `applied in ${seconds(each.applied)}`,
       each.routed === null ? "" : `first request after ${seconds(each.routed)}`].filter(Boolean).join(" · ");
     item.append(make("time", clock(each.time)), make("span", each.service, "of"), diff,
-      make("span", each.doubt ? `${cause} (held: ${each.doubt})` : cause, "cause"), make("span", took, "took"));
+      make("span", each.untrusted_reason ? `${cause} (retained: ${each.untrusted_reason})` : cause, "cause"), make("span", took, "took"));
     return item;
   }));
 }
@@ -287,7 +287,7 @@ async function change(method, where, body) {
   try {
     answer = await fetch(where, { method, headers, body: body && JSON.stringify(body) });
   } catch {
-    put($("#live"), "not reachable: nothing was changed");
+    put($("#live"), "pylb is not reachable; nothing has changed");
     return;
   }
   if (answer.status === 401 && await ask("#token")) {

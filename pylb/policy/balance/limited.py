@@ -1,4 +1,4 @@
-"""Any policy, among backends of which some have a limit of requests."""
+"""Request limits, applied to any policy."""
 
 from __future__ import annotations
 
@@ -11,39 +11,50 @@ from pylb.policy.queue import Full, Queue
 
 
 class Limited:
-    """Passes over backends that have as many requests as they may.
+    """Wraps a policy and skips backends that are at their limit of requests.
 
     Args:
-        policy: what it asks first.
-        backends: among whom that chooses.
-        queue: who waits for them.
+        policy: the balancer that is asked first.
+        backends: the backends that it chooses among.
+        queue: the requests that wait for them.
     """
 
-    __slots__ = ("_backends", "_policy", "_queue")
+    __slots__ = ("_backends", "_policy", "_queue", "reads_load")
 
     def __init__(self, policy: Balancer, backends: Sequence[Backend], queue: Queue) -> None:
         self._policy = policy
         self._backends = backends
         self._queue = queue
+        self.reads_load = policy.reads_load
 
-    def pick(self) -> Backend:
-        """The policy's choice if it has room, else the least loaded one that has.
+    def pick(self, key: bytes | None = None) -> Backend:
+        """Return the policy's choice if it has capacity, else the least loaded backend that has.
+
+        Args:
+            key: passed to the policy.
 
         Raises:
-            Full: there is none, or others wait.
+            Full: no backend has capacity, or other requests wait already.
         """
         if self._queue:
             raise Full
-        backend = self._policy.pick()
+        backend = self._policy.pick(key)
         if backend.inflight < backend.limit:
             return backend
-        other = roomy(self._backends)
+        other = least_loaded_with_capacity(self._backends)
         if other is None:
             raise Full
         return other
 
 
-def roomy(backends: Collection[Backend], tried: Collection[Backend] = ()) -> Backend | None:
-    """The least loaded backend that has room, one that was not tried if possible; None if all are full."""
-    room = [backend for backend in backends if backend.inflight < backend.limit]
-    return min([b for b in room if b not in tried] or room, key=attrgetter("load"), default=None)
+def least_loaded_with_capacity(
+    backends: Collection[Backend], tried: Collection[Backend] = ()
+) -> Backend | None:
+    """Return the least loaded backend that has capacity, or None if all are full.
+
+    Args:
+        backends: the candidates.
+        tried: backends that are returned only if no other one has capacity.
+    """
+    capable = [backend for backend in backends if backend.inflight < backend.limit]
+    return min([b for b in capable if b not in tried] or capable, key=attrgetter("load"), default=None)

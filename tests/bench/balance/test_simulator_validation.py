@@ -17,10 +17,10 @@ from bench.balance.simulator_validation import (
     show,
     simulated,
 )
-from pylb.simulate.distribution import DISTRIBUTION
-from pylb.simulate.options import SimulateOptions
-from pylb.simulate.recording import Recording
-from pylb.simulate.workload import Workload
+from pylb.tools.simulate.distribution import DISTRIBUTION
+from pylb.tools.simulate.options import SimulateOptions
+from pylb.tools.simulate.recording import Recording
+from pylb.tools.simulate.workload import Workload
 
 TOLERANCE = 0.25
 """400 requests are few. `python -m bench.balance.simulator_validation` sends many more and allows 10 %."""

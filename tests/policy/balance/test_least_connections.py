@@ -11,7 +11,7 @@ from pylb.policy.balance.least_connections import (
     WeightedLeastConnections,
     least_connections,
 )
-from pylb.policy.balance.random import RandomTwo
+from pylb.policy.balance.random import PowerOfTwo
 from tests.policy.backends import backends, gaps, surprise, take
 
 RANDOM = st.randoms(use_true_random=False)
@@ -23,7 +23,7 @@ POOL = st.lists(
 
 def test_small_pools_are_scanned_large_ones_sampled():
     assert isinstance(least_connections(backends(*[1] * SCAN_LIMIT), Random(1)), LeastConnections)
-    assert isinstance(least_connections(backends(*[1] * (SCAN_LIMIT + 1)), Random(1)), RandomTwo)
+    assert isinstance(least_connections(backends(*[1] * (SCAN_LIMIT + 1)), Random(1)), PowerOfTwo)
 
 
 @given(POOL, RANDOM)
@@ -31,7 +31,7 @@ def test_nobody_is_less_loaded_than_who_is_picked(states, rng):
     pool = backends(*[weight for weight, _, _ in states])
     for backend, (_, here, elsewhere) in zip(pool, states, strict=True):
         backend.count(here)
-        backend.hear(elsewhere)
+        backend.on_peer_update(elsewhere)
     balancer = least_connections(pool, rng)
     for _ in range(50):
         picked = balancer.pick()

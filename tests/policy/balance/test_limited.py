@@ -1,15 +1,17 @@
 import pytest
 
-from pylb.policy.balance.limited import Limited, roomy
-from pylb.policy.queue import Full, Queue, QueueRules, Ticket
+from pylb.policy.balance.limited import Limited, least_loaded_with_capacity
+from pylb.policy.queue import Full, Queue, QueueRules, Waiter
 from tests.policy.backends import backends
 
 
 class First:
+    reads_load = False
+
     def __init__(self, line):
         self.line = line
 
-    def pick(self):
+    def pick(self, key=None):
         return self.line[0]
 
 
@@ -39,7 +41,7 @@ def test_it_says_when_all_are_full_and_when_others_wait():
     with pytest.raises(Full):
         balancer.pick()
     first.count(-1)
-    queue.join(Ticket((), lambda: None))
+    queue.join(Waiter((), lambda: None))
     with pytest.raises(Full):
         balancer.pick()
 
@@ -48,8 +50,8 @@ def test_one_that_was_tried_is_the_last_resort():
     line = backends(1, 1)
     for backend in line:
         backend.limit = 1
-    assert roomy(line, (line[0],)) is line[1]
+    assert least_loaded_with_capacity(line, (line[0],)) is line[1]
     line[1].count(1)
-    assert roomy(line, (line[0],)) is line[0]
+    assert least_loaded_with_capacity(line, (line[0],)) is line[0]
     line[0].count(1)
-    assert roomy(line) is None
+    assert least_loaded_with_capacity(line) is None

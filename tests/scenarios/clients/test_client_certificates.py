@@ -32,7 +32,7 @@ async def told(authority, pair, client_pair, **settings):
         await stage.origin(handle)
         listening = socket.create_server(("127.0.0.1", 0))
         certificates = Certificates([pair], client_ca=authority.certificate, **settings)
-        await stage.plane.listen_tls(listening, certificates)
+        await stage.server.listen_tls(listening, certificates)
         context = ssl.create_default_context(cafile=authority.certificate)
         if client_pair:
             context.load_cert_chain(*client_pair)

@@ -21,7 +21,7 @@ async def restart_empty(agent, web):
     await asyncio.to_thread(agent.kill)
     await until(lambda: web.watch.status.error)
     await asyncio.to_thread(agent.start)
-    await until(lambda: web.watch.status.held == 3)
+    await until(lambda: web.watch.status.retained == 3)
 
 
 @pytest.mark.slow
@@ -32,7 +32,7 @@ async def test_all_come_back_one_by_one(own_consul, observe, own_queries):
     for number in (1, 2, 3):
         await web.register(f"web-{number}", 9000 + number)
         await asyncio.sleep(0.05)
-    await until(lambda: web.watch.status.held == 0, seconds=2)
+    await until(lambda: web.watch.status.retained == 0, seconds=2)
     assert all({e.id for e in s.endpoints} == {"web-1", "web-2", "web-3"} for s in web.delivered)
     assert web.watch.status.guards["flap_absorbed"] == 3
 

@@ -7,10 +7,10 @@ import psutil
 import pytest
 
 from pylb.config import Options, Url
-from pylb.observe.block import Block
+from pylb.control.control import Control
 from pylb.observe.counters import Counters
-from pylb.process.control import Control
-from pylb.process.lifecycle import Owner
+from pylb.observe.shared_counters import SharedCounters
+from pylb.runtime.lifecycle import TaskScope
 from tests.until import until
 
 SERVICES = [f"many-{number}" for number in range(300)]
@@ -43,8 +43,8 @@ async def test_three_hundred_services_become_ready_and_follow_changes_over_sixte
         applied()
 
     options = Options(consul=Url("http", "127.0.0.1", own_consul.port), service=tuple(SERVICES))
-    control = Control(options, SERVICES, deliver, Counters(Block(), lambda: 0.0))
-    async with Owner("control") as owner:
+    control = Control(options, SERVICES, deliver, Counters(SharedCounters(), lambda: 0.0))
+    async with TaskScope("control") as owner:
         control.start(owner)
         await until(lambda: found == {service: {f"{service}-1"} for service in SERVICES}, seconds=20)
         assert len(connections(own_consul.port)) <= 16

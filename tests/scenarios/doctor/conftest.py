@@ -8,10 +8,10 @@ import pytest
 from aiohttp import ClientSession, web
 
 from pylb import cli
+from pylb.balancer import Balancer
 from pylb.clients.consul import ConsulClient, ConsulSettings
 from pylb.clients.consul_agent import ConsulAgent
 from pylb.config import Address, Options, Url
-from pylb.process.serve import Balancer
 from pylb.registry.registrations import CONTAINER
 from tests.containers.inspected import inspected
 

@@ -95,7 +95,7 @@ async def test_a_token_hides_instances(clinic, between):
 
 
 async def test_nobody_registers(clinic):
-    assert await found(clinic, "--service", "nobody") == ("no-instance", "nobody: Consul knows no instance")
+    assert await found(clinic, "--service", "nobody") == ("no-instance", "nobody: Consul has no instance")
 
 
 async def test_an_instance_without_a_port(clinic):
@@ -128,14 +128,14 @@ async def test_two_ids_on_one_address(clinic):
 
 async def test_an_id_whose_container_is_gone(clinic):
     clinic.engine.remove({"Id": "2" * 64})
-    words = f"{clinic.ids[1]} is registered, but its container {'2' * 12} does not run"
+    words = f"{clinic.ids[1]} is registered, but its container {'2' * 12} is not running"
     assert await found(clinic) == ("dangling", f"{SERVICE}: {words}")
 
 
 async def test_a_container_that_nobody_registered(clinic):
     await clinic.agent.deregister(clinic.ids[1])
     await clinic.known_to_pylb(clinic.ids[0])
-    words = f"{SERVICE}: container clinic-2 runs, but is not registered"
+    words = f"{SERVICE}: container clinic-2 is running, but is not registered"
     assert await found(clinic) == ("unregistered", words)
 
 
@@ -145,7 +145,7 @@ async def test_a_containers_address_with_a_published_port(clinic):
     clinic.engine.run(inspected("clinic-2", id="2" * 64, published=published, networks=networks))
     rule, words = await found(clinic)
     assert rule == "published-port"
-    assert f"is at 127.0.0.2:{clinic.port}, the address of container clinic-2 with a port" in words
+    assert f"is at 127.0.0.2:{clinic.port}: the address of container clinic-2 with a port" in words
 
 
 async def test_a_network_out_of_reach(clinic, unused_tcp_port):
@@ -189,7 +189,7 @@ async def test_pylb_leaves_out_what_passes(clinic):
     await clinic.register("new", 3, Tags=["green"])
     rule, words = await found(clinic)
     assert rule == "pool-differs"
-    assert words == f"{SERVICE}: new pass in Consul, but pylb does not send requests there"
+    assert words == f"{SERVICE}: new pass in Consul, but pylb does not use them"
 
 
 async def test_a_pool_without_backends(clinic):

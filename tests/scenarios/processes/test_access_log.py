@@ -19,7 +19,7 @@ async def test_usr1_opens_the_file_again_in_every_process_and_no_line_is_lost(pr
         await clients.more()
         moved = path.rename(tmp_path / "access.log.1")
         pylb.send(signal.SIGUSR1)
-        await pylb.said(r"worker \d .*opened .* again", 2)
+        await pylb.said(r"worker \d .*reopened ", 2)
         await until(path.exists)
         size = moved.stat().st_size
         await clients.more()

@@ -148,10 +148,10 @@ async def test_a_worker_that_is_told_to_end_by_somebody_else_is_replaced_before_
     pylb = program()
     await pylb.origin(late)
     await pylb.start()
-    held = []
+    retained = []
     for _ in range(8):
-        held.append(await asyncio.open_connection(*pylb.url.removeprefix("http://").split(":")))
-        held[-1][1].write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        retained.append(await asyncio.open_connection(*pylb.url.removeprefix("http://").split(":")))
+        retained[-1][1].write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     await until(lambda: pylb.origins[0].open == 8, 20)
     worker = pylb.processes("worker")[0]
     worker.terminate()
@@ -159,7 +159,7 @@ async def test_a_worker_that_is_told_to_end_by_somebody_else_is_replaced_before_
     await pylb.said(r"worker \d is serving", 3)
     assert len(pylb.processes("worker")) == 3, "the old one still has requests"
     release.set()
-    for reader, writer in held:
+    for reader, writer in retained:
         assert (await asyncio.wait_for(reader.readuntil(b"ok"), 20)).startswith(b"HTTP/1.1 200")
         await closed(writer)
     await until(lambda: len(pylb.processes("worker")) == 2, 20)

@@ -42,8 +42,8 @@ async def test_a_worker_that_hangs_is_shown_and_replaced(program):
         while any(shown in text for text in await problems(pylb)):
             await asyncio.sleep(0.05)
     (text,) = await problems(pylb)
-    assert text.startswith("a process that hung was replaced ")
-    assert "workerprocess" in "\n".join(pylb.lines), "the log has where it hung"
+    assert text.startswith("a hung process was replaced ")
+    assert "worker/process.py" in "\n".join(pylb.lines), "the log has where it hung"
 
 
 @pytest.mark.logs_error("has sent no heartbeat")

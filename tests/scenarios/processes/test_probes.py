@@ -53,6 +53,6 @@ async def test_who_fails_gets_no_requests_from_any_worker_until_it_is_well_again
         assert set(clients.answers) == {"web-2", "web-3"}, "the verdict outlives who found it"
 
         sick.well = True
-        await pylb.said("takes requests again", 2)
+        await pylb.said("receives requests again", 2)
         await until(lambda: clients.answers["web-1"], 30)
     assert not clients.failures

@@ -150,14 +150,14 @@ async def test_a_worker_that_still_serves_is_waited_for_and_the_memory_stays_bou
     pylb = program("--drain-timeout", "60s")
     await pylb.origin(hold)
     await pylb.start()
-    held = []
+    retained = []
     for generation in (1, 2, 3, 4):
         # Enough clients for both workers to have one, whichever way the kernel spreads them.
         for _ in range(12):
             reader, writer = await asyncio.open_connection(*pylb.url.removeprefix("http://").split(":"))
             writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            held.append((reader, writer))
-        count = len(held)
+            retained.append((reader, writer))
+        count = len(retained)
         await until(lambda count=count: pylb.origins[0].open >= count, 20)
         pylb.send(signal.SIGHUP)
         if generation < 4:
@@ -165,6 +165,6 @@ async def test_a_worker_that_still_serves_is_waited_for_and_the_memory_stays_bou
     await pylb.said("reload waits: too many workers of earlier generations still finish their requests")
     release.set()
     await pylb.said("generation 5 serves")
-    for reader, writer in held:
+    for reader, writer in retained:
         assert (await asyncio.wait_for(reader.read(-1), 20)).endswith(b"held")
         writer.close()

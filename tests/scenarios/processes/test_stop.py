@@ -54,9 +54,9 @@ async def keep_connecting(pylb):
 
 @BOTH
 async def test_first_not_ready_then_nothing_new_then_the_end(program, workers):
-    held = Held()
+    retained = Held()
     pylb = program("--shutdown-delay", "1s", workers=workers)
-    await pylb.origin(held)
+    await pylb.origin(retained)
     await pylb.start()
     idle_reader, idle_writer = await connect(pylb)
     reader, writer = await connect(pylb)
@@ -77,7 +77,7 @@ async def test_first_not_ready_then_nothing_new_then_the_end(program, workers):
     await until(lambda: idle_reader.at_eof() or idle_reader._eof, 10)
     await until_refused(pylb)
     assert (await pylb.get("/ready"))[0] == 503, "control can be asked to the end"
-    held.release.set()
+    retained.release.set()
     for each in (reader, late_reader):
         assert (await asyncio.wait_for(each.readexactly(2), 10)) == b"ld"
     assert await pylb.ended() == 0

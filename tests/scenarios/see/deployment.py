@@ -11,8 +11,8 @@ from contextlib import AsyncExitStack
 
 import aiohttp
 
+from pylb.balancer import Balancer
 from pylb.config import Address, Options, Url
-from pylb.process.serve import Balancer
 from tests.consul_agent import ConsulAgent
 from tests.stage import read_request
 from tests.until import until

@@ -64,7 +64,7 @@ async def test_rows_come_and_go_with_the_instances_and_a_button_ends_traffic(con
         await page.keyboard.press("Enter")
         await expect(page.locator("#overrides")).to_contain_text("weight 0 web-2")
         await pylb.answering("web-1")
-        await page.get_by_role("button", name="Take back").click()
+        await page.get_by_role("button", name="Revoke").click()
         await expect(page.locator("#overrides")).to_be_hidden()
 
         await pylb.stop("web-2")
@@ -80,7 +80,7 @@ async def test_who_was_ejected_can_be_restored(consul, page):
         await pylb.ready(3)
         pool = pylb.balancer.worker.pools["restored"]
         sick = next(b for b in pool.eligible if b.endpoint.id == "web-2")
-        pool.hear(sick.identity, State.EJECTED, until=monotonic() + 3600)
+        pool.on_peer_update(sick.identity, State.EJECTED, until=monotonic() + 3600)
         await page.goto(f"{pylb.admin}/")
         await expect(row(page, "web-2")).to_contain_text("ejected")
         await page.get_by_role("button", name="Restore web-2 for 5 minutes").click()
@@ -153,4 +153,4 @@ async def test_where_a_token_is_needed_the_page_asks_for_it(consul, page):
         await page.get_by_role("textbox", name="Token").fill("s3cret")
         await page.keyboard.press("Enter")
         await expect(row(page, "web-1")).to_contain_text("drained")
-        assert len(pylb.balancer.control.operator.overrides) == 1
+        assert len(pylb.balancer.control.override_store.overrides) == 1

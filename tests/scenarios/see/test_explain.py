@@ -21,7 +21,7 @@ async def test_requests_go_where_explain_says_whatever_the_policy_and_the_load(c
             await pylb.start(f"e-{number}")
         await pylb.ready(5)
         pool = pylb.balancer.worker.pools["explained"]
-        operator = pylb.balancer.control.operator
+        operator = pylb.balancer.control.override_store
         operator.decide("explained", Action.WEIGHT, backend="e-1", weight=3)
         operator.decide("explained", Action.DRAIN, backend="e-5")
         agreed = {}
@@ -30,15 +30,15 @@ async def test_requests_go_where_explain_says_whatever_the_policy_and_the_load(c
             await until(lambda policy=policy: pool.policy == policy)
             for _ in range(REQUESTS // len(BALANCERS)):
                 # Requests that hang are what makes loads differ.
-                held = [rng.choice(pool.eligible) for _ in range(rng.randrange(4))]
-                for backend in held:
+                retained = [rng.choice(pool.eligible) for _ in range(rng.randrange(4))]
+                for backend in retained:
                     backend.count(+1)
                 query = {"target": "/cart?id=1", "host": "shop.example"}
                 async with http.get(f"{pylb.admin}/api/explain", params=query) as answer:
                     told = await answer.json()
                 async with http.get(f"{pylb.url}/cart?id=1", headers={"Host": "shop.example"}) as answer:
                     name = await answer.text()
-                for backend in held:
+                for backend in retained:
                     backend.count(-1)
                 winner = next(c for c in told["candidates"] if c["wins"])
                 agreed[policy] = agreed.get(policy, 0) + (winner["id"] == name)

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
+from pylb.balancer import Balancer
 from pylb.config import Options, Url
-from pylb.process.lifecycle import ProcessState
-from pylb.process.serve import Balancer
+from pylb.runtime.lifecycle import ProcessState
 from tests.certificates import Authority
 from tests.stage import answers
 from tests.until import until

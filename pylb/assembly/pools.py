@@ -1,0 +1,104 @@
+"""Builds routes, pools and retry rules from options."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from time import monotonic
+
+from pylb.config import Options
+from pylb.config.backends import Pools, Retries
+from pylb.errors import UsageError
+from pylb.observe.counter_layout import ATTEMPTS
+from pylb.policy.backend import Backend, State
+from pylb.policy.budget import BudgetRules
+from pylb.policy.health import HealthRules
+from pylb.policy.outliers import Outliers
+from pylb.policy.pool import Pool
+from pylb.policy.queue import QueueRules
+from pylb.policy.retry import SAFE, RetryRules
+from pylb.policy.route import Route, Routes, parse_route
+
+log = logging.getLogger("pylb.health")
+
+
+def read_routes(options: Options) -> tuple[Route, ...]:
+    """The routes of `--service`. Without any, `--static` is one service that receives all requests.
+
+    Raises:
+        UsageError: a route is invalid, or two routes match the same requests.
+    """
+    try:
+        routes = tuple(parse_route(text) for text in options.service or ("static",))
+        Routes(routes, {route.service: Pool(route.service) for route in routes})
+    except ValueError as error:
+        raise UsageError(f"--service: {error}") from None
+    return routes
+
+
+def make_pool(
+    kind: Callable[..., Pool],
+    service: str,
+    options: Pools,
+    processes: int = 1,
+    *,
+    clock: Callable[[], float] = monotonic,
+    on_state_change: Callable[[Backend], None] | None = None,
+) -> Pool:
+    """Return an empty pool that is configured by the options.
+
+    Args:
+        kind: the class of the pool.
+        service: the name of the service.
+        options: the options of pools.
+        processes: the number of processes among which limits are divided.
+        clock: monotonic seconds.
+        on_state_change: called when a backend changes state. By default, state changes are logged.
+    """
+    return kind(
+        service,
+        policy=options.policy,
+        budget=BudgetRules(share=options.retry_budget / 100),
+        health=HealthRules(
+            suspect=options.suspect_time,
+            failures=options.eject_failures,
+            ejected=options.eject_time,
+            share=options.max_ejection_percent / 100,
+            panic=options.panic_threshold / 100,
+            panic_fails=options.panic == "fail",
+        ),
+        outliers=Outliers(lambda backend: int(backend.cells[ATTEMPTS])) if options.eject_outliers else None,
+        slow_start=options.slow_start,
+        queue=QueueRules(
+            most=options.max_conn,
+            length=options.max_queue,
+            timeout=options.queue_timeout,
+            processes=processes,
+        ),
+        clock=clock,
+        on_state_change=on_state_change or log_state,
+    )
+
+
+def retry_rules(options: Retries) -> RetryRules:
+    """The rules for retries."""
+    return RetryRules(
+        retries=options.retries,
+        on=options.retry_on,
+        methods=SAFE | {method.encode() for method in options.retry_methods},
+        keyed=options.retry_idempotency_key,
+    )
+
+
+def log_state(backend: Backend) -> None:
+    """Log the new state of a backend."""
+    service = backend.endpoint.service
+    if backend.state is State.UP:
+        log.info("%s: %s receives requests again", service, backend.name)
+    elif backend.state is State.HALF_OPEN:
+        log.info("%s: %s is half-open: one trial request at a time", service, backend.name)
+    elif backend.state is State.FAILED and (verdict := backend.endpoint.verdict):
+        log.warning("%s: %s fails its probes: %s", service, backend.name, verdict.why)
+    else:
+        seconds = backend.health.until - backend.health.since
+        log.warning("%s: %s is %s for %.3g s", service, backend.name, backend.state.value, seconds)

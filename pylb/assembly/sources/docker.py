@@ -1,0 +1,40 @@
+"""Builds the Docker client settings and provider from options."""
+
+from __future__ import annotations
+
+from pylb.clients.docker import EngineSettings
+from pylb.config import Options
+from pylb.config.sources import Docker
+from pylb.discovery.docker import DockerProvider
+from pylb.discovery.status import WatchStatus
+
+
+def engine_settings(options: Docker) -> EngineSettings:
+    """The settings of connections to the engine."""
+    return EngineSettings(
+        url=str(options.docker_host), certificates=options.docker_certs if options.docker_tls else None
+    )
+
+
+class Source:
+    """A Docker engine.
+
+    Args:
+        options: the options of pylb.
+    """
+
+    run = None
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+
+    def provider(self, service: str, _status: WatchStatus) -> DockerProvider:
+        """Return the provider that watches the containers of a service."""
+        options = self._options
+        return DockerProvider(
+            engine_settings(options),
+            service,
+            tags=options.tag,
+            network=options.network or "",
+            project=options.project or "",
+        )

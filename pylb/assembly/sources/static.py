@@ -1,0 +1,24 @@
+"""Builds the provider of fixed backends from options."""
+
+from __future__ import annotations
+
+from pylb.config import Options
+from pylb.discovery.static import StaticProvider, parse_static
+from pylb.discovery.status import WatchStatus
+
+
+class Source:
+    """The backends of `--static`.
+
+    Args:
+        options: the options of pylb.
+    """
+
+    run = None
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+
+    def provider(self, service: str, _status: WatchStatus) -> StaticProvider:
+        """Return the provider of `--static`."""
+        return StaticProvider(service, parse_static(service, self._options.static or ""))

@@ -1,0 +1,1 @@
+"""Messages between processes: what they send each other, and over which connections."""

@@ -1,0 +1,92 @@
+"""The counters of a worker, which receives the assignment of slots from control."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import cast
+
+from pylb.observe.gauges import FAILURES, IDLE, IN_FLIGHT, PANICS, PROCESS, QUEUED, SERVES, STATE, UNTIL
+from pylb.observe.shared_counters import SharedCounters
+from pylb.policy.backend import Backend, State
+from pylb.policy.pool import Pool
+from pylb.policy.shared import SharedBackend
+
+TRAFFIC_STATES = (State.UP, State.HALF_OPEN, State.SUSPECT, State.EJECTED)
+"""The states of a backend by passive health checks, from good to bad."""
+
+
+class WorkerCounters:
+    """The counterpart of `Counters` in a worker: attaches counters to backends, but assigns no slots.
+
+    Args:
+        block: the memory of the counters.
+    """
+
+    def __init__(self, block: SharedCounters) -> None:
+        self.block = block
+        self._services: dict[str, memoryview] = {}
+        self._places: dict[str, int] = {}
+        self._slots: dict[str, Mapping[str, int]] = {}
+        self._rows = block.rows
+        """The number of rows, from the first on, that workers use."""
+        self._nowhere = memoryview(bytearray(block.cells(PROCESS).nbytes)).cast("q")
+        """Receives counts before slots are assigned; they are discarded."""
+
+    def assign(self, service: str, slot: int, slots: Mapping[str, int]) -> None:
+        """Store the slot of a service, and those of its backends by authority."""
+        self._services[service] = self.block.cells(slot)
+        self._places[service] = slot
+        self._slots[service] = slots
+
+    def service(self, name: str) -> memoryview:
+        """The counters of requests that reached no backend; `name` is "" if no service matched."""
+        return self._services.get(name, self._nowhere)
+
+    def attach(self, backend: Backend) -> None:
+        """Attach the counters of a backend, and share its requests in flight with the other workers."""
+        backend.cells = self.block.cells(self._slots[backend.endpoint.service][backend.name])
+        self._share(backend)
+
+    def detach(self, backend: Backend) -> None:
+        """Count remaining requests of a backend to its service. Other workers still see those in flight."""
+        backend.cells = self.service(backend.endpoint.service)
+
+    def meet(self, pools: Iterable[Pool]) -> None:
+        """Register this worker's row, and limit sums to the rows that workers use.
+
+        The memory has more rows than workers, and each selection sums the requests of all rows.
+        """
+        serves = self.block.gauge(PROCESS, SERVES)
+        serves[self.block.row] = True
+        rows = max(row for row, worker in enumerate(serves, 1) if worker)
+        if rows != self._rows:
+            self._rows = rows
+            for pool in pools:
+                for backend in pool.backends.values():
+                    self._share(backend)
+
+    def publish(self, backend: Backend) -> None:
+        """Publish the state of a backend in this worker."""
+        slot = self._slots[backend.endpoint.service].get(backend.name)
+        if slot is None or backend.state not in TRAFFIC_STATES:
+            return
+        block, health = self.block, backend.health
+        up = backend.state is State.UP
+        for which, value in (
+            (IDLE, len(backend.idle)),
+            (STATE, TRAFFIC_STATES.index(backend.state)),
+            (FAILURES, health.failures),
+            (UNTIL, 0 if up else int(health.until * 1000)),
+        ):
+            block.gauge(slot, which)[block.row] = value
+
+    def publish_pool(self, pool: Pool) -> None:
+        """Publish the state of a pool in this worker."""
+        block, slot = self.block, self._places[pool.service]
+        block.gauge(slot, PANICS)[block.row] = pool.panics
+        block.gauge(slot, QUEUED)[block.row] = len(pool.queue)
+
+    def _share(self, backend: Backend) -> None:
+        slot = self._slots[backend.endpoint.service][backend.name]
+        in_flight = self.block.gauge(slot, IN_FLIGHT)[: self._rows]
+        cast(SharedBackend, backend).share(in_flight, self.block.row)

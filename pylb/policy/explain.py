@@ -1,0 +1,74 @@
+"""Explains a pool's decisions: its candidates, the excluded instances, and the reason for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pylb.model import Endpoint
+from pylb.policy.backend import Backend, State
+from pylb.policy.pool import Pool
+
+LEFT = "left the registry; running requests finish"
+
+
+def explain(pool: Pool, now: float) -> dict[str, Any]:
+    """Return the state of a pool as a JSON object. The call changes nothing.
+
+    Args:
+        pool: of the requested service.
+        now: monotonic seconds.
+    """
+    return {
+        "service": pool.service,
+        "policy": pool.policy,
+        "generation": pool.snapshot.generation if pool.snapshot else 0,
+        "candidates": [
+            {
+                **_named(backend.endpoint),
+                "weight": backend.weight,
+                "in_flight": backend.inflight,
+                "load": backend.load,
+            }
+            for backend in pool.eligible
+        ],
+        "excluded": [{**_named(endpoint), "reason": reason} for endpoint, reason in excluded(pool, now)],
+    }
+
+
+def excluded(pool: Pool, now: float) -> Iterator[tuple[Endpoint, str]]:
+    """Yield every instance that receives no requests, and the reason."""
+    known = {e.endpoint.authority: e.reason for e in pool.snapshot.excluded} if pool.snapshot else {}
+    eligible = set(pool.eligible)
+    for backend in pool.backends.values():
+        if backend not in eligible:
+            yield backend.endpoint, why_not(backend, now)
+    for backend in pool.draining.values():
+        yield backend.endpoint, known.get(backend.name) or why_not(backend, now)
+    here = {backend.name for backend in (*pool.backends.values(), *pool.draining.values())}
+    for each in pool.snapshot.excluded if pool.snapshot else ():
+        if each.endpoint.authority not in here:
+            yield each.endpoint, each.reason
+
+
+def why_not(backend: Backend, now: float) -> str:
+    """Return why a backend receives no requests or fewer than its weight implies; empty if neither."""
+    match backend.state:
+        case State.SUSPECT | State.EJECTED:
+            left = max(0.0, backend.health.until - now)
+            failures = f"consecutive failures: {backend.health.failures}"
+            return f"{failures}; {backend.state.value} for {left:.0f} s more"
+        case State.HALF_OPEN:
+            return "half-open after ejection: one trial request at a time until one succeeds"
+        case State.FAILED:
+            verdict = backend.endpoint.verdict
+            return f"probes fail: {verdict.why if verdict else ''}"
+        case State.DRAINING:
+            return LEFT
+    if backend.weight <= 0:
+        return "weight 0"
+    return f"slow start: {backend.ramp_fraction:.0%} of its weight" if backend.ramp_fraction < 1 else ""
+
+
+def _named(endpoint: Endpoint) -> dict[str, str]:
+    return {"id": endpoint.id, "address": endpoint.authority}

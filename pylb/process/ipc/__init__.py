@@ -1,1 +1,0 @@
-"""What the processes tell each other, and by which ways."""

@@ -1,0 +1,121 @@
+"""Batching per loop iteration: read everything, resume requests, write responses, then count what ended.
+
+Interleaving writes with work costs more, for two reasons. It lets peers sleep, and each wake-up costs an
+inter-processor interrupt, about as much as the write itself; batched writes keep peers awake. And code that
+has just run for one request is still in the cache for the next one if nothing else has run in between. Under
+low load a batch has one message (docs/adr/batching.md).
+
+The module may not import the class of a connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from pylb.observe.record import Record
+from pylb.proxy.waiter import Waiter
+
+log = logging.getLogger("pylb.proxy")
+
+INLINE_LIMIT = 4096
+"""Bytes of a message that may wait for the batch, in either direction. Writing more costs more than waking.
+After a larger read, the loop may read up to 8 MB more before the coroutine has chosen their destination."""
+
+BATCH_LIMIT = 64
+"""Messages in a batch. The first one waits for the work of at most this many requests."""
+
+
+class Writable(Protocol):
+    """A connection whose writes are batched."""
+
+    lost: bool
+    """Whether the connection is closed. Writes to it are dropped."""
+    transport: asyncio.Transport
+
+
+class WriteBatch:
+    """The pending work of one worker's connections in this loop iteration.
+
+    Args:
+        observe: called once per request, at its end.
+    """
+
+    __slots__ = ("_arrived", "_ended", "_loop", "_observe", "_running", "scheduled", "writes")
+
+    def __init__(self, observe: Callable[[Record], None]) -> None:
+        self._observe = observe
+        self._running = False
+        """Whether coroutines are being resumed. Requests that end meanwhile are observed afterwards."""
+        self._ended: list[Record] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._arrived: list[Waiter] = []
+        """Waiters for which bytes have arrived."""
+        self.writes: list[tuple[Writable, bytes]] = []
+        """Connections and the messages to write to them, oldest first."""
+        self.scheduled = False
+        """Whether the end of the iteration is scheduled. Code that appends to `writes` must ensure it."""
+
+    def wake(self, client: Waiter) -> None:
+        """Wake a client, for which bytes have arrived, once the other connections are read."""
+        arrived = self._arrived
+        arrived.append(client)
+        if not self.scheduled:
+            self.schedule()
+        elif len(arrived) == BATCH_LIMIT:
+            self.run()
+
+    def schedule(self) -> None:
+        """Run the batch once the loop has read all ready sockets."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()  # Each call costs a system call (getpid).
+        self.scheduled = True
+        self._loop.call_soon(self._end)
+
+    def _end(self) -> None:
+        try:
+            self.run()
+        finally:
+            self.scheduled = False
+
+    def run(self) -> None:
+        """Wake clients, write queued messages, observe requests that have ended."""
+        arrived, self._arrived = self._arrived, []
+        self._running = True
+        for client in arrived:
+            client.wake()
+        self._running = False
+        writes, self.writes = self.writes, []
+        _write(writes)
+        ended, self._ended = self._ended, []
+        for record in ended:
+            try:
+                self._observe(record)
+            except Exception:
+                log.exception("a defect kept a request from being counted")
+
+    def observe(self, record: Record) -> None:
+        """Report the record of a request that has ended."""
+        if self._running:
+            self._ended.append(record)
+        else:
+            self._observe(record)
+
+    def release(self, stream: Writable) -> None:
+        """Write the queued messages of one stream now."""
+        writes = [queue_write for queue_write in self.writes if queue_write[0] is stream]
+        if writes:
+            self.writes = [queue_write for queue_write in self.writes if queue_write[0] is not stream]
+            _write(writes)
+
+
+def _write(writes: Iterable[tuple[Writable, bytes]]) -> None:
+    for stream, data in writes:
+        try:
+            if not stream.lost:
+                stream.transport.write(data)
+        except Exception:
+            log.exception("a defect ended a connection")
+            stream.transport.abort()

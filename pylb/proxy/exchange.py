@@ -1,0 +1,97 @@
+"""One request and its response, as the code between client and backend sees them.
+
+`forward`, `connect`, `tunnel` and the other handlers work on an `Exchange` and never on the class of a client
+connection. With HTTP/1 the connection itself is the exchange, because it serves one request at a time: there
+is no object and no call in between. The module defines no behaviour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from pylb.errors import ProxyError
+from pylb.http1.head_cache import RequestReader
+from pylb.http1.headers import ClientInfo
+from pylb.http1.parser import Request, Response
+from pylb.observe.record import Record
+from pylb.policy.pool import Pool
+from pylb.proxy.addresses import ConnectionAddresses
+from pylb.proxy.binding import Bindings
+from pylb.proxy.context import Context
+from pylb.proxy.transfer import BodyPump, Stream
+from pylb.proxy.upstream import Upstream
+from pylb.proxy.waiter import Waiter
+
+
+class Exchange(Waiter, Stream, Protocol):
+    """A request that is being served: its client, the stream of its body, and the stream of its response."""
+
+    context: Context
+    """What all requests of the worker share."""
+    client_info: ClientInfo
+    """The facts about the client."""
+    requests: RequestReader
+    """Parses request heads."""
+    bound: Bindings | None
+    """Backend connections that only this client may use; None if there are none."""
+    response_head: Callable[..., bytes]
+    """Writes the heads of responses of a backend."""
+    error_response: Callable[..., bytes]
+    """Writes the responses that pylb generates."""
+    close_after_response: bool
+    """Whether this response is the last of the connection."""
+    keep: bool
+    """Whether another request may follow the response that is being sent."""
+    cut_off: bool
+    """Whether a shutdown has ended the connection."""
+
+    def addresses(self) -> ConnectionAddresses:
+        """Return the addresses of the client and of the listener that it connected to."""
+
+    def body(self, request: Request) -> tuple[bytes, BodyPump | None]:
+        """Return the request's body, if it is small and has arrived; else a pump for it.
+
+        Raises:
+            ProxyError: 413, the body is too large.
+        """
+
+    def interim(self, request: Request, response: Response) -> None:
+        """Send an interim response (1xx), if the client understands it."""
+
+    def respond(
+        self,
+        upstream: Upstream,
+        record: Record,
+        request: Request,
+        response: Response,
+        *,
+        pool: Pool,
+        upload: BodyPump | None,
+    ) -> BodyPump | None:
+        """Send the response, framed for the client.
+
+        Args:
+            upstream: delivers the response. This method decides whether it can be reused.
+            record: receives status and size.
+            request: the request.
+            response: its final response.
+            pool: the pool of the backend.
+            upload: the request's body, if that did not leave with the head.
+
+        Returns:
+            A pump for the rest of the body; None if the whole response has been sent.
+        """
+
+    def makes_progress(self) -> bool:
+        """Return True, and restart the timeout, if an expired client still reads fast enough."""
+
+    def refuse(self, record: Record, error: ProxyError) -> None:
+        """Answer with the error's status; reset the connection if a response has begun."""
+
+    def discard(self) -> None:
+        """Send no more, and discard what the client still sends."""
+
+
+Handler = Callable[[Exchange, bytes, Record], Awaitable[bool]]
+"""Serves one request, given its head as bytes. Returns whether another request may follow."""

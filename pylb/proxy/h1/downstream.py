@@ -1,0 +1,321 @@
+"""A client connection with HTTP/1: it serves requests in order, and is itself the exchange of each of them.
+
+This file decides how HTTP/1 messages are framed towards the client, and whether the connection carries
+another request. It receives its handler from the server and may not import one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+
+from pylb.errors import Fault, Phase, ProxyError
+from pylb.http1.bad_request import bad_request, bad_response
+from pylb.http1.body import CHUNKED, IDENTITY, Chunked, Sized, UntilClose
+from pylb.http1.head_cache import RequestReader
+from pylb.http1.parser import END_LENGTH, END_OF_HEAD, Request, Response, check_beginning
+from pylb.http1.writer import error_response, prefers_json, response_head
+from pylb.observe.record import Record
+from pylb.policy.pool import Pool
+from pylb.proxy.addresses import ConnectionAddresses
+from pylb.proxy.batch import INLINE_LIMIT
+from pylb.proxy.binding import Bindings
+from pylb.proxy.client_connection import ClientConnection
+from pylb.proxy.closing import close, linger
+from pylb.proxy.context import Context
+from pylb.proxy.exchange import Handler
+from pylb.proxy.request_body import RequestBodyPump, too_large
+from pylb.proxy.transfer import EVENT, BodyPump
+from pylb.proxy.upstream import Upstream
+
+RETRY_AFTER = 1
+"""Seconds after which a client may send a request again that was refused for lack of room."""
+
+RETRIABLE = frozenset([429, 503])
+"""Statuses of pylb's responses that carry `Retry-After`."""
+
+BODILESS = frozenset([204, 304])
+"""Statuses of responses without a body, whatever their fields declare (RFC 9112 section 6.3)."""
+
+CARRIAGE_RETURN = 0x0D
+
+EMPTY_LINE = b"\r\n"
+
+
+class Downstream(ClientConnection):
+    """One connection of a client with HTTP/1.
+
+    Args:
+        context: what all requests of the worker share.
+        choose_handler: returns the handler of the connection's requests, given the client's address and
+            whether the connection uses TLS.
+        named: the addresses from a PROXY protocol preamble; None takes those of the transport.
+        believed: whether X-Forwarded fields count, if the connection comes from a trusted proxy.
+    """
+
+    __slots__ = (
+        "_believed",
+        "_checked",
+        "_choose_handler",
+        "_client",
+        "_handle",
+        "bound",
+        "client_info",
+        "error_response",
+        "keep",
+        "requests",
+        "response_head",
+        "served",
+    )
+
+    def __init__(
+        self,
+        context: Context,
+        choose_handler: Callable[[str, bool], Handler],
+        named: ConnectionAddresses | None = None,
+        *,
+        believed: bool = True,
+    ) -> None:
+        super().__init__(context, named)
+        self._believed = believed
+        self._client = ""
+        """What `Context.leave` takes when the connection ends."""
+        self.response_head: Callable[..., bytes] = response_head
+        """Writes the heads of responses of a backend."""
+        self.error_response: Callable[..., bytes] = error_response
+        """Writes the responses that pylb generates."""
+        self._choose_handler = choose_handler
+        self._handle: Handler
+        """Serves a request."""
+        self.keep = True
+        """Whether another request may follow the response that is being sent."""
+        self.served = 0
+        """Requests that were served. After the first, the connection may stay idle for longer."""
+        self.bound: Bindings | None = None
+        """Backend connections that only this client may use; None if there are none."""
+        self._checked = 0
+        """Bytes of an incomplete head that need no second check."""
+
+    # Callbacks of the transport.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        address = self.addresses().client
+        tls = transport.get_extra_info("ssl_object")
+        self.client_info = self.context.client_info(address, tls, believed=self._believed)
+        self.requests = RequestReader(self.context.limits, self.context.head_cache, self.client_info)
+        if tls is not None:
+            self.response_head = self.context.response_head
+        self._handle = self._choose_handler(address, tls is not None)
+        self.close_after_response = self.context.draining or self.context.last_but_one == 0
+        self.context.connections.add(self)
+        self._run_on = self._serve().send  # Not before: a TLS handshake that fails makes no connection.
+        self._busy = False
+        self.wake()
+
+    def data_received(self, data: bytes) -> None:
+        if self.pump is not None:
+            self.pump.feed(data)
+        elif not self.discarding:
+            if self.recv_buffer:
+                data = self.recv_buffer + data
+            self.recv_buffer = data
+            if len(data) <= INLINE_LIMIT:
+                self._batch.wake(self)
+                return
+            if len(data) > self.context.limits.head:
+                self.pause()  # Pipelined requests wait in the kernel.
+            self.wake()
+        elif self.lingering:
+            self.progressed = True
+
+    def eof_received(self) -> bool:
+        return self.pump is not None and self.pump.half_close()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self.lost = True
+        self.context.connections.discard(self)
+        self.context.leave(self._client)
+        self.wake()
+        if self.bound is not None:
+            self.bound.close()
+
+    # The coroutine.
+
+    async def _serve(self) -> None:
+        """Serve requests in order until the client or pylb closes the connection."""
+        context = self.context
+        try:
+            self._client = context.enter(self.client_info)
+            now = monotonic()
+            while True:
+                self.set_deadline(now, context.timeouts.keepalive if self.served else context.timeouts.head)
+                while (head := self._head()) is None:
+                    await EVENT
+                if not head:
+                    break
+                record = Record(self.client_info.address, monotonic())
+                if not await self._handle(self, head, record):
+                    if self.recv_buffer not in EMPTY_LINE:
+                        self.discard()  # The client has pipelined requests and may send more.
+                    break
+                now = record.finished
+                self.served += 1
+                if self.served == context.last_but_one:
+                    self.close_after_response = True
+        except ProxyError as error:  # There was no head to parse.
+            context.refused(self.client_info.address, error, self.refuse)
+            if error.fault is Fault.RESOURCE:
+                self.discarding = False  # Do not linger for a client beyond the connection limit.
+        if self.discarding:
+            await linger(self)
+        await close(self)
+
+    def _head(self) -> bytes | None:
+        """Return the bytes of the next head, if they have arrived; empty if no request follows.
+
+        Raises:
+            ProxyError: 400, 408 or 431, for bytes that cannot become a head.
+        """
+        recv_buffer = self.recv_buffer
+        if recv_buffer and not self.write_paused:
+            if recv_buffer[0] == CARRIAGE_RETURN:  # RFC 9112 section 2.2 asks for this leniency.
+                recv_buffer = self.recv_buffer = recv_buffer.removeprefix(EMPTY_LINE)
+            limits, checked = self.context.limits, self._checked
+            end = recv_buffer.find(END_OF_HEAD, checked and max(checked - END_LENGTH, 0)) + END_LENGTH
+            if END_LENGTH <= end <= limits.head:
+                self.recv_buffer = recv_buffer[end:]
+                self.idle = False
+                if checked:
+                    self._checked = 0
+                return recv_buffer[:end]
+            if recv_buffer not in EMPTY_LINE:
+                self._checked = check_beginning(recv_buffer, limits, checked)
+        if self.lost:
+            return b""
+        if self.expired:
+            if recv_buffer and not self.write_paused:
+                raise ProxyError(Phase.REQUEST, Fault.CLIENT_TIMEOUT, "the request's head took too long")
+            return b""
+        if self.idle and recv_buffer:
+            self.set_deadline(monotonic(), self.context.timeouts.head)
+        self.idle = not recv_buffer
+        if self.paused:
+            self.resume()
+        return None
+
+    # The exchange: one request and its response.
+
+    def body(self, request: Request) -> tuple[bytes, BodyPump | None]:
+        """Return the request's body, if it is small and arrived with the head; else a pump for it.
+
+        The caller starts the pump once it has a backend connection.
+
+        Raises:
+            ProxyError: 413, for a declared length above `--max-body`.
+        """
+        context, length = self.context, request.length
+        if length > context.limits.body:
+            raise too_large(context.limits.body)
+        if 0 < length <= min(INLINE_LIMIT, len(self.recv_buffer)):
+            body, self.recv_buffer = self.recv_buffer[:length], self.recv_buffer[length:]
+            return body, None
+        decoder = Chunked(bad_request) if request.chunked else Sized(length)
+        encoder = CHUNKED if request.chunked else IDENTITY
+        return b"", RequestBodyPump(self, decoder, encoder, limit=context.limits.body, quota=context.quota)
+
+    def interim(self, request: Request, response: Response) -> None:
+        """Send an interim response (1xx) at once. HTTP/1.0 has none (RFC 9110 section 15.2)."""
+        if request.version == 1:
+            self.write(response_head(response, chunked=False, close=False, version=1))
+
+    def respond(
+        self,
+        upstream: Upstream,
+        record: Record,
+        request: Request,
+        response: Response,
+        *,
+        pool: Pool,
+        upload: BodyPump | None,
+    ) -> BodyPump | None:
+        """Send the response's head and the part of its body that has arrived; return a pump for the rest.
+
+        The framing of the body on arrival decides its framing here: by its length, in chunks, or, for
+        HTTP/1.0, up to the end of the connection. It also decides whether each of the two connections can be
+        reused.
+
+        Returns:
+            None if the whole body has been sent.
+        """
+        if request.authenticates_connection:
+            self._bind(upstream, pool)
+        length, chunked = response.length, False
+        keep = not (request.close or self.close_after_response)
+        if response.close:
+            upstream.reusable = False
+        if request.method == b"HEAD" or response.status in BODILESS:
+            if length > 0 or response.chunked:
+                upstream.distrust(wholly=response.status == 204)
+            length = 0
+        elif length < 0:
+            chunked = request.version == 1
+            keep = keep and chunked
+            if not response.chunked:
+                upstream.reusable = False
+        if upload is not None and not upload.done:  # The beginning of the next request cannot be found.
+            upstream.reusable = upstream.settles = keep = False
+        self.keep = keep
+
+        usual = keep and request.version == 1 and self.response_head is response_head
+        head = (response.cached_head if usual else b"") or self.response_head(
+            response, chunked=chunked, close=not keep, version=request.version, date=self.context.date
+        )
+        record.status = response.status
+        record.sending = True
+        if length == len(upstream.recv_buffer):
+            self.queue_write(head + upstream.recv_buffer)
+            upstream.recv_buffer = b""
+            record.sent = length
+            record.finished = record.attempts[-1].head
+            return None
+        decoder = (
+            Sized(length) if length >= 0 else Chunked(bad_response) if response.chunked else UntilClose()
+        )
+        pump = BodyPump(upstream, decoder, CHUNKED if chunked else IDENTITY, self)
+        self.set_deadline(record.attempts[-1].head, self.context.timeouts.body)
+        pump.start(self, head)
+        return pump
+
+    def _bind(self, upstream: Upstream, pool: Pool) -> None:
+        """Reserve a backend connection for the requests of this client."""
+        if self.bound is None:
+            self.bound = Bindings()
+        self.bound.bind(upstream, pool)
+
+    def refuse(self, record: Record, error: ProxyError) -> None:
+        """Answer with the error's status; reset the connection if a response has begun.
+
+        After this pylb reads nothing more from the connection: bytes after a request that could not be
+        parsed, or was not read to its end, cannot be trusted to be a request.
+        """
+        if self.lost:
+            return
+        if record.sending:
+            self.reset()
+            return
+        detail = error.detail if error.fault is Fault.POLICY else ""
+        head = record.request is not None and record.request.method == b"HEAD"
+        answer = self.error_response(
+            error.status,
+            detail,
+            request_id=record.id,
+            retry_after=RETRY_AFTER if error.status in RETRIABLE else 0,
+            body=not head,
+            date=self.context.date,
+            as_json=record.request is not None and prefers_json(record.request.lines),
+        )
+        record.sent = len(answer) - answer.index(END_OF_HEAD) - END_LENGTH
+        self.write(answer)
+        self.discard()

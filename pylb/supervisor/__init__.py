@@ -1,0 +1,1 @@
+"""The supervisor: starts, reaps and replaces processes, and runs reload and upgrade."""

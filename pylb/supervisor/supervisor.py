@@ -1,0 +1,242 @@
+"""The supervisor: sees to it that control and the workers are there, and does what signals say.
+
+It knows nothing of HTTP and of discovery, and runs no event loop, so that there is little in it that could
+fail. Signals queue, and the loop acts.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pylb import __version__
+from pylb.assembly.pools import read_routes
+from pylb.config import Options
+from pylb.ipc.supervisor_pipe import SERVING
+from pylb.supervisor import procedures
+from pylb.supervisor.fixed_options import fixed
+from pylb.supervisor.handover import Handover, Predecessor
+from pylb.supervisor.listeners import Listeners
+from pylb.supervisor.outcome import OutcomeFile
+from pylb.supervisor.pidfile import PidFile
+from pylb.supervisor.procedures import Condition, PlanError, Steps
+from pylb.supervisor.process_manager import ProcessManager
+from pylb.supervisor.signals import SignalQueue
+
+log = logging.getLogger("pylb.supervisor")
+
+TURN = 0.05
+"""Seconds between two looks while something is under way. Otherwise only news wakes the supervisor."""
+
+SIGNALS = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGCHLD,
+)
+
+
+def supervise(
+    options: Options, listeners: Listeners, predecessor: Predecessor | None, pid_file: PidFile | None
+) -> int:
+    """Be a supervisor until told to stop; return the exit code."""
+    return Supervisor(options, listeners, predecessor, pid_file).run()
+
+
+class Supervisor:
+    """Runs a crew from the start to the end.
+
+    Args:
+        options: what the user wants.
+        listeners: where requests are taken, and by how many processes.
+        predecessor: the pylb that this one replaces, if there is one.
+        pid_file: where this process's id is to be found, if anywhere.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        listeners: Listeners,
+        predecessor: Predecessor | None = None,
+        pid_file: PidFile | None = None,
+    ) -> None:
+        self._options = options
+        self._listeners = listeners
+        self._predecessor = predecessor
+        self._pid_file = pid_file
+        self._processes = ProcessManager(
+            listeners,
+            drain_timeout=options.drain_timeout,
+            watchdog_timeout=options.watchdog_timeout,
+            fixed=fixed(options),
+            predecessor=predecessor.state if predecessor else None,
+        )
+        self._outcomes = OutcomeFile(options.pid_file)
+        self._signals = SignalQueue(SIGNALS)
+        self._serving = False
+        self._procedures: list[Procedure] = []
+        """What is to be done, one after the other."""
+        self._awaited: Condition = always
+        """What the first of them waits for."""
+        self._ending = False
+        self._code = 0
+
+    def run(self) -> int:
+        """Supervise until told to stop; return the exit code."""
+        processes = self._processes
+        self._signals.open()
+        try:
+            processes.refill()
+            while self._procedures or not self._ending:
+                self._wait()
+                for number in self._signals.take():
+                    self._obey(number)
+                processes.hear()
+                processes.reap()
+                if processes.fatal_reason and not self._code:
+                    self._give_up()
+                processes.refill()
+                processes.watch()
+                processes.enforce()
+                self._announce_ready()
+                self._go_on()
+        finally:
+            for child in processes.children.values():
+                child.send(signal.SIGKILL)
+            self._signals.close()
+            if self._pid_file and self._pid_file.remove():
+                self._outcomes.remove()
+        return self._code
+
+    def _wait(self) -> None:
+        """Until there is news, or for a moment if something is under way or has to be watched."""
+        news = select.poll()
+        news.register(self._signals.descriptor, select.POLLIN)
+        for child in self._processes.children.values():
+            if not child.silent:
+                news.register(child.supervisor_pipe.end, select.POLLIN)
+        patience = TURN if self._procedures else self._processes.patience(TURN)
+        news.poll(None if patience is None else 1000 * patience)
+
+    def _obey(self, number: signal.Signals) -> None:
+        """Do, or plan, what a signal asks for. CHLD only wakes us."""
+        options = self._options
+        match number:
+            case signal.SIGTERM | signal.SIGINT if not self._ending:
+                log.info("%s: stopping; once more stops at once", number.name)
+                self._end(
+                    procedures.stop(
+                        self._processes, self._listeners, options.drain_timeout, options.shutdown_delay
+                    )
+                )
+            case signal.SIGTERM | signal.SIGINT | signal.SIGQUIT:
+                log.info("%s: stopping at once", number.name)
+                self._end(procedures.stop_at_once(self._processes, self._listeners))
+            case signal.SIGHUP:
+                self._schedule(Procedure("reload", procedures.reload(self._processes, options.drain_timeout)))
+            case signal.SIGUSR1:
+                self._processes.reopen_logs()
+            case signal.SIGUSR2:
+                self._schedule(self._upgrade())
+
+    def _schedule(self, procedure: Procedure) -> None:
+        """Do something after what is under way, unless it is planned already, or too late."""
+        name = procedure.name
+        if not self._ending and name not in [other.name for other in self._procedures[1:]]:
+            log.info("%s: begun" if not self._procedures else "%s: waits for what is under way", name)
+            self._procedures.append(procedure)
+
+    def _upgrade(self) -> Procedure:
+        handover = Handover(
+            self._listeners.plain,
+            self._listeners.tls,
+            self._listeners.admin,
+            pid_file=self._pid_file.descriptor if self._pid_file else None,
+            state=self._processes.state,
+        )
+        return Procedure("upgrade", procedures.upgrade(self._processes, handover), self._retire)
+
+    def _retire(self) -> None:
+        self._end(procedures.retire(self._processes, self._listeners, self._options.drain_timeout))
+
+    def _end(self, steps: Steps) -> None:
+        """Do this instead of all that was planned; then it is over."""
+        self._ending = True
+        self._procedures = [Procedure("end", steps, reported=False)]
+        self._awaited = always
+
+    def _give_up(self) -> None:
+        log.error("giving up: %s", self._processes.fatal_reason)
+        self._code = 1
+        self._end(procedures.stop_at_once(self._processes, self._listeners))
+
+    def _announce_ready(self) -> None:
+        """Tell everybody, once all are ready for the first time."""
+        if not self._serving and all(slot.ready() for slot in self._processes.slots):
+            self._serving = True
+            log.info(
+                "pylb %s listens on %s for %s, admin on %s, policy %s, %d workers",
+                __version__,
+                self._listeners.clients,
+                ", ".join(route.service for route in read_routes(self._options)),
+                self._listeners.operators,
+                self._options.policy,
+                len(self._processes.workers),
+            )
+            if self._pid_file:
+                self._pid_file.write()
+            self._outcomes.create()
+            if self._predecessor:
+                steps = procedures.take_over(self._processes, self._predecessor.supervisor_pipe)
+                self._procedures.append(Procedure("take over", steps, reported=False))
+            else:
+                self._processes.announce(SERVING)
+
+    def _go_on(self) -> None:
+        """Go on with the present plan as far as that is possible now."""
+        while self._procedures and self._awaited():
+            procedure = self._procedures[0]
+            if not procedure.begun and procedure.reported:
+                self._outcomes.begin(procedure.name)
+            procedure.begun = True
+            try:
+                self._awaited = next(procedure.steps)
+            except StopIteration as ended:
+                self._finish(procedure, ended.value)
+            except (PlanError, OSError) as error:
+                reason = f"given up: {error.strerror}" if isinstance(error, OSError) else error
+                log.error("%s %s", procedure.name, reason)
+                self._finish(procedure, f"{procedure.name} {reason}", failed=True)
+
+    def _finish(self, procedure: Procedure, text: str, *, failed: bool = False) -> None:
+        """Note how a plan has ended, and begin what follows it."""
+        self._awaited = always
+        self._procedures.remove(procedure)
+        if procedure.reported:
+            self._outcomes.end(procedure.name, text, failed=failed)
+        if not failed:
+            procedure.after()
+
+
+@dataclass(eq=False)
+class Procedure:
+    """Something that is to be done, step by step."""
+
+    name: str
+    steps: Steps
+    after: Callable[[], None] = lambda: None
+    """What follows if it succeeds."""
+    reported: bool = True
+    """Whether a command may wait for it."""
+    begun: bool = False
+
+
+def always() -> bool:
+    """Nothing is waited for."""
+    return True

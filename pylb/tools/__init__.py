@@ -1,0 +1,1 @@
+"""Commands around the balancer: demo, doctor, simulator, terminal views, registrator."""

@@ -1,0 +1,194 @@
+"""The doctor's questions: to Consul, to Docker, to pylb itself, and a connection to each instance."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import aiohttp
+import consul
+import orjson
+
+from pylb.clients.consul import (
+    ConsulClient,
+    ConsulDeniedError,
+    ConsulError,
+    ConsulSettings,
+    check_status,
+    plain_reason,
+)
+from pylb.clients.consul_catalog import ConsulCatalog
+from pylb.clients.docker import DockerClient, EngineError, EngineSettings
+from pylb.clients.inventory import Inventory, InventoryReader
+from pylb.config import Address
+from pylb.discovery.health import read_instances
+from pylb.discovery.visibility import Visibility
+from pylb.model import Endpoint
+from pylb.tools.doctor.facts import Facts, Instances, Registry
+from pylb.tools.doctor.rules import UNRESOLVED
+
+PATIENCE = 3.0
+"""Seconds for pylb's own pages, and for a connection to an instance."""
+CONSUL = "consul"
+"""The service that Consul itself is registered as."""
+
+
+async def gather(
+    *,
+    consul_settings: ConsulSettings | None = None,
+    engine_settings: EngineSettings | None = None,
+    admin: Address | None = None,
+    services: Sequence[str] = (),
+) -> Facts:
+    """Ask whatever is given; what does not answer is a fact too.
+
+    Args:
+        consul_settings: where Consul is.
+        engine_settings: where the Docker engine is.
+        admin: pylb's admin address.
+        services: the services to look at; all that Consul knows, if none is given.
+    """
+    silent: dict[str, str] = {}
+    registry = inventory = pools = None
+    if consul_settings:
+        try:
+            registry = await ask_consul(consul_settings, services)
+        except consul.ConsulException as error:
+            silent[f"Consul at {consul_settings.url}"] = str(error)
+    if engine_settings:
+        try:
+            inventory = await ask_docker(engine_settings)
+        except EngineError as error:
+            silent[f"Docker at {engine_settings.url}"] = str(error)
+    if admin:
+        try:
+            pools = await ask_pylb(admin)
+        except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
+            silent[f"pylb at {admin}"] = str(error) or "no answer in time"
+    passing = [e for each in registry.services.values() for e in each.passing] if registry else []
+    return Facts(
+        registry=registry,
+        containers=inventory.containers if inventory else None,
+        unread={each.name: each.reason for each in inventory.unread} if inventory else {},
+        pools=pools,
+        silent=silent,
+        connects=await try_to_connect(passing),
+    )
+
+
+async def ask_consul(settings: ConsulSettings, services: Sequence[str]) -> Registry:
+    """Ask Consul about itself and about services.
+
+    Raises:
+        ConsulException: no usable answer.
+    """
+    async with ConsulClient(settings) as client:
+        registry = Registry(url=settings.url)
+        try:
+            leader, skew = await _ask(client, "/v1/status/leader")
+            registry = replace(registry, leader=leader, clock_skew=skew)
+            registry = replace(registry, server=await _is_server(client))
+            return await _look(client, registry, services) if leader else registry
+        except ConsulDeniedError as error:
+            return replace(registry, refused=str(error))
+
+
+async def _is_server(client: ConsulClient) -> bool:
+    """Whether the agent is a server, as far as the token may know."""
+    try:
+        itself, _ = await _ask(client, "/v1/agent/self")
+    except ConsulDeniedError:
+        return False
+    return bool(itself.get("Config", {}).get("Server"))
+
+
+async def _look(client: ConsulClient, registry: Registry, services: Sequence[str]) -> Registry:
+    """Look at nodes and services."""
+    catalog, visibility = ConsulCatalog(client), Visibility(client)
+    nodes = await catalog.nodes()
+    known = set((await catalog.services()).read())
+    found: dict[str, Instances] = {}
+    for service in services or sorted(known - {CONSUL}):
+        answer = await client.service_health(service)
+        passing, excluded = read_instances(service, answer.items, include_warning=True)
+        lacking = "" if answer.items else await visibility.missing(service)
+        found[service] = Instances(
+            passing=passing, excluded=excluded, hidden=answer.filtered, lacking=lacking
+        )
+    return replace(registry, nodes=len(nodes) or 1, known=frozenset(known - {CONSUL}), services=found)
+
+
+async def _ask(client: ConsulClient, path: str) -> tuple[Any, float]:
+    """A call's JSON, and how far ahead the clock of whoever answered is."""
+
+    def read(response: consul.base.Response) -> tuple[Any, float]:
+        check_status(response, f"to {path}")
+        try:
+            return orjson.loads(response.body), clock_skew(response.headers, time.time())
+        except ValueError as error:
+            raise ConsulError(f"cannot understand the answer to {path}: {error}") from error
+
+    found: tuple[Any, float] = await client.http.get(read, path, headers=client.prepare_headers(), raw=True)
+    return found
+
+
+def clock_skew(headers: Mapping[str, str], now: float) -> float:
+    """Seconds that the sender's clock is ahead, from its `Date`, which has whole seconds; 0 without one."""
+    try:
+        sent = parsedate_to_datetime(headers["Date"]).timestamp()
+    except (KeyError, ValueError):
+        return 0.0
+    return sent - now
+
+
+async def ask_docker(settings: EngineSettings) -> Inventory:
+    """Ask an engine for its containers.
+
+    Raises:
+        EngineError: no usable answer.
+    """
+    async with DockerClient(settings) as docker:
+        return await InventoryReader().read(docker)
+
+
+async def ask_pylb(admin: Address) -> Mapping[str, Any]:
+    """Ask a running pylb for its pools.
+
+    Raises:
+        aiohttp.ClientError, OSError, ValueError, TimeoutError: no usable answer.
+    """
+    connector = aiohttp.UnixConnector(admin.path) if admin.path else aiohttp.TCPConnector()
+    host = "localhost" if admin.path else str(admin)
+    timeout = aiohttp.ClientTimeout(total=PATIENCE)
+    async with (
+        aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
+        session.get(f"http://{host}/pools", raise_for_status=True) as answer,
+    ):
+        pools: Mapping[str, Any] = orjson.loads(await answer.read())
+        return pools
+
+
+async def try_to_connect(endpoints: Iterable[Endpoint]) -> dict[tuple[str, int], str]:
+    """Open a connection to each address and close it again; say what went wrong, if anything."""
+    places = sorted({(e.address, e.port) for e in endpoints})
+    errors = await asyncio.gather(*(_connect(*place) for place in places))
+    return dict(zip(places, errors, strict=True))
+
+
+async def _connect(host: str, port: int) -> str:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            _, writer = await asyncio.open_connection(host, port)
+    except socket.gaierror as error:
+        return f"{UNRESOLVED} cannot be resolved: {error.strerror}"
+    except TimeoutError:
+        return f"no connection within {PATIENCE:g} s"
+    except OSError as error:
+        return plain_reason(error)
+    writer.close()
+    return ""

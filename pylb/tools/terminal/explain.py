@@ -1,0 +1,88 @@
+"""`pylb explain GET /path -H 'host: x'`: the backend that a request would be sent to, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any, ClassVar
+
+from rich.console import Console
+from rich.table import Table
+
+from pylb.clients import admin
+from pylb.config.kinds import text
+from pylb.config.option import option, repeated
+from pylb.errors import UsageError
+from pylb.tools.terminal.options import Running
+from pylb.tools.terminal.words import number, plain
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainOptions(Running):
+    """The options of `pylb explain`."""
+
+    title: ClassVar = "The request"
+    prefix: ClassVar = "PYLB_EXPLAIN_"
+
+    method: str = option(text("METHOD", "a method"), "GET", "The method of the request.")
+    target: str = option(
+        text("TARGET", "a path such as /cart?id=1"), "/", "The path and query of the request."
+    )
+    header: tuple[str, ...] = repeated(
+        text("NAME:VALUE", "a header field such as host: shop.example"),
+        None,
+        "A header field of the request, also as -H. Routes use `host` only.",
+    )
+
+    @property
+    def host(self) -> str:
+        """The Host field; empty if there is none."""
+        fields = dict(field.partition(":")[::2] for field in self.header)
+        return next((value.strip() for name, value in fields.items() if name.strip().lower() == "host"), "")
+
+
+def spelled_out(arguments: list[str]) -> list[str]:
+    """Convert `GET /path -H 'host: x'` to options.
+
+    Raises:
+        UsageError: there are more words than a method and a path.
+    """
+    words = list(takewhile(lambda word: not word.startswith("-"), arguments))
+    if len(words) > 2:
+        raise UsageError(f"got {words[2]!r}, expected METHOD PATH and then options such as -H 'host: x'")
+    named = zip(("--method", "--target")[-len(words) :] if words else (), words, strict=True)
+    rest = ["--header" if word == "-H" else word for word in arguments[len(words) :]]
+    return [part for pair in named for part in pair] + rest
+
+
+def run(options: ExplainOptions) -> int:
+    """Print the explanation. Returns 1 if no backend would receive the request.
+
+    Raises:
+        StartError: no pylb responds.
+    """
+    told = admin.read(options.admin, "/api/explain", host=options.host, target=options.target)
+    console = Console()
+    request = f"{options.method} {options.target}{f' for {options.host}' if options.host else ''}"
+    console.print(plain(f"{request}: service {told['service'] or '-'}, {told['why']}"))
+    if told["service"]:
+        console.print(table(told))
+    return 0 if told["winner"] else 1
+
+
+def table(told: dict[str, Any]) -> Table:
+    """All instances: the choice, the other candidates, and the excluded ones with their reasons."""
+    made = Table(box=None, pad_edge=False, header_style="dim")
+    made.add_column("")
+    for name in ("Instance", "Address"):
+        made.add_column(name, no_wrap=True)
+    for name in ("Weight", "In flight", "Load"):
+        made.add_column(name, justify="right")
+    made.add_column("Why not")
+    for each in told["candidates"]:
+        numbers = map(number, (each["weight"], each["in_flight"], each["load"]))
+        made.add_row("→" if each["wins"] else "", plain(each["id"]), plain(each["address"]), *numbers, "")
+    for each in told["excluded"]:
+        cells = (plain(each["id"]), plain(each["address"]), "", "", "", plain(each["reason"]))
+        made.add_row("", *cells, style="dim")
+    return made

@@ -1,0 +1,140 @@
+"""A worker: the data plane with what it needs of the rest, and nothing that can make it wait."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Iterable
+from functools import partial
+
+from pylb.assembly.pools import make_pool, read_routes, retry_rules
+from pylb.assembly.tls import read_certificates, read_upstream_tls
+from pylb.config import Options
+from pylb.http1.headers import ClientInfo, ForwardedClientInfo
+from pylb.http1.limits import Limits
+from pylb.http1.trace import Tracing
+from pylb.model import Snapshot
+from pylb.observe.counter_layout import EVENT, EVENTS
+from pylb.observe.counters import Counters
+from pylb.observe.gauges import CLIENTS, CUT, LINES_DROPPED, PROCESS
+from pylb.observe.metrics import Metrics
+from pylb.observe.worker_counters import WorkerCounters
+from pylb.policy.admission import Connections
+from pylb.policy.change import Change
+from pylb.policy.networks import Networks
+from pylb.policy.pool import Pool
+from pylb.policy.route import Routes
+from pylb.proxy.context import Context, Timeouts
+from pylb.proxy.proxyprotocol import PREAMBLES
+from pylb.proxy.server import Server
+from pylb.runtime.descriptors import admissible
+from pylb.sinks.sinks import Sinks
+
+log = logging.getLogger("pylb")
+
+
+class Worker:
+    """Serves clients from the snapshots it is given; with the last one for as long as no newer one comes.
+
+    Args:
+        options: what the user wants.
+        counters: where requests are counted.
+        sinks: who is told of requests besides.
+        pool: what kind of pools it balances over.
+        processes: how many workers share the limits.
+        ticket_keys: what they all seal TLS session tickets with.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        counters: Counters | WorkerCounters,
+        sinks: Sinks,
+        *,
+        pool: type[Pool] = Pool,
+        processes: int = 1,
+        ticket_keys: bytes = b"",
+    ) -> None:
+        routes = read_routes(options)
+        self.counters = counters
+        self._certificates = read_certificates(options, ticket_keys)
+        self.pools = {route.service: make_pool(pool, route.service, options, processes) for route in routes}
+        context = Context(
+            Routes(routes, self.pools),
+            self.pools,
+            timeouts=Timeouts(
+                connect=options.connect_timeout,
+                response=options.response_timeout,
+                body=options.body_timeout,
+                head=options.head_timeout,
+                keepalive=options.keepalive_timeout,
+                upstream_keepalive=options.upstream_keepalive,
+                tunnel=options.tunnel_timeout,
+                body_rate=options.min_body_rate,
+            ),
+            retry=retry_rules(options),
+            limits=Limits(
+                head=options.max_head,
+                target=options.max_target,
+                fields=options.max_headers,
+                body=options.max_body or float("inf"),
+            ),
+            admission=Connections(
+                admissible(options.max_connections, admin=processes == 1), options.max_client_connections
+            ),
+            requests=options.max_requests,
+            rate=options.max_client_rate,
+            redirect_port=options.redirect_to_tls,
+            hsts=options.hsts,
+            upstream_tls=read_upstream_tls(options),
+            trusted=Networks(options.trusted_proxies),
+            preamble=PREAMBLES.get(options.upstream_proxy_protocol),
+            client_info=partial(ForwardedClientInfo if options.forwarded else ClientInfo, via=options.via),
+            explain_to=Networks(options.explain_to),
+            tracing=Tracing(options.trace_sample / 100) if options.traceparent or options.otlp else None,
+            observe=sinks.beside(Metrics(counters).count),
+        )
+        self.server = Server(context, proxy_protocol=options.proxy_protocol)
+        self._sinks = sinks
+        self._published: dict[tuple[str, int], int] = {}
+        """What was published last, by service and cell."""
+
+    async def listen(self, plain: Iterable[socket.socket], tls: Iterable[socket.socket] = ()) -> None:
+        """Serve the clients that connect to these."""
+        for listening in plain:
+            await self.server.listen(listening)
+        if self._certificates:
+            for listening in tls:
+                await self.server.listen_tls(listening, self._certificates)
+
+    def apply(self, snapshot: Snapshot) -> Change:
+        """Swap a pool; the counters of its backends come and go with them."""
+        change = self.server.apply(snapshot)
+        for backend in change.removed:
+            self.counters.detach(backend)
+        for backend in change.added:
+            self.counters.attach(backend)
+        return change
+
+    def publish(self) -> None:
+        """Write down what is true of this worker as a whole, for whoever shows it."""
+        block = self.counters.block
+        block.gauge(PROCESS, CLIENTS)[block.row] = len(self.server.context.connections)
+        own = block.cells(PROCESS)
+        self._grow("", own, LINES_DROPPED, self._sinks.lines_dropped)
+        for service, pool in self.pools.items():
+            for place, event in enumerate(EVENTS):
+                self._grow(service, self.counters.service(service), EVENT + place, pool.events[event])
+
+    def _grow(self, service: str, own: memoryview, cell: int, count: int) -> None:
+        """Let a counter grow by as much as what it counts has grown."""
+        own[cell] += count - self._published.get((service, cell), 0)
+        self._published[service, cell] = count
+
+    async def drain(self, timeout: float) -> None:
+        """Finish what runs, for at most so many seconds; what has not ended then is cut off and counted."""
+        cut = await self.server.drain(timeout)
+        self.counters.block.cells(PROCESS)[CUT] += cut
+        if cut:
+            log.warning("%d connections were cut off: they had not ended in %g s", cut, timeout)
+        self.publish()

@@ -1,0 +1,161 @@
+import pytest
+
+from pylb.config import Options
+from pylb.control.aggregate import Aggregate
+from pylb.model import Endpoint, Snapshot
+from pylb.observe.counter_layout import CELLS
+from pylb.observe.counters import Counters
+from pylb.observe.gauges import GAUGES
+from pylb.observe.shared_counters import PAGE_SLOTS, SharedCounters
+from pylb.observe.worker_counters import WorkerCounters
+from pylb.policy.backend import State
+from pylb.policy.queue import Waiter
+from pylb.policy.shared import SharedPool
+
+ONE, TWO = (Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}") for n in (1, 2))
+
+
+@pytest.fixture
+def blocks():
+    """Of two workers and control."""
+    counters, gauges = (bytearray(3 * PAGE_SLOTS * each * 8) for each in (CELLS, GAUGES))
+    return [
+        SharedCounters(rows=3, row=r, counters=lambda _: counters, gauges=lambda _: gauges) for r in range(3)
+    ]
+
+
+@pytest.fixture
+def aggregate(blocks):
+    return Aggregate(Options(), ["web"], Counters(blocks[2], lambda: 0.0))
+
+
+class Worker:
+    def __init__(self, block):
+        self.counters = WorkerCounters(block)
+        self.pool = SharedPool("web")
+
+    def apply(self, update):
+        self.counters.assign(update.service, update.slot, update.slots)
+        change = self.pool.apply(update.snapshot)
+        for backend in change.removed:
+            self.counters.detach(backend)
+        for backend in change.added:
+            self.counters.attach(backend)
+
+    def backend(self, endpoint):
+        return self.pool.backends[endpoint.key, endpoint.authority]
+
+    def publish(self):
+        self.counters.publish_pool(self.pool)
+        for backend in self.pool.backends.values():
+            self.counters.publish(backend)
+
+
+@pytest.fixture
+def workers(blocks):
+    return [Worker(block) for block in blocks[:2]]
+
+
+def apply(aggregate, workers, *endpoints, generation=1):
+    aggregate.apply(Snapshot("web", endpoints, generation=generation))
+    for worker in workers:
+        worker.apply(aggregate.update("web"))
+
+
+def shown(aggregate, endpoint):
+    aggregate.refresh()
+    pool = aggregate.pools["web"]
+    identity = (endpoint.key, endpoint.authority)
+    return pool.backends.get(identity) or pool.draining.get(identity)
+
+
+def test_what_all_workers_have_on_a_backend(aggregate, workers):
+    apply(aggregate, workers, ONE, TWO)
+    leases = [worker.pool.lease() for worker in workers for _ in range(2)]
+    for lease in leases:
+        lease.__enter__()
+    workers[0].backend(ONE).idle.append(object())
+    workers[1].backend(ONE).idle.append(object())
+    for worker in workers:
+        worker.publish()
+    assert sum(shown(aggregate, e).inflight for e in (ONE, TWO)) == 4
+    assert len(shown(aggregate, ONE).idle) == 2
+    for lease in leases:
+        lease.__exit__(None, None, None)
+    assert shown(aggregate, ONE).inflight == shown(aggregate, TWO).inflight == 0
+
+
+def test_a_backend_that_left_is_shown_until_the_last_worker_has_finished(aggregate, workers):
+    apply(aggregate, workers, ONE, TWO)
+    lease = workers[1].pool.lease()
+    lease.__enter__()
+    left, stays = (ONE, TWO) if lease.backend.endpoint == ONE else (TWO, ONE)
+    apply(aggregate, workers, stays, generation=2)
+    assert shown(aggregate, left).state is State.DRAINING
+    assert shown(aggregate, left).inflight == 1
+    lease.__exit__(None, None, None)
+    assert shown(aggregate, left) is None
+
+
+@pytest.mark.parametrize("state", [State.SUSPECT, State.EJECTED])
+def test_the_worst_that_any_worker_knows_of_a_backend(aggregate, workers, state):
+    apply(aggregate, workers, ONE, TWO)
+    bad = workers[1].backend(ONE)
+    bad.state, bad.health.failures, bad.health.until = state, 4, 12.5
+    for worker in workers:
+        worker.publish()
+    found = shown(aggregate, ONE)
+    assert (found.state, found.health.failures, found.health.until) == (state, 4, 12.5)
+    assert shown(aggregate, TWO).state is State.UP
+    assert aggregate.pools["web"].eligible == (shown(aggregate, TWO),)
+    bad.state = State.UP
+    workers[1].publish()
+    assert shown(aggregate, ONE).state is State.UP
+
+
+def test_panic_in_any_worker_is_shown(aggregate, workers):
+    apply(aggregate, workers, ONE, TWO)
+    workers[0].pool.panics = True
+    workers[0].publish()
+    aggregate.refresh()
+    assert aggregate.pools["web"].panics
+    workers[0].pool.panics = False
+    workers[0].publish()
+    aggregate.refresh()
+    assert not aggregate.pools["web"].panics
+
+
+def test_requests_that_wait_in_any_worker_are_shown_together(aggregate, workers):
+    apply(aggregate, workers, ONE)
+    for worker, count in zip(workers, (1, 2), strict=True):
+        for _ in range(count):
+            worker.pool.join_queue(Waiter((), lambda: None))
+        worker.publish()
+    aggregate.refresh()
+    assert aggregate.pools["web"].waiting == 3
+
+
+def test_workers_count_where_control_looks(aggregate, workers):
+    apply(aggregate, workers, ONE, TWO)
+    for worker in workers:
+        worker.backend(ONE).cells[3] += 5
+        worker.counters.service("web")[3] += 1
+    services, backends = aggregate._counters.read()
+    assert backends["web", "10.0.0.1:80"][3] == 10
+    assert services["web"][3] == 12
+    apply(aggregate, workers, TWO, generation=2)
+    services, backends = aggregate._counters.read()
+    assert list(backends) == [("web", "10.0.0.2:80")]
+    assert services["web"][3] == 12, "what a backend has counted stays its service's"
+
+
+def test_who_joins_is_introduced_by_the_workers(aggregate, workers):
+    for endpoints in ((ONE,), (ONE, TWO)):
+        aggregate.apply(Snapshot("web", endpoints))
+        for worker in workers:
+            worker.apply(aggregate.update("web"))
+    assert aggregate.pools["web"].untested == []
+    for worker in workers:
+        assert worker.pool.lease().backend.endpoint == TWO
+        assert worker.pool.lease().backend.endpoint in {ONE, TWO}
+        assert worker.pool.untested == []

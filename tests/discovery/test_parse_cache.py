@@ -1,0 +1,62 @@
+from copy import deepcopy
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pylb.discovery.health import read_instances
+from pylb.discovery.parse_cache import REACH, Rereading
+from tests.clients.scripted_consul import instance
+
+
+def answer(*numbers, **fields):
+    """As it comes from the wire: equal to what came before, and never the same object."""
+    return [deepcopy(instance(number, **fields)) for number in numbers]
+
+
+def read(rereading, items):
+    endpoints, _ = read_instances("web", items, read=rereading.next())
+    return {endpoint.id: endpoint for endpoint in endpoints}
+
+
+def test_what_is_said_again_is_the_same_object():
+    rereading = Rereading()
+    before = read(rereading, answer(1, 2, 3))
+    for numbers in ((1, 2, 3), (1, 2, 3, 4), (0, 1, 2, 3), (1, 3), (3,)):
+        after = read(rereading, answer(*numbers))
+        assert len(after) == len(numbers)
+        assert all(after[name] is endpoint for name, endpoint in before.items() if name in after)
+
+
+def test_what_is_said_otherwise_is_read_anew():
+    rereading = Rereading()
+    before = read(rereading, answer(1, 2, 3))
+    after = read(rereading, [*answer(1), *answer(2, Tags=["v2"]), *answer(3)])
+    assert after["web-1"] is before["web-1"]
+    assert after["web-2"].tags == ("v2",)
+    assert after["web-3"] is before["web-3"]
+
+
+def test_where_many_have_left_the_rest_is_read_anew_and_remembered_from_then_on():
+    rereading = Rereading()
+    before = read(rereading, answer(*range(1, REACH + 3)))
+    (after,) = read(rereading, answer(REACH + 2)).values()
+    assert after == before[after.id]
+    assert read(rereading, answer(REACH + 2))[after.id] is after
+
+
+def test_what_cannot_be_understood_is_set_aside_each_time():
+    rereading = Rereading()
+    for _ in range(2):
+        endpoints, excluded = read_instances("web", [*answer(1), "no instance"], read=rereading.next())
+        assert [endpoint.id for endpoint in endpoints] == ["web-1"]
+        assert [each.cause for each in excluded] == ["invalid"]
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.integers(1, 9), st.sampled_from(["v1", "v2"])), max_size=8), max_size=6)
+)
+def test_nothing_is_read_in_another_way_for_it(answers):
+    rereading = Rereading()
+    for described in answers:
+        items = [instance(number, Tags=[tag], Meta={"of": tag}) for number, tag in described]
+        assert read_instances("web", items, read=rereading.next()) == read_instances("web", deepcopy(items))

@@ -1,0 +1,54 @@
+from dataclasses import replace
+
+import pytest
+
+from pylb.discovery.health import read_instances
+from pylb.discovery.removals import CAUSES, removals
+from pylb.model import Snapshot
+from tests.discovery.snapshots import endpoint, snapshot
+
+SERF = {"CheckID": "serfHealth", "Name": "Serf Health Status", "Status": "critical", "Output": "left"}
+OWN = {"CheckID": "web", "ServiceID": "1", "Name": "web check", "Status": "critical", "Output": "refused"}
+WARNS = {**OWN, "Status": "warning", "Output": "slow"}
+MAINTENANCE = {"CheckID": "_service_maintenance:1", "ServiceID": "1", "Status": "critical", "Notes": "deploy"}
+OF_NODE = {"CheckID": "_node_maintenance", "Status": "critical", "Notes": "kernel"}
+
+
+def read(*checks, ids=("1",), port=80):
+    """Consul's answer with these instances, all of which have these checks."""
+    items = [
+        {
+            "Node": {"Node": "n", "Address": "10.0.0.1"},
+            "Service": {"ID": name, "Port": port, "CreateIndex": int(name)},
+            "Checks": list(checks),
+        }
+        for name in ids
+    ]
+    return Snapshot("web", *read_instances("web", items))
+
+
+@pytest.mark.parametrize(
+    ("after", "cause", "why"),
+    [
+        (read(ids=()), "deregistered", "deregistered"),
+        (read(OWN), "critical", "critical: web check: refused"),
+        (read(WARNS), "warning", "warning: web check: slow"),
+        (read(SERF), "node", "critical: Serf Health Status: left"),
+        (read(OWN, MAINTENANCE), "maintenance", "maintenance: deploy"),
+        (read(OF_NODE), "maintenance", "maintenance: kernel"),
+        (read(ids=("1", "2")), "duplicate", "duplicate of 2 at 10.0.0.1:80"),
+        (read(port=-1), "invalid", "invalid: expected a port from 1 to 65535, got -1"),
+        (read(port=81), "moved", "moved to 10.0.0.1:81"),
+    ],
+)
+def test_each_departure_has_its_cause(after, cause, why):
+    (gone,) = removals(read(), after)
+    assert (gone.endpoint.id, gone.cause, gone.why) == ("1", cause, why)
+    assert cause in CAUSES
+
+
+def test_who_stays_or_changes_has_not_left():
+    before = snapshot(1, 2)
+    after = Snapshot("web", (replace(endpoint(1), weight=7), endpoint(2), endpoint(3)))
+    assert removals(before, after) == []
+    assert removals(None, after) == []

@@ -1,7 +1,0 @@
-from pylb.doctor.facts import Instances
-from pylb.model import Endpoint, Excluded
-
-
-def test_all_instances_are_those_that_pass_and_those_that_do_not():
-    one, two = Endpoint("web", "10.0.0.1", 80, id="a"), Endpoint("web", "10.0.0.2", 80, id="b")
-    assert Instances(passing=(one,), excluded=(Excluded(two, "critical"),)).all == (one, two)

@@ -1,0 +1,95 @@
+import asyncio
+import socket
+
+import orjson
+import pytest
+
+from pylb.ipc.channel import LENGTH, LONGEST, Channel
+from tests.until import until
+
+
+@pytest.fixture
+async def ends():
+    """Opens the two ends of a socket pair as channels; what each heard is listed."""
+    opened = []
+
+    async def open_both(*, both=True):
+        ours, theirs = socket.socketpair()
+        heard = [[], []]
+        lost = [asyncio.Event(), asyncio.Event()]
+        channels = []
+        for place, end in enumerate((ours, theirs)):
+            if place and not both:
+                channels.append(end)
+                continue
+
+            def receive(kind, content, heard=heard[place]):
+                heard.append((kind, content))
+
+            channel = Channel(receive, lost[place].set)
+            await channel.open(end)
+            channels.append(channel)
+        opened.extend(c for c in channels if isinstance(c, Channel))
+        return channels, heard, lost
+
+    yield open_both
+    for channel in opened:
+        channel.close()
+    await asyncio.sleep(0)
+
+
+async def test_messages_of_any_size_arrive_whole_and_in_order(ends):
+    (here, there), heard, _ = await ends()
+    sent = [{"n": n, "filling": "x" * (n * 7919)} for n in range(40)]
+    for message in sent:
+        here.post("number", str(message["n"]), orjson.dumps(message))
+    there.post("word", "", b'"back"')
+    await until(lambda: len(heard[1]) == 40 and heard[0])
+    assert heard == [[("word", "back")], [("number", message) for message in sent]]
+
+
+async def test_who_does_not_read_costs_one_message_on_a_subject_and_gets_the_newest(ends):
+    (here, there), *_ = await ends(both=False)
+    for number in range(500):
+        for kind in ("web", "api"):
+            here.post("number", kind, orjson.dumps({"of": kind, "n": number, "filling": "x" * 100_000}))
+        await asyncio.sleep(0)
+    assert len(here._waiting) == 2
+    assert here._transport.get_write_buffer_size() < 200_000
+    late = []
+    reader = Channel(lambda _, content: late.append((content["of"], content["n"])), list)
+    await reader.open(there)
+    await until(lambda: ("web", 499) in late and ("api", 499) in late)
+    assert len(late) < 20
+    reader.close()
+
+
+async def test_the_end_of_one_side_is_told_to_the_other_once(ends):
+    (here, there), _, lost = await ends()
+    there.close()
+    await asyncio.wait_for(lost[0].wait(), 5)
+    here.post("a", "", b"1")
+    here.close()
+
+
+async def test_what_cannot_be_a_message_ends_the_connection(ends):
+    (_, there), heard, lost = await ends(both=False)
+    there.sendall(LENGTH.pack(LONGEST + 1))
+    await asyncio.wait_for(lost[0].wait(), 5)
+    assert heard[0] == []
+    there.close()
+
+
+async def test_what_has_come_already_can_be_answered():
+    """A message may be heard before whoever opens the channel goes on."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        message = orjson.dumps(["update", {"generation": 3}])
+        theirs.sendall(LENGTH.pack(len(message)) + message)
+        channel = Channel(lambda kind, content: channel.post("applied", "web", orjson.dumps(content)), list)
+        await channel.open(ours)
+        theirs.setblocking(False)
+        answer = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(theirs, 100), 5)
+        assert orjson.loads(answer[LENGTH.size :]) == ["applied", {"generation": 3}]
+        channel.close()
+        await asyncio.sleep(0)

@@ -1,0 +1,172 @@
+"""Control's and the workers' ends of the channels, together."""
+
+import asyncio
+from dataclasses import replace
+from time import monotonic
+
+import pytest
+
+from pylb.ipc.control_server import ControlServer
+from pylb.ipc.control_socket import Hello, connect, control_socket
+from pylb.ipc.health_update import HealthUpdate
+from pylb.ipc.update import Update
+from pylb.ipc.worker_client import WorkerClient
+from pylb.model import Endpoint, Snapshot
+from pylb.policy.backend import State
+from pylb.runtime.lifecycle import TaskScope, spawn
+from tests.until import until
+
+
+class Worker:
+    """What a worker was told."""
+
+    def __init__(self, name, workers_door, owner):
+        self.told = []
+        self.heard = []
+        self.worker_client = WorkerClient(
+            workers_door, Hello(name, 1, 1, 0), self.told.append, self.heard.append
+        )
+        spawn(self.worker_client.follow(), name=name, owner=owner)
+
+    @property
+    def generations(self):
+        return {update.service: update.generation for update in self.told}
+
+
+def update(generation, service="web", size=1):
+    endpoints = tuple(Endpoint(service, "10.0.0.1", port, id=f"web-{port}") for port in range(1, size + 1))
+    return Update(service, 1, {}, Snapshot(service, endpoints, generation=generation))
+
+
+@pytest.fixture
+async def doors():
+    control, workers = control_socket()
+    yield control, workers
+    control.close()
+    workers.close()
+
+
+@pytest.fixture
+async def owner():
+    async with TaskScope("test") as owned:
+        yield owned
+
+
+@pytest.fixture
+async def control_server(doors, owner):
+    made = ControlServer(doors[0])
+    made.open(owner)
+    yield made
+    made.close()
+
+
+async def test_everybody_is_told_everything_whenever_they_come(control_server, doors, owner):
+    early = Worker("worker 1", doors[1], owner)
+    await until(lambda: control_server.members)
+    control_server.publish(update(1))
+    control_server.publish(update(4, "api"))
+    control_server.publish(Update("", 9, {}, None))
+    late = Worker("worker 2", doors[1], owner)
+    await until(lambda: early.generations == late.generations == {"web": 1, "api": 4, "": 0})
+    assert late.told[0].snapshot == update(1).snapshot
+    await until(lambda: len(control_server.serving()) == 2)
+    assert [worker["name"] for worker in control_server.serving()] == ["worker 1", "worker 2"]
+    assert all(worker["applied"] for worker in control_server.serving())
+
+
+async def test_applied_is_what_all_go_by(control_server, doors, owner):
+    workers = [Worker(f"worker {number}", doors[1], owner) for number in (1, 2)]
+    await until(lambda: len(control_server.members) == 2)
+    done = []
+    control_server.publish(update(1), lambda: done.append(1))
+    assert done == []
+    await until(lambda: done == [1])
+    control_server.publish(update(2), lambda: done.append(2))
+    control_server.publish(update(3), lambda: done.append(3))
+    await until(lambda: done == [1, 2, 3])
+    assert all(worker.generations["web"] == 3 for worker in workers)
+
+
+async def test_one_that_hangs_holds_up_nobody_and_nothing_is_applied_by_all(control_server, doors, owner):
+    quick = Worker("worker 1", doors[1], owner)
+    hung = connect(doors[1], Hello("worker 2", 2, 1, 0))
+    await until(lambda: len(control_server.members) == 2)
+    done = []
+    for generation in range(1, 20):
+        control_server.publish(
+            update(generation, size=500), lambda generation=generation: done.append(generation)
+        )
+        await asyncio.sleep(0)
+    await until(lambda: quick.generations == {"web": 19})
+    assert done == []
+    hung.close()
+    await until(lambda: done and done[-1] == 19)
+
+
+async def test_without_workers_nothing_is_applied_until_one_comes(control_server, doors, owner):
+    done = []
+    control_server.publish(update(1), lambda: done.append(1))
+    await asyncio.sleep(0.01)
+    assert (done, control_server.serving()) == ([], [])
+    Worker("worker 1", doors[1], owner)
+    await until(lambda: done == [1])
+
+
+async def test_workers_follow_the_next_control_by_themselves(doors, owner):
+    first = ControlServer(doors[0])
+    first.open(owner)
+    worker = Worker("worker 1", doors[1], owner)
+    first.publish(update(1))
+    await until(lambda: worker.generations == {"web": 1})
+    first.close()
+    await asyncio.sleep(0.02)
+    second = ControlServer(doors[0])
+    second.publish(update(2))
+    second.open(owner)
+    await until(lambda: worker.generations == {"web": 2})
+    second.close()
+
+
+async def test_when_the_supervisor_is_gone_nobody_is_followed_any_more(doors):
+    """The mailbox has gone with it: there will be no other control, and that is no reason to crash."""
+    control, workers = doors
+    control.close()
+    worker_client = WorkerClient(workers, Hello("worker 1", 1, 1, 0), print, print)
+    await asyncio.wait_for(worker_client.follow(), 10)
+
+
+async def test_when_everybody_else_is_gone_the_door_is_left_alone(control_server, doors, owner):
+    """It can be read for ever then, and there is nothing to read: neither a crash nor a loop that spins."""
+    crashes = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: crashes.append(context))
+    early = connect(doors[1], Hello("worker 1", 1, 1, 0))
+    doors[1].close()
+    await until(lambda: control_server.members)
+    early.close()
+    await until(lambda: not control_server.members)
+    assert crashes == []
+    assert loop.remove_reader(doors[0]) is False, "it is not read any more"
+
+
+async def test_what_one_finds_out_all_others_hear_and_those_that_come_later(control_server, doors, owner):
+    workers = [Worker(f"worker {number}", doors[1], owner) for number in (1, 2, 3)]
+    await until(lambda: len(control_server.members) == 3)
+    control_server.publish(update(1))
+    await until(lambda: len(control_server.serving()) == 3)
+    now = monotonic()
+    found = HealthUpdate(
+        "web", ("dc1", "node", "web-1"), "10.0.0.1:1", State.SUSPECT, now, now + 60, refused=True
+    )
+    workers[0].worker_client.tell(found)
+    await until(lambda: workers[1].heard == workers[2].heard == [found])
+    assert workers[0].heard == []
+    late = Worker("worker 4", doors[1], owner)
+    await until(lambda: late.heard == [found])
+    workers[1].worker_client.tell(replace(found, state=State.UP, until=monotonic()))
+    await until(lambda: workers[0].heard and late.heard[-1].state is State.UP)
+    later = Worker("worker 5", doors[1], owner)
+    await until(lambda: later.generations == {"web": 1})
+    control_server.publish(update(2))
+    await until(lambda: later.generations == {"web": 2})
+    assert later.heard == [], "what is over is nobody's concern"

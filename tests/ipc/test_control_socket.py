@@ -1,0 +1,78 @@
+import socket
+
+import pytest
+
+from pylb.ipc.control_socket import Hello, accept, connect, control_socket
+
+ONE, TWO = Hello("worker 1", 11, 1, 0), Hello("worker 2", 12, 1, 0)
+
+
+@pytest.fixture
+def doors():
+    control, workers = control_socket()
+    yield control, workers
+    control.close()
+    workers.close()
+
+
+def test_ends_wait_for_whoever_comes(doors):
+    control, workers = doors
+    assert accept(control) is None
+    ours = [connect(workers, greeting) for greeting in (ONE, TWO)]
+    for greeting, end in zip((ONE, TWO), ours, strict=True):
+        said, theirs = accept(control)
+        assert said == greeting
+        end.sendall(b"hello")
+        assert theirs.recv(10) == b"hello"
+        theirs.close()
+        assert end.recv(10) == b"", "and the end of control is seen"
+        end.close()
+    assert accept(control) is None
+
+
+def test_one_who_left_before_it_was_welcomed_is_simply_gone(doors):
+    control, workers = doors
+    connect(workers, ONE).close()
+    said, theirs = accept(control)
+    assert (said, theirs.recv(10)) == (ONE, b"")
+    theirs.close()
+
+
+def test_nobody_can_come_any_more_or_take_it(doors):
+    control, workers = doors
+    connect(workers, ONE).close()
+    workers.close()
+    said, theirs = accept(control)
+    theirs.close()
+    assert said == ONE, "who came before is not forgotten"
+    with pytest.raises(ConnectionError):
+        accept(control)
+    control, workers = control_socket()
+    with workers:
+        control.close()
+        with pytest.raises(ConnectionError):
+            connect(workers, ONE)
+
+
+def next_descriptor():
+    with socket.socket() as made:
+        return made.fileno()
+
+
+def test_a_full_mailbox_is_told_and_nothing_is_leaked(doors):
+    _, workers = doors
+    ours = []
+
+    def fill():
+        while True:
+            ours.append(connect(workers, ONE))
+
+    with pytest.raises(BlockingIOError):
+        fill()
+    assert ours
+    before = next_descriptor()
+    with pytest.raises(BlockingIOError):
+        connect(workers, ONE)
+    assert next_descriptor() == before
+    for end in ours:
+        end.close()

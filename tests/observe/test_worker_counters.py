@@ -1,0 +1,80 @@
+"""See tests/control/test_aggregate.py for what others make of it."""
+
+from pylb.model import Endpoint, Snapshot
+from pylb.observe.gauges import IN_FLIGHT, PROCESS, SERVES, SLOTS
+from pylb.observe.shared_counters import SharedCounters
+from pylb.observe.worker_counters import WorkerCounters
+from pylb.policy.backend import State
+from pylb.policy.shared import SharedBackend, SharedPool
+
+WEB = Endpoint("web", "10.0.0.1", 80)
+
+
+def test_cells_are_where_it_was_told():
+    block = SharedCounters(rows=2, row=1)
+    counters = WorkerCounters(block)
+    counters.service("web")[0] += 1
+    counters.assign("web", 3, {WEB.authority: 4})
+    backend = SharedBackend(WEB)
+    counters.attach(backend)
+    backend.cells[0] += 10
+    backend.count(+1)
+    counters.service("web")[0] += 100
+    assert (block.total(3)[0], block.total(4)[0]) == (100, 10), "and what came before is lost"
+    assert block.gauge(4, IN_FLIGHT).tolist() == [0, 1]
+    counters.detach(backend)
+    backend.cells[0] += 1000
+    assert (block.total(3)[0], block.total(4)[0]) == (1100, 10)
+    assert block.gauge(4, IN_FLIGHT).tolist() == [0, 1], "what runs there is seen until it has ended"
+
+
+def test_what_has_left_has_nothing_to_publish():
+    counters = WorkerCounters(SharedCounters())
+    counters.assign("web", 3, {})
+    gone = SharedBackend(WEB)
+    counters.publish(gone)
+    counters.assign("web", 3, {WEB.authority: 4})
+    gone.state = State.DRAINING
+    counters.publish(gone)
+
+
+class Worker:
+    """One of those that share a memory with room for sixteen."""
+
+    def __init__(self, row, memory):
+        self.counters = WorkerCounters(SharedCounters(rows=16, row=row, gauges=lambda _: memory))
+        self.counters.assign("web", 3, {WEB.authority: 4})
+        self.pool = SharedPool("web")
+        (self.backend,) = self.pool.apply(Snapshot("web", (WEB,))).added
+        self.counters.attach(self.backend)
+
+    def meet(self):
+        self.counters.meet([self.pool])
+
+    def sees(self):
+        self.backend.refresh()
+        return self.backend.elsewhere
+
+
+def test_workers_see_each_other_whenever_they_have_come():
+    memory = bytearray(1 << 20)
+    first, second = Worker(0, memory), Worker(1, memory)
+    first.counters.block.gauge(PROCESS, SLOTS)[15] = 5
+    for worker in (first, second, first):
+        worker.meet()
+        worker.backend.count(+1)
+    assert (first.sees(), second.sees()) == (1, 2)
+
+    late = Worker(7, memory)
+    late.backend.count(+1)
+    assert (first.sees(), late.sees()) == (1, 3), "it looks at all before it has met anybody"
+    for worker in (late, first, second):
+        worker.meet()
+    assert (first.sees(), second.sees(), late.sees()) == (2, 3, 3)
+    assert first.counters.block.gauge(4, IN_FLIGHT).tolist() == [2, 1, 0, 0, 0, 0, 0, 1, *[0] * 8]
+
+    assert first.counters.block.forget(7) == 1
+    for worker in (first, second):
+        worker.meet()
+    assert (first.sees(), second.sees()) == (1, 2)
+    assert first.counters.block.gauge(PROCESS, SERVES).tolist()[:8] == [1, 1, 0, 0, 0, 0, 0, 0]

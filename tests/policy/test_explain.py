@@ -1,0 +1,51 @@
+from dataclasses import replace
+
+from pylb.errors import Fault, Phase, ProxyError
+from pylb.model import Excluded, Snapshot
+from pylb.policy.explain import LEFT, excluded, explain, why_not
+from pylb.policy.pool import Pool
+from tests.policy.backends import endpoint
+
+REFUSED = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
+
+
+def reasons(pool, now=0.0):
+    return {e.id: reason for e, reason in excluded(pool, now)}
+
+
+def test_every_instance_is_a_candidate_or_excluded_for_a_reason():
+    pool = Pool("web", policy="round-robin", clock=lambda: 100.0)
+    one, two, three, four, five = (endpoint(n) for n in range(1, 6))
+    pool.apply(Snapshot("web", (one, two, three, four, five)))
+    retained = [pool.lease() for _ in range(5)]
+    for lease in retained:
+        lease.__enter__()
+    (failed,) = [lease for lease in retained if lease.backend.endpoint == one]
+    failed.error = REFUSED
+    failed.__exit__(None, None, None)
+    pool.apply(
+        Snapshot("web", (one, two, replace(three, weight=0)), (Excluded(four, "critical"),), generation=3)
+    )
+    told = explain(pool, 100.0)
+    assert [c["id"] for c in told["candidates"]] == [two.id]
+    assert told["generation"] == 3
+    assert {e["id"]: e["reason"] for e in told["excluded"]} == reasons(pool, 100.0)
+    assert reasons(pool, 100.0) == {
+        one.id: "consecutive failures: 1; suspect for 1 s more",
+        three.id: "weight 0",
+        four.id: "critical",
+        five.id: LEFT,
+    }
+
+
+def test_before_the_first_answer_nobody_is_known():
+    assert explain(Pool("web"), 0.0)["candidates"] == explain(Pool("web"), 0.0)["excluded"] == []
+
+
+def test_one_that_is_new_gets_requests_but_fewer():
+    pool = Pool("web")
+    pool.apply(Snapshot("web", (endpoint(1),)))
+    (backend,) = pool.eligible
+    assert why_not(backend, 0.0) == ""
+    backend.ramp(0.3)
+    assert why_not(backend, 0.0) == "slow start: 30% of its weight"

@@ -1,0 +1,43 @@
+from collections import Counter
+
+import pytest
+
+from pylb.policy.backend import State
+from pylb.policy.health import HealthRules
+from pylb.policy.passive_health import HealthTracker
+from tests.policy.backends import backends
+
+
+@pytest.fixture
+def line():
+    return backends(1, 1, 1)
+
+
+@pytest.fixture
+def standings():
+    return HealthTracker(HealthRules(), None, Counter(), lambda _: None)
+
+
+def on_peer_update(standings, backend, state, since=1.0):
+    return standings.on_peer_update(backend, state, since=since, until=since + 10, refused=False, size=3)
+
+
+def test_two_workers_together_eject_no_more_than_one_would(standings, line):
+    assert on_peer_update(standings, line[0], State.EJECTED)
+    assert not on_peer_update(standings, line[1], State.EJECTED)
+    assert [backend.state for backend in line] == [State.EJECTED, State.UP, State.UP]
+    assert on_peer_update(standings, line[1], State.SUSPECT)
+    assert on_peer_update(standings, line[0], State.EJECTED, since=2.0), "again the same one"
+
+
+def test_old_news_are_none(standings, line):
+    on_peer_update(standings, line[0], State.SUSPECT, since=5.0)
+    assert not on_peer_update(standings, line[0], State.UP, since=4.0)
+    assert line[0].state is State.SUSPECT
+
+
+def test_who_left_comes_not_back_when_its_time_is_over(standings, line):
+    on_peer_update(standings, line[0], State.SUSPECT)
+    standings.forget(line[:1])
+    assert not standings.tick(line, 100.0)
+    assert line[0].state is State.SUSPECT

@@ -1,0 +1,206 @@
+"""In a turn all is read, then requests run on, then answers leave, in order and each for itself."""
+
+import asyncio
+
+import pytest
+
+from pylb.policy.backend import Backend
+from pylb.proxy.batch import BATCH_LIMIT, INLINE_LIMIT, WriteBatch
+from pylb.proxy.pending_transport import PendingTransport
+from pylb.proxy.transfer import Connection
+from pylb.proxy.upstream import Upstream
+from tests.policy.backends import endpoint
+
+
+class Wire(asyncio.Transport):
+    """Writes down who sent what; one that is broken fails."""
+
+    def __init__(self, name, sent, *, broken=False):
+        super().__init__()
+        self.name = name
+        self.sent = sent
+        self.broken = broken
+        self.aborted = False
+
+    def write(self, data):
+        if self.broken:
+            raise RuntimeError("the handler is closed")
+        self.sent.append((self.name, bytes(data)))
+
+    def abort(self):
+        self.aborted = True
+
+
+@pytest.fixture
+def sent():
+    return []
+
+
+def connected(batch, name, sent):
+    stream = Connection(batch)
+    stream.connection_made(Wire(name, sent))
+    return stream
+
+
+@pytest.fixture
+def streams(sent):
+    """Some of one loop."""
+    batch = WriteBatch(print)
+    return [connected(batch, name, sent) for name in range(3)]
+
+
+async def test_what_is_posted_leaves_when_the_turn_ends(streams, sent):
+    for stream in streams[:3]:
+        stream.queue_write(b"hello")
+    assert not sent
+    await asyncio.sleep(0)
+    assert sent == [(0, b"hello"), (1, b"hello"), (2, b"hello")]
+    streams[0].queue_write(b"again")
+    await asyncio.sleep(0)
+    assert sent[3:] == [(0, b"again")], "the next turn has an end, too"
+
+
+class Answering:
+    """A client that posts an answer when it is woken."""
+
+    def __init__(self, stream, sent):
+        self.stream = stream
+        self.sent = sent
+        self.sent_when_woken = None
+
+    def wake(self):
+        self.sent_when_woken = len(self.sent)
+        self.stream.queue_write(b"hello")
+
+
+async def test_requests_run_on_when_all_that_arrived_is_read_and_their_answers_leave_together(sent):
+    batch = WriteBatch(print)
+    clients = [Answering(connected(batch, name, sent), sent) for name in range(3)]
+    for client in clients:
+        batch.wake(client)
+    assert {client.sent_when_woken for client in clients} == {None}
+    await asyncio.sleep(0)
+    assert {client.sent_when_woken for client in clients} == {0}, (
+        "no answer left before the last one was there"
+    )
+    assert sent == [(name, b"hello") for name in range(3)]
+
+
+async def test_so_many_and_no_more_wait_for_each_other(sent):
+    batch = WriteBatch(print)
+    clients = [Answering(connected(batch, name, sent), sent) for name in range(BATCH_LIMIT + 1)]
+    for client in clients[: BATCH_LIMIT - 1]:
+        batch.wake(client)
+    assert not sent
+    batch.wake(clients[BATCH_LIMIT - 1])
+    assert len(sent) == BATCH_LIMIT
+    batch.wake(clients[BATCH_LIMIT])
+    assert len(sent) == BATCH_LIMIT
+    await asyncio.sleep(0)
+    assert len(sent) == BATCH_LIMIT + 1
+    batch.wake(clients[0])
+    await asyncio.sleep(0)
+    assert len(sent) == BATCH_LIMIT + 2, "the next turn has an end, too"
+
+
+@pytest.mark.parametrize("data", [b"at once", b"x" * (INLINE_LIMIT + 1)])
+async def test_what_leaves_at_once_does_not_overtake_what_was_posted(streams, sent, data):
+    stream = streams[0]
+    stream.queue_write(b"first")
+    if len(data) > INLINE_LIMIT:
+        stream.queue_write(data)
+    else:
+        stream.write(data)
+    assert sent == [(0, b"first"), (0, data)]
+    await asyncio.sleep(0)
+    assert len(sent) == 2
+
+
+async def test_what_is_lost_meanwhile_is_not_written_to(streams, sent):
+    streams[0].queue_write(b"hello")
+    streams[1].queue_write(b"hello")
+    streams[0].lost = True
+    streams[0].flush()
+    await asyncio.sleep(0)
+    assert sent == [(1, b"hello")]
+
+
+async def test_one_may_leave_before_the_others(streams, sent):
+    for stream in (streams[0], streams[1], streams[0]):
+        stream.queue_write(b"hello")
+    streams[0].flush()
+    assert sent == [(0, b"hello")] * 2
+    await asyncio.sleep(0)
+    assert sent[2:] == [(1, b"hello")]
+
+
+@pytest.mark.logs_error("a defect ended a connection")
+async def test_one_that_fails_does_not_take_the_others_with_it(streams, sent, caplog):
+    broken = streams[1].transport
+    broken.broken = True
+    for stream in streams[:3]:
+        stream.queue_write(b"hello")
+    await asyncio.sleep(0)
+    assert sent == [(0, b"hello"), (2, b"hello")]
+    assert broken.aborted
+    assert "a defect ended a connection" in caplog.text
+
+
+class Ending:
+    """A client whose request ends when it is woken."""
+
+    def __init__(self, batch, stream):
+        self.batch = batch
+        self.stream = stream
+
+    def wake(self):
+        self.stream.queue_write(b"hello")
+        self.batch.observe("record")
+
+
+async def test_what_ends_in_a_turn_is_observed_when_its_answers_have_left(sent):
+    observed = []
+    batch = WriteBatch(lambda record: observed.append((record, len(sent))))
+    for name in range(2):
+        batch.wake(Ending(batch, connected(batch, name, sent)))
+    await asyncio.sleep(0)
+    assert observed == [("record", 2), ("record", 2)]
+    batch.observe("between")
+    assert observed[2:] == [("between", 2)], "what ends by itself is not waited for"
+
+
+@pytest.mark.logs_error(r"a defect kept a request from being counted")
+async def test_a_request_that_cannot_be_counted_does_not_keep_others_from_it(sent, caplog):
+    observed = []
+
+    def observe(record):
+        observed.append(record)
+        raise ValueError(record)
+
+    batch = WriteBatch(observe)
+    for name in range(2):
+        batch.wake(Ending(batch, connected(batch, name, sent)))
+    await asyncio.sleep(0)
+    assert observed == ["record", "record"]
+    assert "a defect kept a request from being counted" in caplog.text
+
+
+class Waiting:
+    """A client that waits for its backend."""
+
+    def __init__(self):
+        self.awake = 0
+
+    def wake(self):
+        self.awake += 1
+
+
+async def test_of_a_large_answer_no_more_is_read_before_it_is_known_where_it_is_to_go():
+    client = Waiting()
+    upstream = Upstream(Backend(endpoint(1)), client, WriteBatch(print), PendingTransport(-1))
+    upstream.data_received(b"x" * INLINE_LIMIT)
+    assert not client.awake
+    upstream.data_received(b"x" * (INLINE_LIMIT + 1))
+    assert client.awake == 1
+    await asyncio.sleep(0)
+    assert client.awake == 2, "for what was small"

@@ -1,0 +1,103 @@
+"""`X-Pylb-Explain`: what a client that may know is told, and that nobody else is."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from pylb.model import Excluded, Snapshot
+from pylb.policy.balance import BALANCERS
+from pylb.policy.networks import Networks
+from tests.stage import HOST, Stage, answers, read_request
+
+LOOPBACK = {"explain_to": Networks(["127.0.0.0/8"])}
+ASKING = b"X-Pylb-Explain: 1\r\n"
+
+
+def told(head):
+    (line,) = [line for line in head.split(b"\r\n") if line.lower().startswith(b"x-pylb-explain:")]
+    return json.loads(line.partition(b":")[2])
+
+
+async def refusing(reader, writer):
+    """A backend that reads a request and hangs up."""
+    await read_request(reader)
+    writer.close()
+
+
+async def test_candidates_exclusions_the_winner_and_every_try_with_its_times():
+    async with Stage(context=LOOPBACK) as stage:
+        broken = await stage.origin(refusing)
+        well = await stage.origin(answers(b"well"))
+        out = Excluded(replace(well.endpoint, id="wéb-3", port=1), "critical: refused")
+        stage.server.apply(Snapshot("web", (broken.endpoint, well.endpoint), (out,), generation=7))
+        story = {"attempts": []}
+        while len(story["attempts"]) < 2:  # Whose turn is first is nobody's choice.
+            status, head, body = await stage.get(extra=ASKING)
+            assert (status, body) == (200, b"well")
+            story = told(head)
+        assert (story["service"], story["policy"], story["generation"]) == ("web", "round-robin", 7)
+        assert [c["id"] for c in story["candidates"]] == ["web-1", "web-2"]
+        assert story["excluded"] == [{"id": "wéb-3", "address": "127.0.0.1:1", "reason": "critical: refused"}]
+        assert story["winner"] == well.endpoint.authority
+        first, second = story["attempts"]
+        assert (first["backend"], first["error"]) == (broken.endpoint.authority, "SH")
+        assert (second["status"], second["error"]) == (200, None)
+        assert 0 <= second["connect_ms"] <= second["head_ms"] <= story["after_ms"]
+
+        _, head, _ = await stage.get(extra=ASKING)
+        (suspect,) = [e for e in told(head)["excluded"] if e["id"] == "web-1"]
+        assert suspect["reason"].startswith("consecutive failures: 1; suspect for")
+
+
+async def test_also_why_there_was_no_answer():
+    async with Stage(context=LOOPBACK) as stage:
+        stage.register()
+        status, head, _ = await stage.get(extra=ASKING)
+        assert status == 503
+        assert (told(head)["winner"], told(head)["candidates"]) == (None, [])
+        assert "lists no instance" in told(head)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("context", "extra"), [(LOOPBACK, b""), ({"explain_to": Networks(["10.0.0.0/8"])}, ASKING), ({}, ASKING)]
+)
+async def test_nobody_else_is_told(context, extra):
+    async with Stage(context=context) as stage:
+        await stage.origin(answers())
+        _, head, _ = await stage.get(extra=extra)
+        assert b"x-pylb-explain" not in head.lower()
+
+
+async def test_on_one_connection_only_who_asks_is_told_and_what_cannot_be_read_is_refused():
+    async with Stage(context=LOOPBACK) as stage:
+        await stage.origin(answers())
+        client = await stage.client()
+        for extra in (ASKING, b"", ASKING):
+            client.send(b"GET / HTTP/1.1\r\n%b%b\r\n" % (HOST, extra))
+            _, head, _ = await client.answer()
+            assert (b"X-Pylb-Explain" in head) == bool(extra)
+        client.send(b"GET / HTTP/1.1\r\n%b%bHost: b\r\n\r\n" % (HOST, ASKING))
+        status, head, _ = await client.answer()
+        assert (status, told(head)["winner"]) == (400, None)
+
+
+async def test_of_many_instances_some_are_named_and_the_others_counted():
+    async with Stage(context=LOOPBACK) as stage:
+        origin = await stage.origin(answers())
+        stage.register(*(replace(origin.endpoint, id=f"web-{n}") for n in range(100)))
+        _, head, _ = await stage.get(extra=ASKING)
+        assert (len(told(head)["candidates"]), told(head)["more_candidates"]) == (20, 80)
+
+
+@pytest.mark.parametrize("policy", BALANCERS)
+async def test_what_it_says_is_where_the_request_went(policy):
+    async with Stage(context=LOOPBACK) as stage:
+        for number in range(1, 4):
+            await stage.origin(answers(b"%d" % number))
+        names = {o.endpoint.authority: b"%d" % n for n, o in enumerate(stage.origins, 1)}
+        stage.server.apply(Snapshot("web", tuple(o.endpoint for o in stage.origins), policy=policy))
+        client = await stage.client()
+        for _ in range(50):
+            _, head, body = await client.send(b"GET / HTTP/1.1\r\n%b%b\r\n" % (HOST, ASKING)).answer()
+            assert names[told(head)["winner"]] == body

@@ -1,0 +1,218 @@
+"""Limits that hold for clients: how large, how slow, how often, how many."""
+
+import asyncio
+
+import pytest
+
+from pylb.http1.body import chunk, last_chunk
+from pylb.http1.limits import Limits
+from pylb.policy.admission import Connections
+from tests.stage import HOST, Stage, answers, read_chunks, read_request
+from tests.until import until
+
+GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
+POST = b"POST / HTTP/1.1\r\n" + HOST
+
+
+def endings(stage):
+    return [(record.termination, record.status) for record in stage.records]
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (POST + b"Content-Length: 10\r\n\r\n0123456789", 200),
+        (POST + b"Content-Length: 11\r\n\r\n", 413),
+        (POST + b"Content-Length: 11\r\nExpect: 100-continue\r\n\r\n", 413),
+        (POST + b"Transfer-Encoding: chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\n", 200),
+        (POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n6\r\n567890\r\n", 413),
+    ],
+)
+async def test_a_body_of_more_than_the_limit_is_a_413(request_bytes, status):
+    async with Stage(limits=Limits(body=10)) as stage:
+        await stage.origin(answers(b"hello"))
+        client = (await stage.client()).send(request_bytes)
+        assert (await client.answer())[0] == status
+        assert endings(stage) == [("--" if status == 200 else "PR", status)]
+
+
+async def trickle(client):
+    """Send a byte now and then until the connection ends."""
+    while not client.reader.at_eof():
+        client.send(b"x")
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize(("rate", "status"), [(10_000, 408), (10, 200)])
+async def test_a_trickle_is_no_progress(rate, status):
+    async with Stage(body=0.5, body_rate=rate) as stage:
+        await stage.origin(answers(b"hello"))
+        client = (await stage.client()).send(POST + b"Content-Length: 40\r\n\r\n")
+        sending = asyncio.get_running_loop().create_task(trickle(client))
+        assert (await client.answer())[0] == status
+        sending.cancel()
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+async def test_a_connection_ends_after_its_last_request(most):
+    async with Stage(context={"requests": most}) as stage:
+        await stage.origin(answers(b"hello"))
+        client = await stage.client()
+        closing = []
+        for _ in range(most):
+            _, head, _ = await client.send(GET).answer()
+            closing.append(b"\r\nConnection: close\r\n" in head)
+        assert closing == [False] * (most - 1) + [True]
+        assert await client.rest() == b""
+
+
+async def test_one_connection_too_many_is_a_503_and_there_is_room_again_later():
+    async with Stage(context={"admission": Connections(total=1)}) as stage:
+        await stage.origin(answers(b"hello"))
+        first = await stage.client()
+        await until(lambda: stage.server.context.connections)
+        second = await stage.client()
+        status, head, _ = await second.answer()
+        assert (status, b"\r\nRetry-After: 1\r\n" in head) == (503, True)
+        assert await second.rest() == b""
+        assert endings(stage) == [("RR", 503)]
+        first.close()
+        await until(lambda: not stage.server.context.connections)
+        assert (await stage.get())[0] == 200
+
+
+async def test_one_connection_too_many_of_one_client():
+    async with Stage(context={"admission": Connections(per_client=2)}) as stage:
+        await stage.origin(answers(b"hello"))
+        kept = [await stage.client() for _ in range(2)]
+        await until(lambda: len(stage.server.context.connections) == 2)
+        assert (await (await stage.client()).answer())[0] == 503
+        kept[0].close()
+        await until(lambda: len(stage.server.context.connections) == 1)
+        assert (await stage.get())[0] == 200
+
+
+async def test_one_request_too_many_is_a_429():
+    async with Stage(context={"rate": 2}) as stage:
+        await stage.origin(answers(b"hello"))
+        answered = [await stage.get(extra=b"Accept: application/json\r\n") for _ in range(3)]
+        assert [status for status, _, _ in answered] == [200, 200, 429]
+        assert b"\r\nRetry-After: 1\r\n" in answered[2][1]
+        assert b'"status": 429' in answered[2][2]
+
+
+async def test_a_client_that_does_not_read_its_last_answer_is_cut_off():
+    async def handle(reader, writer):
+        await read_request(reader)
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\nConnection: close\r\n\r\n" + bytes(20000000)
+        )
+        await reader.read(-1)
+
+    async with Stage(body=0.2) as stage:
+        await stage.origin(handle)
+        client = await stage.client()
+        client.send(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
+        await client.head()
+        client.writer.transport.pause_reading()
+        await until(lambda: not stage.server.context.connections)
+        await until(lambda: stage.records)
+        assert endings(stage) == [("cD", 200)]
+
+
+def reads_after_answering(received, *, body=b"accepted"):
+    """A backend that answers as soon as it has the head, and reads the body all the same."""
+
+    async def handle(reader, writer):
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        if b"Transfer-Encoding" in head:
+            received.append(await read_chunks(reader))
+        else:
+            received.append(await reader.readexactly(10 * len(PIECE)))
+        await reader.read(-1)
+
+    return handle
+
+
+PIECE = b"x" * 20_000
+
+
+@pytest.mark.parametrize(
+    ("framing", "pieces"),
+    [
+        (b"Content-Length: %d" % (10 * len(PIECE)), [PIECE] * 10),
+        (b"Transfer-Encoding: chunked", [*[chunk(PIECE)] * 10, last_chunk()]),
+    ],
+)
+async def test_a_request_that_was_answered_before_its_end_reaches_the_backend_whole(framing, pieces):
+    received = []
+    async with Stage() as stage:
+        await stage.origin(reads_after_answering(received))
+        client = (await stage.client()).send(POST + framing + b"\r\n\r\n")
+        status, head, body = await client.answer()
+        assert (status, body) == (202, b"accepted")
+        assert b"\r\nConnection: close\r\n" in head
+        for piece in pieces:
+            client.send(piece)
+            await client.writer.drain()
+            await asyncio.sleep(0.01)
+        await until(lambda: received)
+        assert received == [PIECE * 10]
+        assert await client.rest() == b""
+        assert endings(stage) == [("--", 202)]
+        assert stage.records[0].received == 10 * len(PIECE)
+
+
+@pytest.mark.parametrize(("rate", "whole"), [(3300, True), (10_000_000, False)])
+async def test_after_the_answer_a_body_must_move_at_the_lowest_rate(rate, whole):
+    received = []
+    async with Stage(body_rate=rate, linger_silence=0.1) as stage:
+        origin = await stage.origin(reads_after_answering(received))
+        client = (await stage.client()).send(POST + b"Content-Length: %d\r\n\r\n" % (10 * len(PIECE)))
+        assert (await client.answer())[0] == 202
+        for _ in range(25):
+            client.send(bytes(10 * len(PIECE) // 25))
+            await client.writer.drain()
+            await asyncio.sleep(0.02)
+        await until(lambda: not origin.open)
+        assert bool(received) is whole
+        client.close()
+
+
+async def test_a_backend_that_reads_no_more_after_its_answer_does_not_stop_the_client():
+    """A client that reads after it has sent everything must be able to send everything."""
+
+    async def handle(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno")
+        reader._transport.pause_reading()
+        await asyncio.Event().wait()
+
+    async with Stage(linger_silence=0.4) as stage:
+        await stage.origin(handle)
+        client = await stage.client()
+        client.writer.transport.pause_reading()
+        client.send(POST + b"Content-Length: 30000000\r\n\r\n" + bytes(30_000_000))
+        await asyncio.wait_for(client.writer.drain(), 10)
+        (record,) = stage.records
+        assert record.finished - record.started < 0.4, "the answer was complete before"
+        client.writer.transport.resume_reading()
+        assert (await client.answer())[0] == 401
+        client.close()
+
+
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        POST + b"Content-Length: 9\r\nExpect: 100-continue\r\n\r\n",
+        POST.replace(b"HTTP/1.1", b"HTTP/1.0") + b"Content-Length: 9\r\n\r\nabc",
+    ],
+)
+async def test_a_client_that_waits_for_the_end_of_an_early_answer_does_not_wait_long(request_head):
+    async with Stage() as stage:
+        await stage.origin(reads_after_answering([]))
+        client = (await stage.client()).send(request_head)
+        assert (await client.answer())[0] == 202
+        assert await asyncio.wait_for(client.reader.read(-1), 2) == b""
+        client.close()

@@ -1,0 +1,243 @@
+"""Where a client is: whom pylb believes, and what it tells the backend."""
+
+import asyncio
+import socket
+from dataclasses import replace
+from functools import partial
+from random import Random
+
+import pytest
+
+from pylb.http1.headers import ClientInfo, ForwardedClientInfo
+from pylb.http1.trace import Tracing
+from pylb.model import Excluded, Snapshot
+from pylb.policy.networks import Networks
+from tests.stage import HOST, Client, Stage, answers, read_request
+from tests.until import until
+
+LOOPBACK = Networks(["127.0.0.1"])
+
+
+async def told(fields, **context):
+    """The fields that a backend gets, by name in lower case, and the record of the request."""
+    heads = []
+
+    async def handle(reader, writer):
+        heads.append(await read_request(reader))
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    async with Stage(context=context) as stage:
+        await stage.origin(handle)
+        assert (await stage.get(extra=fields))[0] == 204
+        return split(heads[0]), stage.records[0]
+
+
+def split(head):
+    lines = [line.partition(b": ") for line in head.split(b"\r\n")[1:-2]]
+    assert len({name.lower() for name, _, _ in lines}) == len(lines), "a field came twice"
+    return {name.lower(): value for name, _, value in lines}
+
+
+SAID = (
+    b"X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\nX_Forwarded_Proto: https\r\n"
+    b"X-Real-IP: 203.0.113.9\r\nForwarded: for=203.0.113.9\r\nX-Request-ID: abc\r\n"
+    b"X-Client-Cert-Subject: CN=admin\r\nX_Client-Cert_Subject: CN=admin\r\n"
+)
+
+
+async def test_who_is_not_trusted_is_not_believed():
+    fields, record = await told(SAID)
+    assert fields[b"x-forwarded-for"] == fields[b"x-real-ip"] == b"127.0.0.1"
+    assert fields[b"x-forwarded-proto"] == b"http"
+    assert fields[b"x-request-id"] != b"abc"
+    assert not {b"forwarded", b"x_forwarded_proto", b"x-client-cert-subject", b"x_client-cert_subject"} & set(
+        fields
+    )
+    assert record.client == "127.0.0.1"
+
+
+async def test_a_trusted_peer_is_believed_and_the_chain_grows():
+    fields, record = await told(SAID, trusted=LOOPBACK)
+    assert fields[b"x-forwarded-for"] == b"203.0.113.9, 127.0.0.1"
+    assert fields[b"x-real-ip"] == b"203.0.113.9"
+    assert fields[b"x-forwarded-proto"] == b"https"
+    assert fields[b"forwarded"] == b"for=203.0.113.9"
+    assert fields[b"x-request-id"] == b"abc" == record.id
+    assert b"x_forwarded_proto" not in fields
+    assert record.client == "203.0.113.9"
+
+
+async def test_forwarded_says_it_in_the_standards_way():
+    fields, _ = await told(SAID, client_info=ForwardedClientInfo)
+    assert fields[b"forwarded"] == b'for=127.0.0.1;proto=http;host="shop.example"'
+    fields, _ = await told(SAID, client_info=ForwardedClientInfo, trusted=LOOPBACK)
+    assert fields[b"forwarded"] == b'for=203.0.113.9, for=127.0.0.1;proto=http;host="shop.example"'
+
+
+async def test_a_trusted_peer_that_speaks_only_the_standard_s_field_is_believed():
+    said = b'Forwarded: for="[2001:db8:cafe::17]:4711";proto=https;host=www.shop.example\r\n'
+    fields, record = await told(said, trusted=LOOPBACK)
+    assert record.client == "2001:db8:cafe::17"
+    assert fields[b"x-forwarded-for"] == b"2001:db8:cafe::17, 127.0.0.1"
+    assert fields[b"x-real-ip"] == b"2001:db8:cafe::17"
+    assert (fields[b"x-forwarded-proto"], fields[b"x-forwarded-port"]) == (b"https", b"443")
+    assert fields[b"x-forwarded-host"] == b"www.shop.example"
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "via"),
+    [
+        ("", b"", None),
+        ("", b"Via: 1.1 front\r\n", [b"1.1 front"]),
+        ("edge", b"", [b"1.1 edge"]),
+        ("edge", b"Via: 1.1 front\r\n", [b"1.1 front", b"1.1 edge"]),
+    ],
+)
+async def test_pylb_names_itself_to_backends_only_if_it_is_given_a_name(name, said, via):
+    heads = []
+
+    async def handle(reader, writer):
+        while head := await read_request(reader):
+            heads.append(head)
+            writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    async with Stage(context={"client_info": partial(ClientInfo, via=name)} if name else {}) as stage:
+        await stage.origin(handle)
+        client = await stage.client()
+        for _ in range(3):
+            await client.send(b"GET / HTTP/1.1\r\n" + HOST + said + b"\r\n").answer()
+    for head in heads:
+        assert [line[5:] for line in head.split(b"\r\n") if line.startswith(b"Via: ")] == (via or [])
+
+
+@pytest.mark.parametrize("trusted", [Networks(()), LOOPBACK])
+@pytest.mark.parametrize(
+    ("host", "port"), [("shop.example", b"80"), ("shop.example:8443", b"8443"), ("[::1]:8080", b"8080")]
+)
+async def test_the_port_is_the_client_s_and_not_the_listener_s(trusted, host, port):
+    heads = []
+
+    async def handle(reader, writer):
+        while head := await read_request(reader):
+            heads.append(head)
+            writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    async with Stage(context={"trusted": trusted}) as stage:
+        await stage.origin(handle)
+        client = await stage.client()
+        for asked in (host, "other:1", host, host):
+            await client.send(b"GET / HTTP/1.1\r\nHost: %b\r\n\r\n" % asked.encode()).answer()
+    assert [split(head)[b"x-forwarded-port"] for head in heads] == [port, b"1", port, port]
+
+
+@pytest.mark.parametrize(
+    "addresses", [b"203.0.113.%d:51008", b"::ffff:203.0.113.%d", b'"[::ffff:203.0.113.%d]:51008"']
+)
+async def test_clients_behind_a_gateway_that_writes_ports_are_counted_apart(addresses):
+    async with Stage(context={"trusted": LOOPBACK, "rate": 1}) as stage:
+        await stage.origin(answers())
+        for number in range(1, 9):
+            status, _, _ = await stage.get(extra=b"X-Forwarded-For: " + addresses % number + b"\r\n")
+            assert status == 200
+        assert [record.client for record in stage.records] == [f"203.0.113.{n}" for n in range(1, 9)]
+        assert (await stage.get(extra=b"X-Forwarded-For: 203.0.113.1\r\n"))[0] == 429
+
+
+async def reach(family, address, **context):
+    """A request over a listener of that family; what the backend is told of it."""
+    heads = []
+
+    async def handle(reader, writer):
+        heads.append(await read_request(reader))
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    async with Stage(context=context) as stage:
+        await stage.origin(handle)
+        listening = socket.socket(family)
+        listening.bind(address)
+        await stage.server.listen(listening)
+        where = listening.getsockname()
+        pending = (
+            asyncio.open_unix_connection(where)
+            if family == socket.AF_UNIX
+            else asyncio.open_connection(where[0], where[1])
+        )
+        client = Client(*await pending).send(b"GET / HTTP/1.1\r\n" + HOST + SAID + b"\r\n")
+        assert (await client.answer())[0] == 204
+        client.close()
+        await until(lambda: not stage.server.context.connections)
+        return split(heads[0]), stage.records[0]
+
+
+async def test_ipv6():
+    fields, record = await reach(socket.AF_INET6, ("::1", 0))
+    assert fields[b"x-forwarded-for"] == b"::1"
+    assert record.client == "::1"
+
+
+async def test_an_ipv4_client_of_a_socket_for_both_families_is_one_of_ipv4():
+    fields, record = await reach(socket.AF_INET6, ("::ffff:127.0.0.1", 0))
+    assert fields[b"x-forwarded-for"] == fields[b"x-real-ip"] == b"127.0.0.1"
+    assert record.client == "127.0.0.1"
+    fields, _ = await reach(socket.AF_INET6, ("::ffff:127.0.0.1", 0), trusted=LOOPBACK)
+    assert fields[b"x-real-ip"] == b"203.0.113.9"
+
+
+async def test_a_peer_on_a_unix_socket_has_no_address_and_may_be_trusted(tmp_path):
+    fields, record = await reach(socket.AF_UNIX, str(tmp_path / "plain"))
+    assert not {b"x-forwarded-for", b"x-real-ip"} & set(fields)
+    assert (fields[b"x-forwarded-proto"], fields[b"x-forwarded-port"]) == (b"http", b"80")
+    assert record.client == ""
+    fields, record = await reach(socket.AF_UNIX, str(tmp_path / "trusted"), trusted=Networks(["unix"]))
+    assert fields[b"x-forwarded-for"] == b"203.0.113.9"
+    assert record.client == "203.0.113.9"
+
+
+async def test_requests_on_an_abandoned_backend_are_broken_off_and_tried_elsewhere():
+    async def hang(reader, writer):
+        await read_request(reader)
+        await reader.read()
+
+    async with Stage() as stage:
+        stuck = await stage.origin(hang)
+        client = (await stage.client()).send(b"GET / HTTP/1.1\r\n%b\r\n" % HOST)
+        await until(lambda: stuck.open)
+        well = await stage.origin(answers(b"well"))
+        out = Excluded(stuck.endpoint, "operator: drain web-1")
+        stage.server.apply(Snapshot("web", (well.endpoint,), (out,)))
+        (draining,) = stage.pool.draining.values()
+        assert draining.inflight == 1, "what is drained may finish"
+        stage.server.apply(Snapshot("web", (well.endpoint,), (replace(out, abandoned=True),)))
+        assert (await client.answer())[2] == b"well"
+        assert [lease.backend.endpoint.id for lease in stage.records[0].attempts] == ["web-1", "web-2"]
+        assert not draining.connections
+        assert len(stage.pool.backends[well.endpoint.key, well.endpoint.authority].connections) == 1
+
+
+async def test_backends_are_told_of_the_trace_and_so_is_the_record():
+    given = b"traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    for fields in (b"%b\r\n" % given, b"Connection: close\r\nTE: trailers\r\n%b\r\n" % given):
+        said, record = await told(fields, tracing=Tracing(rng=Random(1)), rate=100)
+        trace = record.request.trace
+        assert said[b"traceparent"] == b"00-4bf92f3577b34da6a3ce929d0e0e4736-%b-01" % trace.span
+        assert trace.parent == b"00f067aa0ba902b7"
+    said, record = await told(b"", tracing=Tracing(sample=0.0, rng=Random(1)))
+    assert said[b"traceparent"] == b"00-%b-%b-00" % record.request.trace[:2]
+    said, record = await told(b"%b\r\n" % given)
+    assert said[b"traceparent"] == given.removeprefix(b"traceparent: "), "untouched where it is off"
+    assert record.request.trace is None
+
+
+def test_connections_from_one_place_have_one_origin_and_others_have_others():
+    context = Stage().server.context
+    here = context.client_info("127.0.0.1", None, believed=True)
+    assert context.client_info("127.0.0.1", None, believed=True) is here
+    there = context.client_info("127.0.0.2", None, believed=True)
+    assert there is not here
+    assert there.address != here.address
+
+
+def test_a_trusted_proxy_that_speaks_for_itself_has_another_origin_than_one_that_is_believed():
+    context = Stage(context={"trusted": LOOPBACK}).server.context
+    assert context.client_info("127.0.0.1", None, believed=True).trusted
+    assert not context.client_info("127.0.0.1", None, believed=False).trusted

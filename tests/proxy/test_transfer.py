@@ -1,0 +1,315 @@
+"""Back-pressure, replay, and the order in which the bytes of a body are written."""
+
+import asyncio
+
+import pytest
+
+from pylb.errors import ProxyError
+from pylb.http1.bad_request import bad_request
+from pylb.http1.body import CHUNKED, IDENTITY, Chunked, Sized, UntilClose, chunk, last_chunk
+from pylb.proxy.batch import WriteBatch
+from pylb.proxy.transfer import (
+    CHUNKS_AT_ONCE,
+    EVENT,
+    LARGE_READ,
+    LARGE_READS_AT_ONCE,
+    REPLAY_LIMIT,
+    BodyPump,
+    Connection,
+)
+from tests.stage import HOST, Stage, read_chunks
+from tests.until import until
+
+
+class Transport(asyncio.Transport):
+    """Remembers what it was told."""
+
+    def __init__(self):
+        super().__init__()
+        self.written = []
+        self.reading = True
+
+    def write(self, data):
+        self.written.append(bytes(data))
+
+    def is_closing(self):
+        return False
+
+    def pause_reading(self):
+        self.reading = False
+
+    def resume_reading(self):
+        self.reading = True
+
+
+class Client:
+    """What a pump tells of its progress."""
+
+    def __init__(self):
+        self.progressed = False
+        self.awake = 0
+        self.written_when_woken = None
+        self.sink = None
+
+    def wake(self):
+        self.awake += 1
+        if self.sink is not None:
+            self.written_when_woken = b"".join(self.sink.transport.written)
+
+
+class AtOnce(WriteBatch):
+    """Does not wait for others."""
+
+    def schedule(self):
+        self.run()
+
+
+def stream():
+    made = Connection(AtOnce(print))
+    made.connection_made(Transport())
+    return made
+
+
+def pump(decoder, *, encoder=IDENTITY, replay=False):
+    source, sink, client = stream(), stream(), Client()
+    client.sink = sink
+    return BodyPump(source, decoder, encoder, client, replay=replay), source, sink, client
+
+
+def test_an_event_is_waited_for_once():
+    async def waits():
+        await EVENT
+        return "woken"
+
+    coroutine = waits()
+    assert coroutine.send(None) is None
+    with pytest.raises(StopIteration) as end:
+        coroutine.send(None)
+    assert end.value.value == "woken"
+
+
+def test_a_body_is_written_as_it_arrives_and_its_end_is_told_after_its_last_piece():
+    moving, source, sink, client = pump(Sized(10))
+    source.recv_buffer = b"hello"
+    moving.start(sink, b"HEAD ")
+    assert sink.transport.written == [b"HEAD hello"]
+    assert not moving.done
+    moving.feed(b"world!")
+    assert client.written_when_woken == b"HEAD helloworld"
+    assert source.recv_buffer == b"!"
+    assert moving.moved == 10
+
+
+def test_what_arrives_in_chunks_may_leave_by_other_chunks():
+    moving, source, sink, _ = pump(Chunked(bad_request), encoder=CHUNKED)
+    source.recv_buffer = b"3\r\nabc\r\n2;x=y\r\nde\r\n"
+    moving.start(sink, b"")
+    moving.feed(b"0\r\nX-Sum: 1\r\n\r\n")
+    assert b"".join(sink.transport.written) == b"5\r\nabcde\r\n0\r\nX-Sum: 1\r\n\r\n"
+
+
+def test_a_full_sink_stops_the_source_until_it_has_drained():
+    moving, source, sink, _ = pump(UntilClose())
+    moving.start(sink, b"")
+    sink.pause_writing()
+    assert not source.transport.reading
+    sink.resume_writing()
+    assert source.transport.reading
+
+
+def test_a_sink_that_is_full_already_stops_the_source_at_once():
+    moving, source, sink, _ = pump(UntilClose())
+    sink.write_paused = True
+    moving.start(sink, b"")
+    assert not source.transport.reading
+
+
+def test_broken_framing_is_told_and_nothing_of_it_is_written():
+    moving, source, sink, client = pump(Chunked(bad_request), encoder=CHUNKED)
+    moving.start(sink, b"")
+    moving.feed(b"zz\r\n")
+    assert isinstance(moving.error, ProxyError)
+    assert client.awake
+    assert b"".join(sink.transport.written) == b""
+    assert source.pump is None
+
+
+def test_a_small_body_can_be_sent_again_elsewhere():
+    moving, source, sink, client = pump(Sized(10), replay=True)
+    moving.start(sink, b"1:")
+    moving.feed(b"hello")
+    moving.detach()
+    assert not source.transport.reading
+    other = stream()
+    client.sink = other
+    moving.start(other, b"2:")
+    assert source.transport.reading
+    moving.feed(b"world")
+    assert b"".join(other.transport.written) == b"2:helloworld"
+
+
+def test_a_chunked_body_that_was_complete_is_sent_again_with_its_end():
+    moving, source, sink, _ = pump(Chunked(bad_request), encoder=CHUNKED, replay=True)
+    source.recv_buffer = b"3\r\nabc\r\n0\r\n\r\n"
+    moving.start(sink, b"")
+    moving.detach()
+    other = stream()
+    moving.start(other, b"")
+    assert b"".join(other.transport.written) == b"3\r\nabc\r\n0\r\n\r\n"
+
+
+def test_a_large_body_is_not_kept():
+    moving, _, sink, _ = pump(Sized(REPLAY_LIMIT * 2), replay=True)
+    moving.start(sink, b"")
+    moving.feed(b"x" * REPLAY_LIMIT)
+    assert moving.can_replay
+    moving.feed(b"x")
+    assert not moving.can_replay
+
+
+async def settled(condition):
+    """Wait for a state that the loop reaches by itself."""
+    turns = 0
+    while not condition():
+        turns += 1
+        assert turns < 1000
+        await asyncio.sleep(0)
+    return turns
+
+
+async def test_many_small_chunks_are_decoded_in_several_iterations_of_the_loop():
+    moving, source, sink, _ = pump(Chunked(bad_request), replay=True)
+    moving.start(sink, b"")
+    moving.feed(chunk(b"x") * (10 * CHUNKS_AT_ONCE) + last_chunk() + b"next")
+    assert b"".join(sink.transport.written) == b"x" * CHUNKS_AT_ONCE
+    assert not source.transport.reading
+    sink.pause_writing()
+    sink.resume_writing()
+    assert not source.transport.reading, "the rest of what was read comes first"
+    assert await settled(lambda: moving.done) >= 9
+    assert b"".join(sink.transport.written) == b"x" * (10 * CHUNKS_AT_ONCE)
+    assert source.transport.reading
+    assert source.recv_buffer == b"next"
+
+
+async def test_the_source_is_read_again_after_its_chunks_are_decoded():
+    moving, source, sink, _ = pump(Chunked(bad_request))
+    source.recv_buffer = chunk(b"x") * (3 * CHUNKS_AT_ONCE)
+    moving.start(sink, b"HEAD ")
+    assert b"".join(sink.transport.written) == b"HEAD " + b"x" * CHUNKS_AT_ONCE
+    await settled(lambda: source.transport.reading)
+    assert b"".join(sink.transport.written) == b"HEAD " + b"x" * (3 * CHUNKS_AT_ONCE)
+    sink.write_paused = True
+    moving.feed(chunk(b"x") * (2 * CHUNKS_AT_ONCE))
+    await settled(lambda: not moving.decoder.pending)
+    assert not source.transport.reading
+    sink.resume_writing()
+    assert source.transport.reading
+
+
+async def test_chunks_that_wait_to_be_decoded_go_to_the_next_backend_if_the_first_fails():
+    moving, _, sink, client = pump(Chunked(bad_request), replay=True)
+    moving.start(sink, b"")
+    moving.feed(chunk(b"x") * (3 * CHUNKS_AT_ONCE) + last_chunk())
+    moving.detach()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    client.sink = other = stream()
+    moving.start(other, b"2:")
+    await settled(lambda: moving.done)
+    assert b"".join(other.transport.written) == b"2:" + b"x" * (3 * CHUNKS_AT_ONCE)
+    assert b"".join(sink.transport.written) == b"x" * CHUNKS_AT_ONCE
+
+
+async def test_no_chunk_is_lost_when_the_backend_closes_before_they_are_decoded():
+    """A reset does not wait until the bytes before it are read."""
+    sent = chunk(b"x") * (40 * CHUNKS_AT_ONCE) + last_chunk()
+
+    async def handle(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + sent)
+        await writer.drain()
+
+    async with Stage() as stage:
+        await stage.origin(handle)
+        client = (await stage.client()).send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+        await client.head()
+        assert len(await asyncio.wait_for(read_chunks(client.reader), 10)) == 40 * CHUNKS_AT_ONCE
+
+
+async def test_a_lost_source_has_all_that_was_read_decoded():
+    moving, source, sink, _ = pump(Chunked(bad_request))
+    moving.start(sink, b"")
+    moving.feed(chunk(b"x") * (3 * CHUNKS_AT_ONCE) + last_chunk())
+    source.lost = True
+    moving.feed_pending()
+    assert moving.done
+    assert b"".join(sink.transport.written) == b"x" * (3 * CHUNKS_AT_ONCE)
+
+
+async def test_a_fast_sender_lets_others_have_their_turn():
+    moving, source, sink, _ = pump(UntilClose())
+    moving.start(sink, b"")
+    for _ in range(LARGE_READS_AT_ONCE - 1):
+        moving.feed(bytes(LARGE_READ + 1))
+        assert source.transport.reading
+    moving.feed(bytes(LARGE_READ + 1))
+    assert not source.transport.reading
+    await settled(lambda: source.transport.reading)
+
+
+async def test_a_client_that_sends_tiny_chunks_does_not_keep_another_one_waiting():
+    """Between two answers to the other client, only a bounded number of chunks is decoded."""
+
+    async def handle(reader, writer):
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            if b"chunked" in head:
+                await reader.read(-1)
+                return
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    async with Stage() as stage:
+        await stage.origin(handle)
+        greedy = await stage.client()
+        greedy.send(b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n")
+        (connection,) = await until(lambda: [c for c in stage.server.context.connections if c.pump])
+        greedy.send(chunk(b"x") * (400 * CHUNKS_AT_ONCE))
+        await until(lambda: connection.pump.moved)
+        other = await stage.client()
+        moved = connection.pump.moved
+        for _ in range(10):
+            assert (await other.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n").answer())[2] == b"ok"
+        assert connection.pump.moved - moved <= 10 * 20 * CHUNKS_AT_ONCE
+        assert connection.pump.moved < 400 * CHUNKS_AT_ONCE
+        greedy.close()
+
+
+async def test_memory_stays_bounded_when_the_client_does_not_read():
+    """A backend that sends 64 MB to a client that reads nothing is stopped after a few hundred kilobytes."""
+    sent = 0
+
+    async def handle(reader, writer):
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (64 << 20))
+        for _ in range(1024):
+            writer.write(b"x" * 65536)
+            await writer.drain()
+            sent += 65536
+
+    async with Stage() as stage:
+        await stage.origin(handle)
+        client = await stage.client()
+        client.writer.transport.pause_reading()
+        client.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+        before, still = -1, 0
+        while still < 20:  # Until nothing has moved for a while: everybody waits for the client.
+            await asyncio.sleep(0.01)
+            before, still = (sent, still + 1) if sent == before else (sent, 0)
+        assert 0 < sent < 32 << 20
+        (connection,) = stage.server.context.connections
+        assert connection.write_paused
+        assert connection.transport.get_write_buffer_size() < 1 << 20
+        client.writer.transport.resume_reading()
+        await client.head()
+        assert len(await asyncio.wait_for(client.reader.readexactly(64 << 20), 20)) == 64 << 20

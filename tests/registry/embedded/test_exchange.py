@@ -1,0 +1,48 @@
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from pylb.registry.embedded.definitions import RequestError
+from pylb.registry.embedded.exchange import ReadOptions, flag, read_options, reject_filter
+
+
+def request(query):
+    return make_mocked_request("GET", f"/v1/health/service/web?{query}")
+
+
+@pytest.mark.parametrize(
+    ("query", "options"),
+    [
+        ("", ReadOptions()),
+        ("index=7&wait=90s&stale", ReadOptions(index=7, wait=90.0, consistency="stale")),
+        ("max_stale=5s", ReadOptions(consistency="stale")),
+        ("consistent", ReadOptions(consistency="consistent")),
+        ("tag=a&tag=b", ReadOptions(tags=("a", "b"))),
+        ("node-meta=a:b:c&node-meta=d", ReadOptions(node_meta={"a": "b:c", "d": ""})),
+        ("dc=dc1&near=_agent&cached", ReadOptions()),
+    ],
+)
+def test_options(query, options):
+    assert read_options(request(query)) == options
+
+
+@pytest.mark.parametrize(
+    "query", ["index=-1", "index=%D9%A1", "wait=5", "max_stale=", "stale&consistent", "dc=x", "ns=x"]
+)
+def test_options_that_are_refused(query):
+    with pytest.raises(RequestError):
+        read_options(request(query))
+
+
+@pytest.mark.parametrize(
+    ("query", "on"),
+    [("", False), ("passing", True), ("passing=", True), ("passing=T", True), ("passing=0", False)],
+)
+def test_flags(query, on):
+    assert flag(request(query), "passing") is on
+
+
+def test_a_filter_expression_is_refused_and_an_empty_one_is_not():
+    reject_filter(request("filter="))
+    with pytest.raises(RequestError, match="does not implement filter expressions") as refusal:
+        reject_filter(request("filter=Service.Port==80"))
+    assert refusal.value.status == 501

@@ -1,0 +1,49 @@
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from pylb.runtime import descriptors
+from pylb.runtime.descriptors import admissible, most_clients, most_operators, tell_shortage
+
+
+def test_the_soft_limit_becomes_the_hard_one():
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (100, 300));"
+        "from pylb.runtime.descriptors import raise_limit;"
+        "print(raise_limit(), resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.stdout == "300 (300, 300)\n", ended.stderr
+
+
+def test_every_client_may_need_a_backend():
+    assert most_clients(1024, admin=False) == 480
+    assert most_clients(10, admin=False) == 1
+
+
+def test_the_admin_port_has_descriptors_of_its_own():
+    assert [most_operators(limit) for limit in (10, 256, 1024, 1 << 20)] == [8, 32, 128, 256]
+    for limit in (256, 1024, 1 << 20):
+        assert 2 * most_clients(limit, admin=True) + most_operators(limit) <= limit - 64
+
+
+@pytest.fixture
+def thousand(monkeypatch):
+    monkeypatch.setattr(descriptors, "raise_limit", lambda: 1024)
+
+
+def test_as_many_clients_are_let_in_as_are_wanted_and_possible(thousand):
+    assert [admissible(wanted, admin=False) for wanted in (0, 100, 480, 481)] == [480, 100, 480, 480]
+
+
+def test_too_few_descriptors_are_told(thousand, caplog):
+    caplog.set_level(logging.INFO)
+    tell_shortage(480, admin=False)
+    tell_shortage(0, admin=False)
+    assert caplog.messages == []
+    tell_shortage(481, admin=False)
+    assert caplog.messages == [
+        "--max-connections: the limit of 1024 open files (ulimit -n) permits 480 clients per worker, not 481"
+    ]

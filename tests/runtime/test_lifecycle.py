@@ -1,0 +1,185 @@
+import asyncio
+import logging
+
+import pytest
+
+from pylb.runtime.lifecycle import Lifecycle, ProcessState, TaskScope, keep_running, spawn
+from tests.until import until
+
+STARTING, SERVING, LEAVING, DRAINING, STOPPED = ProcessState
+
+
+async def forever(log=None):
+    try:
+        await asyncio.Event().wait()
+    finally:
+        if log is not None:
+            log.append("ended")
+
+
+async def crash():
+    raise KeyError("boom")
+
+
+async def test_each_state_is_entered_once_and_announced_with_its_sentence(caplog):
+    life = Lifecycle("worker 1")
+    with caplog.at_level(logging.INFO, "pylb"):
+        for state in ProcessState:
+            life.advance(state)
+            life.advance(state)
+            assert life.state is state
+            assert life.serving is (state is SERVING)
+    assert [r.getMessage() for r in caplog.records] == [
+        f"worker 1 is {state.word}: {state.sentence}" for state in (SERVING, LEAVING, DRAINING, STOPPED)
+    ]
+    assert len({state.sentence for state in ProcessState}) == 5
+
+
+@pytest.mark.parametrize(("now", "back"), [(SERVING, STARTING), (DRAINING, SERVING), (STOPPED, DRAINING)])
+async def test_it_never_moves_back(now, back):
+    life = Lifecycle()
+    life.advance(now)
+    with pytest.raises(ValueError, match=f"pylb is {now.word} and cannot become {back.word} again"):
+        life.advance(back)
+    assert life.state is now
+
+
+async def test_wait_returns_at_once_for_the_past_and_wakes_for_the_future():
+    life = Lifecycle()
+    assert await life.wait(STARTING) is STARTING
+    waiter = asyncio.ensure_future(life.wait(SERVING))  # noqa: TID251
+    await asyncio.sleep(0)
+    assert not waiter.done()
+    life.advance(SERVING)
+    assert await waiter is SERVING
+
+
+async def test_who_waits_for_serving_learns_that_it_was_skipped():
+    life = Lifecycle()
+    waiters = asyncio.gather(life.wait(SERVING), life.wait(STOPPED))
+    await asyncio.sleep(0)
+    life.advance(STOPPED)
+    assert await waiters == [STOPPED, STOPPED]
+
+
+async def test_a_task_has_its_name_its_result_and_leaves_its_owner():
+    async def answer():
+        return 42
+
+    async with TaskScope("test") as owner:
+        task = spawn(answer(), name="watch web", owner=owner)
+        assert task.get_name() == "watch web"
+        assert owner.tasks == {task}
+        assert await task == 42
+        await asyncio.sleep(0)
+        assert owner.tasks == set()
+
+
+async def test_tasks_die_with_their_owner_and_have_cleaned_up_when_it_is_closed():
+    log = []
+    async with TaskScope("test") as owner:
+        tasks = [spawn(forever(log), name=str(i), owner=owner) for i in range(3)]
+        await asyncio.sleep(0)
+    assert log == ["ended"] * 3
+    assert all(task.cancelled() for task in tasks)
+
+
+@pytest.mark.logs_error(r"task 'watch web' crashed: KeyError")
+async def test_a_crash_is_logged_with_its_traceback_and_leaves_the_siblings(caplog):
+    async with TaskScope("control") as owner:
+        sibling = spawn(forever(), name="sibling", owner=owner)
+        await asyncio.wait([spawn(crash(), name="watch web", owner=owner)])
+        await asyncio.sleep(0)
+        assert not sibling.done()
+    (record,) = caplog.records
+    assert record.getMessage() == "control: task 'watch web' crashed: KeyError('boom')"
+    assert record.name == "pylb"
+    assert record.exc_info
+
+
+async def test_cancellation_is_no_crash(caplog):
+    async with TaskScope("control") as owner:
+        spawn(forever(), name="sibling", owner=owner)
+        await asyncio.sleep(0)
+    assert not caplog.records
+
+
+async def test_nothing_can_be_spawned_by_a_closed_owner():
+    owner = TaskScope("control")
+    await owner.close()
+    with pytest.raises(RuntimeError, match="control has ended, it cannot start 'late'"):
+        spawn(forever(), name="late", owner=owner)
+
+
+async def test_a_task_may_close_its_own_owner():
+    owner = TaskScope("control")
+    sibling = spawn(forever(), name="sibling", owner=owner)
+    await spawn(owner.close(), name="closer", owner=owner)
+    assert sibling.cancelled()
+
+
+class Flaky:
+    """Background work that crashes as often as it is told, and then goes on."""
+
+    def __init__(self, *crashes):
+        self.crashes = list(crashes)
+        self.running = asyncio.Event()
+        self.ended = False
+
+    async def run(self):
+        if self.crashes:
+            raise self.crashes.pop(0)
+        self.running.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ended = True
+
+
+@pytest.mark.parametrize(
+    "crash", [UnicodeError("label too long"), ExceptionGroup("", [KeyError()]), asyncio.CancelledError()]
+)
+@pytest.mark.logs_error(r"task 'probe' crashed: ")
+async def test_background_work_that_crashed_runs_again_and_the_crash_is_a_problem(caplog, crash):
+    work = Flaky(crash)
+    async with TaskScope("control") as owner:
+        keep_running(work.run, name="probe", owner=owner)
+        await asyncio.wait_for(work.running.wait(), 5)
+        (problem,) = owner.crashes.problems()
+        assert problem.startswith("the background task 'probe' crashed 0 s ago: " + type(crash).__name__)
+    assert work.ended
+    (record,) = caplog.records
+    assert record.getMessage().startswith("control: task 'probe' crashed: ")
+    assert record.exc_info
+
+
+@pytest.mark.logs_error(r"task 'probe' crashed: KeyError")
+async def test_the_pauses_between_crashes_grow():
+    loop = asyncio.get_running_loop()
+    starts = []
+
+    async def work():
+        starts.append(loop.time())
+        raise KeyError
+
+    async with TaskScope("control") as owner:
+        keep_running(work, name="probe", owner=owner)
+        await until(lambda: len(starts) == 4)
+        assert "crashed 4 times, last 0 s ago: KeyError" in next(iter(owner.crashes.problems()))
+    assert starts[1] - starts[0] >= 0.05
+    assert starts[3] - starts[2] >= 0.2
+
+
+async def test_background_work_that_is_done_is_not_started_again():
+    async with TaskScope("control") as owner:
+        task = keep_running(lambda: asyncio.sleep(0), name="follow control", owner=owner)
+        await task
+        assert [*owner.crashes.problems()] == []
+
+
+@pytest.mark.logs_error(r"task 'greet worker 1' crashed: KeyError")
+async def test_the_crash_of_a_task_that_is_run_once_is_a_problem_too():
+    async with TaskScope("control") as owner:
+        await asyncio.wait([spawn(crash(), name="greet worker 1", owner=owner)])
+        await asyncio.sleep(0)
+        assert "'greet worker 1' crashed" in next(iter(owner.crashes.problems()))

@@ -1,0 +1,29 @@
+"""What glibc is told is seen by the pages that it has the kernel map again."""
+
+import platform
+import subprocess
+import sys
+
+BODIES = """
+import resource, sys
+from pylb.runtime.malloc import keep_malloc_arenas
+
+def bodies(number):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(number):
+        pieces = [bytes(250_000) for _ in range(4)]
+        pieces.clear()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+bodies(10)
+usual = bodies(50)
+keep_malloc_arenas()
+bodies(10)
+print(usual, bodies(50))
+"""
+
+
+def test_the_memory_of_bodies_is_not_mapped_again_for_each_piece():
+    assert platform.libc_ver()[0] == "glibc", "what follows is a promise about glibc"
+    usual, kept = map(int, subprocess.check_output([sys.executable, "-c", BODIES]).split())
+    assert kept < 50 < usual

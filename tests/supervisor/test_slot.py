@@ -1,0 +1,80 @@
+import pytest
+
+from pylb.ipc.supervisor_pipe import SERVING, STARTING
+from pylb.supervisor.slot import LONGEST_PAUSE, STEADY, Slot
+
+
+class Child:
+    """One that is as the test says."""
+
+    def __init__(self, *, served=False, started=0.0, code=None):
+        self.served = served
+        self.started = started
+        self.code = code
+        self.state = SERVING if served else STARTING
+
+    @property
+    def serving(self):
+        return self.served and self.code is None
+
+
+@pytest.fixture
+def slot():
+    return Slot("worker", "worker 1", 0, [])
+
+
+def take(slot, child):
+    slot.child = child
+    return child
+
+
+def test_ready_is_who_serves(slot):
+    assert not slot.ready()
+    child = take(slot, Child())
+    assert not slot.ready()
+    child.served = True
+    assert slot.ready()
+
+
+def test_an_accident_is_made_good_at_once_again_and_again(slot):
+    for now in range(10, 100, 10):
+        child = take(slot, Child(served=True, started=now - STEADY - 1, code=-9))
+        assert slot.left_by(child, now) == 0
+        assert (slot.child, slot.due) == (None, now)
+        assert not slot.cannot_start(child)
+
+
+def test_one_that_never_lasts_is_started_less_and_less_often(slot):
+    slot.left_by(take(slot, Child(served=True, code=1)), STEADY + 1)
+    pauses = [slot.left_by(take(slot, Child(served=True, code=1)), 0) for _ in range(12)]
+    assert pauses[:4] == [0.1, 0.2, 0.4, 0.8]
+    assert pauses[-1] == LONGEST_PAUSE
+    assert not slot.cannot_start(Child(code=1)), "it worked once"
+    assert slot.left_by(take(slot, Child(served=True, started=0, code=1)), STEADY + 1) == 0
+
+
+def test_what_never_worked_is_tried_three_times(slot):
+    verdicts = []
+    for _ in range(3):
+        child = take(slot, Child(code=1))
+        slot.left_by(child, 0)
+        verdicts.append(slot.cannot_start(child))
+    assert verdicts == [False, False, True]
+
+
+def test_a_start_that_failed_is_tried_again_later_and_later(slot):
+    assert [slot.not_started(10.0) for _ in range(3)] == [0.1, 0.2, 0.4]
+    assert slot.due == 10.4
+
+
+def test_options_that_cannot_be_used_are_tried_once(slot):
+    child = take(slot, Child(code=2))
+    slot.left_by(child, 0)
+    assert slot.cannot_start(child)
+
+
+def test_a_successor_takes_over(slot):
+    old, new = take(slot, Child(served=True)), Child(served=True)
+    slot.successor = new
+    assert slot.promote() is old
+    assert (slot.child, slot.successor) == (new, None)

@@ -1,9 +1,0 @@
-from pylb.config.kinds import Address
-from pylb.config.parse import parse
-from pylb.terminal.history import HistoryOptions
-from pylb.terminal.options import Running
-
-
-def test_it_looks_where_pylb_listens_unless_told_otherwise():
-    assert parse(Running, [], {}).admin == Address("127.0.0.1", 8081)
-    assert parse(HistoryOptions, [], {"PYLB_HISTORY_ADMIN": "127.0.0.1:9"}).admin == Address("127.0.0.1", 9)

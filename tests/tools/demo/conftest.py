@@ -1,0 +1,49 @@
+"""A registry for each test, and a client of it."""
+
+import aiohttp
+import pytest
+import uvloop
+
+from pylb.clients.consul import ConsulClient, ConsulSettings
+from pylb.config import Url
+from pylb.registry.embedded import DevRegistry
+
+
+def pytest_asyncio_loop_factories():
+    """Every test here runs on uvloop, as pylb does."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+async def registry():
+    """The root of an empty registry's API."""
+    server = DevRegistry()
+    host, port = (await server.start()).split(":")
+    yield Url("http", host, int(port))
+    await server.stop()
+
+
+@pytest.fixture
+async def client(registry):
+    async with ConsulClient(ConsulSettings(url=str(registry))) as client:
+        yield client
+
+
+@pytest.fixture
+async def http():
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@pytest.fixture
+def statuses(http, registry):
+    """Ask the registry for the worst status of each instance of `web`, by id."""
+
+    async def ask():
+        async with http.get(f"{registry}/v1/health/service/web") as answer:
+            return {
+                item["Service"]["ID"]: min(check["Status"] for check in item["Checks"])
+                for item in await answer.json()
+            }
+
+    return ask

@@ -1,0 +1,61 @@
+import pytest
+
+from pylb.errors import UsageError
+from pylb.model import Endpoint, Excluded
+from pylb.tools.terminal.explain import ExplainOptions, spelled_out
+
+ONE, TWO, THREE = (Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}") for n in (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ([], []),
+        (["/x"], ["--target", "/x"]),
+        (["POST", "/x", "-H", "host: a"], ["--method", "POST", "--target", "/x", "--header", "host: a"]),
+        (["--target", "/x"], ["--target", "/x"]),
+    ],
+)
+def test_a_request_is_written_as_usual(short, long):
+    assert spelled_out(short) == long
+
+
+def test_a_third_word_is_a_mistake():
+    with pytest.raises(UsageError, match="got 'x', expected METHOD PATH"):
+        spelled_out(["GET", "/", "x"])
+
+
+def test_the_host_is_found_however_it_is_written():
+    assert ExplainOptions(header=("Accept: x", "HOST:  shop.example ")).host == "shop.example"
+    assert ExplainOptions().host == ""
+
+
+async def test_the_winner_is_marked_and_the_others_have_reasons(pylb, view, know, command, capsys):
+    know("web", ONE, TWO, excluded=(Excluded(THREE, "critical: refused"),))
+    view.pools["web"].backends[ONE.key, "10.0.0.1:80"].count(+1)
+    assert await command("explain", "GET", "/x", "-H", "host: a", "--admin", pylb) == 0
+    first, _, *rows = capsys.readouterr().out.splitlines()
+    assert first == "GET /x for a: service web, least-connections among 2"
+    assert [row.split()[0] for row in rows] == ["web-1", "→", "web-3"]
+    assert "critical: refused" in rows[-1]
+
+
+async def test_that_nobody_would_answer_is_code_1(pylb, know, command, capsys):
+    know("web")
+    assert await command("explain", "/", "--admin", pylb) == 1
+    assert "the registry lists no instance" in capsys.readouterr().out
+
+
+async def test_it_agrees_with_where_requests_go(view, know):
+    """What is said of the next pick is compared with it, a thousand times, under a load that changes."""
+    from pylb.admin.state import explain
+
+    know("web", *(Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}", weight=1 + n % 3) for n in range(8)))
+    pool, open_leases = view.pools["web"], []
+    for number in range(1000):
+        said = explain(view, "", "/")["winner"]
+        lease = pool.lease()
+        assert lease.backend.name == said
+        open_leases.append(lease.__enter__())
+        if number % 3:
+            open_leases.pop(number % len(open_leases)).__exit__(None, None, None)

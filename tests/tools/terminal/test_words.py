@@ -1,0 +1,23 @@
+import pytest
+
+from pylb.tools.terminal.words import duration, number, plain
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "–"), (0, "0"), (1.0, "1"), (2.34, "2.3"), (12.9, "13"), (12345.6, "12,346")]
+)
+def test_a_number_has_the_digits_that_matter(value, text):
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), (0.000214, "214 µs"), (0.0042, "4.2 ms"), (0.175, "175 ms"), (2.34, "2.3 s"), (75, "75 s")],
+)
+def test_a_time_has_the_unit_that_suits_it(value, text):
+    assert duration(value) == text
+
+
+def test_text_from_elsewhere_is_shown_as_it_is():
+    shown = plain("[red]a\x1b[2J\nb[/]", "dim")
+    assert (shown.plain, shown.style, shown.spans) == (r"[red]a\x1b[2J\nb[/]", "dim", [])
