@@ -71,10 +71,16 @@ class DockerEngine:
         self._signal(signal.SIGUSR2 if crash else signal.SIGUSR1)
         self._wait_until_it_answers(before)
 
-    def reconfigure(self, **settings):
-        """Let it read other settings, of those that it can change while it runs."""
-        self._configure(settings)
+    def set_live_restore(self, enabled):
+        """Choose whether containers outlive dockerd; return once dockerd has read it.
+
+        A dockerd that ends before that leaves them running, and the next one, which does not restore them,
+        stops them for good: it counts that as a stop by hand.
+        """
+        self._configure({"live-restore": enabled})
         self._signal(signal.SIGHUP)
+        shown = ("info", "--format", "{{.LiveRestoreEnabled}}")
+        self._wait_until(lambda: self.docker(*shown) == str(enabled).lower())
 
     @property
     def started(self):
@@ -136,8 +142,11 @@ class DockerEngine:
         os.kill(int(children), number)
 
     def _wait_until_it_answers(self, before=None):
+        self._wait_until(lambda: self._answers(before))
+
+    def _wait_until(self, condition):
         deadline = time.monotonic() + DEADLINE
-        while not self._answers(before):
+        while not condition():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError((self.directory / "log").read_text()[-3000:])
             time.sleep(0.05)

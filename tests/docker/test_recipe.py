@@ -125,9 +125,9 @@ async def test_when_the_engine_crashes_and_comes_back_connections_go_on_and_new_
 
 async def test_after_an_orderly_restart_of_the_engine_everything_is_back_and_nothing_else(recipe):
     names = await scaled(recipe, 2)
-    recipe.engine.reconfigure(**{"live-restore": False})
+    await asyncio.to_thread(recipe.engine.set_live_restore, False)
     await asyncio.to_thread(recipe.engine.restart, crash=False)
-    recipe.engine.reconfigure(**{"live-restore": True})
+    await asyncio.to_thread(recipe.engine.set_live_restore, True)
     assert recipe.containers("web") == names
     await until_registered(recipe, names)
     await until_answers_come_from(recipe.engine, names)
