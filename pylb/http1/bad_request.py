@@ -1,4 +1,4 @@
-"""Why a head was refused. Runs only after the grammar said no, so it may take its time and be exact."""
+"""Why a head was rejected. Runs only after the grammar has rejected it, so its cost does not matter."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ _START = re.compile(rb"(" + grammar.TOKEN + rb") ([^ ]*+) (HTTP/([0-9])\.([0-9])
 _LINE = re.compile(grammar.TOKEN + rb":" + grammar.VALUE)
 _NAME = re.compile(grammar.TOKEN)
 _HTTP = re.compile(rb"HTTP/1\.[01] [0-9]{3}(?![0-9])")
-"""How a response begins, whatever is wrong with the rest."""
+"""The beginning of an HTTP/1 response; the rest of the head may be invalid."""
 
 
 def bad_request(detail: str, status: int = 400) -> ProxyError:
-    """A request that breaks the rules; what follows it on the connection cannot be trusted either."""
+    """Return the error for an invalid request. Bytes that follow it on the connection are not trusted."""
     return ProxyError(Phase.REQUEST, Fault.POLICY, detail, status=status)
 
 
 def bad_response(detail: str) -> ProxyError:
-    """A response that breaks the rules; the client gets a 502, never its bytes."""
+    """Return the error for an invalid response. The client receives a 502 and none of its bytes."""
     return InvalidResponseError(Phase.HEADERS, Fault.UPSTREAM, detail)
 
 
 def not_a_request(head: bytes, limits: Limits) -> ProxyError:
-    """Name the first thing that is wrong with a request's head."""
+    """Return an error that names the first defect of a request's head."""
     start, *lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
     if start.startswith(b"\x16\x03"):
         return bad_request("a TLS handshake on a plain HTTP port")
@@ -48,7 +48,7 @@ def not_a_request(head: bytes, limits: Limits) -> ProxyError:
 
 
 def not_a_response(head: bytes) -> ProxyError:
-    """Name the first thing that is wrong with a backend's response head."""
+    """Return an error that names the first defect of a backend's response head."""
     if len(head) > MAX_RESPONSE_HEAD:
         return bad_response(f"a response head of {len(head)} bytes, expected at most {MAX_RESPONSE_HEAD}")
     start, *lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
@@ -82,5 +82,5 @@ def _bad_line(lines: list[bytes]) -> ProxyError | None:
 
 
 def shown(text: bytes) -> str:
-    """At most 60 bytes of it, quoted, fit for a log line."""
+    """Return at most 60 bytes of the text, quoted and escaped for a log line."""
     return repr(text[:60])[1:] + ("..." if len(text) > 60 else "")

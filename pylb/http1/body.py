@@ -1,7 +1,8 @@
-"""Bodies: the bytes of a connection in, the payload out, and where the message ends (RFC 9112 §6, §7).
+"""Decoders and encoders of bodies (RFC 9112 §6, §7).
 
-Every decoder has `feed(data) -> payload`, `done`, and `rest`, the bytes that came after the end. One call may
-be told to decode a few chunks only; then the decoder is `pending`.
+A decoder extracts the payload from the bytes of a connection and finds the end of the message. It has
+`feed(data) -> payload`, `done`, and `rest`: the bytes after the end. A call of `feed` can be limited to a
+number of chunks; if it stops at that limit, the decoder is `pending`.
 """
 
 from __future__ import annotations
@@ -26,38 +27,38 @@ from pylb.http1.limits import (
 
 @dataclass(frozen=True, slots=True)
 class _Framing:
-    """What stands between payloads.
+    """The bytes between two payloads.
 
     Args:
-        whole: all of it.
-        begun: what it may look like while some of it has not arrived.
-        limit: its length in bytes.
-        expected: its name, for who got it wrong.
+        complete: matches all of them.
+        partial: matches any prefix of them, for data that has not arrived in full.
+        limit: maximum length in bytes.
+        expected: description for error messages.
     """
 
-    whole: re.Pattern[bytes]
-    begun: re.Pattern[bytes]
+    complete: re.Pattern[bytes]
+    partial: re.Pattern[bytes]
     limit: int
     expected: str
 
 
 _SIZE = rb"[0-9A-Fa-f]{1,15}+"
-"""Below 2^60. No sign, no `0x`, no underscore, all of which `int(x, 16)` would take."""
+"""Below 2^60. No sign, no `0x` and no underscore, all of which `int(x, 16)` would accept."""
 _SIZE_LINE = rb"(%b)([\t ]*+;%b|)\r\n" % (_SIZE, grammar.VALUE)
-_SIZE_LINE_BEGUN = rb"(?:%b(?:[\t ]*+;%b\r?|[\t ]++|\r|)|)" % (_SIZE, grammar.VALUE)
+_SIZE_LINE_PARTIAL = rb"(?:%b(?:[\t ]*+;%b\r?|[\t ]++|\r|)|)" % (_SIZE, grammar.VALUE)
 
 _FIRST_SIZE = _Framing(
-    re.compile(_SIZE_LINE), re.compile(_SIZE_LINE_BEGUN), MAX_CHUNK_LINE, "hexadecimal digits and CRLF"
+    re.compile(_SIZE_LINE), re.compile(_SIZE_LINE_PARTIAL), MAX_CHUNK_LINE, "hexadecimal digits and CRLF"
 )
 _NEXT_SIZE = _Framing(
     re.compile(rb"\r\n%b" % _SIZE_LINE),
-    re.compile(rb"\r|\r\n%b" % _SIZE_LINE_BEGUN),
+    re.compile(rb"\r|\r\n%b" % _SIZE_LINE_PARTIAL),
     MAX_CHUNK_LINE,
     "CRLF after a chunk, hexadecimal digits, and CRLF",
 )
-_TRAILERS = _Framing(grammar.TRAILERS, grammar.TRAILERS_BEGUN, MAX_TRAILERS, "trailers and an empty line")
+_TRAILERS = _Framing(grammar.TRAILERS, grammar.TRAILERS_PARTIAL, MAX_TRAILERS, "trailers and an empty line")
 
-_NEVER_TRAILS = grammar.without(
+_FORBIDDEN_TRAILERS = grammar.without(
     rb"authorization",
     rb"cache-control",
     rb"content-encoding",
@@ -75,11 +76,12 @@ _NEVER_TRAILS = grammar.without(
     *grammar.HOP_BY_HOP,
     *grammar.LOOKALIKES,
 )
-"""Framing, routing, authentication and request modifiers must not arrive late (RFC 9110 §6.5.1)."""
+"""Fields for framing, routing, authentication and request modifiers, which trailers must not contain
+(RFC 9110 §6.5.1)."""
 
 
 class Decoder(Protocol):
-    """Finds the payload of one message, and its end."""
+    """Extracts the payload of one message and finds its end."""
 
     done: bool
     rest: bytes
@@ -88,14 +90,14 @@ class Decoder(Protocol):
     pending: bool
 
     def feed(self, data: bytes, chunks: float = inf) -> bytes:
-        """Return the payload in `data`. After the end `done` is true, and `rest` holds what follows it.
+        """Return the payload in `data`. After the end, `done` is true and `rest` holds the bytes behind it.
 
         Args:
-            data: what has arrived; it may be empty.
-            chunks: how many chunks to begin at most. Others stay `pending`, to be decoded by another call.
+            data: the bytes that have arrived; may be empty.
+            chunks: maximum number of chunks to begin. The others stay `pending` for a later call.
 
         Raises:
-            ProxyError: the framing is broken; made by the function that the decoder was given.
+            ProxyError: the framing is invalid; created by the decoder's `error` function.
         """
         ...
 
@@ -127,7 +129,7 @@ class Sized:
 
 
 class UntilClose:
-    """A response that ends with its connection; only the connection knows when."""
+    """A response that ends when its connection closes; the decoder itself never finds an end."""
 
     __slots__ = ("done", "rest", "trailers")
     pending = False
@@ -143,14 +145,14 @@ class UntilClose:
 
 
 class Chunked:
-    """A chunked body. Extensions are dropped, trailers kept but for those that must not be there.
+    """A chunked body. Extensions and forbidden trailers are dropped, other trailers are kept.
 
     Args:
-        error: makes the exception for broken framing: `bad_request` or `bad_response`.
+        error: creates the exception for invalid framing: `bad_request` or `bad_response`.
     """
 
     __slots__ = (
-        *("_begun", "_error", "_excess", "_next", "_position", "_remaining"),
+        *("_partial", "_error", "_excess", "_next", "_position", "_remaining"),
         *("done", "pending", "rest", "trailers"),
     )
 
@@ -158,19 +160,19 @@ class Chunked:
         self.done = False
         self.rest = b""
         self.trailers = b""
-        """Field lines, each with its CRLF, that may be passed on after the last chunk."""
+        """Field lines, each with its CRLF, that may be forwarded after the last chunk."""
         self.pending = False
         self._error = error
         self._remaining = 0
-        """Bytes of the current chunk's payload that are still to come."""
+        """Bytes of the current chunk's payload that have not arrived."""
         self._next = _FIRST_SIZE
-        """What comes after them."""
-        self._begun = b""
-        """What is there of it; while decoding is pending, all that was fed last."""
+        """The framing after this payload."""
+        self._partial = b""
+        """The part of that framing that has arrived; while decoding is pending, the data of the last call."""
         self._position = 0
-        """Where decoding goes on in `_begun`."""
+        """Where decoding continues in `_partial`."""
         self._excess = 0
-        """Bytes by which framing outweighs payload."""
+        """Bytes of framing beyond the allowance for the payload."""
 
     def feed(self, data: bytes, chunks: float = inf) -> bytes:
         """See `Decoder.feed`."""
@@ -186,38 +188,41 @@ class Chunked:
                 position += len(piece)
                 self._remaining -= len(piece)
             elif chunks <= 0:
-                self._begun, self._position, self.pending = data, position, True
+                self._partial, self._position, self.pending = data, position, True
                 break
-            elif match := self._next.whole.match(data, position):
+            elif match := self._next.complete.match(data, position):
                 chunks -= 1
                 position = match.end()
-                self._understand(match, position - match.start())
+                self._take_framing(match, position - match.start())
             else:
-                self._begun = data[position:]
-                if len(self._begun) > self._next.limit or self._next.begun.fullmatch(self._begun) is None:
-                    raise self._broken(self._begun)
+                self._partial = data[position:]
+                if (
+                    len(self._partial) > self._next.limit
+                    or self._next.partial.fullmatch(self._partial) is None
+                ):
+                    raise self._broken(self._partial)
                 break
         if self.done:
             self.rest = data[position:]
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _resume(self, data: bytes) -> tuple[bytes, int]:
-        """What is to be decoded, with what was kept of earlier data before it, and where to begin in it."""
-        begun, position = self._begun, self._position
-        self._begun, self._position, self.pending = b"", 0, False
-        if not begun:
+        """Return stored bytes followed by `data`, and the position in them at which decoding begins."""
+        partial, position = self._partial, self._position
+        self._partial, self._position, self.pending = b"", 0, False
+        if not partial:
             return data, 0
         if not data:
-            return begun, position
-        return begun[position:] + data, 0
+            return partial, position
+        return partial[position:] + data, 0
 
-    def _understand(self, match: re.Match[bytes], length: int) -> None:
-        """Take in a whole piece of framing."""
+    def _take_framing(self, match: re.Match[bytes], length: int) -> None:
+        """Process a complete size line or trailer section."""
         framing = self._next
         if length > framing.limit:
             raise self._broken(match[0])
         if framing is _TRAILERS:
-            self.trailers = _NEVER_TRAILS.sub(b"", b"\n" + match[1])[1:]
+            self.trailers = _FORBIDDEN_TRAILERS.sub(b"", b"\n" + match[1])[1:]
             self.done = True
             return
         self._remaining = size = int(match[1], 16)
@@ -233,27 +238,27 @@ class Chunked:
 
 
 def chunk(payload: bytes) -> bytes:
-    """One chunk of a chunked body."""
+    """Return one chunk of a chunked body."""
     return b"%x\r\n%b\r\n" % (len(payload), payload)
 
 
 def last_chunk(trailers: bytes = b"") -> bytes:
-    """The end of a chunked body."""
+    """Return the last chunk and the trailer section of a chunked body."""
     return b"0\r\n%b\r\n" % trailers
 
 
 class Encoder(Protocol):
-    """Frames the payload of one message. It keeps no state, so that all messages share one."""
+    """Frames the payload of one message. It keeps no state, so all messages share one instance."""
 
     def encode(self, payload: bytes) -> bytes:
-        """Return the bytes that carry a payload, which is not empty."""
+        """Return the framed payload. The payload is not empty."""
 
     def end(self, trailers: bytes = b"") -> bytes:
-        """Return the bytes that end the body; empty if its length, or the connection, ends it."""
+        """Return the bytes that end the body; empty if its length or the end of the connection ends it."""
 
 
 class IdentityEncoder:
-    """Passes the payload on as it is."""
+    """Returns the payload unchanged."""
 
     __slots__ = ()
 
@@ -267,7 +272,7 @@ class IdentityEncoder:
 
 
 class ChunkedEncoder:
-    """Makes a chunk of each payload (RFC 9112 section 7.1)."""
+    """Encodes each payload as a chunk (RFC 9112 §7.1)."""
 
     __slots__ = ()
     encode = staticmethod(chunk)

@@ -1,7 +1,8 @@
-"""What proxies in front of pylb write about a client: X-Forwarded-*, X-Real-IP, or Forwarded (RFC 7239).
+"""Parser of the fields in which proxies describe a client: X-Forwarded-*, X-Real-IP, Forwarded (RFC 7239).
 
-One of them counts, and everything that backends receive follows from it, so that no two fields disagree.
-X-Forwarded-* and X-Real-IP come first: a proxy that sets these often passes a client's own Forwarded on.
+Only one of these sources is used per request, and all fields that backends receive are derived from it, so
+that they cannot contradict each other. X-Forwarded-* and X-Real-IP take precedence over Forwarded, because a
+proxy that sets them often forwards a client's own Forwarded field unchanged.
 """
 
 from __future__ import annotations
@@ -14,72 +15,73 @@ from pylb.http1 import grammar
 from pylb.http1.address import of_node
 
 MAX_HOPS = 32
-"""Hops of a chain that are read, from its end. Real chains have fewer than ten."""
+"""Number of hops that are parsed, counted from the end of a chain. Real chains have fewer than ten."""
 
 _FORWARDED_READ = 1024
-"""Bytes of a Forwarded field that are read, from its end, which the nearest proxy wrote."""
+"""Number of bytes of a Forwarded field that are parsed, counted from its end, which the nearest proxy
+wrote."""
 
 _PLAIN = rb'[^\t ",;\\]++'
-"""A value without quotes. Proxies omit them where the grammar wants them (fabio: `httpproto=http/1.1`)."""
+"""An unquoted value. Some proxies omit quotes that the grammar requires (fabio: `httpproto=http/1.1`)."""
 _PAIR = rb'%b=(?:%b|"[^"\\]*+")' % (grammar.TOKEN, _PLAIN)
 _ELEMENT = re.compile(rb"[\t ]*+%b(?:[\t ]*+;[\t ]*+%b)*[\t ]*+" % (_PAIR, _PAIR))
-"""An element of a Forwarded field. No address or host needs a quoted pair, so none is read."""
+"""An element of a Forwarded field. No address or host needs a quoted pair, so none is accepted."""
 _PARAMETER = re.compile(rb'(%b)=(?:"([^"]*+)"|(%b))' % (grammar.TOKEN, _PLAIN))
 _OBFUSCATED = re.compile(rb"_[0-9A-Za-z._\-]++")
 _SCHEME = re.compile(rb"[a-z][0-9a-z+.\-]*+")
 
-_ALONE = (
+_X_FORWARDED = (
     b"x-forwarded-for",
     b"x-forwarded-proto",
     b"x-forwarded-host",
     b"x-forwarded-port",
     b"x-real-ip",
 )
-"""A front that sends one of these does not speak Forwarded alone."""
+"""If one of these fields has a value, Forwarded is ignored."""
 
 
 class Hop(NamedTuple):
     """One element of a chain."""
 
     node: bytes
-    """As X-Forwarded-For has it: the address in one spelling, or what was written in its place."""
+    """The element of X-Forwarded-For: the canonical address, or the received text if it is not an address."""
     address: str
-    """Empty if the node is none."""
+    """The canonical address; empty if the node is not an address."""
     scheme: bytes = b""
-    """How the request came to the proxy that wrote the element; empty if it does not say so."""
+    """The scheme with which the request reached the proxy that wrote the element; empty if unknown."""
     host: bytes = b""
 
 
 class Claims(NamedTuple):
-    """What one request's fields say. An empty value is not said."""
+    """The client's data according to one request's fields. An empty value means that no field gives it."""
 
     hops: tuple[Hop, ...] = ()
-    """From the client to the nearest proxy's peer."""
+    """From the client to the peer of the nearest proxy."""
     earlier: bytes = b""
-    """What stands before the hops in a chain that has too many, as it came."""
+    """The unparsed beginning of a chain with more than `MAX_HOPS` hops."""
     scheme: bytes = b""
     host: bytes = b""
     port: int = 0
 
 
 class Identity(NamedTuple):
-    """The client of a request, as far as its fields are believed."""
+    """The client of a request, determined from the trusted part of its fields."""
 
     client: str
-    """Its address; empty behind a Unix socket."""
+    """The client's address; empty behind a Unix socket."""
     scheme: bytes
-    """`http` or `https`, as the client used it."""
+    """The scheme that the client used: `http` or `https`."""
     lines: bytes
     """The field lines that backends receive: X-Forwarded-For, -Proto, -Port, -Host, X-Real-IP."""
 
 
 def read_claims(fields: Mapping[bytes, bytes]) -> Claims:
-    """Read what a request says of its client.
+    """Parse the fields of a request that describe its client.
 
     Args:
-        fields: by name in lower case, values of one name joined.
+        fields: values by name in lower case; several values of one name are joined by commas.
     """
-    if b"forwarded" in fields and not any(fields.get(name) for name in _ALONE):
+    if b"forwarded" in fields and not any(fields.get(name) for name in _X_FORWARDED):
         return Claims(forwarded_hops(fields[b"forwarded"]))
     earlier, hops = _chain(fields.get(b"x-forwarded-for") or fields.get(b"x-real-ip", b""))
     return Claims(
@@ -92,9 +94,10 @@ def read_claims(fields: Mapping[bytes, bytes]) -> Claims:
 
 
 def forwarded_hops(value: bytes) -> tuple[Hop, ...]:
-    """The elements of a Forwarded field, up to the first, from the end, that breaks the grammar.
+    """Parse a Forwarded field from its end, up to the first invalid element.
 
-    To read from the end keeps a client from swallowing by an open quote what a proxy wrote after it.
+    Parsing starts at the end, so that an unterminated quote of a client cannot hide the elements that proxies
+    append.
     """
     if len(value) > _FORWARDED_READ:
         value = value[-_FORWARDED_READ:].partition(b",")[2]
@@ -103,16 +106,16 @@ def forwarded_hops(value: bytes) -> tuple[Hop, ...]:
     while start >= 0 and len(hops) < MAX_HOPS:
         start = value.rfind(b",", 0, start)
         match = _ELEMENT.fullmatch(value, start + 1, end)
-        if match is not None:  # Else the comma is inside quotes.
+        if match is not None:  # Otherwise the comma is inside quotes.
             hops.append(_hop(match[0]))
             end = start
     return tuple(reversed(hops))
 
 
-def _hop(written: bytes) -> Hop:
-    """An element of Forwarded as a hop."""
-    said = {name.lower(): quoted or plain for name, quoted, plain in _PARAMETER.findall(written)}
-    node, scheme, host = (said.get(name, b"") for name in (b"for", b"proto", b"host"))
+def _hop(text: bytes) -> Hop:
+    """Convert an element of Forwarded to a hop."""
+    parameters = {name.lower(): quoted or plain for name, quoted, plain in _PARAMETER.findall(text)}
+    node, scheme, host = (parameters.get(name, b"") for name in (b"for", b"proto", b"host"))
     address = of_node(node.decode("latin-1"))
     return Hop(
         address.encode() or (node if _OBFUSCATED.fullmatch(node) else b"unknown"),
@@ -123,7 +126,7 @@ def _hop(written: bytes) -> Hop:
 
 
 def element(hop: Hop) -> bytes:
-    """A hop as an element of Forwarded."""
+    """Format a hop as an element of Forwarded."""
     if ":" in hop.address:
         node = b'"[%b]"' % hop.node
     elif hop.address or _OBFUSCATED.fullmatch(hop.node):
@@ -136,20 +139,20 @@ def element(hop: Hop) -> bytes:
 
 
 def port_number(digits: bytes) -> int:
-    """A port that exists, or 0."""
+    """Parse a port number; 0 if it is invalid."""
     port = int(digits) if digits.isdigit() and len(digits) <= 5 else 0
     return port if port < 65_536 else 0
 
 
 def _chain(value: bytes) -> tuple[bytes, tuple[Hop, ...]]:
-    """The hops of an X-Forwarded-For, and what stands before them if there are too many."""
+    """Parse X-Forwarded-For. Returns the text before the last `MAX_HOPS` hops, and these hops."""
     *earlier, last = value.rsplit(b",", MAX_HOPS)
     nodes = [*earlier, last]
     before = nodes.pop(0) if len(nodes) > MAX_HOPS else b""
     hops = []
     for node in nodes:
-        said = node.strip(b"\t ")
-        if said:
-            address = of_node(said.decode("latin-1"))
-            hops.append(Hop(address.encode() or said, address))
+        text = node.strip(b"\t ")
+        if text:
+            address = of_node(text.decode("latin-1"))
+            hops.append(Hop(address.encode() or text, address))
     return before.strip(b"\t "), tuple(hops)

@@ -1,7 +1,7 @@
-"""Heads: bytes in, a `Request` or a `Response` out, or the reason why not (RFC 9112).
+"""Parser of heads: it converts bytes to a `Request` or a `Response`, or raises an error (RFC 9112).
 
-Strict by design: whatever two parsers could read in two ways is bad_request, never repaired. A head that is
-refused is looked at a second time, slowly, to say what is wrong with it (`http1.bad_request`).
+It is strict by design: it rejects any head that two parsers could interpret differently, and repairs none. A
+second, slower pass over a rejected head finds the reason (`http1.bad_request`).
 """
 
 from __future__ import annotations
@@ -26,97 +26,103 @@ _NO_FIELDS: Mapping[bytes, bytes] = MappingProxyType({})
 _NOTHING: frozenset[bytes] = frozenset()
 _DEFAULT_LIMITS = Limits()
 _NOT_FORWARDED = frozenset([b"CONNECT", b"TRACE"])
-"""A gateway has no tunnels to offer; TRACE would show clients what pylb tells backends (nginx: 405, too)."""
+"""A gateway offers no tunnels, and TRACE would return the fields that pylb adds for backends (nginx: also
+405)."""
 _WITHOUT_LENGTH = frozenset([b"204", *(b"%d" % status for status in range(100, 200))])
-"""Answers that must not have a Content-Length (RFC 9110 §8.6)."""
+"""Statuses of responses that must not have a Content-Length (RFC 9110 §8.6)."""
 _WITHOUT_REASON = len(b"HTTP/1.1 200")
-"""The length of a status line that lacks the space before an empty reason (RFC 9112 §4 demands it)."""
+"""The length of a status line without the space before an empty reason, which RFC 9112 §4 requires."""
 _NOT_TUNNELLED = frozenset([b"h2c", b"h2"])
-"""HTTP/2 in a tunnel would carry requests past every check made here, and RFC 9113 §3.1 gave up on `h2c`."""
+"""HTTP/2 in a tunnel would bypass all checks of requests, and RFC 9113 §3.1 has deprecated `h2c`."""
 
 
 class Request:
-    """A request's head, checked. Its body is `chunked`, or else `length` bytes.
+    """A validated request head. The body is `chunked`, or has `length` bytes.
 
-    What most requests do not have is said by the class, so that making one stores only what they have.
+    The class holds the values that most requests have, so that an instance stores only the differences.
     """
 
     host = b""
     """`Host` or the target's authority; empty only for HTTP/1.0."""
     clean = True
-    """Whether `lines` can go to the backend as they are: nothing hop-by-hop, forged or odd is in them."""
+    """Whether `lines` can be forwarded unchanged: they have no hop-by-hop, forged or unusual fields."""
     fields: Mapping[bytes, bytes] = _NO_FIELDS
-    """If not clean: what means something to a proxy, by name in lower case; values of one name are joined."""
+    """If not clean: the fields that a proxy interprets, by name in lower case; values of one name are
+    joined."""
     length = 0
     chunked = False
     close = False
-    """Whether the client wants the connection closed after the response."""
+    """Whether the client asks for the connection to be closed after the response."""
     authenticates_connection = False
-    """Whether `Authorization` has a scheme whose outcome holds for the whole connection (NTLM, Negotiate)."""
+    """Whether `Authorization` has a scheme that authenticates the whole connection (NTLM, Negotiate)."""
     expect = False
     """`Expect: 100-continue`: the client waits for a 100 before it sends the body."""
     upgrade = b""
-    """The protocols offered, if `Connection` says that `Upgrade` is meant."""
+    """The offered protocols, if `Connection` contains `upgrade`."""
     trailers = False
     """`TE: trailers`: the client understands trailers."""
     trailer_names = b""
     """`Trailer`: the fields that may follow the chunked body."""
     connection_options = _NOTHING
-    """What `Connection` said besides `close` and `keep-alive`: names that are hop-by-hop, too; lower case."""
+    """The members of `Connection` except `close` and `keep-alive`, in lower case: more hop-by-hop fields."""
     trace: Trace | None = None
-    """Its place in a trace, if it was given one."""
+    """The request's position in a trace; None without tracing."""
     identity: Identity | None = None
-    """Which client its fields name, once they have been read; they are believed from trusted peers only."""
+    """The client; None until `ClientInfo.identify` has determined it."""
     cached_head = b""
-    """What its backend is told between target and id; empty if that is not known."""
+    """The forwarded head between target and request id; empty if it has to be built."""
 
     def __init__(self, method: bytes, target: bytes, version: int, lines: bytes) -> None:
         self.method = method
         self.target = target
-        """Origin-form or `*`; of an absolute-form target the authority has become `host`."""
+        """Origin-form or `*`. The authority of an absolute-form target is moved to `host`."""
         self.version = version
         """Minor version of HTTP/1: 0 or 1."""
         self.lines = lines
-        """Field lines as received, but a plain `Connection` may be left out. The line feed that ended the
-        start line comes first."""
+        """Field lines as received, but possibly without a simple `Connection`. They begin with the line feed
+        of the start line."""
 
 
 class Response:
-    """A response's head, checked. Its body: none, `chunked`, `length` bytes, or all until the close."""
+    """A validated response head.
+
+    The body is empty, is `chunked`, has `length` bytes, or ends with the connection.
+    """
 
     clean = True
     length = -1
-    """Content-Length, -1 for none. Answers to HEAD, 1xx, 204 and 304 have no body whatever it says."""
+    """Content-Length, -1 for none. Responses to HEAD, and 1xx, 204 and 304 have no body at any length."""
     chunked = False
     close = False
-    """Whether the backend closes the connection after it."""
+    """Whether the backend closes the connection after the response."""
     upgrade = b""
     trailer_names = b""
     connection_options = _NOTHING
     cached_head = b""
-    """What clients are sent that speak HTTP/1.1 and whose connection stays; empty if that is not known."""
+    """The head for an HTTP/1.1 client whose connection stays open; empty if it has to be built."""
 
     def __init__(self, version: int, status: int, start: bytes, lines: bytes) -> None:
         self.version = version
-        """What the backend speaks; `start` says 1.1 in any case."""
+        """The backend's minor version of HTTP/1; `start` always has version 1.1."""
         self.status = status
         self.start = start
-        """The status line as a client is to see it, without its end."""
+        """The status line for the client, without its CRLF."""
         self.lines = lines
         self.dated = b"\nDate: " in lines or grammar.DATE.search(lines) is not None
-        """Whether it says when it was made."""
+        """Whether the response has a `Date`."""
 
 
 def check_beginning(data: bytes, limits: Limits, checked: int = 0) -> int:
-    """Refuse at once what cannot become a head any more, though its end has not come.
+    """Reject an incomplete head as soon as it cannot become a valid request.
 
     Args:
-        data: all that has arrived of it, at least a byte; without an empty line that came before it.
-        limits: what is accepted.
-        checked: how much of it was checked before; so the cost does not depend on how it is cut into pieces.
+        data: the part of the head that has arrived, at least one byte, without empty lines before the head.
+        limits: limits on heads.
+        checked: number of bytes that an earlier call has checked, so that the total cost does not depend on
+            the size of the pieces in which a head arrives.
 
     Returns:
-        How much of it need not be checked again.
+        Number of bytes that need not be checked again.
 
     Raises:
         ProxyError: 400, 414 or 431: TLS, bare line feeds, too many bytes.
@@ -139,18 +145,18 @@ def check_beginning(data: bytes, limits: Limits, checked: int = 0) -> int:
 
 
 def check_response_beginning(data: bytes) -> None:
-    """Refuse at once what cannot become the head of a response any more, though its end has not come.
+    """Reject an incomplete head as soon as it cannot become a valid response.
 
     Args:
-        data: all that has arrived of it, at least a byte.
+        data: the part of the head that has arrived, at least one byte.
 
     Raises:
-        ProxyError: 502: no HTTP, bare line feeds, too many bytes.
+        ProxyError: 502: not HTTP, bare line feeds, too many bytes.
     """
     line_ends = data.count(b"\r\n")
     line, end, _ = data.partition(b"\r")
     if (
-        (grammar.STATUS_LINE if end else grammar.STATUS_LINE_BEGUN).fullmatch(line) is None
+        (grammar.STATUS_LINE if end else grammar.STATUS_LINE_PARTIAL).fullmatch(line) is None
         or data.count(b"\n") != line_ends
         or data.count(b"\r") - data.endswith(b"\r") != line_ends
         or b"\0" in data
@@ -160,14 +166,14 @@ def check_response_beginning(data: bytes) -> None:
 
 
 def parse_request(head: bytes, limits: Limits) -> Request:
-    """Check and understand a request's head.
+    """Validate and parse the head of a request.
 
     Args:
-        head: everything up to and including the empty line.
-        limits: what is accepted. The size of the whole is for the caller to check while it reads.
+        head: the head including the empty line.
+        limits: limits on heads. The caller checks the total size while it receives the head.
 
     Raises:
-        ProxyError: 400, 405, 414, 417, 431, 501 or 505, with the reason in words.
+        ProxyError: 400, 405, 414, 417, 431, 501 or 505, with the reason as text.
     """
     if len(head) > limits.fields * _SHORTEST_LINE and head.count(b"\n") - 2 > limits.fields:
         raise bad_request(f"more than {limits.fields} fields in the head", 431)
@@ -193,14 +199,14 @@ def parse_request(head: bytes, limits: Limits) -> Request:
 
 
 def parse_response(head: bytes, limits: Limits = _DEFAULT_LIMITS) -> Response:
-    """Check and understand a response's head, as strictly as a request's where it matters.
+    """Validate and parse the head of a response.
 
     Args:
-        head: everything up to and including the empty line, or what there is, if it is known to be wrong.
-        limits: only the number of fields is looked at.
+        head: the head including the empty line, or the available part of a head that is known to be invalid.
+        limits: limits on heads; only the number of fields is used.
 
     Raises:
-        ProxyError: 502, with the reason in words for the operator.
+        ProxyError: 502, with the reason as text for the log.
     """
     if len(head) > limits.fields * _SHORTEST_LINE and head.count(b"\n") - 2 > limits.fields:
         raise bad_response(f"more than {limits.fields} fields in the head")
@@ -224,7 +230,7 @@ def parse_response(head: bytes, limits: Limits = _DEFAULT_LIMITS) -> Response:
 
 
 def _examine_request(request: Request) -> Request:
-    """Understand any valid head, field by field."""
+    """Interpret the fields of a head one by one."""
     lookalike = grammar.LOOKALIKE.search(request.lines)
     if lookalike is not None:
         raise bad_request(f"a field {shown(lookalike[1])}, which backends could mistake for framing")
@@ -243,7 +249,7 @@ def _examine_request(request: Request) -> Request:
         if expectation.lower() != b"100-continue":
             raise bad_request("an expectation other than 100-continue", 417)
         request.expect = modern and (request.chunked or request.length > 0)
-    # HTTP/1.0 has none of these; a hop before us must have let them through (RFC 9110 §7.8, §10.1.1).
+    # HTTP/1.0 does not define these fields; an earlier hop has forwarded them (RFC 9110 §7.8, §10.1.1).
     if modern and b"te" in fields:
         request.trailers = b"trailers" in _members(fields[b"te"].lower())
     if modern and b"upgrade" in request.connection_options:
@@ -253,7 +259,7 @@ def _examine_request(request: Request) -> Request:
 
 
 def _examine_response(response: Response) -> Response:
-    """Understand any valid head, field by field."""
+    """Interpret the fields of a head one by one."""
     response.clean = False
     fields = _combined(grammar.RESPONSE_FIELDS, response.lines)
     response.length = _length(fields, bad_response)
@@ -275,9 +281,9 @@ def _examine_response(response: Response) -> Response:
 
 
 def _combined(pattern: re.Pattern[bytes], lines: bytes) -> dict[bytes, bytes]:
-    """Values by name, several of one name joined by commas, as anyone on the way may do (RFC 9110 §5.3).
+    """Return values by name. Several values of one name are joined by commas, as RFC 9110 §5.3 allows.
 
-    A field that must be there once is so refused for what its values make together: `5, 5` is not a length.
+    A repeated field that must be unique is rejected for its joined value: `5, 5` is not a length.
     """
     fields: dict[bytes, bytes] = {}
     for written, padded in pattern.findall(lines):
@@ -287,24 +293,24 @@ def _combined(pattern: re.Pattern[bytes], lines: bytes) -> dict[bytes, bytes]:
 
 
 def _members(value: bytes) -> list[bytes]:
-    """The members of a comma-separated list that are not empty."""
+    """Return the non-empty members of a comma-separated list."""
     return [member for part in value.split(b",") if (member := part.strip(b"\t "))]
 
 
 def _options(fields: Mapping[bytes, bytes], *, persistent: bool) -> tuple[bool, frozenset[bytes]]:
-    """What `Connection` says: whether it closes, and which names it makes hop-by-hop.
+    """Interpret `Connection`. Returns whether the connection closes, and the other members.
 
-    `close` wins over `keep-alive`, in whatever order they come.
+    `close` takes precedence over `keep-alive`.
     """
     if b"connection" not in fields:
         return not persistent, _NOTHING
-    said = frozenset(_members(fields[b"connection"].lower()))
-    close = b"close" in said or not (persistent or b"keep-alive" in said)
-    return close, said - {b"close", b"keep-alive"}
+    options = frozenset(_members(fields[b"connection"].lower()))
+    close = b"close" in options or not (persistent or b"keep-alive" in options)
+    return close, options - {b"close", b"keep-alive"}
 
 
 def _length(fields: Mapping[bytes, bytes], error: Callable[[str], ProxyError]) -> int:
-    """The Content-Length, or -1 for none. A list, a sign, a space inside are ambiguous (RFC 9112 §6.3)."""
+    """Return the Content-Length, or -1 for none. Lists, signs and spaces are ambiguous (RFC 9112 §6.3)."""
     value = fields.get(b"content-length")
     if value is None:
         return -1
@@ -314,7 +320,10 @@ def _length(fields: Mapping[bytes, bytes], error: Callable[[str], ProxyError]) -
 
 
 def _frame_request(request: Request) -> None:
-    """Where the body ends: by length, or by `chunked` alone, in HTTP/1.1, without a length (RFC 9112 §6)."""
+    """Determine the framing of the body (RFC 9112 §6).
+
+    Accepted are a length, or in HTTP/1.1 `chunked` as the only coding and without a length.
+    """
     length = _length(request.fields, bad_request)
     coding = request.fields.get(b"transfer-encoding")
     if coding is None:
@@ -333,9 +342,10 @@ def _frame_request(request: Request) -> None:
 
 
 def validate_target(request: Request) -> None:
-    """Whom the request is for: the authority of an absolute-form target, else the `Host` (RFC 9112 §3.2).
+    """Validate method, target and `Host`, and set `host` and `target` of the request (RFC 9112 §3.2).
 
-    `Host` must be there, once and valid, even where the target's authority takes its place (§3.2.2).
+    The authority of an absolute-form target takes precedence over `Host`, but HTTP/1.1 requires exactly one
+    valid `Host` in any case (§3.2.2).
     """
     host, target = request.fields.get(b"host"), request.target
     if host is None and request.version == 1:

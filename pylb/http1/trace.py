@@ -1,8 +1,8 @@
-"""A request's place in a trace: kept from its `traceparent` or begun, and told to the backend.
+"""Continues the trace of a request's `traceparent` or starts a new trace, and forwards it to the backend.
 
-pylb is a span of its own in it: what the client said becomes the parent, and the backend is told pylb's span.
-A `traceparent` that is not valid, or there twice, begins a new trace, and its `tracestate` is dropped with it
-(W3C Trace Context §3.2.2, §4.3).
+pylb adds one span per request: the client's span is its parent, and the backend receives pylb's span as its
+parent. If `traceparent` is invalid or repeated, pylb starts a new trace and drops `tracestate` (W3C Trace
+Context §3.2.2, §4.3).
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ _VALID = re.compile(
     rb"(?:00(?=.{53}\Z)|(?!00|ff)[0-9a-f]{2})"
     rb"-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]([0-9a-f])(?:-.*)?"
 )
-"""Version, trace, parent, flags, the last bit of which says that it is recorded. Versions after 00 may say
+"""Version, trace, parent, flags; the last bit of the flags means "sampled". Versions after 00 may append
 more."""
 
 
 class Trace(NamedTuple):
-    """Where a request stands in its trace; ids are hexadecimal."""
+    """The position of a request in its trace; ids are hexadecimal."""
 
     id: bytes
     span: bytes
-    """pylb's own."""
+    """The id of pylb's span."""
     parent: bytes
-    """The client's span; empty if the trace began here."""
+    """The id of the client's span; empty if pylb started the trace."""
     sampled: bool
-    """Whether it is recorded: who begins a trace decides that for all."""
+    """Whether the trace is recorded; the program that starts a trace decides."""
 
 
 class TracedRequest(Protocol):
@@ -45,11 +45,11 @@ class TracedRequest(Protocol):
 
 
 class Tracing:
-    """Finds or makes each request's place in a trace.
+    """Continues or starts the trace of each request.
 
     Args:
-        sample: how much of the traces that begin here is recorded, from 0 to 1.
-        rng: where ids come from.
+        sample: share of the traces started by pylb that is recorded, from 0 to 1.
+        rng: the source of ids and of sampling decisions.
     """
 
     def __init__(self, sample: float = 1.0, rng: Random | None = None) -> None:
@@ -57,7 +57,7 @@ class Tracing:
         self._rng = rng or Random()
 
     def begin(self, request: TracedRequest) -> None:
-        """Give a request its place, and let its backend know."""
+        """Set the trace of a request, and replace its `traceparent` by one with pylb's span."""
         given = _GIVEN.findall(request.lines)
         valid = _VALID.fullmatch(given[0][1].rstrip(b"\t ")) if len(given) == 1 else None
         span = b"%016x" % (self._rng.getrandbits(64) or 1)

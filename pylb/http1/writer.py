@@ -1,4 +1,4 @@
-"""Heads on their way out: one message, unambiguous, however it came in."""
+"""Writers of heads: the message sent is unambiguous, however the received one was written."""
 
 from __future__ import annotations
 
@@ -14,52 +14,52 @@ from pylb.http1.parser import Request, Response
 
 _REWRITTEN = grammar.without(*grammar.HOP_BY_HOP, rb"content-length")
 _ABOUT_CLIENT = re.compile(b"|".join(grammar.FORWARDED))
-"""A client must not make pylb drop, by naming it in `Connection`, what tells where it is."""
+"""Fields that a client cannot remove by naming them in `Connection`."""
 
 _ACCEPT = grammar.fields(rb"accept")
 
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus} | {
-    413: b"Content Too Large",  # These names are RFC 9110's; Python has them since 3.13.
+    413: b"Content Too Large",  # The phrases of RFC 9110; Python has them since 3.13.
     414: b"URI Too Long",
     416: b"Range Not Satisfiable",
     422: b"Unprocessable Content",
 }
-_UPGRADE_SAID = frozenset([101, 426])
-"""Responses that must say which protocols they mean (RFC 9110 §7.8, §15.5.22)."""
+_WITH_UPGRADE = frozenset([101, 426])
+"""Statuses of responses that must have `Upgrade` (RFC 9110 §7.8, §15.5.22)."""
 
 
-def request_head(request: Request, origin: ClientInfo, request_id: bytes, authority: bytes) -> bytes:
-    """The head that goes to the backend: always HTTP/1.1, persistent, hop-by-hop fields replaced by ours.
+def request_head(request: Request, client: ClientInfo, request_id: bytes, authority: bytes) -> bytes:
+    """Return the head for the backend: always HTTP/1.1, persistent, with pylb's own hop-by-hop fields.
 
     Args:
-        request: what the client sent.
-        origin: where it came from.
+        request: the client's request.
+        client: the client of the connection.
         request_id: the value of X-Request-ID.
-        authority: the backend's own `host:port`, for the HTTP/1.0 client that names no host.
+        authority: the backend's `host:port`, used as the host if an HTTP/1.0 client sends none.
     """
-    told = request.cached_head or forwarded_headers(request, origin, authority)
-    return b"".join((request.method, b" ", request.target, told, request_id, b"\r\n\r\n"))
+    forwarded = request.cached_head or forwarded_headers(request, client, authority)
+    return b"".join((request.method, b" ", request.target, forwarded, request_id, b"\r\n\r\n"))
 
 
-def forwarded_headers(request: Request, origin: ClientInfo, authority: bytes) -> bytes:
-    """What stands between a request's target and its id, see `request_head`."""
+def forwarded_headers(request: Request, client: ClientInfo, authority: bytes) -> bytes:
+    """Return the part of a head between the target and the request id; see `request_head`."""
     return b"".join((
-        b" HTTP/1.1\r", request.lines if request.clean else _request_lines(request, origin, authority),
-        origin.lines(request), origin.via[request.version],
+        b" HTTP/1.1\r", request.lines if request.clean else _request_lines(request, client, authority),
+        client.lines(request), client.via[request.version],
     ))  # fmt: skip
 
 
 def response_head(
     response: Response, *, chunked: bool, close: bool, version: int, date: bytes = b""
 ) -> bytes:
-    """The head that goes to the client.
+    """Return the head for the client.
 
     Args:
-        response: what the backend sent.
+        response: the backend's response.
         chunked: whether the body is sent to the client in chunks.
-        close: whether the connection closes after it.
-        version: minor version of HTTP that the client speaks; 1.0 must be told of persistence.
-        date: the time now, as an HTTP date, for a response that has none; empty if it shall stay without.
+        close: whether the connection closes after the response.
+        version: the client's minor version of HTTP/1; a persistent 1.0 connection needs `keep-alive`.
+        date: the current time as an HTTP date, for a response that has none; empty to add none.
     """
     if response.clean and chunked >= response.chunked:
         lines = response.lines
@@ -86,24 +86,24 @@ def error_response(
     date: bytes = b"",
     as_json: bool = False,
 ) -> bytes:
-    """A whole response of pylb's own: small, plain, without internals.
+    """Return a complete error response, without internal details.
 
     Args:
         status: the status code.
         detail: one sentence for the client.
-        request_id: to find the request in the log.
-        retry_after: seconds, where trying again makes sense.
-        body: false for an answer to HEAD.
-        date: the time now, as an HTTP date.
-        as_json: whether the client prefers that to text.
+        request_id: the request's id, with which it can be found in the log.
+        retry_after: seconds after which the client may retry; 0 to omit the field.
+        body: false for a response to HEAD.
+        date: the current time as an HTTP date.
+        as_json: whether the client prefers JSON to text.
     """
     reason = _REASONS.get(status, b"Error")
     kind = b"text/plain; charset=utf-8"
     text = b"%d %b\n%b\n" % (status, reason, detail.encode()) if detail else b"%d %b\n" % (status, reason)
     if as_json:
         kind = b"application/json"
-        said = {"status": status, "error": reason.decode(), "detail": detail, "id": request_id.decode()}
-        text = json.dumps({name: value for name, value in said.items() if value}).encode() + b"\n"
+        values = {"status": status, "error": reason.decode(), "detail": detail, "id": request_id.decode()}
+        text = json.dumps({name: value for name, value in values.items() if value}).encode() + b"\n"
     return b"".join((
         b"HTTP/1.1 %d %b\r\n" % (status, reason),
         b"Date: %b\r\n" % date if date else b"",
@@ -118,13 +118,13 @@ def error_response(
 
 
 def redirection(request: Request, port: int, *, close: bool, date: bytes) -> bytes:
-    """A whole response that sends a client to the same URL by TLS.
+    """Return a complete response that redirects a client to the same URL over TLS.
 
     Args:
-        request: what it asked for.
-        port: where TLS is spoken.
-        close: whether the connection closes after it.
-        date: the time now, as an HTTP date.
+        request: the client's request.
+        port: the port that accepts TLS.
+        close: whether the connection closes after the response.
+        date: the current time as an HTTP date.
     """
     host = re.sub(rb":[0-9]*\Z", b"", request.host)
     target = b"" if request.target == b"*" else request.target
@@ -140,7 +140,7 @@ def redirection(request: Request, port: int, *, close: bool, date: bytes) -> byt
 
 
 def with_hsts(seconds: int) -> Callable[..., bytes]:
-    """`response_head`, but each tells browsers to come by TLS only (RFC 6797), for so many seconds."""
+    """Return a `response_head` that adds Strict-Transport-Security for this number of seconds (RFC 6797)."""
     line = b"Strict-Transport-Security: max-age=%d\r\n\r\n" % seconds
 
     def head(response: Response, **how: Any) -> bytes:
@@ -151,17 +151,17 @@ def with_hsts(seconds: int) -> Callable[..., bytes]:
 
 
 def prefers_json(lines: bytes) -> bool:
-    """Whether a request's Accept names JSON, and no text: what programs ask for, and browsers do not."""
+    """Return whether Accept contains JSON but no text type, as programs send it and browsers do not."""
     accept = b",".join(value for _, value in _ACCEPT.findall(lines)).lower()
     return b"json" in accept and b"text/" not in accept
 
 
-def _request_lines(request: Request, origin: ClientInfo, authority: bytes) -> bytes:
-    """The client's fields with everything in them written anew that matters to routing and framing."""
+def _request_lines(request: Request, client: ClientInfo, authority: bytes) -> bytes:
+    """Return the client's fields, with all fields for routing and framing rewritten."""
     options = []
     lines = [
         b"\nHost: %b\r" % (request.host or authority),
-        _without_nominated(origin.strip.sub(b"", request.lines), request.connection_options),
+        _without_connection_options(client.strip.sub(b"", request.lines), request.connection_options),
     ]
     if request.chunked:
         lines.append(b"Transfer-Encoding: chunked\r\n")
@@ -183,21 +183,21 @@ def _request_lines(request: Request, origin: ClientInfo, authority: bytes) -> by
 
 
 def _response_lines(response: Response, *, chunked: bool) -> bytes:
-    """The backend's fields with everything in them written anew that matters to framing."""
-    lines = _without_nominated(_REWRITTEN.sub(b"", response.lines), response.connection_options)
+    """Return the backend's fields, with all fields for framing rewritten."""
+    lines = _without_connection_options(_REWRITTEN.sub(b"", response.lines), response.connection_options)
     if response.length >= 0 and response.status >= 200 and response.status != 204:  # RFC 9110 §8.6
         lines += b"Content-Length: %d\r\n" % response.length
     if chunked:
         lines += b"Transfer-Encoding: chunked\r\n"
         if response.trailer_names:
             lines += b"Trailer: %b\r\n" % response.trailer_names
-    if response.upgrade and response.status in _UPGRADE_SAID:
+    if response.upgrade and response.status in _WITH_UPGRADE:
         lines += b"Connection: Upgrade\r\nUpgrade: %b\r\n" % response.upgrade
     return lines
 
 
-def _without_nominated(lines: bytes, connection_options: frozenset[bytes]) -> bytes:
-    """Remove what `Connection` named. Fields for routing and framing are no longer among the lines."""
+def _without_connection_options(lines: bytes, connection_options: frozenset[bytes]) -> bytes:
+    """Remove the fields that `Connection` names. `lines` no longer has fields for routing and framing."""
     names = {name for name in connection_options if _ABOUT_CLIENT.fullmatch(name) is None}
     if not names:
         return lines

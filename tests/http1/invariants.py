@@ -41,7 +41,7 @@ _FACTS = {
     type(message): [
         name
         for name in dir(message)
-        if name[0] != "_" and name not in {"clean", "fields", "lines", "nominated"}
+        if name[0] != "_" and name not in {"clean", "fields", "lines", "connection_options"}
     ]
     for message in (parser.Request(b"", b"", 1, b""), parser.Response(1, 200, b"", b""))
 }

@@ -152,7 +152,7 @@ def lines_run(action):
 
 def retained(decoder):
     """How many bytes a decoder keeps until more arrive."""
-    return len(decoder._begun)
+    return len(decoder._partial)
 
 
 @pytest.mark.parametrize("payload", [b"x", b"x" * 100])

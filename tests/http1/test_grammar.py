@@ -12,7 +12,7 @@ PATTERNS = {
     for module in (body, grammar, headers, parser, bad_request, writer)
     for name, value in vars(module).items()
     for number, pattern in enumerate(
-        [value.whole, value.begun] if isinstance(value, body._Framing) else [value]
+        [value.complete, value.partial] if isinstance(value, body._Framing) else [value]
     )
     if isinstance(pattern, re.Pattern)
 }

@@ -3,7 +3,14 @@
 import pytest
 
 from pylb.errors import ProxyError
-from pylb.http1.head_cache import LONGEST, MOST, SELDOM, HeadCache, RequestReader, ResponseReader
+from pylb.http1.head_cache import (
+    MAX_HEAD,
+    MAX_RESPONSES,
+    STORE_EVERY,
+    HeadCache,
+    RequestReader,
+    ResponseReader,
+)
 from pylb.http1.headers import ClientInfo
 from pylb.http1.limits import Limits
 from pylb.http1.parser import parse_request, parse_response
@@ -77,7 +84,7 @@ def test_the_same_fields_after_a_wrong_start_are_refused_as_ever(start):
         b"Content-Length: 3",
         b"Host: shop.example",
         b"X-Forwarded-For: 1.2.3.4",
-        b"X: " + b"y" * LONGEST,
+        b"X: " + b"y" * MAX_HEAD,
     ],
 )
 def test_fields_that_end_as_the_last_ones_did_are_others(more):
@@ -161,7 +168,7 @@ def test_what_is_ready_is_written_anew_where_the_request_was_changed():
 def test_a_client_that_changes_its_fields_is_followed():
     reader = reading(GET)
     other = b"GET / HTTP/1.1\r\nHost: b\r\n\r\n"
-    read = [reader.read(other) for _ in range(SELDOM + 1)]
+    read = [reader.read(other) for _ in range(STORE_EVERY + 1)]
     assert {request.host for request in read} == {b"b"}
     assert read[-1].lines is read[-2].lines
     assert reader.read(GET).host == b"shop.example"
@@ -194,10 +201,10 @@ def test_what_goes_to_all_clients_as_it_is_is_written_once(fields, cached_head):
 
 def test_responses_are_remembered_up_to_a_number():
     reader = ResponseReader(Limits())
-    for number in range(MOST * SELDOM + 1):
+    for number in range(MAX_RESPONSES * STORE_EVERY + 1):
         assert reader.read(OK % number).length == number
     assert reader.read(OK % 0) is not reader.read(OK % 0)
-    assert reader.read(OK % (MOST * SELDOM)) is reader.read(OK % (MOST * SELDOM))
+    assert reader.read(OK % (MAX_RESPONSES * STORE_EVERY)) is reader.read(OK % (MAX_RESPONSES * STORE_EVERY))
 
 
 @pytest.mark.parametrize("head", [OK % 1 + b"x", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"[:-2]])
@@ -212,7 +219,7 @@ def test_a_wrong_response_is_refused_each_time(head):
     "head",
     [
         b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=5\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nX: " + b"y" * LONGEST + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * MAX_HEAD + b"\r\n\r\n",
     ],
 )
 def test_only_short_and_plain_responses_are_remembered(head):

@@ -46,7 +46,7 @@ def in_queue(stage, monkeypatch):
 
 
 def in_headers(stage, monkeypatch):
-    monkeypatch.setattr(stage.server.context.responses, "_known", None)
+    monkeypatch.setattr(stage.server.context.responses, "_heads", None)
 
 
 def in_data(_, monkeypatch):
