@@ -6,11 +6,10 @@ import json
 import re
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
 
 from pylb.http1 import grammar
 from pylb.http1.headers import ClientInfo
-from pylb.http1.parser import Request, Response
+from pylb.http1.parser import END_OF_HEAD, Request, Response
 
 _REWRITTEN = grammar.without(*grammar.HOP_BY_HOP, rb"content-length")
 _ABOUT_CLIENT = re.compile(b"|".join(grammar.FORWARDED))
@@ -117,37 +116,56 @@ def error_response(
     ))  # fmt: skip
 
 
-def redirection(request: Request, port: int, *, close: bool, date: bytes) -> bytes:
-    """Return a complete response that redirects a client to the same URL over TLS.
+def short_response(status: int, fields: bytes, *, close: bool, version: int, date: bytes) -> bytes:
+    """Return a response of pylb without a body.
 
     Args:
-        request: the client's request.
-        port: the port that accepts TLS.
-        close: whether the connection closes after the response.
-        date: the current time as an HTTP date.
+        status: the status code.
+        fields: field lines, each with its CRLF.
+        close: whether the connection closes after it.
+        version: the minor version of HTTP/1 in the request; 0 requires a field that keeps the connection.
+        date: the current time, as an HTTP date.
     """
-    host = re.sub(rb":[0-9]*\Z", b"", request.host)
-    target = b"" if request.target == b"*" else request.target
-    authority = host if port == 443 else b"%b:%d" % (host, port)
     return b"".join((
-        b"HTTP/1.1 308 Permanent Redirect\r\n",
-        b"Location: https://%b%b\r\n" % (authority, target),
+        b"HTTP/1.1 %d %b\r\n" % (status, _REASONS[status]),
+        fields,
         b"Date: %b\r\n" % date,
         b"Content-Length: 0\r\n",
-        b"Connection: close\r\n" if close else b"" if request.version else b"Connection: keep-alive\r\n",
+        b"Connection: close\r\n" if close else b"" if version else b"Connection: keep-alive\r\n",
         b"\r\n",
     ))  # fmt: skip
 
 
-def with_hsts(seconds: int) -> Callable[..., bytes]:
-    """Return a `response_head` that adds Strict-Transport-Security for this number of seconds (RFC 6797)."""
-    line = b"Strict-Transport-Security: max-age=%d\r\n\r\n" % seconds
+def tls_url(request: Request, port: int) -> bytes:
+    """Return the URL of a request on another port, with TLS."""
+    host = re.sub(rb":[0-9]*\Z", b"", request.host)
+    target = b"" if request.target == b"*" else request.target
+    authority = host if port == 443 else b"%b:%d" % (host, port)
+    return b"https://%b%b" % (authority, target)
 
-    def head(response: Response, **how: Any) -> bytes:
-        plain = response_head(response, **how)
-        return plain if b"\nstrict-transport-security:" in plain.lower() else plain[:-2] + line
 
-    return head
+def add_fields(message: bytes, fields: bytes) -> bytes:
+    """Return a message with more field lines, each with its CRLF, at the end of its head."""
+    head, _, body = message.partition(END_OF_HEAD)
+    return b"%b\r\n%b\r\n%b" % (head, fields, body)
+
+
+def hsts_fields(seconds: int) -> Callable[[Response | None], bytes]:
+    """Return a function that returns the field Strict-Transport-Security (RFC 6797) for a response.
+
+    It returns no field for a response of pylb, or if the backend's response has one.
+
+    Args:
+        seconds: the value of `max-age`.
+    """
+    line = b"Strict-Transport-Security: max-age=%d\r\n" % seconds
+
+    def fields(response: Response | None) -> bytes:
+        if response is None or b"\nstrict-transport-security:" in response.lines.lower():
+            return b""
+        return line
+
+    return fields
 
 
 def prefers_json(lines: bytes) -> bool:

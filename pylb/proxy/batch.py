@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from time import monotonic
 from typing import Protocol
 
 from pylb.observe.record import Record
@@ -97,7 +98,8 @@ class WriteBatch:
                 log.exception("a defect kept a request from being counted")
 
     def observe(self, record: Record) -> None:
-        """Report the record of a request that has ended."""
+        """Report the record of a request that has ended: now, unless it has the time of its end."""
+        record.finished = record.finished or monotonic()
         if self._running:
             self._ended.append(record)
         else:

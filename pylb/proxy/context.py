@@ -21,7 +21,7 @@ from pylb.http1.headers import ClientInfo
 from pylb.http1.limits import Limits
 from pylb.http1.parser import Request
 from pylb.http1.trace import Tracing
-from pylb.http1.writer import response_head, with_hsts
+from pylb.http1.writer import hsts_fields
 from pylb.observe.record import Record
 from pylb.policy.admission import Connections, Rate
 from pylb.policy.networks import Networks
@@ -139,8 +139,8 @@ class Context:
         """The certificates of the TLS listeners; None if there are none."""
         self.redirect_port = redirect_port
         """The port to which clients without TLS are redirected; 0 to serve them."""
-        self.response_head = with_hsts(hsts) if hsts else response_head
-        """Writes the heads of responses on TLS connections."""
+        self.tls_fields = hsts_fields(hsts) if hsts else None
+        """Returns the field lines that each response on a TLS connection receives; None for none."""
         self._admission = admission or Connections()
         self.leave = self._admission.leave
         self.last_but_one = requests - 1
@@ -192,23 +192,15 @@ class Context:
         cast(Tracing, self._tracing).begin(cast(Request, record.request))
         self._untraced(record, client)
 
-    def refused(
-        self,
-        address: str,
-        error: ProxyError,
-        answer: Callable[[Record, ProxyError], None] = lambda _record, _error: None,
-    ) -> None:
-        """Answer and observe bytes that never became a request.
+    def refused(self, address: str, error: ProxyError) -> None:
+        """Report a connection that was refused before it carried a request, and without a response.
 
         Args:
             address: the client's.
             error: the reason.
-            answer: sends the response. By default none is sent.
         """
         record = Record(address, monotonic())
-        record.finished = record.started
         record.ended(error)
-        answer(record, error)
         self.observe(record)
 
     def _within_rate(self, record: Record, client: ClientInfo) -> None:

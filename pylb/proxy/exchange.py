@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from pylb.errors import ProxyError
-from pylb.http1.head_cache import RequestReader
 from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import Request, Response
 from pylb.observe.record import Record
@@ -23,6 +22,9 @@ from pylb.proxy.transfer import BodyPump, Stream
 from pylb.proxy.upstream import Upstream
 from pylb.proxy.waiter import Waiter
 
+ExtraFields = Callable[[Response | None], bytes]
+"""Returns field lines to add to a response, given the backend's response; None for a response of pylb."""
+
 
 class Exchange(Waiter, Stream, Protocol):
     """A request that is being served: its client, the stream of its body, and the stream of its response."""
@@ -31,14 +33,10 @@ class Exchange(Waiter, Stream, Protocol):
     """What all requests of the worker share."""
     client_info: ClientInfo
     """The facts about the client."""
-    requests: RequestReader
-    """Parses request heads."""
     bound: Bindings | None
     """Backend connections that only this client may use; None if there are none."""
-    response_head: Callable[..., bytes]
-    """Writes the heads of responses of a backend."""
-    error_response: Callable[..., bytes]
-    """Writes the responses that pylb generates."""
+    extra_fields: ExtraFields | None
+    """Returns field lines to add to each response; None adds none."""
     close_after_response: bool
     """Whether this response is the last of the connection."""
     keep: bool
@@ -83,6 +81,16 @@ class Exchange(Waiter, Stream, Protocol):
             A pump for the rest of the body; None if the whole response has been sent.
         """
 
+    def answer(self, record: Record, request: Request, status: int, fields: bytes) -> bool:
+        """Send a response of pylb without a body; return whether another request may follow.
+
+        Args:
+            record: receives the status.
+            request: the request.
+            status: the status code.
+            fields: field lines, each with its CRLF.
+        """
+
     def makes_progress(self) -> bool:
         """Return True, and restart the timeout, if an expired client still reads fast enough."""
 
@@ -93,5 +101,8 @@ class Exchange(Waiter, Stream, Protocol):
         """Send no more, and discard what the client still sends."""
 
 
-Handler = Callable[[Exchange, bytes, Record], Awaitable[bool]]
-"""Serves one request, given its head as bytes. Returns whether another request may follow."""
+Handler = Callable[[Exchange, Request, Record], Awaitable[bool]]
+"""Serves one request. Returns whether another request may follow on the exchange.
+
+The exchange begins the record, passes it to the handler, and reports it exactly once, whatever the handler
+does. An exception of the handler is recorded and refused (`proxy/failure.py`)."""

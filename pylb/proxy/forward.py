@@ -1,4 +1,4 @@
-"""The life of a request, from its head to its record. Only this file names every stage, in order.
+"""The life of a request, from its parsed head to the end of its response. Only this file names every stage.
 
     ROUTE    choose the service's pool by host and path
     PICK     lease a backend, which counts the request as in flight there; wait in the queue if all are full
@@ -6,8 +6,8 @@
     SEND     write the head as the backend must see it, then the body as it arrives
     HEAD     read the head of the final response; pass interim responses (1xx) on
     BODY     move the response's body to the client, or TUNNEL bytes both ways after an upgrade
-    OBSERVE  report one record, whatever happened
 
+The exchange reports the record afterwards, whatever happened (OBSERVE).
 An attempt that fails before the client has received anything may be repeated on another backend;
 `policy.retry` decides. All waiting has one form: a plain function checks the state and returns a result,
 returns None for "not yet", or raises; after "not yet" the coroutine waits for the next event.
@@ -18,7 +18,6 @@ server or the class of a connection.
 
 from __future__ import annotations
 
-import logging
 from time import monotonic
 from typing import cast
 
@@ -41,26 +40,23 @@ from pylb.proxy.transfer import EVENT, BodyPump
 from pylb.proxy.tunnel import tunnel
 from pylb.proxy.upstream import Upstream, reuse
 
-log = logging.getLogger("pylb.proxy")
 
-DEFECT = "a defect of pylb"
-
-
-async def forward(client: Exchange, head: bytes, record: Record) -> bool:
+async def forward(client: Exchange, request: Request, record: Record) -> bool:
     """Forward a request to a backend and the response to the client; return whether another may follow.
 
     Args:
         client: the exchange that the request belongs to.
-        head: the request's head, as bytes.
+        request: the request.
         record: receives the facts about the request.
+
+    Raises:
+        ProxyError: the request failed.
     """
     context, now = client.context, record.started
     body = b""
     upload: BodyPump | None = None
     download: BodyPump | None = None
     try:
-        request = record.request = client.requests.read(head)
-        context.identify(record, client.client_info)
         if request.length or request.chunked:
             body, upload = client.body(request)
 
@@ -125,29 +121,10 @@ async def forward(client: Exchange, head: bytes, record: Record) -> bool:
                 tried += (lease.backend,)
                 if not (lease.granted or _may_retry(client, pool, record, upload, tried)):
                     raise cast(ProxyError, lease.error)
-    except Exception as failure:
-        error = _reason(record, failure)
-        record.ended(error)
-        client.refuse(record, error)
-        return False
     finally:
         record.received += len(body) if upload is None else upload.moved
         if download is not None:
             record.sent = download.moved
-        record.finished = record.finished or monotonic()
-        context.observe(record)  # OBSERVE
-
-
-def _reason(record: Record, failure: Exception) -> ProxyError:
-    """Return why a request ended. An exception that is no `ProxyError` is a defect of pylb, and is logged."""
-    if isinstance(failure, ProxyError):
-        return failure
-    log.error("a defect ended a request", exc_info=failure)
-    if record.sending:
-        return ProxyError(Phase.DATA, Fault.INTERNAL, DEFECT)
-    if record.attempts:
-        return ProxyError(Phase.HEADERS, Fault.INTERNAL, DEFECT)
-    return ProxyError(Phase.QUEUE, Fault.INTERNAL, DEFECT)
 
 
 def _give_up(error: Exception, lease: Lease, upstream: Upstream | None, upload: BodyPump | None) -> None:

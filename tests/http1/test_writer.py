@@ -4,7 +4,15 @@ import pytest
 
 from pylb.http1.limits import Limits
 from pylb.http1.parser import parse_request, parse_response
-from pylb.http1.writer import error_response, prefers_json, redirection, response_head, with_hsts
+from pylb.http1.writer import (
+    add_fields,
+    error_response,
+    hsts_fields,
+    prefers_json,
+    response_head,
+    short_response,
+    tls_url,
+)
 
 NOW = b"Sun, 22 Nov 2026 13:00:00 GMT"
 DATE = b"Date: " + NOW + b"\r\n"
@@ -99,7 +107,7 @@ def test_an_answer_in_json():
 
 
 @pytest.mark.parametrize(
-    ("asked", "port", "location"),
+    ("asked", "port", "url"),
     [
         (b"GET /a?b HTTP/1.1\r\nHost: a.example\r\n", 443, b"https://a.example/a?b"),
         (b"GET /a HTTP/1.1\r\nHost: a.example:8080\r\n", 8443, b"https://a.example:8443/a"),
@@ -107,25 +115,38 @@ def test_an_answer_in_json():
         (b"OPTIONS * HTTP/1.1\r\nHost: a.example\r\n", 443, b"https://a.example"),
     ],
 )
-def test_a_redirection_keeps_host_path_and_query(asked, port, location):
-    request = parse_request(asked + b"\r\n", Limits())
-    assert redirection(request, port, close=False, date=NOW) == (
-        b"HTTP/1.1 308 Permanent Redirect\r\nLocation: %b\r\n" % location
+def test_the_url_with_tls_has_the_same_host_path_and_query(asked, port, url):
+    assert tls_url(parse_request(asked + b"\r\n", Limits()), port) == url
+
+
+@pytest.mark.parametrize(
+    ("version", "close", "field"),
+    [
+        (1, False, b""),
+        (1, True, b"Connection: close\r\n"),
+        (0, False, b"Connection: keep-alive\r\n"),
+        (0, True, b"Connection: close\r\n"),
+    ],
+)
+def test_a_response_without_a_body_declares_if_the_connection_stays(version, close, field):
+    assert short_response(308, b"Location: /\r\n", close=close, version=version, date=NOW) == (
+        b"HTTP/1.1 308 Permanent Redirect\r\nLocation: /\r\n"
         + DATE
-        + b"Content-Length: 0\r\n\r\n"
+        + b"Content-Length: 0\r\n"
+        + field
+        + b"\r\n"
     )
 
 
-def test_a_redirection_says_if_the_connection_closes_or_stays():
-    old = parse_request(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n", Limits())
-    assert redirection(old, 443, close=True, date=NOW).endswith(b"\r\nConnection: close\r\n\r\n")
-    assert redirection(old, 443, close=False, date=NOW).endswith(b"\r\nConnection: keep-alive\r\n\r\n")
+@pytest.mark.parametrize("message", [b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n", error_response(503, "no")])
+def test_fields_are_added_at_the_end_of_the_head(message):
+    head, _, body = message.partition(b"\r\n\r\n")
+    assert add_fields(message, b"X: y\r\n") == head + b"\r\nX: y\r\n\r\n" + body
 
 
-def test_browsers_are_told_to_come_by_tls_only_unless_the_backend_told_them():
-    head = with_hsts(300)
-    plain, own = b"X: y\r\n", b"strict-transport-security: max-age=0\r\n"
-    for lines, added in ((plain, b"Strict-Transport-Security: max-age=300\r\n"), (own, b"")):
-        response = parse_response(b"HTTP/1.1 200 OK\r\n" + lines + b"\r\n")
-        sent = head(response, chunked=False, close=False, version=1)
-        assert sent == b"HTTP/1.1 200 OK\r\n" + lines + added + b"\r\n"
+def test_hsts_is_added_to_responses_of_backends_that_have_none():
+    fields = hsts_fields(300)
+    own = b"strict-transport-security: max-age=0\r\n"
+    for lines, added in ((b"X: y\r\n", b"Strict-Transport-Security: max-age=300\r\n"), (own, b"")):
+        assert fields(parse_response(b"HTTP/1.1 200 OK\r\n" + lines + b"\r\n")) == added
+    assert fields(None) == b""

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from pylb.observe.record import Record
 from pylb.policy.backend import Backend
 from pylb.proxy.batch import BATCH_LIMIT, INLINE_LIMIT, WriteBatch
 from pylb.proxy.pending_transport import PendingTransport
@@ -155,18 +156,31 @@ class Ending:
 
     def wake(self):
         self.stream.queue_write(b"hello")
-        self.batch.observe("record")
+        self.record = Record("192.0.2.7", 1.0)
+        self.batch.observe(self.record)
 
 
 async def test_what_ends_in_a_turn_is_observed_when_its_answers_have_left(sent):
     observed = []
     batch = WriteBatch(lambda record: observed.append((record, len(sent))))
-    for name in range(2):
-        batch.wake(Ending(batch, connected(batch, name, sent)))
+    clients = [Ending(batch, connected(batch, name, sent)) for name in range(2)]
+    for client in clients:
+        batch.wake(client)
     await asyncio.sleep(0)
-    assert observed == [("record", 2), ("record", 2)]
-    batch.observe("between")
-    assert observed[2:] == [("between", 2)], "what ends by itself is not waited for"
+    assert observed == [(client.record, 2) for client in clients]
+    between = Record("192.0.2.7", 1.0)
+    batch.observe(between)
+    assert observed[2:] == [(between, 2)], "what ends by itself is not waited for"
+
+
+def test_a_record_ends_when_it_is_observed_unless_it_has_ended_before():
+    batch = WriteBatch(lambda _: None)
+    before, now = Record("192.0.2.7", 1.0), Record("192.0.2.7", 1.0)
+    before.finished = 2.0
+    for record in (before, now):
+        batch.observe(record)
+    assert before.finished == 2.0
+    assert now.finished > 2.0
 
 
 @pytest.mark.logs_error(r"a defect kept a request from being counted")
@@ -178,10 +192,11 @@ async def test_a_request_that_cannot_be_counted_does_not_keep_others_from_it(sen
         raise ValueError(record)
 
     batch = WriteBatch(observe)
-    for name in range(2):
-        batch.wake(Ending(batch, connected(batch, name, sent)))
+    clients = [Ending(batch, connected(batch, name, sent)) for name in range(2)]
+    for client in clients:
+        batch.wake(client)
     await asyncio.sleep(0)
-    assert observed == ["record", "record"]
+    assert observed == [client.record for client in clients]
     assert "a defect kept a request from being counted" in caplog.text
 
 

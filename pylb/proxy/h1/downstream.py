@@ -15,7 +15,7 @@ from pylb.http1.bad_request import bad_request, bad_response
 from pylb.http1.body import CHUNKED, IDENTITY, Chunked, Sized, UntilClose
 from pylb.http1.head_cache import RequestReader
 from pylb.http1.parser import END_LENGTH, END_OF_HEAD, Request, Response, check_beginning
-from pylb.http1.writer import error_response, prefers_json, response_head
+from pylb.http1.writer import add_fields, error_response, prefers_json, response_head, short_response
 from pylb.observe.record import Record
 from pylb.policy.pool import Pool
 from pylb.proxy.addresses import ConnectionAddresses
@@ -24,7 +24,8 @@ from pylb.proxy.binding import Bindings
 from pylb.proxy.client_connection import ClientConnection
 from pylb.proxy.closing import close, linger
 from pylb.proxy.context import Context
-from pylb.proxy.exchange import Handler
+from pylb.proxy.exchange import ExtraFields, Handler
+from pylb.proxy.failure import fail
 from pylb.proxy.request_body import RequestBodyPump, too_large
 from pylb.proxy.transfer import EVENT, BodyPump
 from pylb.proxy.upstream import Upstream
@@ -60,12 +61,11 @@ class Downstream(ClientConnection):
         "_choose_handler",
         "_client",
         "_handle",
+        "_reader",
         "bound",
         "client_info",
-        "error_response",
+        "extra_fields",
         "keep",
-        "requests",
-        "response_head",
         "served",
     )
 
@@ -81,10 +81,8 @@ class Downstream(ClientConnection):
         self._believed = believed
         self._client = ""
         """What `Context.leave` takes when the connection ends."""
-        self.response_head: Callable[..., bytes] = response_head
-        """Writes the heads of responses of a backend."""
-        self.error_response: Callable[..., bytes] = error_response
-        """Writes the responses that pylb generates."""
+        self.extra_fields: ExtraFields | None = None
+        """Returns field lines to add to each response; None adds none."""
         self._choose_handler = choose_handler
         self._handle: Handler
         """Serves a request."""
@@ -104,9 +102,9 @@ class Downstream(ClientConnection):
         address = self.addresses().client
         tls = transport.get_extra_info("ssl_object")
         self.client_info = self.context.client_info(address, tls, believed=self._believed)
-        self.requests = RequestReader(self.context.limits, self.context.head_cache, self.client_info)
+        self._reader = RequestReader(self.context.limits, self.context.head_cache, self.client_info)
         if tls is not None:
-            self.response_head = self.context.response_head
+            self.extra_fields = self.context.tls_fields
         self._handle = self._choose_handler(address, tls is not None)
         self.close_after_response = self.context.draining or self.context.last_but_one == 0
         self.context.connections.add(self)
@@ -144,7 +142,10 @@ class Downstream(ClientConnection):
     # The coroutine.
 
     async def _serve(self) -> None:
-        """Serve requests in order until the client or pylb closes the connection."""
+        """Serve requests in order until the client or pylb closes the connection.
+
+        Each request, and each refused beginning of one, is reported exactly once.
+        """
         context = self.context
         try:
             self._client = context.enter(self.client_info)
@@ -156,7 +157,16 @@ class Downstream(ClientConnection):
                 if not head:
                     break
                 record = Record(self.client_info.address, monotonic())
-                if not await self._handle(self, head, record):
+                keep = False
+                try:
+                    request = record.request = self._reader.read(head)
+                    context.identify(record, self.client_info)
+                    keep = await self._handle(self, request, record)
+                except Exception as failure:
+                    fail(self, record, failure)
+                finally:
+                    context.observe(record)
+                if not keep:
                     if self.recv_buffer not in EMPTY_LINE:
                         self.discard()  # The client has pipelined requests and may send more.
                     break
@@ -164,8 +174,10 @@ class Downstream(ClientConnection):
                 self.served += 1
                 if self.served == context.last_but_one:
                     self.close_after_response = True
-        except ProxyError as error:  # There was no head to parse.
-            context.refused(self.client_info.address, error, self.refuse)
+        except ProxyError as error:  # No head arrived that could be parsed.
+            record = Record(self.client_info.address, monotonic())
+            fail(self, record, error)
+            context.observe(record)
             if error.fault is Fault.RESOURCE:
                 self.discarding = False  # Do not linger for a client beyond the connection limit.
         if self.discarding:
@@ -268,10 +280,12 @@ class Downstream(ClientConnection):
             upstream.reusable = upstream.settles = keep = False
         self.keep = keep
 
-        usual = keep and request.version == 1 and self.response_head is response_head
-        head = (response.cached_head if usual else b"") or self.response_head(
+        plain = keep and request.version == 1 and self.extra_fields is None
+        head = (response.cached_head if plain else b"") or response_head(
             response, chunked=chunked, close=not keep, version=request.version, date=self.context.date
         )
+        if self.extra_fields is not None:
+            head = add_fields(head, self.extra_fields(response))
         record.status = response.status
         record.sending = True
         if length == len(upstream.recv_buffer):
@@ -294,6 +308,24 @@ class Downstream(ClientConnection):
             self.bound = Bindings()
         self.bound.bind(upstream, pool)
 
+    def answer(self, record: Record, request: Request, status: int, fields: bytes) -> bool:
+        """Send a response without a body; return whether another request may follow.
+
+        None may follow a request with a body, because nothing reads that.
+        """
+        keep = not (request.close or self.close_after_response or request.length or request.chunked)
+        record.status = status
+        record.sending = True
+        answer = short_response(
+            status, fields, close=not keep, version=request.version, date=self.context.date
+        )
+        if self.extra_fields is not None:
+            answer = add_fields(answer, self.extra_fields(None))
+        self.queue_write(answer)
+        if not keep:
+            self.discard()
+        return keep
+
     def refuse(self, record: Record, error: ProxyError) -> None:
         """Answer with the error's status; reset the connection if a response has begun.
 
@@ -307,7 +339,7 @@ class Downstream(ClientConnection):
             return
         detail = error.detail if error.fault is Fault.POLICY else ""
         head = record.request is not None and record.request.method == b"HEAD"
-        answer = self.error_response(
+        answer = error_response(
             error.status,
             detail,
             request_id=record.id,
@@ -317,5 +349,7 @@ class Downstream(ClientConnection):
             as_json=record.request is not None and prefers_json(record.request.lines),
         )
         record.sent = len(answer) - answer.index(END_OF_HEAD) - END_LENGTH
+        if self.extra_fields is not None:
+            answer = add_fields(answer, self.extra_fields(None))
         self.write(answer)
         self.discard()
