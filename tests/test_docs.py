@@ -1,4 +1,4 @@
-"""What the documents quote is there: files, links, options, verbs of the Makefile."""
+"""Files, links, modules, options, tests and Makefile targets that the documentation names exist."""
 
 import argparse
 import re
@@ -14,7 +14,7 @@ from pylb.config.option import options
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 OTHERS_FLAGS = {"--scale", "--detach", "--build", "--rm", "--init", "--editable", "--no-ff"}
-"""Options of other programs that the documents show in use."""
+"""Options of other programs in commands that the documentation shows."""
 LOCUSTS_FLAGS = {"--headless", "--host", "--html", "--processes", "--run-time", "--spawn-rate", "--users"}
 
 
@@ -26,21 +26,41 @@ pages = pytest.mark.parametrize("page", PAGES, ids=name)
 
 
 @pages
-def test_links_lead_somewhere(page):
+def test_link_targets_exist(page):
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
     local = [target for target in targets if "://" not in target]
     assert [target for target in local if not (page.parent / target).exists()] == []
 
 
 @pages
-def test_quoted_files_exist(page):
-    quoted = re.findall(r"`((?:pylb|tests|bench|docs|\.ci)/[\w./-]+)`", page.read_text())
-    assert [file for file in quoted if not (ROOT / file).exists()] == []
+def test_named_files_exist(page):
+    """Pages may omit the folder `pylb/`."""
+    named = re.findall(r"`((?:[\w.-]+/)+(?:[\w.-]+\.[a-z]+)?)`", page.read_text())
+    bases = (ROOT, ROOT / "pylb", ROOT / "pylb/policy")
+    assert [file for file in named if not any((base / file).exists() for base in bases)] == []
+
+
+@pages
+def test_named_modules_exist(page):
+    named = re.findall(r"python -m ((?:bench|tests)[\w.]*\w)", page.read_text())
+    files = [module.replace(".", "/") for module in named]
+    assert [
+        file
+        for file in files
+        if not ((ROOT / f"{file}.py").exists() or (ROOT / file / "__main__.py").exists())
+    ] == []
+
+
+def test_pages_that_the_code_names_exist():
+    sources = [path for folder in ("pylb", "bench") for path in (ROOT / folder).rglob("*.py")]
+    named = {(path, page) for path in sources for page in re.findall(r"docs/[\w/-]+\.md", path.read_text())}
+    assert len(named) > 10
+    assert {(path, page) for path, page in named if not (ROOT / page).exists()} == set()
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.parent.name != "adr"], ids=name)
-def test_quoted_options_exist(page):
-    """Records of decisions may speak of options that were rejected."""
+def test_named_options_exist(page):
+    """Decision records are excluded, because they also describe rejected options."""
     known = {"--help", "--version", *OTHERS_FLAGS, *LOCUSTS_FLAGS}
     load = argparse.ArgumentParser()
     add_balancer(load.add_argument)
@@ -49,13 +69,13 @@ def test_quoted_options_exist(page):
     for command in cli.COMMANDS.values():
         for each in options(cli.resolve_name(command.options)):
             known |= {each.flag, each.opposite}
-    text = re.sub(r"python -m (bench|tests)\..*", "", page.read_text())  # Those have options of their own.
+    text = re.sub(r"python -m (bench|tests)\..*", "", page.read_text())  # These have separate options.
     quoted = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", text))
     assert quoted - known == set()
 
 
 def rows_with_tests(page):
-    """The rows of all tables whose last column is `Test`."""
+    """Return the rows of all tables whose last column is `Test`."""
     tables = re.findall(r"^\|.*\| Test \|\n\|[-|]+\|\n((?:\|.*\n)+)", page.read_text(), flags=re.MULTILINE)
     return [row for table in tables for row in table.splitlines()]
 
@@ -74,9 +94,9 @@ def test_each_row_names_tests_that_exist(page):
 
 
 @pages
-def test_quoted_verbs_exist(page):
-    verbs = {
+def test_named_make_targets_exist(page):
+    targets = {
         line.split()[1]
         for line in subprocess.check_output(["make", "help"], cwd=ROOT, text=True).splitlines()
     }
-    assert set(re.findall(r"(?:`|^    )make ([a-z][a-z-]*)", page.read_text(), flags=re.MULTILINE)) <= verbs
+    assert set(re.findall(r"(?:`|^    )make ([a-z][a-z-]*)", page.read_text(), flags=re.MULTILINE)) <= targets

@@ -16,7 +16,7 @@ and consul-template turned such moments into outages (fabio issue 861, consul-te
 
 An answer is untrusted if the provider flags it (`Snapshot.untrusted_reason`), if it is the first after
 contact was lost, and for `empty_guard` seconds after that: an agent that has just restarted may first
-return what the servers remember, and then deregister it. Reasons: docs/adr/discovery-doubt.md.
+return what the servers remember, and then deregister it. Reasons: docs/adr/untrusted-answers.md.
 """
 
 from __future__ import annotations

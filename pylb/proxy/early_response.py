@@ -1,6 +1,6 @@
 """A response that is complete before its request: what happens to the rest of the request body.
 
-Reasons and measurements: docs/adr/early-answers.md.
+Reasons and measurements: docs/adr/early-responses.md.
 """
 
 from __future__ import annotations

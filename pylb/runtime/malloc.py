@@ -2,7 +2,7 @@
 
 A body buffer is a quarter of a megabyte and lives for milliseconds. By default, glibc returns the top of the
 heap to the kernel as soon as two buffers are free, and the kernel maps and clears each page again for the
-next ones. This costs a tenth of the CPU time of a large body (docs/adr/heap.md).
+next ones. This costs a tenth of the CPU time of a large body (docs/adr/malloc.md).
 """
 
 from __future__ import annotations
