@@ -10,19 +10,17 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from time import monotonic
 from typing import Any
 
-from pylb.http1.limits import Limits
+from pylb.config import Options
+from pylb.config.backends import PoolOptions, Retries, Timeouts
+from pylb.config.clients import Limits
 from pylb.model import Endpoint, Snapshot
 from pylb.observe.record import Record
-from pylb.policy.health import HealthRules
 from pylb.policy.pool import Pool
-from pylb.policy.queue import QueueRules
-from pylb.policy.retry import RetryRules
 from pylb.policy.route import Route, Routes
-from pylb.proxy.context import Context, Timeouts
+from pylb.proxy.context import Context
 from pylb.proxy.server import Server
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -102,31 +100,37 @@ class Origin:
 
 
 class Stage:
-    """Origins, a data plane and clients; leave it with `async with` and all of them end."""
+    """Origins, a data plane and clients; leave it with `async with` and all of them end.
+
+    Args:
+        context: further arguments of `Context`.
+        linger: see `Context`.
+        linger_silence: see `Context`.
+        options: options of `pylb serve`, such as `response_timeout=0.1`.
+    """
 
     def __init__(
         self,
         *,
-        timeouts: Timeouts | None = None,
-        limits: Limits | None = None,
-        health: HealthRules | None = None,
         context: Mapping[str, Any] | None = None,
-        retry: RetryRules | None = None,
-        queue: QueueRules | None = None,
-        **changes: float,
+        linger: float = Context.linger,
+        linger_silence: float = Context.linger_silence,
+        **options: Any,
     ) -> None:
-        self.pool = Pool("web", policy="round-robin", health=health, queue=queue, clock=monotonic)
+        given = Options(**{"policy": "round-robin", "slow_start": 0, "min_body_rate": 0} | options)
+        self.pool = Pool("web", PoolOptions.of(given), clock=monotonic)
         self.records: list[Record] = []
         changed = {"observe": self.records.append, **(context or {})}
         proxy_protocol = changed.pop("proxy_protocol", False)
         served = Context(
             Routes([Route("web")], {"web": self.pool}),
             {"web": self.pool},
-            timeouts=replace(timeouts or Timeouts(), **changes),
-            limits=limits or Limits(),
-            retry=retry,
+            timeouts=Timeouts.of(given),
+            limits=Limits.of(given),
+            retries=Retries.of(given),
             **changed,
         )
+        served.linger, served.linger_silence = linger, linger_silence
         self.server = Server(served, proxy_protocol=proxy_protocol)
         self.origins: list[Origin] = []
         self.port = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+from pylb.config.backends import PoolOptions
 from pylb.model import Endpoint, Snapshot
 from pylb.policy.pool import Pool
 
@@ -34,6 +35,6 @@ def snapshot(size: int, weights: str = "equal") -> Snapshot:
 
 def pool(size: int, weights: str = "equal", policy: str = "least-connections") -> Pool:
     """A pool with its first snapshot applied."""
-    made = Pool("web", policy=policy, rng=Random(1))
+    made = Pool("web", PoolOptions(policy=policy), rng=Random(1))
     made.apply(snapshot(size, weights))
     return made

@@ -18,10 +18,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.lib.workload import BROWSER_HEADERS
 from bench.micro.timing import calls, changes
+from pylb.config.clients import Limits
 from pylb.http1.bad_request import bad_request
 from pylb.http1.body import Chunked, chunk, last_chunk
 from pylb.http1.headers import ClientInfo
-from pylb.http1.limits import Limits
 from pylb.http1.parser import parse_request, parse_response
 from pylb.http1.writer import request_head, response_head
 

@@ -5,7 +5,6 @@ configure. It contains no behaviour: each function maps options to constructor a
 
 Glossary:
     Pool: the backends of one service with its policy, limits and health rules (`pools`).
-    Retry rules: which failed requests may be sent again (`pools`).
     Certificates: the TLS contexts of the listeners; `UpstreamTls`: those of connections to backends (`tls`).
     Access: the rules for changes of state through the admin API (`admin_access`).
     Provider: discovers the instances of a service: Consul, Docker or a static list (`sources`).

@@ -1,4 +1,4 @@
-"""Builds routes, pools and retry rules from options."""
+"""Builds routes and pools from options."""
 
 from __future__ import annotations
 
@@ -7,16 +7,12 @@ from collections.abc import Callable
 from time import monotonic
 
 from pylb.config import Options
-from pylb.config.backends import Pools, Retries
+from pylb.config.backends import PoolOptions
 from pylb.errors import UsageError
 from pylb.observe.counter_layout import ATTEMPTS
 from pylb.policy.backend import Backend, State
-from pylb.policy.budget import BudgetRules
-from pylb.policy.health import HealthRules
 from pylb.policy.outliers import Outliers
 from pylb.policy.pool import Pool
-from pylb.policy.queue import QueueRules
-from pylb.policy.retry import SAFE, RetryRules
 from pylb.policy.route import Route, Routes, parse_route
 
 log = logging.getLogger("pylb.health")
@@ -39,7 +35,7 @@ def read_routes(options: Options) -> tuple[Route, ...]:
 def make_pool(
     kind: Callable[..., Pool],
     service: str,
-    options: Pools,
+    options: PoolOptions,
     processes: int = 1,
     *,
     clock: Callable[[], float] = monotonic,
@@ -57,36 +53,11 @@ def make_pool(
     """
     return kind(
         service,
-        policy=options.policy,
-        budget=BudgetRules(share=options.retry_budget / 100),
-        health=HealthRules(
-            suspect=options.suspect_time,
-            failures=options.eject_failures,
-            ejected=options.eject_time,
-            share=options.max_ejection_percent / 100,
-            panic=options.panic_threshold / 100,
-            panic_fails=options.panic == "fail",
-        ),
+        PoolOptions.of(options),
+        processes=processes,
         outliers=Outliers(lambda backend: int(backend.cells[ATTEMPTS])) if options.eject_outliers else None,
-        slow_start=options.slow_start,
-        queue=QueueRules(
-            most=options.max_conn,
-            length=options.max_queue,
-            timeout=options.queue_timeout,
-            processes=processes,
-        ),
         clock=clock,
         on_state_change=on_state_change or log_state,
-    )
-
-
-def retry_rules(options: Retries) -> RetryRules:
-    """The rules for retries."""
-    return RetryRules(
-        retries=options.retries,
-        on=options.retry_on,
-        methods=SAFE | {method.encode() for method in options.retry_methods},
-        keyed=options.retry_idempotency_key,
     )
 
 

@@ -21,6 +21,12 @@ from pylb.config.kinds import (
 from pylb.config.option import Group, option
 from pylb.errors import UsageError
 
+POLICIES = ("least-connections", "round-robin", "random-two", "random")
+"""The balancing policies. `pylb.policy.balance` loads each from the file of its name."""
+
+CONDITIONS = ("connect", "reset", "timeout", "502", "503", "504")
+"""The failures that may be retried; `pylb.policy.retry` defines each."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Balancing(Group):
@@ -29,7 +35,7 @@ class Balancing(Group):
     title: ClassVar = "Balancing"
 
     policy: str = option(
-        choice("least-connections", "round-robin", "random-two", "random"),
+        choice(*POLICIES),
         "least-connections",
         "Balancing policy. All policies respect weights; `random-two` takes the less loaded of two random "
         "backends.",
@@ -113,7 +119,7 @@ class Retries(Group):
         integer(0, 100), "2", "Maximum retries per request, after the first attempt; 0 disables retries."
     )
     retry_on: frozenset[str] = option(
-        some_of("connect", "reset", "timeout", "502", "503", "504"),
+        some_of(*CONDITIONS),
         "connect,reset,timeout",
         "Failures that are retried: `connect` (no connection, any method), `reset` (connection broken), "
         "`timeout` (no response in time), or a response with one of these statuses.",
@@ -211,7 +217,7 @@ class Health(Group):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pools(Balancing, Retries, Health):
+class PoolOptions(Balancing, Retries, Health):
     """The options of a service's pool."""
 
 

@@ -13,6 +13,7 @@ from pylb.config.kinds import (
     NETWORK,
     SIZE,
     SIZE_OR_OFF,
+    SIZE_OR_UNLIMITED,
     VIA,
     Address,
     integer,
@@ -157,21 +158,24 @@ class Limits(Group):
 
     title: ClassVar = "Limits"
 
+    # nginx: 4 x 8 KiB; HAProxy: 15 KiB; Node: 16 KiB.
     max_head: int = option(
         SIZE,
         "32KiB",
         "Maximum size of a request line and header fields together; larger ones are answered with 431.",
     )
+    # RFC 9112 section 3 recommends at least 8,000 bytes.
     max_target: int = option(
         SIZE, "8KiB", "Maximum size of a request target (path and query); larger ones are answered with 414."
     )
+    # HAProxy: 101; Apache: 100.
     max_headers: int = option(
         integer(1, 10_000),
         "100",
         "Maximum header fields in a message. A request with more is answered with 431, a response with 502.",
     )
-    max_body: int = option(
-        SIZE_OR_OFF,
+    max_body: float = option(
+        SIZE_OR_UNLIMITED,
         "off",
         "Maximum size of a request body; larger ones are answered with 413. Bodies are streamed, not "
         "buffered.",

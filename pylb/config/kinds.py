@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_network
+from math import inf
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -176,7 +177,12 @@ SIZE = Kind("SIZE", "a size above 0, such as 8192, 64k or 1MiB", _bytes)
 SIZE_OR_OFF = Kind(
     "SIZE|off", f"{SIZE.expected}, or off", lambda value: 0 if value == "off" else _bytes(value)
 )
-"""Bytes; `off` is 0, no limit."""
+"""Bytes; `off` is 0: there is no minimum."""
+
+SIZE_OR_UNLIMITED: Kind[float] = Kind(
+    SIZE_OR_OFF.metavar, SIZE_OR_OFF.expected, lambda value: SIZE_OR_OFF.parse(value) or inf
+)
+"""Bytes; `off` is infinite: there is no maximum."""
 
 
 def integer_or_off(high: int) -> Kind[int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from inspect import get_annotations
-from typing import Any, ClassVar, TypeVar, cast, overload
+from typing import Any, ClassVar, Self, TypeVar, cast, overload
 
 from pylb.config.kinds import FLAG, Kind
 from pylb.config.variables import PREFIX
@@ -27,6 +27,11 @@ class Group:
     """Of a command: the prefix of its variables."""
     shared: ClassVar[bool] = False
     """Of a group: whether its variables have the same names in all commands, whatever their prefix."""
+
+    @classmethod
+    def of(cls, options: Self) -> Self:
+        """Return this group's options among those of a command, as a value for the layer that reads them."""
+        return cls(**{f.name: getattr(options, f.name) for f in fields(cast(Any, cls))})
 
     def check(self) -> None:
         """Check options that depend on each other, after all are read.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pylb.config.backends import BackendConnections, Pools, Timeouts
+from pylb.config.backends import BackendConnections, PoolOptions, Timeouts
 from pylb.config.clients import ClientAddress, Limits, Listen, Tls
 from pylb.config.processes import Processes
 from pylb.config.records import AccessLog, Logging, Traces
@@ -22,7 +22,7 @@ class Options(
     Listen,
     Tls,
     ClientAddress,
-    Pools,
+    PoolOptions,
     BackendConnections,
     Timeouts,
     Limits,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
+from pylb.config.clients import Limits
 from pylb.errors import Fault, InvalidResponseError, Phase, ProxyError
 from pylb.http1 import grammar
-from pylb.http1.limits import MAX_RESPONSE_HEAD, Limits
+from pylb.http1.limits import MAX_RESPONSE_HEAD
 
 _START = re.compile(rb"(" + grammar.TOKEN + rb") ([^ ]*+) (HTTP/([0-9])\.([0-9]))")
 _LINE = re.compile(grammar.TOKEN + rb":" + grammar.VALUE)
@@ -42,8 +43,8 @@ def not_a_request(head: bytes, limits: Limits) -> ProxyError:
         return bad_request(f"version {shown(match[3])}, expected HTTP/1.1", 505)
     if match[5] not in b"01":
         return bad_request(f"version {shown(match[3])}, expected HTTP/1.0 or HTTP/1.1", 505)
-    if len(match[2]) > limits.target:
-        return bad_request(f"a target of {len(match[2])} bytes, expected at most {limits.target}", 414)
+    if len(match[2]) > limits.max_target:
+        return bad_request(f"a target of {len(match[2])} bytes, expected at most {limits.max_target}", 414)
     return _bad_line(lines) or bad_request(f"target {shown(match[2])}, expected visible characters and no #")
 
 

@@ -11,9 +11,9 @@ understood. Parsed messages are not modified and can be shared.
 
 from __future__ import annotations
 
+from pylb.config.clients import Limits
 from pylb.http1 import grammar
 from pylb.http1.headers import ClientInfo
-from pylb.http1.limits import Limits
 from pylb.http1.parser import Request, Response, parse_request, parse_response
 from pylb.http1.writer import forwarded_headers, response_head
 
@@ -61,7 +61,7 @@ class RequestReader:
 
     def __init__(self, limits: Limits, head_cache: HeadCache, client: ClientInfo) -> None:
         self._limits = limits
-        self._longest = limits.target + len(b"GET  HTTP/1.1\r")
+        self._longest = limits.max_target + len(b"GET  HTTP/1.1\r")
         """Length of a request line whose target cannot exceed the limit."""
         self._head_cache = head_cache
         self._fields, self._lines, self._host = head_cache.fields, head_cache.lines, head_cache.host

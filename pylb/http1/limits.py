@@ -2,23 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Limits on requests, in bytes unless stated otherwise."""
-
-    head: int = 32 * 1024
-    """Start line and header fields together. nginx: 4 × 8 KiB; HAProxy: 15 KiB; Node: 16 KiB."""
-    target: int = 8 * 1024
-    """The request target; RFC 9112 §3 recommends at least 8,000."""
-    fields: int = 100
-    """Number of header fields. HAProxy: 101; Apache: 100."""
-    body: float = float("inf")
-    """The body of a request."""
-
-
 MAX_CHUNK_LINE = 256
 """Bytes of a chunk's size line with its extensions. Real lines have fewer than 20; long ones waste CPU time
 (CVE-2023-39326)."""

@@ -10,11 +10,12 @@ import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from pylb.config.clients import Limits
 from pylb.errors import ProxyError
 from pylb.http1 import grammar
 from pylb.http1.bad_request import bad_request, bad_response, not_a_request, not_a_response, shown
 from pylb.http1.forwarded import Identity
-from pylb.http1.limits import MAX_RESPONSE_HEAD, Limits
+from pylb.http1.limits import MAX_RESPONSE_HEAD
 from pylb.http1.trace import Trace
 
 END_OF_HEAD = b"\r\n\r\n"
@@ -136,11 +137,11 @@ def check_beginning(data: bytes, limits: Limits, checked: int = 0) -> int:
         or b"\0" in new
     ):
         raise not_a_request(data.removesuffix(b"\r"), limits)
-    if len(data) > limits.head:
+    if len(data) > limits.max_head:
         target = data.partition(b"\r\n")[0].partition(b" ")[2]
-        if len(target) > limits.target + len(b" HTTP/1.1"):
-            raise bad_request(f"a target of more than {limits.target} bytes", 414)
-        raise bad_request(f"a head of more than {limits.head} bytes", 431)
+        if len(target) > limits.max_target + len(b" HTTP/1.1"):
+            raise bad_request(f"a target of more than {limits.max_target} bytes", 414)
+        raise bad_request(f"a head of more than {limits.max_head} bytes", 431)
     return len(data) - cut
 
 
@@ -175,14 +176,14 @@ def parse_request(head: bytes, limits: Limits) -> Request:
     Raises:
         ProxyError: 400, 405, 414, 417, 431, 501 or 505, with the reason as text.
     """
-    if len(head) > limits.fields * _SHORTEST_LINE and head.count(b"\n") - 2 > limits.fields:
-        raise bad_request(f"more than {limits.fields} fields in the head", 431)
+    if len(head) > limits.max_headers * _SHORTEST_LINE and head.count(b"\n") - 2 > limits.max_headers:
+        raise bad_request(f"more than {limits.max_headers} fields in the head", 431)
     match = grammar.REQUEST.fullmatch(head)
     if match is None:
         raise not_a_request(head, limits)
     method, target, version, lines, early, host, framing, close, more, late, special = match.groups()
-    if len(target) > limits.target:
-        raise bad_request(f"a target of {len(target)} bytes, expected at most {limits.target}", 414)
+    if len(target) > limits.max_target:
+        raise bad_request(f"a target of {len(target)} bytes, expected at most {limits.max_target}", 414)
     if special or host is None or target[0] != _SLASH or version == b"0" or method in _NOT_FORWARDED:
         lines = head[match.start("lines") : -2]
         return _examine_request(Request(method, target, int(version), lines))
@@ -208,8 +209,8 @@ def parse_response(head: bytes, limits: Limits = _DEFAULT_LIMITS) -> Response:
     Raises:
         ProxyError: 502, with the reason as text for the log.
     """
-    if len(head) > limits.fields * _SHORTEST_LINE and head.count(b"\n") - 2 > limits.fields:
-        raise bad_response(f"more than {limits.fields} fields in the head")
+    if len(head) > limits.max_headers * _SHORTEST_LINE and head.count(b"\n") - 2 > limits.max_headers:
+        raise bad_response(f"more than {limits.max_headers} fields in the head")
     match = grammar.RESPONSE.fullmatch(head)
     if match is None or len(head) > MAX_RESPONSE_HEAD:
         raise not_a_response(head)

@@ -11,7 +11,7 @@ from math import inf
 from typing import Any
 
 from pylb.model import Endpoint, Key
-from pylb.policy.health import Health
+from pylb.policy.health import PassiveHealth
 
 
 class State(Enum):
@@ -75,7 +75,7 @@ class Backend:
         self.state = State.UP
         self.answered = -inf
         """Time of the last response to any request, in monotonic seconds."""
-        self.health = Health()
+        self.health = PassiveHealth()
         """Passive health: results of requests."""
         self.needs_settle = False
         """Whether the pool must evaluate successful requests as well: because the backend drains, has failed

@@ -11,28 +11,24 @@ before the failure; Envoy counts only requests in flight, which does not limit r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetRules:
-    """How many retries are allowed."""
-
-    share: float = 0.2
-    """Retries that each request earns."""
-    least: float = 3.0
-    """Retries per second that are allowed whatever the number of requests."""
-    credit: float = 10.0
-    """Retries that are granted before they are earned, however few requests are in flight."""
+LEAST = 3.0
+"""Retries per second that are allowed whatever the number of requests."""
+CREDIT = 10.0
+"""Retries that are granted before they are earned, however few requests are in flight."""
 
 
 class RetryBudget:
-    """The account of one service: opened by the first retry, reset once all retries are earned back."""
+    """The account of one service: opened by the first retry, reset once all retries are earned back.
 
-    __slots__ = ("_requests", "_rules", "_since", "_spent")
+    Args:
+        percent: retries as a percentage of requests (`--retry-budget`).
+    """
 
-    def __init__(self, rules: BudgetRules | None = None) -> None:
-        self._rules = rules or BudgetRules()
+    __slots__ = ("_requests", "_share", "_since", "_spent")
+
+    def __init__(self, percent: int) -> None:
+        self._share = percent / 100
+        """Retries that each request earns."""
         self._spent = 0
         """Retries since the account opened."""
         self._requests = 0
@@ -47,9 +43,8 @@ class RetryBudget:
             in_flight: number of requests in flight.
             now: monotonic seconds.
         """
-        rules = self._rules
-        credit = max(rules.credit, in_flight)
-        earned = max(rules.share * (requests - self._requests), rules.least * (now - self._since))
+        credit = max(CREDIT, in_flight)
+        earned = max(self._share * (requests - self._requests), LEAST * (now - self._since))
         if not self._spent or earned >= self._spent + credit:
             self._spent, self._requests, self._since = 0, requests, now
             earned = 0.0

@@ -19,16 +19,16 @@ An attempt that began before the last change of state does not count: one crash 
 and is still one crash. When an exclusion ends, the backend is half-open: it receives one trial request at a
 time, so that only one client suffers if it still fails (as in a circuit breaker). A failure excludes it
 again; a successful response restores it as soon as its head arrives. The number of exclusions is reset once
-the backend has worked for as long as its last exclusion lasted.
+the backend has worked for as long as its last exclusion lasted, and for at least `--eject-time`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from math import inf
 from typing import Protocol
 
+from pylb.config.backends import Health
 from pylb.errors import Fault, InvalidResponseError, Phase, ProxyError
 from pylb.policy.retry import is_stale
 
@@ -41,6 +41,12 @@ still accepts connections, and clients leave long before `--response-timeout`.""
 UPLOAD_GRACE = 1.0
 """Seconds in which the trial request of a half-open backend must arrive completely. After that another
 request may be the trial; otherwise a client with a slow upload could keep the backend excluded."""
+
+LONGEST_SUSPICION = 30.0
+"""Maximum seconds for which a suspect backend is excluded."""
+
+LONGEST_EJECTION = 300.0
+"""Maximum seconds for which a backend is ejected."""
 
 MOST_DOUBLINGS = 32
 """With more doublings every duration exceeds the maximum, and a float might overflow."""
@@ -58,31 +64,6 @@ class Outcome(Enum):
     """The backend broke the connection."""
     REFUSED = "refused"
     """No connection could be opened."""
-
-
-@dataclass(frozen=True, slots=True)
-class HealthRules:
-    """When a backend is excluded, and for how long. Times are in seconds."""
-
-    suspect: float = 1.0
-    """Exclusion after the first refused or broken connection; doubled each time. 0 switches suspicion off."""
-    suspect_most: float = 30.0
-    """Longest exclusion of a suspect backend."""
-    failures: int = 5
-    """Consecutive failures that eject a backend; 0 switches ejection off."""
-    ejected: float = 10.0
-    """First ejection; the n-th one lasts n times as long."""
-    ejected_most: float = 300.0
-    """Longest ejection."""
-    share: float = 0.5
-    """Share of a pool's backends that may be ejected at a time."""
-    panic: float = 0.5
-    """If less than this share of a pool is healthy, the pool ignores failures (Envoy: panic threshold).
-    Backends that refuse connections stay excluded, unless there is no other."""
-    panic_fails: bool = False
-    """In a panic, answer 503 instead of using failed backends."""
-    forget: float = 10.0
-    """Shortest time without failures after which earlier exclusions no longer count."""
 
 
 def classify(
@@ -130,7 +111,7 @@ class Trial(Protocol):
     """Whether the client is still sending the request's body."""
 
 
-class Health:
+class PassiveHealth:
     """Passive health of one backend. Times are monotonic seconds."""
 
     __slots__ = (
@@ -183,33 +164,33 @@ class Health:
         self.until = min(self.until, now)
         return True
 
-    def failed(self, outcome: Outcome, started: float, now: float, rules: HealthRules) -> bool:
+    def failed(self, outcome: Outcome, started: float, now: float, options: Health) -> bool:
         """Record a failed request that began at `started`. Returns True if the backend becomes suspect."""
         self.total += 1
         if started < self.since:
             return False
-        if now - self.until > max(rules.forget, self.until - self.since):
+        if now - self.until > max(options.eject_time, self.until - self.since):
             self.suspicions = self.ejections = 0
         if not self.failures:
             self.first = started
         self.failures += 1
         self.refused = outcome is Outcome.REFUSED
-        if outcome not in {Outcome.REFUSED, Outcome.RESET} or not rules.suspect:
+        if outcome not in {Outcome.REFUSED, Outcome.RESET} or not options.suspect_time:
             return False
         self.suspicions += 1
         doublings = min(self.suspicions - 1, MOST_DOUBLINGS)
-        self._exclude(now, min(rules.suspect * 2**doublings, rules.suspect_most))
+        self._exclude(now, min(options.suspect_time * 2**doublings, LONGEST_SUSPICION))
         return True
 
-    def is_due(self, rules: HealthRules) -> bool:
+    def is_due(self, options: Health) -> bool:
         """Whether the backend has failed often enough to be ejected."""
-        return 0 < rules.failures <= self.failures
+        return 0 < options.eject_failures <= self.failures
 
-    def eject(self, now: float, rules: HealthRules) -> None:
+    def eject(self, now: float, options: Health) -> None:
         """Record an ejection, which lasts longer than the last one."""
         self.ejections += 1
-        self.failures = rules.failures - 1
-        self._exclude(now, min(rules.ejected * self.ejections, rules.ejected_most))
+        self.failures = options.eject_failures - 1
+        self._exclude(now, min(options.eject_time * self.ejections, LONGEST_EJECTION))
 
     def _exclude(self, now: float, seconds: float) -> None:
         self.since = now

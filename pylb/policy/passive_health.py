@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection
 
+from pylb.config.backends import Health
 from pylb.policy.backend import Backend, State
-from pylb.policy.health import HealthRules, Outcome, classify
+from pylb.policy.health import Outcome, classify
 from pylb.policy.lease import Lease
 from pylb.policy.outliers import Outliers
 
@@ -23,7 +24,7 @@ class HealthTracker:
     """Tracks the states of one pool's backends.
 
     Args:
-        rules: when a failing backend is excluded, and for how long.
+        options: when a failing backend is excluded, and for how long.
         outliers: finds backends that fail more often than their peers; None switches this off.
         events: counts changes of state, by the new state.
         on_state_change: called with each backend that changed state.
@@ -31,12 +32,12 @@ class HealthTracker:
 
     def __init__(
         self,
-        rules: HealthRules,
+        options: Health,
         outliers: Outliers | None,
         events: Counter[str],
         on_state_change: Callable[[Backend], None],
     ) -> None:
-        self._rules = rules
+        self._options = options
         self._outliers = outliers
         self._events = events
         self._on_state_change = on_state_change
@@ -71,10 +72,10 @@ class HealthTracker:
             backend.needs_settle = backend.limited
             return backend.state is not State.UP and self._set_state(backend, State.UP)
         backend.needs_settle = True
-        suspect = health.failed(outcome, lease.started, now, self._rules)
+        suspect = health.failed(outcome, lease.started, now, self._options)
         hangs = outcome is not Outcome.SILENCE or self._others_answer(backend, backends)
-        if hangs and health.is_due(self._rules) and self._may_eject(backend, len(backends)):
-            health.eject(now, self._rules)
+        if hangs and health.is_due(self._options) and self._may_eject(backend, len(backends)):
+            health.eject(now, self._options)
             return self._set_state(backend, State.EJECTED)
         return suspect and self._set_state(backend, State.SUSPECT)
 
@@ -130,7 +131,7 @@ class HealthTracker:
             up = backend.state is State.UP and not backend.endpoint.trusted
             if up and self._may_eject(backend, len(backends)):
                 backend.needs_settle = True
-                backend.health.eject(now, self._rules)
+                backend.health.eject(now, self._options)
                 ejected = self._set_state(backend, State.EJECTED)
         return ejected
 
@@ -142,7 +143,7 @@ class HealthTracker:
     def _may_eject(self, backend: Backend, size: int) -> bool:
         """Whether the share of ejected backends in a pool of that size stays within the limit."""
         ejected = sum(other.state is State.EJECTED for other in self._excluded if other is not backend)
-        return ejected + 1 <= self._rules.share * size
+        return 100 * (ejected + 1) <= self._options.max_ejection_percent * size
 
     def _set_state(self, backend: Backend, state: State) -> bool:
         """Set and report the state of a backend; always returns True."""

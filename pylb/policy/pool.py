@@ -18,19 +18,19 @@ from copy import deepcopy
 from random import Random
 from typing import Any
 
+from pylb.config.backends import PoolOptions
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.model import Endpoint, Key, Snapshot
 from pylb.policy.backend import Backend, State
 from pylb.policy.balance import BALANCERS, Balancer
 from pylb.policy.balance.limited import Limited, least_loaded_with_capacity
-from pylb.policy.budget import BudgetRules, RetryBudget
+from pylb.policy.budget import RetryBudget
 from pylb.policy.change import Change
 from pylb.policy.first_request import due_for_first_request
-from pylb.policy.health import HealthRules
 from pylb.policy.lease import Lease
 from pylb.policy.outliers import Outliers
 from pylb.policy.passive_health import HealthTracker
-from pylb.policy.queue import Queue, QueueRules, Waiter
+from pylb.policy.queue import Queue, Waiter
 from pylb.policy.slowstart import SlowStart
 
 REDRAWS = 3
@@ -47,14 +47,11 @@ class Pool:
 
     Args:
         service: its name in the registry.
-        policy: a key of `BALANCERS`, used while the snapshot names no other policy.
+        options: balancing, retries and health. A policy that a snapshot names takes precedence.
+        processes: the number of processes among which limits are divided.
         rng: source of every random choice; the same seed repeats the same picks.
         cells: returns the counters of a new backend.
-        budget: how many retries are allowed.
-        health: when a failing backend is excluded, and for how long.
         outliers: finds backends that fail more often than their peers; None switches this off.
-        slow_start: seconds in which a new backend ramps up to its full weight; 0 gives it at once.
-        queue: how many requests a backend accepts at a time, and how many others may wait.
         clock: monotonic seconds; read only after failures and on changes.
         on_state_change: called with a backend after requests or probes have changed its state.
     """
@@ -65,18 +62,16 @@ class Pool:
     def __init__(
         self,
         service: str,
+        options: PoolOptions | None = None,
         *,
-        policy: str = "least-connections",
+        processes: int = 1,
         rng: Random | None = None,
         cells: Callable[[Endpoint], Any] = lambda _: None,
-        budget: BudgetRules | None = None,
-        health: HealthRules | None = None,
         outliers: Outliers | None = None,
-        slow_start: float = 0.0,
-        queue: QueueRules | None = None,
         clock: Callable[[], float] = lambda: 0.0,
         on_state_change: Callable[[Backend], None] = lambda _: None,
     ) -> None:
+        options = options or PoolOptions()
         self.service = service
         self.snapshot: Snapshot | None = None
         self.backends: dict[tuple[Key, str], Backend] = {}
@@ -92,24 +87,23 @@ class Pool:
         often the pool began to `panic`, a retry exceeded the budget (`retry_denied`), a request had to wait
         for a backend with capacity (`queued`), waited too long (`queue_timeout`), or found the queue full
         (`queue_full`)."""
-        self.queue = Queue(queue or QueueRules())
+        self.queue = Queue(options, processes)
         """Requests that wait for a backend with capacity."""
         self.waiting_elsewhere = 0
         """Requests that wait in other processes, as last reported by them."""
         self.on_state_change = on_state_change
-        self.policy = policy
+        self.policy = options.policy
         """A key of `BALANCERS`."""
         self.requests = 0
         """Requests that received a backend since the start; retries are not counted."""
-        self._default_policy = policy
-        self._budget = RetryBudget(budget)
-        self._policy = BALANCERS[policy]
+        self._options = options
+        self._budget = RetryBudget(options.retry_budget)
+        self._policy = BALANCERS[options.policy]
         self._rng = rng or Random()
         self._cells = cells
-        self._health = health or HealthRules()
         self._clock = clock
-        self._health_tracker = HealthTracker(self._health, outliers, self.events, self._report)
-        self._slow_start = SlowStart(slow_start)
+        self._health_tracker = HealthTracker(options, outliers, self.events, self._report)
+        self._slow_start = SlowStart(options.slow_start)
         self._unlimited: Balancer = self._policy((), self._rng)
         """The balancer of the eligible backends, without limits."""
         self._balancer = self._unlimited
@@ -146,7 +140,7 @@ class Pool:
         self._slow_start.begin(added, snapshot, self._clock(), alone=alone)
         for backend in (*added, *updated):
             backend.update(endpoints[backend.identity])
-            backend.limit = self.queue.rules.limit(backend.endpoint)
+            backend.limit = self.queue.limit(backend.endpoint)
             backend.needs_settle |= backend.limited
         for backend in added:
             backend.clear()
@@ -164,7 +158,7 @@ class Pool:
         self._health_tracker.forget(removed.values())
         for backend in reprobed:
             self._health_tracker.on_probe(backend)
-        policy = snapshot.policy or self._default_policy
+        policy = snapshot.policy or self._options.policy
         if policy != self.policy:
             self.policy, self._policy, reweighted = policy, BALANCERS[policy], True
         self.untested += [] if alone else added
@@ -290,11 +284,11 @@ class Pool:
         """
         candidates = [backend for backend in self.backends.values() if backend.weight > 0]
         healthy = [backend for backend in candidates if backend.state is State.UP]
-        panics = len(healthy) < self._health.panic * len(candidates)
+        panics = 100 * len(healthy) < self._options.panic_threshold * len(candidates)
         if panics and not self.panics:
             self.events["panic"] += 1
         self.panics = panics
-        if panics and not self._health.panic_fails:
+        if panics and self._options.panic == "serve":
             healthy = [b for b in candidates if b.state is State.UP or not b.health.refused] or candidates
         eligible = tuple(healthy)
         self.untested = [b for b in self.untested if b in eligible]

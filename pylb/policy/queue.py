@@ -13,35 +13,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from math import inf
 
+from pylb.config.backends import Balancing
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.model import Endpoint
 from pylb.policy.backend import Backend
-
-
-@dataclass(frozen=True, slots=True)
-class QueueRules:
-    """How many requests a backend accepts at a time, and how many others wait for how long."""
-
-    most: int = 0
-    """Requests on a backend whose instance has no limit of its own; 0 for no limit."""
-    length: int = 1000
-    """Requests of a service that may wait at a time."""
-    timeout: float = 5.0
-    """Seconds that a request may wait."""
-    processes: int = 1
-    """Number of processes that share these limits; each has at least one of everything."""
-
-    def limit(self, endpoint: Endpoint) -> float:
-        """Return how many requests this process may have on a backend at a time; `inf` for no limit."""
-        most = self.most if endpoint.max_conn is None else endpoint.max_conn
-        return self.own_share(most) if most else inf
-
-    def own_share(self, number: int) -> int:
-        """Return this process's share of a number that all processes share."""
-        return max(number // self.processes, 1)
 
 
 class Full(Exception):  # noqa: N818  # not an error: the request waits
@@ -72,17 +49,30 @@ class Queue:
     """Waiting requests, in order of arrival.
 
     Args:
-        rules: how many may wait, and for how long.
+        options: how many requests a backend accepts at a time, how many others may wait, and for how long.
+        processes: the number of processes that share these limits; each has at least one of everything.
     """
 
-    def __init__(self, rules: QueueRules) -> None:
-        self.rules = rules
+    def __init__(self, options: Balancing, processes: int = 1) -> None:
+        self.timeout = options.queue_timeout
+        """Seconds that a request may wait."""
+        self._max_conn = options.max_conn
+        self._processes = processes
         self._waiting: deque[Waiter] = deque()
-        self._length = rules.own_share(rules.length)
+        self._length = self._own_share(options.max_queue)
         self._serving = False
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def limit(self, endpoint: Endpoint) -> float:
+        """Return how many requests this process may have on a backend at a time; `inf` for no limit."""
+        most = self._max_conn if endpoint.max_conn is None else endpoint.max_conn
+        return self._own_share(most) if most else inf
+
+    def _own_share(self, number: int) -> int:
+        """Return this process's share of a number that all processes share."""
+        return max(number // self._processes, 1)
 
     def join(self, waiter: Waiter) -> None:
         """Append a waiter.

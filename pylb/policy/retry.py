@@ -19,8 +19,7 @@ gone than was kept cannot be sent again. All of it holds only while `policy.budg
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from pylb.config.backends import CONDITIONS, Retries
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.http1.parser import Request
 
@@ -30,10 +29,8 @@ IDEMPOTENT = frozenset([b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"
 SAFE = frozenset([b"GET", b"HEAD", b"OPTIONS"])
 """Those that are meant to change nothing (RFC 9110 §9.2.1); TRACE never had a use that is worth a retry."""
 
-STATUSES = frozenset([502, 503, 504])
-"""What a gateway or an overloaded backend answers: the ones that may be configured."""
-
-CONDITIONS = ("connect", "reset", "timeout", *map(str, sorted(STATUSES)))
+STATUSES = frozenset(int(condition) for condition in CONDITIONS if condition.isdecimal())
+"""What a gateway or an overloaded backend answers: those among `CONDITIONS`."""
 
 IDEMPOTENCY_KEY = b"\nidempotency-key:"
 """As it stands in a request's field lines, in lower case (draft-ietf-httpapi-idempotency-key-header)."""
@@ -50,23 +47,19 @@ def is_stale(error: ProxyError, *, reused: bool, answered: bool) -> bool:
     return reused and not answered and (error.phase, error.fault) == (Phase.HEADERS, Fault.UPSTREAM)
 
 
-@dataclass(frozen=True, slots=True)
 class RetryRules:
-    """The columns of the table that can be configured."""
+    """The table for one set of options.
 
-    retries: int = 2
-    """Other backends that a request is offered to after the first one (HAProxy: 3, Envoy: 1)."""
-    on: frozenset[str] = frozenset(["connect", "reset", "timeout"])
-    """Of `CONDITIONS`."""
-    methods: frozenset[bytes] = SAFE
-    """Those that may be sent again after they have been sent."""
-    keyed: bool = False
-    """Whether an `Idempotency-Key` makes any method one of them."""
+    Args:
+        options: what may be retried, and how often (`--retries`; HAProxy: 3, Envoy: 1).
+    """
 
-    @property
-    def statuses(self) -> frozenset[int]:
-        """Statuses for which another backend is asked before such an answer is passed on."""
-        return frozenset(status for status in STATUSES if str(status) in self.on)
+    def __init__(self, options: Retries) -> None:
+        self._options = options
+        self._methods = SAFE | {method.encode() for method in options.retry_methods}
+        """Methods that may be sent again after they have been sent."""
+        self.statuses = frozenset(status for status in STATUSES if str(status) in options.retry_on)
+        """Statuses for which another backend is asked before such a response is forwarded."""
 
     def allow(
         self, error: ProxyError, request: Request, *, status: int, sent: bool, tries: int, replayable: bool
@@ -81,7 +74,8 @@ class RetryRules:
             tries: backends it has been offered to.
             replayable: whether all that was taken of its body is still there.
         """
-        if not replayable or tries > self.retries or condition(error, status) not in self.on:
+        options = self._options
+        if not replayable or tries > options.retries or condition(error, status) not in options.retry_on:
             return False
         return not sent or self._harmless(request)
 
@@ -95,9 +89,9 @@ class RetryRules:
         return replayable and (request.method in IDEMPOTENT or self._harmless(request))
 
     def _harmless(self, request: Request) -> bool:
-        if request.method in self.methods:
+        if request.method in self._methods:
             return True
-        return self.keyed and IDEMPOTENCY_KEY in request.lines.lower()
+        return self._options.retry_idempotency_key and IDEMPOTENCY_KEY in request.lines.lower()
 
 
 def condition(error: ProxyError, status: int) -> str:

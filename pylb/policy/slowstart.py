@@ -28,7 +28,7 @@ class SlowStart:
         seconds: duration of the ramp for instances without a value of their own; 0 switches slow start off.
     """
 
-    def __init__(self, seconds: float = 0.0) -> None:
+    def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._began: dict[Backend, float] = {}
         """New backends, and the start of the ramp of each."""

@@ -17,12 +17,12 @@ from pylb.proxy.transfer import EVENT, writable
 async def linger(client: ClientConnection) -> None:
     """Read and discard what a client sends after its last response, while it makes progress.
 
-    It may send for `Timeouts.linger` seconds in all, and be silent for `Timeouts.linger_silence` seconds
+    It may send for `Context.linger` seconds in all, and be silent for `Context.linger_silence` seconds
     (nginx: `lingering_time`, `lingering_timeout`).
     """
-    now, timeouts = monotonic(), client.context.timeouts
-    client.set_deadline(now, min(timeouts.linger, timeouts.linger_silence))
-    client.latest_deadline = now + timeouts.linger
+    now, context = monotonic(), client.context
+    client.set_deadline(now, min(context.linger, context.linger_silence))
+    client.latest_deadline = now + context.linger
     client.lingering = True
     while not (client.lost or client.expired):
         await EVENT
@@ -36,7 +36,7 @@ async def close(client: ClientConnection) -> None:
         return
     client.discarding = True
     client.flush()
-    transport, timeout = client.transport, client.context.timeouts.body
+    transport, timeout = client.transport, client.context.timeouts.body_timeout
     if transport.get_extra_info("ssl_object") is not None:
         await _until_written(client, timeout)
     unwritten = transport.get_write_buffer_size()

@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, count
 from time import monotonic
 from typing import cast
 
+from pylb.config.backends import Retries, Timeouts
+from pylb.config.clients import Limits
 from pylb.errors import ProxyError
 from pylb.http1.head_cache import HeadCache, ResponseReader
 from pylb.http1.headers import ClientInfo
-from pylb.http1.limits import Limits
 from pylb.http1.parser import Request
 from pylb.http1.trace import Tracing
 from pylb.http1.writer import hsts_fields
@@ -42,25 +42,6 @@ CLIENT_INFOS = 1024
 """Client addresses whose `ClientInfo` is cached: less than 1 MB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """All timeouts of the data plane, in seconds."""
-
-    connect: float = 2.0
-    response: float = 60.0
-    body: float = 60.0
-    head: float = 10.0
-    keepalive: float = 75.0
-    upstream_keepalive: float = 4.0
-    tunnel: float = 3600.0
-    body_rate: float = 0.0
-    """Bytes per second of a body that a client must send or read, on average over the body timeout."""
-    linger: float = 30.0
-    """How long a client may continue to send after its last response (nginx: `lingering_time`)."""
-    linger_silence: float = 5.0
-    """How long it may be silent meanwhile (nginx: `lingering_timeout`)."""
-
-
 class Context:
     """What the requests of one worker share.
 
@@ -68,13 +49,11 @@ class Context:
         routes: map a request to a pool.
         pools: the pool of each service.
         timeouts: how long to wait for what, in seconds.
-        limits: how large a head, a target and a body may be.
-        retry: which requests may be attempted again.
+        limits: how large a head, a target and a body may be, and how many requests a client may send.
+        retries: which requests may be attempted again.
         observe: called once per request, at its end.
         trusted: peers whose forwarding fields and preambles count.
         admission: limits the number of connections, in all and per client.
-        requests: requests that a connection may carry; 0 for no limit.
-        rate: requests per second that one client may send; 0 for no limit.
         redirect_port: the port to which clients without TLS are redirected; 0 to serve them.
         hsts: `max-age` of Strict-Transport-Security on TLS responses, in seconds; 0 sends no such field.
         upstream_tls: which backends use TLS; by default those whose endpoint asks for it.
@@ -85,6 +64,11 @@ class Context:
         7239.
     """
 
+    linger = 30.0
+    """Seconds that a client may continue to send after its last response (nginx: `lingering_time`)."""
+    linger_silence = 5.0
+    """Seconds that it may be silent meanwhile (nginx: `lingering_timeout`)."""
+
     def __init__(
         self,
         routes: Routes,
@@ -92,12 +76,10 @@ class Context:
         *,
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
-        retry: RetryRules | None = None,
+        retries: Retries | None = None,
         observe: Callable[[Record], None] = lambda _: None,
         trusted: Networks | None = None,
         admission: Connections | None = None,
-        requests: int = 0,
-        rate: int = 0,
         redirect_port: int = 0,
         hsts: int = 0,
         upstream_tls: UpstreamTls | None = None,
@@ -114,7 +96,7 @@ class Context:
         """Parses repeated fields of clients once, across connections."""
         self.responses = ResponseReader(self.limits)
         """Parses the heads of the responses of all backends."""
-        self.retry = retry or RetryRules()
+        self.retry = RetryRules(retries or Retries())
         self.connections: set[Drainable] = set()
         """All open client connections."""
         self.flushing: set[Waiter] = set()
@@ -143,13 +125,13 @@ class Context:
         """Returns the field lines that each response on a TLS connection receives; None for none."""
         self._admission = admission or Connections()
         self.leave = self._admission.leave
-        self.last_but_one = requests - 1
+        self.last_but_one = self.limits.max_requests - 1
         """Responses after which a connection may carry one more request; negative for no limit."""
-        self.quota = self.timeouts.body_rate * self.timeouts.body
+        self.quota = self.limits.min_body_rate * self.timeouts.body_timeout
         """Bytes of a body that a client must send or read before its timeout restarts."""
-        self._rate = Rate(rate) if rate else None
+        self._rate = Rate(self.limits.max_client_rate) if self.limits.max_client_rate else None
         self._tracing = tracing
-        self._untraced = self._within_rate if rate else self._identify
+        self._untraced = self._within_rate if self._rate else self._identify
         self.identify: Callable[[Record, ClientInfo], None] = self._traced if tracing else self._untraced
         """Determines the client of a request and the request id; raises ProxyError above the rate limit."""
         self.date = b""

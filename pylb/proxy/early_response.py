@@ -17,7 +17,7 @@ async def finish(request: Request, client: Exchange, upstream: Upstream, upload:
     """Forward the rest of a request body after the response, while the backend reads it.
 
     A log collector may answer 202 at once, and an echo begins before the request ends: both read the whole
-    body. A backend that closes, or reads nothing for `Timeouts.linger_silence`, does not want the rest. Then
+    body. A backend that closes, or reads nothing for `Context.linger_silence`, does not want the rest. Then
     pylb discards it, so that a client that reads the response only after sending everything receives it.
 
     pylb does not wait if the client waits: for a 100, or in HTTP/1.0 for the end of the connection.
@@ -31,12 +31,12 @@ async def finish(request: Request, client: Exchange, upstream: Upstream, upload:
 
 async def _passed_on(client: Exchange, upstream: Upstream, upload: BodyPump) -> None:
     """Wait for the end of the body, while it moves at `--min-body-rate` and both connections live."""
-    timeouts = client.context.timeouts
-    silence, before = timeouts.linger_silence, upload.moved
+    context = client.context
+    silence, before = context.linger_silence, upload.moved
     client.set_deadline(monotonic(), silence)
     while not (upload.done or upload.error or client.lost or upstream.lost or upstream.recv_buffer):
         if client.expired:
-            if upload.moved - before < max(timeouts.body_rate * silence, 1):
+            if upload.moved - before < max(context.limits.min_body_rate * silence, 1):
                 break
             before = upload.moved
             client.set_deadline(monotonic(), silence)

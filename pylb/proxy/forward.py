@@ -84,13 +84,13 @@ async def forward(client: Exchange, request: Request, record: Record) -> bool:
                     if upstream is not None:
                         lease.reused = True
                     else:
-                        upstream = await connect(lease.backend, client, context.timeouts.connect)
+                        upstream = await connect(lease.backend, client, context.timeouts.connect_timeout)
                         lease.connected = now = monotonic()
 
                     sent = request_head(request, client.client_info, record.id, lease.backend.authority)
                     if upload is None:  # SEND
                         upstream.queue_write(sent + body)
-                        client.set_deadline(now, context.timeouts.response)
+                        client.set_deadline(now, context.timeouts.response_timeout)
                         await EVENT  # No response can have arrived yet.
                     else:
                         lease.uploading = True
@@ -195,7 +195,7 @@ def _arm(client: Exchange, upstream: Upstream, record: Record, upload: BodyPump 
     """Restart the timeout, of the client for its request or of the backend for its response."""
     timeouts = client.context.timeouts
     owes = _owes(upstream, record, upload)
-    client.set_deadline(monotonic(), timeouts.body if owes else timeouts.response)
+    client.set_deadline(monotonic(), timeouts.body_timeout if owes else timeouts.response_timeout)
 
 
 def _head(

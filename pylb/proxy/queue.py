@@ -30,7 +30,7 @@ async def wait_for_room(client: Exchange, pool: Pool, tried: Collection[Backend]
     only = None if client.bound is None else client.bound.backend(pool)
     waiter = Waiter(tried, client.wake, only)
     pool.join_queue(waiter)
-    timeout = pool.queue.rules.timeout
+    timeout = pool.queue.timeout
     client.set_deadline(monotonic(), timeout)
     try:
         while waiter.backend is None:

@@ -86,7 +86,7 @@ class Server:
             sock=listening,
             backlog=4096,
             ssl=certificates.context,
-            ssl_handshake_timeout=self.context.timeouts.head,
+            ssl_handshake_timeout=self.context.timeouts.head_timeout,
             ssl_shutdown_timeout=TLS_GOODBYE,
         )
         self._servers.append(server)
@@ -122,13 +122,13 @@ class Server:
         for server in self._servers:
             server.close()
         now = monotonic()
-        idle = min(self.context.timeouts.keepalive, timeout * IDLE_AT_DRAIN)
+        idle = min(self.context.timeouts.keepalive_timeout, timeout * IDLE_AT_DRAIN)
         for client in self.context.connections:
             client.close_after_response = True
             if client.idle:
                 client.deadline = min(client.deadline, now + idle)
         # A response in progress may have announced a persistent connection.
-        self.context.timeouts = replace(self.context.timeouts, keepalive=idle)
+        self.context.timeouts = replace(self.context.timeouts, keepalive_timeout=idle)
         # The newest connections are not listed yet, and TLS connections only after their handshake.
         listed = now + (HANDSHAKE if self.context.certificates else 0.0)
         while True:
@@ -161,7 +161,7 @@ class Server:
         return Preamble(
             self._client,
             self.context.trusted.__contains__,
-            self.context.timeouts.head,
+            self.context.timeouts.head_timeout,
             self.context.refused,
         )
 

@@ -64,15 +64,15 @@ async def tunnel(
     down.start(client, head)
     up.start(upstream, b"")
     timeouts = client.context.timeouts
-    client.set_deadline(record.attempts[-1].head, timeouts.tunnel)
+    client.set_deadline(record.attempts[-1].head, timeouts.tunnel_timeout)
     try:
         while not (client.lost or upstream.lost or (down.done and up.done)):
             if client.expired:
                 record.ended(_idle(client.timeout))
                 break
-            if (down.done or up.done) and client.timeout != timeouts.body:
+            if (down.done or up.done) and client.timeout != timeouts.body_timeout:
                 client.set_deadline(
-                    monotonic(), timeouts.body
+                    monotonic(), timeouts.body_timeout
                 )  # One side has ended. The other one gets less time.
             await EVENT
         if client.cut_off:
@@ -83,7 +83,7 @@ async def tunnel(
         upstream.producer = client.producer = None
         upstream.client = None
         upstream.reusable = False
-        _part(upstream, timeouts.body)
+        _part(upstream, timeouts.body_timeout)
     return False
 
 

@@ -7,11 +7,12 @@ import socket
 from collections.abc import Iterable
 from functools import partial
 
-from pylb.assembly.pools import make_pool, read_routes, retry_rules
+from pylb.assembly.pools import make_pool, read_routes
 from pylb.assembly.tls import read_certificates, read_upstream_tls
 from pylb.config import Options
+from pylb.config.backends import Retries, Timeouts
+from pylb.config.clients import Limits
 from pylb.http1.headers import ClientInfo, ForwardedClientInfo
-from pylb.http1.limits import Limits
 from pylb.http1.trace import Tracing
 from pylb.model import Snapshot
 from pylb.observe.counter_layout import EVENT, EVENTS
@@ -24,7 +25,7 @@ from pylb.policy.change import Change
 from pylb.policy.networks import Networks
 from pylb.policy.pool import Pool
 from pylb.policy.route import Routes
-from pylb.proxy.context import Context, Timeouts
+from pylb.proxy.context import Context
 from pylb.proxy.proxyprotocol import PREAMBLES
 from pylb.proxy.server import Server
 from pylb.runtime.descriptors import admissible
@@ -62,28 +63,12 @@ class Worker:
         context = Context(
             Routes(routes, self.pools),
             self.pools,
-            timeouts=Timeouts(
-                connect=options.connect_timeout,
-                response=options.response_timeout,
-                body=options.body_timeout,
-                head=options.head_timeout,
-                keepalive=options.keepalive_timeout,
-                upstream_keepalive=options.upstream_keepalive,
-                tunnel=options.tunnel_timeout,
-                body_rate=options.min_body_rate,
-            ),
-            retry=retry_rules(options),
-            limits=Limits(
-                head=options.max_head,
-                target=options.max_target,
-                fields=options.max_headers,
-                body=options.max_body or float("inf"),
-            ),
+            timeouts=Timeouts.of(options),
+            retries=Retries.of(options),
+            limits=Limits.of(options),
             admission=Connections(
                 admissible(options.max_connections, admin=processes == 1), options.max_client_connections
             ),
-            requests=options.max_requests,
-            rate=options.max_client_rate,
             redirect_port=options.redirect_to_tls,
             hsts=options.hsts,
             upstream_tls=read_upstream_tls(options),

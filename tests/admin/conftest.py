@@ -3,6 +3,7 @@ import pytest
 from pylb.admin.access import Access
 from pylb.admin.app import AdminApp
 from pylb.admin.views import View
+from pylb.config.backends import PoolOptions
 from pylb.control.override_store import OverrideStore
 from pylb.discovery.status import WatchStatus
 from pylb.model import Snapshot
@@ -42,7 +43,8 @@ def operator():
 def view(clock, operator):
     """A process that has just started, for the services `web` and `api`."""
     counters = Counters(SharedCounters(), clock)
-    pools = {name: Pool(name, cells=counters.allocate) for name in ("web", "api")}
+    options = PoolOptions(slow_start=0.0)
+    pools = {name: Pool(name, options, cells=counters.allocate) for name in ("web", "api")}
     return View(
         lifecycle=Lifecycle(),
         pools=pools,

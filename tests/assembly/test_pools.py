@@ -1,13 +1,10 @@
 import pytest
 
-from pylb.assembly.pools import make_pool, read_routes, retry_rules
+from pylb.assembly.pools import make_pool, read_routes
 from pylb.config import Options
+from pylb.config.backends import PoolOptions
 from pylb.errors import UsageError
-from pylb.policy.budget import BudgetRules
-from pylb.policy.health import HealthRules
 from pylb.policy.pool import Pool
-from pylb.policy.queue import QueueRules
-from pylb.policy.retry import RetryRules
 from pylb.policy.route import Route
 from pylb.policy.shared import SharedPool
 
@@ -28,13 +25,4 @@ def test_a_pool_goes_by_the_options(kind):
     pool = make_pool(kind, "web", Options(policy="random", eject_failures=3, panic="fail"))
     assert type(pool) is kind
     assert (pool.service, pool.policy) == ("web", "random")
-    assert (pool._health.failures, pool._health.panic_fails) == (3, True)
-
-
-def test_the_defaults_of_options_and_of_rules_agree():
-    options = Options(static="10.0.0.1:80")
-    given = make_pool(lambda _, **rules: rules, "web", options)
-    assert given["health"] == HealthRules()
-    assert given["budget"] == BudgetRules()
-    assert given["queue"] == QueueRules()
-    assert retry_rules(options) == RetryRules()
+    assert pool._options == PoolOptions(policy="random", eject_failures=3, panic="fail")

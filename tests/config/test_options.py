@@ -38,7 +38,7 @@ def test_every_option_has_an_effect(declared):
     if declared.name == "env_file":
         return  # it is read where all others are: see test_envfile
     name = "consul_url" if declared.name in {"consul", "consul_tls"} else declared.name
-    read = re.compile(rf"options\.{name}\b")
+    read = re.compile(rf"(options|timeouts|limits)\.{name}\b")
     assert any(read.search(path.read_text()) for path in sources)
 
 

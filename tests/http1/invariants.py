@@ -8,13 +8,13 @@ import re
 from contextlib import suppress
 from operator import attrgetter
 
+from pylb.config.clients import Limits
 from pylb.errors import ProxyError
 from pylb.http1 import parser
 from pylb.http1.bad_request import bad_request, bad_response
 from pylb.http1.body import Chunked, Sized, UntilClose, chunk, last_chunk
 from pylb.http1.head_cache import HeadCache, RequestReader
 from pylb.http1.headers import ClientInfo
-from pylb.http1.limits import Limits
 from pylb.http1.writer import request_head, response_head
 
 LIMITS = Limits()
@@ -144,7 +144,7 @@ def check_request(data, cut=0, *, trusted=False):
     (method, target, version), sent_fields = read_head(sent)
     assert (method, target, version) == (request.method, request.target, b"HTTP/1.1")
     _check_sent_request(request, fields, sent_fields, trusted=trusted)
-    again = parser.parse_request(sent, Limits(fields=LIMITS.fields + 10))
+    again = parser.parse_request(sent, Limits(max_headers=LIMITS.max_headers + 10))
     for attribute in (
         "method",
         "target",

@@ -1,10 +1,11 @@
 import pytest
 
+from pylb.config.clients import Limits
 from pylb.errors import Fault, Phase
 from pylb.http1.bad_request import bad_request, bad_response, not_a_request, not_a_response
-from pylb.http1.limits import MAX_RESPONSE_HEAD, Limits
+from pylb.http1.limits import MAX_RESPONSE_HEAD
 
-LIMITS = Limits(target=10)
+LIMITS = Limits(max_target=10)
 
 
 def test_who_is_at_fault():

@@ -2,11 +2,11 @@
 
 import pytest
 
+from pylb.config.clients import Limits
 from pylb.errors import ProxyError
 from pylb.http1.bad_request import bad_request, bad_response
 from pylb.http1.body import Chunked, Sized, UntilClose
 from pylb.http1.headers import ClientInfo
-from pylb.http1.limits import Limits
 from pylb.http1.parser import END_OF_HEAD, check_beginning, parse_request, parse_response
 from pylb.http1.writer import request_head, response_head
 from tests.http1.corpus import FACTS, cases

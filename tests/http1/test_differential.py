@@ -9,11 +9,11 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 
+from pylb.config.clients import Limits
 from pylb.errors import ProxyError
 from pylb.http1.bad_request import bad_request, bad_response
 from pylb.http1.body import Chunked, Sized, UntilClose, chunk, last_chunk
 from pylb.http1.headers import ClientInfo
-from pylb.http1.limits import Limits
 from pylb.http1.parser import END_OF_HEAD, parse_request, parse_response
 from pylb.http1.writer import request_head, response_head
 from tests.http1.corpus import cases

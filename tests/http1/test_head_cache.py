@@ -2,6 +2,7 @@
 
 import pytest
 
+from pylb.config.clients import Limits
 from pylb.errors import ProxyError
 from pylb.http1.head_cache import (
     MAX_HEAD,
@@ -12,7 +13,6 @@ from pylb.http1.head_cache import (
     ResponseReader,
 )
 from pylb.http1.headers import ClientInfo
-from pylb.http1.limits import Limits
 from pylb.http1.parser import parse_request, parse_response
 from pylb.http1.trace import Tracing
 from pylb.http1.writer import request_head, response_head
@@ -100,7 +100,7 @@ def test_fields_that_end_as_the_last_ones_did_are_others(more):
 
 
 def test_a_target_is_as_long_as_it_may_be_and_no_longer():
-    limits = Limits(target=9)
+    limits = Limits(max_target=9)
     reader = reading(GET, limits=limits)
     assert reader.read(b"GET /12345678 HTTP/1.1\r\n" + FIELDS).target == b"/12345678"
     with pytest.raises(ProxyError) as error:

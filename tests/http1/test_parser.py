@@ -4,8 +4,9 @@ from contextlib import suppress
 
 import pytest
 
+from pylb.config.clients import Limits
 from pylb.errors import ProxyError
-from pylb.http1.limits import MAX_RESPONSE_HEAD, Limits
+from pylb.http1.limits import MAX_RESPONSE_HEAD
 from pylb.http1.parser import check_beginning, check_response_beginning, parse_request, parse_response
 
 GET = b"GET / HTTP/1.1\r\nHost: shop.example\r\n"
@@ -20,7 +21,7 @@ def refusal(call, *arguments):
 
 @pytest.mark.parametrize("last", [b"X: y\r\n", b"TE: trailers\r\n", b"Connection: keep-alive\r\n"])
 def test_fields_are_counted(last):
-    limits = Limits(fields=20)
+    limits = Limits(max_headers=20)
     assert parse_request(GET + b"a:\r\n" * 18 + last + b"\r\n", limits)
     assert refusal(parse_request, GET + b"a:\r\n" * 19 + last + b"\r\n", limits) == 431
     assert parse_response(OK + b"a:\r\n" * 19 + last + b"\r\n", limits)
@@ -34,7 +35,7 @@ def test_an_answer_may_have_as_many_fields_as_a_request_by_default():
 
 @pytest.mark.parametrize("form", [b"GET %b HTTP/1.1", b"BREW %b HTTP/1.1"])
 def test_targets_are_measured(form):
-    limits = Limits(target=10)
+    limits = Limits(max_target=10)
     head = form + b"\r\nHost: a\r\n\r\n"
     assert parse_request(head % b"/123456789", limits)
     assert refusal(parse_request, head % b"/1234567890", limits) == 414
@@ -80,7 +81,7 @@ def test_a_beginning_may_go_on(data):
     ],
 )
 def test_a_beginning_of_nothing_is_refused_at_once(data, status):
-    limits = Limits(head=100, target=50)
+    limits = Limits(max_head=100, max_target=50)
     assert refusal(check_beginning, data, limits) == status
     for cut in range(1, len(data)):
         with suppress(ProxyError):  # It may be enough to be refused.

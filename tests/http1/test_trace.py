@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pylb.http1.limits import Limits
+from pylb.config.clients import Limits
 from pylb.http1.parser import parse_request
 from pylb.http1.trace import Tracing
 

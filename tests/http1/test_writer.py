@@ -2,7 +2,7 @@
 
 import pytest
 
-from pylb.http1.limits import Limits
+from pylb.config.clients import Limits
 from pylb.http1.parser import parse_request, parse_response
 from pylb.http1.writer import (
     add_fields,

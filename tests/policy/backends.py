@@ -2,12 +2,24 @@
 
 from itertools import islice, pairwise
 
+from pylb.config.backends import PoolOptions
 from pylb.model import Endpoint
 from pylb.policy.backend import Backend
+from pylb.policy.pool import Pool
+
+ARGUMENTS = {"processes", "rng", "cells", "outliers", "clock", "on_state_change"}
+"""Of `Pool`, besides options."""
 
 
 def endpoint(number, *, weight=1, port=80, **fields):
     return Endpoint("web", f"10.0.0.{number}", port, id=f"web-{number}", weight=weight, **fields)
+
+
+def web_pool(kind=Pool, **given):
+    """A pool of the service `web`, with options and arguments of `Pool`; without slow start by default."""
+    options = {name: value for name, value in given.items() if name not in ARGUMENTS}
+    arguments = {name: value for name, value in given.items() if name in ARGUMENTS}
+    return kind("web", PoolOptions(**{"slow_start": 0.0} | options), **arguments)
 
 
 def backends(*weights):

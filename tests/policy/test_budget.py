@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pylb.policy.budget import BudgetRules, RetryBudget
+from pylb.policy.budget import CREDIT, RetryBudget
 
 
 def affordable(budget, requests, in_flight, now, most=10_000):
@@ -13,7 +13,7 @@ def affordable(budget, requests, in_flight, now, most=10_000):
 
 
 def test_a_few_are_free():
-    budget = RetryBudget()
+    budget = RetryBudget(20)
     assert affordable(budget, 1, 1, 100.0) == 10
     assert affordable(budget, 1, 1, 102.0) == 0
     assert affordable(budget, 1, 1, 105.0) == 5
@@ -22,22 +22,23 @@ def test_a_few_are_free():
 
 
 def test_what_was_in_flight_on_a_backend_that_died_can_all_go_elsewhere():
-    budget = RetryBudget()
+    budget = RetryBudget(20)
     assert affordable(budget, 1000, 64, 100.0) == 64
     assert affordable(budget, 1320, 64, 100.1) == 0  # that many have paid for those
     assert affordable(budget, 1330, 64, 100.1) == 2
 
 
-def test_without_a_share_and_free_ones_there_is_none():
-    budget = RetryBudget(BudgetRules(share=0, least=0, credit=0))
-    assert not budget.spend(1000, 0, 100.0)
+def test_with_a_budget_of_0_percent_only_the_free_ones_remain():
+    budget = RetryBudget(0)
+    assert affordable(budget, 1000, 0, 100.0) == CREDIT
+    assert affordable(budget, 1_000_000, 0, 101.0) == 0
 
 
 @given(st.integers(1, 500), st.integers(100, 1000), st.integers(0, 100_000), st.integers(1, 20))
 @settings(deadline=None, max_examples=50)
 def test_when_everything_fails_the_load_grows_by_a_fifth_and_not_more(in_flight, rate, before, seconds):
     """However good the times before, and though every request asks for two retries."""
-    budget, granted = RetryBudget(), 0
+    budget, granted = RetryBudget(20), 0
     for number in range(1, seconds * rate + 1):
         granted += sum(budget.spend(before + number, in_flight, 100 + number / rate) for _ in range(2))
         assert granted <= max(0.2 * number, in_flight, 10)

@@ -3,8 +3,7 @@ from dataclasses import replace
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.model import Excluded, Snapshot
 from pylb.policy.explain import LEFT, excluded, explain, why_not
-from pylb.policy.pool import Pool
-from tests.policy.backends import endpoint
+from tests.policy.backends import endpoint, web_pool
 
 REFUSED = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
 
@@ -14,7 +13,7 @@ def reasons(pool, now=0.0):
 
 
 def test_every_instance_is_a_candidate_or_excluded_for_a_reason():
-    pool = Pool("web", policy="round-robin", clock=lambda: 100.0)
+    pool = web_pool(policy="round-robin", clock=lambda: 100.0)
     one, two, three, four, five = (endpoint(n) for n in range(1, 6))
     pool.apply(Snapshot("web", (one, two, three, four, five)))
     retained = [pool.lease() for _ in range(5)]
@@ -39,11 +38,11 @@ def test_every_instance_is_a_candidate_or_excluded_for_a_reason():
 
 
 def test_before_the_first_answer_nobody_is_known():
-    assert explain(Pool("web"), 0.0)["candidates"] == explain(Pool("web"), 0.0)["excluded"] == []
+    assert explain(web_pool(), 0.0)["candidates"] == explain(web_pool(), 0.0)["excluded"] == []
 
 
 def test_one_that_is_new_gets_requests_but_fewer():
-    pool = Pool("web")
+    pool = web_pool()
     pool.apply(Snapshot("web", (endpoint(1),)))
     (backend,) = pool.eligible
     assert why_not(backend, 0.0) == ""

@@ -1,9 +1,10 @@
 import pytest
 
+from pylb.config.backends import Health
 from pylb.errors import Fault, InvalidResponseError, Phase, ProxyError
-from pylb.policy.health import Health, HealthRules, Outcome, classify
+from pylb.policy.health import Outcome, PassiveHealth, classify
 
-RULES = HealthRules()
+RULES = Health()
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_what_the_client_or_one_page_may_have_caused_is_no_reset(phase, status, 
 
 def marked(outcome, *times, rules=RULES):
     """How long it is left alone after failures at these moments, each of a request that had just begun."""
-    health = Health()
+    health = PassiveHealth()
     spans = []
     for now in times:
         assert health.failed(outcome, now, now, rules)
@@ -82,14 +83,14 @@ def test_good_conduct_for_as_long_as_the_last_mark_makes_earlier_ones_forgotten(
 
 
 def test_a_crash_that_breaks_many_requests_is_one_crash():
-    health = Health()
+    health = PassiveHealth()
     assert health.failed(Outcome.RESET, 9.0, 10.0, RULES)
     assert not any(health.failed(Outcome.RESET, 9.5, 10.0 + n / 100, RULES) for n in range(20))
     assert (health.failures, health.suspicions, health.until) == (1, 1, 11.0)
 
 
 def test_what_began_before_a_mark_and_went_well_does_not_undo_it():
-    health = Health()
+    health = PassiveHealth()
     health.failed(Outcome.RESET, 9.0, 10.0, RULES)
     assert not health.succeeded(9.5, 10.2)
     assert health.until == 11.0
@@ -98,7 +99,7 @@ def test_what_began_before_a_mark_and_went_well_does_not_undo_it():
 
 
 def test_bad_answers_in_a_row_are_counted_and_mark_nothing_by_themselves():
-    health = Health()
+    health = PassiveHealth()
     for number in range(1, 6):
         assert not health.is_due(RULES)
         assert not health.failed(Outcome.FAILURE, number, number, RULES)
@@ -108,7 +109,7 @@ def test_bad_answers_in_a_row_are_counted_and_mark_nothing_by_themselves():
 
 
 def test_each_ejection_lasts_longer_and_needs_one_more_failure_only():
-    health, now, spans = Health(), 0.0, []
+    health, now, spans = PassiveHealth(), 0.0, []
     health.failures = 5
     for _ in range(32):
         health.eject(now, RULES)
@@ -122,7 +123,7 @@ def test_each_ejection_lasts_longer_and_needs_one_more_failure_only():
 
 
 def test_rules_can_be_switched_off():
-    off = HealthRules(suspect=0, failures=0)
-    health = Health()
+    off = Health(suspect_time=0, eject_failures=0)
+    health = PassiveHealth()
     assert not any(health.failed(Outcome.REFUSED, n, n, off) for n in range(100))
     assert not health.is_due(off)

@@ -12,9 +12,9 @@ from pylb.model import Snapshot
 from pylb.policy.backend import State
 from pylb.policy.balance import BALANCERS
 from pylb.policy.pool import Pool
-from pylb.policy.queue import Full, QueueRules
+from pylb.policy.queue import Full
 from pylb.policy.shared import SharedPool
-from tests.policy.backends import endpoint
+from tests.policy.backends import endpoint, web_pool
 
 REFUSED = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
 KEYS = [b"client-%d" % number for number in range(200)]
@@ -42,7 +42,7 @@ class Hashed:
 class Service:
     def __init__(self, size=3, kind=Pool, **options):
         self.now = 100.0
-        self.pool = kind("web", policy="hashed", rng=Random(1), clock=lambda: self.now, **options)
+        self.pool = web_pool(kind, policy="hashed", rng=Random(1), clock=lambda: self.now, **options)
         self.endpoints = [endpoint(number) for number in range(1, size + 1)]
         self.apply()
 
@@ -89,7 +89,7 @@ def test_a_retry_receives_another_backend_and_always_the_same_one():
 
 
 def test_a_full_backend_passes_its_keys_to_one_with_capacity():
-    service = Service(queue=QueueRules(most=1))
+    service = Service(max_conn=1)
     owner = service.pick(KEYS[0])
     owner.count(+1)
     other = service.pick(KEYS[0])
@@ -141,7 +141,7 @@ def test_loads_are_refreshed_before_a_pick_only_for_policies_that_read_them(
     monkeypatch, reads_load, refreshed, limit
 ):
     monkeypatch.setattr(Hashed, "reads_load", reads_load)
-    service = Service(kind=SharedPool, queue=QueueRules(most=limit))
+    service = Service(kind=SharedPool, max_conn=limit)
     seen = []
     monkeypatch.setattr(service.pool.kind, "refresh", lambda backend: seen.append(backend))  # noqa: PLW0108  # binds self
     service.pick(KEYS[0])

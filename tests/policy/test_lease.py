@@ -5,12 +5,12 @@ import pytest
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.model import Endpoint, Snapshot
 from pylb.policy.backend import State
-from pylb.policy.pool import Pool
+from tests.policy.backends import web_pool
 
 
 @pytest.fixture
 def pool():
-    pool = Pool("web")
+    pool = web_pool()
     pool.apply(Snapshot("web", (Endpoint("web", "10.0.0.1", 80, id="web-1"),)))
     return pool
 

@@ -5,8 +5,7 @@ import pytest
 from pylb.model import Snapshot
 from pylb.policy.backend import State
 from pylb.policy.outliers import Outliers
-from pylb.policy.pool import Pool
-from tests.policy.backends import endpoint
+from tests.policy.backends import endpoint, web_pool
 
 
 class Service:
@@ -15,8 +14,8 @@ class Service:
     def __init__(self, count=6):
         self.now = 100.0
         self.attempts = {}
-        self.pool = Pool(
-            "web", clock=lambda: self.now, outliers=Outliers(lambda b: self.attempts.get(b.name, 0))
+        self.pool = web_pool(
+            clock=lambda: self.now, outliers=Outliers(lambda b: self.attempts.get(b.name, 0))
         )
         self.endpoints = [endpoint(n) for n in range(1, count + 1)]
         self.pool.apply(Snapshot("web", tuple(self.endpoints)))

@@ -2,8 +2,8 @@ from collections import Counter
 
 import pytest
 
+from pylb.config.backends import Health
 from pylb.policy.backend import State
-from pylb.policy.health import HealthRules
 from pylb.policy.passive_health import HealthTracker
 from tests.policy.backends import backends
 
@@ -15,7 +15,7 @@ def line():
 
 @pytest.fixture
 def standings():
-    return HealthTracker(HealthRules(), None, Counter(), lambda _: None)
+    return HealthTracker(Health(), None, Counter(), lambda _: None)
 
 
 def on_peer_update(standings, backend, state, since=1.0):

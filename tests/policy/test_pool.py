@@ -9,8 +9,7 @@ from pylb.model import Excluded, Snapshot
 from pylb.policy.backend import State
 from pylb.policy.balance import BALANCERS
 from pylb.policy.lease import Lease
-from pylb.policy.pool import Pool
-from tests.policy.backends import endpoint
+from tests.policy.backends import endpoint, web_pool
 
 WEB = [endpoint(number) for number in range(5)]
 
@@ -20,7 +19,7 @@ def snapshot(*endpoints, excluded=()):
 
 
 def pool_of(*endpoints, **options):
-    pool = Pool("web", rng=Random(1), **options)
+    pool = web_pool(rng=Random(1), **options)
     pool.apply(snapshot(*endpoints))
     return pool
 
@@ -32,7 +31,7 @@ def only(pool):
 
 class TestApply:
     def test_new_instances_are_added(self):
-        pool = Pool("web")
+        pool = web_pool()
         change = pool.apply(snapshot(WEB[1], WEB[2]))
         assert [b.endpoint for b in change.added] == [WEB[1], WEB[2]]
         assert pool.eligible == change.added
@@ -209,7 +208,7 @@ class TestNewcomers:
         assert pool.upcoming() is not leases[0].backend
 
     def test_those_that_a_pool_begins_with_are_not_new(self):
-        pool = Pool("web", policy="round-robin", rng=Random(1))
+        pool = web_pool(policy="round-robin", rng=Random(1))
         pool.apply(snapshot(*WEB[:3]))
         order = [pool.lease().backend.endpoint for _ in range(6)]
         assert order[:3] == order[3:]
@@ -238,20 +237,20 @@ class TestWhyEmpty:
         return refused.value.detail
 
     def test_no_answer_yet(self):
-        assert self.refusal(Pool("web")) == "service 'web': the registry has not answered yet"
+        assert self.refusal(web_pool()) == "service 'web': the registry has not answered yet"
 
     def test_known_to_be_empty(self):
         assert self.refusal(pool_of()) == "service 'web': the registry lists no instance"
 
     def test_all_excluded(self):
-        pool = Pool("web")
+        pool = web_pool()
         critical = Excluded(WEB[1], "critical: connection refused")
         pool.apply(snapshot(replace(WEB[2], weight=0), excluded=[critical]))
         why = "(web-1: critical: connection refused; web-2: weight 0)"
         assert self.refusal(pool) == f"service 'web': no instance is eligible {why}"
 
     def test_thousands_excluded_stay_one_short_line(self):
-        pool = Pool("web")
+        pool = web_pool()
         pool.apply(snapshot(excluded=[Excluded(endpoint(number), "maintenance") for number in range(1000)]))
         assert self.refusal(pool).endswith("web-4: maintenance; 995 more)")
 
@@ -266,7 +265,7 @@ def test_repr_tells_an_operator_where_it_stands():
 
 
 def test_a_snapshot_may_name_another_policy_and_the_next_one_none():
-    pool = Pool("web", policy="round-robin", rng=Random(1))
+    pool = web_pool(policy="round-robin", rng=Random(1))
     three = Snapshot("web", tuple(endpoint(n) for n in (1, 2, 3)))
     pool.apply(three)
     first = [pool.lease().backend for _ in range(6)]
@@ -283,7 +282,7 @@ def test_a_snapshot_may_name_another_policy_and_the_next_one_none():
 
 @pytest.mark.parametrize("policy", BALANCERS)
 def test_asking_who_is_next_tells_the_truth_and_changes_nothing(policy):
-    asked, left_alone = (Pool("web", policy=policy, rng=Random(1)) for _ in range(2))
+    asked, left_alone = (web_pool(policy=policy, rng=Random(1)) for _ in range(2))
     for pool in (asked, left_alone):
         pool.apply(Snapshot("web", tuple(replace(endpoint(n), weight=n) for n in range(1, 6))))
     for _ in range(100):

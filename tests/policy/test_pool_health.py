@@ -10,10 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.model import Snapshot
 from pylb.policy.backend import State
-from pylb.policy.health import HealthRules
 from pylb.policy.lease import Lease
-from pylb.policy.pool import Pool
-from tests.policy.backends import endpoint
+from tests.policy.backends import endpoint, web_pool
 
 REFUSED = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
 RESET = ProxyError(Phase.HEADERS, Fault.UPSTREAM, "closed")
@@ -27,9 +25,7 @@ class Service:
     def __init__(self, count, **rules):
         self.now = 100.0
         self.noticed = []
-        self.pool = Pool(
-            "web", health=HealthRules(**rules), clock=lambda: self.now, on_state_change=self.noticed.append
-        )
+        self.pool = web_pool(**rules, clock=lambda: self.now, on_state_change=self.noticed.append)
         self.pool.apply(Snapshot("web", tuple(endpoint(n) for n in range(1, count + 1))))
         self.backends = list(self.pool.backends.values())
 
@@ -209,7 +205,7 @@ def test_the_head_of_a_successful_response_restores_a_half_open_backend():
 
 
 def test_the_head_of_a_bad_answer_is_one_failure_and_not_two():
-    service = Service(3, failures=2, suspect=1.0)
+    service = Service(3, eject_failures=2, suspect_time=1.0)
     service.attempt(service.backends[0], RESET)
     service.later(1)
     trial = service.take()
@@ -278,7 +274,7 @@ def test_if_all_refuse_all_are_asked():
 
 
 def test_panic_can_be_made_to_fail():
-    service = Service(2, panic_fails=True)
+    service = Service(2, panic="fail")
     for backend in service.backends:
         service.attempt(backend, RESET)
     assert service.pool.eligible == ()

@@ -10,7 +10,7 @@ from pylb.errors import ProxyError
 from pylb.model import Endpoint, Snapshot
 from pylb.policy.backend import State
 from pylb.policy.balance import BALANCERS
-from pylb.policy.pool import Pool
+from tests.policy.backends import web_pool
 
 ENDPOINTS = st.builds(
     Endpoint,
@@ -26,7 +26,7 @@ ENDPOINTS = st.builds(
 class PoolUnderChange(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
-        self.pool = Pool("web", rng=Random(1))
+        self.pool = web_pool(rng=Random(1))
         self.endpoints = {}
         self.leases = []
         self.living = {}
@@ -44,7 +44,7 @@ class PoolUnderChange(RuleBasedStateMachine):
     @rule(policy=st.sampled_from(sorted(BALANCERS)))
     def another_policy(self, policy):
         """A pool that starts late is no different from one that was there all the time."""
-        late = Pool("web", policy=policy, rng=Random(1))
+        late = web_pool(policy=policy, rng=Random(1))
         late.apply(Snapshot("web", tuple(self.endpoints.values())))
         assert [b.endpoint for b in late.eligible] == [b.endpoint for b in self.pool.eligible]
 

@@ -7,8 +7,7 @@ import pytest
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.model import ProbeVerdict, Snapshot
 from pylb.policy.backend import State
-from pylb.policy.pool import Pool
-from tests.policy.backends import endpoint
+from tests.policy.backends import endpoint, web_pool
 
 REFUSED = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
 
@@ -19,9 +18,7 @@ class Service:
     def __init__(self):
         self.now = 100.0
         self.noticed = []
-        self.pool = Pool(
-            "web", clock=lambda: self.now, on_state_change=lambda b: self.noticed.append(b.state)
-        )
+        self.pool = web_pool(clock=lambda: self.now, on_state_change=lambda b: self.noticed.append(b.state))
         self.endpoints = {n: endpoint(n) for n in (1, 2, 3)}
         self.register()
         self.backends = list(self.pool.backends.values())

@@ -7,20 +7,20 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from pylb.config.backends import Balancing
 from pylb.errors import ProxyError
 from pylb.model import Snapshot
 from pylb.policy.balance import BALANCERS
 from pylb.policy.lease import Lease
-from pylb.policy.pool import Pool
-from pylb.policy.queue import Full, Queue, QueueRules, Waiter
-from tests.policy.backends import endpoint
+from pylb.policy.queue import Full, Queue, Waiter
+from tests.policy.backends import endpoint, web_pool
 
 
 class Service:
     """A pool, the leases that are held, and who waits."""
 
     def __init__(self, count=2, *, endpoints=(), **rules):
-        self.pool = Pool("web", policy="round-robin", rng=Random(1), queue=QueueRules(**{"most": 2} | rules))
+        self.pool = web_pool(policy="round-robin", rng=Random(1), **{"max_conn": 2} | rules)
         self.register(*(endpoints or [endpoint(n) for n in range(1, count + 1)]))
         self.retained = []
         self.served = []
@@ -53,7 +53,7 @@ class Service:
 
 @pytest.mark.parametrize("policy", BALANCERS)
 def test_no_backend_gets_more_than_its_limit_and_all_get_as_much(policy):
-    pool = Pool("web", policy=policy, queue=QueueRules(most=3))
+    pool = web_pool(policy=policy, max_conn=3)
     pool.apply(Snapshot("web", tuple(endpoint(n, max_conn=1 if n == 1 else None) for n in range(1, 5))))
     for _ in range(10):
         pool.lease().__enter__()
@@ -108,7 +108,7 @@ def test_who_leaves_is_passed_over():
 
 
 def test_the_queue_has_an_end():
-    service = Service(1, length=1)
+    service = Service(1, max_queue=1)
     for _ in range(3):
         service.ask()
     with pytest.raises(ProxyError, match="1 requests wait already") as refused:
@@ -133,7 +133,7 @@ def test_a_new_backend_and_a_higher_limit_and_the_sweep_let_waiters_in():
 
 
 def test_those_that_fail_as_soon_as_they_are_let_in_do_not_pile_up():
-    service = Service(1, most=1, length=5000)
+    service = Service(1, max_conn=1, max_queue=5000)
     service.ask()
     failed = []
     for _ in range(5000):
@@ -148,15 +148,15 @@ def test_those_that_fail_as_soon_as_they_are_let_in_do_not_pile_up():
 
 
 def test_a_limit_is_divided_among_processes_and_none_has_none():
-    assert QueueRules(most=10, processes=4).limit(endpoint(1)) == 2
-    assert QueueRules(most=2, processes=4).limit(endpoint(1)) == 1
-    assert QueueRules(most=10).limit(endpoint(1, max_conn=0)) == inf
-    assert QueueRules().limit(endpoint(1)) == inf
-    assert QueueRules(processes=2).limit(endpoint(1, max_conn=7)) == 3
+    assert Queue(Balancing(max_conn=10), processes=4).limit(endpoint(1)) == 2
+    assert Queue(Balancing(max_conn=2), processes=4).limit(endpoint(1)) == 1
+    assert Queue(Balancing(max_conn=10)).limit(endpoint(1, max_conn=0)) == inf
+    assert Queue(Balancing()).limit(endpoint(1)) == inf
+    assert Queue(Balancing(), processes=2).limit(endpoint(1, max_conn=7)) == 3
 
 
 def test_without_limits_nothing_is_between_the_request_and_the_policy():
-    pool = Pool("web")
+    pool = web_pool()
     pool.apply(Snapshot("web", (endpoint(1), endpoint(2))))
     assert pool._balancer is pool._unlimited
     assert not any(backend.needs_settle for backend in pool.backends.values())
@@ -181,7 +181,7 @@ class Crowd(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.service = Service(3, length=20)
+        self.service = Service(3, max_queue=20)
         self.names = count()
         self.tickets = {}
 
@@ -222,14 +222,14 @@ TestCrowd = Crowd.TestCase
 
 
 def test_a_queue_that_nobody_joined_is_false():
-    queue = Queue(QueueRules())
+    queue = Queue(Balancing())
     assert not queue
     queue.join(Waiter((), lambda: None))
     assert queue
 
 
 def test_a_ticket_for_one_backend_waits_for_that_one_and_holds_up_no_other():
-    service = Service(2, most=1)
+    service = Service(2, max_conn=1)
     first, second = service.pool.eligible
     service.ask()
     service.ask()
@@ -243,7 +243,7 @@ def test_a_ticket_for_one_backend_waits_for_that_one_and_holds_up_no_other():
 
 
 def test_a_ticket_for_a_backend_that_leaves_is_for_any():
-    service = Service(2, most=1)
+    service = Service(2, max_conn=1)
     first, second = service.pool.eligible
     service.ask()
     service.ask()

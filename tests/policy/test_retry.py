@@ -1,19 +1,22 @@
 import pytest
 
+from pylb.config.backends import CONDITIONS, Retries
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.http1.parser import Request
-from pylb.policy.retry import CONDITIONS, RetryRules, condition, is_stale
+from pylb.policy.retry import RetryRules, condition, is_stale
 
 REFUSED = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
 BROKEN = ProxyError(Phase.HEADERS, Fault.UPSTREAM, "closed without an answer")
 LATE = ProxyError(Phase.HEADERS, Fault.UPSTREAM_TIMEOUT, "gave no answer in time")
 CUT = ProxyError(Phase.DATA, Fault.UPSTREAM, "closed inside the body")
 LEFT = ProxyError(Phase.HEADERS, Fault.CLIENT, "the client left")
-EVERYTHING = RetryRules(on=frozenset(CONDITIONS), methods=frozenset([b"GET", b"PUT"]), keyed=True)
+EVERYTHING = RetryRules(
+    Retries(retry_on=frozenset(CONDITIONS), retry_methods=frozenset(["PUT"]), retry_idempotency_key=True)
+)
 
 
 def allow(error, method=b"GET", *, rules=None, lines=b"\n", status=0, sent=None, tries=1, replayable=True):
-    rules = rules or RetryRules()
+    rules = rules or RetryRules(Retries())
     request = Request(method, b"/", 1, lines)
     sent = error.phase is not Phase.CONNECT if sent is None else sent
     return rules.allow(error, request, status=status, sent=sent, tries=tries, replayable=replayable)
@@ -75,7 +78,7 @@ def test_what_the_client_saw_or_did_is_never_tried_again():
 
 def test_tries_are_counted():
     assert [allow(REFUSED, tries=tries) for tries in (1, 2, 3)] == [True, True, False]
-    assert not allow(REFUSED, tries=1, rules=RetryRules(retries=0))
+    assert not allow(REFUSED, tries=1, rules=RetryRules(Retries(retries=0)))
 
 
 @pytest.mark.parametrize(
@@ -92,12 +95,12 @@ def test_each_condition_can_be_left_out(error, status, met):
     assert condition(error, status) == met
     if met:
         assert allow(error, status=status, rules=EVERYTHING)
-        others = RetryRules(on=frozenset(CONDITIONS) - {met})
+        others = RetryRules(Retries(retry_on=frozenset(CONDITIONS) - {met}))
         assert not allow(error, status=status, rules=others)
 
 
 def test_statuses_are_passed_on_unless_named():
-    assert RetryRules().statuses == frozenset()
+    assert RetryRules(Retries()).statuses == frozenset()
     assert EVERYTHING.statuses == {502, 503, 504}
 
 

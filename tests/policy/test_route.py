@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from pylb.policy.pool import Pool
 from pylb.policy.route import Route, Routes, parse_route
+from tests.policy.backends import web_pool
 
 
 def routes(*texts):
@@ -141,7 +142,7 @@ class TestMatch:
 
     def test_one_service_may_have_several_routes(self):
         parsed = [parse_route(text) for text in ("web=/a", "web=b.example")]
-        pool = Pool("web")
+        pool = web_pool()
         table = Routes(parsed, {"web": pool})
         assert table.match(b"x", b"/a") is table.match(b"b.example", b"/") is pool
 

@@ -10,7 +10,7 @@ import pytest
 from pylb.model import Snapshot
 from pylb.policy.pool import Pool
 from pylb.policy.shared import SharedBackend, SharedPool
-from tests.policy.backends import endpoint
+from tests.policy.backends import endpoint, web_pool
 
 
 def row_of(length):
@@ -26,7 +26,7 @@ def workers(number, size, *, kind=SharedPool, policy="least-connections", seed=1
     rows = [row_of(number) for _ in range(size)]
     pools = []
     for worker in range(number):
-        pool = kind("web", policy=policy, rng=Random(seed * 1000 + worker))
+        pool = web_pool(kind, policy=policy, rng=Random(seed * 1000 + worker))
         pool.apply(snapshot(size))
         if kind is SharedPool:
             for backend, row in zip(pool.backends.values(), rows, strict=True):

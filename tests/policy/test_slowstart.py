@@ -6,8 +6,7 @@ import pytest
 
 from pylb.model import Excluded, Snapshot
 from pylb.policy.balance import BALANCERS
-from pylb.policy.pool import Pool
-from tests.policy.backends import endpoint
+from tests.policy.backends import endpoint, web_pool
 
 OLD = (endpoint(1), endpoint(2))
 NEW = endpoint(3)
@@ -19,7 +18,7 @@ class Service:
     def __init__(self, *endpoints, **options):
         self.now = 100.0
         options = {"slow_start": 10.0, "rng": Random(1), **options}
-        self.pool = Pool("web", clock=lambda: self.now, **options)
+        self.pool = web_pool(clock=lambda: self.now, **options)
         self.register(*(endpoints or OLD))
 
     def register(self, *endpoints, excluded=()):

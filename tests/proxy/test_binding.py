@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from pylb.policy.backend import State
-from pylb.policy.queue import QueueRules
 from tests.stage import HOST, Stage, read_request
 from tests.until import until
 
@@ -191,7 +190,7 @@ async def test_the_only_instance_keeps_its_sessions_although_it_is_not_well():
 
 
 async def test_a_bound_request_waits_for_room_on_its_own_backend_and_holds_up_no_other():
-    async with Stage(queue=QueueRules(most=1)) as stage:
+    async with Stage(max_conn=1) as stage:
         scripts = [Ntlm(), Ntlm()]
         for script in scripts:
             script.hold = asyncio.Event()

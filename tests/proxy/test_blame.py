@@ -4,10 +4,8 @@ import asyncio
 
 import pytest
 
-from pylb.http1.limits import Limits
 from pylb.policy import health
 from pylb.policy.backend import State
-from pylb.policy.health import HealthRules
 from tests.stage import HOST, Stage, answers, read_request
 from tests.until import until
 
@@ -51,7 +49,7 @@ async def ended(stage, count=1):
     ids=["stalls", "breaks its chunks", "sends too much"],
 )
 async def test_a_client_that_fails_after_the_answer_has_begun(request_bytes, rest, termination):
-    async with Stage(body=0.1, limits=Limits(body=1000)) as stage:
+    async with Stage(body_timeout=0.1, max_body=1000) as stage:
         await stage.origin(answers_while_it_reads)
         client = (await stage.client()).send(request_bytes)
         await client.head()
@@ -104,7 +102,7 @@ async def test_a_backend_that_closes_inside_an_answer_that_is_read_as_it_comes()
 
 
 async def test_a_stream_that_is_quiet_for_the_body_timeout():
-    async with Stage(body=0.1) as stage:
+    async with Stage(body_timeout=0.1) as stage:
         await stage.origin(begins_an_event_stream)
         clients = [(await stage.client()).send(GET) for _ in range(12)]
         for client in clients:
@@ -113,7 +111,7 @@ async def test_a_stream_that_is_quiet_for_the_body_timeout():
 
 
 async def test_polls_that_no_backend_answers_in_time():
-    async with Stage(response=0.1) as stage:
+    async with Stage(response_timeout=0.1) as stage:
         for _ in range(2):
             await stage.origin(says_nothing)
         clients = [(await stage.client()).send(GET) for _ in range(12)]
@@ -127,7 +125,7 @@ async def test_a_slow_page_of_a_backend_that_answers_others():
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         await reader.read(-1)
 
-    async with Stage(response=0.1) as stage:
+    async with Stage(response_timeout=0.1) as stage:
         for _ in range(2):
             await stage.origin(slow_page)
         clients = [await stage.client() for _ in range(12)]
@@ -142,7 +140,7 @@ async def test_a_slow_page_of_a_backend_that_answers_others():
 @pytest.mark.parametrize("leaves", [False, True])
 async def test_a_backend_that_hangs_before_it_asks_for_the_body(monkeypatch, leaves):
     monkeypatch.setattr(health, "GIVEN_UP", 0.0)
-    async with Stage(response=60 if leaves else 0.1, body=60) as stage:
+    async with Stage(response_timeout=60 if leaves else 0.1, body_timeout=60) as stage:
         origin = await stage.origin(says_nothing)
         client = (await stage.client()).send(EXPECTS)
         if leaves:
@@ -159,7 +157,7 @@ async def test_a_client_that_was_asked_for_the_body_and_does_not_send_it():
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         await reader.read(-1)
 
-    async with Stage(response=60, body=0.1) as stage:
+    async with Stage(response_timeout=60, body_timeout=0.1) as stage:
         await stage.origin(asks)
         client = (await stage.client()).send(EXPECTS)
         assert b" 100 " in await client.head()
@@ -202,8 +200,7 @@ async def test_a_page_that_breaks_the_rules_takes_no_backend_out(answer, state):
 
 async def test_an_upload_that_trickles_does_not_keep_a_backend_out(monkeypatch):
     monkeypatch.setattr(health, "UPLOAD_GRACE", 0.05)
-    rules = HealthRules(suspect=0.05, forget=0.05)
-    async with Stage(health=rules) as stage:
+    async with Stage(suspect_time=0.05, eject_time=0.05) as stage:
         flaky = await stage.origin(says_nothing)
         await stage.origin(answers())
         await stage.get()

@@ -8,7 +8,6 @@ from time import monotonic
 
 import pytest
 
-from pylb.http1.limits import Limits
 from pylb.proxy import closing, sweep
 from pylb.proxy.tls import Certificates
 from tests.certificates import Authority
@@ -79,7 +78,7 @@ async def refuses_early(reader, writer):
 async def test_a_client_that_reads_an_early_answer_after_it_has_sent_everything_gets_it(
     reach, limit, sent, status
 ):
-    async with Stage(limits=Limits(body=limit)) as stage:
+    async with Stage(max_body=limit) as stage:
         await stage.origin(refuses_early)
         client = await reach(stage)
         client.send(sent)
@@ -91,7 +90,7 @@ async def test_a_client_that_reads_an_early_answer_after_it_has_sent_everything_
 
 
 async def test_a_client_may_send_for_longer_than_it_may_be_silent(reach):
-    async with Stage(limits=Limits(body=1000), linger_silence=0.1) as stage:
+    async with Stage(max_body=1000, linger_silence=0.1) as stage:
         client = await reach(stage)
         client.send(POST)
         await until(lambda: stage.records)
@@ -104,7 +103,7 @@ async def test_a_client_may_send_for_longer_than_it_may_be_silent(reach):
 
 
 async def test_a_client_that_does_not_stop_to_send_is_cut_off(reach):
-    async with Stage(limits=Limits(body=1000), linger=0.3, linger_silence=5) as stage:
+    async with Stage(max_body=1000, linger=0.3, linger_silence=5) as stage:
         client = await reach(stage)
         client.send(POST)
         begun = monotonic()
@@ -116,7 +115,7 @@ async def test_a_client_that_does_not_stop_to_send_is_cut_off(reach):
 
 
 async def test_requests_sent_ahead_of_the_last_answer_do_not_destroy_it(reach):
-    async with Stage(context={"requests": 1}) as stage:
+    async with Stage(max_requests=1) as stage:
         await stage.origin(answers(b"hello"))
         client = await reach(stage)
         client.send(GET * 3)
@@ -136,7 +135,7 @@ async def test_the_end_of_sending_follows_a_refusal_at_once_where_there_is_one()
         client.send(b"\x16\x03" + b"x" * 5_000_000)
         assert (await client.answer())[0] == 400
         (record,) = stage.records
-        assert record.finished - record.started < stage.server.context.timeouts.linger_silence
+        assert record.finished - record.started < stage.server.context.linger_silence
         assert await asyncio.wait_for(client.reader.read(), 1) == b""
         assert stage.server.context.connections, "it may send on, so that no reset destroys the answer"
 

@@ -9,14 +9,12 @@ import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pylb.config.backends import CONDITIONS
 from pylb.policy.backend import State
-from pylb.policy.health import HealthRules
-from pylb.policy.queue import QueueRules
-from pylb.policy.retry import CONDITIONS, RetryRules
 from tests.stage import HOST, Stage, answers, read_request
 from tests.until import until
 
-NEVER_OUT = HealthRules(suspect=0, failures=0)
+NEVER_OUT = {"suspect_time": 0, "eject_failures": 0}
 BUSY = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
@@ -69,13 +67,12 @@ async def keep_connections(stage, backends, count):
 async def deliveries(method, acts, retries, *, kept=6, response=60.0):
     """Where a request was delivered, in order: backend, and whether on a kept connection."""
     noted = []
-    rules = RetryRules(retries=retries, on=frozenset(CONDITIONS))
-    async with Stage(health=NEVER_OUT, retry=rules) as stage:
+    async with Stage(**NEVER_OUT, retries=retries, retry_on=frozenset(CONDITIONS)) as stage:
         backends = [Counting(n, *act, noted) for n, act in enumerate(acts)]
         for backend in backends:
             await stage.origin(backend)
         await keep_connections(stage, backends, kept)
-        stage.server.context.timeouts = replace(stage.server.context.timeouts, response=response)
+        stage.server.context.timeouts = replace(stage.server.context.timeouts, response_timeout=response)
         client = await stage.client()
         client.send(method + b" /counted HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\n\r\nhi")
         await client.answer()
@@ -126,7 +123,7 @@ async def test_a_request_that_was_sent_on_a_stale_connection_stays_with_its_back
         await gone.wait()
         await read_request(reader)
 
-    async with Stage(health=NEVER_OUT) as stage:
+    async with Stage(**NEVER_OUT) as stage:
         origin = await stage.origin(answers_once)
         client = (await stage.client()).send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
         await client.answer()
@@ -164,7 +161,7 @@ async def test_a_request_that_is_sent_again_keeps_its_place_where_backends_have_
             kept = True
             writer.write(OK)
 
-    async with Stage(queue=QueueRules(most=1), health=NEVER_OUT) as stage:
+    async with Stage(max_conn=1, **NEVER_OUT) as stage:
         await stage.origin(one_at_a_time)
         await stage.get("/warm")
         client = (await stage.client()).send(b"GET /counted HTTP/1.1\r\n" + HOST + b"\r\n")
@@ -179,7 +176,7 @@ async def test_a_request_that_is_sent_again_keeps_its_place_where_backends_have_
 
 
 async def test_a_trial_that_is_sent_again_is_still_the_one_trial():
-    async with Stage(health=HealthRules(suspect=0.05, forget=0.05)) as stage:
+    async with Stage(suspect_time=0.05, eject_time=0.05) as stage:
         counting = Counting(0, "close", "hang", [])
         counting.all_there.set()
         await stage.origin(counting)

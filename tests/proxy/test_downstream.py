@@ -90,7 +90,7 @@ async def take(reading, stage, most):
 @pytest.mark.parametrize(("rate", "ended"), [(10_000, []), (1_000_000, ["cD"])])
 async def test_a_client_that_reads_slowly_is_cut_off_only_below_the_lowest_rate(rate, ended):
     """Full buffers take longer than the time-out to drain; what the client acknowledges is progress."""
-    async with Stage(body=0.8, body_rate=rate) as stage:
+    async with Stage(body_timeout=0.8, min_body_rate=rate) as stage:
         await stage.origin(answers(b"x" * 4_000_000))
         with socket.socket() as reading:
             reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -5,7 +5,6 @@ import logging
 
 import pytest
 
-from pylb.policy.queue import QueueRules
 from pylb.proxy.h1 import downstream
 from pylb.proxy.transfer import BodyPump
 from tests.stage import HOST, Stage, answers, read_request
@@ -106,7 +105,7 @@ async def test_a_request_that_a_shutdown_cuts_off_is_not_one_whose_client_left(
 
 
 async def test_a_request_that_a_shutdown_cuts_off_while_it_waits_for_a_backend():
-    async with Stage(queue=QueueRules(most=1, timeout=60)) as stage:
+    async with Stage(max_conn=1, queue_timeout=60) as stage:
         origin = await stage.origin(says_nothing)
         for _ in range(20):
             (await stage.client()).send(GET)

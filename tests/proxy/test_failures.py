@@ -7,7 +7,6 @@ from time import monotonic
 
 import pytest
 
-from pylb.http1.limits import Limits
 from pylb.model import Endpoint
 from pylb.policy import health
 from pylb.policy.backend import State
@@ -71,7 +70,7 @@ async def test_all_refused_is_a_503(refused):
 
 
 async def test_a_backend_that_does_not_accept_is_left_for_another(blackhole):
-    async with Stage(connect=0.1) as stage:
+    async with Stage(connect_timeout=0.1) as stage:
         origin = await stage.origin(answers(b"hello"))
         stage.register(blackhole, origin.endpoint)
         assert [(await stage.get())[2] for _ in range(2)] == [b"hello"] * 2
@@ -160,7 +159,7 @@ async def test_an_answer_that_is_announced_again_and_again_is_waited_for():
         await asyncio.sleep(0.09)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
-    async with Stage(response=0.3) as stage:
+    async with Stage(response_timeout=0.3) as stage:
         origin = await stage.origin(handle)
         client = (await stage.client()).send(GET)
         for _ in range(7):
@@ -173,7 +172,7 @@ async def test_a_backend_that_does_not_answer_in_time_is_a_504():
     async def handle(reader, writer):
         await reader.read(-1)
 
-    async with Stage(response=0.1) as stage:
+    async with Stage(response_timeout=0.1) as stage:
         await stage.origin(handle)
         assert (await stage.get())[0] == 504
         assert endings(stage) == [("sH", 504)]
@@ -208,7 +207,7 @@ async def test_a_body_that_stands_still_is_given_up():
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello")
         await reader.read(-1)
 
-    async with Stage(body=0.1) as stage:
+    async with Stage(body_timeout=0.1) as stage:
         await stage.origin(handle)
         client = (await stage.client()).send(GET)
         await client.head()
@@ -275,7 +274,7 @@ async def test_clients_that_leave_while_they_still_send_are_held_against_nobody(
 
 
 async def test_a_client_that_is_slow_with_its_head_or_its_body_is_told_so():
-    async with Stage(head=0.1, body=0.1) as stage:
+    async with Stage(head_timeout=0.1, body_timeout=0.1) as stage:
         await stage.origin(answers(b"hello"))
         for begun in (b"GET / HT", b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 9\r\n\r\nhell"):
             client = (await stage.client()).send(begun)
@@ -284,7 +283,7 @@ async def test_a_client_that_is_slow_with_its_head_or_its_body_is_told_so():
 
 
 async def test_a_client_that_never_sends_anything_is_let_go_without_a_word():
-    async with Stage(head=0.1) as stage:
+    async with Stage(head_timeout=0.1) as stage:
         client = await stage.client()
         assert await client.rest() == b""
         assert stage.records == []
@@ -292,7 +291,7 @@ async def test_a_client_that_never_sends_anything_is_let_go_without_a_word():
 
 async def test_a_client_is_not_late_because_pylb_was():
     """What it sent while the process was held up is read before its connection is judged."""
-    async with Stage(keepalive=0.3) as stage:
+    async with Stage(keepalive_timeout=0.3) as stage:
         await stage.origin(answers())
         client = await stage.client()
         client.send(GET)
@@ -313,7 +312,7 @@ async def test_a_client_is_not_late_because_pylb_was():
 
 
 async def test_an_idle_client_is_closed_after_the_keepalive_timeout():
-    async with Stage(keepalive=0.1) as stage:
+    async with Stage(keepalive_timeout=0.1) as stage:
         await stage.origin(answers(b"hello"))
         client = (await stage.client()).send(GET)
         await client.answer()
@@ -400,6 +399,6 @@ async def test_a_reset_while_the_body_moves_is_not_an_end():
 
 
 async def test_a_smaller_limit_holds():
-    async with Stage(limits=Limits(head=100)) as stage:
+    async with Stage(max_head=100) as stage:
         client = (await stage.client()).send(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 100 + b"\r\n\r\n")
         assert (await client.answer())[0] == 431

@@ -75,7 +75,7 @@ async def test_a_client_may_leave_at_any_turn_of_the_loop_and_no_descriptor_is_c
 
 
 async def test_a_handshake_that_takes_too_long_ends_with_its_connection(authority, log):
-    async with stage_with_tls(authority, connect=0.1) as stage:
+    async with stage_with_tls(authority, connect_timeout=0.1) as stage:
         origin = await stage.origin(silent)
         assert (await stage.get())[0] == 504
         await until(lambda: origin.open == 0)

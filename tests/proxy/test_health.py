@@ -5,11 +5,10 @@ import asyncio
 import pytest
 
 from pylb.policy.backend import State
-from pylb.policy.health import HealthRules
 from tests.stage import Stage, answers, read_request
 from tests.until import until
 
-QUICK = HealthRules(suspect=0.05, ejected=0.05, forget=0.05)
+QUICK = {"suspect_time": 0.05, "eject_time": 0.05}
 
 
 def states(stage):
@@ -22,7 +21,7 @@ async def resets(reader, writer):
 
 
 async def test_a_backend_that_breaks_its_connections_is_left_alone_and_comes_back_when_healed():
-    async with Stage(health=QUICK) as stage:
+    async with Stage(**QUICK) as stage:
         for _ in range(2):
             await stage.origin(answers(b"hello"))
         broken = await stage.origin(resets)
@@ -38,7 +37,7 @@ async def test_a_backend_that_breaks_its_connections_is_left_alone_and_comes_bac
 
 
 async def test_a_backend_that_answers_500_to_everything_is_ejected_and_comes_back_when_healed():
-    async with Stage(health=QUICK) as stage:
+    async with Stage(**QUICK) as stage:
         for _ in range(2):
             await stage.origin(answers(b"hello"))
         broken = await stage.origin(answers(b"no", status=b"500 No", extra=b"Connection: close\r\n"))
@@ -57,7 +56,7 @@ async def test_an_open_tunnel_restores_a_half_open_backend():
         writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
         await reader.read(-1)
 
-    async with Stage(health=QUICK) as stage:
+    async with Stage(**QUICK) as stage:
         await stage.origin(answers(b"hello"))
         broken = await stage.origin(resets)
         for _ in range(2):
@@ -75,7 +74,7 @@ async def test_a_backend_that_never_answers_is_ejected():
     async def silent(reader, writer):
         await reader.read(-1)
 
-    async with Stage(response=0.01, health=HealthRules(failures=2)) as stage:
+    async with Stage(response_timeout=0.01, eject_failures=2) as stage:
         for _ in range(2):
             await stage.origin(answers(b"hello"))
         await stage.origin(silent)

@@ -134,7 +134,7 @@ async def test_a_port_that_cannot_exist_is_the_backends_failure():
 
 async def test_names_without_an_answer_hold_up_no_other_name_that_is_known():
     dns = Dns()
-    async with Stage(connect=0.2) as stage:
+    async with Stage(connect_timeout=0.2) as stage:
         origin = await stage_with(stage, dns)
         assert (await stage.get())[2] == b"hello"
         dns.answers.clear()

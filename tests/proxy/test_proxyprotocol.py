@@ -89,7 +89,7 @@ def test_what_is_no_preamble_is_refused(data):
         parse(data)
 
 
-async def told(preamble, trusted="127.0.0.1", extra=b"", **context):
+async def told(preamble, trusted="127.0.0.1", extra=b"", rate=0, **context):
     """What a backend is told of a request after that preamble, and the record; nothing if it was refused."""
     heads = []
 
@@ -99,7 +99,7 @@ async def told(preamble, trusted="127.0.0.1", extra=b"", **context):
             writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
     options = {"trusted": Networks([trusted]), "proxy_protocol": True, **context}
-    async with Stage(context=options, head=0.2) as stage:
+    async with Stage(context=options, head_timeout=0.2, max_client_rate=rate) as stage:
         await stage.origin(handle)
         client = await stage.client()
         for piece in (preamble[:7], preamble[7:] + GET[:-2] + extra + b"\r\n"):
@@ -163,7 +163,9 @@ async def test_a_trusted_peer_must_send_one(preamble):
 
 
 async def test_a_preamble_must_come_in_time():
-    async with Stage(context={"trusted": Networks(["127.0.0.1"]), "proxy_protocol": True}, head=0.1) as stage:
+    async with Stage(
+        context={"trusted": Networks(["127.0.0.1"]), "proxy_protocol": True}, head_timeout=0.1
+    ) as stage:
         client = (await stage.client()).send(b"PROXY TCP4 ")
         assert await client.rest() == b""
         assert [record.termination for record in stage.records] == ["cR"]

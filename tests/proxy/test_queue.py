@@ -2,7 +2,6 @@
 
 import asyncio
 
-from pylb.policy.queue import QueueRules
 from tests.stage import HOST, Stage, read_request
 from tests.until import until
 
@@ -42,7 +41,7 @@ async def crowd(stage, count):
 
 
 async def test_a_backend_never_has_more_than_its_limit_and_all_are_answered_in_order():
-    async with Stage(queue=QueueRules(most=2)) as stage:
+    async with Stage(max_conn=2) as stage:
         slow = Slow()
         await stage.origin(slow)
         clients = await crowd(stage, 8)
@@ -57,7 +56,7 @@ async def test_a_backend_never_has_more_than_its_limit_and_all_are_answered_in_o
 
 
 async def test_who_waits_too_long_is_answered_503():
-    async with Stage(queue=QueueRules(most=1, timeout=0.1)) as stage:
+    async with Stage(max_conn=1, queue_timeout=0.1) as stage:
         slow = Slow()
         await stage.origin(slow)
         first, second = await crowd(stage, 2)
@@ -71,7 +70,7 @@ async def test_who_waits_too_long_is_answered_503():
 
 
 async def test_one_too_many_is_answered_503_at_once():
-    async with Stage(queue=QueueRules(most=1, length=1)) as stage:
+    async with Stage(max_conn=1, max_queue=1) as stage:
         slow = Slow()
         await stage.origin(slow)
         *_, third = await crowd(stage, 3)
@@ -80,7 +79,7 @@ async def test_one_too_many_is_answered_503_at_once():
 
 
 async def test_a_client_that_leaves_leaves_the_queue():
-    async with Stage(queue=QueueRules(most=1)) as stage:
+    async with Stage(max_conn=1) as stage:
         slow = Slow()
         await stage.origin(slow)
         first, second, third = await crowd(stage, 3)
@@ -93,7 +92,7 @@ async def test_a_client_that_leaves_leaves_the_queue():
 
 
 async def test_a_body_waits_with_its_request():
-    async with Stage(queue=QueueRules(most=1)) as stage:
+    async with Stage(max_conn=1) as stage:
         slow = Slow()
         await stage.origin(slow)
         (first,) = await crowd(stage, 1)

@@ -14,7 +14,6 @@ import pytest
 
 from pylb.model import Endpoint
 from pylb.policy.backend import State
-from pylb.policy.retry import RetryRules
 from pylb.proxy.names import Names
 from pylb.proxy.reach import ATTEMPT_DELAY, _failure
 from tests.stage import HOST, Stage, answers
@@ -83,7 +82,7 @@ async def test_the_next_address_is_tried_at_once_if_the_first_one_refuses(hosts)
 
 async def test_every_address_is_tried_within_the_time_for_all():
     dead = [f"127.0.1.{number}" for number in (1, 2, 3)]
-    async with Stage(connect=0.6, retry=RetryRules(retries=0)) as stage:
+    async with Stage(connect_timeout=0.6, retries=0) as stage:
         origin = await by_name(stage, *dead, LIVE)
         with ExitStack() as stack:
             for host in dead:
@@ -131,7 +130,7 @@ async def test_a_name_whose_addresses_all_refuse_is_the_backends_failure():
 
 @pytest.mark.parametrize("hosts", [(DEAD, "127.0.0.5"), (DEAD,)])
 async def test_attempts_end_when_the_client_leaves_or_the_time_is_over(hosts):
-    async with Stage(connect=0.1, retry=RetryRules(retries=0)) as stage:
+    async with Stage(connect_timeout=0.1, retries=0) as stage:
         origin = await by_name(stage, *hosts)
         port = origin.endpoint.port
         with nothing_left_open(), swallowing(port), swallowing(port, "127.0.0.5"):

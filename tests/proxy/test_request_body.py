@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from pylb.http1.body import chunk, last_chunk
-from pylb.http1.limits import Limits
 from pylb.policy.admission import Connections
 from tests.stage import HOST, Stage, answers, read_chunks, read_request
 from tests.until import until
@@ -29,7 +28,7 @@ def endings(stage):
     ],
 )
 async def test_a_body_of_more_than_the_limit_is_a_413(request_bytes, status):
-    async with Stage(limits=Limits(body=10)) as stage:
+    async with Stage(max_body=10) as stage:
         await stage.origin(answers(b"hello"))
         client = (await stage.client()).send(request_bytes)
         assert (await client.answer())[0] == status
@@ -45,7 +44,7 @@ async def trickle(client):
 
 @pytest.mark.parametrize(("rate", "status"), [(10_000, 408), (10, 200)])
 async def test_a_trickle_is_no_progress(rate, status):
-    async with Stage(body=0.5, body_rate=rate) as stage:
+    async with Stage(body_timeout=0.5, min_body_rate=rate) as stage:
         await stage.origin(answers(b"hello"))
         client = (await stage.client()).send(POST + b"Content-Length: 40\r\n\r\n")
         sending = asyncio.get_running_loop().create_task(trickle(client))
@@ -55,7 +54,7 @@ async def test_a_trickle_is_no_progress(rate, status):
 
 @pytest.mark.parametrize("most", [1, 2, 3])
 async def test_a_connection_ends_after_its_last_request(most):
-    async with Stage(context={"requests": most}) as stage:
+    async with Stage(max_requests=most) as stage:
         await stage.origin(answers(b"hello"))
         client = await stage.client()
         closing = []
@@ -93,7 +92,7 @@ async def test_one_connection_too_many_of_one_client():
 
 
 async def test_one_request_too_many_is_a_429():
-    async with Stage(context={"rate": 2}) as stage:
+    async with Stage(max_client_rate=2) as stage:
         await stage.origin(answers(b"hello"))
         answered = [await stage.get(extra=b"Accept: application/json\r\n") for _ in range(3)]
         assert [status for status, _, _ in answered] == [200, 200, 429]
@@ -109,7 +108,7 @@ async def test_a_client_that_does_not_read_its_last_answer_is_cut_off():
         )
         await reader.read(-1)
 
-    async with Stage(body=0.2) as stage:
+    async with Stage(body_timeout=0.2) as stage:
         await stage.origin(handle)
         client = await stage.client()
         client.send(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
@@ -167,7 +166,7 @@ async def test_a_request_that_was_answered_before_its_end_reaches_the_backend_wh
 @pytest.mark.parametrize(("rate", "whole"), [(3300, True), (10_000_000, False)])
 async def test_after_the_answer_a_body_must_move_at_the_lowest_rate(rate, whole):
     received = []
-    async with Stage(body_rate=rate, linger_silence=0.1) as stage:
+    async with Stage(min_body_rate=rate, linger_silence=0.1) as stage:
         origin = await stage.origin(reads_after_answering(received))
         client = (await stage.client()).send(POST + b"Content-Length: %d\r\n\r\n" % (10 * len(PIECE)))
         assert (await client.answer())[0] == 202

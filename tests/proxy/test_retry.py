@@ -5,13 +5,12 @@ from time import monotonic
 
 import pytest
 
-from pylb.policy.health import HealthRules
-from pylb.policy.retry import CONDITIONS, RetryRules
+from pylb.config.backends import CONDITIONS
 from tests.stage import HOST, Stage, answers, read_request
 from tests.until import until
 
-NEVER_OUT = HealthRules(suspect=0, failures=0)
-ALL = RetryRules(on=frozenset(CONDITIONS))
+NEVER_OUT = {"suspect_time": 0, "eject_failures": 0}
+ALL = {"retry_on": frozenset(CONDITIONS)}
 
 
 async def breaks(reader, writer):
@@ -32,9 +31,9 @@ async def breaks_inside_the_body(reader, writer):
 BUSY = answers(b"busy", status=b"503 Busy")
 
 
-@pytest.mark.parametrize(("failing", "rules"), [(breaks, None), (says_nothing, None), (BUSY, ALL)])
-async def test_a_get_is_answered_by_another_backend(failing, rules):
-    async with Stage(response=0.05, health=NEVER_OUT, retry=rules) as stage:
+@pytest.mark.parametrize(("failing", "options"), [(breaks, {}), (says_nothing, {}), (BUSY, ALL)])
+async def test_a_get_is_answered_by_another_backend(failing, options):
+    async with Stage(response_timeout=0.05, **NEVER_OUT, **options) as stage:
         bad = await stage.origin(failing)
         await stage.origin(answers(b"hello"))
         assert [(await stage.get())[2] for _ in range(4)] == [b"hello"] * 4
@@ -52,7 +51,7 @@ async def request(stage, method, extra=b""):
 
 @pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE", b"PATCH"])
 async def test_what_may_have_been_done_is_not_done_again(method):
-    async with Stage(health=NEVER_OUT) as stage:
+    async with Stage(**NEVER_OUT) as stage:
         for _ in range(2):
             await stage.origin(breaks)
         assert await request(stage, method) == 502
@@ -67,7 +66,7 @@ async def test_a_body_is_sent_again_whole_where_that_is_allowed():
         bodies.append(await reader.readexactly(5))
         writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
 
-    async with Stage(health=NEVER_OUT, retry=RetryRules(methods=frozenset([b"PUT"]), keyed=True)) as stage:
+    async with Stage(**NEVER_OUT, retry_methods=frozenset(["PUT"]), retry_idempotency_key=True) as stage:
         await stage.origin(breaks)
         await stage.origin(keeps)
         assert [await request(stage, b"PUT") for _ in range(2)] == [201] * 2
@@ -76,7 +75,7 @@ async def test_a_body_is_sent_again_whole_where_that_is_allowed():
 
 
 async def test_an_answer_that_has_begun_is_never_replaced():
-    async with Stage(health=NEVER_OUT, retry=ALL) as stage:
+    async with Stage(**NEVER_OUT, **ALL) as stage:
         await stage.origin(breaks_inside_the_body)
         stage.register(stage.origins[0].endpoint)
         client = (await stage.client()).send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
@@ -88,7 +87,7 @@ async def test_an_answer_that_has_begun_is_never_replaced():
 
 
 async def test_the_last_answer_is_passed_on_whatever_its_status():
-    async with Stage(health=NEVER_OUT, retry=ALL) as stage:
+    async with Stage(**NEVER_OUT, **ALL) as stage:
         for _ in range(2):
             await stage.origin(BUSY)
         status, _, body = await stage.get()
@@ -97,7 +96,7 @@ async def test_the_last_answer_is_passed_on_whatever_its_status():
 
 
 async def test_a_status_is_passed_on_by_default():
-    async with Stage(health=NEVER_OUT) as stage:
+    async with Stage(**NEVER_OUT) as stage:
         await stage.origin(BUSY)
         await stage.origin(answers())
         assert {(await stage.get())[0] for _ in range(3)} == {200, 503}
@@ -105,7 +104,7 @@ async def test_a_status_is_passed_on_by_default():
 
 
 async def test_if_everything_fails_the_backends_get_a_fifth_more():
-    async with Stage(health=NEVER_OUT) as stage:
+    async with Stage(**NEVER_OUT) as stage:
         for _ in range(3):
             await stage.origin(breaks)
         client_count, each = 4, 100

@@ -18,7 +18,7 @@ from tests.until import until
 LOOPBACK = Networks(["127.0.0.1"])
 
 
-async def told(fields, **context):
+async def told(fields, rate=0, **context):
     """The fields that a backend gets, by name in lower case, and the record of the request."""
     heads = []
 
@@ -26,7 +26,7 @@ async def told(fields, **context):
         heads.append(await read_request(reader))
         writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    async with Stage(context=context) as stage:
+    async with Stage(context=context, max_client_rate=rate) as stage:
         await stage.origin(handle)
         assert (await stage.get(extra=fields))[0] == 204
         return split(heads[0]), stage.records[0]
@@ -134,7 +134,7 @@ async def test_the_port_is_the_client_s_and_not_the_listener_s(trusted, host, po
     "addresses", [b"203.0.113.%d:51008", b"::ffff:203.0.113.%d", b'"[::ffff:203.0.113.%d]:51008"']
 )
 async def test_clients_behind_a_gateway_that_writes_ports_are_counted_apart(addresses):
-    async with Stage(context={"trusted": LOOPBACK, "rate": 1}) as stage:
+    async with Stage(context={"trusted": LOOPBACK}, max_client_rate=1) as stage:
         await stage.origin(answers())
         for number in range(1, 9):
             status, _, _ = await stage.get(extra=b"X-Forwarded-For: " + addresses % number + b"\r\n")

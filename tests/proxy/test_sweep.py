@@ -75,7 +75,7 @@ async def test_a_directory_of_certificates_that_is_gone_for_a_moment_ends_no_tim
             (live / f"shop{suffix}").symlink_to(path)
 
     sign()
-    async with Stage(head=0.01) as stage:
+    async with Stage(head_timeout=0.01) as stage:
         await stage.origin(answers())
         certificates = Certificates([], str(live))
         await serve(stage, certificates)

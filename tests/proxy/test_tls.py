@@ -283,7 +283,7 @@ def test_what_cannot_be_used_is_one_line_that_names_it(tmp_path, pairs):
 
 
 async def test_a_handshake_must_end_in_time(pairs):
-    async with Stage(head=0.2) as stage:
+    async with Stage(head_timeout=0.2) as stage:
         port = await serve(stage, Certificates(pairs))
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"\x16\x03\x01")

@@ -8,8 +8,8 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
+from pylb.config.clients import Limits
 from pylb.errors import ProxyError
-from pylb.http1.limits import Limits
 from pylb.http1.parser import parse_request, parse_response
 from pylb.model import Endpoint
 from pylb.proxy.tunnel import check
@@ -140,7 +140,7 @@ async def test_a_switch_inside_the_requests_body_is_a_502_and_no_byte_of_either_
 
 
 async def test_a_silent_tunnel_is_closed_after_its_time_and_a_busy_one_is_not():
-    async with Stage(tunnel=0.4) as stage:
+    async with Stage(tunnel_timeout=0.4) as stage:
         await stage.origin(echo)
         silent, busy = await opened(stage), await opened(stage)
         while not stage.records:
@@ -158,7 +158,7 @@ async def test_a_side_that_has_ended_is_not_waited_for_as_long():
         writer.write_eof()
         await reader.read(-1)
 
-    async with Stage(tunnel=3600, body=0.1) as stage:
+    async with Stage(tunnel_timeout=3600, body_timeout=0.1) as stage:
         await stage.origin(handle)
         client = await opened(stage)
         assert await client.rest() == b""
@@ -166,7 +166,7 @@ async def test_a_side_that_has_ended_is_not_waited_for_as_long():
 
 
 async def test_two_sides_that_do_not_read_are_not_waited_for_for_ever():
-    async with Stage(tunnel=0.1, body=0.1) as stage:
+    async with Stage(tunnel_timeout=0.1, body_timeout=0.1) as stage:
         origin = await stage.origin(echo)
         client = await opened(stage)
         client.writer.transport.pause_reading()

@@ -106,7 +106,7 @@ async def test_a_handshake_that_takes_too_long_is_a_504(authority):
         await reader.read(-1)
 
     tls = UpstreamTls(everywhere=True, ca=authority.certificate)
-    async with Stage(context={"upstream_tls": tls}, connect=0.2) as stage:
+    async with Stage(context={"upstream_tls": tls}, connect_timeout=0.2) as stage:
         origin = await stage.origin(handle)
         assert (await stage.get())[0] == 504
         await until(lambda: origin.open == 0)
@@ -187,7 +187,7 @@ async def test_a_client_that_reads_late_gets_all_though_the_backend_has_ended_tl
         backend = threading.Thread(target=end_without_waiting, args=arguments)
         backend.start()
         tls = UpstreamTls(everywhere=True, ca=authority.certificate)
-        async with Stage(body=1.0, context={"upstream_tls": tls}) as stage:
+        async with Stage(body_timeout=1.0, context={"upstream_tls": tls}) as stage:
             stage.register(Endpoint("web", *listening.getsockname(), id="secure"))
             reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
             reading.connect(("127.0.0.1", stage.port))

@@ -122,7 +122,7 @@ class Downstream(ClientConnection):
             if len(data) <= INLINE_LIMIT:
                 self._batch.wake(self)
                 return
-            if len(data) > self.context.limits.head:
+            if len(data) > self.context.limits.max_head:
                 self.pause()  # Pipelined requests wait in the kernel.
             self.wake()
         elif self.lingering:
@@ -151,7 +151,9 @@ class Downstream(ClientConnection):
             self._client = context.enter(self.client_info)
             now = monotonic()
             while True:
-                self.set_deadline(now, context.timeouts.keepalive if self.served else context.timeouts.head)
+                self.set_deadline(
+                    now, context.timeouts.keepalive_timeout if self.served else context.timeouts.head_timeout
+                )
                 while (head := self._head()) is None:
                     await EVENT
                 if not head:
@@ -196,7 +198,7 @@ class Downstream(ClientConnection):
                 recv_buffer = self.recv_buffer = recv_buffer.removeprefix(EMPTY_LINE)
             limits, checked = self.context.limits, self._checked
             end = recv_buffer.find(END_OF_HEAD, checked and max(checked - END_LENGTH, 0)) + END_LENGTH
-            if END_LENGTH <= end <= limits.head:
+            if END_LENGTH <= end <= limits.max_head:
                 self.recv_buffer = recv_buffer[end:]
                 self.idle = False
                 if checked:
@@ -211,7 +213,7 @@ class Downstream(ClientConnection):
                 raise ProxyError(Phase.REQUEST, Fault.CLIENT_TIMEOUT, "the request's head took too long")
             return b""
         if self.idle and recv_buffer:
-            self.set_deadline(monotonic(), self.context.timeouts.head)
+            self.set_deadline(monotonic(), self.context.timeouts.head_timeout)
         self.idle = not recv_buffer
         if self.paused:
             self.resume()
@@ -228,14 +230,16 @@ class Downstream(ClientConnection):
             ProxyError: 413, for a declared length above `--max-body`.
         """
         context, length = self.context, request.length
-        if length > context.limits.body:
-            raise too_large(context.limits.body)
+        if length > context.limits.max_body:
+            raise too_large(context.limits.max_body)
         if 0 < length <= min(INLINE_LIMIT, len(self.recv_buffer)):
             body, self.recv_buffer = self.recv_buffer[:length], self.recv_buffer[length:]
             return body, None
         decoder = Chunked(bad_request) if request.chunked else Sized(length)
         encoder = CHUNKED if request.chunked else IDENTITY
-        return b"", RequestBodyPump(self, decoder, encoder, limit=context.limits.body, quota=context.quota)
+        return b"", RequestBodyPump(
+            self, decoder, encoder, limit=context.limits.max_body, quota=context.quota
+        )
 
     def interim(self, request: Request, response: Response) -> None:
         """Send an interim response (1xx) at once. HTTP/1.0 has none (RFC 9110 section 15.2)."""
@@ -298,7 +302,7 @@ class Downstream(ClientConnection):
             Sized(length) if length >= 0 else Chunked(bad_response) if response.chunked else UntilClose()
         )
         pump = BodyPump(upstream, decoder, CHUNKED if chunked else IDENTITY, self)
-        self.set_deadline(record.attempts[-1].head, self.context.timeouts.body)
+        self.set_deadline(record.attempts[-1].head, self.context.timeouts.body_timeout)
         pump.start(self, head)
         return pump
 

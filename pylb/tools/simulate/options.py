@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pylb.config.backends import Pools
+from pylb.config.backends import PoolOptions
 from pylb.config.kinds import DURATION, DURATION_OR_ZERO, FILE, PATH, Kind, integer, integer_or_off, some_of
 from pylb.config.option import option
 from pylb.errors import UsageError
@@ -54,7 +54,7 @@ RATE = Kind(
 
 
 @dataclass(frozen=True, kw_only=True)
-class SimulateOptions(Pools):
+class SimulateOptions(PoolOptions):
     """What `pylb simulate` takes."""
 
     title: ClassVar = "Simulation"

@@ -14,10 +14,10 @@ from itertools import count
 from math import inf
 from random import Random
 
-from pylb.assembly.pools import make_pool, retry_rules
-from pylb.config.backends import Pools
+from pylb.assembly.pools import make_pool
+from pylb.config.backends import PoolOptions, Retries
+from pylb.config.clients import Limits
 from pylb.errors import Fault, Phase, ProxyError
-from pylb.http1.limits import Limits
 from pylb.http1.parser import parse_request
 from pylb.model import Endpoint, Snapshot
 from pylb.policy.backend import Backend
@@ -66,14 +66,14 @@ class Simulation:
         seed: of everything that is random: the balancer that a request comes to, what a policy draws.
     """
 
-    def __init__(self, options: Pools, layout: Layout, instances: list[Instance], seed: int) -> None:
+    def __init__(self, options: PoolOptions, layout: Layout, instances: list[Instance], seed: int) -> None:
         self.now = 0.0
         self.outcome = Outcome(options.policy)
         self._options = options
         self._layout = layout
         self._instances = instances
         self._rng = Random(f"{seed} balancing")
-        self._retry: RetryRules = retry_rules(options)
+        self._retry = RetryRules(Retries.of(options))
         self._heap: list[tuple[float, int, Steps]] = []
         self._numbers = count()
         self._under_way = 0
@@ -172,7 +172,7 @@ class Simulation:
         waiter = Waiter(tried, partial(self._resume, self._running))
         pool.join_queue(waiter)
         try:
-            self._resume(self._lose_patience(waiter, self.now + pool.queue.rules.timeout))
+            self._resume(self._lose_patience(waiter, self.now + pool.queue.timeout))
             yield inf
             if waiter.backend is None:
                 raise ProxyError(Phase.QUEUE, Fault.UPSTREAM_TIMEOUT, "no backend had room")

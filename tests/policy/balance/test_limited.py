@@ -1,7 +1,8 @@
 import pytest
 
+from pylb.config.backends import Balancing
 from pylb.policy.balance.limited import Limited, least_loaded_with_capacity
-from pylb.policy.queue import Full, Queue, QueueRules, Waiter
+from pylb.policy.queue import Full, Queue, Waiter
 from tests.policy.backends import backends
 
 
@@ -19,7 +20,7 @@ def limited(*weights, limit=1):
     line = backends(*weights)
     for backend in line:
         backend.limit = limit
-    queue = Queue(QueueRules())
+    queue = Queue(Balancing())
     return Limited(First(line), line, queue), line, queue
 
 
