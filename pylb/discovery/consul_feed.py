@@ -33,6 +33,7 @@ from pylb.clients.consul import (
 from pylb.clients.consul_catalog import CatalogAnswer, ConsulCatalog
 from pylb.discovery.consul_changes import Changes
 from pylb.runtime.backoff import Backoff
+from pylb.runtime.concurrently import run_all
 
 OWN_QUERIES = 8
 """Services that have a blocking query each: the first ones."""
@@ -187,13 +188,10 @@ class ConsulFeed:
                 index = following(answer, index)
                 await self._sleep(max(REST, clock() - began) if woken else REST)
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                for state in UNHEALTHY:
-                    group.create_task(follow_checks(state), name=f"follow {state} checks")
-                group.create_task(follow_instances(), name="follow instances")
-        except ExceptionGroup as errors:
-            raise reason(errors) from None
+        await run_all({
+            **{f"follow {state} checks": follow_checks(state) for state in UNHEALTHY},
+            "follow instances": follow_instances(),
+        })
 
     async def _list(
         self,
@@ -217,9 +215,7 @@ class ConsulFeed:
             self._notify(changed)
             found = found or bool(changed)
 
-        async with asyncio.TaskGroup() as group:
-            for name in nodes:
-                group.create_task(look(name), name=f"list {name}")
+        await run_all({f"list {name}": look(name) for name in nodes})
         gone = changes.retain(nodes)
         self._notify(gone)
         return found or bool(gone)
@@ -340,13 +336,6 @@ class Subscription:
 def following(answer: CatalogAnswer, index: int) -> int:
     """The index to wait with next; an index that went back is not waited for (Consul issue 7939)."""
     return answer.index if answer.index >= index else 0
-
-
-def reason(error: Exception) -> Exception:
-    """The first error of a group, however deep."""
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 def again(error: Exception) -> ConsulError:

@@ -197,6 +197,10 @@ async def _restarting(work: Callable[[], Coroutine[Any, Any, object]], name: str
             crash: BaseException = error
         except Exception as error:
             crash = error
+        if (
+            owner.closed
+        ):  # `asyncio.TaskGroup` loses a cancellation if one of its tasks fails at the same time.
+            return
         owner.crashed(name, crash)
         if now() - started > STABLE:
             backoff.reset()

@@ -186,6 +186,26 @@ async def test_when_the_agent_goes_each_service_is_told_once_and_goes_on_when_it
         await again.stop()
 
 
+async def test_a_feed_whose_queries_fail_in_the_moment_of_its_cancellation_ends(monkeypatch):
+    asked = asyncio.Event()
+
+    async def fail_when_cancelled(*_):
+        try:
+            asked.set()
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise ConsulError("the connection broke") from None
+
+    monkeypatch.setattr(consul_feed.ConsulCatalog, "checks", fail_when_cancelled)
+    feed = ConsulFeed(ConsulSettings(url="http://127.0.0.1:9"), own_queries=0)
+    task = asyncio.get_running_loop().create_task(feed.run())
+    with feed.subscribe("web"):
+        await asked.wait()
+        task.cancel()
+        await asyncio.wait([task], timeout=5)
+    assert task.cancelled()
+
+
 async def test_a_catalog_that_cannot_be_understood_is_an_error_of_each_service(scripted, follow):
     feed = follow(scripted.url, own_queries=0)
     scripted.then(*[Answer(body=b"nonsense")] * 3)

@@ -183,3 +183,24 @@ async def test_the_crash_of_a_task_that_is_run_once_is_a_problem_too():
         await asyncio.wait([spawn(crash(), name="greet worker 1", owner=owner)])
         await asyncio.sleep(0)
         assert "'greet worker 1' crashed" in next(iter(owner.crashes.problems()))
+
+
+async def test_work_that_fails_in_the_moment_of_its_cancellation_is_not_restarted(caplog):
+    started = asyncio.Event()
+
+    async def fail_when_cancelled():
+        try:
+            started.set()
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise ValueError("in the middle of something") from None
+
+    async def work():
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fail_when_cancelled())
+
+    async with TaskScope("control") as owner:
+        keep_running(work, name="watch web", owner=owner)
+        await started.wait()
+        await asyncio.wait_for(owner.close(), 5)
+    assert caplog.records == []
