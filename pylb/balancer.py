@@ -22,7 +22,7 @@ from pylb.config.option import in_force
 from pylb.control.admin_endpoint import admin_endpoint
 from pylb.control.control import Control
 from pylb.control.takeover import take_over
-from pylb.model import Snapshot
+from pylb.model import PoolState
 from pylb.observe.counters import Counters
 from pylb.observe.shared_counters import SharedCounters
 from pylb.runtime.crashes import Crashes
@@ -130,12 +130,12 @@ class Balancer:
             list(self.worker.pools),
             self.apply,
             counters,
-            standing=lambda endpoint: self.worker.pools[endpoint.service].state_of(endpoint),
+            state_of=lambda endpoint: self.worker.pools[endpoint.service].state_of(endpoint),
         )
         self.view = View(
             lifecycle=self.lifecycle,
             pools=self.worker.pools,
-            watches={service: watch.status for service, watch in self.control.watches.items()},
+            watches={service: each.status for service, each in self.control.pipelines.items()},
             counters=counters,
             clock=monotonic,
             refresh=self.worker.publish,
@@ -151,9 +151,9 @@ class Balancer:
         self._stop = asyncio.Event()
         self._at_once = asyncio.Event()
 
-    def apply(self, snapshot: Snapshot, applied: Callable[[], None]) -> None:
-        """Go by what control knows; with one worker the channel between them is a call."""
-        self.worker.apply(snapshot)
+    def apply(self, state: PoolState, applied: Callable[[], None]) -> None:
+        """Apply the state of a pool. With one worker, the channel from control to it is a call."""
+        self.worker.apply(state)
         applied()
 
     @property
@@ -163,9 +163,7 @@ class Balancer:
 
     def _workers(self) -> list[dict[str, Any]]:
         """The one that there is, as control shows several."""
-        applied = {
-            name: pool.snapshot.generation for name, pool in self.worker.pools.items() if pool.snapshot
-        }
+        applied = {name: pool.applied.generation for name, pool in self.worker.pools.items() if pool.applied}
         return [
             {"name": "pylb", "pid": os.getpid(), "generation": 1, "applied": applied, "heartbeat_age": 0.0}
         ]

@@ -16,7 +16,7 @@ from typing import Any
 from pylb.config import Options
 from pylb.config.backends import PoolOptions, Retries, Timeouts
 from pylb.config.clients import Limits
-from pylb.model import Endpoint, Snapshot
+from pylb.model import Endpoint, PoolState
 from pylb.observe.record import Record
 from pylb.policy.pool import Pool
 from pylb.policy.route import Route, Routes
@@ -159,7 +159,7 @@ class Stage:
 
     def register(self, *endpoints: Endpoint) -> None:
         """Let the pool be these."""
-        self.server.apply(Snapshot("web", endpoints))
+        self.server.apply(PoolState("web", endpoints))
 
     async def client(self) -> Client:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 20)

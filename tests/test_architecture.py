@@ -63,6 +63,7 @@ TESTED_THROUGH = {
     "config/records.py": "config/test_options.py",
     "config/registration.py": "control/test_registration.py",
     "config/sources.py": "config/test_options.py",
+    "discovery/report.py": "discovery/test_pipeline.py",
     "policy/lease.py": "policy/test_pool.py",
     "assembly/admin_access.py": "scenarios/see/test_decisions.py",
     "control/process.py": "scenarios/processes/test_crashes.py",

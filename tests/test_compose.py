@@ -11,7 +11,7 @@ from pylb import cli
 from pylb.config.parse import parse
 from pylb.containers.container import Port
 from pylb.containers.conventions import service_name
-from pylb.discovery.docker import ports_of
+from pylb.discovery.sources.docker import ports_of
 from tests.containers.inspected import container
 
 ROOT = Path(__file__).parents[1]

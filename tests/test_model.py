@@ -5,10 +5,10 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from pylb.model import Endpoint, Excluded, Snapshot
+from pylb.model import PLAIN, Endpoint, Excluded, Overlay, PoolState, ProbeVerdict, Snapshot
 
 WEB_1 = Endpoint("web", "10.0.0.1", 80, dc="dc1", node="n1", id="web-1")
-SNAPSHOT = Snapshot("web", (WEB_1,), (Excluded(replace(WEB_1, id="web-2"), "maintenance"),), generation=3)
+SNAPSHOT = Snapshot("web", (WEB_1,), (Excluded(replace(WEB_1, id="web-2"), "maintenance"),))
 
 
 @pytest.mark.parametrize("change", [{"address": "10.0.0.9"}, {"port": 81}, {"weight": 5}, {"tags": ("a",)}])
@@ -26,9 +26,7 @@ def test_authority(address, authority):
 
 
 def test_when_and_why_are_not_content():
-    told_again = replace(
-        SNAPSHOT, generation=9, observed=1.0, cause="again", untrusted_reason="filtered by ACLs"
-    )
+    told_again = replace(SNAPSHOT, observed=1.0, cause="again", untrusted_reason="filtered by ACLs")
     assert told_again.same_content(SNAPSHOT)
 
 
@@ -49,19 +47,37 @@ def test_nothing_known_is_not_the_same_as_known_to_be_empty():
     assert not Snapshot("web", ()).same_content(None)
 
 
-def test_a_snapshot_survives_the_way_through_a_channel():
-    full = replace(
-        WEB_1, tags=("a", "b"), meta=(("k", "v"),), weight=2, status="warning", created=7, checked=False
-    )
-    full = replace(full, trusted=True)
-    out = replace(SNAPSHOT.excluded[0], abandoned=True)
-    sent = replace(
-        SNAPSHOT,
-        endpoints=(full,),
-        excluded=(out,),
-        observed=1.5,
-        cause="index 4",
-        untrusted_reason="no leader",
+FULL = replace(
+    WEB_1, tags=("a", "b"), meta=(("k", "v"),), weight=2, status="warning", created=7, checked=False
+)
+
+
+def test_a_snapshot_survives_the_way_through_a_file():
+    kept = replace(SNAPSHOT, endpoints=(FULL,), observed=1.5, cause="index 4", untrusted_reason="no leader")
+    assert Snapshot.from_dict(orjson.loads(orjson.dumps(kept))) == kept
+
+
+def test_a_pool_state_survives_the_way_through_a_channel():
+    verdict = ProbeVerdict(well=False, number=3, why="GET /: 503")
+    sent = PoolState(
+        "web",
+        (FULL, WEB_1),
+        SNAPSHOT.excluded,
+        generation=3,
         policy="random",
+        overlays=((WEB_1.key, Overlay("/", verdict, weight=0, restored=True)), (FULL.key, Overlay("tcp"))),
+        aborted=(SNAPSHOT.excluded[0].endpoint.key,),
     )
-    assert Snapshot.from_dict(orjson.loads(orjson.dumps(sent))) == sent
+    assert PoolState.from_dict(orjson.loads(orjson.dumps(sent))) == sent
+
+
+def test_an_instance_without_an_overlay_is_plain():
+    state = PoolState("web", (WEB_1, replace(WEB_1, id="web-2")), overlays=((WEB_1.key, Overlay(weight=3)),))
+    assert [overlay for _, overlay in state.instances()] == [Overlay(weight=3), PLAIN]
+
+
+def test_failed_probes_count_unless_an_operator_has_restored_the_instance():
+    failed = Overlay("/", ProbeVerdict(well=False, number=1))
+    assert failed.failed
+    assert not replace(failed, restored=True).failed
+    assert not PLAIN.failed

@@ -9,7 +9,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from pylb.errors import Fault, Phase
-from pylb.model import Endpoint, Snapshot
+from pylb.model import Endpoint, PoolState
 from pylb.observe import exposition
 from pylb.observe.exposition import Family
 from tests.admin.conftest import clock, know, operator, view  # noqa: F401
@@ -29,7 +29,7 @@ def exposed(view, know):  # noqa: F811
     know("web", Endpoint("web", "10.0.0.1", 80))
     know("api")
     view.watches["web"].guards["throttled"] += 1
-    entry = view.history.record(Snapshot("web", ()))
+    entry = view.history.record(PoolState("web", ()))
     view.history.was_routed(entry, 1.0)
     names = {}
     for family in text_string_to_metric_families("".join(view.metrics())):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from pylb.config.backends import PoolOptions
-from pylb.model import Endpoint, Snapshot
+from pylb.model import Endpoint, PoolState
 from pylb.policy.pool import Pool
 
 SIZES = (3, 16, 100, 1_000, 10_000)
@@ -13,10 +13,10 @@ WEIGHTS = ("equal", "mixed")
 """Equal weights of 1; mixed weights from 1 to 100."""
 
 
-def snapshot(size: int, weights: str = "equal") -> Snapshot:
+def snapshot(size: int, weights: str = "equal") -> PoolState:
     """A snapshot of a service. Each call returns equal but new objects."""
     rng = Random(size)
-    return Snapshot(
+    return PoolState(
         "web",
         tuple(
             Endpoint(

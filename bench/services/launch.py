@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from pylb import cli
-from pylb.discovery import consul_feed
+from pylb.discovery.sources.consul import feed as consul_feed
 
 OWN = int(sys.argv[1])
 

@@ -109,7 +109,7 @@ def problems(view: View) -> Iterator[dict[str, str]]:
             yield _problem(
                 "warning", service, f"{watch.retained} instances are retained: {watch.untrusted_reason}"
             )
-        for excluded in pool.snapshot.excluded if pool.snapshot else ():
+        for excluded in pool.applied.excluded if pool.applied else ():
             if excluded.reason.startswith(DECIDED):
                 continue
             name = excluded.endpoint.id or excluded.endpoint.authority

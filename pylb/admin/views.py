@@ -86,7 +86,7 @@ class View:
         if not self.workers():
             reasons.append("no worker is running")
         for service, pool in self.pools.items():
-            if pool.snapshot is None:
+            if pool.applied is None:
                 error = self.watches[service].error
                 reason = f"service {service}: the registry has not answered yet"
                 reasons.append(f"{reason}: {error}" if error else reason)
@@ -140,17 +140,17 @@ class View:
 
 
 def _membership(pool: Pool, now: float) -> dict[str, Any]:
-    snapshot = pool.snapshot
+    applied = pool.applied
     return {
-        "generation": snapshot.generation if snapshot else 0,
-        "observed": snapshot.observed if snapshot else None,
-        "cause": snapshot.cause if snapshot else "",
+        "generation": applied.generation if applied else 0,
+        "observed": applied.observed if applied else None,
+        "cause": applied.cause if applied else "",
         "panic": pool.panics,
         "queued": pool.waiting,
         "backends": [_backend(b, now) for b in (*pool.backends.values(), *pool.draining.values())],
         "excluded": [
             {"id": e.endpoint.id, "address": e.endpoint.authority, "reason": e.reason}
-            for e in (snapshot.excluded if snapshot else ())
+            for e in (applied.excluded if applied else ())
         ],
     }
 
@@ -172,6 +172,6 @@ def _backend(backend: Backend, now: float) -> dict[str, Any]:
         "idle_connections": len(backend.idle),
         "tags": endpoint.tags,
         "problems": endpoint.problems,
-        "probe": endpoint.verdict.why if endpoint.verdict else "",
-        "verified": endpoint.checked or bool(endpoint.probe),
+        "probe": backend.overlay.verdict.why if backend.overlay.verdict else "",
+        "verified": endpoint.checked or bool(backend.overlay.probe),
     }

@@ -68,7 +68,7 @@ def log_state(backend: Backend) -> None:
         log.info("%s: %s receives requests again", service, backend.name)
     elif backend.state is State.HALF_OPEN:
         log.info("%s: %s is half-open: one trial request at a time", service, backend.name)
-    elif backend.state is State.FAILED and (verdict := backend.endpoint.verdict):
+    elif backend.state is State.FAILED and (verdict := backend.overlay.verdict):
         log.warning("%s: %s fails its probes: %s", service, backend.name, verdict.why)
     else:
         seconds = backend.health.until - backend.health.since

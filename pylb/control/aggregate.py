@@ -8,7 +8,7 @@ from time import monotonic
 from pylb.assembly.pools import make_pool
 from pylb.config import Options
 from pylb.ipc.update import Update
-from pylb.model import Endpoint, Snapshot
+from pylb.model import Endpoint, PoolState
 from pylb.observe.counters import Counters
 from pylb.observe.gauges import FAILURES, IDLE, IN_FLIGHT, PANICS, QUEUED, STATE, UNTIL
 from pylb.observe.worker_counters import TRAFFIC_STATES
@@ -30,27 +30,27 @@ class Aggregate:
         self._counters = counters
         self._slots: dict[Backend, int] = {}
 
-    def apply(self, snapshot: Snapshot) -> None:
+    def apply(self, state: PoolState) -> None:
         """Take over a snapshot; the slots of backends come and go with them."""
         self.refresh()
-        pool = self.pools[snapshot.service]
-        change = pool.apply(snapshot)
+        pool = self.pools[state.service]
+        change = pool.apply(state)
         pool.untested.clear()  # The workers introduce them.
         for backend in change.removed:
             self._counters.detach(backend)
         for backend in change.added:
             self._counters.attach(backend)
-        slots = self._counters.slots(snapshot.service)
+        slots = self._counters.slots(state.service)
         self._slots |= {backend: slots[backend.name] for backend in change.added}
         self._forget_gone()
 
     def update(self, service: str) -> Update:
         """What workers have to know of a service."""
         counters = self._counters
-        snapshot = self.pools[service].snapshot if service else None
-        return Update(service, counters.slot(service), counters.slots(service), snapshot)
+        state = self.pools[service].applied if service else None
+        return Update(service, counters.slot(service), counters.slots(service), state)
 
-    def standing(self, endpoint: Endpoint) -> State:
+    def state_of(self, endpoint: Endpoint) -> State:
         """Where the requests of any worker have put an instance."""
         backend = self.pools[endpoint.service].backends.get((endpoint.key, endpoint.authority))
         if backend is None or backend.state not in TRAFFIC_STATES:

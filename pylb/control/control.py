@@ -1,10 +1,12 @@
-"""The control plane: one watch per service, however many workers follow it."""
+"""The control plane: one discovery pipeline per service, and what all of them share.
+
+It builds the pipelines, passes changes of probes and overrides to them, and remembers everything that the
+next control process needs. The order of the stages is in `discovery.pipeline`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from time import time
 from typing import Any
 
 from pylb.assembly.sources import source
@@ -14,51 +16,50 @@ from pylb.config.kinds import TCP
 from pylb.control.override_store import OverrideStore
 from pylb.control.recorder import Recorder
 from pylb.discovery.guard import Guard
-from pylb.discovery.probe import Probe
-from pylb.discovery.prober import Prober, ProbeRules
-from pylb.discovery.snapshot_store import Memory
-from pylb.discovery.status import WatchStatus
+from pylb.discovery.pipeline import Pipeline
+from pylb.discovery.probes.client import ProbeClient
+from pylb.discovery.probes.history import ProbeRules
+from pylb.discovery.probes.prober import Prober
+from pylb.discovery.snapshot_store import SnapshotStore
+from pylb.discovery.status import DiscoveryStatus
 from pylb.discovery.watch import Watch
-from pylb.model import Endpoint, Snapshot
+from pylb.model import Endpoint, PoolState, Snapshot
 from pylb.observe.counters import Counters
 from pylb.policy.backend import State
-from pylb.policy.overrides import ALL_OF_PYLB, DECIDED, apply_overrides
+from pylb.policy.overrides import ALL_OF_PYLB, DECIDED, pool_state
 from pylb.runtime.lifecycle import TaskScope, keep_running
 from pylb.runtime.logs import set_log_level
 
 
 class Control:
-    """Runs the watches, lays the operator's decisions over what they find, and passes it on.
+    """Runs the pipelines of all services.
 
     Args:
-        options: what the user wants.
-        services: the services to watch.
-        deliver: takes each snapshot that differs from the one before, and what to call when all workers go by
-            it.
-        counters: the traffic, for the records.
-        former: what `remember` returned, if another control was here before this one.
-        standing: where requests have put an instance.
-        set_log_level_everywhere: lets all processes say as much in the log as the operator wants.
+        options: the options of pylb.
+        services: the names of the services.
+        deliver: sends a pool's state to all workers, and calls its second argument when all of them apply it.
+        counters: the counters of traffic, for the history.
+        remembered: what `remember` returned in the control process before this one.
+        state_of: returns the state of an instance according to requests.
+        set_log_level_everywhere: sets the log level of all processes.
     """
 
     def __init__(
         self,
         options: Options,
         services: list[str],
-        deliver: Callable[[Snapshot, Callable[[], None]], object],
+        deliver: Callable[[PoolState, Callable[[], None]], object],
         counters: Counters,
-        former: Mapping[str, Any] | None = None,
+        remembered: Mapping[str, Any] | None = None,
         *,
-        standing: Callable[[Endpoint], State] = lambda _: State.UP,
+        state_of: Callable[[Endpoint], State] = lambda _: State.UP,
         set_log_level_everywhere: Callable[[str], None] = set_log_level,
     ) -> None:
-        self._log_level = options.log_level
+        self._options = options
+        self._deliver = deliver
         self._set_log_level_everywhere = set_log_level_everywhere
         self.override_store = OverrideStore(self._changed)
         self.recorder = Recorder(counters)
-        self._deliver = deliver
-        self._found: dict[str, Snapshot] = {}
-        """What the registry says, by service, without the operator's decisions."""
         self.prober = Prober(
             ProbeRules(
                 options.probe_http or (TCP if options.probe_tcp else ""),
@@ -66,65 +67,66 @@ class Control:
                 fall=options.probe_fall,
                 rise=options.probe_rise,
             ),
-            Probe(options.probe_timeout, read_upstream_tls(options).of, options.probe_host or ""),
+            ProbeClient(options.probe_timeout, read_upstream_tls(options).of, options.probe_host or ""),
             self._changed,
-            standing,
-            former=former.get("verdicts", ()) if former else (),
+            state_of,
+            remembered=remembered["verdicts"] if remembered else (),
         )
-        self._memory = Memory(options.state_dir) if options.state_dir else None
-        if former:
-            found = map(Snapshot.from_dict, former["found"])
-            self._found = {snapshot.service: snapshot for snapshot in found}
-            self._resume(former)
-            for snapshot in self._found.values():
-                self.prober.follow(snapshot)
+        self._store = SnapshotStore(options.state_dir) if options.state_dir else None
         self._source = source(options)
-        self.watches = {service: self._watch(options, service) for service in services}
+        self.pipelines = {service: self._pipeline(service) for service in services}
+        if remembered:
+            self._resume(remembered)
+            for each in remembered["pipelines"]:
+                if pipeline := self.pipelines.get(each["snapshot"]["service"]):
+                    pipeline.resume(each)
 
-    def _watch(self, options: Options, service: str) -> Watch:
-        status = WatchStatus(service)
-        beyond_doubt = options.static is not None  # What is written down.
-        return Watch(
-            self._source.provider(service, status),
-            self._take,
-            status=status,
-            guard=Guard(status.guards, empty_guard=0.0 if beyond_doubt else options.empty_guard),
-            known=self._found.get(service),
-            memory=None if beyond_doubt else self._memory,
+    def _pipeline(self, service: str) -> Pipeline:
+        status = DiscoveryStatus(service)
+        fixed = self._options.static is not None  # Nothing can be wrongly missing, and nothing needs a store.
+        return Pipeline(
+            Watch(self._source.provider(service, status), status),
+            Guard(status.guards, empty_guard=0.0 if fixed else self._options.empty_guard),
+            self.prober,
+            overrides=self.override_store.overrides.values,
+            recorder=self.recorder,
+            deliver=self._deliver,
+            store=None if fixed else self._store,
         )
 
-    def take_over(self, former: Mapping[str, Any]) -> None:
-        """Go on with the decisions and the history of the pylb that this one replaces.
+    def take_over(self, remembered: Mapping[str, Any]) -> None:
+        """Continue the overrides and the history of the pylb that this one replaces.
 
-        What the registry says is not taken over: this pylb asks for itself.
+        The instances are not taken over: this pylb queries the registry itself.
 
         Args:
-            former: what `remember` returned there.
+            remembered: what `remember` returned there.
 
         Raises:
-            LookupError, TypeError, ValueError: it is of another version.
+            LookupError, TypeError, ValueError: another version has written it.
         """
         before = set(self.override_store.overrides.values())
-        self._resume(former)
+        self._resume(remembered)
         changed = before ^ set(self.override_store.overrides.values())
         for service in sorted({override.service for override in changed}):
             self._changed(service, f"{DECIDED}taken over from the pylb that was replaced")
 
-    def _resume(self, former: Mapping[str, Any]) -> None:
-        """Put in force what was decided, and go on with what was recorded."""
-        self.override_store.resume(former["overrides"])
+    def _resume(self, remembered: Mapping[str, Any]) -> None:
+        """Apply the overrides and continue the history of another control process."""
+        self.override_store.resume(remembered["overrides"])
         overrides = self.override_store.overrides.values()
-        latest = [apply_overrides(Snapshot.from_dict(found), overrides) for found in former["found"]]
-        self.recorder.history.restore(former["history"], latest)
+        snapshots = [Snapshot.from_dict(each["snapshot"]) for each in remembered["pipelines"]]
+        latest = [pool_state(snapshot, {}, overrides) for snapshot in snapshots]
+        self.recorder.history.restore(remembered["history"], latest)
 
     def remember(self, entries: int | None = None) -> dict[str, Any]:
-        """Everything that another control needs to go on from here, for JSON.
+        """Return everything that another control process needs to continue from here, for JSON.
 
         Args:
-            entries: how many entries of the history, the newest; None for all.
+            entries: how many entries of the history, the newest ones; None for all.
         """
         return {
-            "found": list(self._found.values()),
+            "pipelines": [kept for each in self.pipelines.values() if (kept := each.remember())],
             "overrides": self.override_store.remember(),
             "history": list(self.recorder.history.entries)[-(entries or 0) :],
             "verdicts": self.prober.remember(),
@@ -132,38 +134,27 @@ class Control:
 
     @property
     def log_level(self) -> str:
-        """The least important message that is written."""
-        decided = (each.level for each in self.override_store.overrides.values() if each.level)
-        return next(decided, self._log_level)
+        """The least severe level that is logged."""
+        overridden = (each.level for each in self.override_store.overrides.values() if each.level)
+        return next(overridden, self._options.log_level)
 
     def start(self, owner: TaskScope) -> None:
-        """Start watching; it goes on until the owner ends."""
+        """Start all pipelines; they run until the owner ends."""
         self.recorder.start(owner)
         keep_running(self.prober.run, name="probe", owner=owner)
         if self._source.run is not None:
             keep_running(self._source.run, name="follow the registry", owner=owner)
-        for service, watch in self.watches.items():
-            keep_running(watch.run, name=f"watch {service}", owner=owner)
+        for service, pipeline in self.pipelines.items():
+            keep_running(pipeline.run, name=f"watch {service}", owner=owner)
 
     async def first_result(self) -> None:
-        """Wait until each watch has had an answer, or has found that there is none for now."""
-        for watch in self.watches.values():
-            await watch.first_result.wait()
-
-    def _take(self, snapshot: Snapshot) -> None:
-        """A watch has found something new."""
-        self._found[snapshot.service] = snapshot
-        overruled = apply_overrides(self.prober.follow(snapshot), self.override_store.overrides.values())
-        entry = self.recorder.history.record(overruled)
-        self._deliver(overruled, lambda: self.recorder.applied(entry, overruled))
+        """Wait until each pipeline has a first response or failure, or its registry takes longer."""
+        for pipeline in self.pipelines.values():
+            await pipeline.first_result.wait()
 
     def _changed(self, service: str, cause: str) -> None:
-        """The operator or probes have decided something: what is known of a service holds in another way."""
+        """Apply changed overrides or verdicts of a service."""
         if service == ALL_OF_PYLB:
             self._set_log_level_everywhere(self.log_level)
-            return
-        found = self._found.get(service)
-        if found is not None:
-            status = self.watches[service].status
-            status.generation += 1
-            self._take(replace(found, generation=status.generation, cause=cause, observed=time()))
+        elif pipeline := self.pipelines.get(service):
+            pipeline.on_change(cause)

@@ -30,7 +30,7 @@ from pylb.control.takeover import take_over
 from pylb.ipc.bootstrap import Bootstrap
 from pylb.ipc.control_server import ControlServer
 from pylb.ipc.supervisor_pipe import PREPARED, SupervisorPipe
-from pylb.model import Snapshot
+from pylb.model import PoolState
 from pylb.observe.counters import Counters
 from pylb.policy.route import Routes
 from pylb.runtime.crashes import Crashes
@@ -106,20 +106,20 @@ class ControlProcess:
             self.deliver,
             self.counters,
             state.control if state else None,
-            standing=self.aggregate.standing,
+            state_of=self.aggregate.state_of,
             set_log_level_everywhere=self.set_log_level_everywhere,
         )
         take_over(self.control, bootstrap.predecessor)
         for update in state.updates if state else ():
-            if update.snapshot and update.service in services:
-                self.aggregate.apply(update.snapshot)
+            if update.state and update.service in services:
+                self.aggregate.apply(update.state)
         for service in services:
             self.control_server.publish(self.aggregate.update(service))
         self.set_log_level_everywhere(self.control.log_level)
         self.view = View(
             lifecycle=self.lifecycle,
             pools=self.aggregate.pools,
-            watches={service: watch.status for service, watch in self.control.watches.items()},
+            watches={service: each.status for service, each in self.control.pipelines.items()},
             counters=self.counters,
             clock=monotonic,
             refresh=self.aggregate.refresh,
@@ -138,10 +138,10 @@ class ControlProcess:
             self._may_be_asked.set()
         self._stop = asyncio.Event()
 
-    def deliver(self, snapshot: Snapshot, applied: Callable[[], None]) -> None:
-        """Let all workers go by a snapshot; whoever starts later will, too."""
-        self.aggregate.apply(snapshot)
-        self.control_server.publish(self.aggregate.update(snapshot.service), applied)
+    def deliver(self, state: PoolState, applied: Callable[[], None]) -> None:
+        """Send the state of a pool to all workers, and to those that start later."""
+        self.aggregate.apply(state)
+        self.control_server.publish(self.aggregate.update(state.service), applied)
         self._remember()
 
     def set_log_level_everywhere(self, level: str) -> None:

@@ -1,11 +1,13 @@
-"""Keeps history and samples up to date, from the control plane; requests pay nothing for it."""
+"""Records changes and traffic: the history and the samples. Requests do no work for it."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from time import process_time, time
 
-from pylb.model import Snapshot
+from pylb.model import PoolState
 from pylb.observe.counter_layout import ATTEMPTS
 from pylb.observe.counters import Counters
 from pylb.observe.gauges import IN_FLIGHT
@@ -14,20 +16,20 @@ from pylb.observe.samples import PERIOD, Samples
 from pylb.runtime.lifecycle import TaskScope, keep_running, spawn
 
 SHARE = 0.01
-"""Of the process's time that taking samples may use: with very many backends they are taken less often."""
-FIRST_LOOK = 0.001
-"""Seconds from a change to the first look whether a request has followed it; each next one takes longer, so
-that the error is a fifth of what is measured."""
+"""Maximum ratio of the process's time for samples: with very many backends they are taken less often."""
+FIRST_CHECK = 0.001
+"""Seconds from a change to the first check for a request to an added instance."""
 SLOWER = 1.2
-PATIENCE = 60.0
-"""Seconds after which a request that comes says nothing about the change any more."""
+"""Factor between two pauses: the error of the measured time is a fifth at most."""
+ROUTED_TIMEOUT = 60.0
+"""Seconds after which a first request is no longer attributed to the change."""
 
 
 class Recorder:
-    """Writes down what the control plane does, and what traffic makes of it.
+    """Records the changes of pools, and how soon traffic follows them.
 
     Args:
-        counters: the traffic.
+        counters: the counters of traffic.
     """
 
     def __init__(self, counters: Counters) -> None:
@@ -41,11 +43,14 @@ class Recorder:
         self._owner = owner
         keep_running(self._sample, name="samples", owner=owner)
 
-    def applied(self, entry: Entry, snapshot: Snapshot) -> None:
-        """All workers go by the snapshot now."""
+    def record(self, state: PoolState) -> Callable[[], None]:
+        """Record a state that is about to be delivered; return what to call when all workers apply it."""
+        return partial(self._applied, self.history.record(state), state)
+
+    def _applied(self, entry: Entry, state: PoolState) -> None:
         self.history.was_applied(entry, time())
-        recent = self.samples.services.get(snapshot.service)
-        added = {e.authority for e in snapshot.endpoints if name(e) in entry.added}
+        recent = self.samples.services.get(state.service)
+        added = {e.authority for e in state.endpoints if name(e) in entry.added}
         if self._owner and added and recent and recent[-1].requests:
             total = self._counters.block.total
             before = {
@@ -62,10 +67,10 @@ class Recorder:
             await asyncio.sleep(max(PERIOD, (process_time() - started) / SHARE))
 
     async def _routed(self, entry: Entry, before: dict[int, int]) -> None:
-        """Wait for the first request on one of the slots. `before`: attempts on each so far."""
+        """Wait for the first request to an added instance. `before`: attempts so far, by slot."""
         block = self._counters.block
-        pause = FIRST_LOOK
-        while time() < entry.time + PATIENCE:
+        pause = FIRST_CHECK
+        while time() < entry.time + ROUTED_TIMEOUT:
             await asyncio.sleep(pause)
             if any(
                 any(block.gauge(slot, IN_FLIGHT)) or block.total(slot)[ATTEMPTS] > count

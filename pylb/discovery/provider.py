@@ -1,4 +1,4 @@
-"""What every source of endpoints is: one method that yields whole snapshots."""
+"""The interface of every source of instances: one method that yields whole snapshots."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pylb.model import Snapshot
 
 
 class Provider(Protocol):
-    """A source of endpoints for one service; `discovery.watch.Watch` drives it."""
+    """A source of the instances of one service; `discovery.watch.Watch` runs it."""
 
     def watch(self) -> AsyncGenerator[Snapshot, None]:
-        """Yield everything that is known of the service now, and again after each answer of the source.
+        """Yield everything that is known of the service now, and again after each response of the source.
 
         - A snapshot without endpoints means: known to be empty.
-        - An exception means: unknown. The watch keeps what it has and calls `watch()` again after a while.
-        - `Snapshot.untrusted_reason` means: what is missing may exist all the same.
+        - An exception means: unknown. The pool stays as it is, and `watch()` is called again after a pause.
+        - `Snapshot.untrusted_reason` means: instances may be missing from the snapshot.
 
-        Equal snapshots may be yielded; they prove that the source is alive. Generation numbers are not its
-        business. It never ends by itself.
+        Equal snapshots may be yielded; they prove that the source responds. A provider does not number
+        snapshots, and never ends by itself.
         """
         ...

@@ -1,8 +1,8 @@
-"""The last good snapshot of each service, kept on disk: what to go by when no registry answers at the start.
+"""The last snapshot of each service on disk, used when no registry responds at the start.
 
-A file has one line that says what it is and the checksum of the rest, and a snapshot as JSON. It is replaced
-as a whole; there is no `fsync`, as after a loss of power a file that is not whole is refused like any other.
-When the registry last confirmed what is in it is the file's time of modification.
+A file has one line with a magic word and the checksum of the rest, and then a snapshot as JSON. It is
+replaced as a whole, without `fsync`: after a power failure an incomplete file is rejected by its checksum.
+The file's modification time is the time at which the registry last confirmed the snapshot.
 """
 
 from __future__ import annotations
@@ -21,37 +21,37 @@ from pylb.model import Snapshot
 
 log = logging.getLogger("pylb.discovery")
 
-MAGIC = b"pylb snapshot 1"
+MAGIC = b"pylb snapshot 2"
 
 
-class Memory:
+class SnapshotStore:
     """A directory with one file per service.
 
-    Trouble with a file costs one line in the log and nothing else: the registry is what counts.
+    A file that cannot be read or written costs one log line and nothing else.
 
     Args:
-        directory: made if it is not there.
+        directory: created if it does not exist.
 
     Raises:
-        StartError: it cannot be made or written to.
+        StartError: it cannot be created or written to.
     """
 
     def __init__(self, directory: str) -> None:
         self.directory = Path(directory)
-        self._trouble = ""
+        self._problem = ""
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StartError(f"--state-dir: cannot make {directory}: {error.strerror}") from None
+            raise StartError(f"--state-dir: cannot create {directory}: {error.strerror}") from None
         if not os.access(self.directory, os.W_OK | os.X_OK):
             raise StartError(f"--state-dir: {directory} cannot be written to")
 
     def path(self, service: str) -> Path:
-        """Where a service's snapshot is."""
+        """The file of a service's snapshot."""
         return self.directory / f"{quote(service, safe='')}.snapshot"
 
     def save(self, snapshot: Snapshot) -> None:
-        """Keep a snapshot in place of the last one."""
+        """Replace the snapshot of a service."""
         path = self.path(snapshot.service)
         body = orjson.dumps(snapshot)
         new = path.with_suffix(f".new-{os.getpid()}")
@@ -59,20 +59,20 @@ class Memory:
             new.write_bytes(b"%b %b\n%b" % (MAGIC, sha256(body).hexdigest().encode(), body))
             new.replace(path)
         except OSError as error:
-            self._tell(f"{path} cannot be written: {error.strerror}")
+            self._report(f"{path} cannot be written: {error.strerror}")
             new.unlink(missing_ok=True)
         else:
-            self._trouble = ""
+            self._problem = ""
 
     def confirm(self, service: str) -> None:
-        """The registry has just said the same again."""
+        """Record that the registry has just confirmed the snapshot."""
         try:
             os.utime(self.path(service))
         except OSError as error:
             log.debug("%s: %s", self.path(service), error)
 
     def load(self, service: str) -> tuple[Snapshot, float] | None:
-        """What is kept of a service, and how many seconds ago it was confirmed; None if there is nothing."""
+        """Return the snapshot of a service and the seconds since it was confirmed; None if there is none."""
         path = self.path(service)
         try:
             content = path.read_bytes()
@@ -81,29 +81,29 @@ class Memory:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            self._tell(f"{path} is ignored: {error}")
+            self._report(f"{path} is ignored: {error}")
             return None
         return (snapshot, age) if snapshot.endpoints else None
 
-    def _tell(self, words: str) -> None:
-        """Log what is wrong, once."""
-        if words != self._trouble:
-            log.warning("%s", words)
-        self._trouble = words
+    def _report(self, problem: str) -> None:
+        """Log a problem once."""
+        if problem != self._problem:
+            log.warning("%s", problem)
+        self._problem = problem
 
 
 def read(content: bytes, service: str) -> Snapshot:
-    """Read a file's content.
+    """Decode the content of a file.
 
     Raises:
-        ValueError: it is not what pylb wrote for this service.
+        ValueError: pylb did not write it for this service.
     """
     title, _, body = content.partition(b"\n")
     magic, _, checksum = title.rpartition(b" ")
     if magic != MAGIC:
         raise ValueError(f"expected a first line that begins with {MAGIC.decode()!r}")
     if checksum != sha256(body).hexdigest().encode():
-        raise ValueError("its checksum is wrong")
+        raise ValueError("the checksum does not match")
     try:
         snapshot = Snapshot.from_dict(orjson.loads(body))
     except (KeyError, TypeError) as error:

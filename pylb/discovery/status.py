@@ -1,4 +1,4 @@
-"""What a watch knows of itself, for readiness, metrics and the admin page."""
+"""The state of one service's discovery, for readiness, metrics and the dashboard."""
 
 from __future__ import annotations
 
@@ -7,64 +7,65 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class WatchStatus:
-    """How one watch stands. The watch and its provider write it, everybody may read it.
+class DiscoveryStatus:
+    """The state of one pipeline. The pipeline, its watch and its provider write it; others only read it.
 
     Times are `time.monotonic()` seconds.
     """
 
     service: str
     answered: float | None = None
-    """When the registry last gave a usable answer; None means pending: it never did."""
+    """When the registry last gave a usable response; None: pending, there was none yet."""
     changed: float | None = None
-    """When a snapshot was last delivered."""
-    recalled: bool = False
-    """Whether what is known was kept on disk from before the start; `answered` says when it was confirmed."""
+    """When a state was last delivered."""
+    restored: bool = False
+    """Whether the instances were restored from disk; `answered` is then the time of their confirmation."""
     generation: int = 0
-    """How many snapshots were delivered."""
+    """The number of the last state. `discovery.pipeline` alone increases it."""
     instances: int = 0
-    """How many instances the last one lets requests go to."""
+    """How many instances the last snapshot permits requests to."""
     retained: int = 0
-    """How many of them the registry does not vouch for at present."""
+    """How many of them the last response does not confirm."""
     untrusted_reason: str = ""
-    """Why they are held, in words."""
+    """Why they are retained, as text."""
     hidden: int = 0
-    """How many instances are kept because they are registered but not readable with the token."""
+    """How many instances are retained because they are registered but not readable with the token."""
     hidden_reason: str = ""
     """Which right the token lacks for them."""
     index: int = 0
-    """Consul's index of the last answer."""
+    """Consul's index of the last response."""
     errors: int = 0
-    """How often there was no usable answer, since the start."""
+    """How often there was no usable response since the start."""
     error: str = ""
-    """What the trouble is now; empty while the registry answers."""
+    """The present failure; empty while the registry responds."""
     missing: str = ""
-    """Why no instance is listed at all, in words; empty if some are."""
+    """Why no instance is listed at all, as text; empty if some are."""
+    missing_reported: str = ""
+    """The reason that was last logged."""
     undelivered: str = ""
-    """Why the last change could not be delivered, a defect in pylb; empty if it was."""
+    """Why the last state could not be delivered, a defect in pylb; empty if it was."""
     guards: Counter[str] = field(default_factory=Counter)
     """How often each guard acted, by name:
 
-    - `acl_filtered`: an answer from which ACLs hid something;
-    - `no_leader`, `stale_contact`: an answer of a server that knew no leader, or had not heard from it for
-    some time;
-    - `index_reset`: the index went backwards;
-    - `empty_confirmed`, `empty_refuted`: the leader was asked whether really none is left, and said yes or
-    no;
-    - `held_empty`, `held_doubtful`, `held_critical`: instances kept against the registry's answer;
-    - `flap_absorbed`: kept instances that came back;
-    - `emptied`: all instances went at once, and that was believed;
-    - `throttled`: an answer without change came too soon after the last one.
+    - `acl_filtered`: a response from which ACLs hid instances;
+    - `no_leader`, `stale_contact`: a response of a server without a leader, or without recent contact to it;
+    - `index_reset`: the index decreased;
+    - `empty_confirmed`, `empty_refuted`: the leader was asked whether no instance is left, and confirmed or
+    refuted it;
+    - `retained_empty`, `retained_untrusted`, `retained_critical`: instances retained against the response;
+    - `flap_absorbed`: retained instances that returned;
+    - `emptied`: all instances were removed at once;
+    - `throttled`: a response without a change came too soon after the last one.
     """
 
     removals: Counter[str] = field(default_factory=Counter)
-    """How many instances have got no requests any more, by cause (`discovery.removals`)."""
+    """How many instances were removed, by cause (`discovery.difference`)."""
 
     @property
     def pending(self) -> bool:
-        """Whether nothing is known yet."""
+        """Whether the registry has not responded yet."""
         return self.answered is None
 
     def age(self, now: float) -> float | None:
-        """Seconds since the last usable answer."""
+        """Seconds since the last usable response."""
         return None if self.answered is None else now - self.answered

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from pylb.model import Snapshot
+from pylb.model import PoolState
 
 UPDATE = "update"
 """The kind of message that carries one."""
@@ -24,15 +24,15 @@ class Update:
     """Where to count requests of the service that reach no backend."""
     slots: Mapping[str, int]
     """Where to count requests that reach one, by its authority."""
-    snapshot: Snapshot | None
+    state: PoolState | None
     """None: the registry has not answered yet."""
     log_level: str = ""
     """The least important message to write; empty: as before."""
 
     @property
     def generation(self) -> int:
-        """The snapshot's, 0 before the first."""
-        return self.snapshot.generation if self.snapshot else 0
+        """The generation of the state; 0 before the first."""
+        return self.state.generation if self.state else 0
 
     def to_bytes(self) -> bytes:
         """As JSON."""
@@ -41,11 +41,11 @@ class Update:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Update:
         """From what JSON made of it."""
-        snapshot = data["snapshot"]
+        state = data["state"]
         return cls(
             data["service"],
             data["slot"],
             data["slots"],
-            None if snapshot is None else Snapshot.from_dict(snapshot),
+            None if state is None else PoolState.from_dict(state),
             data["log_level"],
         )

@@ -171,7 +171,7 @@ DISCOVERY = (
     ),
     Family("discovery_index", "gauge", "Consul index of the last response.", attrgetter("index")),
     Family(
-        "discovery_held_instances",
+        "discovery_retained_instances",
         "gauge",
         "Instances that stay in the pool although the last registry response does not confirm them.",
         attrgetter("retained"),
@@ -210,7 +210,7 @@ ROUTED = _propagation(
 
 
 class Watched(Protocol):
-    """The status of a watch; `discovery.status.WatchStatus` documents each field."""
+    """The status of a watch; `discovery.status.DiscoveryStatus` documents each field."""
 
     service: str
     answered: float | None
@@ -273,7 +273,7 @@ def pools(pools: Collection[Pool]) -> Iterator[str]:
             ("failed", marked[State.FAILED]),
             ("zero_weight", weightless),
             ("draining", len(pool.draining)),
-            ("excluded", len(pool.snapshot.excluded) if pool.snapshot else 0),
+            ("excluded", len(pool.applied.excluded) if pool.applied else 0),
         ):
             states.append((labels(service=pool.service, state=state), number))
         present = {b.name: b for b in (*pool.draining.values(), *pool.backends.values())}

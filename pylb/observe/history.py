@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pylb.model import Endpoint, Key, Snapshot
+from pylb.model import Endpoint, PoolState
 from pylb.observe.histogram import Histogram
 
 SIZE = 1000
@@ -66,17 +66,17 @@ class History:
         """By service: from seen to the first request."""
         self.listeners: set[Callable[[], None]] = set()
         """Called after each change."""
-        self._latest: dict[str, Snapshot] = {}
+        self._latest: dict[str, PoolState] = {}
         self._count = 0
         self._restored = 0
         """The number of the last entry that a previous process recorded."""
 
-    def restore(self, entries: Iterable[Mapping[str, Any]], latest: Iterable[Snapshot]) -> None:
+    def restore(self, entries: Iterable[Mapping[str, Any]], latest: Iterable[PoolState]) -> None:
         """Continue the history of a previous process. Entries of this process follow its entries.
 
         Args:
             entries: the results of `Entry.as_dict`. They replace those of an earlier call.
-            latest: the last snapshots that the pools of that process applied.
+            latest: the last states that the pools of that process applied.
 
         Raises:
             TypeError: the entries are from an incompatible version.
@@ -88,26 +88,26 @@ class History:
             self._count += 1
             entry.number = self._count
         self.entries = deque([*restored, *own], maxlen=self.entries.maxlen)
-        self._latest = {snapshot.service: snapshot for snapshot in latest} | self._latest
+        self._latest = {state.service: state for state in latest} | self._latest
 
-    def record(self, snapshot: Snapshot) -> Entry:
-        """Record that a pool is about to apply this snapshot."""
-        before = self._latest.get(snapshot.service)
-        self._latest[snapshot.service] = snapshot
-        added, changed, removed = compare(before, snapshot)
-        why = {excluded.endpoint.key: f" ({excluded.reason})" for excluded in snapshot.excluded}
+    def record(self, state: PoolState) -> Entry:
+        """Record that a pool is about to apply this state."""
+        before = self._latest.get(state.service)
+        self._latest[state.service] = state
+        added, changed, removed = compare(before, state)
+        why = {excluded.endpoint.key: f" ({excluded.reason})" for excluded in state.excluded}
         self._count += 1
         entry = Entry(
             number=self._count,
-            time=snapshot.observed,
-            service=snapshot.service,
-            generation=snapshot.generation,
-            cause=snapshot.cause,
+            time=state.observed,
+            service=state.service,
+            generation=state.generation,
+            cause=state.cause,
             added=tuple(map(name, added)),
             changed=tuple(map(name, changed)),
             removed=tuple(name(e) + why.get(e.key, "") for e in removed),
-            instances=len(snapshot.endpoints),
-            untrusted_reason=snapshot.untrusted_reason,
+            instances=len(state.endpoints),
+            untrusted_reason=state.untrusted_reason,
         )
         self.entries.append(entry)
         return entry
@@ -143,12 +143,12 @@ def name(endpoint: Endpoint) -> str:
     return endpoint.id or endpoint.authority
 
 
-def compare(old: Snapshot | None, new: Snapshot) -> tuple[list[Endpoint], list[Endpoint], list[Endpoint]]:
-    """The routable instances that were added, changed and removed."""
-    before: dict[Key, Endpoint] = {e.key: e for e in old.endpoints} if old else {}
-    after = {e.key: e for e in new.endpoints}
+def compare(old: PoolState | None, new: PoolState) -> tuple[list[Endpoint], list[Endpoint], list[Endpoint]]:
+    """The routable instances that were added, changed (also by a probe or an override) and removed."""
+    before = {each[0].key: each for each in old.instances()} if old else {}
+    after = {each[0].key: each for each in new.instances()}
     return (
-        [e for key, e in after.items() if key not in before],
-        [e for key, e in after.items() if key in before and before[key] != e],
-        [e for key, e in before.items() if key not in after],
+        [endpoint for key, (endpoint, _) in after.items() if key not in before],
+        [instance[0] for key, instance in after.items() if key in before and before[key] != instance],
+        [endpoint for key, (endpoint, _) in before.items() if key not in after],
     )

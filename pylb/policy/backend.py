@@ -10,7 +10,7 @@ from enum import Enum
 from math import inf
 from typing import Any
 
-from pylb.model import Endpoint, Key
+from pylb.model import PLAIN, Endpoint, Key, Overlay
 from pylb.policy.health import PassiveHealth
 
 
@@ -36,7 +36,7 @@ class State(Enum):
 class Backend:
     """Live state of one instance: requests in flight, open connections, passive health.
 
-    A backend exists as long as the snapshots contain the instance's key and address; a changed weight or tag
+    A backend exists as long as the states contain the instance's key and address; a changed weight or tag
     replaces `endpoint` and nothing else. A changed address makes a new backend, and the old one drains
     (nginx-proxy #1289: connections to a dead address must not be reused).
     """
@@ -56,6 +56,7 @@ class Backend:
         "load",
         "name",
         "needs_settle",
+        "overlay",
         "ramp_fraction",
         "state",
         "weight",
@@ -63,12 +64,14 @@ class Backend:
 
     def __init__(self, endpoint: Endpoint, cells: Any = None) -> None:
         self.endpoint = endpoint
+        self.overlay = PLAIN
+        """What probes and operators have decided about the instance."""
         self.key: Key = endpoint.key
         self.name = endpoint.authority
         self.authority = self.name.encode("utf-8", "replace")
         """The name as the value of a `Host` field."""
         self.ramp_fraction: float = 1
-        """Fraction of the endpoint's weight that applies, from 0 to 1; below 1 during slow start
+        """Fraction of the full weight that applies, from 0 to 1; below 1 during slow start
         (`policy.slowstart`)."""
         self.weight: float = endpoint.weight
         """Share of requests relative to its peers; a backend of weight 0 is never picked."""
@@ -122,15 +125,20 @@ class Backend:
     def refresh(self) -> None:
         """Read the counts of other workers. A plain backend has none; see `policy.shared`."""
 
-    def update(self, endpoint: Endpoint) -> None:
-        """Replace the endpoint by a newer description of the same instance at the same address."""
-        self.endpoint = endpoint
+    @property
+    def full_weight(self) -> int:
+        """The weight outside of slow start: the operator's, else the registry's."""
+        return self.endpoint.weight if self.overlay.weight is None else self.overlay.weight
+
+    def update(self, endpoint: Endpoint, overlay: Overlay = PLAIN) -> None:
+        """Replace the description of the instance, which is the same one at the same address."""
+        self.endpoint, self.overlay = endpoint, overlay
         self.ramp(self.ramp_fraction)
 
     def ramp(self, fraction: float) -> None:
-        """Apply this fraction of the endpoint's weight, from 0 to 1."""
+        """Apply this fraction of the full weight, from 0 to 1."""
         self.ramp_fraction = fraction
-        self.weight = self.endpoint.weight * fraction
+        self.weight = self.full_weight * fraction
         self.count(0)
 
     def clear(self) -> None:

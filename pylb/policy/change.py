@@ -1,4 +1,4 @@
-"""The difference between two snapshots of a pool."""
+"""The difference between two states of a pool."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pylb.policy.backend import Backend
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one snapshot changed in a pool. The caller closes the idle connections of `removed`."""
+    """What one state changed in a pool. The caller closes the idle connections of `removed`."""
 
     added: tuple[Backend, ...] = ()
     """New, or returned before they had drained."""

@@ -22,7 +22,7 @@ def explain(pool: Pool, now: float) -> dict[str, Any]:
     return {
         "service": pool.service,
         "policy": pool.policy,
-        "generation": pool.snapshot.generation if pool.snapshot else 0,
+        "generation": pool.applied.generation if pool.applied else 0,
         "candidates": [
             {
                 **_named(backend.endpoint),
@@ -38,7 +38,7 @@ def explain(pool: Pool, now: float) -> dict[str, Any]:
 
 def excluded(pool: Pool, now: float) -> Iterator[tuple[Endpoint, str]]:
     """Yield every instance that receives no requests, and the reason."""
-    known = {e.endpoint.authority: e.reason for e in pool.snapshot.excluded} if pool.snapshot else {}
+    known = {e.endpoint.authority: e.reason for e in pool.applied.excluded} if pool.applied else {}
     eligible = set(pool.eligible)
     for backend in pool.backends.values():
         if backend not in eligible:
@@ -46,7 +46,7 @@ def excluded(pool: Pool, now: float) -> Iterator[tuple[Endpoint, str]]:
     for backend in pool.draining.values():
         yield backend.endpoint, known.get(backend.name) or why_not(backend, now)
     here = {backend.name for backend in (*pool.backends.values(), *pool.draining.values())}
-    for each in pool.snapshot.excluded if pool.snapshot else ():
+    for each in pool.applied.excluded if pool.applied else ():
         if each.endpoint.authority not in here:
             yield each.endpoint, each.reason
 
@@ -61,7 +61,7 @@ def why_not(backend: Backend, now: float) -> str:
         case State.HALF_OPEN:
             return "half-open after ejection: one trial request at a time until one succeeds"
         case State.FAILED:
-            verdict = backend.endpoint.verdict
+            verdict = backend.overlay.verdict
             return f"probes fail: {verdict.why if verdict else ''}"
         case State.DRAINING:
             return LEFT

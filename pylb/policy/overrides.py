@@ -1,18 +1,18 @@
 """Overrides: an operator's decisions at run time, applied on top of the registry's data.
 
-An override changes the snapshot before any pool receives it; it is never stored in a backend. A drained
-instance is therefore an instance that the snapshot excludes, with the override as the visible reason. When
-the override ends, the registry's data applies again.
+`pool_state` lays overrides over the registry's data before any pool receives it. A drained instance is
+therefore an instance that the state of the pool excludes, with the override as the visible reason. When the
+override ends, the registry's data applies again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from math import inf
 
-from pylb.model import Endpoint, Excluded, Snapshot
+from pylb.model import PLAIN, Endpoint, Excluded, Key, Overlay, PoolState, Snapshot
 
 DECIDED = "operator: "
 """Prefix of the reason for which an override excludes an instance."""
@@ -92,25 +92,49 @@ class Override:
         return f"{what} {self.backend or self.service or 'pylb'}{f' ({self.reason})' if self.reason else ''}"
 
 
-def apply_overrides(snapshot: Snapshot, overrides: Iterable[Override]) -> Snapshot:
-    """Return the snapshot that pools receive.
+def pool_state(
+    snapshot: Snapshot,
+    probed: Mapping[Key, Overlay],
+    overrides: Iterable[Override],
+    *,
+    generation: int = 0,
+    cause: str = "",
+    observed: float = 0.0,
+) -> PoolState:
+    """Lay probe results and overrides over a snapshot.
 
     Args:
         snapshot: the registry's data for a service.
-        overrides: all active overrides, of any service.
+        probed: the instances that are probed, with the results.
+        overrides: all overrides in force, of any service.
+        generation: the number of the state.
+        cause: why there is a new state, as text.
+        observed: when the cause occurred, in seconds since the epoch.
     """
     decisions = [override for override in overrides if override.service == snapshot.service]
-    if not decisions:
-        return snapshot
-    endpoints, excluded = [], list(snapshot.excluded)
+    overlays = dict(probed)
+    endpoints, excluded, aborted = [], list(snapshot.excluded), []
     for endpoint in snapshot.endpoints:
         about = {override.action: override for override in decisions if override.concerns(endpoint)}
         out = next((about[action] for action in OUT if action in about), None)
-        if out is not None:
-            abandoned = out.action is Action.EJECT
-            excluded.append(Excluded(endpoint, f"{DECIDED}{out}", abandoned=abandoned))
+        if out is None:
+            endpoints.append(endpoint)
         else:
-            weight = about[Action.WEIGHT].weight if Action.WEIGHT in about else endpoint.weight
-            endpoints.append(replace(endpoint, weight=weight, trusted=Action.RESTORE in about))
-    policy = next((each.policy for each in decisions if each.action is Action.POLICY), "")
-    return replace(snapshot, endpoints=tuple(endpoints), excluded=tuple(excluded), policy=policy)
+            excluded.append(Excluded(endpoint, f"{DECIDED}{out}"))
+            aborted += [endpoint.key] if out.action is Action.EJECT else []
+        if Action.WEIGHT in about or Action.RESTORE in about:
+            weight = about[Action.WEIGHT].weight if Action.WEIGHT in about else None
+            overlay = overlays.get(endpoint.key, PLAIN)
+            overlays[endpoint.key] = replace(overlay, weight=weight, restored=Action.RESTORE in about)
+    return PoolState(
+        service=snapshot.service,
+        endpoints=tuple(endpoints),
+        excluded=tuple(excluded),
+        generation=generation,
+        observed=observed,
+        cause=cause,
+        untrusted_reason=snapshot.untrusted_reason,
+        policy=next((each.policy for each in decisions if each.action is Action.POLICY), ""),
+        overlays=tuple(overlays.items()),
+        aborted=tuple(aborted),
+    )

@@ -53,7 +53,7 @@ class HealthTracker:
             backends: all backends of the pool.
         """
         backend, health = lease.backend, lease.backend.health
-        if backend.state in {State.DRAINING, State.GONE, State.FAILED} or backend.endpoint.trusted:
+        if backend.state in {State.DRAINING, State.GONE, State.FAILED} or backend.overlay.restored:
             return False
         client_gave_up = now - lease.started if lease.client_gave_up else 0.0
         outcome = classify(
@@ -81,10 +81,10 @@ class HealthTracker:
 
     def on_probe(self, backend: Backend) -> bool:
         """Apply a new probe verdict or a `restore` override; earlier results of requests no longer count."""
-        verdict = backend.endpoint.verdict
+        verdict = backend.overlay.verdict
         backend.clear()
         backend.health.refused = verdict is not None and verdict.refused
-        return self._set_state(backend, State.FAILED if backend.endpoint.failed else State.UP)
+        return self._set_state(backend, State.FAILED if backend.overlay.failed else State.UP)
 
     def on_peer_update(
         self, backend: Backend, state: State, *, since: float, until: float, refused: bool, size: int
@@ -104,7 +104,7 @@ class HealthTracker:
             size: number of backends in the pool.
         """
         health = backend.health
-        if backend.endpoint.trusted or backend.state is State.FAILED or since < health.since:
+        if backend.overlay.restored or backend.state is State.FAILED or since < health.since:
             return False
         if state is State.EJECTED and not self._may_eject(backend, size):
             return False
@@ -128,7 +128,7 @@ class HealthTracker:
     def _eject_outliers(self, backends: Collection[Backend], now: float) -> bool:
         ejected = False
         for backend in self._outliers.find(backends, now) if self._outliers else ():
-            up = backend.state is State.UP and not backend.endpoint.trusted
+            up = backend.state is State.UP and not backend.overlay.restored
             if up and self._may_eject(backend, len(backends)):
                 backend.needs_settle = True
                 backend.health.eject(now, self._options)

@@ -1,6 +1,6 @@
 """A service's pool: the one place where discovery and requests meet.
 
-`apply` replaces the snapshot and computes the difference, `lease` returns a backend for the duration of one
+`apply` replaces the state and computes the difference, `lease` returns a backend for the duration of one
 attempt, `settle` evaluates the attempt's result. The pool computes eligibility when something changes, never
 per request; a balancer contains only backends that may be picked.
 
@@ -20,7 +20,7 @@ from typing import Any
 
 from pylb.config.backends import PoolOptions
 from pylb.errors import Fault, Phase, ProxyError
-from pylb.model import Endpoint, Key, Snapshot
+from pylb.model import Endpoint, Key, PoolState
 from pylb.policy.backend import Backend, State
 from pylb.policy.balance import BALANCERS, Balancer
 from pylb.policy.balance.limited import Limited, least_loaded_with_capacity
@@ -47,7 +47,7 @@ class Pool:
 
     Args:
         service: its name in the registry.
-        options: balancing, retries and health. A policy that a snapshot names takes precedence.
+        options: balancing, retries and health. The policy that an operator has set takes precedence.
         processes: the number of processes among which limits are divided.
         rng: source of every random choice; the same seed repeats the same picks.
         cells: returns the counters of a new backend.
@@ -73,11 +73,12 @@ class Pool:
     ) -> None:
         options = options or PoolOptions()
         self.service = service
-        self.snapshot: Snapshot | None = None
+        self.applied: PoolState | None = None
+        """The last state; None while the registry has not answered yet."""
         self.backends: dict[tuple[Key, str], Backend] = {}
-        """Every backend of the last snapshot, by key and authority."""
+        """Every routable backend of the last state, by key and authority."""
         self.draining: dict[tuple[Key, str], Backend] = {}
-        """Backends that the snapshot no longer contains and that still have requests."""
+        """Backends that are no longer routable and that still have requests."""
         self.eligible: tuple[Backend, ...] = ()
         """Backends that may be picked."""
         self.panics = False
@@ -114,37 +115,38 @@ class Pool:
         self.half_open: list[Backend] = []
         """Backends that receive one trial request at a time."""
 
-    def apply(self, snapshot: Snapshot) -> Change:
-        """Replace the current snapshot; unchanged backends keep counters, health and connections.
+    def apply(self, state: PoolState) -> Change:
+        """Replace the current state; unchanged backends keep counters, health and connections.
 
         An instance that returns while its last requests still run continues as the same backend.
         """
-        endpoints = {(endpoint.key, endpoint.authority): endpoint for endpoint in snapshot.endpoints}
+        instances = {(e.key, e.authority): (e, overlay) for e, overlay in state.instances()}
         backends: dict[tuple[Key, str], Backend] = {}
         added, updated, reprobed, reweighted = [], [], [], False
-        for identity, endpoint in endpoints.items():
+        for identity, (endpoint, overlay) in instances.items():
             backend = self.backends.get(identity)
             if backend is None:
                 backend = self.draining.get(identity) or self.kind(endpoint, self._cells(endpoint))
                 added.append(backend)
-            elif backend.endpoint is not endpoint and backend.endpoint != endpoint:
-                reweighted |= backend.endpoint.weight != endpoint.weight
+            elif (backend.endpoint, backend.overlay) != (endpoint, overlay):
+                weight = endpoint.weight if overlay.weight is None else overlay.weight
+                reweighted |= backend.full_weight != weight
                 reweighted |= backend.endpoint.max_conn != endpoint.max_conn
                 updated.append(backend)
-                if backend.endpoint.verdict != endpoint.verdict or endpoint.trusted:
+                if backend.overlay.verdict != overlay.verdict or overlay.restored:
                     reprobed.append(backend)
             backends[identity] = backend
         removed = {identity: b for identity, b in self.backends.items() if identity not in backends}
 
         alone = not self.eligible
-        self._slow_start.begin(added, snapshot, self._clock(), alone=alone)
+        self._slow_start.begin(added, state, self._clock(), alone=alone)
         for backend in (*added, *updated):
-            backend.update(endpoints[backend.identity])
+            backend.update(*instances[backend.identity])
             backend.limit = self.queue.limit(backend.endpoint)
             backend.needs_settle |= backend.limited
         for backend in added:
             backend.clear()
-            backend.state = State.FAILED if backend.endpoint.failed else State.UP
+            backend.state = State.FAILED if backend.overlay.failed else State.UP
         for backend in removed.values():
             backend.state = State.DRAINING if backend.inflight else State.GONE
             backend.needs_settle = True
@@ -154,11 +156,11 @@ class Pool:
             if backend.state is State.DRAINING
         }
         self.backends = backends
-        self.snapshot = snapshot
+        self.applied = state
         self._health_tracker.forget(removed.values())
         for backend in reprobed:
             self._health_tracker.on_probe(backend)
-        policy = snapshot.policy or self._options.policy
+        policy = state.policy or self._options.policy
         if policy != self.policy:
             self.policy, self._policy, reweighted = policy, BALANCERS[policy], True
         self.untested += [] if alone else added
@@ -263,9 +265,9 @@ class Pool:
 
     def why_empty(self) -> str:
         """Return the reason why no backend is eligible, as text for the operator."""
-        if self.snapshot is None:
+        if self.applied is None:
             return f"service {self.service!r}: the registry has not answered yet"
-        reasons = [f"{e.endpoint.id or e.endpoint.authority}: {e.reason}" for e in self.snapshot.excluded]
+        reasons = [f"{e.endpoint.id or e.endpoint.authority}: {e.reason}" for e in self.applied.excluded]
         reasons += [
             f"{b.endpoint.id or b.name}: {'weight 0' if b.weight <= 0 else b.state.value}"
             for b in self.backends.values()

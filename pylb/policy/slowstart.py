@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from math import floor
 
-from pylb.model import Key, Snapshot
+from pylb.model import Key, PoolState
 from pylb.policy.backend import Backend, State
 
 Identity = tuple[Key, str]
@@ -35,7 +35,7 @@ class SlowStart:
         self._known: set[Identity] = set()
         """Instances that have received requests, and that the registry has listed ever since."""
 
-    def begin(self, added: Collection[Backend], snapshot: Snapshot, now: float, *, alone: bool) -> None:
+    def begin(self, added: Collection[Backend], state: PoolState, now: float, *, alone: bool) -> None:
         """Start the ramp of those added backends that are new.
 
         The first backends of an empty pool have no ramp, because no other backend could take the remaining
@@ -44,11 +44,11 @@ class SlowStart:
 
         Args:
             added: backends that were not in the pool before; some may still be draining.
-            snapshot: the new snapshot.
+            state: the new state of the pool.
             now: monotonic seconds.
             alone: whether the pool had no eligible backend before.
         """
-        listed = {(e.key, e.authority) for e in snapshot.endpoints}
+        listed = {(e.key, e.authority) for e in state.endpoints}
         self._began = {backend: since for backend, since in self._began.items() if backend.identity in listed}
         for backend in added:
             backend.ramp_fraction = 1
@@ -56,7 +56,7 @@ class SlowStart:
             if not (alone or known) and self._time(backend):
                 backend.ramp_fraction = 1 / STEPS
                 self._began[backend] = now
-        excluded = {(x.endpoint.key, x.endpoint.authority) for x in snapshot.excluded}
+        excluded = {(x.endpoint.key, x.endpoint.authority) for x in state.excluded}
         self._known = listed | (self._known & excluded)
 
     def advance(self, now: float) -> bool:

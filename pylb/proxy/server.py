@@ -13,7 +13,7 @@ from email.utils import formatdate
 from functools import partial
 from time import monotonic
 
-from pylb.model import Snapshot
+from pylb.model import PoolState
 from pylb.policy.change import Change
 from pylb.proxy.addresses import ConnectionAddresses
 from pylb.proxy.context import Context
@@ -93,20 +93,20 @@ class Server:
         self.context.certificates = certificates
         self.sweep.start()
 
-    def apply(self, snapshot: Snapshot) -> Change:
-        """Apply a snapshot to a service's pool.
+    def apply(self, state: PoolState) -> Change:
+        """Apply the state of a service's pool.
 
         A removed backend loses its idle connections, and requests in flight on it finish. Requests on
-        abandoned instances are broken off.
+        aborted instances are broken off.
         """
-        pool = self.context.pools[snapshot.service]
-        change = pool.apply(snapshot)
+        pool = self.context.pools[state.service]
+        change = pool.apply(state)
         for backend in change.removed:
             close_unused(backend)
-        for excluded in snapshot.excluded:
-            identity = excluded.endpoint.key, excluded.endpoint.authority
-            if excluded.abandoned and identity in pool.draining:
-                abandon(pool.draining[identity])
+        if state.aborted:
+            for backend in pool.draining.values():
+                if backend.key in state.aborted:
+                    abandon(backend)
         return change
 
     async def drain(self, timeout: float) -> int:

@@ -8,7 +8,7 @@ from pkgutil import resolve_name
 from pylb.assembly.pools import read_routes
 from pylb.assembly.tls import read_certificates, read_upstream_tls
 from pylb.config import Options
-from pylb.discovery.snapshot_store import Memory
+from pylb.discovery.snapshot_store import SnapshotStore
 from pylb.ipc.supervisor_pipe import SupervisorPipe
 from pylb.runtime.cpus import usable_cpus
 from pylb.runtime.descriptors import tell_shortage
@@ -30,7 +30,7 @@ def run(options: Options) -> int:
     read_certificates(options)
     read_upstream_tls(options)
     if options.state_dir:
-        Memory(options.state_dir)  # What cannot be used is refused before anything is started.
+        SnapshotStore(options.state_dir)  # What cannot be used is refused before anything is started.
     workers = options.workers or usable_cpus()
     given = Handover.take()
     pid_file = PidFile(options.pid_file, given.pid_file) if options.pid_file else None

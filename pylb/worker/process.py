@@ -104,11 +104,11 @@ class WorkerProcess:
         """Go by what control says of a service."""
         self._told.set()
         self.counters.assign(update.service, update.slot, update.slots)
-        if update.snapshot and update.service in self.worker.pools:
-            self.worker.apply(update.snapshot)
+        if update.state and update.service in self.worker.pools:
+            self.worker.apply(update.state)
         if update.log_level:
             set_log_level(update.log_level)
-        if all(pool.snapshot for pool in self.worker.pools.values()):
+        if all(pool.applied for pool in self.worker.pools.values()):
             self._decided.set()
 
     def on_peer_update(self, news: HealthUpdate) -> None:
@@ -196,7 +196,7 @@ class WorkerProcess:
             self.counters.meet(self.worker.pools.values())
             self.worker.publish()
             for pool in self.worker.pools.values():
-                if pool.snapshot:
+                if pool.applied:
                     self.counters.publish_pool(pool)
                 for backend in pool.backends.values():
                     self.counters.publish(backend)

@@ -14,7 +14,7 @@ from pylb.config.backends import Retries, Timeouts
 from pylb.config.clients import Limits
 from pylb.http1.headers import ClientInfo, ForwardedClientInfo
 from pylb.http1.trace import Tracing
-from pylb.model import Snapshot
+from pylb.model import PoolState
 from pylb.observe.counter_layout import EVENT, EVENTS
 from pylb.observe.counters import Counters
 from pylb.observe.gauges import CLIENTS, CUT, LINES_DROPPED, PROCESS
@@ -92,9 +92,9 @@ class Worker:
             for listening in tls:
                 await self.server.listen_tls(listening, self._certificates)
 
-    def apply(self, snapshot: Snapshot) -> Change:
-        """Swap a pool; the counters of its backends come and go with them."""
-        change = self.server.apply(snapshot)
+    def apply(self, state: PoolState) -> Change:
+        """Apply the state of a pool; attach and detach the counters of its backends."""
+        change = self.server.apply(state)
         for backend in change.removed:
             self.counters.detach(backend)
         for backend in change.added:

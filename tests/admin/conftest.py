@@ -5,13 +5,13 @@ from pylb.admin.app import AdminApp
 from pylb.admin.views import View
 from pylb.config.backends import PoolOptions
 from pylb.control.override_store import OverrideStore
-from pylb.discovery.status import WatchStatus
-from pylb.model import Snapshot
+from pylb.discovery.status import DiscoveryStatus
+from pylb.model import Overlay, Snapshot
 from pylb.observe.counters import Counters
 from pylb.observe.history import History
 from pylb.observe.samples import Samples
 from pylb.observe.shared_counters import SharedCounters
-from pylb.policy.overrides import apply_overrides
+from pylb.policy.overrides import pool_state
 from pylb.policy.pool import Pool
 from pylb.policy.route import Route, Routes
 from pylb.runtime.lifecycle import Lifecycle
@@ -48,7 +48,7 @@ def view(clock, operator):
     return View(
         lifecycle=Lifecycle(),
         pools=pools,
-        watches={name: WatchStatus(name) for name in pools},
+        watches={name: DiscoveryStatus(name) for name in pools},
         counters=counters,
         clock=clock,
         workers=lambda: [dict(WORKER)],
@@ -70,10 +70,15 @@ def know(view):
     """Lets the registry answer."""
 
     def answer(service, *endpoints, excluded=()):
-        snapshot = Snapshot(service, endpoints, excluded, generation=1, cause="consul index 7: +web-1")
-        snapshot = apply_overrides(snapshot, view.overrides.values())
-        view.history.was_applied(view.history.record(snapshot), snapshot.observed)
-        view.pools[service].apply(snapshot)
+        state = pool_state(
+            Snapshot(service, endpoints, excluded),
+            {e.key: Overlay(probe=e.probe) for e in endpoints if e.probe},
+            view.overrides.values(),
+            generation=1,
+            cause="consul index 7: +web-1",
+        )
+        view.history.was_applied(view.history.record(state), state.observed)
+        view.pools[service].apply(state)
         view.watches[service].answered = view.clock()
         view.watches[service].instances = len(endpoints)
         view.watches[service].error = ""

@@ -24,7 +24,7 @@ async def restarted_without_registry(directory: Path) -> Row:
         assert load.failed("GET") + load.failed("POST") == 0
         web = (await stage.ready())["services"]["web"]
         assert web["age_seconds"] > 0
-        assert web["untrusted_reason"].startswith("kept on disk")
+        assert web["untrusted_reason"].startswith("restored from disk")
         assert await stage.metric("pylb_discovery_age_seconds", service="web") > 0
         return await row(
             stage,

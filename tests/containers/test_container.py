@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from pylb.containers.container import Container, Network
 from pylb.containers.port import Binding, Port
-from pylb.discovery.docker import read_container
+from pylb.discovery.sources.docker import read_container
 from pylb.registry.place import Rules
 from pylb.registry.registrations import desired
 from tests.containers.inspected import container, inspected

@@ -2,7 +2,7 @@ import pytest
 
 from pylb.config import Options
 from pylb.control.aggregate import Aggregate
-from pylb.model import Endpoint, Snapshot
+from pylb.model import Endpoint, PoolState
 from pylb.observe.counter_layout import CELLS
 from pylb.observe.counters import Counters
 from pylb.observe.gauges import GAUGES
@@ -36,7 +36,7 @@ class Worker:
 
     def apply(self, update):
         self.counters.assign(update.service, update.slot, update.slots)
-        change = self.pool.apply(update.snapshot)
+        change = self.pool.apply(update.state)
         for backend in change.removed:
             self.counters.detach(backend)
         for backend in change.added:
@@ -57,7 +57,7 @@ def workers(blocks):
 
 
 def apply(aggregate, workers, *endpoints, generation=1):
-    aggregate.apply(Snapshot("web", endpoints, generation=generation))
+    aggregate.apply(PoolState("web", endpoints, generation=generation))
     for worker in workers:
         worker.apply(aggregate.update("web"))
 
@@ -151,7 +151,7 @@ def test_workers_count_where_control_looks(aggregate, workers):
 
 def test_who_joins_is_introduced_by_the_workers(aggregate, workers):
     for endpoints in ((ONE,), (ONE, TWO)):
-        aggregate.apply(Snapshot("web", endpoints))
+        aggregate.apply(PoolState("web", endpoints))
         for worker in workers:
             worker.apply(aggregate.update("web"))
     assert aggregate.pools["web"].untested == []

@@ -34,12 +34,12 @@ def control(delivered):
 
 
 @asynccontextmanager
-async def probing(*endpoints, standing=lambda _: State.UP):
+async def probing(*endpoints, state_of=lambda _: State.UP):
     """A control that probes these instances; its owner, and the snapshots that it delivers."""
     delivered = []
     options = Options(static="10.0.0.1:80", service=("web",), probe_interval=0.02, probe_fall=1)
     counters = Counters(SharedCounters(), lambda: 0.0)
-    control = Control(options, ["web"], lambda s, _: delivered.append(s), counters, standing=standing)
+    control = Control(options, ["web"], lambda s, _: delivered.append(s), counters, state_of=state_of)
     async with TaskScope("control") as owner:
         control.start(owner)
         await control.first_result()
@@ -48,10 +48,12 @@ async def probing(*endpoints, standing=lambda _: State.UP):
 
 
 def find(control, *endpoints):
-    """Let the registry say something new, as the watch would pass it on."""
-    status = control.watches["web"].status
-    status.generation += 1
-    control._take(Snapshot("web", endpoints, generation=status.generation, cause="consul index 5"))
+    """Let the registry respond."""
+    control.pipelines["web"]._update(Snapshot("web", endpoints, cause="consul index 5"))
+
+
+def failed(state):
+    return {key[-1] for key, overlay in state.overlays if overlay.failed}
 
 
 def test_a_decision_takes_effect_at_once_as_a_generation_of_its_own(control, delivered):
@@ -101,9 +103,9 @@ async def test_another_one_goes_on_where_it_ended(control, delivered):
         memory,
     )
     assert successor.override_store.overrides == control.override_store.overrides
-    watch = successor.watches["web"]
-    assert watch.current.same_content(Snapshot("web", (ONE, TWO)))
-    assert (watch.current.generation, watch.status.generation, watch.status.instances) == (3, 3, 2)
+    pipeline = successor.pipelines["web"]
+    assert pipeline.current.same_content(Snapshot("web", (ONE, TWO)))
+    assert (pipeline.status.generation, pipeline.status.instances) == (3, 2)
     find(successor, ONE)
     assert (delivered[-1].generation, delivered[-1].endpoints) == (4, ())
     third = successor.override_store.decide("web", Action.MAINTENANCE)
@@ -121,7 +123,7 @@ async def test_an_instance_without_a_usable_address_ends_no_probes_of_others():
         odd = Endpoint("web", "a..b", 80, id="odd", probe="tcp")
         dead = Endpoint("web", *unused.getsockname(), id="dead", probe="tcp")
         async with probing(odd, dead) as (owner, delivered):
-            await until(lambda: {e.id for e in delivered[-1].endpoints if e.failed} == {"odd", "dead"})
+            await until(lambda: failed(delivered[-1]) == {"odd", "dead"})
             assert [*owner.crashes.problems()] == []
 
 
@@ -133,13 +135,13 @@ async def test_a_prober_that_crashes_is_a_problem_and_goes_on():
         dead = Endpoint("web", *unused.getsockname(), id="dead", probe="tcp")
         crash = iter([KeyError("web")])
 
-        def standing(_):
+        def state_of(_):
             for error in crash:
                 raise error
             return State.UP
 
-        async with probing(dead, standing=standing) as (owner, delivered):
-            await until(lambda: any(e.failed for e in delivered[-1].endpoints))
+        async with probing(dead, state_of=state_of) as (owner, delivered):
+            await until(lambda: failed(delivered[-1]))
             assert "background task 'probe' crashed" in next(iter(owner.crashes.problems()))
 
 
@@ -154,8 +156,8 @@ async def test_the_decisions_and_the_history_of_another_pylb_are_taken_over(cont
     assert delivered[-1].cause == "operator: taken over from the pylb that was replaced"
     causes = [entry.cause for entry in control.recorder.history.since()]
     assert causes == [
-        *("consul index 5", "operator: drain web-2"),
-        *("consul index 5", "operator: drain web-1", delivered[-1].cause),
+        *("consul index 5: +web-1 +web-2", "operator: drain web-2"),
+        *("consul index 5: +web-1 +web-2", "operator: drain web-1", delivered[-1].cause),
     ]
     before = len(delivered)
     control.take_over(former)

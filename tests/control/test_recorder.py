@@ -3,7 +3,7 @@ from time import time
 import pytest
 
 from pylb.control.recorder import Recorder
-from pylb.model import Endpoint, Snapshot
+from pylb.model import Endpoint, PoolState
 from pylb.observe.counter_layout import ATTEMPTS, DURATION
 from pylb.observe.counters import Counters
 from pylb.observe.shared_counters import SharedCounters
@@ -20,10 +20,10 @@ def counters():
 
 def change(recorder, counters, *endpoints):
     """A pool changes, as control would have it."""
-    snapshot = Snapshot("web", endpoints, observed=time())
-    entry = recorder.history.record(snapshot)
+    applied = recorder.record(PoolState("web", endpoints, observed=time()))
+    entry = recorder.history.entries[-1]
     cells = {endpoint.id: counters.allocate(endpoint) for endpoint in endpoints if endpoint.id in entry.added}
-    recorder.applied(entry, snapshot)
+    applied()
     return entry, cells
 
 

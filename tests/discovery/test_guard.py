@@ -16,13 +16,13 @@ NOW = 1000.0
 def guard():
     """It has seen three healthy instances."""
     guard = Guard(Counter(), empty_guard=10.0, settle=1.0)
-    guard.judge(snapshot(1, 2, 3), NOW)
+    guard.evaluate(snapshot(1, 2, 3), NOW)
     return guard
 
 
 def test_the_first_answer_is_all_there_is():
-    assert numbers(Guard(Counter()).judge(snapshot(), NOW)) == []
-    assert numbers(Guard(Counter()).judge(snapshot(1, untrusted_reason="stale"), NOW)) == [1]
+    assert numbers(Guard(Counter()).evaluate(snapshot(), NOW)) == []
+    assert numbers(Guard(Counter()).evaluate(snapshot(1, untrusted_reason="stale"), NOW)) == [1]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_the_first_answer_is_all_there_is():
     ids=["deregistered", "all deregistered", "critical", "maintenance", "all maintenance", "despite doubt"],
 )
 def test_what_is_beyond_doubt_is_believed_at_once(guard, seen):
-    assert guard.judge(seen, NOW) is seen
+    assert guard.evaluate(seen, NOW) is seen
     assert (guard.due, guard.retained) == (inf, {})
 
 
@@ -47,196 +47,196 @@ def test_additions_and_changes_are_believed_at_once_whatever_the_doubt(guard):
     moved = Snapshot(
         "web", (endpoint(1, port=9101), endpoint(2), endpoint(3), endpoint(4)), untrusted_reason="stale"
     )
-    assert guard.judge(moved, NOW) is moved
+    assert guard.evaluate(moved, NOW) is moved
 
 
 @pytest.mark.parametrize("status", ["critical", "warning"])
 def test_when_all_are_ill_at_once_the_last_ones_are_kept_for_the_empty_guard(guard, status):
     ill = snapshot(**{status: [1, 2, 3]})
-    kept = guard.judge(ill, NOW)
+    kept = guard.evaluate(ill, NOW)
     assert (numbers(kept), kept.excluded, kept.untrusted_reason) == (
         [1, 2, 3],
         (),
         "no healthy instance would be left",
     )
     assert guard.due == NOW + 10
-    assert numbers(guard.judge(ill, NOW + 9.9)) == [1, 2, 3]
-    assert guard.judge(ill, NOW + 10) is ill
+    assert numbers(guard.evaluate(ill, NOW + 9.9)) == [1, 2, 3]
+    assert guard.evaluate(ill, NOW + 10) is ill
     assert (guard.due, guard.reason) == (inf, "")
 
 
 def test_kept_because_all_were_ill_ends_with_the_first_that_is_well(guard):
-    guard.judge(snapshot(critical=[1, 2, 3]), NOW)
-    assert numbers(guard.judge(snapshot(1, critical=[2, 3]), NOW + 1)) == [1]
+    guard.evaluate(snapshot(critical=[1, 2, 3]), NOW)
+    assert numbers(guard.evaluate(snapshot(1, critical=[2, 3]), NOW + 1)) == [1]
 
 
 @pytest.mark.parametrize("seen", [snapshot(), snapshot(maintenance=[1, 2, 3])])
 def test_who_is_kept_for_illness_goes_when_an_operator_says_so(guard, seen):
-    guard.judge(snapshot(critical=[1, 2, 3]), NOW)
-    assert numbers(guard.judge(seen, NOW + 1)) == []
+    guard.evaluate(snapshot(critical=[1, 2, 3]), NOW)
+    assert numbers(guard.evaluate(seen, NOW + 1)) == []
 
 
 def test_one_at_a_time_only_the_last_is_kept(guard):
-    assert numbers(guard.judge(snapshot(1, 2, critical=[3]), NOW)) == [1, 2]
-    assert numbers(guard.judge(snapshot(1, critical=[2, 3]), NOW)) == [1]
-    assert numbers(guard.judge(snapshot(critical=[1, 2, 3]), NOW)) == [1]
+    assert numbers(guard.evaluate(snapshot(1, 2, critical=[3]), NOW)) == [1, 2]
+    assert numbers(guard.evaluate(snapshot(1, critical=[2, 3]), NOW)) == [1]
+    assert numbers(guard.evaluate(snapshot(critical=[1, 2, 3]), NOW)) == [1]
 
 
 def test_an_empty_registry_after_lost_contact_keeps_everything_until_instances_appear(guard):
     guard.lost_contact("connection refused")
-    kept = guard.judge(snapshot(), NOW + 60)
+    kept = guard.evaluate(snapshot(), NOW + 60)
     assert numbers(kept) == [1, 2, 3]
     assert kept.untrusted_reason == "contact was lost (connection refused)"
     assert guard.due == inf
-    assert numbers(guard.judge(snapshot(), NOW + 86400)) == [1, 2, 3]
+    assert numbers(guard.evaluate(snapshot(), NOW + 86400)) == [1, 2, 3]
 
 
 def test_they_come_back_one_by_one(guard):
     guard.lost_contact("refused")
-    guard.judge(snapshot(), NOW)
-    assert numbers(guard.judge(snapshot(1), NOW + 5)) == [1, 2, 3]
+    guard.evaluate(snapshot(), NOW)
+    assert numbers(guard.evaluate(snapshot(1), NOW + 5)) == [1, 2, 3]
     assert guard.due == NOW + 15
-    assert numbers(guard.judge(snapshot(1, 2), NOW + 6)) == [1, 2, 3]
+    assert numbers(guard.evaluate(snapshot(1, 2), NOW + 6)) == [1, 2, 3]
     assert guard.due == NOW + 7
     back = snapshot(1, 2, 3)
-    assert guard.judge(back, NOW + 6.5) is back
+    assert guard.evaluate(back, NOW + 6.5) is back
     assert guard.due == inf
 
 
 def test_as_many_as_are_missing_settle_it_soon(guard):
     """Not the same ones came back, but as many: the old ones have been replaced."""
     guard.lost_contact("refused")
-    guard.judge(snapshot(), NOW)
+    guard.evaluate(snapshot(), NOW)
     new = snapshot(7, 8, 9)
-    assert numbers(guard.judge(new, NOW + 5)) == [1, 2, 3, 7, 8, 9]
-    assert numbers(guard.judge(new, NOW + 5.9)) == [1, 2, 3, 7, 8, 9]
-    assert guard.judge(new, NOW + 6) is new
+    assert numbers(guard.evaluate(new, NOW + 5)) == [1, 2, 3, 7, 8, 9]
+    assert numbers(guard.evaluate(new, NOW + 5.9)) == [1, 2, 3, 7, 8, 9]
+    assert guard.evaluate(new, NOW + 6) is new
 
 
 def test_fewer_than_are_missing_settle_it_late(guard):
     guard.lost_contact("refused")
     one = snapshot(1)
-    guard.judge(one, NOW)
-    assert numbers(guard.judge(one, NOW + 9.9)) == [1, 2, 3]
-    assert guard.judge(one, NOW + 10) is one
+    guard.evaluate(one, NOW)
+    assert numbers(guard.evaluate(one, NOW + 9.9)) == [1, 2, 3]
+    assert guard.evaluate(one, NOW + 10) is one
 
 
 def test_while_a_doubtful_registry_changes_nothing_is_settled(guard):
     guard.lost_contact("refused")
-    guard.judge(snapshot(1, 2), NOW)
+    guard.evaluate(snapshot(1, 2), NOW)
     for count in range(1, 20):
         new = [10 + n for n in range(count)]
-        assert set(numbers(guard.judge(snapshot(1, 2, *new), NOW + 0.9 * count))) == {1, 2, 3, *new}
+        assert set(numbers(guard.evaluate(snapshot(1, 2, *new), NOW + 0.9 * count))) == {1, 2, 3, *new}
 
 
 def test_who_came_back_and_is_then_deregistered_is_gone(guard):
     """The new registry listed it and, long enough after its start, no longer does: that is its own word."""
     guard.lost_contact("refused")
-    guard.judge(snapshot(1, 2), NOW)
-    guard.judge(snapshot(1, 2), NOW + 2)
-    assert numbers(guard.judge(snapshot(1), NOW + 11)) == [1]
+    guard.evaluate(snapshot(1, 2), NOW)
+    guard.evaluate(snapshot(1, 2), NOW + 2)
+    assert numbers(guard.evaluate(snapshot(1), NOW + 11)) == [1]
 
 
 def test_a_registry_that_has_only_just_come_back_is_not_believed_to_be_empty(guard):
     """The servers may remember what the restarted agent is about to deregister."""
     guard.lost_contact("refused")
-    guard.judge(snapshot(1, 2, 3), NOW)
-    assert numbers(guard.judge(snapshot(), NOW + 9)) == [1, 2, 3]
-    assert guard.reason == "contact is young"
+    guard.evaluate(snapshot(1, 2, 3), NOW)
+    assert numbers(guard.evaluate(snapshot(), NOW + 9)) == [1, 2, 3]
+    assert guard.reason == "reconnected to the registry less than 10 s ago"
 
 
 def test_ten_seconds_after_it_came_back_it_is_trusted_again(guard):
     guard.lost_contact("refused")
-    guard.judge(snapshot(1, 2, 3), NOW)
-    assert numbers(guard.judge(snapshot(), NOW + 10)) == []
+    guard.evaluate(snapshot(1, 2, 3), NOW)
+    assert numbers(guard.evaluate(snapshot(), NOW + 10)) == []
 
 
 def test_a_doubtful_answer_removes_nothing_before_it_settles(guard):
     doubtful = snapshot(1, 2, untrusted_reason="filtered by ACLs")
-    assert numbers(guard.judge(doubtful, NOW)) == [1, 2, 3]
-    assert numbers(guard.judge(doubtful, NOW + 1)) == [1, 2]
-    assert numbers(guard.judge(snapshot(untrusted_reason="filtered by ACLs"), NOW + 2)) == [1, 2]
+    assert numbers(guard.evaluate(doubtful, NOW)) == [1, 2, 3]
+    assert numbers(guard.evaluate(doubtful, NOW + 1)) == [1, 2]
+    assert numbers(guard.evaluate(snapshot(untrusted_reason="filtered by ACLs"), NOW + 2)) == [1, 2]
     assert guard.due == inf
 
 
 def test_the_checks_of_a_restarted_registry_begin_critical(guard):
     guard.lost_contact("refused")
-    guard.judge(snapshot(), NOW)
-    assert numbers(guard.judge(snapshot(critical=[1, 2, 3]), NOW + 1)) == [1, 2, 3]
+    guard.evaluate(snapshot(), NOW)
+    assert numbers(guard.evaluate(snapshot(critical=[1, 2, 3]), NOW + 1)) == [1, 2, 3]
     assert guard.due == inf
-    assert numbers(guard.judge(snapshot(1, critical=[2, 3]), NOW + 9)) == [1, 2, 3]
-    assert numbers(guard.judge(snapshot(1, 2, critical=[3]), NOW + 9.5)) == [1, 2, 3]
-    assert numbers(guard.judge(snapshot(1, 2, 3), NOW + 9.9)) == [1, 2, 3]
+    assert numbers(guard.evaluate(snapshot(1, critical=[2, 3]), NOW + 9)) == [1, 2, 3]
+    assert numbers(guard.evaluate(snapshot(1, 2, critical=[3]), NOW + 9.5)) == [1, 2, 3]
+    assert numbers(guard.evaluate(snapshot(1, 2, 3), NOW + 9.9)) == [1, 2, 3]
     assert guard.retained == {}
 
 
 def test_nothing_is_let_go_while_there_is_no_contact(guard):
     ill = snapshot(critical=[1, 2, 3])
-    guard.judge(ill, NOW)
+    guard.evaluate(ill, NOW)
     guard.lost_contact("refused")
     assert guard.due == inf
-    assert numbers(guard.judge(ill, NOW + 60)) == [1, 2, 3]
+    assert numbers(guard.evaluate(ill, NOW + 60)) == [1, 2, 3]
     assert guard.due == inf
 
 
 def test_a_lost_contact_begins_the_settling_anew(guard):
     guard.lost_contact("refused")
-    guard.judge(snapshot(1, 2), NOW)
+    guard.evaluate(snapshot(1, 2), NOW)
     guard.lost_contact("refused")
-    assert numbers(guard.judge(snapshot(1, 2), NOW + 60)) == [1, 2, 3]
+    assert numbers(guard.evaluate(snapshot(1, 2), NOW + 60)) == [1, 2, 3]
     assert guard.due == NOW + 61
 
 
 def test_an_address_that_is_registered_anew_replaces_the_held_one(guard):
     guard.lost_contact("refused")
-    guard.judge(snapshot(), NOW)
+    guard.evaluate(snapshot(), NOW)
     again = Snapshot("web", (endpoint(1, id="other-1"), endpoint(2, id="other-2"), endpoint(3, id="other-3")))
-    assert guard.judge(again, NOW + 1) is again
+    assert guard.evaluate(again, NOW + 1) is again
 
 
 def test_an_instance_that_is_registered_anew_elsewhere_replaces_the_held_one(guard):
     guard.lost_contact("refused")
-    guard.judge(snapshot(), NOW)
+    guard.evaluate(snapshot(), NOW)
     moved = Snapshot("web", (endpoint(1, port=81), endpoint(2, port=82), endpoint(3, port=83)))
-    assert guard.judge(moved, NOW + 1) is moved
+    assert guard.evaluate(moved, NOW + 1) is moved
     assert guard._guards["flap_absorbed"] == 3
 
 
 def test_single_critical_instances_can_be_given_some_grace():
     guard = Guard(Counter(), critical_grace=3.0)
-    guard.judge(snapshot(1, 2, 3), NOW)
-    assert numbers(guard.judge(snapshot(1, 2, critical=[3]), NOW)) == [1, 2, 3]
-    assert numbers(guard.judge(snapshot(1, critical=[3]), NOW + 1)) == [1, 3]
+    guard.evaluate(snapshot(1, 2, 3), NOW)
+    assert numbers(guard.evaluate(snapshot(1, 2, critical=[3]), NOW)) == [1, 2, 3]
+    assert numbers(guard.evaluate(snapshot(1, critical=[3]), NOW + 1)) == [1, 3]
     assert guard.due == NOW + 3
-    assert numbers(guard.judge(snapshot(1, critical=[3]), NOW + 3)) == [1]
+    assert numbers(guard.evaluate(snapshot(1, critical=[3]), NOW + 3)) == [1]
 
 
 def test_switched_off_the_registry_has_the_last_word():
     guard = Guard(Counter(), empty_guard=0.0)
-    guard.judge(snapshot(1), NOW)
+    guard.evaluate(snapshot(1), NOW)
     guard.lost_contact("refused")
-    assert numbers(guard.judge(snapshot(untrusted_reason="stale"), NOW)) == []
+    assert numbers(guard.evaluate(snapshot(untrusted_reason="stale"), NOW)) == []
 
 
 def test_guards_are_counted_by_name():
     guard = Guard(counts := Counter())
-    guard.judge(snapshot(1, 2, 3), NOW)
-    guard.judge(snapshot(critical=[1, 2, 3]), NOW)
-    guard.judge(snapshot(1, 2, 3), NOW + 1)
-    guard.judge(snapshot(1, 2, untrusted_reason="stale"), NOW + 2)
-    guard.judge(snapshot(1, 2, untrusted_reason="stale"), NOW + 2.5)
-    assert counts == {"held_empty": 1, "flap_absorbed": 3, "held_doubtful": 1}
+    guard.evaluate(snapshot(1, 2, 3), NOW)
+    guard.evaluate(snapshot(critical=[1, 2, 3]), NOW)
+    guard.evaluate(snapshot(1, 2, 3), NOW + 1)
+    guard.evaluate(snapshot(1, 2, untrusted_reason="stale"), NOW + 2)
+    guard.evaluate(snapshot(1, 2, untrusted_reason="stale"), NOW + 2.5)
+    assert counts == {"retained_empty": 1, "flap_absorbed": 3, "retained_untrusted": 1}
 
 
 def test_log_lines_name_some_and_count_the_rest(caplog):
     guard = Guard(Counter())
-    guard.judge(snapshot(*range(1, 21)), NOW)
-    guard.judge(snapshot(1, untrusted_reason="stale"), NOW)
+    guard.evaluate(snapshot(*range(1, 21)), NOW)
+    guard.evaluate(snapshot(1, untrusted_reason="stale"), NOW)
     (message,) = caplog.messages
     assert message.startswith(
-        "web: keeping web-2, web-3, web-4, web-5, web-6, web-7, web-8, web-9 and 11 more "
+        "web: retaining web-2, web-3, web-4, web-5, web-6, web-7, web-8, web-9 and 11 more, "
     )
-    assert message.endswith(" against the registry's answer: stale")
+    assert message.endswith("which the registry does not confirm: stale")
 
 
 states = st.dictionaries(
@@ -255,7 +255,7 @@ def test_whatever_happens(history):
     for states, untrusted_reason, lost, pause in history:
         now += pause
         while guard.due <= now:
-            used = set(numbers(guard.judge(seen, guard.due)))  # noqa: F821  # there is one when due is finite
+            used = set(numbers(guard.evaluate(seen, guard.due)))  # noqa: F821  # there is one when due is finite
         if lost:
             guard.lost_contact("refused")
         by = {"healthy": [], "critical": [], "maintenance": []}
@@ -267,7 +267,7 @@ def test_whatever_happens(history):
             maintenance=by["maintenance"],
             untrusted_reason=untrusted_reason,
         )
-        result = guard.judge(seen, now)
+        result = guard.evaluate(seen, now)
         kept = set(numbers(result)) - set(by["healthy"])
         assert set(by["healthy"]) <= set(numbers(result))
         assert kept <= used
@@ -278,6 +278,6 @@ def test_whatever_happens(history):
             assert kept >= used - set(by["maintenance"])
         used = set(numbers(result))
     while guard.due <= now + 3600:
-        used = set(numbers(guard.judge(seen, guard.due)))
+        used = set(numbers(guard.evaluate(seen, guard.due)))
     if history and by["healthy"]:
         assert used == set(by["healthy"])

@@ -3,14 +3,14 @@ import inspect
 import pytest
 
 from pylb.clients.consul import ConsulSettings
-from pylb.discovery.consul import ConsulProvider
-from pylb.discovery.consul_feed import ConsulFeed
 from pylb.discovery.provider import Provider
-from pylb.discovery.static import StaticProvider
-from pylb.discovery.status import WatchStatus
+from pylb.discovery.sources.consul.feed import ConsulFeed
+from pylb.discovery.sources.consul.provider import ConsulProvider
+from pylb.discovery.sources.static import StaticProvider
+from pylb.discovery.status import DiscoveryStatus
 
 PROVIDERS: list[Provider] = [
-    ConsulProvider(ConsulFeed(ConsulSettings()), "web", status=WatchStatus("web")),
+    ConsulProvider(ConsulFeed(ConsulSettings()), "web", status=DiscoveryStatus("web")),
     StaticProvider("web", ()),
 ]
 

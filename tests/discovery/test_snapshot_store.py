@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pylb.discovery.snapshot_store import Memory, read
+from pylb.discovery.snapshot_store import SnapshotStore, read
 from pylb.errors import StartError
 from tests.discovery.snapshots import snapshot
 
@@ -15,12 +15,12 @@ KNOWN = snapshot(1, 2, critical=[3])
 
 @pytest.fixture
 def memory(tmp_path):
-    return Memory(str(tmp_path / "state"))
+    return SnapshotStore(str(tmp_path / "state"))
 
 
 def test_what_was_saved_is_there_after_a_restart(memory):
     memory.save(KNOWN)
-    kept, age = Memory(str(memory.directory)).load("web")
+    kept, age = SnapshotStore(str(memory.directory)).load("web")
     assert kept == KNOWN
     assert 0 <= age < 5
 
@@ -57,11 +57,11 @@ def test_nothing_and_nobody_are_no_memory(memory):
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
-        (lambda content: b"", "expected a first line that begins with 'pylb snapshot 1'"),
+        (lambda content: b"", "expected a first line that begins with 'pylb snapshot 2'"),
         (lambda content: b"\x7fELF" + content, "expected a first line"),
-        (lambda content: content[:-1], "its checksum is wrong"),
-        (lambda content: content.replace(b"9001", b"9009"), "its checksum is wrong"),
-        (lambda content: content.replace(b"snapshot 1", b"snapshot 2"), "expected a first line"),
+        (lambda content: content[:-1], "the checksum does not match"),
+        (lambda content: content.replace(b"9001", b"9009"), "the checksum does not match"),
+        (lambda content: content.replace(b"snapshot 2", b"snapshot 1"), "expected a first line"),
     ],
 )
 def test_a_spoilt_file_is_ignored_with_one_line(memory, caplog, spoil, complaint):
@@ -98,5 +98,5 @@ def test_a_full_disk_is_told_once_and_leaves_the_last_state(memory, caplog):
 
 def test_a_directory_that_cannot_be_is_a_reason_not_to_start(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StartError, match=r"--state-dir: cannot make .*/file/state: Not a directory"):
-        Memory(str(tmp_path / "file" / "state"))
+    with pytest.raises(StartError, match=r"--state-dir: cannot create .*/file/state: Not a directory"):
+        SnapshotStore(str(tmp_path / "file" / "state"))

@@ -1,11 +1,11 @@
-from pylb.discovery.status import WatchStatus
+from pylb.discovery.status import DiscoveryStatus
 
 
 def test_pending_has_no_age():
-    status = WatchStatus("web")
+    status = DiscoveryStatus("web")
     assert (status.pending, status.age(10.0)) == (True, None)
 
 
 def test_age_is_since_the_last_answer():
-    status = WatchStatus("web", answered=10.0)
+    status = DiscoveryStatus("web", answered=10.0)
     assert (status.pending, status.age(12.5)) == (False, 2.5)

@@ -11,7 +11,7 @@ from pylb.ipc.control_socket import Hello, connect, control_socket
 from pylb.ipc.health_update import HealthUpdate
 from pylb.ipc.update import Update
 from pylb.ipc.worker_client import WorkerClient
-from pylb.model import Endpoint, Snapshot
+from pylb.model import Endpoint, PoolState
 from pylb.policy.backend import State
 from pylb.runtime.lifecycle import TaskScope, spawn
 from tests.until import until
@@ -35,7 +35,7 @@ class Worker:
 
 def update(generation, service="web", size=1):
     endpoints = tuple(Endpoint(service, "10.0.0.1", port, id=f"web-{port}") for port in range(1, size + 1))
-    return Update(service, 1, {}, Snapshot(service, endpoints, generation=generation))
+    return Update(service, 1, {}, PoolState(service, endpoints, generation=generation))
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ async def test_everybody_is_told_everything_whenever_they_come(control_server, d
     control_server.publish(Update("", 9, {}, None))
     late = Worker("worker 2", doors[1], owner)
     await until(lambda: early.generations == late.generations == {"web": 1, "api": 4, "": 0})
-    assert late.told[0].snapshot == update(1).snapshot
+    assert late.told[0].state == update(1).state
     await until(lambda: len(control_server.serving()) == 2)
     assert [worker["name"] for worker in control_server.serving()] == ["worker 1", "worker 2"]
     assert all(worker["applied"] for worker in control_server.serving())

@@ -5,7 +5,7 @@ import pytest
 
 from pylb.ipc.state_file import HEADER, StateFile
 from pylb.ipc.update import Update
-from pylb.model import Endpoint, Snapshot
+from pylb.model import Endpoint, PoolState
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def state():
 
 def update(generation, size=1):
     endpoints = tuple(Endpoint("web", f"10.0.{n // 250}.{n % 250}", 80, id=str(n)) for n in range(size))
-    return Update("web", 1, {}, Snapshot("web", endpoints, generation=generation))
+    return Update("web", 1, {}, PoolState("web", endpoints, generation=generation))
 
 
 def write(state, generation, size=1):

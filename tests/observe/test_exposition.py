@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from pylb.discovery.status import WatchStatus
+from pylb.discovery.status import DiscoveryStatus
 from pylb.errors import Fault, Phase, ProxyError
-from pylb.model import Endpoint, Excluded, Snapshot
+from pylb.model import Endpoint, Excluded, PoolState
 from pylb.observe import exposition, gauges
 from pylb.observe.counters import Counters
 from pylb.observe.history import History
@@ -94,11 +94,11 @@ def test_the_series_of_a_backend_go_with_it_and_the_totals_of_its_service_stay(c
 def test_pools_by_state_and_what_runs_there():
     pool = Pool("web")
     endpoints = [Endpoint("web", f"10.0.0.{n}", 80, id=str(n), weight=n) for n in range(4)]
-    pool.apply(Snapshot("web", tuple(endpoints)))
+    pool.apply(PoolState("web", tuple(endpoints)))
     lease = pool.lease()
     with lease:
         left = tuple(e for e in endpoints if e.key != lease.backend.key)
-        pool.apply(Snapshot("web", left, (Excluded(endpoints[3], "critical"),)))
+        pool.apply(PoolState("web", left, (Excluded(endpoints[3], "critical"),)))
         values, _ = samples(exposition.pools([pool, Pool("api")]))
     states = {"up": 2, "zero_weight": 1, "draining": 1, "excluded": 1}
     for state, number in states.items():
@@ -112,16 +112,16 @@ def test_pools_by_state_and_what_runs_there():
 
 def test_an_address_that_left_and_came_back_under_another_name_is_one_series():
     pool = Pool("web")
-    pool.apply(Snapshot("web", (Endpoint("web", "10.0.0.1", 80, id="old"),)))
+    pool.apply(PoolState("web", (Endpoint("web", "10.0.0.1", 80, id="old"),)))
     with pool.lease():
-        pool.apply(Snapshot("web", (Endpoint("web", "10.0.0.1", 80, id="new"),)))
+        pool.apply(PoolState("web", (Endpoint("web", "10.0.0.1", 80, id="new"),)))
         samples(exposition.pools([pool]))
 
 
 def test_freshness_of_discovery():
-    good = WatchStatus("web", answered=90.0, generation=3, index=42, retained=2, errors=1)
-    good.guards["held_empty"] = 5
-    pending = WatchStatus("api", errors=7, error="Cannot connect")
+    good = DiscoveryStatus("web", answered=90.0, generation=3, index=42, retained=2, errors=1)
+    good.guards["retained_empty"] = 5
+    pending = DiscoveryStatus("api", errors=7, error="Cannot connect")
     values, _ = samples(exposition.discovery([good, pending], now=100.0))
     assert values == {
         ("pylb_discovery_up", "service=web"): 1,
@@ -132,10 +132,10 @@ def test_freshness_of_discovery():
         ("pylb_discovery_generation", "service=api"): 0,
         ("pylb_discovery_index", "service=web"): 42,
         ("pylb_discovery_index", "service=api"): 0,
-        ("pylb_discovery_held_instances", "service=web"): 2,
-        ("pylb_discovery_held_instances", "service=api"): 0,
+        ("pylb_discovery_retained_instances", "service=web"): 2,
+        ("pylb_discovery_retained_instances", "service=api"): 0,
         ("pylb_discovery_age_seconds", "service=web"): 10,
-        ("pylb_guards_total", "guard=held_empty", "service=web"): 5,
+        ("pylb_guards_total", "guard=retained_empty", "service=web"): 5,
     }
 
 
@@ -160,7 +160,7 @@ def test_the_processes():
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_names_cannot_break_the_format(name):
-    status = WatchStatus(name, guards=Counter({name: 1}))
+    status = DiscoveryStatus(name, guards=Counter({name: 1}))
     values, _ = samples(exposition.discovery([status], now=0.0))
     assert values["pylb_guards_total", f"guard={name}", f"service={name}"] == 1
 
@@ -168,7 +168,7 @@ def test_names_cannot_break_the_format(name):
 def test_a_thousand_backends_come_in_small_pieces(counters):
     endpoints = tuple(Endpoint("web", f"10.0.{n // 250}.{n % 250}", 8080, id=str(n)) for n in range(1000))
     pool = Pool("web", cells=counters.allocate)
-    pool.apply(Snapshot("web", endpoints))
+    pool.apply(PoolState("web", endpoints))
     pieces = [*exposition.traffic(counters), *exposition.pools([pool])]
     lines = [piece.count("\n") for piece in pieces]
     assert sum(lines) > 50_000
@@ -177,7 +177,7 @@ def test_a_thousand_backends_come_in_small_pieces(counters):
 
 def test_how_long_changes_took_is_a_histogram_by_service():
     recorded = History()
-    entry = recorded.record(Snapshot("web", (), observed=100.0))
+    entry = recorded.record(PoolState("web", (), observed=100.0))
     recorded.was_applied(entry, 100.003)
     recorded.was_routed(entry, 100.02)
     values, kinds = samples(exposition.changes(recorded))

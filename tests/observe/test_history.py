@@ -1,6 +1,6 @@
 import pytest
 
-from pylb.model import Endpoint, Excluded, Snapshot
+from pylb.model import Endpoint, Excluded, PoolState
 from pylb.observe.history import History
 
 ONE, TWO, THREE = (Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}") for n in (1, 2, 3))
@@ -9,9 +9,9 @@ HEAVY = Endpoint("web", "10.0.0.1", 80, id="web-1", weight=5)
 
 def test_an_entry_says_what_came_changed_and_went_and_why():
     history = History()
-    history.record(Snapshot("web", (ONE, TWO), generation=1, observed=10.0, cause="consul index 1"))
+    history.record(PoolState("web", (ONE, TWO), generation=1, observed=10.0, cause="consul index 1"))
     entry = history.record(
-        Snapshot(
+        PoolState(
             "web",
             (HEAVY, THREE),
             (Excluded(TWO, "critical: TCP connect refused"),),
@@ -30,8 +30,8 @@ def test_an_entry_says_what_came_changed_and_went_and_why():
 
 def test_services_do_not_mix():
     history = History()
-    history.record(Snapshot("web", (ONE,)))
-    other = history.record(Snapshot("api", ()))
+    history.record(PoolState("web", (ONE,)))
+    other = history.record(PoolState("api", ()))
     assert other.removed == ()
     assert [e.service for e in history.since(0)] == ["web", "api"]
     assert [e.service for e in history.since(1)] == ["api"]
@@ -41,14 +41,14 @@ def test_services_do_not_mix():
 def test_the_oldest_is_forgotten_but_its_number_is_not_given_again():
     history = History(size=2)
     for _ in range(3):
-        history.record(Snapshot("web", ()))
+        history.record(PoolState("web", ()))
     assert [e.number for e in history.since()] == [2, 3]
 
 
 def test_propagation_is_measured_from_seen_and_told_to_whoever_listens():
     history, told = History(), []
     history.listeners.add(lambda: told.append(1))
-    entry = history.record(Snapshot("web", (ONE,), observed=100.0))
+    entry = history.record(PoolState("web", (ONE,), observed=100.0))
     history.was_applied(entry, 100.5)
     history.was_routed(entry, 102.0)
     assert (entry.applied, entry.routed) == (0.5, 2.0)
@@ -58,31 +58,31 @@ def test_propagation_is_measured_from_seen_and_told_to_whoever_listens():
 
 def test_a_clock_that_was_set_back_gives_no_negative_time():
     history = History()
-    entry = history.record(Snapshot("web", (), observed=100.0))
+    entry = history.record(PoolState("web", (), observed=100.0))
     history.was_applied(entry, 99.0)
     assert entry.applied == 0.0
 
 
 def test_what_another_process_has_recorded_comes_first_and_is_gone_on_from():
     former, history = History(), History()
-    former.record(Snapshot("web", (ONE,), generation=7, cause="consul index 7"))
-    history.restore([e.as_dict() for e in former.entries], [Snapshot("web", (ONE,))])
+    former.record(PoolState("web", (ONE,), generation=7, cause="consul index 7"))
+    history.restore([e.as_dict() for e in former.entries], [PoolState("web", (ONE,))])
     assert list(history.entries) == list(former.entries)
-    own = history.record(Snapshot("web", (ONE, TWO)))
+    own = history.record(PoolState("web", (ONE, TWO)))
     assert (own.number, own.added) == (2, ("web-2",)), "what the former one knew is not added once more"
-    former.record(Snapshot("web", (ONE, THREE), generation=8))
+    former.record(PoolState("web", (ONE, THREE), generation=8))
     history.restore([{**e.as_dict(), "added": list(e.added)} for e in former.entries], [])
     assert [(e.number, e.added) for e in history.since()] == [
         (1, ("web-1",)),
         (2, ("web-3",)),
         (3, ("web-2",)),
     ]
-    assert history.record(Snapshot("web", (ONE,))).number == 4
+    assert history.record(PoolState("web", (ONE,))).number == 4
 
 
 def test_a_history_of_another_version_is_refused_as_a_whole():
     history = History()
-    history.record(Snapshot("web", (ONE,)))
+    history.record(PoolState("web", (ONE,)))
     entry = history.entries[0].as_dict()
     with pytest.raises(TypeError):
         history.restore([entry, {**entry, "colour": "blue"}], [])

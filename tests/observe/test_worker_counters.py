@@ -1,6 +1,6 @@
 """See tests/control/test_aggregate.py for what others make of it."""
 
-from pylb.model import Endpoint, Snapshot
+from pylb.model import Endpoint, PoolState
 from pylb.observe.gauges import IN_FLIGHT, PROCESS, SERVES, SLOTS
 from pylb.observe.shared_counters import SharedCounters
 from pylb.observe.worker_counters import WorkerCounters
@@ -45,7 +45,7 @@ class Worker:
         self.counters = WorkerCounters(SharedCounters(rows=16, row=row, gauges=lambda _: memory))
         self.counters.assign("web", 3, {WEB.authority: 4})
         self.pool = SharedPool("web")
-        (self.backend,) = self.pool.apply(Snapshot("web", (WEB,))).added
+        (self.backend,) = self.pool.apply(PoolState("web", (WEB,))).added
         self.counters.attach(self.backend)
 
     def meet(self):

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from pylb.errors import Fault, Phase, ProxyError
-from pylb.model import Excluded, Snapshot
+from pylb.model import Excluded, PoolState
 from pylb.policy.explain import LEFT, excluded, explain, why_not
 from tests.policy.backends import endpoint, web_pool
 
@@ -15,7 +15,7 @@ def reasons(pool, now=0.0):
 def test_every_instance_is_a_candidate_or_excluded_for_a_reason():
     pool = web_pool(policy="round-robin", clock=lambda: 100.0)
     one, two, three, four, five = (endpoint(n) for n in range(1, 6))
-    pool.apply(Snapshot("web", (one, two, three, four, five)))
+    pool.apply(PoolState("web", (one, two, three, four, five)))
     retained = [pool.lease() for _ in range(5)]
     for lease in retained:
         lease.__enter__()
@@ -23,7 +23,7 @@ def test_every_instance_is_a_candidate_or_excluded_for_a_reason():
     failed.error = REFUSED
     failed.__exit__(None, None, None)
     pool.apply(
-        Snapshot("web", (one, two, replace(three, weight=0)), (Excluded(four, "critical"),), generation=3)
+        PoolState("web", (one, two, replace(three, weight=0)), (Excluded(four, "critical"),), generation=3)
     )
     told = explain(pool, 100.0)
     assert [c["id"] for c in told["candidates"]] == [two.id]
@@ -43,7 +43,7 @@ def test_before_the_first_answer_nobody_is_known():
 
 def test_one_that_is_new_gets_requests_but_fewer():
     pool = web_pool()
-    pool.apply(Snapshot("web", (endpoint(1),)))
+    pool.apply(PoolState("web", (endpoint(1),)))
     (backend,) = pool.eligible
     assert why_not(backend, 0.0) == ""
     backend.ramp(0.3)

@@ -8,7 +8,7 @@ from zlib import crc32
 import pytest
 
 from pylb.errors import Fault, Phase, ProxyError
-from pylb.model import Snapshot
+from pylb.model import PoolState
 from pylb.policy.backend import State
 from pylb.policy.balance import BALANCERS
 from pylb.policy.pool import Pool
@@ -48,7 +48,7 @@ class Service:
 
     def apply(self, *added):
         self.endpoints += added
-        self.pool.apply(Snapshot("web", tuple(self.endpoints)))
+        self.pool.apply(PoolState("web", tuple(self.endpoints)))
 
     def pick(self, key, tried=()):
         return self.pool.lease(tried, self.now, key).backend

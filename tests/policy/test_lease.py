@@ -3,7 +3,7 @@
 import pytest
 
 from pylb.errors import Fault, Phase, ProxyError
-from pylb.model import Endpoint, Snapshot
+from pylb.model import Endpoint, PoolState
 from pylb.policy.backend import State
 from tests.policy.backends import web_pool
 
@@ -11,7 +11,7 @@ from tests.policy.backends import web_pool
 @pytest.fixture
 def pool():
     pool = web_pool()
-    pool.apply(Snapshot("web", (Endpoint("web", "10.0.0.1", 80, id="web-1"),)))
+    pool.apply(PoolState("web", (Endpoint("web", "10.0.0.1", 80, id="web-1"),)))
     return pool
 
 
@@ -33,7 +33,7 @@ def test_the_last_lease_on_a_backend_that_left_lets_it_go(pool):
     with pool.lease() as first:
         with pool.lease() as second:
             assert first.backend is second.backend
-            pool.apply(Snapshot("web", ()))
+            pool.apply(PoolState("web", ()))
         assert first.backend.state is State.DRAINING
         assert list(pool.draining.values()) == [first.backend]
     assert first.backend.state is State.GONE

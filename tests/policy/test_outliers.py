@@ -1,8 +1,6 @@
-from dataclasses import replace
-
 import pytest
 
-from pylb.model import Snapshot
+from pylb.model import Overlay, PoolState
 from pylb.policy.backend import State
 from pylb.policy.outliers import Outliers
 from tests.policy.backends import endpoint, web_pool
@@ -18,7 +16,7 @@ class Service:
             clock=lambda: self.now, outliers=Outliers(lambda b: self.attempts.get(b.name, 0))
         )
         self.endpoints = [endpoint(n) for n in range(1, count + 1)]
-        self.pool.apply(Snapshot("web", tuple(self.endpoints)))
+        self.pool.apply(PoolState("web", tuple(self.endpoints)))
         self.pool.tick(self.now)
 
     def interval(self, *failures, requests=1000):
@@ -72,7 +70,13 @@ def test_what_was_before_the_last_look_does_not_count():
 
 def test_an_operator_can_vouch_for_one():
     service = Service()
-    service.pool.apply(Snapshot("web", (*service.endpoints[:5], replace(service.endpoints[5], trusted=True))))
+    service.pool.apply(
+        PoolState(
+            "web",
+            tuple(service.endpoints),
+            overlays=((service.endpoints[5].key, Overlay(restored=True)),),
+        )
+    )
     service.interval(0, 0, 0, 0, 0, 500)
     assert service.ejected == []
 

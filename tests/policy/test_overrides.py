@@ -4,11 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pylb.model import Endpoint, Excluded, Snapshot
-from pylb.policy.overrides import ALL_OF_PYLB, Action, Override, apply_overrides
+from pylb.model import Endpoint, Excluded, Overlay, PoolState, ProbeVerdict, Snapshot
+from pylb.policy.overrides import ALL_OF_PYLB, Action, Override, pool_state
 
 ENDPOINTS = tuple(Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}", weight=n) for n in (1, 2, 3))
-SNAPSHOT = Snapshot("web", ENDPOINTS, generation=7, cause="consul index 3: +web-3")
+SNAPSHOT = Snapshot("web", ENDPOINTS, untrusted_reason="filtered by ACLs")
+STATE = PoolState("web", ENDPOINTS, untrusted_reason="filtered by ACLs")
+"""The state of the pool without overrides and probes."""
+
+
+def apply_overrides(snapshot, overrides):
+    return pool_state(snapshot, {}, overrides)
+
+
+def overlays(state):
+    return {key[-1]: overlay for key, overlay in state.overlays}
 
 
 def names(snapshot):
@@ -16,7 +26,7 @@ def names(snapshot):
 
 
 def test_without_a_decision_about_it_a_service_is_as_the_registry_says():
-    assert apply_overrides(SNAPSHOT, [Override(1, "api", Action.MAINTENANCE)]) is SNAPSHOT
+    assert apply_overrides(SNAPSHOT, [Override(1, "api", Action.MAINTENANCE)]) == STATE
 
 
 @pytest.mark.parametrize("backend", ["web-2", "10.0.0.2:80"])
@@ -28,8 +38,22 @@ def test_a_drained_instance_is_excluded_and_the_reason_can_be_read(backend):
 
 def test_a_weight_replaces_the_registrys_and_nothing_else():
     weighed = apply_overrides(SNAPSHOT, [Override(1, "web", Action.WEIGHT, "web-3", weight=0)])
-    assert [e.weight for e in weighed.endpoints] == [1, 2, 0]
-    assert [e.key for e in weighed.endpoints] == [e.key for e in ENDPOINTS]
+    assert weighed.endpoints == ENDPOINTS
+    assert overlays(weighed) == {"web-3": Overlay(weight=0)}
+
+
+def test_an_override_is_laid_over_a_verdict_and_keeps_it():
+    failed = Overlay("/health", ProbeVerdict(well=False, number=1))
+    probed = {ENDPOINTS[0].key: failed}
+    restored = pool_state(SNAPSHOT, probed, [Override(1, "web", Action.RESTORE, "web-1")])
+    assert overlays(restored) == {"web-1": replace(failed, restored=True)}
+    assert failed.failed
+    assert not overlays(restored)["web-1"].failed
+
+
+def test_a_state_has_the_number_cause_and_time_of_its_change():
+    state = pool_state(SNAPSHOT, {}, [], generation=7, cause="consul index 3: +web-3", observed=5.0)
+    assert state == replace(STATE, generation=7, cause="consul index 3: +web-3", observed=5.0)
 
 
 def test_maintenance_takes_the_whole_service_out_whatever_else_was_decided():
@@ -42,32 +66,34 @@ def test_maintenance_takes_the_whole_service_out_whatever_else_was_decided():
     assert {x.reason for x in shut.excluded} == {"operator: maintenance web"}
 
 
-def test_an_ejected_instance_is_abandoned_a_drained_one_is_not():
+def test_an_ejected_instances_requests_are_aborted_a_drained_ones_are_not():
     out = apply_overrides(
         SNAPSHOT, [Override(n, "web", a, f"web-{n}") for n, a in ((1, Action.EJECT), (2, Action.DRAIN))]
     )
-    assert [(x.endpoint.id, x.abandoned) for x in out.excluded] == [("web-1", True), ("web-2", False)]
+    assert [x.endpoint.id for x in out.excluded] == ["web-1", "web-2"]
+    assert out.aborted == (ENDPOINTS[0].key,)
     both = [Override(n, "web", a, "web-1") for n, a in ((1, Action.DRAIN), (2, Action.EJECT))]
-    (excluded,) = apply_overrides(SNAPSHOT, both).excluded
-    assert (excluded.abandoned, excluded.reason) == (True, "operator: eject web-1")
+    state = apply_overrides(SNAPSHOT, both)
+    assert state.aborted == (ENDPOINTS[0].key,)
+    assert state.excluded[0].reason == "operator: eject web-1"
 
 
 def test_a_restored_instance_is_trusted_and_eject_and_restore_replace_each_other():
     restored, ejected = (Override(n, "web", a, "web-2") for n, a in ((1, Action.RESTORE), (2, Action.EJECT)))
-    assert [e.trusted for e in apply_overrides(SNAPSHOT, [restored]).endpoints] == [False, True, False]
+    assert overlays(apply_overrides(SNAPSHOT, [restored])) == {"web-2": Overlay(restored=True)}
     assert restored.replaces(ejected)
     assert ejected.replaces(restored)
 
 
 def test_a_policy_is_the_whole_services():
     decided = Override(1, "web", Action.POLICY, policy="random")
-    assert apply_overrides(SNAPSHOT, [decided]) == replace(SNAPSHOT, policy="random")
+    assert apply_overrides(SNAPSHOT, [decided]) == replace(STATE, policy="random")
     assert str(decided) == "policy random for web"
 
 
 def test_a_decision_about_all_of_pylb_is_about_no_service():
     louder = Override(1, ALL_OF_PYLB, Action.LOG_LEVEL, level="debug")
-    assert apply_overrides(SNAPSHOT, [louder]) is SNAPSHOT
+    assert apply_overrides(SNAPSHOT, [louder]) == STATE
     assert str(louder) == "log level debug for pylb"
 
 
@@ -94,4 +120,3 @@ def test_nobody_is_lost_and_nobody_invented(overrides):
     after = apply_overrides(SNAPSHOT, overrides)
     known = [*(e.key for e in after.endpoints), *(x.endpoint.key for x in after.excluded)]
     assert sorted(known) == sorted(e.key for e in ENDPOINTS)
-    assert (after.generation, after.cause) == (SNAPSHOT.generation, SNAPSHOT.cause)

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from pylb.errors import ProxyError
-from pylb.model import Excluded, Snapshot
+from pylb.model import Excluded, PoolState
 from pylb.policy.backend import State
 from pylb.policy.balance import BALANCERS
 from pylb.policy.lease import Lease
@@ -15,7 +15,7 @@ WEB = [endpoint(number) for number in range(5)]
 
 
 def snapshot(*endpoints, excluded=()):
-    return Snapshot("web", endpoints, tuple(excluded))
+    return PoolState("web", endpoints, tuple(excluded))
 
 
 def pool_of(*endpoints, **options):
@@ -266,7 +266,7 @@ def test_repr_tells_an_operator_where_it_stands():
 
 def test_a_snapshot_may_name_another_policy_and_the_next_one_none():
     pool = web_pool(policy="round-robin", rng=Random(1))
-    three = Snapshot("web", tuple(endpoint(n) for n in (1, 2, 3)))
+    three = PoolState("web", tuple(endpoint(n) for n in (1, 2, 3)))
     pool.apply(three)
     first = [pool.lease().backend for _ in range(6)]
     assert first[:3] == first[3:]
@@ -284,7 +284,7 @@ def test_a_snapshot_may_name_another_policy_and_the_next_one_none():
 def test_asking_who_is_next_tells_the_truth_and_changes_nothing(policy):
     asked, left_alone = (web_pool(policy=policy, rng=Random(1)) for _ in range(2))
     for pool in (asked, left_alone):
-        pool.apply(Snapshot("web", tuple(replace(endpoint(n), weight=n) for n in range(1, 6))))
+        pool.apply(PoolState("web", tuple(replace(endpoint(n), weight=n) for n in range(1, 6))))
     for _ in range(100):
         told = asked.upcoming()
         assert asked.lease().backend is told

@@ -1,14 +1,12 @@
 """What failures do to a pool: who is left out, for how long, and that somebody is always left."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pylb.errors import Fault, Phase, ProxyError
-from pylb.model import Snapshot
+from pylb.model import Overlay, PoolState
 from pylb.policy.backend import State
 from pylb.policy.lease import Lease
 from tests.policy.backends import endpoint, web_pool
@@ -26,7 +24,7 @@ class Service:
         self.now = 100.0
         self.noticed = []
         self.pool = web_pool(**rules, clock=lambda: self.now, on_state_change=self.noticed.append)
-        self.pool.apply(Snapshot("web", tuple(endpoint(n) for n in range(1, count + 1))))
+        self.pool.apply(PoolState("web", tuple(endpoint(n) for n in range(1, count + 1))))
         self.backends = list(self.pool.backends.values())
 
     def attempt(self, backend, result):
@@ -299,10 +297,10 @@ def test_a_single_backend_is_never_left_out():
 def test_a_fresh_registration_clears_what_a_change_of_tags_does_not():
     service = Service(3)
     service.attempt(service.backends[0], REFUSED)
-    service.pool.apply(Snapshot("web", (endpoint(1, tags=("v2",)), endpoint(2), endpoint(3))))
+    service.pool.apply(PoolState("web", (endpoint(1, tags=("v2",)), endpoint(2), endpoint(3))))
     assert service.out == [1]
-    service.pool.apply(Snapshot("web", (endpoint(2), endpoint(3))))
-    service.pool.apply(Snapshot("web", (endpoint(1), endpoint(2), endpoint(3))))
+    service.pool.apply(PoolState("web", (endpoint(2), endpoint(3))))
+    service.pool.apply(PoolState("web", (endpoint(1), endpoint(2), endpoint(3))))
     assert len(service.pool.eligible) == 3
     assert {b.state for b in service.pool.eligible} == {State.UP}
 
@@ -312,14 +310,15 @@ def test_whom_an_operator_restores_takes_its_share_whatever_its_requests_say():
     for number in (0, 1):
         service.attempt(service.backends[number], REFUSED)
     assert service.out == [1, 2]
-    trusted = (replace(endpoint(1), trusted=True), endpoint(2), endpoint(3))
-    service.pool.apply(Snapshot("web", trusted))
+    three = tuple(endpoint(n) for n in (1, 2, 3))
+    restored = ((three[0].key, Overlay(restored=True)),)
+    service.pool.apply(PoolState("web", three, overlays=restored))
     assert service.out == [2]
     assert service.noticed[-1] is service.backends[0]
     service.attempt(service.backends[0], REFUSED)
     service.pool.on_peer_update(service.backends[0].identity, State.EJECTED, until=service.now + 9)
     assert service.out == [2]
-    service.pool.apply(Snapshot("web", (endpoint(1), endpoint(2), endpoint(3))))
+    service.pool.apply(PoolState("web", (endpoint(1), endpoint(2), endpoint(3))))
     assert service.out == [2], "the end of the decision changes nothing by itself"
     service.attempt(service.backends[0], REFUSED)
     assert service.out == [1, 2]
@@ -328,7 +327,7 @@ def test_whom_an_operator_restores_takes_its_share_whatever_its_requests_say():
 def test_the_time_of_one_that_left_brings_nothing_back():
     service = Service(3)
     service.attempt(service.backends[0], REFUSED)
-    service.pool.apply(Snapshot("web", (endpoint(2), endpoint(3))))
+    service.pool.apply(PoolState("web", (endpoint(2), endpoint(3))))
     service.later(60)
     assert service.backends[0].state is State.GONE
     assert service.backends[0] not in service.pool.eligible

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pylb.errors import ProxyError
-from pylb.model import Endpoint, Snapshot
+from pylb.model import Endpoint, PoolState
 from pylb.policy.backend import State
 from pylb.policy.balance import BALANCERS
 from tests.policy.backends import web_pool
@@ -36,7 +36,7 @@ class PoolUnderChange(RuleBasedStateMachine):
     def snapshot(self, endpoints):
         before = set(self.endpoints)
         self.endpoints = {(e.key, e.authority): e for e in endpoints}
-        change = self.pool.apply(Snapshot("web", tuple(endpoints)))
+        change = self.pool.apply(PoolState("web", tuple(endpoints)))
         assert {(b.key, b.name) for b in change.added} == set(self.endpoints) - before
         assert {(b.key, b.name) for b in change.removed} == before - set(self.endpoints)
         assert {(b.key, b.name) for b in change.updated} <= set(self.endpoints) & before
@@ -45,7 +45,7 @@ class PoolUnderChange(RuleBasedStateMachine):
     def another_policy(self, policy):
         """A pool that starts late is no different from one that was there all the time."""
         late = web_pool(policy=policy, rng=Random(1))
-        late.apply(Snapshot("web", tuple(self.endpoints.values())))
+        late.apply(PoolState("web", tuple(self.endpoints.values())))
         assert [b.endpoint for b in late.eligible] == [b.endpoint for b in self.pool.eligible]
 
     @rule(data=st.data())

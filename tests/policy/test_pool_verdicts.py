@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pylb.errors import Fault, Phase, ProxyError
-from pylb.model import ProbeVerdict, Snapshot
+from pylb.model import PLAIN, Overlay, PoolState, ProbeVerdict
 from pylb.policy.backend import State
 from tests.policy.backends import endpoint, web_pool
 
@@ -20,16 +20,18 @@ class Service:
         self.noticed = []
         self.pool = web_pool(clock=lambda: self.now, on_state_change=lambda b: self.noticed.append(b.state))
         self.endpoints = {n: endpoint(n) for n in (1, 2, 3)}
+        self.overlays = {}
         self.register()
         self.backends = list(self.pool.backends.values())
 
     def register(self):
-        self.pool.apply(Snapshot("web", tuple(self.endpoints.values())))
+        overlays = tuple((endpoint(n).key, overlay) for n, overlay in self.overlays.items())
+        self.pool.apply(PoolState("web", tuple(self.endpoints.values()), overlays=overlays))
 
     def judge(self, number, *, well, refused=False, **said):
-        before = self.endpoints[number].verdict
+        before = self.overlays.get(number, PLAIN).verdict
         verdict = ProbeVerdict(well, before.number + 1 if before else 1, refused=refused)
-        self.endpoints[number] = replace(self.endpoints[number], verdict=verdict, **said)
+        self.overlays[number] = Overlay(verdict=verdict, **said)
         self.register()
 
     def attempt(self, number, result):
@@ -89,23 +91,24 @@ def test_if_too_many_fail_only_those_are_out_that_accept_no_connection():
 
 def test_a_new_instance_that_fails_does_not_begin_as_if_it_were_well():
     service = Service()
-    service.endpoints[4] = replace(endpoint(4), verdict=ProbeVerdict(well=False, number=1))
+    service.endpoints[4] = endpoint(4)
+    service.overlays[4] = Overlay(verdict=ProbeVerdict(well=False, number=1))
     service.register()
     assert len(service.pool.eligible) == 3
 
 
 def test_an_operators_word_goes_before_that_of_probes():
     service = Service()
-    service.judge(1, well=False, trusted=True)
+    service.judge(1, well=False, restored=True)
     assert service.eligible == [1, 2, 3]
-    service.judge(1, well=False, trusted=False)
+    service.judge(1, well=False, restored=False)
     assert service.eligible == [2, 3]
 
 
 def test_without_probes_there_is_no_verdict_any_more():
     service = Service()
     service.judge(1, well=False)
-    service.endpoints[1] = endpoint(1)
+    service.overlays.clear()
     service.register()
     assert service.eligible == [1, 2, 3]
 

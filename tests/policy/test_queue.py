@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from pylb.config.backends import Balancing
 from pylb.errors import ProxyError
-from pylb.model import Snapshot
+from pylb.model import PoolState
 from pylb.policy.balance import BALANCERS
 from pylb.policy.lease import Lease
 from pylb.policy.queue import Full, Queue, Waiter
@@ -26,7 +26,7 @@ class Service:
         self.served = []
 
     def register(self, *endpoints):
-        self.pool.apply(Snapshot("web", endpoints))
+        self.pool.apply(PoolState("web", endpoints))
 
     def ask(self, name="", tried=()):
         """A request: it gets a lease, or waits until it does."""
@@ -54,7 +54,7 @@ class Service:
 @pytest.mark.parametrize("policy", BALANCERS)
 def test_no_backend_gets_more_than_its_limit_and_all_get_as_much(policy):
     pool = web_pool(policy=policy, max_conn=3)
-    pool.apply(Snapshot("web", tuple(endpoint(n, max_conn=1 if n == 1 else None) for n in range(1, 5))))
+    pool.apply(PoolState("web", tuple(endpoint(n, max_conn=1 if n == 1 else None) for n in range(1, 5))))
     for _ in range(10):
         pool.lease().__enter__()
     assert [b.inflight for b in pool.backends.values()] == [1, 3, 3, 3]
@@ -157,7 +157,7 @@ def test_a_limit_is_divided_among_processes_and_none_has_none():
 
 def test_without_limits_nothing_is_between_the_request_and_the_policy():
     pool = web_pool()
-    pool.apply(Snapshot("web", (endpoint(1), endpoint(2))))
+    pool.apply(PoolState("web", (endpoint(1), endpoint(2))))
     assert pool._balancer is pool._unlimited
     assert not any(backend.needs_settle for backend in pool.backends.values())
 

@@ -7,7 +7,7 @@ from statistics import mean
 
 import pytest
 
-from pylb.model import Snapshot
+from pylb.model import PoolState
 from pylb.policy.pool import Pool
 from pylb.policy.shared import SharedBackend, SharedPool
 from tests.policy.backends import endpoint, web_pool
@@ -18,7 +18,7 @@ def row_of(length):
 
 
 def snapshot(size):
-    return Snapshot("web", tuple(endpoint(number) for number in range(size)))
+    return PoolState("web", tuple(endpoint(number) for number in range(size)))
 
 
 def workers(number, size, *, kind=SharedPool, policy="least-connections", seed=1):
@@ -77,7 +77,7 @@ def test_a_weight_that_changes_keeps_what_is_known_of_the_others():
     here, there = workers(2, 2)
     first = next(iter(there.backends.values()))
     first.count(+1)
-    here.apply(Snapshot("web", (replace(endpoint(0), weight=2), endpoint(1))))
+    here.apply(PoolState("web", (replace(endpoint(0), weight=2), endpoint(1))))
     here.lease()
     assert next(iter(here.backends.values())).load == 0.5
 

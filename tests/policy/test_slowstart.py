@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from pylb.model import Excluded, Snapshot
+from pylb.model import Excluded, PoolState
 from pylb.policy.balance import BALANCERS
 from tests.policy.backends import endpoint, web_pool
 
@@ -22,7 +22,7 @@ class Service:
         self.register(*(endpoints or OLD))
 
     def register(self, *endpoints, excluded=()):
-        self.pool.apply(Snapshot("web", endpoints, tuple(Excluded(e, "critical") for e in excluded)))
+        self.pool.apply(PoolState("web", endpoints, tuple(Excluded(e, "critical") for e in excluded)))
 
     def later(self, seconds):
         self.now += seconds

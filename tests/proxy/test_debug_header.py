@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pylb.model import Excluded, Snapshot
+from pylb.model import Excluded, PoolState
 from pylb.policy.balance import BALANCERS
 from pylb.policy.networks import Networks
 from tests.stage import HOST, Stage, answers, read_request
@@ -30,7 +30,7 @@ async def test_candidates_exclusions_the_winner_and_every_try_with_its_times():
         broken = await stage.origin(refusing)
         well = await stage.origin(answers(b"well"))
         out = Excluded(replace(well.endpoint, id="wéb-3", port=1), "critical: refused")
-        stage.server.apply(Snapshot("web", (broken.endpoint, well.endpoint), (out,), generation=7))
+        stage.server.apply(PoolState("web", (broken.endpoint, well.endpoint), (out,), generation=7))
         story = {"attempts": []}
         while len(story["attempts"]) < 2:  # Whose turn is first is nobody's choice.
             status, head, body = await stage.get(extra=ASKING)
@@ -96,7 +96,7 @@ async def test_what_it_says_is_where_the_request_went(policy):
         for number in range(1, 4):
             await stage.origin(answers(b"%d" % number))
         names = {o.endpoint.authority: b"%d" % n for n, o in enumerate(stage.origins, 1)}
-        stage.server.apply(Snapshot("web", tuple(o.endpoint for o in stage.origins), policy=policy))
+        stage.server.apply(PoolState("web", tuple(o.endpoint for o in stage.origins), policy=policy))
         client = await stage.client()
         for _ in range(50):
             _, head, body = await client.send(b"GET / HTTP/1.1\r\n%b%b\r\n" % (HOST, ASKING)).answer()

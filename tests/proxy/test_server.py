@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from dataclasses import replace
 from functools import partial
 from random import Random
 
@@ -10,7 +9,7 @@ import pytest
 
 from pylb.http1.headers import ClientInfo, ForwardedClientInfo
 from pylb.http1.trace import Tracing
-from pylb.model import Excluded, Snapshot
+from pylb.model import Excluded, PoolState
 from pylb.policy.networks import Networks
 from tests.stage import HOST, Client, Stage, answers, read_request
 from tests.until import until
@@ -193,7 +192,7 @@ async def test_a_peer_on_a_unix_socket_has_no_address_and_may_be_trusted(tmp_pat
     assert record.client == "203.0.113.9"
 
 
-async def test_requests_on_an_abandoned_backend_are_broken_off_and_tried_elsewhere():
+async def test_requests_on_an_aborted_instance_are_broken_off_and_tried_elsewhere():
     async def hang(reader, writer):
         await read_request(reader)
         await reader.read()
@@ -204,10 +203,10 @@ async def test_requests_on_an_abandoned_backend_are_broken_off_and_tried_elsewhe
         await until(lambda: stuck.open)
         well = await stage.origin(answers(b"well"))
         out = Excluded(stuck.endpoint, "operator: drain web-1")
-        stage.server.apply(Snapshot("web", (well.endpoint,), (out,)))
+        stage.server.apply(PoolState("web", (well.endpoint,), (out,)))
         (draining,) = stage.pool.draining.values()
         assert draining.inflight == 1, "what is drained may finish"
-        stage.server.apply(Snapshot("web", (well.endpoint,), (replace(out, abandoned=True),)))
+        stage.server.apply(PoolState("web", (well.endpoint,), (out,), aborted=(out.endpoint.key,)))
         assert (await client.answer())[2] == b"well"
         assert [lease.backend.endpoint.id for lease in stage.records[0].attempts] == ["web-1", "web-2"]
         assert not draining.connections

@@ -13,9 +13,9 @@ from pylb.clients.consul import ConsulClient, ConsulSettings
 from pylb.clients.consul_agent import ConsulAgent
 from pylb.config.kinds import Address
 from pylb.config.parse import parse
-from pylb.discovery.consul import ConsulProvider
-from pylb.discovery.consul_feed import ConsulFeed
-from pylb.discovery.status import WatchStatus
+from pylb.discovery.sources.consul.feed import ConsulFeed
+from pylb.discovery.sources.consul.provider import ConsulProvider
+from pylb.discovery.status import DiscoveryStatus
 from pylb.tools.registry import RegistryOptions
 
 
@@ -40,7 +40,7 @@ async def test_a_service_is_registered_discovered_and_deregistered():
     async with registry("--listen", "127.0.0.1:0") as (process, url):
         settings = ConsulSettings(url=url)
         feed = ConsulFeed(settings)
-        provider = ConsulProvider(feed, "web", status=WatchStatus("web"))
+        provider = ConsulProvider(feed, "web", status=DiscoveryStatus("web"))
         async with ConsulClient(settings) as client, feed, contextlib.aclosing(provider.watch()) as snapshots:
             agent = ConsulAgent(client)
             assert (await asyncio.wait_for(anext(snapshots), 5)).endpoints == ()

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from pylb.config import Options
 from pylb.discovery.provider import Provider
-from pylb.discovery.status import WatchStatus
+from pylb.discovery.status import DiscoveryStatus
 
 
 class Source(Protocol):
@@ -21,7 +21,7 @@ class Source(Protocol):
     run: Callable[[], Coroutine[Any, Any, object]] | None
     """Maintains what the providers share, as long as they run; None if they share nothing."""
 
-    def provider(self, service: str, status: WatchStatus) -> Provider:
+    def provider(self, service: str, status: DiscoveryStatus) -> Provider:
         """Return the provider of a service's instances.
 
         Args:

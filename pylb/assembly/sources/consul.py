@@ -5,9 +5,9 @@ from __future__ import annotations
 from pylb.clients.consul import ConsulSettings
 from pylb.config import Options
 from pylb.config.sources import Consul
-from pylb.discovery.consul import ConsulProvider
-from pylb.discovery.consul_feed import ConsulFeed
-from pylb.discovery.status import WatchStatus
+from pylb.discovery.sources.consul.feed import ConsulFeed
+from pylb.discovery.sources.consul.provider import ConsulProvider
+from pylb.discovery.status import DiscoveryStatus
 
 
 def consul_settings(options: Consul) -> ConsulSettings:
@@ -41,7 +41,7 @@ class Source:
         self._feed = ConsulFeed(consul_settings(options))
         self.run = self._feed.run
 
-    def provider(self, service: str, status: WatchStatus) -> ConsulProvider:
+    def provider(self, service: str, status: DiscoveryStatus) -> ConsulProvider:
         """Return the provider that watches a service in Consul."""
         options = self._options
         return ConsulProvider(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pylb.clients.docker import EngineSettings
 from pylb.config import Options
 from pylb.config.sources import Docker
-from pylb.discovery.docker import DockerProvider
-from pylb.discovery.status import WatchStatus
+from pylb.discovery.sources.docker import DockerProvider
+from pylb.discovery.status import DiscoveryStatus
 
 
 def engine_settings(options: Docker) -> EngineSettings:
@@ -28,7 +28,7 @@ class Source:
     def __init__(self, options: Options) -> None:
         self._options = options
 
-    def provider(self, service: str, _status: WatchStatus) -> DockerProvider:
+    def provider(self, service: str, _status: DiscoveryStatus) -> DockerProvider:
         """Return the provider that watches the containers of a service."""
         options = self._options
         return DockerProvider(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pylb.config import Options
-from pylb.discovery.static import StaticProvider, parse_static
-from pylb.discovery.status import WatchStatus
+from pylb.discovery.sources.static import StaticProvider, parse_static
+from pylb.discovery.status import DiscoveryStatus
 
 
 class Source:
@@ -19,6 +19,6 @@ class Source:
     def __init__(self, options: Options) -> None:
         self._options = options
 
-    def provider(self, service: str, _status: WatchStatus) -> StaticProvider:
+    def provider(self, service: str, _status: DiscoveryStatus) -> StaticProvider:
         """Return the provider of `--static`."""
         return StaticProvider(service, parse_static(service, self._options.static or ""))

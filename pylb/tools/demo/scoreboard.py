@@ -74,8 +74,8 @@ class Scoreboard:
         pool = self._pool
         backends = [*pool.backends.values(), *pool.draining.values()]
         answered = {backend: backend.cells[ATTEMPTS] for backend in backends}
-        if pool.snapshot and pool.snapshot.generation != self._generation:
-            self._generation = pool.snapshot.generation
+        if pool.applied and pool.applied.generation != self._generation:
+            self._generation = pool.applied.generation
             self._before = self._seen
         self._seen = answered
         since = {backend: count - self._before.get(backend, 0) for backend, count in answered.items()}
@@ -94,7 +94,7 @@ class Scoreboard:
         ]
         rows += [
             Row(each.endpoint.id, each.endpoint.authority, "excluded", up=False, reason=each.reason)
-            for each in (pool.snapshot.excluded if pool.snapshot else ())
+            for each in (pool.applied.excluded if pool.applied else ())
         ]
         cells = self._counters.read()[0].get(pool.service, [0] * len(CODES))
         requests = sum(cells[: len(CODES)])

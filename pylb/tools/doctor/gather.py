@@ -26,8 +26,8 @@ from pylb.clients.consul_catalog import ConsulCatalog
 from pylb.clients.docker import DockerClient, EngineError, EngineSettings
 from pylb.clients.inventory import Inventory, InventoryReader
 from pylb.config import Address
-from pylb.discovery.health import read_instances
-from pylb.discovery.visibility import Visibility
+from pylb.discovery.sources.consul.health import read_instances
+from pylb.discovery.sources.consul.visibility import Visibility
 from pylb.model import Endpoint
 from pylb.tools.doctor.facts import Facts, Instances, Registry
 from pylb.tools.doctor.rules import UNRESOLVED

@@ -9,8 +9,8 @@ from shlex import quote
 
 from pylb.containers.container import Container
 from pylb.containers.conventions import metadata, names
-from pylb.discovery.docker import ports_of
-from pylb.discovery.missing import explanation
+from pylb.discovery.sources.consul.missing import explanation
+from pylb.discovery.sources.docker import ports_of
 from pylb.model import Endpoint
 from pylb.registry.registrations import CONTAINER
 from pylb.tools.doctor.facts import Facts, Finding, Instances

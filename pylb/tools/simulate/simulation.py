@@ -19,7 +19,7 @@ from pylb.config.backends import PoolOptions, Retries
 from pylb.config.clients import Limits
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.http1.parser import parse_request
-from pylb.model import Endpoint, Snapshot
+from pylb.model import Endpoint, PoolState
 from pylb.policy.backend import Backend
 from pylb.policy.lease import Lease
 from pylb.policy.pool import Pool
@@ -219,7 +219,7 @@ class Simulation:
         make = partial(make_pool, kind, SERVICE, self._options, workers)
         pools = [make(clock=lambda: self.now, on_state_change=lambda _: None) for _ in range(workers)]
         for pool in pools:
-            pool.apply(Snapshot(SERVICE, endpoints))
+            pool.apply(PoolState(SERVICE, endpoints))
         for together in zip(*(pool.backends.values() for pool in pools), strict=True):
             memory = memoryview(bytearray(8 * workers)).cast("q")
             for own, backend in enumerate(together):

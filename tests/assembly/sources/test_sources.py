@@ -17,9 +17,9 @@ LIBRARIES = {"consul": "consul", "docker": "aiodocker"}
 )
 def test_the_source_that_is_asked_for_is_the_only_one_that_is_loaded(options, source, library):
     program = (
-        "import sys; from pylb.config import Options; from pylb.discovery.status import WatchStatus;"
+        "import sys; from pylb.config import Options; from pylb.discovery.status import DiscoveryStatus;"
         "from pylb.assembly.sources import source;"
-        f"print(type(source(Options({options})).provider('web', WatchStatus('web'))).__name__,"
+        f"print(type(source(Options({options})).provider('web', DiscoveryStatus('web'))).__name__,"
         f" *({set(LIBRARIES.values())!r} & set(sys.modules)))"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -7,21 +7,23 @@ import aiohttp
 import pytest
 
 from pylb.clients.consul import ConsulSettings
-from pylb.discovery.consul import ConsulProvider
-from pylb.discovery.consul_feed import ConsulFeed
 from pylb.discovery.guard import Guard
-from pylb.discovery.status import WatchStatus
+from pylb.discovery.pipeline import Pipeline
+from pylb.discovery.sources.consul.feed import ConsulFeed
+from pylb.discovery.sources.consul.provider import ConsulProvider
+from pylb.discovery.status import DiscoveryStatus
 from pylb.discovery.watch import Watch
+from tests.discovery.pipelines import make_pipeline
 
 
 @dataclass
 class Observer:
-    """A watch of one service, and when it delivered what."""
+    """The pipeline of one service, and when it delivered what."""
 
     service: str
     url: str
     http: aiohttp.ClientSession
-    watch: Watch = None
+    pipeline: Pipeline = None
     delivered: list = field(default_factory=list)
     moments: list = field(default_factory=list)
 
@@ -62,15 +64,17 @@ async def observe():
                 aiohttp.ClientSession(headers={"X-Consul-Token": agent.token})
             )
             observer = Observer(service, agent.url, http)
-            status = WatchStatus(service)
+            status = DiscoveryStatus(service)
             settings = ConsulSettings(url=agent.url, token=token)
             feed = await stack.enter_async_context(ConsulFeed(settings, own_queries=own_queries))
             stack.push_async_callback(ended, asyncio.get_running_loop().create_task(feed.run()))
             provider = ConsulProvider(feed, service, status=status, tags=tags)
-            observer.watch = Watch(
-                provider, observer.deliver, status=status, guard=Guard(status.guards, **guard)
+            observer.pipeline = make_pipeline(
+                Watch(provider, status),
+                lambda state, _: observer.deliver(state),
+                guard=Guard(status.guards, **guard),
             )
-            task = asyncio.get_running_loop().create_task(observer.watch.run())
+            task = asyncio.get_running_loop().create_task(observer.pipeline.run())
             stack.push_async_callback(ended, task)
             return observer
 

@@ -19,9 +19,9 @@ async def start_with_three(agent, observe, **guard):
 
 async def restart_empty(agent, web):
     await asyncio.to_thread(agent.kill)
-    await until(lambda: web.watch.status.error)
+    await until(lambda: web.pipeline.status.error)
     await asyncio.to_thread(agent.start)
-    await until(lambda: web.watch.status.retained == 3)
+    await until(lambda: web.pipeline.status.retained == 3)
 
 
 @pytest.mark.slow
@@ -32,9 +32,9 @@ async def test_all_come_back_one_by_one(own_consul, observe, own_queries):
     for number in (1, 2, 3):
         await web.register(f"web-{number}", 9000 + number)
         await asyncio.sleep(0.05)
-    await until(lambda: web.watch.status.retained == 0, seconds=2)
+    await until(lambda: web.pipeline.status.retained == 0, seconds=2)
     assert all({e.id for e in s.endpoints} == {"web-1", "web-2", "web-3"} for s in web.delivered)
-    assert web.watch.status.guards["flap_absorbed"] == 3
+    assert web.pipeline.status.guards["flap_absorbed"] == 3
 
 
 @pytest.mark.slow
@@ -64,11 +64,11 @@ async def test_few_come_back(own_consul, observe):
 async def test_nothing_comes_back(own_consul, observe):
     web = await start_with_three(own_consul, observe, empty_guard=0.2)
     await restart_empty(own_consul, web)
-    answered = web.watch.status.answered
+    answered = web.pipeline.status.answered
     await web.put("agent/service/register", Name="other", Port=9009)
     end = time.monotonic() + 0.5
     await until(lambda: time.monotonic() > end)
-    assert web.watch.status.answered >= answered
+    assert web.pipeline.status.answered >= answered
     assert web.names == {"web-1", "web-2", "web-3"}
 
 
@@ -77,8 +77,8 @@ async def test_nothing_comes_back(own_consul, observe):
 async def test_a_registry_that_comes_back_is_found_within_a_second(own_consul, observe, own_queries, errors):
     web = await start_with_three(own_consul, observe, own_queries=own_queries)
     await asyncio.to_thread(own_consul.kill)
-    await until(lambda: web.watch.status.errors > errors, seconds=20)
+    await until(lambda: web.pipeline.status.errors > errors, seconds=20)
     await asyncio.to_thread(own_consul.start)
     ready = time.monotonic()
-    await until(lambda: not web.watch.status.error)
+    await until(lambda: not web.pipeline.status.error)
     assert time.monotonic() - ready < 2

@@ -29,7 +29,7 @@ async def test_a_service_that_nobody_registers_is_explained_by_those_that_are(co
     await until(lambda: other.names == {"explained-shop-1"})
     misspelled = await observe(consul, "explained-shpo")
     await until(lambda: misspelled.delivered)
-    assert misspelled.watch.status.missing.endswith("; did you mean explained-shop?")
+    assert misspelled.pipeline.status.missing.endswith("; did you mean explained-shop?")
     await other.deregister("explained-shop-1")
 
 
@@ -41,7 +41,7 @@ async def test_the_last_one_that_is_deregistered_leaves_an_empty_pool_at_once(co
     await web.deregister("last")
     await until(lambda: web.names == set())
     assert time.monotonic() - before < 2
-    assert web.watch.status.guards == {"empty_confirmed": 1, "emptied": 1}
+    assert web.pipeline.status.guards == {"empty_confirmed": 1, "emptied": 1}
 
 
 async def test_checks_maintenance_and_duplicates_are_obeyed_and_explained(consul, observe):
@@ -85,9 +85,9 @@ async def test_the_output_of_a_check_is_no_change(consul, observe):
 
     await report("41 requests")
     await until(lambda: web.names == {"chatty"})
-    index, count = web.watch.status.index, len(web.delivered)
+    index, count = web.pipeline.status.index, len(web.delivered)
     await report("42 requests")
-    await until(lambda: web.watch.status.index > index)
+    await until(lambda: web.pipeline.status.index > index)
     assert len(web.delivered) == count
     await web.put("catalog/deregister", Node="n")
 

@@ -52,4 +52,4 @@ async def test_three_hundred_services_become_ready_and_follow_changes_over_sixte
             for service in (SERVICES[0], SERVICES[-1]):
                 await register(session, service, 2)
                 await until(lambda: found[service] == {f"{service}-1", f"{service}-2"})  # noqa: B023
-        assert not [watch.status.error for watch in control.watches.values() if watch.status.error]
+        assert not [each.status.error for each in control.pipelines.values() if each.status.error]

@@ -49,12 +49,12 @@ async def test_a_service_that_becomes_unreadable_keeps_its_instances(guarded_con
     await until(lambda: web.names == {"rights-all-1", "rights-all-2"})
     guarded_consul.restrict(token, READ.format("other", ""))
     web.register_on_node(3)
-    await until(lambda: web.watch.status.error)
-    assert web.watch.status.error.endswith('the token lacks service:read on "rights-all"')
+    await until(lambda: web.pipeline.status.error)
+    assert web.pipeline.status.error.endswith('the token lacks service:read on "rights-all"')
     assert web.names == {"rights-all-1", "rights-all-2"}
     guarded_consul.restrict(token, ALL)
     await until(lambda: web.names == {"rights-all-1", "rights-all-2", "rights-all-3"}, seconds=10)
-    assert not web.watch.status.error
+    assert not web.pipeline.status.error
     assert all(len(snapshot.endpoints) > 1 for snapshot in web.delivered)
 
 
@@ -67,14 +67,14 @@ async def test_a_node_that_becomes_unreadable_keeps_its_instance(guarded_consul,
     guarded_consul.restrict(token, " ".join(rules.replace("{}", n) for n in "23"))
     web.register_on_node(3)
     await until(lambda: web.names == {"rights-node-1", "rights-node-2", "rights-node-3"})
-    assert web.watch.status.retained == 1
-    assert web.watch.status.untrusted_reason == 'the token lacks node:read on "rights-node-host-1"'
+    assert web.pipeline.status.retained == 1
+    assert web.pipeline.status.untrusted_reason == 'the token lacks node:read on "rights-node-host-1"'
     guarded_consul.put("catalog/deregister", {"Node": "rights-node-host-2"})
     await until(lambda: web.names == {"rights-node-1", "rights-node-3"})
     guarded_consul.put("catalog/deregister", {"Node": "rights-node-host-1"})
     web.register_on_node(4)
     await until(lambda: web.names == {"rights-node-3"})
-    assert (web.watch.status.retained, web.watch.status.untrusted_reason) == (0, "")
+    assert (web.pipeline.status.retained, web.pipeline.status.untrusted_reason) == (0, "")
 
 
 async def test_a_deregistration_is_obeyed_with_acls_too(guarded_consul, start):
@@ -83,7 +83,7 @@ async def test_a_deregistration_is_obeyed_with_acls_too(guarded_consul, start):
     for number in (1, 2):
         guarded_consul.put("catalog/deregister", {"Node": f"rights-gone-host-{number}"})
     await until(lambda: web.names == set())
-    assert web.watch.status.retained == 0
+    assert web.pipeline.status.retained == 0
 
 
 async def test_an_instance_that_loses_its_tag_is_not_hidden(guarded_consul, start):
@@ -91,7 +91,7 @@ async def test_an_instance_that_loses_its_tag_is_not_hidden(guarded_consul, star
     await until(lambda: web.names == {"rights-tag-1", "rights-tag-2"})
     web.register_on_node(1, Tags=["green"])
     await until(lambda: web.names == {"rights-tag-2"})
-    assert web.watch.status.retained == 0
+    assert web.pipeline.status.retained == 0
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ async def test_an_instance_that_loses_its_tag_is_not_hidden(guarded_consul, star
 )
 async def test_a_token_that_never_had_the_right_leaves_the_service_unknown(start, rules, lacking):
     web, _ = await start("rights-none", rules)
-    await until(lambda: web.watch.status.error)
-    assert f"the token lacks {lacking}" in web.watch.status.error
-    assert web.watch.status.pending
+    await until(lambda: web.pipeline.status.error)
+    assert f"the token lacks {lacking}" in web.pipeline.status.error
+    assert web.pipeline.status.pending
     assert web.delivered == []

@@ -1,6 +1,6 @@
 import pytest
 
-from pylb.model import Endpoint, Excluded, Snapshot
+from pylb.model import Endpoint, Excluded, PoolState
 from pylb.observe.counter_layout import ATTEMPTS, CODES
 from pylb.observe.counters import Counters, SharedCounters
 from pylb.policy.pool import Pool
@@ -21,7 +21,7 @@ class Balanced:
         self._generation += 1
         endpoints = tuple(Endpoint("web", "h", int(i[4:]), id=i) for i in ids)
         out = tuple(Excluded(Endpoint("web", "h", int(i[4:]), id=i), why) for i, why in excluded)
-        change = self.pool.apply(Snapshot("web", endpoints, out, generation=self._generation))
+        change = self.pool.apply(PoolState("web", endpoints, out, generation=self._generation))
         for backend in change.added:
             backend.cells = self.counters.allocate(backend.endpoint)
 

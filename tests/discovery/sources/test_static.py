@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from pylb.discovery.static import StaticProvider, parse_static
+from pylb.discovery.sources.static import StaticProvider, parse_static
 from pylb.errors import UsageError
 
 

@@ -3,8 +3,8 @@ from copy import deepcopy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pylb.discovery.health import read_instances
-from pylb.discovery.parse_cache import REACH, Rereading
+from pylb.discovery.sources.consul.health import read_instances
+from pylb.discovery.sources.consul.parse_cache import REACH, Rereading
 from tests.clients.scripted_consul import instance
 
 

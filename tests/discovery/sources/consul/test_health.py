@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pylb.discovery.health import read_instances
+from pylb.discovery.sources.consul.health import read_instances
 from tests.clients.scripted_consul import instance
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from pylb.clients.consul import ConsulClient
 from pylb.clients.consul_acl import ConsulAcl, LookUp, Right
 from pylb.clients.consul_catalog import ConsulCatalog
-from pylb.discovery.guard import some_of
+from pylb.discovery.abbreviation import abbreviated
 from pylb.model import Endpoint
 
 
@@ -62,7 +62,7 @@ class Visibility:
         denied = await self._denied(list(dict.fromkeys(rights)))
         if self._enabled and not denied and not instances and not await self._catalog.nodes():
             denied = [Right("node", "")]
-        return some_of([str(right) for right in denied])
+        return abbreviated([str(right) for right in denied])
 
     async def _denied(self, rights: Sequence[Right]) -> list[Right]:
         denied = await self._acl.denied(rights)

@@ -1,7 +1,7 @@
 import pytest
 
 from pylb.clients.consul import ConsulClient, ConsulSettings
-from pylb.discovery.visibility import Visibility
+from pylb.discovery.sources.consul.visibility import Visibility
 from pylb.model import Endpoint
 
 READ = 'service_prefix "" { policy = "read" } node_prefix "" { policy = "read" }'

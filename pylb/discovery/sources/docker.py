@@ -13,7 +13,7 @@ from pylb.containers.container import Container
 from pylb.containers.conventions import metadata, names, split_tags
 from pylb.containers.port import Port, port_number
 from pylb.containers.stopping import Stopping
-from pylb.discovery.settings import read_settings
+from pylb.discovery.sources.settings import read_settings
 from pylb.model import Endpoint, Excluded, Snapshot
 
 log = logging.getLogger("pylb.discovery")

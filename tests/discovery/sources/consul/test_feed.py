@@ -7,8 +7,8 @@ import pytest
 
 from pylb.clients.consul import ConsulClient, ConsulError, ConsulSettings
 from pylb.clients.consul_agent import ConsulAgent
-from pylb.discovery import consul_feed
-from pylb.discovery.consul_feed import CONNECTIONS, ConsulFeed
+from pylb.discovery.sources.consul import feed as consul_feed
+from pylb.discovery.sources.consul.feed import CONNECTIONS, ConsulFeed
 from pylb.registry.embedded import DevRegistry
 from tests.clients.scripted_consul import Answer
 from tests.until import until

@@ -5,65 +5,30 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from pylb.discovery.probe import Answer
-from pylb.discovery.prober import ProbeHistory, Prober, ProbeRules
-from pylb.model import Endpoint, Excluded, ProbeVerdict, Snapshot
+from pylb.discovery.probes.client import Result
+from pylb.discovery.probes.history import ProbeRules
+from pylb.discovery.probes.prober import Prober
+from pylb.model import Endpoint, Excluded, Snapshot
 from pylb.policy.backend import State
 from tests.until import until
 
-WELL, ILL = Answer(well=True), Answer(well=False, why="GET /: 503")
+WELL, ILL = Result(well=True), Result(well=False, why="GET /: 503")
 WEB = [Endpoint("web", "10.0.0.1", 80 + n, id=f"web-{n}") for n in range(4)]
-
-
-def verdicts(*answers, fall=3, rise=2):
-    """What is made of a row of answers: `+` is a good one, `-` a bad one, `!` a good one that clears."""
-    conduct = ProbeHistory(ProbeRules(fall=fall, rise=rise))
-    made = []
-    for answer in "".join(answers):
-        new = conduct.heard(ILL if answer == "-" else WELL, cleared=answer == "!")
-        made.append("." if not new else "up" if conduct.verdict.well else "down")
-    return " ".join(made)
-
-
-@pytest.mark.parametrize(
-    ("answers", "expected"),
-    [
-        ("+++", ". . ."),
-        ("---", ". . down"),
-        ("--+--+", ". . . . . ."),
-        ("-----", ". . down . ."),
-        ("---+-++", ". . down . . . up"),
-        ("+!+", ". up ."),
-        ("---!", ". . down ."),
-    ],
-)
-def test_three_bad_answers_in_a_row_are_a_verdict_and_two_good_ones_another(answers, expected):
-    assert verdicts(answers) == expected
-
-
-def test_each_verdict_has_a_number_of_its_own():
-    conduct = ProbeHistory(ProbeRules(fall=1, rise=1))
-    numbers = []
-    for answer in (ILL, WELL, ILL):
-        conduct.heard(answer, cleared=False)
-        numbers.append(conduct.verdict.number)
-    assert numbers == [1, 2, 3]
-    assert conduct.verdict == ProbeVerdict(well=False, number=3, why="GET /: 503")
 
 
 class Service:
     """Scripted instances: what each answers, and what is made of it."""
 
-    def __init__(self, former=(), **rules):
+    def __init__(self, remembered=(), **rules):
         self.answers = {}
         self.asked = []
         self.causes = []
-        self.standings = {}
+        self.states = {}
         self.closed = False
-        rules = {"how": "/", "interval": 0.01} | rules
-        self.prober = Prober(ProbeRules(**rules), self, self.changed, self.standing, former=former)
+        rules = {"default": "/", "interval": 0.01} | rules
+        self.prober = Prober(ProbeRules(**rules), self, self.changed, self.state_of, remembered=remembered)
 
-    async def ask(self, endpoint, how):
+    async def probe(self, endpoint, how):
         self.asked.append((endpoint.id, how))
         return self.answers.get(endpoint.id, WELL)
 
@@ -72,18 +37,18 @@ class Service:
 
     def changed(self, service, cause):
         self.causes.append(cause)
-        self.seen = self.prober.follow(self.snapshot)
+        self.overlays = self.prober.follow(self.snapshot)
 
-    def standing(self, endpoint):
-        return self.standings.get(endpoint.id, State.UP)
+    def state_of(self, endpoint):
+        return self.states.get(endpoint.id, State.UP)
 
     def register(self, *endpoints, excluded=()):
         self.snapshot = Snapshot("web", endpoints, tuple(Excluded(e, "critical") for e in excluded))
-        self.seen = self.prober.follow(self.snapshot)
+        self.overlays = self.prober.follow(self.snapshot)
 
     @property
     def failed(self):
-        return [endpoint.id for endpoint in self.seen.endpoints if endpoint.failed]
+        return [key[-1] for key, overlay in self.overlays.items() if overlay.failed]
 
     def count(self, name):
         return sum(asked == name for asked, _ in self.asked)
@@ -159,7 +124,10 @@ async def test_an_instance_says_how_it_is_asked():
     async with service.running():
         await until(lambda: {"web-0", "web-1"} <= {name for name, _ in service.asked})
         assert set(service.asked) == {("web-0", "/"), ("web-1", "tcp")}
-        assert [endpoint.probe for endpoint in service.seen.endpoints] == ["/", "tcp", ""]
+        assert [(key[-1], overlay.probe) for key, overlay in service.overlays.items()] == [
+            ("web-0", "/"),
+            ("web-1", "tcp"),
+        ]
 
 
 async def test_nobody_is_asked_who_is_in_maintenance_or_cannot_be():
@@ -171,7 +139,7 @@ async def test_nobody_is_asked_who_is_in_maintenance_or_cannot_be():
 
 
 @pytest.mark.parametrize(
-    ("standing", "how", "cleared"),
+    ("state", "how", "cleared"),
     [
         (State.SUSPECT, "/", True),
         (State.SUSPECT, "tcp", True),
@@ -180,18 +148,18 @@ async def test_nobody_is_asked_who_is_in_maintenance_or_cannot_be():
         (State.UP, "/", False),
     ],
 )
-async def test_a_good_answer_clears_what_requests_say_as_far_as_it_refutes_it(standing, how, cleared):
-    service = Service(how=how)
-    service.standings["web-0"] = standing
+async def test_a_good_answer_clears_what_requests_say_as_far_as_it_refutes_it(state, how, cleared):
+    service = Service(default=how)
+    service.states["web-0"] = state
     service.register(WEB[0])
     async with service.running():
         await until(lambda: service.count("web-0") > 8)
-        assert bool(service.seen.endpoints[0].verdict) == cleared
+        assert bool(service.overlays[WEB[0].key].verdict) == cleared
 
 
 async def test_while_things_change_it_asks_more_often():
     service = Service(interval=0.2)
-    service.standings["web-0"] = State.SUSPECT
+    service.states["web-0"] = State.SUSPECT
     service.register(*WEB[:2])
     async with service.running():
         await until(lambda: service.count("web-0") >= 8)
@@ -219,4 +187,4 @@ async def test_another_process_goes_on_from_there():
     assert second.failed == ["web-0"]
     async with second.running():
         await until(lambda: second.failed == [])
-        assert second.seen.endpoints[0].verdict.number == 2
+        assert second.overlays[WEB[0].key].verdict.number == 2

@@ -3,7 +3,7 @@ import json
 import orjson
 import pytest
 
-from pylb.discovery.consul_changes import Changes
+from pylb.discovery.sources.consul.changes import Changes
 
 
 def check(service, check_id="c", *, node="n1", created=5, **fields):

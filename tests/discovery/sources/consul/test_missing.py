@@ -1,7 +1,7 @@
 import pytest
 
 from pylb.clients.consul import ConsulClient, ConsulSettings
-from pylb.discovery.missing import AGAIN, Missing, explanation
+from pylb.discovery.sources.consul.missing import AGAIN, Missing, explanation
 
 
 @pytest.mark.parametrize(

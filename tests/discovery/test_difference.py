@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from pylb.discovery.health import read_instances
-from pylb.discovery.removals import CAUSES, removals
-from pylb.model import Snapshot
+from pylb.discovery.difference import CAUSES, difference, new_problems, removals
+from pylb.discovery.sources.consul.health import read_instances
+from pylb.model import Endpoint, Snapshot
 from tests.discovery.snapshots import endpoint, snapshot
 
 SERF = {"CheckID": "serfHealth", "Name": "Serf Health Status", "Status": "critical", "Output": "left"}
@@ -41,9 +41,9 @@ def read(*checks, ids=("1",), port=80):
         (read(port=81), "moved", "moved to 10.0.0.1:81"),
     ],
 )
-def test_each_departure_has_its_cause(after, cause, why):
+def test_each_removal_has_its_cause(after, cause, why):
     (gone,) = removals(read(), after)
-    assert (gone.endpoint.id, gone.cause, gone.why) == ("1", cause, why)
+    assert (gone.endpoint.id, gone.cause, gone.reason) == ("1", cause, why)
     assert cause in CAUSES
 
 
@@ -52,3 +52,21 @@ def test_who_stays_or_changes_has_not_left():
     after = Snapshot("web", (replace(endpoint(1), weight=7), endpoint(2), endpoint(3)))
     assert removals(before, after) == []
     assert removals(None, after) == []
+
+
+def test_a_difference_as_text():
+    old, new = snapshot(1, 2), Snapshot("web", (endpoint(2, weight=5), endpoint(3)))
+    assert difference(old, new) == "+web-3 ~web-2 -web-1"
+    assert difference(None, snapshot()) == "no routable instance"
+    assert difference(old, old) == "no change to routable instances"
+    many = Snapshot("web", tuple(Endpoint("web", "a", n, id=str(n)) for n in range(1, 100)))
+    assert difference(None, many).endswith("+9 +10 and 89 more")
+
+
+def test_a_problem_is_new_once():
+    well, odd = endpoint(1), endpoint(2, problems=("lb_weight: expected a number",))
+    first, second = Snapshot("web", (well, odd)), Snapshot("web", (well, odd))
+    assert new_problems(None, first) == [odd]
+    assert new_problems(first, second) == []
+    worse = replace(odd, problems=("lb_probe: expected a path",))
+    assert new_problems(first, Snapshot("web", (worse,))) == [worse]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pylb.config.hosts import check_host, check_port
-from pylb.discovery.settings import read_settings
+from pylb.discovery.sources.settings import read_settings
 from pylb.model import Endpoint, Excluded
 
 SEVERITY = {"passing": 0, "warning": 1, "critical": 2, "maintenance": 3}

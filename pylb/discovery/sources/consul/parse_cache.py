@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pylb.discovery.health import Read, Reader, read_instance
+from pylb.discovery.sources.consul.health import Read, Reader, read_instance
 
 REACH = 4
 """How far is looked ahead for the same words: some may have left that stood between."""

@@ -5,11 +5,12 @@ import pytest
 
 from pylb.clients import consul as client_module
 from pylb.clients.consul import ConsulError, ConsulSettings
-from pylb.discovery.consul import ConsulProvider
-from pylb.discovery.consul_feed import ConsulFeed
-from pylb.discovery.status import WatchStatus
+from pylb.discovery.sources.consul.feed import ConsulFeed
+from pylb.discovery.sources.consul.provider import ConsulProvider
+from pylb.discovery.status import DiscoveryStatus
 from pylb.discovery.watch import Watch
 from tests.clients.scripted_consul import DROP, HANG, Answer, instance, web_instances
+from tests.discovery.pipelines import make_pipeline
 from tests.discovery.snapshots import numbers
 from tests.until import until
 
@@ -29,7 +30,7 @@ async def provide(scripted):
         return ConsulProvider(
             feeds[-1],
             "web",
-            status=WatchStatus("web"),
+            status=DiscoveryStatus("web"),
             tags=tags,
             include_warning=include_warning,
             clock=lambda: 1e9,
@@ -187,7 +188,7 @@ async def test_one_bad_instance_stops_nothing(scripted, provide):
 
 @pytest.fixture
 async def watched(provide):
-    """Watch the scripted server; returns the watch and what it delivered."""
+    """Run a pipeline on the scripted server; returns it and the states that it delivered."""
     tasks = []
 
     async def short_sleep(seconds):
@@ -196,9 +197,10 @@ async def watched(provide):
     def start(**settings):
         provider = provide(**settings)
         delivered = []
-        watch = Watch(provider, delivered.append, status=provider.status, sleep=short_sleep)
-        tasks.append(asyncio.get_running_loop().create_task(watch.run()))
-        return watch, delivered
+        watch = Watch(provider, provider.status, sleep=short_sleep)
+        pipeline = make_pipeline(watch, lambda state, _: delivered.append(state))
+        tasks.append(asyncio.get_running_loop().create_task(pipeline.run()))
+        return pipeline, delivered
 
     yield start
     for task in tasks:
@@ -210,30 +212,30 @@ async def watched(provide):
 async def test_a_connection_that_went_silent_is_replaced(scripted, watched, monkeypatch):
     """Half-open TCP under a long poll froze pools for 15 minutes (Traefik issue 11688)."""
     monkeypatch.setattr(client_module, "ANSWER_TIMEOUT", -58.3)
-    watch, delivered = watched()
+    pipeline, delivered = watched()
     scripted.then(Answer(web_instances(1), 5), HANG, Answer(web_instances(1, 2), 6), HANG)
     await until(lambda: len(delivered) == 2)
     assert [numbers(s) for s in delivered] == [[1], [1, 2]]
     assert len(scripted.connections) == 2
-    assert watch.status.errors == 1
+    assert pipeline.status.errors == 1
 
 
 async def test_killed_restarted_empty_and_filled_again_it_never_loses_an_instance(scripted, watched):
-    watch, delivered = watched()
+    pipeline, delivered = watched()
     scripted.then(Answer(web_instances(1, 2, 3), 90), DROP, *[DROP] * 5, Answer(status=500))
     scripted.then(Answer([], 11), Answer([], 12), Answer([], 13))
     again = [instance(n, created=20 + n) for n in (1, 2, 3)]
     scripted.then(Answer(again[:1], 21), Answer(again[:2], 22), Answer(again, 23))
     await until(lambda: delivered and all(e.created > 20 for e in delivered[-1].endpoints))
     assert all(numbers(s) == [1, 2, 3] for s in delivered)
-    assert (watch.status.retained, watch.status.guards["flap_absorbed"]) == (0, 3)
+    assert (pipeline.status.retained, pipeline.status.guards["flap_absorbed"]) == (0, 3)
 
 
 async def test_too_many_connections_are_waited_out_with_a_hint(scripted, watched):
-    watch, delivered = watched()
+    pipeline, delivered = watched()
     scripted.then(Answer(status=429, body=b"Your IP is issuing too many concurrent connections"), HANG)
-    await until(lambda: watch.status.error)
-    assert "raise limits.http_max_conns_per_client" in watch.status.error
+    await until(lambda: pipeline.status.error)
+    assert "raise limits.http_max_conns_per_client" in pipeline.status.error
     assert delivered == []
 
 

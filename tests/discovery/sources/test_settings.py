@@ -1,7 +1,7 @@
 import pytest
 
-from pylb.discovery.health import read_instances
-from pylb.discovery.settings import Settings, read_settings
+from pylb.discovery.sources.consul.health import read_instances
+from pylb.discovery.sources.settings import Settings, read_settings
 
 
 @pytest.mark.parametrize(

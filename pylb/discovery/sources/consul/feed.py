@@ -31,7 +31,7 @@ from pylb.clients.consul import (
     HealthAnswer,
 )
 from pylb.clients.consul_catalog import CatalogAnswer, ConsulCatalog
-from pylb.discovery.consul_changes import Changes
+from pylb.discovery.sources.consul.changes import Changes
 from pylb.runtime.backoff import Backoff
 from pylb.runtime.concurrently import run_all
 

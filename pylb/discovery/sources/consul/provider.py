@@ -8,13 +8,13 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 
 from pylb.clients.consul import ConsulError, HealthAnswer
-from pylb.discovery.consul_feed import ConsulFeed, Subscription
-from pylb.discovery.guard import some_of
-from pylb.discovery.health import read_instances
-from pylb.discovery.missing import Missing
-from pylb.discovery.parse_cache import Rereading
-from pylb.discovery.status import WatchStatus
-from pylb.discovery.visibility import Visibility
+from pylb.discovery.abbreviation import abbreviated
+from pylb.discovery.sources.consul.feed import ConsulFeed, Subscription
+from pylb.discovery.sources.consul.health import read_instances
+from pylb.discovery.sources.consul.missing import Missing
+from pylb.discovery.sources.consul.parse_cache import Rereading
+from pylb.discovery.sources.consul.visibility import Visibility
+from pylb.discovery.status import DiscoveryStatus
 from pylb.model import Endpoint, Snapshot
 
 log = logging.getLogger("pylb.discovery")
@@ -46,7 +46,7 @@ class ConsulProvider:
         feed: ConsulFeed,
         service: str,
         *,
-        status: WatchStatus,
+        status: DiscoveryStatus,
         tags: Sequence[str] = (),
         include_warning: bool = False,
         wait: float = WAIT,
@@ -167,7 +167,7 @@ class ConsulProvider:
         self.status.hidden_reason = why if hidden else ""
         if hidden and before != len(hidden):
             self.status.guards["acl_filtered"] += 1
-            names = some_of([e.id for e in hidden])
+            names = abbreviated([e.id for e in hidden])
             log.warning("%s: keeping %s: registered, but %s", self.service, names, why)
 
 

@@ -4,7 +4,7 @@ from contextlib import aclosing
 import pytest
 
 from pylb.clients.docker import EngineError, EngineSettings
-from pylb.discovery.docker import DockerProvider, read_container
+from pylb.discovery.sources.docker import DockerProvider, read_container
 from tests.containers.inspected import container, inspected
 from tests.until import until
 

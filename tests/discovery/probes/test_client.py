@@ -4,7 +4,7 @@ import ssl
 
 import pytest
 
-from pylb.discovery.probe import Answer, Probe
+from pylb.discovery.probes.client import ProbeClient, Result
 from pylb.model import Endpoint
 from tests.certificates import Authority
 from tests.stage import answers, read_request
@@ -39,7 +39,7 @@ class Server:
 
 @pytest.fixture
 async def probe():
-    probe = Probe(0.5)
+    probe = ProbeClient(0.5)
     yield probe
     await probe.close()
 
@@ -49,8 +49,8 @@ async def probe():
 )
 async def test_a_status_from_200_to_399_is_a_good_answer(probe, status, well):
     async with Server(answers(b"", status=b"%d X" % status)) as server:
-        answer = await probe.ask(server.endpoint, "/health")
-        assert answer == Answer(well, "" if well else f"GET /health: {status}")
+        answer = await probe.probe(server.endpoint, "/health")
+        assert answer == Result(well, "" if well else f"GET /health: {status}")
 
 
 @pytest.mark.parametrize("host", ["", "shop.example.com", "shop.example.com:8080"])
@@ -62,8 +62,8 @@ async def test_an_instance_that_answers_to_its_own_name_only_is_asked_by_it(host
         writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
     async with Server(picky) as server:
-        probe = Probe(5.0, host=host)
-        assert (await probe.ask(server.endpoint, "/health")).well
+        probe = ProbeClient(5.0, host=host)
+        assert (await probe.probe(server.endpoint, "/health")).well
         await probe.close()
         assert f"\r\nHost: {host or server.endpoint.authority}\r\n".encode() in heads[0]
         assert heads[0].count(b"Host:") == 1
@@ -78,7 +78,7 @@ async def test_it_says_who_it_is_and_asks_on_a_connection_of_its_own(probe):
 
     async with Server(once) as server:
         for _ in range(2):
-            assert (await probe.ask(server.endpoint, "/up?x=1")).well
+            assert (await probe.probe(server.endpoint, "/up?x=1")).well
         assert [head.split(b"\r\n")[0] for head in heads] == [b"GET /up?x=1 HTTP/1.1"] * 2
         assert all(b"pylb-probe" in head for head in heads)
 
@@ -87,7 +87,7 @@ async def test_it_says_who_it_is_and_asks_on_a_connection_of_its_own(probe):
 async def test_nobody_there_is_a_bad_answer_that_says_so(probe, how):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        answer = await probe.ask(Endpoint("web", *unused.getsockname()), how)
+        answer = await probe.probe(Endpoint("web", *unused.getsockname()), how)
     assert (answer.well, answer.refused) == (False, True)
     assert "refused" in answer.why
 
@@ -98,7 +98,7 @@ INVALID = ["a..b", "a" * 64 + ".example", "", "a b", "a\0b", "::1%no\r\nsuch", "
 @pytest.mark.parametrize("how", ["/", "tcp"])
 @pytest.mark.parametrize("address", INVALID)
 async def test_an_address_that_cannot_be_looked_up_is_a_bad_answer(probe, how, address):
-    answer = await probe.ask(Endpoint("web", address, 9), how)
+    answer = await probe.probe(Endpoint("web", address, 9), how)
     assert not answer.well
     assert answer.why
 
@@ -107,9 +107,9 @@ async def test_an_address_that_cannot_be_looked_up_is_a_bad_answer(probe, how, a
 @pytest.mark.logs_error(r"unclosed <socket")
 async def test_a_tls_name_that_cannot_be_encoded_is_a_bad_answer():
     for name in (".x", "a" * 64, "a\0b", "é..x"):
-        probe = Probe(2.0, lambda _, name=name: (ssl.create_default_context(), name))
+        probe = ProbeClient(2.0, lambda _, name=name: (ssl.create_default_context(), name))
         async with Server(answers(b"")) as server:
-            answer = await probe.ask(server.endpoint, "/")
+            answer = await probe.probe(server.endpoint, "/")
         await probe.close()
         assert not answer.well
         assert answer.why
@@ -123,12 +123,12 @@ async def test_silence_and_nonsense_are_bad_answers_but_good_enough_for_tcp():
         await read_request(reader)
         writer.write(b"SSH-2.0-x\r\n\r\n")
 
-    probe = Probe(0.1)
+    probe = ProbeClient(0.1)
     async with Server(silence) as server:
-        assert await probe.ask(server.endpoint, "/") == Answer(well=False, why="no answer within 0.1 s")
-        assert (await probe.ask(server.endpoint, "tcp")).well
+        assert await probe.probe(server.endpoint, "/") == Result(well=False, why="no response within 0.1 s")
+        assert (await probe.probe(server.endpoint, "tcp")).well
     async with Server(nonsense) as server:
-        answer = await probe.ask(server.endpoint, "/")
+        answer = await probe.probe(server.endpoint, "/")
         assert (answer.well, answer.refused) == (False, False)
         assert answer.why
     await probe.close()
@@ -142,8 +142,8 @@ async def test_it_speaks_tls_to_those_that_do(tmp_path):
     endpoint = Endpoint("web", "127.0.0.1", server.sockets[0].getsockname()[1])
     ours = ssl.create_default_context(cafile=authority.certificate)
     for name, well in (("web.internal", True), ("other.internal", False)):
-        probe = Probe(2.0, lambda _, name=name: (ours, name))
-        answer = await probe.ask(endpoint, "/")
+        probe = ProbeClient(2.0, lambda _, name=name: (ours, name))
+        answer = await probe.probe(endpoint, "/")
         assert answer.well == well, answer
         await probe.close()
     server.close()

@@ -1,0 +1,65 @@
+"""The results of the probes of one instance, and the verdict that follows from them.
+
+It does no I/O and does not read the clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pylb.discovery.probes.client import Result
+from pylb.model import ProbeVerdict
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRules:
+    """Which instances are probed, and how many results make a verdict. Times are in seconds."""
+
+    default: str = ""
+    """The probe of instances whose registration requests none: `tcp`, a path, or empty for no probe."""
+    interval: float = 2.0
+    fall: int = 3
+    """Consecutive failed probes that make an instance fail."""
+    rise: int = 2
+    """Consecutive successful probes that restore it."""
+
+
+class ProbeHistory:
+    """The verdict on one instance.
+
+    Args:
+        rules: how many results make a verdict.
+        verdict: the last verdict; None if there was none. An instance without a verdict counts as working.
+    """
+
+    def __init__(self, rules: ProbeRules, verdict: ProbeVerdict | None = None) -> None:
+        self.verdict = verdict
+        self._rules = rules
+        self._against = 0
+        """Consecutive results that contradict the verdict."""
+
+    @property
+    def changing(self) -> bool:
+        """Whether the last result contradicts the verdict."""
+        return self._against > 0
+
+    def on_result(self, result: Result, *, clears: bool) -> bool:
+        """Take a result; return whether it makes a new verdict.
+
+        Args:
+            result: of the last probe.
+            clears: whether a success supersedes earlier results of requests, so that it is a verdict anyway.
+        """
+        well = self.verdict is None or self.verdict.well
+        if result.well == well:
+            self._against = 0
+            if not (result.well and clears):
+                return False
+        else:
+            self._against += 1
+            if self._against < (self._rules.fall if well else self._rules.rise):
+                return False
+            self._against = 0
+        number = self.verdict.number + 1 if self.verdict else 1
+        self.verdict = ProbeVerdict(result.well, number, refused=result.refused, why=result.why)
+        return True

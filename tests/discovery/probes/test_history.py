@@ -1,0 +1,43 @@
+import pytest
+
+from pylb.discovery.probes.client import Result
+from pylb.discovery.probes.history import ProbeHistory, ProbeRules
+from pylb.model import ProbeVerdict
+
+WELL, ILL = Result(well=True), Result(well=False, why="GET /: 503")
+
+
+def verdicts(*answers, fall=3, rise=2):
+    """What is made of a row of answers: `+` is a good one, `-` a bad one, `!` a good one that clears."""
+    history = ProbeHistory(ProbeRules(fall=fall, rise=rise))
+    made = []
+    for answer in "".join(answers):
+        new = history.on_result(ILL if answer == "-" else WELL, clears=answer == "!")
+        made.append("." if not new else "up" if history.verdict.well else "down")
+    return " ".join(made)
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ("+++", ". . ."),
+        ("---", ". . down"),
+        ("--+--+", ". . . . . ."),
+        ("-----", ". . down . ."),
+        ("---+-++", ". . down . . . up"),
+        ("+!+", ". up ."),
+        ("---!", ". . down ."),
+    ],
+)
+def test_three_bad_answers_in_a_row_are_a_verdict_and_two_good_ones_another(answers, expected):
+    assert verdicts(answers) == expected
+
+
+def test_each_verdict_has_a_number_of_its_own():
+    history = ProbeHistory(ProbeRules(fall=1, rise=1))
+    numbers = []
+    for answer in (ILL, WELL, ILL):
+        history.on_result(answer, clears=False)
+        numbers.append(history.verdict.number)
+    assert numbers == [1, 2, 3]
+    assert history.verdict == ProbeVerdict(well=False, number=3, why="GET /: 503")
