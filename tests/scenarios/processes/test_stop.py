@@ -251,4 +251,4 @@ async def test_a_state_directory_that_cannot_be_made_is_one_line(program, worker
     pylb = program("--state-dir", "/proc/none", "--static", "127.0.0.1:1", workers=workers)
     await pylb.start(serving=False)
     assert await pylb.ended() == 1
-    assert pylb.lines == ["pylb: --state-dir: cannot make /proc/none: No such file or directory"]
+    assert pylb.lines == ["pylb: --state-dir: cannot create /proc/none: No such file or directory"]

@@ -75,8 +75,8 @@ async def test_a_key_that_cannot_be_used_excludes_one_instance(consul, authority
             async with client.put(f"{consul.url}/v1/agent/service/register", json=body) as answer:
                 assert answer.status == 200, await answer.text()
         pool = balancer.worker.pools["tls-odd"]
-        await until(lambda: pool.eligible and pool.snapshot.excluded)
-        (excluded,) = pool.snapshot.excluded
+        await until(lambda: pool.eligible and pool.applied.excluded)
+        (excluded,) = pool.applied.excluded
         assert excluded.reason == "invalid: lb_tls_name: expected a host name or an IP address, got 'a..b'"
         for _ in range(5):
             async with client.get(url) as answer:
