@@ -4,6 +4,9 @@ import shutil
 import ssl
 import subprocess
 
+from pylb.config.clients import Tls
+from pylb.proxy.tls import Certificates
+
 
 class Authority:
     """Signs certificates into a folder."""
@@ -61,3 +64,9 @@ _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes
 
 def _openssl(*arguments):
     subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+
+
+def presented(pairs, directory=None, *, ticket_keys=b"", **options):
+    """The certificates of a listener: chains and keys, a directory, and other options of `Tls`."""
+    chains, keys = zip(*pairs, strict=True) if pairs else ((), ())
+    return Certificates(Tls(tls_cert=chains, tls_key=keys, tls_dir=directory, **options), ticket_keys)

@@ -29,8 +29,10 @@ from bench.load import journal
 from bench.load.instance import Instance
 from bench.load.journal import Lifetime
 from bench.load.options import add_instances
-from pylb.clients.consul import ConsulClient, ConsulError, ConsulSettings
+from pylb.clients.consul import ConsulClient, ConsulError
 from pylb.clients.consul_agent import ConsulAgent
+from pylb.config.kinds import CONSUL
+from pylb.config.sources import Consul
 
 
 class Scaler:
@@ -127,7 +129,7 @@ async def run(options: argparse.Namespace) -> None:
     end_with_input(over)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, over.set)
-    settings = ConsulSettings(url=options.consul, token=os.environ.get("CONSUL_HTTP_TOKEN"))
+    settings = Consul(consul=CONSUL.parse(options.consul), token=os.environ.get("CONSUL_HTTP_TOKEN"))
     async with ConsulClient(settings) as client:
         scaler = Scaler(ConsulAgent(client), options.service, options.address, partial(print, flush=True))
         await scale(scaler, options.instances, options.temporary, options.every, over)

@@ -9,8 +9,8 @@ It changes py-consul 1.x by overriding its HTTP client:
   for which the kernel retransmits (Traefik issue 11688);
 - the token file is read again when it changes; py-consul reads it once;
 - a path is sent unchanged, and dot segments are rejected; aiohttp would remove them, which selects another
-call; - `ConsulSettings` is the only source of settings; py-consul prefers CONSUL_HTTP_TOKEN to the given
-token.
+  call;
+- its options are the only source of settings; py-consul prefers CONSUL_HTTP_TOKEN to the given token.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -33,6 +33,7 @@ import orjson
 from yarl import URL
 
 from pylb.clients.path import encoded_path, encoded_text
+from pylb.config.sources import Consul
 
 T = TypeVar("T")
 
@@ -62,32 +63,6 @@ class ConsulUnreachableError(ConsulError, ConnectionError):
     """No answer: the connection failed, or the deadline passed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsulSettings:
-    """Address, credentials and defaults of the calls to Consul."""
-
-    url: str = "http://127.0.0.1:8500"
-    """`http://host:port`, `https://host:port` or `unix:///path`."""
-    datacenter: str | None = None
-    namespace: str | None = None
-    partition: str | None = None
-    consistency: str = "default"
-    """`default` (the leader), `stale` (any server) or `consistent` (the leader, confirmed by a quorum)."""
-    token: str | None = field(default=None, repr=False)
-    token_file: str | None = None
-    """File with the token; takes precedence over `token`, and is read again when it changes."""
-    auth: str | None = field(default=None, repr=False)
-    """`user:password` for HTTP basic authentication."""
-    verify: bool = True
-    """Whether to verify the server's certificate and name."""
-    ca: str | None = None
-    """File or directory of trusted PEM certificates; None: those of the system."""
-    cert: str | None = None
-    key: str | None = None
-    server_name: str | None = None
-    """Name expected in the server's certificate; None: the host in `url`."""
-
-
 @dataclass(frozen=True, slots=True)
 class HealthAnswer:
     """One answer of `/v1/health/service/NAME`: the instances, and the headers that qualify them."""
@@ -106,43 +81,43 @@ class HealthAnswer:
 class ConsulClient(consul.aio.Consul):  # type: ignore[misc]  # py-consul carries no types
     """py-consul's asynchronous client; all its calls work. Create it inside a running event loop.
 
-        async with ConsulClient(settings) as client:
+        async with ConsulClient(options) as client:
             answer = await client.service_health("web")
 
     Args:
-        settings: address and credentials.
+        options: address, credentials and defaults of the calls.
         connections: largest number of concurrent calls; further calls wait for a connection.
 
     Raises:
         ConsulError: a certificate or key cannot be read.
     """
 
-    def __init__(self, settings: ConsulSettings, connections: int = 1) -> None:
-        self.settings = settings
+    def __init__(self, options: Consul, connections: int = 1) -> None:
+        self.options = options
         self._connections = connections
-        self._token_file = TokenFile(settings.token_file) if settings.token_file else None
-        url = urlsplit(settings.url)
+        self._token_file = TokenFile(options.token_file) if options.token_file else None
+        url = urlsplit(str(options.consul_url))
         super().__init__(
             host=url.hostname or "localhost",
             port=url.port,
             scheme=url.scheme,
-            dc=settings.datacenter,
-            verify=settings.verify,
-            consistency=settings.consistency,
+            dc=options.datacenter,
+            verify=options.consul_verify,
+            consistency=options.consistency,
         )
 
     def http_connect(self, *_: object) -> HTTPClient:
-        """Create the HTTP client; py-consul's constructor calls this with a part of the settings."""
-        return HTTPClient(self.settings, self._connections)
+        """Create the HTTP client; py-consul's constructor calls this with a part of the options."""
+        return HTTPClient(self.options, self._connections)
 
     def prepare_headers(self, token: str | None = None) -> dict[str, str]:
-        """Return the headers of a call; `token` takes precedence over that of the settings.
+        """Return the headers of a call; `token` takes precedence over that of the options.
 
         Raises:
             ConsulError: the token file cannot be read.
         """
         if not token:
-            token = self._token_file.read() if self._token_file else self.settings.token
+            token = self._token_file.read() if self._token_file else self.options.token
         return {"X-Consul-Token": token} if token else {}
 
     async def service_health(
@@ -165,16 +140,16 @@ class ConsulClient(consul.aio.Consul):  # type: ignore[misc]  # py-consul carrie
             index: wait for an answer with a greater index; 0 returns the current one.
             wait: longest wait in seconds; Consul adds up to a sixteenth, the client 5 s for the answer to
                 arrive.
-            consistency: overrides that of the settings.
+            consistency: overrides that of the options.
 
         Raises:
             ConsulUnreachableError: no answer.
             ConsulError: any status but 200, or a body or header that cannot be understood.
         """
         params: list[tuple[str, Any]] = [("tag", tag) for tag in tags]
-        if self.settings.datacenter:
-            params.append(("dc", self.settings.datacenter))
-        consistency = consistency or self.settings.consistency
+        if self.options.datacenter:
+            params.append(("dc", self.options.datacenter))
+        consistency = consistency or self.options.consistency
         if consistency != "default":
             params.append((consistency, ""))
         deadline = CALL_TIMEOUT
@@ -199,29 +174,30 @@ class HTTPClient(consul.aio.HTTPClient):  # type: ignore[misc]  # py-consul carr
     that all HTTP verbs call.
     """
 
-    def __init__(self, settings: ConsulSettings, connections: int) -> None:
-        url = urlsplit(settings.url)
-        self.verify = settings.verify
-        self.place = f"Consul at {settings.url}"
-        self.base_uri = "http://localhost" if url.scheme == "unix" else settings.url.rstrip("/")
+    def __init__(self, options: Consul, connections: int) -> None:
+        place = str(options.consul_url)
+        url = urlsplit(place)
+        self.verify = options.consul_verify
+        self.place = f"Consul at {place}"
+        self.base_uri = "http://localhost" if url.scheme == "unix" else place
         self._common_params = [
             (name, value)
-            for name, value in [("ns", settings.namespace), ("partition", settings.partition)]
+            for name, value in [("ns", options.namespace), ("partition", options.partition)]
             if value
         ]
-        self._server_name = settings.server_name
+        self._server_name = options.consul_tls_server_name
         connector = (
             aiohttp.UnixConnector(url.path, limit=connections)
             if url.scheme == "unix"
             else aiohttp.TCPConnector(
                 limit=connections,
-                ssl=tls_context(settings) if url.scheme == "https" else True,
+                ssl=tls_context(options) if url.scheme == "https" else True,
                 socket_factory=kept_alive_socket,
             )
         )
         headers = {"Accept-Encoding": "identity"}
-        if settings.auth:
-            headers["Authorization"] = "Basic " + base64.b64encode(settings.auth.encode()).decode()
+        if options.consul_auth:
+            headers["Authorization"] = "Basic " + base64.b64encode(options.consul_auth.encode()).decode()
         self._session = aiohttp.ClientSession(
             connector=connector,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
@@ -232,7 +208,7 @@ class HTTPClient(consul.aio.HTTPClient):  # type: ignore[misc]  # py-consul carr
         self._session._retry_connection = False
 
     def uri(self, path: str | tuple[str, ...], params: list[tuple[str, Any]] | None = None) -> str:
-        """Return the URL of a call, with the namespace and partition of the settings.
+        """Return the URL of a call, with the namespace and partition of the options.
 
         Args:
             path: its segments, or a path that py-consul has joined, in which slashes separate segments.
@@ -358,23 +334,26 @@ def check_status(response: consul.base.Response, remark: str = "") -> None:
     raise kind(f"answered {response.code} {words}{' ' if remark else ''}{remark}")
 
 
-def tls_context(settings: ConsulSettings) -> ssl.SSLContext:
+def tls_context(options: Consul) -> ssl.SSLContext:
     """Create the TLS context of an https connection.
 
     Raises:
         ConsulError: a file cannot be read or is not PEM.
     """
-    ca_is_directory = bool(settings.ca) and Path(settings.ca or "").is_dir()
+    ca_is_directory = bool(options.consul_ca) and Path(options.consul_ca or "").is_dir()
     try:
         context = ssl.create_default_context(
-            cafile=None if ca_is_directory else settings.ca, capath=settings.ca if ca_is_directory else None
+            cafile=None if ca_is_directory else options.consul_ca,
+            capath=options.consul_ca if ca_is_directory else None,
         )
-        if settings.cert:
-            context.load_cert_chain(settings.cert, settings.key)
+        if options.consul_cert:
+            context.load_cert_chain(options.consul_cert, options.consul_key)
     except OSError as error:
-        files = ", ".join(name for name in (settings.ca, settings.cert, settings.key) if name)
-        raise ConsulError(f"TLS to {settings.url}: {plain_reason(error)} ({files})") from error
-    if not settings.verify:
+        files = ", ".join(
+            name for name in (options.consul_ca, options.consul_cert, options.consul_key) if name
+        )
+        raise ConsulError(f"TLS to {options.consul_url}: {plain_reason(error)} ({files})") from error
+    if not options.consul_verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context

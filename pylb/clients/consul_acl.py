@@ -135,7 +135,7 @@ class ConsulAcl:
         return transaction
 
     def _datacenter(self) -> list[tuple[str, str]]:
-        datacenter = self._client.settings.datacenter
+        datacenter = self._client.options.datacenter
         return [("dc", datacenter)] if datacenter else []
 
 

@@ -136,10 +136,10 @@ class ConsulCatalog:
         return answer
 
     def _params(self) -> list[tuple[str, Any]]:
-        settings = self._client.settings
-        params: list[tuple[str, Any]] = [("dc", settings.datacenter)] if settings.datacenter else []
-        if settings.consistency != "default":
-            params.append((settings.consistency, ""))
+        options = self._client.options
+        params: list[tuple[str, Any]] = [("dc", options.datacenter)] if options.datacenter else []
+        if options.consistency != "default":
+            params.append((options.consistency, ""))
         return params
 
 

@@ -18,6 +18,7 @@ import aiohttp
 import orjson
 from aiodocker.channel import ChannelSubscriber
 
+from pylb.config.sources import Docker
 from pylb.containers.container import Container
 
 CALL_TIMEOUT = 10.0
@@ -46,16 +47,6 @@ class EngineError(Exception):
 
 class GoneError(EngineError):
     """The requested object does not exist."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineSettings:
-    """Address and TLS files of a Docker engine."""
-
-    url: str = "unix:///var/run/docker.sock"
-    """`unix:///path`, `tcp://host:port`, `http://host:port` or `https://host:port`."""
-    certificates: str | None = None
-    """Directory with `ca.pem`, `cert.pem` and `key.pem`, as for DOCKER_CERT_PATH; None: no TLS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +84,21 @@ class Event:
 class DockerClient:
     """Calls of one engine.
 
-        async with DockerClient(settings) as docker:
+        async with DockerClient(options) as docker:
             for listed in await docker.containers():
                 container = await docker.inspect(listed.id)
+
+    Args:
+        options: address and TLS files.
 
     Raises:
         EngineError: a certificate or key cannot be read.
     """
 
-    def __init__(self, settings: EngineSettings) -> None:
-        self._url = settings.url
-        scheme, _, rest = settings.url.partition("://")
-        context = tls_context(settings.certificates) if settings.certificates else None
+    def __init__(self, options: Docker) -> None:
+        self._url = str(options.docker_host)
+        scheme, _, rest = self._url.partition("://")
+        context = tls_context(options.docker_certs) if options.docker_tls and options.docker_certs else None
         if context and scheme in {"tcp", "http"}:
             scheme = "https"
         self._docker = aiodocker.Docker(

@@ -13,6 +13,7 @@ from pylb.config.kinds import (
     FLAG,
     HOST,
     TARGET,
+    TCP,
     choice,
     integer,
     integer_or_off,
@@ -208,6 +209,11 @@ class Health(Group):
         "Behaviour in panic mode: `serve` ignores failures and excludes only backends that accept no "
         "connection; `fail` answers 503 immediately.",
     )
+
+    @property
+    def probe(self) -> str:
+        """How instances without a setting of their own are probed: `tcp`, a path, or empty for no probes."""
+        return self.probe_http or (TCP if self.probe_tcp else "")
 
     def check(self) -> None:
         """Reject two kinds of probes."""

@@ -10,15 +10,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pylb.assembly.sources import source
-from pylb.assembly.tls import read_upstream_tls
 from pylb.config import Options
-from pylb.config.kinds import TCP
+from pylb.config.backends import BackendConnections, Health
 from pylb.control.override_store import OverrideStore
 from pylb.control.recorder import Recorder
 from pylb.discovery.guard import Guard
 from pylb.discovery.pipeline import Pipeline
 from pylb.discovery.probes.client import ProbeClient
-from pylb.discovery.probes.history import ProbeRules
 from pylb.discovery.probes.prober import Prober
 from pylb.discovery.snapshot_store import SnapshotStore
 from pylb.discovery.status import DiscoveryStatus
@@ -27,6 +25,7 @@ from pylb.model import Endpoint, PoolState, Snapshot
 from pylb.observe.counters import Counters
 from pylb.policy.backend import State
 from pylb.policy.overrides import ALL_OF_PYLB, DECIDED, pool_state
+from pylb.proxy.upstreamtls import UpstreamTls
 from pylb.runtime.lifecycle import TaskScope, keep_running
 from pylb.runtime.logs import set_log_level
 
@@ -61,13 +60,12 @@ class Control:
         self.override_store = OverrideStore(self._changed)
         self.recorder = Recorder(counters)
         self.prober = Prober(
-            ProbeRules(
-                options.probe_http or (TCP if options.probe_tcp else ""),
-                interval=options.probe_interval,
-                fall=options.probe_fall,
-                rise=options.probe_rise,
+            Health.of(options),
+            ProbeClient(
+                options.probe_timeout,
+                UpstreamTls(BackendConnections.of(options)).of,
+                options.probe_host or "",
             ),
-            ProbeClient(options.probe_timeout, read_upstream_tls(options).of, options.probe_host or ""),
             self._changed,
             state_of,
             remembered=remembered["verdicts"] if remembered else (),

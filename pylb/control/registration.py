@@ -6,11 +6,11 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from pylb.assembly.sources.consul import consul_settings
 from pylb.clients.consul import ConsulClient
 from pylb.clients.consul_agent import ConsulAgent
 from pylb.config import Options
 from pylb.config.kinds import HostPort
+from pylb.config.sources import Consul
 from pylb.registry.self_registration import Identity, SelfRegistration
 from pylb.runtime.lifecycle import TaskScope, keep_running
 
@@ -36,7 +36,7 @@ async def registered(
     if options.register is None:
         yield _nothing
         return
-    async with ConsulClient(consul_settings(options)) as client:
+    async with ConsulClient(Consul.of(options)) as client:
         self_registration = SelfRegistration(
             ConsulAgent(client), identity(options, options.register), obstacles
         )

@@ -14,7 +14,7 @@ from itertools import chain, count
 from time import monotonic
 from typing import cast
 
-from pylb.config.backends import Retries, Timeouts
+from pylb.config.backends import BackendConnections, Retries, Timeouts
 from pylb.config.clients import Limits
 from pylb.errors import ProxyError
 from pylb.http1.head_cache import HeadCache, ResponseReader
@@ -110,7 +110,7 @@ class Context:
         self._new_client_info = client_info
         self._client_infos = lru_cache(maxsize=CLIENT_INFOS)(self._make_client_info)
         """A cache, for clients that open a connection for each request."""
-        self.upstream_tls = upstream_tls or UpstreamTls()
+        self.upstream_tls = upstream_tls or UpstreamTls(BackendConnections())
         self.preamble = preamble
         """Writes the PROXY protocol preamble for backends; None sends none."""
         self.keeps_upstreams = preamble is None and self.timeouts.upstream_keepalive > 0

@@ -10,11 +10,12 @@ import _ssl
 import logging
 import os
 import ssl
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from pylb.config.clients import Tls
 from pylb.errors import StartError
 from pylb.proxy import clientcert, session_tickets
 
@@ -31,37 +32,25 @@ class Certificates:
     """The certificates that pylb presents to clients.
 
     Args:
-        pairs: chains and keys. The first one is the default for names without a certificate.
-        directory: contains more certificates: `NAME.crt` or `NAME.pem` with `NAME.key`, or a folder with
-            `fullchain.pem` and `privkey.pem`, as certbot makes them.
-        client_ca: CA bundle for client certificates. By default no client certificate is requested.
-        client_required: whether a client must present a certificate.
-        client_fields: facts about the client certificate that backends receive, of `clientcert.FIELDS`.
+        options: the files, and what is required of clients. The first certificate is the default for names
+            without a certificate. The directory contains more: `NAME.crt` or `NAME.pem` with `NAME.key`, or a
+            folder with `fullchain.pem` and `privkey.pem`, as certbot makes them.
         ticket_keys: keys that seal tickets, if other processes must open them; see `session_tickets.share`.
 
     Raises:
         StartError: a file cannot be used, or there is none.
     """
 
-    def __init__(
-        self,
-        pairs: Sequence[Pair],
-        directory: str | None = None,
-        *,
-        client_ca: str | None = None,
-        client_required: bool = False,
-        client_fields: Collection[str] = ("subject", "serial", "fingerprint"),
-        ticket_keys: bytes = b"",
-    ) -> None:
-        self._pairs = tuple(pairs)
-        self._directory = directory
+    def __init__(self, options: Tls, ticket_keys: bytes = b"") -> None:
+        self._directory = options.tls_dir
+        self._client_ca = options.tls_client_ca
+        self._client_required = options.tls_client_required
+        self._client_fields = options.tls_client_fields
+        self._pairs = tuple(zip(options.tls_cert, options.tls_key, strict=True))
         self._seen: object = None
         self._doubtful: object = None
         """What could not be used at the last look, and has not been logged yet."""
         self._contexts: Mapping[str, ssl.SSLContext] = {}
-        self._client_ca = client_ca
-        self._client_required = client_required
-        self._client_fields = client_fields
         self._session_context = b""
         """A digest of the authorities under which the sessions of now begin."""
         try:

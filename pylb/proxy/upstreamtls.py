@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from functools import cached_property, lru_cache
 
+from pylb.config.backends import BackendConnections
 from pylb.errors import StartError
 from pylb.model import Endpoint
 
@@ -16,46 +17,31 @@ class UpstreamTls:
     """The TLS settings for connections to backends.
 
     Args:
-        everywhere: whether backends use TLS unless their endpoint disables it.
-        ca: path of a PEM bundle that verifies backend certificates. By default the system's.
-        verify: whether certificate and name are verified.
-        name: the name in certificates and SNI. By default the backend's address.
-        pair: paths of pylb's client certificate and key. By default pylb presents none.
+        options: which backends use TLS, how they are verified, and pylb's client certificate.
 
     Raises:
         StartError: a file cannot be used.
     """
 
-    def __init__(
-        self,
-        *,
-        everywhere: bool = False,
-        ca: str | None = None,
-        verify: bool = True,
-        name: str = "",
-        pair: tuple[str, str] | None = None,
-    ) -> None:
-        self._everywhere = everywhere
-        self._ca = ca
-        self._verify = verify
-        self._name = name
-        self._pair = pair
+    def __init__(self, options: BackendConnections) -> None:
+        self._options = options
         self._checked = lru_cache(maxsize=CHECKED)(self._try_name)
-        if everywhere or ca or pair:
+        if options.upstream_tls or options.upstream_tls_ca or options.upstream_tls_cert:
             _ = self.context  # Report unusable files at the start.
 
     @cached_property
     def context(self) -> ssl.SSLContext:
         """The TLS context of all backend connections."""
+        options = self._options
         try:
-            context = ssl.create_default_context(cafile=self._ca)
-            if self._pair:
-                context.load_cert_chain(*self._pair)
+            context = ssl.create_default_context(cafile=options.upstream_tls_ca)
+            if options.upstream_tls_cert:
+                context.load_cert_chain(options.upstream_tls_cert, options.upstream_tls_key)
         except OSError as error:
             raise StartError(f"--upstream-tls: {error.strerror or error}") from None
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(["http/1.1"])
-        if not self._verify:
+        if not options.upstream_tls_verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context
@@ -81,5 +67,6 @@ class UpstreamTls:
 
     def name_of(self, endpoint: Endpoint) -> str:
         """Return the name that a backend's certificate must carry; empty without TLS."""
-        tls = self._everywhere if endpoint.tls is None else endpoint.tls
-        return (endpoint.tls_name or self._name or endpoint.address) if tls else ""
+        options = self._options
+        tls = options.upstream_tls if endpoint.tls is None else endpoint.tls
+        return (endpoint.tls_name or options.upstream_tls_name or endpoint.address) if tls else ""

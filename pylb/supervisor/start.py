@@ -6,10 +6,12 @@ from collections.abc import Callable
 from pkgutil import resolve_name
 
 from pylb.assembly.pools import read_routes
-from pylb.assembly.tls import read_certificates, read_upstream_tls
+from pylb.assembly.tls import read_certificates
 from pylb.config import Options
+from pylb.config.backends import BackendConnections
 from pylb.discovery.snapshot_store import SnapshotStore
 from pylb.ipc.supervisor_pipe import SupervisorPipe
+from pylb.proxy.upstreamtls import UpstreamTls
 from pylb.runtime.cpus import usable_cpus
 from pylb.runtime.descriptors import tell_shortage
 from pylb.runtime.logs import log_to_stderr
@@ -28,7 +30,7 @@ def run(options: Options) -> int:
     log_to_stderr(options.log_level)
     read_routes(options)
     read_certificates(options)
-    read_upstream_tls(options)
+    UpstreamTls(BackendConnections.of(options))
     if options.state_dir:
         SnapshotStore(options.state_dir)  # What cannot be used is refused before anything is started.
     workers = options.workers or usable_cpus()

@@ -17,8 +17,6 @@ from typing import ClassVar
 import uvloop
 from aiohttp import web
 
-from pylb.assembly.sources.consul import consul_settings
-from pylb.assembly.sources.docker import engine_settings
 from pylb.clients.consul import ConsulClient
 from pylb.clients.consul_agent import ConsulAgent
 from pylb.clients.docker import DockerClient, Engine, EngineError
@@ -179,8 +177,8 @@ async def _register(options: RegistratorOptions, admin: list[socket.socket]) -> 
     # Confirm a registration three times within its TTL, so that one lost call does not make it critical.
     resync = min(options.resync, options.ttl / 3) if options.ttl else options.resync
     async with AsyncExitStack() as stack:
-        docker = await stack.enter_async_context(DockerClient(engine_settings(options)))
-        client = await stack.enter_async_context(ConsulClient(consul_settings(options)))
+        docker = await stack.enter_async_context(DockerClient(Docker.of(options)))
+        client = await stack.enter_async_context(ConsulClient(Consul.of(options)))
         registrator = Registrator(
             docker,
             ConsulAgent(client),

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from functools import partial
 
 from pylb.assembly.pools import make_pool, read_routes
-from pylb.assembly.tls import read_certificates, read_upstream_tls
+from pylb.assembly.tls import read_certificates
 from pylb.config import Options
-from pylb.config.backends import Retries, Timeouts
+from pylb.config.backends import BackendConnections, Retries, Timeouts
 from pylb.config.clients import Limits
 from pylb.http1.headers import ClientInfo, ForwardedClientInfo
 from pylb.http1.trace import Tracing
@@ -28,6 +28,7 @@ from pylb.policy.route import Routes
 from pylb.proxy.context import Context
 from pylb.proxy.proxyprotocol import PREAMBLES
 from pylb.proxy.server import Server
+from pylb.proxy.upstreamtls import UpstreamTls
 from pylb.runtime.descriptors import admissible
 from pylb.sinks.sinks import Sinks
 
@@ -71,7 +72,7 @@ class Worker:
             ),
             redirect_port=options.redirect_to_tls,
             hsts=options.hsts,
-            upstream_tls=read_upstream_tls(options),
+            upstream_tls=UpstreamTls(BackendConnections.of(options)),
             trusted=Networks(options.trusted_proxies),
             preamble=PREAMBLES.get(options.upstream_proxy_protocol),
             client_info=partial(ForwardedClientInfo if options.forwarded else ClientInfo, via=options.via),

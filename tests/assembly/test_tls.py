@@ -1,6 +1,6 @@
 import pytest
 
-from pylb.assembly.tls import read_certificates, read_upstream_tls
+from pylb.assembly.tls import read_certificates
 from pylb.config import Address, Options
 from pylb.errors import StartError
 from tests.certificates import Authority
@@ -18,9 +18,3 @@ def test_the_files_that_the_options_name(tmp_path):
     assert read_certificates(Options(**STATIC, **listen, tls_cert=pair[:1], tls_key=pair[1:])) is not None
     with pytest.raises(StartError, match=r"TLS: .*shop\.example\.key"):
         read_certificates(Options(**STATIC, **listen, tls_cert=pair[1:], tls_key=pair[1:]))
-
-
-def test_backends_by_tls(tmp_path):
-    assert read_upstream_tls(Options(**STATIC)) is not None
-    with pytest.raises(StartError, match="--upstream-tls: No such file"):
-        read_upstream_tls(Options(**STATIC, upstream_tls=True, upstream_tls_ca=str(tmp_path / "missing.pem")))

@@ -11,11 +11,11 @@ from pylb.clients import consul as client_module
 from pylb.clients.consul import (
     ConsulClient,
     ConsulError,
-    ConsulSettings,
     ConsulUnreachableError,
     kept_alive_socket,
 )
 from tests.clients.scripted_consul import DROP, HANG, Answer, ScriptedConsul, web_instances
+from tests.registries import consul_at
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ async def connect(scripted):
     clients = []
 
     def make(**settings):
-        clients.append(ConsulClient(ConsulSettings(**{"url": scripted.url, **settings})))
+        clients.append(ConsulClient(consul_at(**{"url": scripted.url, **settings})))
         return clients[-1]
 
     yield make
@@ -222,12 +222,12 @@ async def test_without_its_token_nothing_is_asked(scripted, connect, tmp_path, c
 
 async def test_basic_authentication(scripted, connect):
     scripted.then(Answer())
-    await connect(auth="user:pass:word").service_health("web")
+    await connect(consul_auth="user:pass:word").service_health("web")
     assert scripted.requests[0].headers["Authorization"] == "Basic dXNlcjpwYXNzOndvcmQ="
 
 
 def test_secrets_are_not_printed():
-    settings = ConsulSettings(token="hush", auth="user:hush")
+    settings = consul_at(token="hush", consul_auth="user:hush")
     assert "hush" not in repr(settings)
 
 
@@ -236,7 +236,7 @@ async def test_over_a_unix_socket(tmp_path):
     path = tmp_path / "consul.sock"
     await server.start(lambda runner: web.UnixSite(runner, path))
     server.then(Answer(index=9))
-    async with ConsulClient(ConsulSettings(url=f"unix://{path}")) as client:
+    async with ConsulClient(consul_at(f"unix://{path}")) as client:
         assert (await client.service_health("web")).index == 9
     await server.stop()
 
@@ -278,22 +278,27 @@ async def secure(authority):
 def secure_settings(secure, authority, **changes):
     settings = {
         "url": secure.url,
-        "ca": str(authority / "ca.pem"),
-        "cert": str(authority / "client.test.pem"),
-        "key": str(authority / "client.test.key"),
-        "server_name": "consul.test",
+        "consul_ca": str(authority / "ca.pem"),
+        "consul_cert": str(authority / "client.test.pem"),
+        "consul_key": str(authority / "client.test.key"),
+        "consul_tls_server_name": "consul.test",
     }
-    return ConsulSettings(**settings | changes)
+    return consul_at(**settings | changes)
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"ca": "authorities"}, {"ca": None, "verify": False}, {"server_name": None, "verify": False}],
+    [
+        {},
+        {"consul_ca": "authorities"},
+        {"consul_ca": None, "consul_verify": False},
+        {"consul_tls_server_name": None, "consul_verify": False},
+    ],
     ids=["file", "directory", "unchecked", "unchecked name"],
 )
 async def test_tls(secure, authority, changes):
-    if changes.get("ca"):
-        changes = {"ca": str(authority / changes["ca"])}
+    if changes.get("consul_ca"):
+        changes = {"consul_ca": str(authority / changes["consul_ca"])}
     async with ConsulClient(secure_settings(secure, authority, **changes)) as client:
         assert (await client.service_health("web")).index == 9
 
@@ -301,9 +306,9 @@ async def test_tls(secure, authority, changes):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"ca": None}, "certificate verify failed"),
-        ({"server_name": None}, "certificate verify failed"),
-        ({"cert": None, "key": None}, "."),
+        ({"consul_ca": None}, "certificate verify failed"),
+        ({"consul_tls_server_name": None}, "certificate verify failed"),
+        ({"consul_cert": None, "consul_key": None}, "."),
     ],
     ids=["unknown authority", "other name", "no certificate"],
 )
@@ -314,14 +319,14 @@ async def test_tls_that_does_not_fit_is_refused(secure, authority, changes, word
     assert secure.requests == []
 
 
-@pytest.mark.parametrize("file", ["ca", "cert", "key"])
+@pytest.mark.parametrize("file", ["consul_ca", "consul_cert", "consul_key"])
 async def test_a_tls_file_that_cannot_be_read_is_named(secure, authority, file):
     with pytest.raises(ConsulError, match=r"No such file or directory .*/absent\.pem"):
         ConsulClient(secure_settings(secure, authority, **{file: "/absent.pem"}))
 
 
 async def test_the_rest_of_py_consul_works_on_the_same_connection(consul):
-    async with ConsulClient(ConsulSettings(url=consul.url)) as client:
+    async with ConsulClient(consul_at(consul.url)) as client:
         assert await client.kv.put("clients/consul", "x", cas=0)
         _, stored = await client.kv.get("clients/consul")
         assert stored["Value"] == b"x"

@@ -1,8 +1,9 @@
 import pytest
 
-from pylb.clients.consul import ConsulClient, ConsulError, ConsulSettings
+from pylb.clients.consul import ConsulClient, ConsulError
 from pylb.clients.consul_acl import BATCH, ConsulAcl, Right
 from tests.clients.scripted_consul import Answer, ScriptedConsul
+from tests.registries import consul_at
 
 READ = 'service_prefix "acl-" { policy = "read" } node_prefix "" { policy = "read" }'
 
@@ -22,7 +23,7 @@ async def acl(registered):
 
     def make(rules):
         token = registered.issue(rules)["SecretID"]
-        clients.append(ConsulClient(ConsulSettings(url=registered.url, token=token)))
+        clients.append(ConsulClient(consul_at(registered.url, token=token)))
         return ConsulAcl(clients[-1])
 
     yield make
@@ -32,7 +33,7 @@ async def acl(registered):
 
 @pytest.fixture
 async def node(registered):
-    async with ConsulClient(ConsulSettings(url=registered.url, token="root")) as client:
+    async with ConsulClient(consul_at(registered.url, token="root")) as client:
         return (await client.service_health("acl-web")).items[0]["Node"]["Node"]
 
 
@@ -63,12 +64,12 @@ async def test_an_instance_is_found_whether_it_is_readable_or_not(acl, node, rul
 
 
 async def test_without_acls_there_is_nothing_to_evaluate(consul):
-    async with ConsulClient(ConsulSettings(url=consul.url)) as client:
+    async with ConsulClient(consul_at(consul.url)) as client:
         assert await ConsulAcl(client).denied([Right("service", "web")]) is None
 
 
 async def test_a_token_that_is_refused_is_an_error(guarded_consul):
-    settings = ConsulSettings(url=guarded_consul.url, token="unknown")
+    settings = consul_at(guarded_consul.url, token="unknown")
     async with ConsulClient(settings) as client:
         with pytest.raises(ConsulError, match="answered 403 ACL not found"):
             await ConsulAcl(client).denied([Right("service", "web")])
@@ -88,7 +89,7 @@ async def test_what_is_no_answer(answer, words):
     server = ScriptedConsul()
     await server.start()
     server.then(answer)
-    async with ConsulClient(ConsulSettings(url=server.url)) as client:
+    async with ConsulClient(consul_at(server.url)) as client:
         with pytest.raises(ConsulError, match=words):
             await ConsulAcl(client).look_up([("dc1", "n1", "web-1")])
     await server.stop()
@@ -99,7 +100,7 @@ async def test_a_registry_that_does_not_offer_it(status):
     server = ScriptedConsul()
     await server.start()
     server.then(Answer(status=status))
-    async with ConsulClient(ConsulSettings(url=server.url, datacenter="dc2")) as client:
+    async with ConsulClient(consul_at(server.url, datacenter="dc2")) as client:
         assert await ConsulAcl(client).look_up([("dc1", "n1", "web-1")]) is None
     assert server.queries == [{"dc": "dc2"}]
     await server.stop()

@@ -1,16 +1,17 @@
 import pytest
 from aiohttp import web
 
-from pylb.clients.consul import ConsulClient, ConsulError, ConsulSettings, ConsulUnreachableError
+from pylb.clients.consul import ConsulClient, ConsulError, ConsulUnreachableError
 from pylb.clients.consul_agent import ConsulAgent
 from pylb.registry.embedded import DevRegistry
+from tests.registries import consul_at
 
 
 @pytest.fixture
 async def agent():
     registry = DevRegistry()
     url = f"http://{await registry.start()}"
-    async with ConsulClient(ConsulSettings(url=url)) as client:
+    async with ConsulClient(consul_at(url)) as client:
         yield ConsulAgent(client)
     await registry.stop()
 
@@ -55,7 +56,7 @@ async def test_the_agents_address(agent):
 async def test_the_right_to_write_a_service_suffices_to_register_it(guarded_consul):
     """Without agent:read the agent's address is unknown; Consul fills it in where an address is empty."""
     token = guarded_consul.issue('service "agent-shop" { policy = "write" }')["SecretID"]
-    async with ConsulClient(ConsulSettings(url=guarded_consul.url, token=token)) as client:
+    async with ConsulClient(consul_at(guarded_consul.url, token=token)) as client:
         agent = ConsulAgent(client)
         assert await agent.address() == ""
         await agent.register({"ID": "agent-shop", "Name": "agent-shop", "Port": 80})
@@ -79,7 +80,7 @@ async def answering(aiohttp_server, body, status=200):
 
 @pytest.mark.parametrize("body", [b"[]", b"nonsense", b"{"])
 async def test_what_is_no_answer(aiohttp_server, body):
-    async with ConsulClient(ConsulSettings(url=await answering(aiohttp_server, body))) as client:
+    async with ConsulClient(consul_at(await answering(aiohttp_server, body))) as client:
         with pytest.raises(ConsulError):
             await ConsulAgent(client).services()
         with pytest.raises(ConsulError):
@@ -87,12 +88,12 @@ async def test_what_is_no_answer(aiohttp_server, body):
 
 
 async def test_an_error_never_looks_like_an_empty_agent(aiohttp_server):
-    async with ConsulClient(ConsulSettings(url=await answering(aiohttp_server, b"{}", 500))) as client:
+    async with ConsulClient(consul_at(await answering(aiohttp_server, b"{}", 500))) as client:
         with pytest.raises(ConsulError, match="answered 500"):
             await ConsulAgent(client).services()
 
 
 async def test_a_refused_connection_is_an_error(unused_tcp_port):
-    async with ConsulClient(ConsulSettings(url=f"http://127.0.0.1:{unused_tcp_port}")) as client:
+    async with ConsulClient(consul_at(f"http://127.0.0.1:{unused_tcp_port}")) as client:
         with pytest.raises(ConsulUnreachableError):
             await ConsulAgent(client).services()

@@ -3,10 +3,11 @@ import asyncio
 import orjson
 import pytest
 
-from pylb.clients.consul import ConsulClient, ConsulError, ConsulSettings
+from pylb.clients.consul import ConsulClient, ConsulError
 from pylb.clients.consul_agent import ConsulAgent
 from pylb.clients.consul_catalog import ConsulCatalog
 from tests.clients.scripted_consul import Answer, ScriptedConsul
+from tests.registries import consul_at
 
 TTL = {"CheckID": "catalog:ttl", "TTL": "1h", "Status": "passing"}
 WEB = {"ID": "catalog-web-1", "Name": "catalog-web", "Tags": ["blue"], "Port": 80, "Check": TTL}
@@ -14,7 +15,7 @@ WEB = {"ID": "catalog-web-1", "Name": "catalog-web", "Tags": ["blue"], "Port": 8
 
 @pytest.fixture
 async def client(consul):
-    async with ConsulClient(ConsulSettings(url=consul.url), connections=3) as client:
+    async with ConsulClient(consul_at(consul.url), connections=3) as client:
         yield client
 
 
@@ -63,7 +64,7 @@ async def test_anything_but_a_document_is_an_error(answer, words):
     server.names = None
     await server.start()
     server.then(answer)
-    async with ConsulClient(ConsulSettings(url=server.url)) as client:
+    async with ConsulClient(consul_at(server.url)) as client:
         with pytest.raises(ConsulError, match=words):
             (await ConsulCatalog(client).services()).read()
     await server.stop()
@@ -74,7 +75,7 @@ async def test_a_query_names_datacenter_consistency_and_what_it_waits_for():
     server.names = None
     await server.start()
     server.then(Answer(body=b"{}", index=0), Answer(body=b"{}"))
-    settings = ConsulSettings(url=server.url, datacenter="dc2", consistency="stale")
+    settings = consul_at(server.url, datacenter="dc2", consistency="stale")
     async with ConsulClient(settings) as client:
         assert (await ConsulCatalog(client).services()).index == 1
         await ConsulCatalog(client).services(7, wait=5.0)

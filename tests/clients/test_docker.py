@@ -7,18 +7,18 @@ from pylb.clients.docker import (
     DockerClient,
     Engine,
     EngineError,
-    EngineSettings,
     Event,
     Listed,
     read_event,
 )
 from tests.containers.inspected import inspected
+from tests.registries import docker_at
 from tests.until import until
 
 
 @pytest.fixture
 async def docker(engine):
-    async with DockerClient(EngineSettings(url=engine.url)) as client:
+    async with DockerClient(docker_at(engine.url)) as client:
         yield client
 
 
@@ -97,7 +97,7 @@ async def test_an_engine_in_trouble(engine, docker):
 
 
 async def test_a_refused_connection_is_an_error(tmp_path):
-    async with DockerClient(EngineSettings(url=f"unix://{tmp_path}/none")) as docker:
+    async with DockerClient(docker_at(f"unix://{tmp_path}/none")) as docker:
         for question in (docker.engine, docker.containers, docker.events().__anext__):
             with pytest.raises(EngineError, match=f"Docker at unix://{tmp_path}/none"):
                 await question()
@@ -111,7 +111,7 @@ async def test_an_answer_without_sense(engine, docker):
 
 async def test_certificates_that_are_not_there(tmp_path):
     with pytest.raises(EngineError, match=r"expected .* and key"):
-        DockerClient(EngineSettings(url="tcp://127.0.0.1:2376", certificates=str(tmp_path)))
+        DockerClient(docker_at("tcp://127.0.0.1:2376", docker_tls=True, docker_certs=str(tmp_path)))
 
 
 def test_a_networks_event_is_about_the_container_that_joined():

@@ -1,9 +1,10 @@
 import pytest
 
 from pylb.clients import docker as docker_module
-from pylb.clients.docker import DockerClient, EngineError, EngineSettings
+from pylb.clients.docker import DockerClient, EngineError
 from pylb.clients.inventory import InventoryReader
 from tests.containers.inspected import inspected
+from tests.registries import docker_at
 
 
 class Clock:
@@ -24,7 +25,7 @@ async def read(engine, clock, monkeypatch):
     """Read the engine's containers: those that can be read, and those that cannot."""
     monkeypatch.setattr(docker_module, "INSPECT_TIMEOUT", 0.5)
     reader = InventoryReader(clock=clock)
-    async with DockerClient(EngineSettings(url=engine.url)) as docker:
+    async with DockerClient(docker_at(engine.url)) as docker:
 
         async def once():
             found = await reader.read(docker)

@@ -31,13 +31,17 @@ def test_every_help_text_is_one_to_three_short_sentences(declared):
     assert len(declared.text) <= 200
 
 
+DERIVED = {"consul": "consul_url", "consul_tls": "consul_url", "probe_http": "probe", "probe_tcp": "probe"}
+"""Options that are read through a property of their group."""
+
+
 @pytest.mark.parametrize("declared", options(Options), ids=lambda o: o.name)
 def test_every_option_has_an_effect(declared):
     package = Path(pylb.__file__).parent
     sources = [path for path in package.rglob("*.py") if path.parent.name != "config"]
     if declared.name == "env_file":
         return  # it is read where all others are: see test_envfile
-    name = "consul_url" if declared.name in {"consul", "consul_tls"} else declared.name
+    name = DERIVED.get(declared.name, declared.name)
     read = re.compile(rf"(options|timeouts|limits)\.{name}\b")
     assert any(read.search(path.read_text()) for path in sources)
 

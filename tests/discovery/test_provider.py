@@ -2,15 +2,15 @@ import inspect
 
 import pytest
 
-from pylb.clients.consul import ConsulSettings
 from pylb.discovery.provider import Provider
 from pylb.discovery.sources.consul.feed import ConsulFeed
 from pylb.discovery.sources.consul.provider import ConsulProvider
 from pylb.discovery.sources.static import StaticProvider
 from pylb.discovery.status import DiscoveryStatus
+from tests.registries import consul_at
 
 PROVIDERS: list[Provider] = [
-    ConsulProvider(ConsulFeed(ConsulSettings()), "web", status=DiscoveryStatus("web")),
+    ConsulProvider(ConsulFeed(consul_at()), "web", status=DiscoveryStatus("web")),
     StaticProvider("web", ()),
 ]
 

@@ -11,13 +11,14 @@ from contextlib import asynccontextmanager
 import aiodocker
 import pytest
 
-from pylb.clients.consul import ConsulClient, ConsulSettings
+from pylb.clients.consul import ConsulClient
 from pylb.clients.consul_agent import ConsulAgent
-from pylb.clients.docker import DockerClient, EngineSettings
+from pylb.clients.docker import DockerClient
 from pylb.registry.place import Rules
 from pylb.registry.registrator import Registrator
 from pylb.runtime.lifecycle import TaskScope, spawn
 from tests.docker.images import SMALL
+from tests.registries import consul_at, docker_at
 from tests.until import until
 
 pytestmark = pytest.mark.slow
@@ -37,7 +38,7 @@ def engine(own_engine):
 @pytest.fixture
 async def agent(consul):
     """The Consul that other tests use too; nothing of ours is left in it."""
-    async with ConsulClient(ConsulSettings(url=consul.url)) as client:
+    async with ConsulClient(consul_at(consul.url)) as client:
         agent = ConsulAgent(client)
         yield agent
         for service_id in await ours(agent):
@@ -65,8 +66,8 @@ async def registrator(
 ):
     """A registrator at work, and its status; one that does not listen misses all events."""
     async with (
-        DockerClient(EngineSettings(url=engine.url)) as docker,
-        ConsulClient(ConsulSettings(url=consul.url)) as client,
+        DockerClient(docker_at(engine.url)) as docker,
+        ConsulClient(consul_at(consul.url)) as client,
         TaskScope("registrator") as owner,
     ):
         made = Registrator(

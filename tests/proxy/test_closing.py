@@ -9,8 +9,7 @@ from time import monotonic
 import pytest
 
 from pylb.proxy import closing, sweep
-from pylb.proxy.tls import Certificates
-from tests.certificates import Authority
+from tests.certificates import Authority, presented
 from tests.proxy.test_tls import connect, serve, trusting
 from tests.stage import HOST, Client, Stage, answers
 from tests.until import until
@@ -42,7 +41,7 @@ def reach(request, authority, pair):
         return await stage.client()
 
     async def tls(stage):
-        port = await serve(stage, Certificates([pair]))
+        port = await serve(stage, presented([pair]))
         return await connect(port, trusting(authority))
 
     return {"plain": plain, "tls": tls}[request.param]
@@ -151,7 +150,7 @@ async def test_a_client_that_does_not_read_costs_one_look_at_the_kernel_in_each_
     reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
     async with Stage() as stage:
         await stage.origin(answers(b"x" * 600_000))
-        reading.connect(("127.0.0.1", await serve(stage, Certificates([pair]))))
+        reading.connect(("127.0.0.1", await serve(stage, presented([pair]))))
         reading.setblocking(False)
         pending = asyncio.open_connection(
             sock=reading, ssl=trusting(authority), server_hostname="shop.example", limit=1024

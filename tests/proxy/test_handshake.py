@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from pylb.config.backends import BackendConnections
 from pylb.model import Endpoint
 from pylb.proxy.handover import hand_over
 from pylb.proxy.handshake import PlainConnection
@@ -46,7 +47,7 @@ async def silent(reader, writer):
 
 
 def stage_with_tls(authority, **changes):
-    tls = UpstreamTls(everywhere=True, ca=authority.certificate)
+    tls = UpstreamTls(BackendConnections(upstream_tls=True, upstream_tls_ca=authority.certificate))
     return Stage(context={"upstream_tls": tls, **changes.pop("context", {})}, **changes)
 
 

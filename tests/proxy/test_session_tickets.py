@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from pylb.proxy import session_tickets
-from pylb.proxy.tls import Certificates
-from tests.certificates import Authority
+from tests.certificates import Authority, presented
 
 KEYS = os.urandom(80)
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
@@ -39,7 +38,7 @@ def handshake(server, client, session=None):
 )
 def test_who_has_the_same_keys_resumes_the_sessions_of_the_other(authority, version, keys, resumed):
     pair = authority.sign("shop.example")
-    one, other = (Certificates([pair], ticket_keys=each).context for each in keys)
+    one, other = (presented([pair], ticket_keys=each).context for each in keys)
     client = ssl.create_default_context(cafile=authority.certificate)
     client.maximum_version = version
     session, reused = handshake(one, client)
@@ -72,7 +71,7 @@ def showing(authority, client_pair, version):
 def test_a_client_whose_authority_was_removed_does_not_come_back(authority, clients, tmp_path, version, keys):
     pair = authority.sign("shop.example")
     trusted = written(tmp_path / "authorities", *clients.values())
-    certificates = Certificates([pair], client_ca=trusted, ticket_keys=keys)
+    certificates = presented([pair], tls_client_ca=trusted, ticket_keys=keys)
     kept, removed = (showing(authority, clients[name].sign("alice"), version) for name in ("kept", "removed"))
     sessions = [handshake(certificates.context, client)[0] for client in (kept, removed)]
     assert all(
@@ -97,12 +96,12 @@ def test_another_process_with_the_same_keys_resumes_under_the_same_authorities_o
     one = written(tmp_path / "one", clients["removed"])
 
     def server(client_ca, **rule):
-        return Certificates([pair], client_ca=client_ca, ticket_keys=KEYS, **rule).context
+        return presented([pair], tls_client_ca=client_ca, ticket_keys=KEYS, **rule).context
 
     client = showing(authority, clients["removed"].sign("alice"), version)
     session, _ = handshake(server(both), client)
     assert handshake(server(both), client, session)[1]
-    for other in (server(one), server(None), server(both, client_required=True)):
+    for other in (server(one), server(None), server(both, tls_client_required=True)):
         assert not handshake(other, client, session)[1]
 
 
@@ -112,7 +111,7 @@ def test_where_openssl_cannot_be_reached_changed_authorities_count_after_a_resta
 ):
     monkeypatch.setattr(session_tickets._ssl, "__file__", "/missing.so")
     trusted = written(tmp_path / "authorities", *clients.values())
-    certificates = Certificates([authority.sign("shop.example")], client_ca=trusted)
+    certificates = presented([authority.sign("shop.example")], tls_client_ca=trusted)
     before = certificates._contexts
     written(tmp_path / "authorities", clients["kept"])
     certificates.refresh()
@@ -124,7 +123,7 @@ def test_where_openssl_cannot_be_reached_changed_authorities_count_after_a_resta
 def test_where_openssl_cannot_be_reached_each_has_keys_of_its_own(authority, monkeypatch, caplog):
     monkeypatch.setattr(session_tickets._ssl, "__file__", "/missing.so")
     with caplog.at_level("INFO"):
-        Certificates([authority.sign("shop.example")], ticket_keys=KEYS)
+        presented([authority.sign("shop.example")], ticket_keys=KEYS)
     assert "does not let workers share session tickets" in caplog.text
 
 

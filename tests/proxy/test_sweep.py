@@ -7,8 +7,7 @@ import pytest
 
 from pylb.proxy import sweep
 from pylb.proxy.sweep import Sweep
-from pylb.proxy.tls import Certificates
-from tests.certificates import Authority
+from tests.certificates import Authority, presented
 from tests.proxy.test_tls import serve
 from tests.stage import HOST, Stage, answers
 from tests.until import until
@@ -77,7 +76,7 @@ async def test_a_directory_of_certificates_that_is_gone_for_a_moment_ends_no_tim
     sign()
     async with Stage(head_timeout=0.01) as stage:
         await stage.origin(answers())
-        certificates = Certificates([], str(live))
+        certificates = presented([], str(live))
         await serve(stage, certificates)
         live.rename(tmp_path / "away")
         certificates.refresh()

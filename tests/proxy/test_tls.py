@@ -14,8 +14,8 @@ import pytest
 
 from pylb.errors import StartError
 from pylb.proxy import server, sweep
-from pylb.proxy.tls import Certificates, names
-from tests.certificates import Authority
+from pylb.proxy.tls import names
+from tests.certificates import Authority, presented
 from tests.stage import HOST, Client, Stage, answers, read_request
 from tests.until import until
 
@@ -66,7 +66,7 @@ async def test_requests_by_tls_and_what_the_backend_is_told(authority, pairs):
 
     async with Stage() as stage:
         await stage.origin(handle)
-        port = await serve(stage, Certificates(pairs))
+        port = await serve(stage, presented(pairs))
         client = await connect(port, context := trusting(authority))
         for _ in range(3):
             assert (await client.send(GET + b"").answer())[2] == b"hello"
@@ -87,7 +87,7 @@ async def test_a_handshake_that_has_begun_when_the_end_begins_is_finished_and_it
 ):
     async with Stage() as stage:
         await stage.origin(answers(b"hello"))
-        port = await serve(stage, Certificates(pairs))
+        port = await serve(stage, presented(pairs))
         accepted = socket.create_connection(("127.0.0.1", port))
         client = await connect(port, trusting(authority))  # Whoever came before has been accepted, too.
         client.close()
@@ -119,7 +119,7 @@ async def test_a_handshake_that_has_begun_when_the_end_begins_is_finished_and_it
 )
 async def test_the_name_that_is_asked_for_decides_on_the_certificate(authority, pairs, asked, shown):
     async with Stage() as stage:
-        client = await connect(await serve(stage, Certificates(pairs)), trusting(authority), asked)
+        client = await connect(await serve(stage, presented(pairs)), trusting(authority), asked)
         assert common_name(client) == shown
         client.close()
 
@@ -128,14 +128,14 @@ async def test_the_name_that_is_asked_for_decides_on_the_certificate(authority, 
 async def test_an_unknown_name_gets_the_first_certificate(authority, pairs, asked):
     async with Stage() as stage:
         context = trusting(authority, check_hostname=False)
-        client = await connect(await serve(stage, Certificates(pairs)), context, asked)
+        client = await connect(await serve(stage, presented(pairs)), context, asked)
         assert common_name(client) == "shop.example"
         client.close()
 
 
 async def test_tls_before_1_2_is_refused(authority, pairs):
     async with Stage() as stage:
-        port = await serve(stage, Certificates(pairs))
+        port = await serve(stage, presented(pairs))
         context = trusting(authority)
         context.maximum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers("DEFAULT")
@@ -167,7 +167,7 @@ async def test_with_tls_1_2_only_forward_secrecy_and_authenticated_encryption_ar
     authority, pairs, ciphers, accepted
 ):
     async with Stage() as stage:
-        port = await serve(stage, Certificates(pairs))
+        port = await serve(stage, presented(pairs))
         context = trusting(authority)
         context.maximum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(ciphers)
@@ -195,7 +195,7 @@ async def test_a_session_is_resumed_even_after_the_certificate_has_changed(tmp_p
     pair = authority.sign("shop.example")
     async with Stage() as stage:
         await stage.origin(answers(b"hello", extra=b"Connection: close\r\n"))
-        certificates = Certificates([pair])
+        certificates = presented([pair])
         port = await serve(stage, certificates)
         session = str(tmp_path / "session")
         first = await asyncio.to_thread(s_client, port, version, "-ign_eof", "-sess_out", session)
@@ -212,7 +212,7 @@ async def test_a_changed_certificate_is_picked_up_and_no_connection_suffers(tmp_
     pair = authority.sign("shop.example", subject="/CN=old")
     async with Stage() as stage:
         await stage.origin(answers(b"hello"))
-        port = await serve(stage, Certificates([pair]))
+        port = await serve(stage, presented([pair]))
         kept = await connect(port, context := trusting(authority))
         authority.sign("shop.example", subject="/CN=new")
         shown = ""
@@ -228,7 +228,7 @@ async def test_a_changed_certificate_is_picked_up_and_no_connection_suffers(tmp_
 @pytest.mark.logs_error(r"certificates have changed but cannot be used")
 def test_a_broken_change_leaves_the_former_certificate(tmp_path, caplog):
     chain, _ = pair = Authority(tmp_path).sign("shop.example")
-    certificates = Certificates([pair])
+    certificates = presented([pair])
     before = certificates._contexts
     Path(chain).write_text("broken")
     for _ in range(4):
@@ -242,7 +242,7 @@ def test_a_broken_change_leaves_the_former_certificate(tmp_path, caplog):
 
 def test_a_look_between_a_new_chain_and_its_new_key_is_no_error(tmp_path):
     chain, key = pair = Authority(tmp_path).sign("shop.example")
-    certificates = Certificates([pair])
+    certificates = presented([pair])
     before = certificates._contexts
     new_chain, new_key = Authority(tmp_path / "new").sign("shop.example")
     os.replace(new_chain, chain)
@@ -260,7 +260,7 @@ def test_a_directory_and_what_comes_into_it(tmp_path):
     for name in ("a.example", "b.example"):
         for path, suffix in zip(authority.sign(name), (".crt", ".key"), strict=True):
             (folder / f"{name}{suffix}").symlink_to(path)
-    certificates = Certificates([], str(folder))
+    certificates = presented([], str(folder))
     assert set(certificates._contexts) == {"", "a.example", "b.example"}
     (folder / "c.example").mkdir()
     for path, name in zip(authority.sign("c.example"), ("fullchain.pem", "privkey.pem"), strict=True):
@@ -277,14 +277,14 @@ def test_what_cannot_be_used_is_one_line_that_names_it(tmp_path, pairs):
     (good, key), (_, other) = pairs
     for wrong in ([(good, other)], [("/nowhere.crt", key)], [(str(tmp_path), key)]):
         with pytest.raises(StartError, match=r"^TLS: [^\n]+$"):
-            Certificates(wrong)
+            presented(wrong)
     with pytest.raises(StartError, match="expected certificates"):
-        Certificates([], str(tmp_path))
+        presented([], str(tmp_path))
 
 
 async def test_a_handshake_must_end_in_time(pairs):
     async with Stage(head_timeout=0.2) as stage:
-        port = await serve(stage, Certificates(pairs))
+        port = await serve(stage, presented(pairs))
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"\x16\x03\x01")
         assert await asyncio.wait_for(reader.read(), 5) == b""
@@ -298,7 +298,7 @@ async def test_a_truncated_body_is_seen_as_truncated_by_tls_too(authority, pairs
 
     async with Stage() as stage:
         await stage.origin(handle)
-        client = await connect(await serve(stage, Certificates(pairs)), trusting(authority))
+        client = await connect(await serve(stage, presented(pairs)), trusting(authority))
         await client.send(GET).head()
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await client.reader.readexactly(100)
@@ -310,7 +310,7 @@ async def test_a_large_answer_that_closes_arrives_whole(authority, pairs):
     body = os.urandom(3_000_000)
     async with Stage() as stage:
         await stage.origin(answers(body))
-        client = await connect(await serve(stage, Certificates(pairs)), trusting(authority))
+        client = await connect(await serve(stage, presented(pairs)), trusting(authority))
         client.send(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
         assert (await client.answer())[2] == body
         assert await client.rest() == b""
@@ -325,7 +325,7 @@ async def test_a_tunnel_by_tls(authority, pairs):
 
     async with Stage() as stage:
         origin = await stage.origin(handle)
-        client = await connect(await serve(stage, Certificates(pairs)), trusting(authority))
+        client = await connect(await serve(stage, presented(pairs)), trusting(authority))
         client.send(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: upgrade\r\nUpgrade: echo\r\n\r\n")
         assert b" 101 " in await client.head()
         assert await client.send(b"ping").reader.readexactly(4) == b"ping"
@@ -337,13 +337,13 @@ async def test_a_tunnel_by_tls(authority, pairs):
 async def test_hsts_is_said_by_tls_only_and_not_twice(authority, pairs):
     async with Stage(context={"hsts": 300}) as stage:
         await stage.origin(answers(b"hello"))
-        client = await connect(await serve(stage, Certificates(pairs)), trusting(authority))
+        client = await connect(await serve(stage, presented(pairs)), trusting(authority))
         assert b"\r\nStrict-Transport-Security: max-age=300\r\n" in (await client.send(GET).answer())[1]
         assert b"Strict-Transport-Security" not in (await stage.get())[1]
         client.close()
     async with Stage(context={"hsts": 300}) as stage:
         await stage.origin(answers(b"hello", extra=b"strict-transport-security: max-age=1\r\n"))
-        client = await connect(await serve(stage, Certificates(pairs)), trusting(authority))
+        client = await connect(await serve(stage, presented(pairs)), trusting(authority))
         assert (await client.send(GET).answer())[1].lower().count(b"strict-transport-security") == 1
         client.close()
 
@@ -356,7 +356,7 @@ async def test_a_client_that_reads_slowly_gets_all_of_the_last_answer(authority,
     reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
     async with Stage() as stage:
         await stage.origin(answers(body))
-        reading.connect(("127.0.0.1", await serve(stage, Certificates(pairs))))
+        reading.connect(("127.0.0.1", await serve(stage, presented(pairs))))
         reading.setblocking(False)
         client = Client(
             *await asyncio.open_connection(
@@ -393,7 +393,7 @@ async def test_a_client_may_leave_at_any_moment_and_in_any_way(authority, pairs,
     context = trusting(authority)
     async with Stage() as stage:
         await stage.origin(answers(body))
-        port = await serve(stage, Certificates(pairs))
+        port = await serve(stage, presented(pairs))
         plain = await asyncio.to_thread(socket.create_connection, ("127.0.0.1", port))
         client = await asyncio.to_thread(context.wrap_socket, plain, server_hostname="shop.example")
         await until(lambda: stage.server.context.connections)

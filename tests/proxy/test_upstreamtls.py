@@ -10,6 +10,7 @@ from time import monotonic
 
 import pytest
 
+from pylb.config.backends import BackendConnections
 from pylb.errors import StartError
 from pylb.http1.body import chunk, last_chunk
 from pylb.model import Endpoint
@@ -46,7 +47,11 @@ async def test_requests_go_by_tls_on_connections_that_are_kept(authority, contex
     asked = []
     context.sni_callback = lambda connection, name, _: asked.append(name)
     async with Stage(
-        context={"upstream_tls": UpstreamTls(everywhere=True, ca=authority.certificate)}
+        context={
+            "upstream_tls": UpstreamTls(
+                BackendConnections(upstream_tls=True, upstream_tls_ca=authority.certificate)
+            )
+        }
     ) as stage:
         server = await secured(stage, context, answers(b"hello"))
         client = await stage.client()
@@ -60,7 +65,9 @@ async def test_requests_go_by_tls_on_connections_that_are_kept(authority, contex
 async def test_the_metadata_says_that_one_backend_speaks_tls_and_under_which_name(authority, context):
     asked = []
     context.sni_callback = lambda connection, name, _: asked.append(name)
-    async with Stage(context={"upstream_tls": UpstreamTls(ca=authority.certificate)}) as stage:
+    async with Stage(
+        context={"upstream_tls": UpstreamTls(BackendConnections(upstream_tls_ca=authority.certificate))}
+    ) as stage:
         server = await secured(stage, context, answers(b"hello"), tls=True, tls_name="backend.example")
         assert (await stage.get())[2] == b"hello"
         assert asked == ["backend.example"]
@@ -69,7 +76,11 @@ async def test_the_metadata_says_that_one_backend_speaks_tls_and_under_which_nam
 
 @pytest.mark.parametrize(
     ("settings", "status"),
-    [({"name": "other.example"}, 503), ({"ca": None}, 503), ({"ca": None, "verify": False}, 200)],
+    [
+        ({"upstream_tls_name": "other.example"}, 503),
+        ({"upstream_tls_ca": None}, 503),
+        ({"upstream_tls_ca": None, "upstream_tls_verify": False}, 200),
+    ],
 )
 async def test_a_backend_that_cannot_prove_its_name_gets_no_request(authority, context, settings, status):
     heads = []
@@ -79,7 +90,9 @@ async def test_a_backend_that_cannot_prove_its_name_gets_no_request(authority, c
             heads.append(head)
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
-    tls = UpstreamTls(**{"everywhere": True, "ca": authority.certificate, **settings})
+    tls = UpstreamTls(
+        BackendConnections(**{"upstream_tls": True, "upstream_tls_ca": authority.certificate, **settings})
+    )
     async with Stage(context={"upstream_tls": tls}) as stage:
         server = await secured(stage, context, handle)
         assert (await stage.get())[0] == status
@@ -95,7 +108,11 @@ async def test_a_backend_that_does_not_speak_tls_is_a_503(authority):
         writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
 
     async with Stage(
-        context={"upstream_tls": UpstreamTls(everywhere=True, ca=authority.certificate)}
+        context={
+            "upstream_tls": UpstreamTls(
+                BackendConnections(upstream_tls=True, upstream_tls_ca=authority.certificate)
+            )
+        }
     ) as stage:
         await stage.origin(handle)
         assert (await stage.get())[0] == 503
@@ -105,7 +122,7 @@ async def test_a_handshake_that_takes_too_long_is_a_504(authority):
     async def handle(reader, writer):
         await reader.read(-1)
 
-    tls = UpstreamTls(everywhere=True, ca=authority.certificate)
+    tls = UpstreamTls(BackendConnections(upstream_tls=True, upstream_tls_ca=authority.certificate))
     async with Stage(context={"upstream_tls": tls}, connect_timeout=0.2) as stage:
         origin = await stage.origin(handle)
         assert (await stage.get())[0] == 504
@@ -116,9 +133,13 @@ async def test_a_backend_may_ask_for_a_certificate(authority, context):
     asking = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority.certificate)
     asking.verify_mode = ssl.CERT_REQUIRED
     asking.load_cert_chain(*authority.sign("127.0.0.1", stem="asking"))
-    settings = {"everywhere": True, "ca": authority.certificate}
-    for pair, status in ((authority.sign("pylb"), 200), (None, 502)):
-        async with Stage(context={"upstream_tls": UpstreamTls(**settings, pair=pair)}) as stage:
+    settings = {"upstream_tls": True, "upstream_tls_ca": authority.certificate}
+    chain, key = authority.sign("pylb")
+    shown = {"upstream_tls_cert": chain, "upstream_tls_key": key}
+    for shows, status in ((shown, 200), ({}, 502)):
+        async with Stage(
+            context={"upstream_tls": UpstreamTls(BackendConnections(**settings, **shows))}
+        ) as stage:
             server = await secured(stage, asking, answers(b"hello"))
             assert (await stage.get())[0] == status
             server.close()
@@ -128,21 +149,21 @@ async def test_a_backend_may_ask_for_a_certificate(authority, context):
     ("options", "endpoint", "name"),
     [
         ({}, {}, ""),
-        ({"everywhere": True}, {}, "10.0.0.1"),
-        ({"everywhere": True, "name": "all.example"}, {}, "all.example"),
+        ({"upstream_tls": True}, {}, "10.0.0.1"),
+        ({"upstream_tls": True, "upstream_tls_name": "all.example"}, {}, "all.example"),
         ({}, {"tls": True}, "10.0.0.1"),
-        ({"everywhere": True}, {"tls": False}, ""),
-        ({"everywhere": True, "name": "all.example"}, {"tls_name": "a.example"}, "a.example"),
+        ({"upstream_tls": True}, {"tls": False}, ""),
+        ({"upstream_tls": True, "upstream_tls_name": "all.example"}, {"tls_name": "a.example"}, "a.example"),
         ({}, {"tls_name": "a.example"}, ""),
     ],
 )
 def test_who_speaks_tls_and_under_which_name(options, endpoint, name):
-    assert UpstreamTls(**options).name_of(replace(ENDPOINT, **endpoint)) == name
+    assert UpstreamTls(BackendConnections(**options)).name_of(replace(ENDPOINT, **endpoint)) == name
 
 
 def test_a_file_that_cannot_be_used_is_one_line():
     with pytest.raises(StartError, match="--upstream-tls: "):
-        UpstreamTls(everywhere=True, ca="/nowhere.pem")
+        UpstreamTls(BackendConnections(upstream_tls=True, upstream_tls_ca="/nowhere.pem"))
 
 
 async def test_no_chunk_is_lost_when_the_backend_ends_tls_before_they_are_decoded(authority, context):
@@ -157,7 +178,11 @@ async def test_no_chunk_is_lost_when_the_backend_ends_tls_before_they_are_decode
         writer.close()
 
     async with Stage(
-        context={"upstream_tls": UpstreamTls(everywhere=True, ca=authority.certificate)}
+        context={
+            "upstream_tls": UpstreamTls(
+                BackendConnections(upstream_tls=True, upstream_tls_ca=authority.certificate)
+            )
+        }
     ) as stage:
         server = await secured(stage, context, handle)
         for _ in range(5):
@@ -186,7 +211,7 @@ async def test_a_client_that_reads_late_gets_all_though_the_backend_has_ended_tl
         arguments = [listening, context, answer, ended]
         backend = threading.Thread(target=end_without_waiting, args=arguments)
         backend.start()
-        tls = UpstreamTls(everywhere=True, ca=authority.certificate)
+        tls = UpstreamTls(BackendConnections(upstream_tls=True, upstream_tls_ca=authority.certificate))
         async with Stage(body_timeout=1.0, context={"upstream_tls": tls}) as stage:
             stage.register(Endpoint("web", *listening.getsockname(), id="secure"))
             reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)

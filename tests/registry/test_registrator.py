@@ -7,15 +7,16 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from pylb.clients.consul import ConsulClient, ConsulSettings
+from pylb.clients.consul import ConsulClient
 from pylb.clients.consul_agent import ConsulAgent
-from pylb.clients.docker import DockerClient, EngineSettings
+from pylb.clients.docker import DockerClient
 from pylb.registry import registrator
 from pylb.registry.embedded import DevRegistry
 from pylb.registry.place import Rules
 from pylb.registry.registrator import Registrator
 from pylb.runtime.lifecycle import TaskScope, spawn
 from tests.containers.inspected import inspected
+from tests.registries import consul_at, docker_at
 from tests.until import until
 
 WEB = inspected("web-1", env={"SERVICE_NAME": "web"})
@@ -37,7 +38,7 @@ async def registry():
 
 @pytest.fixture
 async def agent(registry):
-    async with ConsulClient(ConsulSettings(url=f"http://{registry.address}")) as client:
+    async with ConsulClient(consul_at(f"http://{registry.address}")) as client:
         yield ConsulAgent(client)
 
 
@@ -45,8 +46,8 @@ async def agent(registry):
 async def running(engine, consul, hostname="", ttl=0.0, **options):
     """A registrator at work, and its status."""
     async with (
-        DockerClient(EngineSettings(url=engine.url)) as docker,
-        ConsulClient(ConsulSettings(url=consul)) as client,
+        DockerClient(docker_at(engine.url)) as docker,
+        ConsulClient(consul_at(consul)) as client,
         TaskScope("registrator") as owner,
     ):
         made = Registrator(
@@ -377,8 +378,8 @@ async def test_however_busy_the_engine_is_each_entry_is_confirmed_in_time(engine
 
 async def test_it_stops_even_if_an_event_arrives_with_the_cancellation(engine, registry):
     async with (
-        DockerClient(EngineSettings(url=engine.url)) as docker,
-        ConsulClient(ConsulSettings(url=url(registry))) as client,
+        DockerClient(docker_at(engine.url)) as docker,
+        ConsulClient(consul_at(url(registry))) as client,
         TaskScope("registrator") as owner,
     ):
         made = Registrator(docker, ConsulAgent(client), lambda e, _: Rules(owner=e.id, hostname=e.name))

@@ -5,11 +5,12 @@ import asyncio
 import aiohttp
 import pytest
 
-from pylb.clients.consul import ConsulClient, ConsulSettings
+from pylb.clients.consul import ConsulClient
 from pylb.clients.consul_agent import ConsulAgent
 from pylb.registry import self_registration
 from pylb.registry.self_registration import Identity, SelfRegistration
 from pylb.runtime.lifecycle import TaskScope, spawn
+from tests.registries import consul_at
 from tests.until import until
 
 pytestmark = pytest.mark.slow
@@ -51,7 +52,7 @@ class Registered:
 async def here(consul):
     obstacles = ["pylb is starting"]
     async with (
-        ConsulClient(ConsulSettings(url=consul.url)) as client,
+        ConsulClient(consul_at(consul.url)) as client,
         TaskScope("presence") as owner,
     ):
         identity = Identity("gateway", "host-1", 8080, "127.0.0.1")
@@ -59,7 +60,7 @@ async def here(consul):
         made.obstacles, made.client = obstacles, client
         spawn(made.keep(), name="presence", owner=owner)
         yield made
-    async with ConsulClient(ConsulSettings(url=consul.url)) as client:
+    async with ConsulClient(consul_at(consul.url)) as client:
         await ConsulAgent(client).deregister(identity.id)
 
 
@@ -85,7 +86,7 @@ async def test_a_removed_entry_is_registered_again(consul, here):
 
 
 async def test_that_consul_is_away_holds_up_neither_the_start_nor_the_end(unused_tcp_port, caplog):
-    async with ConsulClient(ConsulSettings(url=f"http://127.0.0.1:{unused_tcp_port}")) as client:
+    async with ConsulClient(consul_at(f"http://127.0.0.1:{unused_tcp_port}")) as client:
         away = SelfRegistration(ConsulAgent(client), Identity("gateway", "host-1", 80), list)
         async with TaskScope("presence") as owner:
             spawn(away.keep(), name="presence", owner=owner)

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from pylb import cli
-from pylb.clients.consul import ConsulClient, ConsulSettings
+from pylb.clients.consul import ConsulClient
 from pylb.clients.consul_agent import ConsulAgent
 from pylb.config.kinds import Address
 from pylb.config.parse import parse
@@ -17,6 +17,7 @@ from pylb.discovery.sources.consul.feed import ConsulFeed
 from pylb.discovery.sources.consul.provider import ConsulProvider
 from pylb.discovery.status import DiscoveryStatus
 from pylb.tools.registry import RegistryOptions
+from tests.registries import consul_at
 
 
 @contextlib.asynccontextmanager
@@ -38,7 +39,7 @@ async def registry(*arguments):
 
 async def test_a_service_is_registered_discovered_and_deregistered():
     async with registry("--listen", "127.0.0.1:0") as (process, url):
-        settings = ConsulSettings(url=url)
+        settings = consul_at(url)
         feed = ConsulFeed(settings)
         provider = ConsulProvider(feed, "web", status=DiscoveryStatus("web"))
         async with ConsulClient(settings) as client, feed, contextlib.aclosing(provider.watch()) as snapshots:

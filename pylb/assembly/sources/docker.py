@@ -1,19 +1,11 @@
-"""Builds the Docker client settings and provider from options."""
+"""Builds the Docker provider from options."""
 
 from __future__ import annotations
 
-from pylb.clients.docker import EngineSettings
 from pylb.config import Options
 from pylb.config.sources import Docker
 from pylb.discovery.sources.docker import DockerProvider
 from pylb.discovery.status import DiscoveryStatus
-
-
-def engine_settings(options: Docker) -> EngineSettings:
-    """The settings of connections to the engine."""
-    return EngineSettings(
-        url=str(options.docker_host), certificates=options.docker_certs if options.docker_tls else None
-    )
 
 
 class Source:
@@ -32,7 +24,7 @@ class Source:
         """Return the provider that watches the containers of a service."""
         options = self._options
         return DockerProvider(
-            engine_settings(options),
+            Docker.of(options),
             service,
             tags=options.tag,
             network=options.network or "",

@@ -5,36 +5,22 @@ It does no I/O and does not read the clock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from pylb.config.backends import Health
 from pylb.discovery.probes.client import Result
 from pylb.model import ProbeVerdict
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeRules:
-    """Which instances are probed, and how many results make a verdict. Times are in seconds."""
-
-    default: str = ""
-    """The probe of instances whose registration requests none: `tcp`, a path, or empty for no probe."""
-    interval: float = 2.0
-    fall: int = 3
-    """Consecutive failed probes that make an instance fail."""
-    rise: int = 2
-    """Consecutive successful probes that restore it."""
 
 
 class ProbeHistory:
     """The verdict on one instance.
 
     Args:
-        rules: how many results make a verdict.
+        options: how many results make a verdict.
         verdict: the last verdict; None if there was none. An instance without a verdict counts as working.
     """
 
-    def __init__(self, rules: ProbeRules, verdict: ProbeVerdict | None = None) -> None:
+    def __init__(self, options: Health, verdict: ProbeVerdict | None = None) -> None:
         self.verdict = verdict
-        self._rules = rules
+        self._options = options
         self._against = 0
         """Consecutive results that contradict the verdict."""
 
@@ -57,7 +43,7 @@ class ProbeHistory:
                 return False
         else:
             self._against += 1
-            if self._against < (self._rules.fall if well else self._rules.rise):
+            if self._against < (self._options.probe_fall if well else self._options.probe_rise):
                 return False
             self._against = 0
         number = self.verdict.number + 1 if self.verdict else 1

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Any, NoReturn
 
+from pylb.config.backends import Health
 from pylb.config.kinds import TCP
 from pylb.discovery.abbreviation import abbreviated
 from pylb.discovery.probes.client import ProbeClient
-from pylb.discovery.probes.history import ProbeHistory, ProbeRules
+from pylb.discovery.probes.history import ProbeHistory
 from pylb.model import Endpoint, Key, Overlay, ProbeVerdict, Snapshot
 from pylb.policy.backend import State
 
@@ -37,7 +38,7 @@ class Prober:
     """Probes all instances.
 
     Args:
-        rules: which instances are probed, and how many results make a verdict.
+        options: which instances are probed, and how many results make a verdict.
         client: sends the probes.
         changed: called with a service and the cause, as text, when there are new verdicts.
         state_of: returns the state of an instance according to requests.
@@ -47,7 +48,7 @@ class Prober:
 
     def __init__(
         self,
-        rules: ProbeRules,
+        options: Health,
         client: ProbeClient,
         changed: Callable[[str, str], None],
         state_of: Callable[[Endpoint], State],
@@ -55,7 +56,7 @@ class Prober:
         remembered: Iterable[Sequence[Any]] = (),
         rng: Random | None = None,
     ) -> None:
-        self._rules = rules
+        self._options = options
         self._client = client
         self._changed = changed
         self._state_of = state_of
@@ -119,8 +120,8 @@ class Prober:
 
     async def _probe(self, target: Target, endpoint: Endpoint) -> None:
         """Probe one instance until cancelled; it may be removed a moment before that."""
-        history = ProbeHistory(self._rules, self._verdicts.get(target))
-        interval, how = self._rules.interval, target[-1]
+        history = ProbeHistory(self._options, self._verdicts.get(target))
+        interval, how = self._options.probe_interval, target[-1]
         await asyncio.sleep(self._rng.random() * interval / FASTER)
         while True:
             endpoint = self._targets.get(target, endpoint)
@@ -137,7 +138,7 @@ class Prober:
 
     def _how(self, endpoint: Endpoint) -> str:
         own = endpoint.probe
-        return "" if endpoint.status == "maintenance" else self._rules.default if own is None else own
+        return "" if endpoint.status == "maintenance" else self._options.probe if own is None else own
 
     def _report(self, endpoint: Endpoint, verdict: ProbeVerdict) -> None:
         if not self._unreported:

@@ -7,8 +7,9 @@ import time
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
-from pylb.clients.docker import DockerClient, EngineSettings
+from pylb.clients.docker import DockerClient
 from pylb.clients.inventory import InventoryReader, Unread
+from pylb.config.sources import Docker
 from pylb.containers.container import Container
 from pylb.containers.conventions import metadata, names, split_tags
 from pylb.containers.port import Port, port_number
@@ -46,7 +47,7 @@ class DockerProvider:
 
     def __init__(
         self,
-        settings: EngineSettings,
+        settings: Docker,
         service: str,
         *,
         tags: Sequence[str] = (),

@@ -12,8 +12,9 @@ from dataclasses import replace
 
 from consul import ConsulException
 
-from pylb.clients.consul import ConsulClient, ConsulSettings
+from pylb.clients.consul import ConsulClient
 from pylb.config import Url
+from pylb.config.sources import Consul
 from pylb.model import Endpoint
 from pylb.runtime.lifecycle import TaskScope, spawn
 
@@ -76,7 +77,7 @@ async def registered(registry: Url, instance: Endpoint) -> AsyncIterator[None]:
         instance: what to register; with an address that stands for all, the one on the way to the registry
             is taken instead.
     """
-    async with ConsulClient(ConsulSettings(url=str(registry))) as client, TaskScope(instance.id) as owner:
+    async with ConsulClient(Consul(consul=registry)) as client, TaskScope(instance.id) as owner:
         entering = _register_in_time(client, registry, instance)
         entry = spawn(entering, name=f"register {instance.id}", owner=owner)
         yield

@@ -11,8 +11,9 @@ from time import monotonic
 from typing import Any
 
 from pylb.balancer import Balancer
-from pylb.clients.consul import ConsulClient, ConsulSettings
+from pylb.clients.consul import ConsulClient
 from pylb.config import Options, Url
+from pylb.config.sources import Consul
 from pylb.registry.embedded import DevRegistry
 from pylb.runtime.lifecycle import TaskScope, spawn
 from pylb.tools.demo.display import Display, Moment, Sign
@@ -138,7 +139,7 @@ async def set_up(url: str, *, registry_port: int, size: int, policy: str) -> Asy
         def in_use(address: str) -> bool:
             return any(b.name == address for b in (*pool.backends.values(), *pool.draining.values()))
 
-        client = await stack.enter_async_context(ConsulClient(ConsulSettings(url=str(consul))))
+        client = await stack.enter_async_context(ConsulClient(Consul(consul=consul)))
         fleet = await stack.enter_async_context(Fleet(client, SERVICE, in_use))
         owner = await stack.enter_async_context(TaskScope("demo"))
         await fleet.grow(size)

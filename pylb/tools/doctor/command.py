@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
-from pylb.assembly.sources.consul import consul_settings
-from pylb.assembly.sources.docker import engine_settings
 from pylb.config.kinds import ADDRESS, FLAG, Address, or_off, text
 from pylb.config.option import Group, option, repeated
 from pylb.config.sources import Consul, Docker
@@ -61,8 +59,8 @@ def run(options: DoctorOptions) -> int:
     """Check once and print the findings. Returns 0 without findings, else `FOUND`."""
     facts = asyncio.run(
         gather(
-            consul_settings=consul_settings(options) if options.consul else None,
-            engine_settings=engine_settings(options) if options.docker else None,
+            consul_options=Consul.of(options) if options.consul else None,
+            docker_options=Docker.of(options) if options.docker else None,
             admin=options.pylb,
             services=options.service,
         )

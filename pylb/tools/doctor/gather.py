@@ -18,14 +18,14 @@ from pylb.clients.consul import (
     ConsulClient,
     ConsulDeniedError,
     ConsulError,
-    ConsulSettings,
     check_status,
     plain_reason,
 )
 from pylb.clients.consul_catalog import ConsulCatalog
-from pylb.clients.docker import DockerClient, EngineError, EngineSettings
+from pylb.clients.docker import DockerClient, EngineError
 from pylb.clients.inventory import Inventory, InventoryReader
 from pylb.config import Address
+from pylb.config.sources import Consul, Docker
 from pylb.discovery.sources.consul.health import read_instances
 from pylb.discovery.sources.consul.visibility import Visibility
 from pylb.model import Endpoint
@@ -40,31 +40,31 @@ CONSUL = "consul"
 
 async def gather(
     *,
-    consul_settings: ConsulSettings | None = None,
-    engine_settings: EngineSettings | None = None,
+    consul_options: Consul | None = None,
+    docker_options: Docker | None = None,
     admin: Address | None = None,
     services: Sequence[str] = (),
 ) -> Facts:
     """Ask whatever is given; what does not answer is a fact too.
 
     Args:
-        consul_settings: where Consul is.
-        engine_settings: where the Docker engine is.
+        consul_options: where Consul is.
+        docker_options: where the Docker engine is.
         admin: pylb's admin address.
         services: the services to look at; all that Consul knows, if none is given.
     """
     silent: dict[str, str] = {}
     registry = inventory = pools = None
-    if consul_settings:
+    if consul_options:
         try:
-            registry = await ask_consul(consul_settings, services)
+            registry = await ask_consul(consul_options, services)
         except consul.ConsulException as error:
-            silent[f"Consul at {consul_settings.url}"] = str(error)
-    if engine_settings:
+            silent[f"Consul at {consul_options.consul_url}"] = str(error)
+    if docker_options:
         try:
-            inventory = await ask_docker(engine_settings)
+            inventory = await ask_docker(docker_options)
         except EngineError as error:
-            silent[f"Docker at {engine_settings.url}"] = str(error)
+            silent[f"Docker at {docker_options.docker_host}"] = str(error)
     if admin:
         try:
             pools = await ask_pylb(admin)
@@ -81,14 +81,14 @@ async def gather(
     )
 
 
-async def ask_consul(settings: ConsulSettings, services: Sequence[str]) -> Registry:
+async def ask_consul(options: Consul, services: Sequence[str]) -> Registry:
     """Ask Consul about itself and about services.
 
     Raises:
         ConsulException: no usable answer.
     """
-    async with ConsulClient(settings) as client:
-        registry = Registry(url=settings.url)
+    async with ConsulClient(options) as client:
+        registry = Registry(url=str(options.consul_url))
         try:
             leader, skew = await _ask(client, "/v1/status/leader")
             registry = replace(registry, leader=leader, clock_skew=skew)
@@ -146,13 +146,13 @@ def clock_skew(headers: Mapping[str, str], now: float) -> float:
     return sent - now
 
 
-async def ask_docker(settings: EngineSettings) -> Inventory:
+async def ask_docker(options: Docker) -> Inventory:
     """Ask an engine for its containers.
 
     Raises:
         EngineError: no usable answer.
     """
-    async with DockerClient(settings) as docker:
+    async with DockerClient(options) as docker:
         return await InventoryReader().read(docker)
 
 

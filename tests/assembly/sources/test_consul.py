@@ -1,10 +1,11 @@
-from pylb.assembly.sources.consul import consul_settings
+from pylb.assembly.sources.consul import Source
 from pylb.config import Options
 from pylb.config.parse import parse
+from pylb.discovery.status import DiscoveryStatus
 
 
-def test_it_is_reached_as_the_options_say():
+def test_the_provider_has_the_options():
     arguments = ["--consul", "consul:8500", "--service", "web", "--datacenter", "paris", "--token", "secret"]
-    settings = consul_settings(parse(Options, arguments, {}))
-    assert (settings.url, settings.datacenter, settings.token) == ("http://consul:8500", "paris", "secret")
-    assert settings.verify
+    made = Source(parse(Options, arguments, {})).provider("web", DiscoveryStatus("web"))
+    assert (made.settings.datacenter, made.settings.token) == ("paris", "secret")
+    assert str(made.settings.consul_url) == "http://consul:8500"

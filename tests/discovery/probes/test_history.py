@@ -1,7 +1,8 @@
 import pytest
 
+from pylb.config.backends import Health
 from pylb.discovery.probes.client import Result
-from pylb.discovery.probes.history import ProbeHistory, ProbeRules
+from pylb.discovery.probes.history import ProbeHistory
 from pylb.model import ProbeVerdict
 
 WELL, ILL = Result(well=True), Result(well=False, why="GET /: 503")
@@ -9,7 +10,7 @@ WELL, ILL = Result(well=True), Result(well=False, why="GET /: 503")
 
 def verdicts(*answers, fall=3, rise=2):
     """What is made of a row of answers: `+` is a good one, `-` a bad one, `!` a good one that clears."""
-    history = ProbeHistory(ProbeRules(fall=fall, rise=rise))
+    history = ProbeHistory(Health(probe_fall=fall, probe_rise=rise))
     made = []
     for answer in "".join(answers):
         new = history.on_result(ILL if answer == "-" else WELL, clears=answer == "!")
@@ -34,7 +35,7 @@ def test_three_bad_answers_in_a_row_are_a_verdict_and_two_good_ones_another(answ
 
 
 def test_each_verdict_has_a_number_of_its_own():
-    history = ProbeHistory(ProbeRules(fall=1, rise=1))
+    history = ProbeHistory(Health(probe_fall=1, probe_rise=1))
     numbers = []
     for answer in (ILL, WELL, ILL):
         history.on_result(answer, clears=False)

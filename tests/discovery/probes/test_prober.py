@@ -5,8 +5,8 @@ from dataclasses import replace
 import orjson
 import pytest
 
+from pylb.config.backends import Health
 from pylb.discovery.probes.client import Result
-from pylb.discovery.probes.history import ProbeRules
 from pylb.discovery.probes.prober import Prober
 from pylb.model import Endpoint, Excluded, Snapshot
 from pylb.policy.backend import State
@@ -25,8 +25,8 @@ class Service:
         self.causes = []
         self.states = {}
         self.closed = False
-        rules = {"default": "/", "interval": 0.01} | rules
-        self.prober = Prober(ProbeRules(**rules), self, self.changed, self.state_of, remembered=remembered)
+        rules = {"probe_http": "/", "probe_interval": 0.01} | rules
+        self.prober = Prober(Health(**rules), self, self.changed, self.state_of, remembered=remembered)
 
     async def probe(self, endpoint, how):
         self.asked.append((endpoint.id, how))
@@ -105,7 +105,7 @@ async def test_who_has_gone_is_asked_no_more_and_a_new_address_is_another_instan
 
 async def test_who_is_just_being_asked_may_go():
     """However its last question and its leaving fall together, the others are asked on and on."""
-    service = Service(interval=0.001, fall=1)
+    service = Service(probe_interval=0.001, probe_fall=1)
     service.answers["web-0"] = ILL
     async with service.running():
         for _ in range(100):
@@ -149,7 +149,7 @@ async def test_nobody_is_asked_who_is_in_maintenance_or_cannot_be():
     ],
 )
 async def test_a_good_answer_clears_what_requests_say_as_far_as_it_refutes_it(state, how, cleared):
-    service = Service(default=how)
+    service = Service(probe_http=None if how == "tcp" else how, probe_tcp=how == "tcp")
     service.states["web-0"] = state
     service.register(WEB[0])
     async with service.running():
@@ -158,7 +158,7 @@ async def test_a_good_answer_clears_what_requests_say_as_far_as_it_refutes_it(st
 
 
 async def test_while_things_change_it_asks_more_often():
-    service = Service(interval=0.2)
+    service = Service(probe_interval=0.2)
     service.states["web-0"] = State.SUSPECT
     service.register(*WEB[:2])
     async with service.running():
@@ -167,7 +167,7 @@ async def test_while_things_change_it_asks_more_often():
 
 
 async def test_many_verdicts_at_a_time_are_one_change():
-    service = Service(fall=1, interval=0.01)
+    service = Service(probe_fall=1, probe_interval=0.01)
     many = [replace(WEB[0], id=f"web-{n}", port=100 + n) for n in range(50)]
     service.answers = {endpoint.id: ILL for endpoint in many}
     service.register(*many)

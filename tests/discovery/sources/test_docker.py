@@ -3,9 +3,10 @@ from contextlib import aclosing
 
 import pytest
 
-from pylb.clients.docker import EngineError, EngineSettings
+from pylb.clients.docker import EngineError
 from pylb.discovery.sources.docker import DockerProvider, read_container
 from tests.containers.inspected import container, inspected
+from tests.registries import docker_at
 from tests.until import until
 
 COMPOSE = {"com.docker.compose.service": "web"}
@@ -150,7 +151,7 @@ def test_in_the_machines_own_network_it_listens_on_the_machine():
 
 @pytest.fixture
 async def snapshots(engine):
-    provider = DockerProvider(EngineSettings(url=engine.url), "web", resync=60.0)
+    provider = DockerProvider(docker_at(engine.url), "web", resync=60.0)
     async with aclosing(provider.watch()) as watching:
         yield watching
 
@@ -209,7 +210,7 @@ async def test_what_happens_between_the_first_look_and_the_stream_is_not_missed(
 
 async def test_silence_proves_that_the_engine_lives(engine):
     engine.run(WEB)
-    provider = DockerProvider(EngineSettings(url=engine.url), "web", resync=0.01)
+    provider = DockerProvider(docker_at(engine.url), "web", resync=0.01)
     async with aclosing(provider.watch()) as watching:
         first, second = await anext(watching), await anext(watching)
     assert first.same_content(second)
@@ -218,7 +219,7 @@ async def test_silence_proves_that_the_engine_lives(engine):
 async def test_tags_choose(engine):
     engine.run(inspected("web-1", id="1" * 64, labels=COMPOSE, env={"SERVICE_TAGS": "blue"}))
     engine.run(inspected("web-2", id="2" * 64, labels=COMPOSE))
-    provider = DockerProvider(EngineSettings(url=engine.url), "web", tags=["blue"])
+    provider = DockerProvider(docker_at(engine.url), "web", tags=["blue"])
     async with aclosing(provider.watch()) as watching:
         assert names(await anext(watching)) == (["web-1"], [])
 
@@ -259,7 +260,7 @@ async def test_one_that_cannot_be_read_is_listed_and_keeps_no_change_from_the_po
 
 async def test_one_that_was_read_before_an_outage_of_the_engine_is_still_known(engine):
     engine.run(WEB)
-    provider = DockerProvider(EngineSettings(url=engine.url), "web")
+    provider = DockerProvider(docker_at(engine.url), "web")
     for _ in range(2):
         async with aclosing(provider.watch()) as watching:
             assert names(await anext(watching)) == (["web-1"], [])
@@ -284,7 +285,7 @@ async def test_pause_and_unpause(engine, snapshots):
 
 async def test_a_busy_engine_proves_that_it_lives_as_often_as_a_quiet_one(engine):
     engine.run(WEB)
-    provider = DockerProvider(EngineSettings(url=engine.url), "web", resync=0.2)
+    provider = DockerProvider(docker_at(engine.url), "web", resync=0.2)
     async with aclosing(provider.watch()) as watching:
         first = await anext(watching)
 
@@ -311,7 +312,7 @@ async def test_two_projects_with_one_service_name_are_told_apart(engine, caplog)
     engine.run(of_project("shop-web-1", "shop", 1))
     engine.run(of_project("blog-web-1", "blog", 2))
     for project, expected in (("shop", ["shop-web-1"]), ("", ["blog-web-1", "shop-web-1"])):
-        provider = DockerProvider(EngineSettings(url=engine.url), "web", project=project)
+        provider = DockerProvider(docker_at(engine.url), "web", project=project)
         async with aclosing(provider.watch()) as watching:
             assert sorted(names(await anext(watching))[0]) == expected
     assert [r.getMessage() for r in caplog.records] == [

@@ -10,8 +10,7 @@ from collections import Counter
 import pytest
 
 from pylb.proxy import server
-from pylb.proxy.tls import Certificates
-from tests.certificates import Authority
+from tests.certificates import Authority, presented
 from tests.stage import Client, Stage, answers
 
 pytestmark = pytest.mark.slow
@@ -81,7 +80,7 @@ async def test_no_request_fails_while_certificates_are_renewed_under_load(tmp_pa
     async with Stage() as stage:
         await stage.origin(answers(b"hello"))
         listening = socket.create_server(("127.0.0.1", 0))
-        await stage.server.listen_tls(listening, Certificates([], str(live)))
+        await stage.server.listen_tls(listening, presented([], str(live)))
         port = listening.getsockname()[1]
         clients = asyncio.gather(
             *(come_and_go(port, context, seen, over) for _ in range(4)),

@@ -6,8 +6,7 @@ import ssl
 
 import pytest
 
-from pylb.proxy.tls import Certificates
-from tests.certificates import Authority
+from tests.certificates import Authority, presented
 from tests.stage import HOST, Client, Stage, read_request
 
 
@@ -31,7 +30,7 @@ async def told(authority, pair, client_pair, **settings):
     async with Stage() as stage:
         await stage.origin(handle)
         listening = socket.create_server(("127.0.0.1", 0))
-        certificates = Certificates([pair], client_ca=authority.certificate, **settings)
+        certificates = presented([pair], tls_client_ca=authority.certificate, **settings)
         await stage.server.listen_tls(listening, certificates)
         context = ssl.create_default_context(cafile=authority.certificate)
         if client_pair:
@@ -61,7 +60,7 @@ async def test_a_client_s_certificate_is_passed_on_and_cannot_be_claimed(authori
 
 async def test_a_client_s_certificate_is_told_of_in_the_fields_that_are_chosen(authority, pair):
     client_pair = authority.sign("alice", subject="/CN=alice,OU=admins")
-    head = await told(authority, pair, client_pair, client_fields={"subject", "issuer", "pem"})
+    head = await told(authority, pair, client_pair, tls_client_fields={"subject", "issuer", "pem"})
     fields = [line for line in head.split(b"\r\n") if line.startswith(b"X-Client-Cert-")]
     assert fields[0].startswith(b"X-Client-Cert-Pem: -----BEGIN%20CERTIFICATE-----%0A")
     assert fields[1:] == [
@@ -72,7 +71,7 @@ async def test_a_client_s_certificate_is_told_of_in_the_fields_that_are_chosen(a
 
 async def test_a_client_without_a_certificate_or_with_a_stranger_s_is_kept_out(authority, pair, tmp_path):
     with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
-        await told(authority, pair, None, client_required=True)
+        await told(authority, pair, None, tls_client_required=True)
     stranger = Authority(tmp_path, "stranger").sign("alice")
     with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
         await told(authority, pair, stranger)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import aiohttp
 import pytest
 
-from pylb.clients.consul import ConsulSettings
 from pylb.discovery.guard import Guard
 from pylb.discovery.pipeline import Pipeline
 from pylb.discovery.sources.consul.feed import ConsulFeed
@@ -14,6 +13,7 @@ from pylb.discovery.sources.consul.provider import ConsulProvider
 from pylb.discovery.status import DiscoveryStatus
 from pylb.discovery.watch import Watch
 from tests.discovery.pipelines import make_pipeline
+from tests.registries import consul_at
 
 
 @dataclass
@@ -65,7 +65,7 @@ async def observe():
             )
             observer = Observer(service, agent.url, http)
             status = DiscoveryStatus(service)
-            settings = ConsulSettings(url=agent.url, token=token)
+            settings = consul_at(agent.url, token=token)
             feed = await stack.enter_async_context(ConsulFeed(settings, own_queries=own_queries))
             stack.push_async_callback(ended, asyncio.get_running_loop().create_task(feed.run()))
             provider = ConsulProvider(feed, service, status=status, tags=tags)

@@ -9,11 +9,12 @@ from aiohttp import ClientSession, web
 
 from pylb import cli
 from pylb.balancer import Balancer
-from pylb.clients.consul import ConsulClient, ConsulSettings
+from pylb.clients.consul import ConsulClient
 from pylb.clients.consul_agent import ConsulAgent
 from pylb.config import Address, Options, Url
 from pylb.registry.registrations import CONTAINER
 from tests.containers.inspected import inspected
+from tests.registries import consul_at
 
 SERVICE, TAG = "clinic", "blue"
 
@@ -107,7 +108,7 @@ async def clinic(consul, engine, capsys):
     url = Url("http", "127.0.0.1", consul.port)
     options = Options(consul=url, service=(SERVICE,), tag=(TAG,), admin=Address(*admin.getsockname()))
     balancer = Balancer(options)
-    async with ConsulClient(ConsulSettings(url=consul.url)) as client:
+    async with ConsulClient(consul_at(consul.url)) as client:
         made.agent = ConsulAgent(client)
         await made.start(1)
         await made.start(2)

@@ -4,9 +4,10 @@ import aiohttp
 import pytest
 import uvloop
 
-from pylb.clients.consul import ConsulClient, ConsulSettings
+from pylb.clients.consul import ConsulClient
 from pylb.config import Url
 from pylb.registry.embedded import DevRegistry
+from tests.registries import consul_at
 
 
 def pytest_asyncio_loop_factories():
@@ -25,7 +26,7 @@ async def registry():
 
 @pytest.fixture
 async def client(registry):
-    async with ConsulClient(ConsulSettings(url=str(registry))) as client:
+    async with ConsulClient(consul_at(str(registry))) as client:
         yield client
 
 

@@ -7,12 +7,13 @@ import pytest
 from aiohttp import web
 from consul import ConsulException
 
-from pylb.clients.consul import ConsulClient, ConsulSettings
+from pylb.clients.consul import ConsulClient
 from pylb.config import Url
 from pylb.model import Endpoint
 from pylb.registry.embedded import DevRegistry
 from pylb.tools.demo.registration import by_hand, deregister, register, registered
 from pylb.tools.demo.webservice import WebService
+from tests.registries import consul_at
 from tests.until import until
 
 
@@ -39,7 +40,7 @@ async def test_after_deregistration_nothing_is_left(client, instance, statuses):
 
 
 async def test_a_refusal_is_an_error_in_the_registrys_words(instance, aiohttp_server):
-    async with ConsulClient(ConsulSettings(url=await refusing(aiohttp_server))) as client:
+    async with ConsulClient(consul_at(await refusing(aiohttp_server))) as client:
         with pytest.raises(ConsulException, match="Permission denied"):
             await register(client, instance)
         with pytest.raises(ConsulException, match="Permission denied"):

@@ -4,21 +4,21 @@ import socket
 import pytest
 from aiohttp import web
 
-from pylb.clients.consul import ConsulClient, ConsulSettings
+from pylb.clients.consul import ConsulClient
 from pylb.clients.consul_agent import ConsulAgent
-from pylb.clients.docker import EngineSettings
 from pylb.config import Address
 from pylb.model import Endpoint
 from pylb.registry.embedded import DevRegistry
 from pylb.tools.doctor.gather import clock_skew, gather, try_to_connect
 from pylb.tools.doctor.rules import UNRESOLVED, diagnose
 from tests.containers.inspected import inspected
+from tests.registries import consul_at, docker_at
 
 
 @pytest.fixture
 async def settings():
     registry = DevRegistry()
-    yield ConsulSettings(url=f"http://{await registry.start()}")
+    yield consul_at(f"http://{await registry.start()}")
     await registry.stop()
 
 
@@ -36,7 +36,7 @@ async def listening():
 
 async def test_consul_is_asked_for_everything(settings, listening):
     await register(settings, Address="127.0.0.1", Port=listening)
-    facts = await gather(consul_settings=settings)
+    facts = await gather(consul_options=settings)
     assert list(facts.registry.services) == ["web"]
     assert [e.id for e in facts.registry.services["web"].passing] == ["web-1"]
     assert facts.connects == {("127.0.0.1", listening): ""}
@@ -48,13 +48,13 @@ async def test_consul_is_asked_for_everything(settings, listening):
 
 
 async def test_only_the_services_that_were_named(settings):
-    facts = await gather(consul_settings=settings, services=["shop"])
+    facts = await gather(consul_options=settings, services=["shop"])
     assert [f.what for f in diagnose(facts)] == ["shop: Consul has no instance"]
 
 
 async def test_docker_is_asked_for_containers(engine):
     engine.run(inspected("web-1"))
-    facts = await gather(engine_settings=EngineSettings(url=engine.url))
+    facts = await gather(docker_options=docker_at(engine.url))
     assert [each.name for each in facts.containers] == ["web-1"]
 
 
@@ -71,8 +71,8 @@ async def test_pylb_is_asked_for_its_pools(aiohttp_server):
 
 async def test_who_does_not_answer_is_a_fact(tmp_path, unused_tcp_port):
     facts = await gather(
-        consul_settings=ConsulSettings(url=f"http://127.0.0.1:{unused_tcp_port}"),
-        engine_settings=EngineSettings(url=f"unix://{tmp_path}/none"),
+        consul_options=consul_at(f"http://127.0.0.1:{unused_tcp_port}"),
+        docker_options=docker_at(f"unix://{tmp_path}/none"),
         admin=Address(path=f"{tmp_path}/none"),
     )
     assert [place.partition(" ")[0] for place in facts.silent] == ["Consul", "Docker", "pylb"]
@@ -87,7 +87,7 @@ async def test_a_registry_without_leader_is_asked_no_further(aiohttp_server):
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
     server = await aiohttp_server(app)
-    facts = await gather(consul_settings=ConsulSettings(url=f"http://127.0.0.1:{server.port}"))
+    facts = await gather(consul_options=consul_at(f"http://127.0.0.1:{server.port}"))
     assert [f.rule for f in diagnose(facts)] == ["no-leader"]
 
 
@@ -98,7 +98,7 @@ async def test_nonsense_is_no_answer(aiohttp_server):
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
     server = await aiohttp_server(app)
-    facts = await gather(consul_settings=ConsulSettings(url=f"http://127.0.0.1:{server.port}"))
+    facts = await gather(consul_options=consul_at(f"http://127.0.0.1:{server.port}"))
     (error,) = facts.silent.values()
     assert "/v1/status/leader" in error
 
@@ -111,8 +111,8 @@ def shop(guarded_consul, listening):
 
     async def findings(rules, services=("doctor-shop",)):
         token = guarded_consul.issue(rules)["SecretID"] if rules is not None else "unknown"
-        settings = ConsulSettings(url=guarded_consul.url, token=token)
-        facts = await gather(consul_settings=settings, services=services)
+        settings = consul_at(guarded_consul.url, token=token)
+        facts = await gather(consul_options=settings, services=services)
         return [(f.rule, f.cause) for f in diagnose(facts)], facts
 
     yield findings

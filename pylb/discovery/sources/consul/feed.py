@@ -26,11 +26,11 @@ from typing import NoReturn, Self
 from pylb.clients.consul import (
     ConsulClient,
     ConsulError,
-    ConsulSettings,
     ConsulUnreachableError,
     HealthAnswer,
 )
 from pylb.clients.consul_catalog import CatalogAnswer, ConsulCatalog
+from pylb.config.sources import Consul
 from pylb.discovery.sources.consul.changes import Changes
 from pylb.runtime.backoff import Backoff
 from pylb.runtime.concurrently import run_all
@@ -70,7 +70,7 @@ class ConsulFeed:
 
     def __init__(
         self,
-        settings: ConsulSettings,
+        settings: Consul,
         *,
         own_queries: int | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -188,10 +188,12 @@ class ConsulFeed:
                 index = following(answer, index)
                 await self._sleep(max(REST, clock() - began) if woken else REST)
 
-        await run_all({
-            **{f"follow {state} checks": follow_checks(state) for state in UNHEALTHY},
-            "follow instances": follow_instances(),
-        })
+        await run_all(
+            {
+                **{f"follow {state} checks": follow_checks(state) for state in UNHEALTHY},
+                "follow instances": follow_instances(),
+            }
+        )
 
     async def _list(
         self,

@@ -5,12 +5,13 @@ import contextlib
 
 import pytest
 
-from pylb.clients.consul import ConsulClient, ConsulError, ConsulSettings
+from pylb.clients.consul import ConsulClient, ConsulError
 from pylb.clients.consul_agent import ConsulAgent
 from pylb.discovery.sources.consul import feed as consul_feed
 from pylb.discovery.sources.consul.feed import CONNECTIONS, ConsulFeed
 from pylb.registry.embedded import DevRegistry
 from tests.clients.scripted_consul import Answer
+from tests.registries import consul_at
 from tests.until import until
 
 TTL = {"CheckID": "ttl:web", "TTL": "1h", "Status": "passing"}
@@ -26,7 +27,7 @@ async def registry():
 
 @pytest.fixture
 async def agent(registry):
-    async with ConsulClient(ConsulSettings(url=f"http://{registry.address}")) as client:
+    async with ConsulClient(consul_at(f"http://{registry.address}")) as client:
         yield ConsulAgent(client)
 
 
@@ -36,7 +37,7 @@ async def follow():
     tasks = []
 
     def start(url, **options):
-        feed = ConsulFeed(ConsulSettings(url=url), **options)
+        feed = ConsulFeed(consul_at(url), **options)
         tasks.append(asyncio.get_running_loop().create_task(feed.run()))
         return feed
 
@@ -140,7 +141,7 @@ async def test_a_wait_ends_with_an_answer_although_nothing_changed(agent, shared
 
 
 async def test_the_first_services_have_a_query_each_and_a_free_one_goes_to_the_next(registry, agent):
-    async with ConsulFeed(ConsulSettings(url=f"http://{registry.address}"), own_queries=1) as feed:
+    async with ConsulFeed(consul_at(f"http://{registry.address}"), own_queries=1) as feed:
         for name in ("web", "api"):
             with feed.subscribe(name) as subscription:
                 await agent.register({"ID": f"{name}-1", "Name": name, "Port": 80})
@@ -197,7 +198,7 @@ async def test_a_feed_whose_queries_fail_in_the_moment_of_its_cancellation_ends(
             raise ConsulError("the connection broke") from None
 
     monkeypatch.setattr(consul_feed.ConsulCatalog, "checks", fail_when_cancelled)
-    feed = ConsulFeed(ConsulSettings(url="http://127.0.0.1:9"), own_queries=0)
+    feed = ConsulFeed(consul_at("http://127.0.0.1:9"), own_queries=0)
     task = asyncio.get_running_loop().create_task(feed.run())
     with feed.subscribe("web"):
         await asked.wait()

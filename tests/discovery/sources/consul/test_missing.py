@@ -1,7 +1,8 @@
 import pytest
 
-from pylb.clients.consul import ConsulClient, ConsulSettings
+from pylb.clients.consul import ConsulClient
 from pylb.discovery.sources.consul.missing import AGAIN, Missing, explanation
+from tests.registries import consul_at
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def test_it_may_be_the_tags():
 async def test_names_are_asked_for_now_and_then(scripted):
     now = 100.0
     missing = Missing("web", (), lambda: now)
-    async with ConsulClient(ConsulSettings(url=scripted.url)) as client:
+    async with ConsulClient(consul_at(scripted.url)) as client:
         scripted.names = {"consul": []}
         assert await missing.explain(client) == "Consul knows no service at all"
         scripted.names = {"consul": [], "http": ["blue"]}

@@ -4,7 +4,7 @@ import contextlib
 import pytest
 
 from pylb.clients import consul as client_module
-from pylb.clients.consul import ConsulError, ConsulSettings
+from pylb.clients.consul import ConsulError
 from pylb.discovery.sources.consul.feed import ConsulFeed
 from pylb.discovery.sources.consul.provider import ConsulProvider
 from pylb.discovery.status import DiscoveryStatus
@@ -12,6 +12,7 @@ from pylb.discovery.watch import Watch
 from tests.clients.scripted_consul import DROP, HANG, Answer, instance, web_instances
 from tests.discovery.pipelines import make_pipeline
 from tests.discovery.snapshots import numbers
+from tests.registries import consul_at
 from tests.until import until
 
 NO_LEADER = {"X-Consul-KnownLeader": "false"}
@@ -26,7 +27,7 @@ async def provide(scripted):
     feeds = []
 
     def make(*, tags=(), include_warning=False, **settings):
-        feeds.append(ConsulFeed(ConsulSettings(url=scripted.url, **settings)))
+        feeds.append(ConsulFeed(consul_at(scripted.url, **settings)))
         return ConsulProvider(
             feeds[-1],
             "web",

@@ -1,8 +1,9 @@
 import pytest
 
-from pylb.clients.consul import ConsulClient, ConsulSettings
+from pylb.clients.consul import ConsulClient
 from pylb.discovery.sources.consul.visibility import Visibility
 from pylb.model import Endpoint
+from tests.registries import consul_at
 
 READ = 'service_prefix "" { policy = "read" } node_prefix "" { policy = "read" }'
 
@@ -14,7 +15,7 @@ async def look(guarded_consul):
 
     def make(rules):
         token = guarded_consul.issue(rules)["SecretID"]
-        clients.append(ConsulClient(ConsulSettings(url=guarded_consul.url, token=token)))
+        clients.append(ConsulClient(consul_at(guarded_consul.url, token=token)))
         return Visibility(clients[-1])
 
     yield make
@@ -78,7 +79,7 @@ async def test_why_a_service_of_which_nothing_is_known_may_look_empty(look, rule
 
 
 async def test_without_acls_consul_is_asked_once(scripted):
-    async with ConsulClient(ConsulSettings(url=scripted.url)) as client:
+    async with ConsulClient(consul_at(scripted.url)) as client:
         visibility = Visibility(client)
         gone = Endpoint("web", "127.0.0.1", 80, node="n1", id="web-1")
         assert await visibility.hidden([gone]) == ()
