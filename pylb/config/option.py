@@ -8,7 +8,7 @@ option.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from inspect import get_annotations
 from typing import Any, ClassVar, Self, TypeVar, cast, overload
 
@@ -108,19 +108,20 @@ def repeated(kind: Kind[T], default: str | None, text: str) -> tuple[T, ...]:
 def groups(command: type[Group]) -> Iterator[tuple[str, list[Option]]]:
     """Yield a command's options as (title, options), its own before those of inherited groups.
 
-    A command may redeclare an option of a group with another default; the option is listed once.
+    A command may redeclare an option of a group with another default; the option is listed once. Redeclaring
+    an option of a shared group does not rename its variable.
     """
+    declared = {group: get_annotations(group) for group in command.__mro__}
+    shared = {name for group in declared if "shared" in vars(group) for name in declared[group]}
     left = {f.name: f for f in fields(cast(Any, command))}
-    for group in command.__mro__:
-        declared = [left.pop(name) for name in get_annotations(group) if name in left]
-        if declared:
-            yield group.title, [Option(f.name, _variable(command, f.name), **f.metadata) for f in declared]  # type: ignore[attr-defined]
+    for group, names in declared.items():
+        own = [left.pop(name) for name in names if name in left]
+        if own:
+            yield group.title, [_declared(f, PREFIX if f.name in shared else command.prefix) for f in own]  # type: ignore[attr-defined]
 
 
-def _variable(command: type[Group], name: str) -> str:
-    """The variable of an option. Redeclaring an option of a shared group does not rename its variable."""
-    shared = any("shared" in vars(group) and name in get_annotations(group) for group in command.__mro__)
-    return (PREFIX if shared else command.prefix) + name.upper()
+def _declared(f: Field[Any], prefix: str) -> Option:
+    return Option(f.name, prefix + f.name.upper(), **f.metadata)
 
 
 def options(command: type[Group]) -> list[Option]:
