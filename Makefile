@@ -9,6 +9,12 @@ PREFIX ?= $(HOME)/.local
 APT_INSTALL = $(ROOT) apt-get install -y -q --no-install-recommends
 PIP_INSTALL = $(BIN)/python -m pip install -q --disable-pip-version-check
 
+# Python keeps what it compiles. Without that, each process of the tests compiles pylb, and pytest compiles all tests.
+unexport PYTHONDONTWRITEBYTECODE
+
+# Of the fast tests: waits overlap, so there are more processes than cores; plugins that none of them uses cost a second.
+FAST := -n 3 --dist worksteal -m "not slow" --hypothesis-profile quick -p no:schemathesis -p no:benchmark -p no:anyio
+
 # Debian ships venv apart from Python; a machine that never ran apt has no package lists yet.
 define REQUIRE_VENV
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("pylb needs Python 3.11 or newer")'
@@ -40,7 +46,7 @@ test: $(VENV)/installed-dev  ## Install what the tests need, the real Consul inc
 	$(BIN)/pytest -n 2 --dist worksteal
 
 check: $(VENV)/installed-dev lint  ## The inner loop: lint, types, and the tests that take less than a second.
-	$(BIN)/pytest -n 2 --dist worksteal -m "not slow" --hypothesis-profile quick
+	$(BIN)/pytest $(FAST)
 
 lint: $(VENV)/installed-dev  ## Lint, format, types, and which module may import which.
 	$(BIN)/ruff check --quiet

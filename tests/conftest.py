@@ -1,6 +1,8 @@
 """Fixtures that every test may ask for; each family lives in a plugin module of its own."""
 
 import logging
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -10,7 +12,17 @@ settings.register_profile("quick", deadline=None, max_examples=20, stateful_step
 """For the inner loop, `make check`."""
 settings.load_profile("pylb")
 
+WHOLLY_SLOW = re.compile(r"^pytestmark = pytest\.mark\.slow$", re.MULTILINE)
+"""What a file has in which each test is slow."""
+
 pytest_plugins = ["tests.consul_agent", "tests.engines", "tests.error_log"]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The inner loop does not import files without a fast test: some load the client of a browser."""
+    is_test = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    fast_only = is_test and config.option.markexpr == "not slow"
+    return (fast_only and WHOLLY_SLOW.search(collection_path.read_text()) is not None) or None
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,7 @@ from pylb import cli
 from pylb.config import Address, Options
 from pylb.config.option import options
 from pylb.config.parse import parse
+from tests.every import every
 from tests.syntax import tree
 
 ROOT = Path(__file__).parents[1]
@@ -175,7 +176,7 @@ def test_whatever_is_imported_is_a_declared_dependency():
 MAKE = ["make", "--dry-run", "--always-make"]
 
 
-@pytest.mark.parametrize(
+@every(
     ("verb", "words"),
     [
         ("demo", ["-m venv", "--editable '.'", "pylb demo"]),
@@ -183,7 +184,7 @@ MAKE = ["make", "--dry-run", "--always-make"]
             "test",
             ["--editable '.[dev]'", "tests/components.py ", "ruff check", "mypy", "lint-imports", "pytest"],
         ),
-        ("check", ["ruff format --check", 'pytest -n 2 --dist worksteal -m "not slow"']),
+        ("check", ["ruff format --check", 'pytest -n 3 --dist worksteal -m "not slow"']),
         ("bench", ["--editable '.[bench]'", "bench.hotpath"]),
         ("bench-report", ["--editable '.[bench]'", "-m bench.report"]),
         ("docs", ["pylb.config > docs/config.md.new"]),

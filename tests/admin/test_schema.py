@@ -13,6 +13,8 @@ from pylb.admin.app import AdminApp
 from pylb.admin.openapi import DOCUMENT
 from pylb.model import Endpoint
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = 15
 """Requests for each operation; the description is small."""
 
@@ -42,7 +44,6 @@ def url(view, operator, know):
     loop.close()
 
 
-@pytest.mark.slow
 @SCHEMA.parametrize()
 @settings(
     max_examples=EXAMPLES,

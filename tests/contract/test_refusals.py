@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 REGISTER, CHECK, UPDATE = (
     "/v1/agent/service/register",
     "/v1/agent/check/register",
@@ -152,7 +154,6 @@ def words(text):
 
 
 @pytest.mark.parametrize(("method", "path", "body"), REQUESTS)
-@pytest.mark.slow
 async def test_the_same_refusal(devserver, real, method, path, body):
     replies = []
     for api in (real, devserver):

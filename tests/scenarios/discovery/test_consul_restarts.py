@@ -7,6 +7,8 @@ import pytest
 
 from tests.until import until
 
+pytestmark = pytest.mark.slow
+
 
 async def start_with_three(agent, observe, **guard):
     web = await observe(agent, "web", **guard)
@@ -24,7 +26,6 @@ async def restart_empty(agent, web):
     await until(lambda: web.pipeline.status.retained == 3)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("own_queries", [1, 0], ids=["own query", "shared queries"])
 async def test_all_come_back_one_by_one(own_consul, observe, own_queries):
     web = await start_with_three(own_consul, observe, own_queries=own_queries)
@@ -37,7 +38,6 @@ async def test_all_come_back_one_by_one(own_consul, observe, own_queries):
     assert web.pipeline.status.guards["flap_absorbed"] == 3
 
 
-@pytest.mark.slow
 async def test_others_come_instead(own_consul, observe):
     """Within two seconds of their registration the pool is what the registry says, and never less."""
     web = await start_with_three(own_consul, observe)
@@ -50,7 +50,6 @@ async def test_others_come_instead(own_consul, observe):
     assert all(len(s.endpoints) >= 3 for s in web.delivered)
 
 
-@pytest.mark.slow
 async def test_few_come_back(own_consul, observe):
     web = await start_with_three(own_consul, observe, empty_guard=2.0)
     await restart_empty(own_consul, web)
@@ -60,7 +59,6 @@ async def test_few_come_back(own_consul, observe):
     assert 1.9 < web.moments[-1] - registered < 4
 
 
-@pytest.mark.slow
 async def test_nothing_comes_back(own_consul, observe):
     web = await start_with_three(own_consul, observe, empty_guard=0.2)
     await restart_empty(own_consul, web)
@@ -72,7 +70,6 @@ async def test_nothing_comes_back(own_consul, observe):
     assert web.names == {"web-1", "web-2", "web-3"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("own_queries", "errors"), [(1, 6), (0, 0)], ids=["own query", "shared queries"])
 async def test_a_registry_that_comes_back_is_found_within_a_second(own_consul, observe, own_queries, errors):
     web = await start_with_three(own_consul, observe, own_queries=own_queries)

@@ -13,6 +13,8 @@ from pylb.observe.shared_counters import SharedCounters
 from pylb.runtime.lifecycle import TaskScope
 from tests.until import until
 
+pytestmark = pytest.mark.slow
+
 SERVICES = [f"many-{number}" for number in range(300)]
 
 
@@ -32,7 +34,6 @@ def connections(port):
     return [c for c in found if c.raddr and c.raddr.port == port and c.status == psutil.CONN_ESTABLISHED]
 
 
-@pytest.mark.slow
 async def test_three_hundred_services_become_ready_and_follow_changes_over_sixteen_connections(own_consul):
     async with aiohttp.ClientSession(own_consul.url) as session:
         await asyncio.gather(*(register(session, service, 1) for service in SERVICES))

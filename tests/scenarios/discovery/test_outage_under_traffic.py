@@ -15,6 +15,8 @@ import pytest
 from bench.lib.ports import free_port
 from tests.until import until
 
+pytestmark = pytest.mark.slow
+
 OUTAGE = float(os.environ.get("OUTAGE_SECONDS", "2"))
 CLIENTS = 16
 
@@ -76,7 +78,6 @@ def register(agent, name, port):
     urllib.request.urlopen(request, timeout=5).close()
 
 
-@pytest.mark.slow
 async def test_no_request_fails(own_consul):
     names = ["web-1", "web-2", "web-3"]
     servers = {name: await instance(name) for name in [*names, "web-4"]}

@@ -10,8 +10,9 @@ from tests.scenarios.processes.program import Program
 from tests.scenarios.see.browser import ARGUMENTS
 from tests.until import until
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 @pytest.mark.logs_error("was killed by SIGKILL")
 async def test_when_control_is_killed_the_page_goes_on_and_no_request_notices(tmp_path):
     async with Program(tmp_path) as pylb, async_playwright() as playwright:

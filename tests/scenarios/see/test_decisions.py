@@ -6,8 +6,9 @@ import pytest
 from tests.scenarios.see.deployment import Deployment
 from tests.until import until
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 async def test_drain_weight_and_maintenance_act_on_traffic_and_are_in_the_history(consul):
     async with Deployment(consul, "decisions") as pylb, aiohttp.ClientSession(pylb.admin) as admin:
         for name in ("d-1", "d-2"):
@@ -50,7 +51,6 @@ async def test_drain_weight_and_maintenance_act_on_traffic_and_are_in_the_histor
         assert came["applied"] < 0.5
 
 
-@pytest.mark.slow
 async def test_under_traffic_the_time_to_the_first_request_is_measured(consul):
     async with Deployment(consul, "propagation") as pylb:
         await pylb.start("p-1")

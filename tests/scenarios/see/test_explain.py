@@ -10,10 +10,11 @@ from pylb.policy.overrides import Action
 from tests.scenarios.see.deployment import Deployment
 from tests.until import until
 
+pytestmark = pytest.mark.slow
+
 REQUESTS = 1000
 
 
-@pytest.mark.slow
 async def test_requests_go_where_explain_says_whatever_the_policy_and_the_load(consul):
     rng = random.Random(1)
     async with Deployment(consul, "explained") as pylb, aiohttp.ClientSession() as http:

@@ -12,10 +12,11 @@ from tests.scenarios.processes.program import Program
 from tests.stage import read_request
 from tests.until import until
 
+pytestmark = pytest.mark.slow
+
 ID, CLIENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_client_pylb_and_backend_are_steps_of_one_trace(aiohttp_server, tmp_path, workers):
     spans, heads = [], []
