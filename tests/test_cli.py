@@ -59,12 +59,23 @@ def run(*arguments, **environment):
         (["demo", "--polcy", "x"], {}, "'--polcy' is not a known option"),
     ],
 )
-def test_a_mistake_is_one_line_and_code_2(arguments, environment, words):
-    ended = run(*arguments, **environment)
-    assert ended.returncode == 2
-    assert ended.stdout == ""
-    assert ended.stderr.startswith("pylb: ")
-    assert words in ended.stderr
+def test_a_mistake_is_one_line_and_code_2(arguments, environment, words, monkeypatch, capsys):
+    for name in os.environ.keys() - CLEAN.keys():
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert cli.main(arguments) == 2
+    out, line = capsys.readouterr()
+    assert out == ""
+    assert line.startswith("pylb: ")
+    assert words in line
+    assert line.count("\n") == 1
+
+
+def test_a_process_ends_with_the_line_and_the_code():
+    ended = run("--policy", "foo")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("pylb: --policy: got 'foo', expected one of ")
     assert ended.stderr.count("\n") == 1
 
 

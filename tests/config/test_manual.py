@@ -24,13 +24,14 @@ def test_the_module_writes_the_page():
     assert written.stdout == markdown()
 
 
-@pytest.mark.parametrize("declared", options(Options), ids=lambda o: o.name)
-def test_help_and_page_name_every_option_with_its_default(declared):
-    for text in (help_text(Options), markdown()):
-        assert (f"--[no-]{declared.flag[2:]}" if declared.opposite else declared.flag) in text
-        assert all(name in text for name in declared.fallbacks)
-        assert declared.default is None or declared.default in text
-    assert declared.variable in markdown()
+def test_help_and_page_name_every_option_with_its_default():
+    page, shown = markdown(), help_text(Options)
+    for declared in options(Options):
+        for text in (shown, page):
+            assert (f"--[no-]{declared.flag[2:]}" if declared.opposite else declared.flag) in text
+            assert all(name in text for name in declared.fallbacks)
+            assert declared.default is None or declared.default in text
+        assert declared.variable in page
 
 
 @pytest.mark.parametrize("width", [80, 110])

@@ -1,11 +1,10 @@
 from dataclasses import replace
 
-import pytest
-
 from pylb.discovery.difference import CAUSES, difference, new_problems, removals
 from pylb.discovery.sources.consul.health import read_instances
 from pylb.model import Endpoint, Snapshot
 from tests.discovery.snapshots import endpoint, snapshot
+from tests.every import every
 
 SERF = {"CheckID": "serfHealth", "Name": "Serf Health Status", "Status": "critical", "Output": "left"}
 OWN = {"CheckID": "web", "ServiceID": "1", "Name": "web check", "Status": "critical", "Output": "refused"}
@@ -27,7 +26,7 @@ def read(*checks, ids=("1",), port=80):
     return Snapshot("web", *read_instances("web", items))
 
 
-@pytest.mark.parametrize(
+@every(
     ("after", "cause", "why"),
     [
         (read(ids=()), "deregistered", "deregistered"),

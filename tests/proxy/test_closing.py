@@ -83,7 +83,7 @@ async def test_a_client_that_reads_an_early_answer_after_it_has_sent_everything_
         client.send(sent)
         await until(lambda: stage.records)
         await sweeps(stage, 3)  # It may be silent for a while, too.
-        await send_for(client, seconds=0.3)
+        await send_for(client, seconds=0.1)
         assert (await client.answer())[0] == status
         client.close()
 
@@ -93,7 +93,7 @@ async def test_a_client_may_send_for_longer_than_it_may_be_silent(reach):
         client = await reach(stage)
         client.send(POST)
         await until(lambda: stage.records)
-        await send_for(client, seconds=0.4)
+        await send_for(client, seconds=0.25)
         assert (await client.answer())[0] == 413
         begun = monotonic()
         await until(lambda: not stage.server.context.connections)
@@ -119,7 +119,7 @@ async def test_requests_sent_ahead_of_the_last_answer_do_not_destroy_it(reach):
         client = await reach(stage)
         client.send(GET * 3)
         await until(lambda: stage.records)
-        await send_for(client, seconds=0.3)
+        await send_for(client, seconds=0.1)
         _, head, body = await client.answer()
         assert body == b"hello"
         assert b"\r\nConnection: close\r\n" in head

@@ -301,7 +301,7 @@ async def test_a_client_is_not_late_because_pylb_was():
         def hold_up():
             asyncio.get_running_loop().remove_reader(here)
             client.send(GET)
-            until_then = monotonic() + 1.0
+            until_then = monotonic() + 0.5
             while monotonic() < until_then:
                 pass
 

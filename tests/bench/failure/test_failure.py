@@ -8,6 +8,7 @@ import orjson
 import pytest
 from rich.console import Console
 
+from bench.failure import faults
 from bench.failure.__main__ import SET_UPS, main
 from bench.failure.environment import Environment
 from bench.failure.faults import FAULTS, REGISTER_DELAY
@@ -94,7 +95,8 @@ class FaultTarget:
     ("fault", "does"),
     [("killed", ["kill"]), ("hung", ["suspend", "resume"]), ("registry", ["kill", "start", "register"])],
 )
-def test_a_fault_is_injected_and_a_hung_backend_can_be_stopped(fault, does):
+def test_a_fault_is_injected_and_a_hung_backend_can_be_stopped(fault, does, monkeypatch):
+    monkeypatch.setattr(faults, "REGISTER_DELAY", 0.01)
     log = []
     with ExitStack() as stack:
         FAULTS[fault].inject(FaultTarget(log, stack), 0.01)

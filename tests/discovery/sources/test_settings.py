@@ -2,6 +2,7 @@ import pytest
 
 from pylb.discovery.sources.consul.health import read_instances
 from pylb.discovery.sources.settings import Settings, read_settings
+from tests.every import every
 
 
 @pytest.mark.parametrize(
@@ -12,7 +13,7 @@ def test_a_weight_is_taken_over(key, value, weight):
     assert (settings.weight, settings.problems) == (weight, ())
 
 
-@pytest.mark.parametrize("value", ["", "-1", "1.5", "1001", "heavy", "٣", "9" * 50, None])
+@every("value", ["", "-1", "1.5", "1001", "heavy", "٣", "9" * 50, None])
 def test_a_bad_weight_is_reported_and_ignored(value):
     settings = read_settings({"lb_weight": value})
     assert settings.weight == 1
@@ -44,7 +45,7 @@ def test_a_tag_alone_says_that_it_speaks_tls_unless_metadata_says_otherwise():
     assert read_settings({"lb_tls": "no"}, ["lb_tls"]).tls is False
 
 
-@pytest.mark.parametrize(
+@every(
     ("key", "value", "expected"),
     [
         ("lb_tls", "maybe", "true, false, yes, no, on, off, 1 or 0"),

@@ -4,6 +4,7 @@ import pytest
 
 from pylb.discovery.sources.static import StaticProvider, parse_static
 from pylb.errors import UsageError
+from tests.every import every
 
 
 def test_a_list_of_backends():
@@ -21,7 +22,7 @@ def test_weight_zero_takes_a_backend_out_without_forgetting_it():
     assert parse_static("web", "a:80;weight=0")[0].weight == 0
 
 
-@pytest.mark.parametrize(
+@every(
     ("text", "item"),
     [
         ("", ""),

@@ -4,6 +4,7 @@ import orjson
 import pytest
 
 from pylb.discovery.sources.consul.changes import Changes
+from tests.every import every
 
 
 def check(service, check_id="c", *, node="n1", created=5, **fields):
@@ -49,7 +50,7 @@ def test_what_is_no_check_is_left_out():
     assert Changes().unhealthy("critical", [None, "x", check("web")]) == {"web"}
 
 
-@pytest.mark.parametrize(
+@every(
     ("after", "changed"),
     [
         (instances("web", "api"), set()),
@@ -125,7 +126,7 @@ def test_whatever_strings_an_entry_holds_only_its_own_service_has_changed(style)
     assert changes.checks("n1", checked(1, 5, 3)) == {"s1"}
 
 
-@pytest.mark.parametrize(
+@every(
     "document",
     [
         b"",

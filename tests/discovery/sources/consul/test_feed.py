@@ -94,8 +94,9 @@ async def test_every_change_of_a_service_is_seen(agent, shared, change):
     assert second.items != first.items
 
 
-async def test_an_instance_that_only_its_check_has_shown_is_seen_to_go_without_it(agent, shared):
+async def test_an_instance_that_only_its_check_has_shown_is_seen_to_go_without_it(agent, shared, monkeypatch):
     """The list of instances is as old as before the instance came, and does not differ when it is gone."""
+    monkeypatch.setattr(consul_feed, "LATER", 0.3)
     await agent.register({"ID": "web-1", "Name": "web", "Port": 80, "Check": TTL})
     with shared.subscribe("web") as web, shared.subscribe("api") as api:
 

@@ -1,12 +1,12 @@
 from random import Random
 
 import orjson
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pylb.discovery.sources.consul.health import read_instances
 from tests.clients.scripted_consul import instance
+from tests.every import every
 
 
 def read(*items, **options):
@@ -63,7 +63,7 @@ NODE_MAINTENANCE = check("critical", "_node_maintenance", ServiceID="")
 SERF = check("critical", "serfHealth", ServiceID="", Name="Serf Health Status", Output="Agent not live")
 
 
-@pytest.mark.parametrize(
+@every(
     ("checks", "status", "why"),
     [
         ([check("passing")], "passing", None),
@@ -92,7 +92,7 @@ def test_a_warning_instance_is_used_on_demand_with_the_weight_it_has_then():
     )
 
 
-@pytest.mark.parametrize(
+@every(
     ("item", "why"),
     [
         (instance(1, port=0), "expected a port from 1 to 65535, got 0"),
