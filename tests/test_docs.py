@@ -2,7 +2,6 @@
 
 import argparse
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from bench.load.options import add_balancer, add_instances
 from pylb import cli
 from pylb.config.option import options
+from tests.every import every
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -22,7 +22,7 @@ def name(page):
     return page.relative_to(ROOT).as_posix()
 
 
-pages = pytest.mark.parametrize("page", PAGES, ids=name)
+pages = every("page", PAGES, ids=name)
 
 
 @pages
@@ -58,7 +58,7 @@ def test_pages_that_the_code_names_exist():
     assert {(path, page) for path, page in named if not (ROOT / page).exists()} == set()
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.parent.name != "adr"], ids=name)
+@every("page", [page for page in PAGES if page.parent.name != "adr"], ids=name)
 def test_named_options_exist(page):
     """Decision records are excluded, because they also describe rejected options."""
     known = {"--help", "--version", *OTHERS_FLAGS, *LOCUSTS_FLAGS}
@@ -95,8 +95,5 @@ def test_each_row_names_tests_that_exist(page):
 
 @pages
 def test_named_make_targets_exist(page):
-    targets = {
-        line.split()[1]
-        for line in subprocess.check_output(["make", "help"], cwd=ROOT, text=True).splitlines()
-    }
+    targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     assert set(re.findall(r"(?:`|^    )make ([a-z][a-z-]*)", page.read_text(), flags=re.MULTILINE)) <= targets

@@ -1,11 +1,10 @@
 """What is derived from phase and fault: the status, and the two letters of the log."""
 
-import pytest
-
 from pylb.errors import Fault, Phase, ProxyError
+from tests.every import every
 
 
-@pytest.mark.parametrize(
+@every(
     ("fault", "phase", "status", "code"),
     [
         (Fault.POLICY, Phase.REQUEST, 400, "PR"),
@@ -26,8 +25,8 @@ def test_status_and_letters(fault, phase, status, code):
     assert repr(error) == f"<ProxyError {code} {status} 'why'>"
 
 
-@pytest.mark.parametrize("fault", Fault)
-@pytest.mark.parametrize("phase", Phase)
+@every("fault", Fault)
+@every("phase", Phase)
 def test_each_pair_has_a_status_of_an_error(fault, phase):
     assert 400 <= ProxyError(phase, fault, "").status <= 599
 

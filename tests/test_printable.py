@@ -1,11 +1,11 @@
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pylb.printable import printable
+from tests.every import every
 
 
-@pytest.mark.parametrize(
+@every(
     ("text", "shown"),
     [
         ("web-1 up", "web-1 up"),

@@ -5,6 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pylb.clients.path import check_segment, encoded_path, encoded_text
+from tests.every import every
 
 BAD = [
     "",
@@ -23,7 +24,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("segment", BAD)
+@every("segment", BAD)
 def test_what_could_become_another_path_is_refused(segment):
     with pytest.raises(ValueError, match="cannot be part of a path"):
         check_segment(segment)
@@ -31,7 +32,7 @@ def test_what_could_become_another_path_is_refused(segment):
         encoded_path("v1", segment)
 
 
-@pytest.mark.parametrize(
+@every(
     ("segment", "encoded"),
     [
         ("host:web-1:80", "host:web-1:80"),

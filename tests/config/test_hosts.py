@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pylb.config.hosts import check_host, check_port
+from tests.every import every
 
 HOSTS = [
     "10.0.0.1",
@@ -25,12 +26,12 @@ NOT_IPV4 = ["10.0.0.256", "10.0.1", "010.0.0.1", "1234", "1.2.3.4.5", "web.1"]
 NOT_ZONES = ["::1%", "::1%x\r\nEvil: 1", "::1%a%b", "::1%" + "x" * 16]
 
 
-@pytest.mark.parametrize("host", HOSTS)
+@every("host", HOSTS)
 def test_names_and_addresses_are_taken(host):
     assert check_host(host) == host
 
 
-@pytest.mark.parametrize("host", NOT_HOSTS + NOT_LABELS + NOT_IPV4 + NOT_ZONES)
+@every("host", NOT_HOSTS + NOT_LABELS + NOT_IPV4 + NOT_ZONES)
 def test_anything_else_is_refused(host):
     with pytest.raises(ValueError, match="expected a host name or an IP address, got"):
         check_host(host)

@@ -29,6 +29,7 @@ from pylb.config.kinds import (
     some_of,
     text,
 )
+from tests.every import every
 
 ACCEPTED = [
     (AUTHORITY, "shop.example.com", "shop.example.com"),
@@ -189,12 +190,12 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "typed", "value"), ACCEPTED)
+@every(("kind", "typed", "value"), ACCEPTED)
 def test_accepted(kind, typed, value):
     assert kind.parse(typed) == value
 
 
-@pytest.mark.parametrize(("kind", "typed"), REFUSED)
+@every(("kind", "typed"), REFUSED)
 def test_refused(kind, typed):
     with pytest.raises(ValueError):  # noqa: PT011 - the words come from the kind, not from the error
         kind.parse(typed)

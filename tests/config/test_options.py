@@ -10,6 +10,7 @@ from pylb.config import Address, Options, Url
 from pylb.config.option import options
 from pylb.errors import UsageError
 from pylb.policy.balance import BALANCERS
+from tests.every import every
 
 
 def test_what_pylb_does_when_told_nothing():
@@ -25,7 +26,7 @@ def test_every_policy_can_be_chosen_and_only_those():
     assert policy.kind.metavar.split("|") == list(BALANCERS)
 
 
-@pytest.mark.parametrize("declared", options(Options), ids=lambda o: o.name)
+@every("declared", options(Options), ids=lambda o: o.name)
 def test_every_help_text_is_one_to_three_short_sentences(declared):
     assert re.fullmatch(r"[A-Z].*\.", declared.text)
     assert len(declared.text) <= 200
@@ -35,18 +36,15 @@ DERIVED = {"consul": "consul_url", "consul_tls": "consul_url", "probe_http": "pr
 """Options that are read through a property of their group."""
 
 
-@pytest.mark.parametrize("declared", options(Options), ids=lambda o: o.name)
-def test_every_option_has_an_effect(declared):
+def test_every_option_has_an_effect():
     package = Path(pylb.__file__).parent
-    sources = [path for path in package.rglob("*.py") if path.parent.name != "config"]
-    if declared.name == "env_file":
-        return  # it is read where all others are: see test_envfile
-    name = DERIVED.get(declared.name, declared.name)
-    read = re.compile(rf"(options|timeouts|limits)\.{name}\b")
-    assert any(read.search(path.read_text()) for path in sources)
+    texts = [path.read_text() for path in package.rglob("*.py") if path.parent.name != "config"]
+    read = set(re.findall(r"(?:options|timeouts|limits)\.(\w+)\b", "\n".join(texts)))
+    names = {each.name for each in options(Options)} - {"env_file"}  # It is read first: see test_envfile.
+    assert {name for name in names if DERIVED.get(name, name) not in read} == set()
 
 
-@pytest.mark.parametrize(
+@every(
     ("given", "expected"),
     [
         ({}, "expected --consul HOST:PORT and --service NAME, or --static"),

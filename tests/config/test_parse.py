@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from pylb.config import Address, Options, Url
 from pylb.config.parse import parse
 from pylb.errors import UsageError
+from tests.every import every
 
 ENOUGH = ["--static", "127.0.0.1:80"]
 
@@ -81,7 +82,7 @@ def test_consuls_own_variables(tmp_path):
 POLICIES = "one of least-connections, round-robin, random-two, random"
 
 
-@pytest.mark.parametrize(
+@every(
     ("arguments", "environment", "line"),
     [
         (["--policy", "foo"], {}, f"--policy: got 'foo', expected {POLICIES}"),

@@ -12,11 +12,12 @@ from pylb.tools.demo.backend import BackendOptions
 from pylb.tools.doctor.command import DoctorOptions
 from pylb.tools.registrator import RegistratorOptions
 from pylb.tools.terminal.history import HistoryOptions
+from tests.every import every
 
 ENOUGH = ["--static", "127.0.0.1:80"]
 
 
-@pytest.mark.parametrize(
+@every(
     ("variable", "advice"),
     [
         ("PYLB_POLCY", "did you mean PYLB_POLICY?"),
@@ -26,7 +27,7 @@ ENOUGH = ["--static", "127.0.0.1:80"]
         ("PYLB_PORT", "see pylb --help"),
     ],
 )
-@pytest.mark.parametrize("command", [Options, HistoryOptions])
+@every("command", [Options, HistoryOptions])
 def test_a_variable_that_no_command_knows_is_refused_by_each(command, variable, advice):
     arguments = ENOUGH if command is Options else []
     with pytest.raises(UsageError) as caught:
@@ -96,7 +97,7 @@ SIGNALS = {"reload", "upgrade", "stop"}
 """Commands for a pylb that is found by serve's own --pid-file."""
 
 
-@pytest.mark.parametrize("name", sorted(cli.COMMANDS.keys() - SIGNALS - {cli.DEFAULT}))
+@every("name", sorted(cli.COMMANDS.keys() - SIGNALS - {cli.DEFAULT}))
 def test_each_command_has_variables_of_its_own(name):
     """An option of two commands has one variable only if it is declared once, for both."""
     serve = {option.variable: option for option in options(Options)}

@@ -2,6 +2,7 @@ import pytest
 
 from pylb.containers.conventions import image_name, metadata, service_name, split_tags
 from tests.containers.inspected import container
+from tests.every import every
 
 
 def said(port=80, **about):
@@ -33,7 +34,7 @@ def test_settings_of_another_port_are_ignored():
     assert said(env={"SERVICE_81_NAME": "other"}) == {}
 
 
-@pytest.mark.parametrize(
+@every(
     ("about", "expected"),
     [
         ({"env": {"SERVICE_NAME": "shop"}}, "shop"),

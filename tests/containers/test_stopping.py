@@ -2,6 +2,7 @@ import pytest
 
 from pylb.containers.stopping import Stopping, signal_number
 from tests.containers.inspected import container
+from tests.every import every
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_a_container_that_was_restarted_without_an_event_is_not_stopping():
     assert stopping.among([before]) == set()
 
 
-@pytest.mark.parametrize(
+@every(
     ("name", "number"),
     [
         *((name, 3) for name in ("SIGQUIT", "QUIT", "sigquit", "Quit", "3", "03")),

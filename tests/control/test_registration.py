@@ -6,11 +6,12 @@ from pylb.config.parse import parse
 from pylb.control.registration import identity, registered
 from pylb.errors import UsageError
 from pylb.runtime.lifecycle import TaskScope
+from tests.every import every
 
 FOUND = {"consul": Url("http", "127.0.0.1", 8500), "service": ("web",), "register": "gateway"}
 
 
-@pytest.mark.parametrize(
+@every(
     ("listen", "given", "expected"),
     [
         (Address("0.0.0.0", 80), None, ("", 80)),

@@ -1,11 +1,10 @@
 """One spelling for each address, wherever it comes from."""
 
-import pytest
-
 from pylb.http1.address import LONGEST, canonical, of_node, of_peer
+from tests.every import every
 
 
-@pytest.mark.parametrize(
+@every(
     ("text", "spelling"),
     [
         ("192.0.2.7", "192.0.2.7"),
@@ -27,7 +26,7 @@ def test_a_peer_on_a_unix_socket_has_none():
     assert of_peer("") == ""
 
 
-@pytest.mark.parametrize(
+@every(
     ("node", "address"),
     [
         ("203.0.113.9:51008", "203.0.113.9"),
@@ -43,7 +42,7 @@ def test_a_node_may_have_a_port(node, address):
     assert of_node(node) == address
 
 
-@pytest.mark.parametrize(
+@every(
     "node",
     [
         "", "unknown", "_hidden", "203.0.113.999", "203.0.113.9:", "203.0.113.9:port", "[2001:db8::7",

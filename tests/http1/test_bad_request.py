@@ -4,6 +4,7 @@ from pylb.config.clients import Limits
 from pylb.errors import Fault, Phase
 from pylb.http1.bad_request import bad_request, bad_response, not_a_request, not_a_response
 from pylb.http1.limits import MAX_RESPONSE_HEAD
+from tests.every import every
 
 LIMITS = Limits(max_target=10)
 
@@ -16,7 +17,7 @@ def test_who_is_at_fault():
     assert (error.phase, error.fault, error.status) == (Phase.HEADERS, Fault.UPSTREAM, 502)
 
 
-@pytest.mark.parametrize(
+@every(
     ("head", "status", "detail"),
     [
         (b"\x16\x03\x01\x02\0\x01\0\x01", 400, "a TLS handshake on a plain HTTP port"),

@@ -12,6 +12,7 @@ from pylb.http1.limits import (
     MAX_FRAMING_EXCESS,
     MAX_TRAILERS,
 )
+from tests.every import every
 
 READ = 64 * 1024
 
@@ -99,8 +100,8 @@ def test_payload_makes_up_for_framing():
         decoder.feed(each * most + chunk(bytes(MAX_FRAMING_EXCESS)))
 
 
-@pytest.mark.parametrize("most", [1, 2, 7])
-@pytest.mark.parametrize("size", [1, 3, 1000])
+@every("most", [1, 2, 7])
+@every("size", [1, 3, 1000])
 def test_a_few_chunks_at_a_time_are_decoded_as_all_at_once(most, size):
     sent = b"".join(chunk(b"x" * (n % 5 + 1)) for n in range(50)) + last_chunk(b"X-Sum: 1\r\n") + b"next"
     decoder, payload, calls = Chunked(bad_request), b"", 0

@@ -9,6 +9,7 @@ from pylb.http1.body import Chunked, Sized, UntilClose
 from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import END_OF_HEAD, check_beginning, parse_request, parse_response
 from pylb.http1.writer import request_head, response_head
+from tests.every import every
 from tests.http1.corpus import FACTS, cases
 
 BODILESS = {204, 304}
@@ -16,9 +17,8 @@ SIZES = (1, 2, 3, 10**6)
 """Bytes of the pieces in which a body arrives."""
 
 
-def parametrized(*kind):
-    found = cases(*kind)
-    return pytest.mark.parametrize("case", found, ids=[case.name for case in found])
+def every_case(*kind):
+    return every("case", cases(*kind), ids=lambda case: case.name)
 
 
 def split(wire):
@@ -56,7 +56,7 @@ def told(case):
     ))  # fmt: skip
 
 
-@parametrized("requests", "valid")
+@every_case("requests", "valid")
 def test_a_valid_request_becomes_one_unambiguous_message(case):
     head, rest = split(case.wire)
     request = parse_request(head, Limits())
@@ -72,7 +72,7 @@ def test_a_valid_request_becomes_one_unambiguous_message(case):
     assert request.close == ("closes" in case.facts)
 
 
-@parametrized("requests", "invalid")
+@every_case("requests", "invalid")
 def test_an_invalid_request_is_refused(case):
     for size in SIZES:
         with pytest.raises(ProxyError) as refusal:
@@ -92,7 +92,7 @@ def answered(case, response):
     return decoder, response_head(response, chunked=chunked, close=close, version=version)
 
 
-@parametrized("responses", "valid")
+@every_case("responses", "valid")
 def test_a_valid_response_becomes_one_unambiguous_message(case):
     head, rest = split(case.wire)
     response = parse_response(head)
@@ -103,7 +103,7 @@ def test_a_valid_response_becomes_one_unambiguous_message(case):
     assert response.close == ("closes" in case.facts)
 
 
-@parametrized("responses", "invalid")
+@every_case("responses", "invalid")
 def test_an_invalid_response_is_a_bad_gateway(case):
     head, rest = split(case.wire)
     for size in SIZES:

@@ -6,7 +6,6 @@ list, white space before a chunk's extension, trailers with the names of framing
 
 from contextlib import suppress
 
-import pytest
 from hypothesis import given
 
 from pylb.config.clients import Limits
@@ -16,6 +15,7 @@ from pylb.http1.body import Chunked, Sized, UntilClose, chunk, last_chunk
 from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import END_OF_HEAD, parse_request, parse_response
 from pylb.http1.writer import request_head, response_head
+from tests.every import every
 from tests.http1.corpus import cases
 from tests.http1.invariants import fields_of, read_head
 from tests.http1.messages import REQUEST, RESPONSE
@@ -119,11 +119,11 @@ def test_responses(data):
         check_response(data)
 
 
-@pytest.mark.parametrize("case", cases("requests", "valid"), ids=lambda case: case.name)
+@every("case", cases("requests", "valid"), ids=lambda case: case.name)
 def test_requests_of_the_corpus(case):
     check_request(case.wire)
 
 
-@pytest.mark.parametrize("case", cases("responses", "valid"), ids=lambda case: case.name)
+@every("case", cases("responses", "valid"), ids=lambda case: case.name)
 def test_responses_of_the_corpus(case):
     check_response(case.wire)

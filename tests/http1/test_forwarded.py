@@ -3,6 +3,7 @@
 import pytest
 
 from pylb.http1.forwarded import MAX_HOPS, Claims, Hop, element, forwarded_hops, port_number, read_claims
+from tests.every import every
 
 
 def nodes(claims):
@@ -45,7 +46,7 @@ def test_the_standard_s_field_counts_only_where_it_is_alone(name):
     assert b"203.0.113.9" not in nodes(read_claims({**said, name: b"443"}))
 
 
-@pytest.mark.parametrize(
+@every(
     ("value", "hops"),
     [
         (b"for=203.0.113.9", [Hop(b"203.0.113.9", "203.0.113.9")]),
@@ -102,7 +103,7 @@ def test_a_hop_is_written_as_an_element_that_can_be_read(hop, written):
     assert read.address == hop.address
 
 
-@pytest.mark.parametrize(
+@every(
     ("digits", "port"),
     [
         (b"443", 443),

@@ -3,9 +3,8 @@ import time
 from re import _constants as codes
 from re import _parser as sre
 
-import pytest
-
 from pylb.http1 import bad_request, body, grammar, headers, parser, writer
+from tests.every import every
 
 PATTERNS = {
     f"{module.__name__.rpartition('.')[2]}.{name}.{number}": pattern
@@ -48,7 +47,7 @@ def unsafe(pattern):
     return found
 
 
-@pytest.mark.parametrize("name", PATTERNS)
+@every("name", PATTERNS)
 def test_no_pattern_needs_what_some_pythons_get_wrong(name):
     assert unsafe(PATTERNS[name].pattern) == []
 
@@ -58,7 +57,7 @@ def test_what_some_pythons_get_wrong_would_be_found():
     assert unsafe(rb"(?:a|(b))*") == ["a captured group inside a repeat"]
 
 
-@pytest.mark.parametrize(
+@every(
     "lines",
     [
         b"",
@@ -125,14 +124,14 @@ SPECIAL_IN_REQUESTS = [
 ]
 
 
-@pytest.mark.parametrize("line", SPECIAL_EVERYWHERE + SPECIAL_IN_REQUESTS)
+@every("line", SPECIAL_EVERYWHERE + SPECIAL_IN_REQUESTS)
 def test_what_is_special_in_a_request(line):
     match = grammar.REQUEST.fullmatch(H + b"A: b\r\n" + line + b"\r\nC: d\r\n\r\n")
     assert match["special"].endswith(line.rpartition(b"\r\n")[2] + b"\r\nC: d\r\n")
 
 
-@pytest.mark.parametrize("early", [b"Content-Length: 1\r\n", b"transfer-encoding: chunked\r\n"])
-@pytest.mark.parametrize(
+@every("early", [b"Content-Length: 1\r\n", b"transfer-encoding: chunked\r\n"])
+@every(
     "line",
     [
         b"Content-Length: 1",
@@ -149,7 +148,7 @@ def test_framing_before_the_host_is_all_the_framing_there_is(early, line):
     assert match["special"].endswith(line.rpartition(b"\r\n")[2] + b"\r\nC: d\r\n")
 
 
-@pytest.mark.parametrize("line", SPECIAL_EVERYWHERE)
+@every("line", SPECIAL_EVERYWHERE)
 def test_what_is_special_in_a_response(line):
     match = grammar.RESPONSE.fullmatch(R + b"A: b\r\n" + line + b"\r\nC: d\r\n\r\n")
     assert match["special"].endswith(line.rpartition(b"\r\n")[2] + b"\r\nC: d\r\n")
@@ -195,8 +194,8 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("end", [b"", b"\r\n\r\n", b"\0\r\n\r\n", b"\r\nTE: x\r\nTE\r\n\r\n"])
-@pytest.mark.parametrize("name", HOSTILE)
+@every("end", [b"", b"\r\n\r\n", b"\0\r\n\r\n", b"\r\nTE: x\r\nTE\r\n\r\n"])
+@every("name", HOSTILE)
 def test_no_pattern_takes_longer_than_in_proportion(name, end):
     """A pattern that is quadratic would need minutes for this; all of them together need milliseconds."""
     began = time.process_time()

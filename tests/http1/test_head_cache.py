@@ -16,6 +16,7 @@ from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import parse_request, parse_response
 from pylb.http1.trace import Tracing
 from pylb.http1.writer import request_head, response_head
+from tests.every import every
 
 ORIGIN = ClientInfo("192.0.2.7", "http")
 FIELDS = b"Host: shop.example\r\nConnection: keep-alive\r\nUser-Agent: x\r\n\r\n"
@@ -35,7 +36,7 @@ def reading(first, *, limits=None):
     return reader
 
 
-@pytest.mark.parametrize(
+@every(
     "start",
     [
         b"GET /b?c HTTP/1.1",
@@ -52,7 +53,7 @@ def test_the_same_fields_after_another_start_mean_the_same(start):
     assert facts(reading(GET).read(head)) == facts(parse_request(head, Limits()))
 
 
-@pytest.mark.parametrize(
+@every(
     "start",
     [
         b"",

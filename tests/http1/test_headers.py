@@ -2,6 +2,7 @@ import pytest
 
 from pylb.http1.headers import ClientInfo, ForwardedClientInfo
 from pylb.http1.parser import Request
+from tests.every import every
 
 PROXIES = {"192.0.2.7", "10.0.0.2", ""}
 
@@ -33,7 +34,7 @@ def test_no_host_is_not_told():
     assert b"X-Forwarded-Host" not in told(ClientInfo("192.0.2.7", "http"), b"")
 
 
-@pytest.mark.parametrize(
+@every(
     ("host", "scheme", "port"),
     [
         (b"shop.example", "http", b"80"),
@@ -90,7 +91,7 @@ def test_a_peer_that_is_not_trusted_is_not_believed():
     assert origin.request_id(request(fields=said)) == b""
 
 
-@pytest.mark.parametrize(
+@every(
     ("peer", "chain", "client"),
     [
         ("192.0.2.7", b"203.0.113.9", "203.0.113.9"),
@@ -112,7 +113,7 @@ def test_the_client_is_the_last_that_no_trusted_peer_is_and_every_field_says_so(
         assert told(origin, fields=said)[b"X-Real-IP"] == client.encode()
 
 
-@pytest.mark.parametrize(
+@every(
     ("said", "proto", "port", "host"),
     [
         ({b"x-forwarded-proto": b"https"}, b"https", b"443", b"shop.example:8080"),
@@ -137,7 +138,7 @@ def test_how_a_client_reached_a_trusted_peer(said, proto, port, host):
     assert (fields[b"X-Forwarded-Port"], fields[b"X-Forwarded-Host"]) == (port, host)
 
 
-@pytest.mark.parametrize(
+@every(
     ("given", "kept"),
     [
         (b"0af7651916cd43dd8448eb211c80319c", True),

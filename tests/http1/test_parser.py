@@ -8,6 +8,7 @@ from pylb.config.clients import Limits
 from pylb.errors import ProxyError
 from pylb.http1.limits import MAX_RESPONSE_HEAD
 from pylb.http1.parser import check_beginning, check_response_beginning, parse_request, parse_response
+from tests.every import every
 
 GET = b"GET / HTTP/1.1\r\nHost: shop.example\r\n"
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -49,7 +50,7 @@ def test_heads_of_responses_are_measured(special):
     assert refusal(parse_response, filled % (b"x" * (room + 1))) == 502
 
 
-@pytest.mark.parametrize(
+@every(
     "data",
     [b"G", b"GET / HTTP/1.1", b"GET / HTTP/1.1\r", b"GET / HTTP/1.1\r\nHost: a\r\n", b"!#", b"GET /\xff"],
 )
@@ -60,7 +61,7 @@ def test_a_beginning_may_go_on(data):
     assert checked == len(data.removesuffix(b"\r"))
 
 
-@pytest.mark.parametrize(
+@every(
     ("data", "status"),
     [
         (b"\x16\x03\x01\x02\0\x01", 400),
@@ -99,7 +100,7 @@ def test_the_beginning_of_a_response_may_go_on(data):
         check_response_beginning(data[:length])
 
 
-@pytest.mark.parametrize(
+@every(
     "data",
     [
         b"SSH-",
@@ -150,7 +151,7 @@ def test_the_lines_hold_what_a_log_wants_to_know():
     assert request.clean
 
 
-@pytest.mark.parametrize(
+@every(
     ("line", "authenticates"),
     [
         (b"Authorization: NTLM TlRMTVNTUAAB", True),
@@ -167,9 +168,7 @@ def test_the_lines_hold_what_a_log_wants_to_know():
         (b"A: NTLM x", False),
     ],
 )
-@pytest.mark.parametrize(
-    "around", [b"%b\r\n", b"Accept: a\r\n%b\r\nConnection: keep-alive\r\n", b"TE: x\r\n%b\r\n"]
-)
+@every("around", [b"%b\r\n", b"Accept: a\r\n%b\r\nConnection: keep-alive\r\n", b"TE: x\r\n%b\r\n"])
 def test_authentication_of_a_connection_is_told_by_its_scheme(line, authenticates, around):
     request = parse_request(GET + around % line + b"\r\n", Limits())
     assert request.authenticates_connection is authenticates

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pylb.config.clients import Limits
 from pylb.http1.parser import parse_request
 from pylb.http1.trace import Tracing
+from tests.every import every
 
 ID, PARENT = b"4bf92f3577b34da6a3ce929d0e0e4736", b"00f067aa0ba902b7"
 TOLD = re.compile(rb"\ntraceparent: 00-([0-9a-f]{32})-([0-9a-f]{16})-0([01])\r\n\Z")
@@ -41,7 +42,7 @@ def test_a_later_version_may_say_more():
     assert begun(b"traceparent: cc-%b-%b-01-what-the-future-is-like" % (ID, PARENT)).trace.id == ID
 
 
-@pytest.mark.parametrize(
+@every(
     "value",
     [
         b"",

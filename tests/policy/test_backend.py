@@ -1,8 +1,8 @@
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pylb.policy.backend import Backend
+from tests.every import every
 from tests.policy.backends import endpoint
 
 
@@ -32,7 +32,7 @@ def test_load_follows_every_change(changes):
         assert backend.load == (backend.inflight + backend.elsewhere) / backend.weight
 
 
-@pytest.mark.parametrize("weight", [1, 2, 3, 7, 49, 65535, 10**12])
+@every("weight", [1, 2, 3, 7, 49, 65535, 10**12])
 def test_equally_loaded_backends_are_equal_whatever_their_weight(weight):
     backend = Backend(endpoint(1, weight=weight))
     backend.count(3 * weight)

@@ -3,11 +3,12 @@ import pytest
 from pylb.config.backends import Health
 from pylb.errors import Fault, InvalidResponseError, Phase, ProxyError
 from pylb.policy.health import Outcome, PassiveHealth, classify
+from tests.every import every
 
 RULES = Health()
 
 
-@pytest.mark.parametrize(
+@every(
     ("phase", "fault", "outcome"),
     [
         (Phase.CONNECT, Fault.UPSTREAM, Outcome.REFUSED),
@@ -32,7 +33,7 @@ def test_a_client_that_leaves_speaks_against_who_kept_it_waiting(client_gave_up,
     assert classify(left, 0, reused=False, answered=False, client_gave_up=client_gave_up) is outcome
 
 
-@pytest.mark.parametrize(
+@every(
     ("status", "outcome"),
     [
         (200, Outcome.SUCCESS),
@@ -53,8 +54,8 @@ def test_an_idle_connection_that_the_backend_had_closed_says_nothing_of_it():
     assert classify(closed, 0, reused=True, answered=True) is Outcome.RESET
 
 
-@pytest.mark.parametrize("phase", [Phase.HEADERS, Phase.DATA])
-@pytest.mark.parametrize(("status", "outcome"), [(0, None), (200, None), (500, Outcome.FAILURE)])
+@every("phase", [Phase.HEADERS, Phase.DATA])
+@every(("status", "outcome"), [(0, None), (200, None), (500, Outcome.FAILURE)])
 def test_what_the_client_or_one_page_may_have_caused_is_no_reset(phase, status, outcome):
     broken = ProxyError(phase, Fault.UPSTREAM, "closed")
     assert classify(broken, status, reused=False, answered=True, client_delayed=True) is outcome

@@ -9,6 +9,7 @@ from pylb.model import Excluded, PoolState
 from pylb.policy.backend import State
 from pylb.policy.balance import BALANCERS
 from pylb.policy.lease import Lease
+from tests.every import every
 from tests.policy.backends import endpoint, web_pool
 
 WEB = [endpoint(number) for number in range(5)]
@@ -170,8 +171,8 @@ class TestLease:
         pool.apply(snapshot(*WEB[1:3]))
         assert [b.endpoint.id for b in pool.eligible] == ["web-1", "web-2"]
 
-    @pytest.mark.parametrize("policy", BALANCERS)
-    @pytest.mark.parametrize("size", [2, 5, 40])
+    @every("policy", BALANCERS)
+    @every("size", [2, 5, 40])
     def test_what_was_tried_is_avoided_while_there_is_another(self, policy, size):
         pool = pool_of(*(endpoint(number, weight=1 + number % 4) for number in range(size)), policy=policy)
         tried = []

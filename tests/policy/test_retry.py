@@ -4,6 +4,7 @@ from pylb.config.backends import CONDITIONS, Retries
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.http1.parser import Request
 from pylb.policy.retry import RetryRules, condition, is_stale
+from tests.every import every
 
 REFUSED = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
 BROKEN = ProxyError(Phase.HEADERS, Fault.UPSTREAM, "closed without an answer")
@@ -33,8 +34,8 @@ def test_what_was_sent_once_does_not_go_elsewhere_because_no_connection_was_to_b
     assert allow(REFUSED, method, sent=True) is again
 
 
-@pytest.mark.parametrize("error", [BROKEN, LATE])
-@pytest.mark.parametrize(
+@every("error", [BROKEN, LATE])
+@every(
     ("method", "again"),
     [
         (b"GET", True),

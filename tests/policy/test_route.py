@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from pylb.policy.pool import Pool
 from pylb.policy.route import Route, Routes, parse_route
+from tests.every import every
 from tests.policy.backends import web_pool
 
 
@@ -18,7 +19,7 @@ def service(table, host, target):
 
 
 class TestParse:
-    @pytest.mark.parametrize(
+    @every(
         ("text", "route"),
         [
             ("web", Route("web")),
@@ -38,7 +39,7 @@ class TestParse:
     def test_reads(self, text, route):
         assert parse_route(text) == route
 
-    @pytest.mark.parametrize(
+    @every(
         ("text", "complaint"),
         [
             ("", "does not start with the name of a service"),
@@ -77,7 +78,7 @@ class TestMatch:
         for host, target in [("", "/"), ("a.example", "/x?y"), ("[::1]:80", "*")]:
             assert service(table, host, target) == "web"
 
-    @pytest.mark.parametrize(
+    @every(
         ("target", "expected"),
         [
             ("/api", "api"),
@@ -103,7 +104,7 @@ class TestMatch:
     def test_longest_path_by_whole_segments(self, target, expected):
         assert service(routes("api=/api", "web", "v2=/api/v2"), "any.example", target) == expected
 
-    @pytest.mark.parametrize(
+    @every(
         ("host", "target", "expected"),
         [
             ("shop.example.com", "/", "shop"),

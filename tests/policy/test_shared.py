@@ -10,6 +10,7 @@ import pytest
 from pylb.model import PoolState
 from pylb.policy.pool import Pool
 from pylb.policy.shared import SharedBackend, SharedPool
+from tests.every import every
 from tests.policy.backends import endpoint, web_pool
 
 
@@ -63,8 +64,8 @@ def test_it_moves_with_its_requests_to_another_slot():
     assert (old.tolist(), new.tolist()) == ([0, 0], [0, 1])
 
 
-@pytest.mark.parametrize("size", [2, 16, 17, 50])
-@pytest.mark.parametrize("policy", ["least-connections", "random-two"])
+@every("size", [2, 16, 17, 50])
+@every("policy", ["least-connections", "random-two"])
 def test_no_worker_picks_what_another_has_made_the_busiest(policy, size):
     here, there = workers(2, size, policy=policy)
     busy = list(there.backends.values())[1]

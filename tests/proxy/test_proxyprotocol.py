@@ -10,6 +10,7 @@ from pylb.policy.admission import Connections
 from pylb.policy.networks import Networks
 from pylb.proxy.addresses import ConnectionAddresses
 from pylb.proxy.proxyprotocol import PREAMBLES, SIGNATURE, block, line, parse
+from tests.every import every
 from tests.stage import HOST, Stage, read_request
 from tests.until import until
 
@@ -34,7 +35,7 @@ MAPPED = binary(
 )
 
 
-@pytest.mark.parametrize(
+@every(
     ("preamble", "addresses"),
     [
         (
@@ -68,7 +69,7 @@ def test_a_preamble_names_the_client_and_ends_where_it_ends(preamble, addresses)
         assert parse(preamble[:end]) is None
 
 
-@pytest.mark.parametrize(
+@every(
     "data",
     [
         b"GET / HTTP/1.1\r\n",
@@ -175,8 +176,8 @@ ENDS_V4 = ConnectionAddresses("203.0.113.9", 5555, "10.0.0.1", 443)
 ENDS_V6 = ConnectionAddresses("2001:db8::9", 5555, "2001:db8::1", 8443)
 
 
-@pytest.mark.parametrize("write", PREAMBLES.values())
-@pytest.mark.parametrize(
+@every("write", PREAMBLES.values())
+@every(
     ("addresses", "read"),
     [
         (ENDS_V4, ENDS_V4),

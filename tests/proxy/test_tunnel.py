@@ -13,6 +13,7 @@ from pylb.errors import ProxyError
 from pylb.http1.parser import parse_request, parse_response
 from pylb.model import Endpoint
 from pylb.proxy.tunnel import check
+from tests.every import every
 from tests.stage import HOST, Stage, answers, read_request
 from tests.until import until
 
@@ -104,7 +105,7 @@ def test_a_backend_may_switch_to_what_was_asked_for():
     switch(UPGRADE, b"Upgrade: x/2\r\n")
 
 
-@pytest.mark.parametrize(
+@every(
     ("asked", "agreed", "uploaded"),
     [
         (b"", b"Upgrade: websocket\r\n", True),

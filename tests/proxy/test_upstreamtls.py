@@ -17,6 +17,7 @@ from pylb.model import Endpoint
 from pylb.proxy.transfer import CHUNKS_AT_ONCE
 from pylb.proxy.upstreamtls import UpstreamTls
 from tests.certificates import Authority
+from tests.every import every
 from tests.stage import HOST, Stage, answers, read_chunks, read_request
 from tests.until import until
 
@@ -145,7 +146,7 @@ async def test_a_backend_may_ask_for_a_certificate(authority, context):
             server.close()
 
 
-@pytest.mark.parametrize(
+@every(
     ("options", "endpoint", "name"),
     [
         ({}, {}, ""),

@@ -3,13 +3,14 @@
 import pytest
 
 from pylb.registry.checks import requested_check
+from tests.every import every
 
 
 def asked(**said):
     return requested_check(said, address="10.0.0.2", port=80, container="abc", inside=8080)
 
 
-@pytest.mark.parametrize(
+@every(
     ("said", "check"),
     [
         ({"check_http": "/up"}, {"HTTP": "http://10.0.0.2:80/up"}),

@@ -2,6 +2,7 @@ import pytest
 
 from pylb.registry.place import Rules, place
 from tests.containers.inspected import container
+from tests.every import every
 
 RULES = {"owner": "engine", "hostname": "host", "host_address": "10.9.9.9"}
 PUBLISHED = {"80/tcp": [("0.0.0.0", 8080)]}
@@ -13,7 +14,7 @@ def placed(rules, **said):
     return place(made, made.ports[0], Rules(**{**RULES, **rules}))
 
 
-@pytest.mark.parametrize(
+@every(
     ("said", "rules", "expected"),
     [
         ({}, {"internal": True}, ("172.17.0.2", 80)),

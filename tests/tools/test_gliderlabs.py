@@ -11,6 +11,7 @@ from pylb.config.parse import parse
 from pylb.errors import UsageError
 from pylb.tools.gliderlabs import engine_socket
 from pylb.tools.registrator import RegistratorOptions, spelled_out
+from tests.every import every
 
 CONSUL = Url("http", "consul", 8500)
 
@@ -19,7 +20,7 @@ def read(line, **environment):
     return parse(RegistratorOptions, spelled_out(line.split(" ")), environment)
 
 
-@pytest.mark.parametrize(
+@every(
     ("line", "expected"),
     [
         ("consul://consul:8500", {"consul": CONSUL}),
@@ -67,7 +68,7 @@ def test_its_variables_count_too(tmp_path):
     assert read("consul://", CONSUL_HTTP_ADDR="consul:8500").consul == CONSUL
 
 
-@pytest.mark.parametrize(
+@every(
     ("line", "words"),
     [
         ("-internal", None),

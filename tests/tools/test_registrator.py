@@ -14,6 +14,7 @@ from pylb.registry.place import Rules
 from pylb.tools import registrator
 from pylb.tools.registrator import RegistratorOptions, read_rules
 from tests.containers.inspected import inspected
+from tests.every import every
 from tests.until import until
 
 ENGINE = Engine("TIY7:4CFD", "machine")
@@ -29,7 +30,7 @@ def test_what_is_registered_is_marked_by_the_engine_that_outlives_every_registra
     )
 
 
-@pytest.mark.parametrize(
+@every(
     ("arguments", "field", "value"),
     [
         (["--internal"], "internal", True),

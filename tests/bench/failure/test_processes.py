@@ -10,6 +10,7 @@ from bench.failure.processes import FAULTS, Result, main
 from bench.lib.client_report import ClientReport
 from bench.lib.verdict import Verdict
 from bench.lib.wrk import Load
+from tests.every import every
 
 LOAD = Load(requests=1000, seconds=2.0, bad_status=0, broken=0, timed_out=0, p50=1.0, p99=4.0)
 RELOADED = Result(FaultResult(reloads=6, upgrades=1), LOAD, ClientReport(closed_announced=140), lost=0)
@@ -44,8 +45,8 @@ def test_figures_are_medians_of_the_rounds_with_their_spread():
     assert rows["kill → new worker serves (at most 1 s)"] == "median 0.25 ± 0.15 s, max 0.30 ± 0.20 s"
 
 
-@pytest.mark.parametrize("bad", [0, 1, 2])
-@pytest.mark.parametrize(
+@every("bad", [0, 1, 2])
+@every(
     ("what", "good", "changes", "name"),
     [
         ("reload", RELOADED, {"clients": ClientReport(reset=1)}, "clients: connection reset"),

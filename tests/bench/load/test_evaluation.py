@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 
-import pytest
-
 from bench.load.evaluation import Outcome, evaluate
 from bench.load.hits import InstanceHits
 from bench.load.journal import Lifetime
+from tests.every import every
 
 ALL_WELL = Outcome(
     requests=2830,
@@ -42,7 +41,7 @@ def test_a_run_within_all_bounds_holds():
     assert found["deregistration → last response"][0] == "median 0.10 s, max 0.10 s"
 
 
-@pytest.mark.parametrize(
+@every(
     "difference",
     [
         {"requests": 0},

@@ -1,9 +1,8 @@
-import pytest
-
 from pylb.config.backends import Health
 from pylb.discovery.probes.client import Result
 from pylb.discovery.probes.history import ProbeHistory
 from pylb.model import ProbeVerdict
+from tests.every import every
 
 WELL, ILL = Result(well=True), Result(well=False, why="GET /: 503")
 
@@ -18,7 +17,7 @@ def verdicts(*answers, fall=3, rise=2):
     return " ".join(made)
 
 
-@pytest.mark.parametrize(
+@every(
     ("answers", "expected"),
     [
         ("+++", ". . ."),

@@ -6,6 +6,7 @@ import pytest
 from pylb.clients.docker import EngineError
 from pylb.discovery.sources.docker import DockerProvider, read_container
 from tests.containers.inspected import container, inspected
+from tests.every import every
 from tests.registries import docker_at
 from tests.until import until
 
@@ -16,7 +17,7 @@ def read(service="web", network="", **said):
     return read_container(service, container(**said), network)
 
 
-@pytest.mark.parametrize(
+@every(
     "said",
     [
         {"env": {"SERVICE_NAME": "web"}},
@@ -55,7 +56,7 @@ def test_a_service_of_several_ports_is_several_services():
     assert read("shop-81", env={"SERVICE_NAME": "shop"}, exposed=["80/tcp", "81/tcp"])[0].port == 81
 
 
-@pytest.mark.parametrize(
+@every(
     ("said", "reason"),
     [
         (

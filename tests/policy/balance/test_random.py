@@ -1,11 +1,11 @@
 from collections import Counter
 from random import Random
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pylb.policy.balance.random import PowerOfTwo, RandomChoice
+from tests.every import every
 from tests.policy.backends import backends, surprise, take
 
 WEIGHTS = st.lists(st.integers(1, 1000) | st.floats(0.01, 1000), min_size=1, max_size=40)
@@ -43,16 +43,16 @@ def test_two_choices_are_two_backends(weights, one, other):
     assert first != second or len(weights) == 1
 
 
-@pytest.mark.parametrize("number", [0.0, 0.5, 1 - 2**-53])
-@pytest.mark.parametrize("weights", [(1,), (1, 1, 1), (0.1, 0.2, 0.7), (1e-9, 1e9), (3, 10**15)])
+@every("number", [0.0, 0.5, 1 - 2**-53])
+@every("weights", [(1,), (1, 1, 1), (0.1, 0.2, 0.7), (1e-9, 1e9), (3, 10**15)])
 def test_rounding_leads_nowhere_outside(weights, number):
     for policy in (RandomChoice, PowerOfTwo):
         (pick,) = take(policy(backends(*weights), Scripted(number, number)), 1)
         assert 0 <= pick < len(weights)
 
 
-@pytest.mark.parametrize("policy", [RandomChoice, PowerOfTwo])
-@pytest.mark.parametrize("weights", [(1,) * 10, (5, 1, 1), (100, 1), (0.5, 1, 1.5), tuple(range(1, 30))])
+@every("policy", [RandomChoice, PowerOfTwo])
+@every("weights", [(1,) * 10, (5, 1, 1), (100, 1), (0.5, 1, 1.5), tuple(range(1, 30))])
 def test_shares_of_an_idle_pool_follow_the_weights(policy, weights):
     counts = Counter(take(policy(backends(*weights), Random(3)), 20_000))
     assert surprise([counts[member] for member in range(len(weights))], weights) < 6

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pylb.policy.balance.round_robin import RoundRobin
+from tests.every import every
 from tests.policy.backends import backends, gaps, take
 
 WEIGHTS = st.lists(st.integers(1, 20), min_size=1, max_size=30)
@@ -65,7 +66,7 @@ def test_shares_are_exact_over_a_whole_cycle(weights, rng):
     assert all(abs(counts[member] - cycles * weight) <= slack for member, weight in enumerate(weights))
 
 
-@pytest.mark.parametrize(
+@every(
     "weights",
     [
         (5, 1, 1),

@@ -18,6 +18,7 @@ from pylb.registry.embedded.decoding import (
     strings,
 )
 from pylb.registry.embedded.literals import MAX_DURATION
+from tests.every import every
 
 SHAPE = {
     "name": ("name", string),
@@ -54,7 +55,7 @@ def test_an_object_in_full():
     }
 
 
-@pytest.mark.parametrize(
+@every(
     ("value", "seconds"),
     [('"1.5s"', 1.5), ("1500000000", 1.5), ("1.5e9", 1.5), ("true", 0), ("[]", 0), ("{}", 0), ('"-1s"', -1)],
 )
@@ -76,7 +77,7 @@ def test_half_a_surrogate_pair_becomes_a_replacement_character():
     assert decode(rb'{"name": "a\ud800b"}', SHAPE)["name"] == "a\ufffdb"
 
 
-@pytest.mark.parametrize(
+@every(
     ("body", "reason"),
     [
         ("", "EOF"),

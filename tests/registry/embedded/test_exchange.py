@@ -3,13 +3,14 @@ from aiohttp.test_utils import make_mocked_request
 
 from pylb.registry.embedded.definitions import RequestError
 from pylb.registry.embedded.exchange import ReadOptions, flag, read_options, reject_filter
+from tests.every import every
 
 
 def request(query):
     return make_mocked_request("GET", f"/v1/health/service/web?{query}")
 
 
-@pytest.mark.parametrize(
+@every(
     ("query", "options"),
     [
         ("", ReadOptions()),
@@ -25,9 +26,7 @@ def test_options(query, options):
     assert read_options(request(query)) == options
 
 
-@pytest.mark.parametrize(
-    "query", ["index=-1", "index=%D9%A1", "wait=5", "max_stale=", "stale&consistent", "dc=x", "ns=x"]
-)
+@every("query", ["index=-1", "index=%D9%A1", "wait=5", "max_stale=", "stale&consistent", "dc=x", "ns=x"])
 def test_options_that_are_refused(query):
     with pytest.raises(RequestError):
         read_options(request(query))

@@ -9,9 +9,10 @@ from pylb.registry.embedded.literals import (
     parse_duration,
     parse_uint,
 )
+from tests.every import every
 
 
-@pytest.mark.parametrize(
+@every(
     ("text", "seconds"),
     [
         ("0", 0),
@@ -32,7 +33,7 @@ def test_durations(text, seconds):
     assert parse_duration(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize(
+@every(
     ("text", "problem"),
     [
         ("", "invalid"),
@@ -76,7 +77,7 @@ def test_numbers(parse, text, number):
     assert parse(text) == number
 
 
-@pytest.mark.parametrize(
+@every(
     ("parse", "text", "problem"),
     [
         (parse_uint, "", 'ParseUint: parsing "": invalid syntax'),

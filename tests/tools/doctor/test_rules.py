@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
-import pytest
-
 from pylb.model import Endpoint, Excluded
 from pylb.tools.doctor.facts import Facts, Instances
 from pylb.tools.doctor.rules import RULES, diagnose
 from tests.containers.inspected import container
+from tests.every import every
 from tests.tools.doctor.stacks import ONE, TWO, endpoint, healthy, pool, with_instances, with_registry
 
 FAULTS = {
@@ -196,7 +195,7 @@ def test_what_was_not_looked_at_is_not_judged():
     assert diagnose(Facts()) == []
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@every("fault", FAULTS)
 def test_a_fault_is_found_and_nothing_else(fault):
     facts, rule, words = FAULTS[fault]
     (finding,) = diagnose(facts)

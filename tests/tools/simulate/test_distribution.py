@@ -6,6 +6,7 @@ from statistics import fmean
 import pytest
 
 from pylb.tools.simulate.distribution import DISTRIBUTION, recorded
+from tests.every import every
 
 
 def drawn(text, number=50_000):
@@ -33,7 +34,7 @@ def test_a_log_draws_nothing_of_its_own():
     assert {recorded((1.0, 2.0))(Random(seed)) for seed in range(20)} == {1.0, 2.0}
 
 
-@pytest.mark.parametrize(
+@every(
     "text",
     ["20ms", "constant", "constant:", "exponential:1s:2", "pareto:1s:1", "lognormal:1s", "normal:1s", ""],
 )

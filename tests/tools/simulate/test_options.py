@@ -5,6 +5,7 @@ import pytest
 from pylb.config.parse import parse
 from pylb.errors import UsageError
 from pylb.tools.simulate.options import SimulateOptions
+from tests.every import every
 
 
 def read(*arguments):
@@ -22,7 +23,7 @@ def test_one_policy_or_several():
     assert read("--compare", "random,least-connections").policies == ("least-connections", "random")
 
 
-@pytest.mark.parametrize(
+@every(
     ("arguments", "said"),
     [
         (("--slow", "11:2"), "--slow: got 11 instances, expected at most 10"),

@@ -1,16 +1,15 @@
-import pytest
-
 from pylb.tools.terminal.words import duration, number, plain
+from tests.every import every
 
 
-@pytest.mark.parametrize(
+@every(
     ("value", "text"), [(None, "–"), (0, "0"), (1.0, "1"), (2.34, "2.3"), (12.9, "13"), (12345.6, "12,346")]
 )
 def test_a_number_has_the_digits_that_matter(value, text):
     assert number(value) == text
 
 
-@pytest.mark.parametrize(
+@every(
     ("value", "text"),
     [(None, "–"), (0.000214, "214 µs"), (0.0042, "4.2 ms"), (0.175, "175 ms"), (2.34, "2.3 s"), (75, "75 s")],
 )

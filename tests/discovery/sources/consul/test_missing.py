@@ -1,11 +1,10 @@
-import pytest
-
 from pylb.clients.consul import ConsulClient
 from pylb.discovery.sources.consul.missing import AGAIN, Missing, explanation
+from tests.every import every
 from tests.registries import consul_at
 
 
-@pytest.mark.parametrize(
+@every(
     ("known", "words"),
     [
         (set(), "Consul knows no service at all"),
