@@ -187,7 +187,7 @@ def test_a_mistake_is_found_before_anything_heavy_is_imported():
     assert ended.stderr.splitlines()[1:] == [""]
 
 
-def test_a_port_in_use_is_one_line_and_code_1():
+def test_a_port_in_use_is_a_one_line_error_with_code_1():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         ended = run("--static", "127.0.0.1:1", "--listen", address)

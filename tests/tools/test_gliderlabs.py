@@ -59,7 +59,7 @@ def test_a_command_line_is_translated(line, expected):
     assert {name: getattr(options, name) for name in expected} == expected
 
 
-def test_its_variables_count_too(tmp_path):
+def test_registrators_environment_variables_are_read(tmp_path):
     (tmp_path / "pem").touch()
     options = read(
         "consul-tls://consul:8501", CONSUL_TLSCERT=str(tmp_path / "pem"), CONSUL_TLSKEY=str(tmp_path / "pem")
@@ -100,7 +100,7 @@ def test_help_and_version(flag, words, capsys):
     assert words in capsys.readouterr().out
 
 
-def test_the_socket_is_found_where_its_compose_files_mount_it(tmp_path):
+def test_the_socket_is_found_at_registrators_mount_point(tmp_path):
     usual, mounted = Url("unix", path=str(tmp_path / "usual.sock")), tmp_path / "mounted.sock"
     assert engine_socket(usual, mounted) == usual
     mounted.touch()

@@ -24,7 +24,7 @@ def read(*arguments, **environment):
     return parse(RegistratorOptions, arguments, environment)
 
 
-def test_what_is_registered_is_marked_by_the_engine_that_outlives_every_registrator():
+def test_entries_are_marked_with_the_id_of_the_engine():
     assert read_rules(read(), ENGINE, "10.0.0.1") == Rules(
         owner="TIY7:4CFD", hostname="machine", host_address="10.0.0.1"
     )
@@ -45,11 +45,11 @@ def test_what_is_registered_is_marked_by_the_engine_that_outlives_every_registra
         (["--network", "front"], "network", "front"),
     ],
 )
-def test_each_option_is_a_rule(arguments, field, value):
+def test_each_option_sets_a_rule(arguments, field, value):
     assert getattr(read_rules(read(*arguments), ENGINE, ""), field) == value
 
 
-def test_the_engines_own_variables_are_honoured(tmp_path):
+def test_the_variables_of_docker_are_read(tmp_path):
     options = read(DOCKER_HOST="tcp://engine:2376", DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(tmp_path))
     assert str(options.docker_host) == "tcp://engine:2376"
     assert (options.docker_tls, options.docker_certs) == (True, str(tmp_path))
@@ -68,14 +68,14 @@ def test_mistakes(arguments, line):
         read(*arguments)
 
 
-def test_certificates_that_cannot_be_read(tmp_path):
+def test_unreadable_certificates_are_a_one_line_error(tmp_path):
     options = read("--docker-host", "tcp://127.0.0.1:1", "--docker-tls", "--docker-certs", str(tmp_path))
     with pytest.raises(StartError, match="--docker-certs: expected ca"):
         registrator.run(options)
 
 
 @pytest.mark.slow
-async def test_the_command_from_start_to_end(engine, tmp_path):
+async def test_containers_are_registered_and_the_command_ends_on_a_signal(engine, tmp_path):
     registry = DevRegistry()
     await registry.start()
     engine.run(inspected("web-1"))

@@ -55,7 +55,7 @@ async def test_a_service_is_registered_discovered_and_deregistered():
         assert process.returncode == 0
 
 
-async def test_ctrl_c_ends_it_while_a_client_waits_for_a_change():
+async def test_ctrl_c_ends_it_during_a_blocking_query():
     async with registry("--listen", "[::1]:0") as (process, url):
         _, writer = await asyncio.open_connection("::1", int(url.rpartition(":")[2]))
         writer.write(b"GET /v1/catalog/services?index=99&wait=5m HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -65,7 +65,7 @@ async def test_ctrl_c_ends_it_while_a_client_waits_for_a_change():
         writer.close()
 
 
-def test_a_port_in_use_is_one_line_and_code_1(capsys):
+def test_a_port_in_use_is_a_one_line_error_with_code_1(capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         assert cli.main(["registry", "--listen", address]) == 1

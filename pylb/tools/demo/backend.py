@@ -1,4 +1,4 @@
-"""`pylb demo-backend`: one sample web service, to look at a load balancer through it."""
+"""`pylb demo-backend`: one instance of the sample web service."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from pylb.runtime.sockets import open_sockets, where
 from pylb.tools.demo.webservice import WebService
 
 FINISH_TIMEOUT = 30.0
-"""Seconds that requests in flight may take once the service is told to stop."""
-QUIET = 0.3
-"""Seconds without a connection after which nobody is about to send a request: the registry told everybody."""
+"""Seconds that requests in flight may take after the stop signal."""
+IDLE_TIME = 0.3
+"""Seconds without a connection after which the service ends. Load balancers then have applied the change."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -39,27 +39,29 @@ NAME = Kind("NAME", "a name of letters, digits, dots, dashes and underscores", _
 
 @dataclass(frozen=True, kw_only=True)
 class BackendOptions(Group):
-    """What `pylb demo-backend` takes."""
+    """The options of `pylb demo-backend`."""
 
     title: ClassVar = "Sample web service"
     prefix: ClassVar = "PYLB_DEMO_BACKEND_"
 
-    listen: Address = option(ADDRESS, "127.0.0.1:0", "Where to take requests; port 0 takes a free one.")
-    name: str | None = option(NAME, None, "What it calls itself; the host's name if not given.")
+    listen: Address = option(ADDRESS, "127.0.0.1:0", "The address to listen on. Port 0 selects a free port.")
+    name: str | None = option(NAME, None, "The name in responses. By default, the host name.")
     register: Url | None = option(
-        CONSUL, None, "The Consul to register in, from when it listens until it is told to stop."
+        CONSUL,
+        None,
+        "The Consul to register in while the service runs. By default, the service is not registered.",
     )
-    service: str = option(NAME, "web", "The service that it registers as an instance of.")
+    service: str = option(NAME, "web", "The service name in Consul.")
     until_eof: bool = option(
-        FLAG, "off", "End when standard input does: whoever holds the other end of the pipe is gone."
+        FLAG, "off", "End when standard input ends, so that the service does not outlive its parent process."
     )
 
 
 def run(options: BackendOptions) -> int:
-    """Serve until told to stop.
+    """Serve until a stop signal.
 
     Raises:
-        StartError: the address cannot be listened on.
+        StartError: the address is not available.
     """
     log_to_stderr("info", bare=True)
     return uvloop.run(_serve(options, open_sockets((options.listen,))))
@@ -67,7 +69,7 @@ def run(options: BackendOptions) -> int:
 
 async def _serve(options: BackendOptions, sockets: list[socket.socket]) -> int:
     name = options.name or socket.gethostname()
-    stop = _stop_asked(until_eof=options.until_eof)
+    stop = _stop_event(until_eof=options.until_eof)
     runner = web.AppRunner(WebService(name).app(), access_log=None, shutdown_timeout=FINISH_TIMEOUT)
     await runner.setup()
     for listening in sockets:
@@ -75,20 +77,23 @@ async def _serve(options: BackendOptions, sockets: list[socket.socket]) -> int:
     sys.stdout.write(f"{name} listens on http://{where(sockets[0])}\n")
     sys.stdout.flush()
     if options.register:
-        from pylb.tools.demo.registration import registered  # noqa: PLC0415 - takes as long as all the rest
+        from pylb.tools.demo.registration import registered  # noqa: PLC0415 - slow to import
 
         host, port = sockets[0].getsockname()[:2]
         instance = Endpoint(options.service, host, port, id=f"{name}-{port}")
         async with registered(options.register, instance):
             await stop.wait()
     await stop.wait()
-    await _all_have_left(runner)
+    await _wait_until_idle(runner)
     await runner.cleanup()
     return 0
 
 
-def _stop_asked(*, until_eof: bool) -> asyncio.Event:
-    """Set by the first signal; the second one, or the end of standard input, ends the process at once."""
+def _stop_event(*, until_eof: bool) -> asyncio.Event:
+    """Return an event that the first signal sets.
+
+    The second signal, or with `until_eof` the end of standard input, ends the process immediately.
+    """
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
     def signalled() -> None:
@@ -108,16 +113,15 @@ def _stop_asked(*, until_eof: bool) -> asyncio.Event:
     return stop
 
 
-async def _all_have_left(runner: web.AppRunner) -> None:
-    """Go on serving until nobody is connected, and nobody has been for a moment.
+async def _wait_until_idle(runner: web.AppRunner) -> None:
+    """Serve until there has been no connection for `IDLE_TIME`.
 
-    Between the order to stop and the last load balancer's hearing of it, requests may still come; it closes
-    its connections then.
+    Requests may arrive until every load balancer has applied the deregistration and closed its connections.
     """
     loop = asyncio.get_running_loop()
-    quiet_since = loop.time()
-    deadline = quiet_since + FINISH_TIMEOUT
-    while (now := loop.time()) < min(quiet_since + QUIET, deadline):
-        await asyncio.sleep(QUIET / 10)
+    idle_since = loop.time()
+    deadline = idle_since + FINISH_TIMEOUT
+    while (now := loop.time()) < min(idle_since + IDLE_TIME, deadline):
+        await asyncio.sleep(IDLE_TIME / 10)
         if runner.server and runner.server.connections:
-            quiet_since = now
+            idle_since = now

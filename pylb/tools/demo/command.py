@@ -1,4 +1,4 @@
-"""`pylb demo`: a registry, web services and pylb on this machine, with a screen that explains them."""
+"""`pylb demo`: options, and the start and end of the demo."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from pylb.config.kinds import Address, Kind, integer, text
 from pylb.config.option import Group, option
 from pylb.errors import StartError
 from pylb.runtime.sockets import open_sockets
-from pylb.tools.demo.display import Display, Sign
+from pylb.tools.demo.display import Display, Link
+from pylb.tools.demo.environment import LOOPBACK, SERVICE, set_up
 from pylb.tools.demo.lines import Lines, write
 from pylb.tools.demo.screen import Screen
-from pylb.tools.demo.stage import LOOPBACK, SERVICE, set_up
 
 _NUMBER = integer(1, 65535)
 
@@ -31,7 +31,7 @@ def _port(value: str) -> int:
 
 
 PORT = Kind("PORT|free", "a port from 1 to 65535, or free", _port)
-"""A TCP port; 0 stands for any that is free."""
+"""A TCP port; 0 for any free one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,54 +58,54 @@ def run(options: DemoOptions) -> int:
     """Run the demo until it is stopped.
 
     Raises:
-        StartError: the address cannot be listened on, or an instance did not start.
+        StartError: the address is not available, or an instance did not start.
     """
     console = Console()
     interactive = sys.stdin.isatty() and console.is_terminal and not console.is_dumb_terminal
     display: Display = Screen(console) if interactive else Lines()
     log = logging.getLogger("pylb")
-    log.addHandler(display.news)
+    log.addHandler(display.log_handler)
     log.setLevel(logging.INFO)
     write(f"pylb demo: starting a registry, {options.instances} web services, and pylb in front of them")
     try:
         return uvloop.run(perform(options, display))
-    except KeyboardInterrupt:  # before there was anything to end in order
+    except KeyboardInterrupt:  # Before signal handlers were installed.
         return 0
 
 
 async def perform(options: DemoOptions, display: Display) -> int:
-    """Set everything up and show it until stopped. Returns the exit code."""
+    """Start the environment and show it until it is stopped. Returns the exit code."""
     listening = _open(options.host, options.port)
     admin = _open(LOOPBACK, options.admin_port)
     address, admin_address = _reachable(listening[0]), _reachable(admin[0])
     url = f"http://{address}/"
     async with set_up(
         url, registry_port=options.registry_port, size=options.instances, policy=options.policy
-    ) as stage:
+    ) as environment:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, stage.end)
-        registry = stage.registry
-        signs = [
-            Sign("Browser", url, _note(options.port, address.port)),
-            Sign("Terminal", f"curl {url}"),
-            Sign("", f"for i in $(seq 30); do curl -s {url}; done"),
-            Sign(
+            asyncio.get_running_loop().add_signal_handler(number, environment.end)
+        registry = environment.registry
+        links = [
+            Link("Browser", url, _note(options.port, address.port)),
+            Link("Terminal", f"curl {url}"),
+            Link("", f"for i in $(seq 30); do curl -s {url}; done"),
+            Link(
                 "Registry",
                 f"{registry}/v1/health/service/{SERVICE}",
                 _note(options.registry_port, registry.port),
             ),
-            Sign("Dashboard", f"http://{admin_address}/", _note(options.admin_port, admin_address.port)),
+            Link("Dashboard", f"http://{admin_address}/", _note(options.admin_port, admin_address.port)),
         ]
-        code = await stage.perform(listening, admin, signs, display)
-    write("pylb demo has ended, with all its processes")
+        code = await environment.serve(listening, admin, links, display)
+    write("pylb demo and all its processes have ended")
     return code
 
 
 def _open(host: str, port: int) -> list[socket.socket]:
-    """Listen on the port, or on a free one if it cannot be had.
+    """Listen on the port, or on a free one if it is not available.
 
     Raises:
-        StartError: the host's name or address is not this machine's.
+        StartError: the host is not an address of this machine.
     """
     try:
         sockets = open_sockets((Address(host, port),))
@@ -117,10 +117,10 @@ def _open(host: str, port: int) -> list[socket.socket]:
 
 
 def _reachable(listening: socket.socket) -> Address:
-    """Where to find on this machine what listens there."""
+    """Return an address at which clients on this machine reach the socket."""
     host, port = listening.getsockname()[:2]
     return Address({"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host), port)
 
 
-def _note(wished: int, given: int) -> str:
-    return f"port {wished} is not free" if wished not in {0, given} else ""
+def _note(requested: int, actual: int) -> str:
+    return f"port {requested} is in use" if requested not in {0, actual} else ""

@@ -1,4 +1,4 @@
-"""What there is to show of the demo, whatever it is shown on."""
+"""The data that the demo shows, and the interface of a display."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from pylb.tools.demo.scoreboard import Standing
+from pylb.tools.demo.scoreboard import Summary
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
-    """Where to find something."""
+class Link:
+    """A fixed line: a label, and an address or a command."""
 
     label: str
     text: str
@@ -22,37 +22,37 @@ class Sign:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """All that can change, but for the news."""
+class Frame:
+    """All variable data at one time, except log messages."""
 
-    standing: Standing
-    by_hand: str = ""
+    summary: Summary
+    registration_command: str = ""
     """The command that registers one more instance; empty while that instance is starting."""
     traffic: bool = False
-    """Whether the demo sends requests itself."""
+    """Whether the demo itself sends requests."""
     processes: Mapping[str, int] = field(default_factory=dict)
     """Process ids by address."""
 
 
 class Display(Protocol):
-    """Something to show the demo on."""
+    """Shows the demo: on a terminal, or as plain lines."""
 
     @property
-    def news(self) -> logging.Handler:
-        """Takes the messages of the log."""
+    def log_handler(self) -> logging.Handler:
+        """The handler that shows log messages."""
 
-    def open(self, signs: Iterable[Sign], press: Callable[[str], None]) -> AbstractContextManager[object]:
-        """Begin; the end of the context is the end of the display.
+    def open(self, links: Iterable[Link], press: Callable[[str], None]) -> AbstractContextManager[object]:
+        """Open the display; the end of the context closes it.
 
         Args:
-            signs: what never changes.
-            press: takes the keys that are pressed, if there are keys.
+            links: the fixed lines.
+            press: called with each key that is pressed, if the display has keys.
         """
 
-    def show(self, moment: Moment) -> None:
-        """Show this from now on. It is called several times a second."""
+    def show(self, frame: Frame) -> None:
+        """Show a frame. Called several times a second."""
 
 
 def clock(record: logging.LogRecord) -> str:
-    """When a message was logged, by the local time of day, to the millisecond."""
+    """Return the local time of day at which a message was logged, in milliseconds."""
     return f"{datetime.fromtimestamp(record.created):%H:%M:%S}.{int(record.msecs):03}"

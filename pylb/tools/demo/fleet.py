@@ -1,4 +1,4 @@
-"""The instances of the sample web service: each a process of its own, and one more in reserve."""
+"""The instances of the sample web service: one process each, and one more in reserve."""
 
 from __future__ import annotations
 
@@ -23,43 +23,43 @@ from pylb.tools.demo.registration import deregister, register
 log = logging.getLogger("pylb.tools.demo")
 
 START_TIMEOUT = 30.0
-"""Seconds until a process that has not said where it listens is given up."""
+"""Seconds within which a process must print its address."""
 DRAIN_TIMEOUT = 30.0
-"""Seconds that the last requests of an instance that leaves may take."""
+"""Seconds that the last requests of a deregistered instance may take."""
 END_TIMEOUT = 5.0
-"""Seconds that processes get to end by themselves."""
-LOOK = 0.02
-"""Seconds between two looks whether an instance has drained."""
+"""Seconds after which processes that have not ended are killed."""
+POLL_INTERVAL = 0.02
+"""Seconds between two checks whether an instance has drained."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Instance:
-    """A process, and what the registry is told of it."""
+    """A process and its registration."""
 
     process: Process
     endpoint: Endpoint
 
     @property
     def name(self) -> str:
-        """What the process calls itself, and its id in the registry."""
+        """The name of the process, which is also its id in the registry."""
         return self.endpoint.id
 
 
 class Fleet:
-    """Starts and stops instances. The one in reserve listens already, so that the next is there at once.
+    """Starts and stops instances. The instance in reserve already listens, so that adding one takes no time.
 
-    Every process holds one end of a pipe whose other end is only here: however this process comes to its end,
-    the others see it, and end too. Make it inside a running loop.
+    Every process reads from a pipe whose other end only this process holds. If this process ends for any
+    reason, the pipes close, and the other processes end too. Create the object inside a running loop.
 
     Args:
         client: the registry.
-        service: what the instances are registered as; their names are it and a number.
-        in_use: whether the load balancer still sends requests to an address, or waits for answers from it.
+        service: the name of the service; instances are named by it and a number.
+        in_use: whether the load balancer still has the address among its backends, including draining ones.
     """
 
     def __init__(self, client: ConsulClient, service: str, in_use: Callable[[str], bool]) -> None:
         self.instances: list[Instance] = []
-        """Those that are registered, the oldest first."""
+        """The registered instances, oldest first."""
         self._client = client
         self._service = service
         self._in_use = in_use
@@ -67,16 +67,16 @@ class Fleet:
         self._processes: set[Process] = set()
         self._owner = TaskScope("fleet")
         self._next = self._begin()
-        """The one in reserve, while it starts and after."""
+        """The instance in reserve, started or starting."""
 
     @property
     def reserve(self) -> Instance | None:
-        """The instance that listens and is not registered; None while it starts."""
+        """The instance in reserve; None while it starts."""
         started = self._next.done() and not self._next.cancelled() and not self._next.exception()
         return self._next.result() if started else None
 
     async def grow(self, size: int = 1) -> None:
-        """Register so many more instances.
+        """Register this number of additional instances.
 
         Raises:
             StartError: one did not start.
@@ -88,27 +88,27 @@ class Fleet:
             self.instances.append(instance)
 
     def adopt(self) -> None:
-        """If somebody else has registered the instance in reserve, count it among the others."""
+        """If another program has registered the instance in reserve, add it to the instances."""
         if self.reserve and self._in_use(self.reserve.endpoint.authority):
             self.instances.append(self._take().result())
 
     async def shrink(self) -> None:
-        """Take the newest instance out of the registry, wait until its last request has ended, stop it.
+        """Deregister the newest instance, wait until its last request has ended, and stop it.
 
         Raises:
             ConsulException: the registry does not answer.
         """
         if len(self.instances) < 2:
-            log.info("the last instance stays")
+            log.info("the last instance is not removed")
             return
         instance = self.instances.pop()
         await deregister(self._client, instance.endpoint)
         try:
             async with asyncio.timeout(DRAIN_TIMEOUT):
                 while self._in_use(instance.endpoint.authority):
-                    await asyncio.sleep(LOOK)
+                    await asyncio.sleep(POLL_INTERVAL)
         except TimeoutError:
-            log.warning("%s is stopped while requests are still running there", instance.name)
+            log.warning("%s is stopped with requests in flight", instance.name)
         instance.process.terminate()
 
     async def close(self) -> None:
@@ -134,7 +134,7 @@ class Fleet:
         await self.close()
 
     def _take(self) -> asyncio.Task[Instance]:
-        """The instance in reserve, started or starting; another takes its place."""
+        """Return the instance in reserve, started or starting, and start another one in its place."""
         taken, self._next = self._next, self._begin()
         return taken
 
@@ -143,10 +143,10 @@ class Fleet:
         return spawn(self._start(name), name=f"start {name}", owner=self._owner)
 
     async def _start(self, name: str) -> Instance:
-        """Start a process, and wait until it says where it listens.
+        """Start a process, and wait until it prints its address.
 
         Raises:
-            StartError: it says nothing, or something else.
+            StartError: it prints nothing or something else.
         """
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "pylb", "demo-backend"),
@@ -154,7 +154,7 @@ class Fleet:
             stdin=PIPE,
             stdout=PIPE,
             stderr=STDOUT,
-            start_new_session=True,  # Ctrl-C is for the demo, which stops the others in order
+            start_new_session=True,  # Ctrl-C signals only the demo, which stops the processes in order.
             env={key: value for key, value in os.environ.items() if not key.startswith("PYLB_")},
         )
         self._processes.add(process)
@@ -165,13 +165,13 @@ class Fleet:
             line = "nothing"
         url = urlsplit(line.rpartition(" ")[2])
         if not url.port:
-            raise StartError(f"{name} did not start: expected where it listens, got {line!r}")
+            raise StartError(f"{name} did not start: expected its address, got {line!r}")
         instance = Instance(process, Endpoint(self._service, "127.0.0.1", url.port, id=name))
         spawn(self._follow(instance), name=f"follow {name}", owner=self._owner)
         return instance
 
     async def _follow(self, instance: Instance) -> None:
-        """Pass on what a process says, until it ends."""
+        """Log the output of a process until it ends."""
         async for line in _output(instance.process):
             log.warning("%s: %s", instance.name, _text(line))
         code = await instance.process.wait()

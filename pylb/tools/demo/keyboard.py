@@ -1,4 +1,4 @@
-"""Single keys from the terminal, without waiting for Enter and without showing them."""
+"""Reads single keys from the terminal, without Enter and without echo."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def keys(pressed: Callable[[str], None]) -> Iterator[None]:
-    """Call `pressed` with each key, in the running loop, and leave the terminal as it was."""
+    """Call `pressed` with each key, in the running loop, and restore the terminal at the end."""
     terminal, loop = sys.stdin.fileno(), asyncio.get_running_loop()
 
     def readable() -> None:
@@ -22,7 +22,7 @@ def keys(pressed: Callable[[str], None]) -> Iterator[None]:
             typed = os.read(terminal, 64)
         except OSError:
             typed = b""
-        if not typed:  # The terminal is gone. Only the leader of its session is told so by the kernel.
+        if not typed:  # The terminal is closed. The kernel sends SIGHUP only to the session leader.
             loop.remove_reader(terminal)
             signal.raise_signal(signal.SIGHUP)
         for key in typed.decode(errors="ignore"):

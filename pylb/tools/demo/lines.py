@@ -1,4 +1,4 @@
-"""The demo as plain lines, where there is no terminal: the news, and counts when they have changed."""
+"""The demo as plain lines, for output that is not a terminal: log messages, and counts when they change."""
 
 from __future__ import annotations
 
@@ -11,49 +11,49 @@ from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
 
 from pylb.printable import printable
-from pylb.tools.demo.display import Moment, Sign, clock
+from pylb.tools.demo.display import Frame, Link, clock
 
 PAUSE = 1.0
-"""Seconds between two lines of counts."""
+"""Minimum time between two lines of counts, in seconds."""
 
 
 class Lines:
-    """Writes to standard output. When nobody reads it any more, the process is asked to end."""
+    """A display that writes to standard output. If the reader closes the pipe, the process ends."""
 
     def __init__(self) -> None:
-        self.news = _Handler()
-        self._by_hand = ""
+        self.log_handler = _Handler()
+        self._command = ""
         self._requests = 0
         self._counted = 0.0
 
-    def open(self, signs: Iterable[Sign], press: Callable[[str], None]) -> AbstractContextManager[object]:  # noqa: ARG002
-        """Write the signs; there are no keys."""
-        for sign in signs:
-            write(f"{sign.label:<10}{sign.text}" + (f"  ({sign.note})" if sign.note else ""))
-        write(f"{'End':<10}Ctrl-C")
+    def open(self, links: Iterable[Link], press: Callable[[str], None]) -> AbstractContextManager[object]:  # noqa: ARG002
+        """Write the links. This display has no keys."""
+        for link in links:
+            write(f"{link.label:<10}{link.text}" + (f"  ({link.note})" if link.note else ""))
+        write(f"{'Quit':<10}Ctrl-C")
         return nullcontext()
 
-    def show(self, moment: Moment) -> None:
-        """Write what is new."""
-        if moment.by_hand and moment.by_hand != self._by_hand:
-            self._by_hand = moment.by_hand
-            write(f"{'One more':<10}{moment.by_hand}".replace("\n", " "))
-        requests = moment.standing.requests
+    def show(self, frame: Frame) -> None:
+        """Write the registration command and the counts if they have changed."""
+        if frame.registration_command and frame.registration_command != self._command:
+            self._command = frame.registration_command
+            write(f"{'Add':<10}{frame.registration_command}".replace("\n", " "))
+        requests = frame.summary.requests
         if requests != self._requests and monotonic() >= self._counted + PAUSE:
             self._requests, self._counted = requests, monotonic()
-            shares = ", ".join(f"{row.name} {row.requests}" for row in moment.standing.rows)
-            write(f"{requests} requests, {moment.standing.errors} failed: {shares}")
+            shares = ", ".join(f"{row.name} {row.requests}" for row in frame.summary.rows)
+            write(f"{requests} requests, {frame.summary.errors} failed: {shares}")
 
 
 class _Handler(logging.Handler):
-    """Writes each message with its time, in one line."""
+    """Writes each message with its time in one line."""
 
     def emit(self, record: logging.LogRecord) -> None:
         write(f"{clock(record)} {record.getMessage()}")
 
 
 def write(line: str) -> None:
-    """Write a line at once."""
+    """Write a line and flush it."""
     try:
         sys.stdout.write(printable(line) + "\n")
         sys.stdout.flush()

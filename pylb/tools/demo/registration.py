@@ -1,4 +1,4 @@
-"""An instance's entry in the registry, made as anybody would make it: over Consul's HTTP API."""
+"""Registration of an instance over Consul's HTTP API, as any program would do it."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from pylb.model import Endpoint
 from pylb.runtime.lifecycle import TaskScope, spawn
 
 RETRY = 1.0
-"""Seconds between two tries to reach a registry."""
+"""Seconds between two attempts to reach a registry."""
 
 log = logging.getLogger("pylb.tools.demo")
 
 
 async def register(client: ConsulClient, instance: Endpoint) -> None:
-    """Have requests sent to an instance that listens already.
+    """Register an instance that already listens.
 
-    Its health check counts as passed until it first runs: an instance is registered because it is ready, and
-    Consul would otherwise hold it back until then.
+    Its health check is initially passing. Consul's default, critical, would exclude the instance until the
+    first check.
 
     Raises:
-        ConsulException: the registry does not answer, or refuses.
+        ConsulException: the registry does not answer, or rejects the registration.
     """
     await client.agent.service.register(
         instance.service,
@@ -49,19 +49,19 @@ async def register(client: ConsulClient, instance: Endpoint) -> None:
 
 
 async def deregister(client: ConsulClient, instance: Endpoint) -> None:
-    """Have no more requests sent to an instance; those in flight there go on.
+    """Deregister an instance. Its requests in flight continue.
 
     Raises:
-        ConsulException: the registry does not answer, or refuses.
+        ConsulException: the registry does not answer, or rejects the call.
     """
     await client.agent.service.deregister(instance.id)
 
 
-def by_hand(registry: Url, instance: Endpoint) -> str:
-    """The shell command that registers an instance, in two lines that fit on a terminal.
+def registration_command(registry: Url, instance: Endpoint) -> str:
+    """Return a shell command that registers an instance, in two lines that fit on a terminal.
 
-    The line breaks inside the quotes, between two members of the object: there, the blanks that some
-    terminals copy at the end of a line do no harm.
+    The line break is inside the quotes, between two members of the object, where trailing blanks that some
+    terminals copy are harmless.
     """
     place = str(registry).removeprefix("http://")
     rest = json.dumps({"ID": instance.id, "Address": instance.address, "Port": instance.port}).lstrip("{")
@@ -70,15 +70,15 @@ def by_hand(registry: Url, instance: Endpoint) -> str:
 
 @asynccontextmanager
 async def registered(registry: Url, instance: Endpoint) -> AsyncIterator[None]:
-    """Have the instance in the registry for the time of the block, or as much of it as the registry answers.
+    """Keep the instance registered during the block, as far as the registry is available.
 
     Args:
-        registry: where it is; it may come later, or go before.
-        instance: what to register; with an address that stands for all, the one on the way to the registry
-            is taken instead.
+        registry: the URL of the registry, which may start later or end earlier.
+        instance: the instance. A wildcard address is replaced by the local address that is used to reach the
+            registry.
     """
     async with ConsulClient(Consul(consul=registry)) as client, TaskScope(instance.id) as owner:
-        entering = _register_in_time(client, registry, instance)
+        entering = _register_with_retries(client, registry, instance)
         entry = spawn(entering, name=f"register {instance.id}", owner=owner)
         yield
         if not entry.done():
@@ -90,17 +90,17 @@ async def registered(registry: Url, instance: Endpoint) -> AsyncIterator[None]:
             log.warning("%s could not be deregistered: %s", instance.id, error)
 
 
-async def _register_in_time(client: ConsulClient, registry: Url, instance: Endpoint) -> None:
-    trouble = ""
+async def _register_with_retries(client: ConsulClient, registry: Url, instance: Endpoint) -> None:
+    problem = ""
     while True:
         try:
             if instance.address in {"0.0.0.0", "::", ""}:
                 instance = replace(instance, address=await asyncio.to_thread(_own_address, registry))
             await register(client, instance)
         except (ConsulException, OSError) as error:
-            if trouble != str(error):
-                trouble = str(error)
-                log.warning("%s is not registered yet: %s", instance.id, trouble)
+            if problem != str(error):
+                problem = str(error)
+                log.warning("%s is not registered yet: %s", instance.id, problem)
             await asyncio.sleep(RETRY)
         else:
             log.info("%s is registered as %s at %s", instance.id, instance.service, instance.authority)
@@ -108,11 +108,11 @@ async def _register_in_time(client: ConsulClient, registry: Url, instance: Endpo
 
 
 def _own_address(registry: Url) -> str:
-    """The machine's address on the way to the registry; a UDP socket finds it without sending anything."""
+    """Return the local address that is used to reach the registry. The UDP socket sends nothing."""
     if registry.path:
         return "127.0.0.1"
-    family, kind, _, _, where = socket.getaddrinfo(registry.host, registry.port, type=socket.SOCK_DGRAM)[0]
-    with socket.socket(family, kind) as way:
-        way.connect(where)
-        address: str = way.getsockname()[0]
+    family, kind, _, _, remote = socket.getaddrinfo(registry.host, registry.port, type=socket.SOCK_DGRAM)[0]
+    with socket.socket(family, kind) as probe:
+        probe.connect(remote)
+        address: str = probe.getsockname()[0]
         return address

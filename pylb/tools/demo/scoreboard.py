@@ -1,4 +1,4 @@
-"""What the demo shows of the load balancer at one moment, read from its pool and its counters."""
+"""Reads the load balancer's pool and counters for one frame of the demo."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ class Row:
     name: str
     address: str
     state: str
-    """One word."""
+    """The state in one word."""
     up: bool
-    """Whether it gets requests."""
+    """Whether the instance receives requests."""
     requests: int = 0
     in_flight: int = 0
     share: float | None = None
-    """Its part of the requests since instances last changed, from 0 to 1; None if there were none."""
+    """Its share of the requests since the last change of instances, from 0 to 1; None without requests."""
     reason: str = ""
-    """Why it is excluded, in words, if it is."""
+    """The reason for which the instance is excluded; empty if it is not."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """All instances, and their sums."""
+class Summary:
+    """All instances and their totals."""
 
     rows: tuple[Row, ...]
     requests: int
-    """Answered since the start, by instances that have gone too."""
+    """Requests since the start, including those of removed instances."""
     errors: int
-    """Those of them that were answered with a status of 500 or more."""
+    """Requests with a status of 500 or above."""
     rate: float
-    """Requests per second, of late."""
+    """Requests per second over the last `WINDOW`."""
 
 
 class Scoreboard:
-    """Follows one pool.
+    """Reads the state of one pool.
 
     Args:
-        pool: the instances.
-        counters: the requests.
+        pool: the pool.
+        counters: the counters of its requests.
     """
 
     def __init__(self, pool: Pool, counters: Counters) -> None:
@@ -59,14 +59,14 @@ class Scoreboard:
         self._counters = counters
         self._generation = -1
         self._seen: dict[Backend, int] = {}
-        """What each backend had answered at the last look."""
+        """Requests of each backend at the last call of `read`."""
         self._before: dict[Backend, int] = {}
-        """And at the last one before instances changed."""
+        """Requests of each backend at the last call before the instances changed."""
         self._totals: deque[tuple[float, int]] = deque()
-        """The sum at each look of the last two seconds."""
+        """Time and total requests of the calls within `WINDOW`."""
 
-    def read(self, now: float) -> Standing:
-        """Look at everything.
+    def read(self, now: float) -> Summary:
+        """Return the current state.
 
         Args:
             now: monotonic seconds.
@@ -96,12 +96,12 @@ class Scoreboard:
             Row(each.endpoint.id, each.endpoint.authority, "excluded", up=False, reason=each.reason)
             for each in (pool.applied.excluded if pool.applied else ())
         ]
-        cells = self._counters.read()[0].get(pool.service, [0] * len(CODES))
-        requests = sum(cells[: len(CODES)])
-        return Standing(
+        counts = self._counters.read()[0].get(pool.service, [0] * len(CODES))
+        requests = sum(counts[: len(CODES)])
+        return Summary(
             tuple(sorted(rows, key=lambda row: (len(row.name), row.name))),
             requests,
-            cells[SERVER_ERRORS],
+            counts[SERVER_ERRORS],
             self._rate(now, requests),
         )
 

@@ -1,4 +1,4 @@
-"""The demo on a whole terminal."""
+"""The demo as a full-screen terminal display."""
 
 from __future__ import annotations
 
@@ -16,89 +16,89 @@ from rich.text import Text
 
 from pylb import __version__
 from pylb.printable import printable
-from pylb.tools.demo.display import Moment, Sign, clock
+from pylb.tools.demo.display import Frame, Link, clock
 from pylb.tools.demo.keyboard import keys
-from pylb.tools.demo.scoreboard import Row, Standing
+from pylb.tools.demo.scoreboard import Row, Summary
 
-NEWS = 8
-"""Messages that stay on the screen."""
+MESSAGES = 8
+"""Number of log messages on the screen."""
 BAR = 8
-"""Columns of a bar that stands for all requests."""
+"""Columns of a bar for a share of 100 %."""
 
 Message = tuple[str, str]
 """Time and text."""
 
 
 class Screen:
-    """Drawn anew when something has changed, and at no other time, so that selected text stays selected.
+    """A display that redraws only when something has changed, so that selected text stays selected.
 
     Args:
         console: the terminal.
     """
 
     def __init__(self, console: Console) -> None:
-        self.news = News()
+        self.log_handler = LogPanel()
         self._live = Live(console=console, screen=True, auto_refresh=False)
-        self._signs: tuple[Sign, ...] = ()
+        self._links: tuple[Link, ...] = ()
         self._shown: object = None
 
     @contextmanager
-    def open(self, signs: Iterable[Sign], press: Callable[[str], None]) -> Iterator[None]:
-        """Take over the terminal and its keys."""
-        self._signs = tuple(signs)
+    def open(self, links: Iterable[Link], press: Callable[[str], None]) -> Iterator[None]:
+        """Switch to the alternate screen and read keys."""
+        self._links = tuple(links)
         with self._live, keys(press):
             yield
 
-    def show(self, moment: Moment) -> None:
-        """Draw, if it looks different."""
-        messages = tuple(self.news.messages)
-        if (moment, messages) != self._shown:
-            self._shown = (moment, messages)
-            self._live.update(render(self._signs, moment, messages), refresh=True)
+    def show(self, frame: Frame) -> None:
+        """Redraw if the frame or the messages have changed."""
+        messages = tuple(self.log_handler.messages)
+        if (frame, messages) != self._shown:
+            self._shown = (frame, messages)
+            self._live.update(render(self._links, frame, messages), refresh=True)
 
 
-class News(logging.Handler):
+class LogPanel(logging.Handler):
     """Keeps the last messages of the log."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.messages: deque[Message] = deque(maxlen=NEWS)
+        self.messages: deque[Message] = deque(maxlen=MESSAGES)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a message; it may push out the oldest one."""
+        """Append a message, and drop the oldest one if there are too many."""
         self.messages.append((clock(record), record.getMessage()))
 
 
-def render(signs: Sequence[Sign], moment: Moment, messages: Sequence[Message]) -> RenderableType:
-    """Lay everything out; what a low terminal cuts off is the oldest messages."""
+def render(links: Sequence[Link], frame: Frame, messages: Sequence[Message]) -> RenderableType:
+    """Return the layout. A terminal with too few lines cuts off the oldest messages."""
     return Padding(
         Group(
-            _keys(traffic=moment.traffic),
+            _keys(traffic=frame.traffic),
             "",
-            _signs(signs),
+            _links(links),
             "",
-            Text("One more instance, by hand: paste this into a shell, or press +", "dim"),
-            Text(moment.by_hand or "(the next one is starting)\n", "cyan"),
+            Text("To add an instance, press + or paste this into a shell", "dim"),
+            Text(frame.registration_command or "(the next instance is starting)\n", "cyan"),
             "",
-            _instances(moment),
-            *(_one_line(f"{row.name}: {row.reason}", "yellow") for row in moment.standing.rows if row.reason),
+            _instances(frame),
+            *(_one_line(f"{row.name}: {row.reason}", "yellow") for row in frame.summary.rows if row.reason),
             "",
-            _sums(moment.standing),
+            _totals(frame.summary),
             "",
-            _news(messages),
+            _messages(messages),
         ),
         (0, 1),
     )
 
 
-def _signs(signs: Sequence[Sign]) -> Table:
+def _links(links: Sequence[Link]) -> Table:
     grid = Table.grid(padding=(0, 2))
-    for sign in signs:
-        grid.add_row(Text(sign.label, "dim"), Text(sign.text, "bold cyan"), Text(sign.note, "yellow"))
+    for link in links:
+        grid.add_row(Text(link.label, "dim"), Text(link.text, "bold cyan"), Text(link.note, "yellow"))
     return grid
 
 
-def _instances(moment: Moment) -> Table:
+def _instances(frame: Frame) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("Instance", no_wrap=True)
     table.add_column("Address", no_wrap=True)
@@ -107,11 +107,11 @@ def _instances(moment: Moment) -> Table:
     table.add_column("Requests", no_wrap=True, justify="right")
     table.add_column("In flight", no_wrap=True, justify="right")
     table.add_column("Share", no_wrap=True)
-    for row in moment.standing.rows:
+    for row in frame.summary.rows:
         table.add_row(
             Text(printable(row.name), "bold"),
             Text(printable(row.address)),
-            str(moment.processes.get(row.address, "")),
+            str(frame.processes.get(row.address, "")),
             Text(row.state, "green" if row.up else "yellow"),
             f"{row.requests:,}",
             str(row.in_flight),
@@ -131,19 +131,19 @@ def _share(row: Row) -> RenderableType:
     return grid
 
 
-def _sums(standing: Standing) -> Text:
+def _totals(summary: Summary) -> Text:
     return Text.assemble(
-        (f"{standing.requests:,}", "bold"),
+        (f"{summary.requests:,}", "bold"),
         " requests, ",
-        (f"{standing.rate:,.0f}", "bold"),
+        (f"{summary.rate:,.0f}", "bold"),
         " a second, ",
-        (f"{standing.errors:,}", "bold red" if standing.errors else "bold green"),
+        (f"{summary.errors:,}", "bold red" if summary.errors else "bold green"),
         " failed",
-        ("   (shares count from the last change)", "dim"),
+        ("   (shares since the last change)", "dim"),
     )
 
 
-def _news(messages: Sequence[Message]) -> Table:
+def _messages(messages: Sequence[Message]) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True, style="dim")
     for time, text in reversed(messages):
@@ -156,7 +156,12 @@ def _one_line(text: str, style: str = "") -> Text:
 
 
 def _keys(*, traffic: bool) -> Text:
-    meanings = {"+": "one more", "-": "one less", "t": f"traffic {'off' if traffic else 'on'}", "q": "end"}
+    meanings = {
+        "+": "add one",
+        "-": "remove one",
+        "t": f"{'stop' if traffic else 'start'} traffic",
+        "q": "quit",
+    }
     text = Text.assemble((f"pylb {__version__}", "bold"))
     for key, meaning in meanings.items():
         text.append("    ").append(f" {key} ", "reverse").append(f" {meaning}")

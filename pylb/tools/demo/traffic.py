@@ -1,4 +1,4 @@
-"""A trickle of requests, so that there is something to see while nobody reloads a page."""
+"""A generator of a moderate number of requests for the demo."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ log = logging.getLogger("pylb.tools.demo")
 
 CLIENTS = 5
 PAUSE = 0.05
-"""Seconds between two requests of a client: 100 requests a second, all together."""
+"""Seconds between two requests of a client; all clients together send 100 requests a second."""
 
 
 class Traffic:
-    """Clients that ask for one URL again and again, over connections that stay open.
+    """Clients that request one URL repeatedly over persistent connections.
 
     Args:
-        url: what they ask for.
+        url: the URL.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.sent = 0
         self.failed = 0
-        """Requests without an answer, or with one of 500 or more."""
+        """Requests without a response, or with a status of 500 or above."""
         self._clients: TaskScope | None = None
 
     @property
@@ -36,36 +36,36 @@ class Traffic:
         return self._clients is not None
 
     async def toggle(self) -> None:
-        """Stop if it runs, start if it does not."""
+        """Stop the clients if they are running, or start them."""
         if self.on:
             await self.stop()
         else:
             self.start()
 
     def start(self) -> None:
-        """Begin to send requests."""
+        """Start the clients."""
         self._clients = TaskScope("traffic")
         for number in range(CLIENTS):
-            spawn(self._ask(), name=f"client {number}", owner=self._clients)
+            spawn(self._send_requests(), name=f"client {number}", owner=self._clients)
 
     async def stop(self) -> None:
-        """Send no more, if any are being sent, and wait for the answers that are under way."""
+        """Stop the clients, and wait for the responses to requests in flight."""
         clients, self._clients = self._clients, None
         if clients:
             await asyncio.gather(*clients.tasks)
 
-    async def _ask(self) -> None:
+    async def _send_requests(self) -> None:
         clients = self._clients
         async with aiohttp.ClientSession() as session:
             while self._clients is clients:
                 self.sent += 1
                 try:
-                    async with session.get(self.url) as answer:
-                        await answer.read()
-                        trouble = "" if answer.status < 500 else f"status {answer.status}"
+                    async with session.get(self.url) as response:
+                        await response.read()
+                        problem = "" if response.status < 500 else f"status {response.status}"
                 except (aiohttp.ClientError, OSError) as error:
-                    trouble = str(error) or type(error).__name__
-                if trouble:
+                    problem = str(error) or type(error).__name__
+                if problem:
                     self.failed += 1
-                    log.warning("a request failed: %s", trouble)
+                    log.warning("a request failed: %s", problem)
                 await asyncio.sleep(PAUSE)

@@ -1,4 +1,4 @@
-"""The sample web service: it answers with one line that says who has answered whom."""
+"""The sample web service: each response is one line that names the client and the instance."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from aiohttp import web
 from pylb.config.kinds import Address
 
 SLOWEST = 60.0
-"""Seconds that a request may ask to be kept waiting."""
+"""Maximum delay that a request may ask for, in seconds."""
 BODILESS = {204, 205, 304}
-"""Statuses that have no content to put the line in."""
+"""Statuses of responses without content."""
 
 
 class WebService:
-    """Answers every request with one line: the time, the number of the request, for whom it was, and by whom.
+    """Answers every request with one line: the time, the number of the request, the client and the instance.
 
     Args:
-        name: what it calls itself.
+        name: the name of the instance.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.requests = 0
-        """How many it has answered; being asked for its health does not count."""
+        """Number of requests, without health checks."""
 
     def app(self) -> web.Application:
-        """Make the application to serve."""
+        """Return the application."""
         app = web.Application()
         app.router.add_get("/health", self.health)
         app.router.add_route("*", "/slow", self.slow)
@@ -40,13 +40,13 @@ class WebService:
         return app
 
     async def health(self, _: web.Request) -> web.Response:
-        """Answer the registry's check, whose connection is not kept: it would look like a client's."""
-        answer = web.Response(text="ok\n")
-        answer.force_close()
-        return answer
+        """Answer a health check, and close its connection so that it does not count as a client's."""
+        response = web.Response(text="ok\n")
+        response.force_close()
+        return response
 
     async def line(self, request: web.Request) -> web.Response:
-        """Answer with the line; as a page for whoever asks for HTML."""
+        """Answer with the line, or with a page if the client accepts HTML."""
         return self._answer(request)
 
     async def slow(self, request: web.Request) -> web.Response:
@@ -56,11 +56,11 @@ class WebService:
         return self._answer(request)
 
     async def status(self, request: web.Request) -> web.Response:
-        """Answer with the line and the status that the path names."""
+        """Answer with the line and the status in the path."""
         return self._answer(request, int(_number(request.match_info["code"], "status", 200, 599)))
 
     async def headers(self, request: web.Request) -> web.Response:
-        """Answer with the head of the request, as it came."""
+        """Answer with the received head of the request."""
         self.requests += 1
         version = f"HTTP/{request.version.major}.{request.version.minor}"
         fields = [b"%b: %b" % field for field in request.raw_headers]
@@ -85,16 +85,16 @@ class WebService:
 
 
 def _own_address(request: web.Request) -> str:
-    """The address that the request came to: more exact than the one listened on, which may be `0.0.0.0`."""
+    """Return the local address of the connection; the listening address may be `0.0.0.0`."""
     name = request.transport.get_extra_info("sockname") if request.transport else None
     return str(Address(*name[:2])) if isinstance(name, tuple) else f"unix:{name}"
 
 
 def _number(text: str, what: str, low: float, high: float) -> float:
-    """Read a number that the client gave.
+    """Parse a number from a request.
 
     Raises:
-        HTTPBadRequest: it is none, or out of bounds.
+        HTTPBadRequest: the text is not a number, or out of bounds.
     """
     try:
         value = float(text)

@@ -1,4 +1,4 @@
-"""What the doctor looks at: plain values, gathered by `gather`, judged by `rules`."""
+"""The data of the doctor: plain values that `gather` collects and `rules` evaluates."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from pylb.model import Endpoint, Excluded
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instances:
-    """What Consul says of one service."""
+    """The instances of one service in Consul."""
 
     passing: tuple[Endpoint, ...] = ()
     excluded: tuple[Excluded, ...] = ()
-    """Those that get no requests; an instance that cannot be understood has a reason that says `invalid`."""
+    """Instances that receive no requests. The reason of an invalid instance begins with `invalid`."""
     hidden: bool = False
-    """Whether Consul says that the token may not see all."""
+    """Whether Consul reports that it has omitted instances because of ACLs."""
     lacking: str = ""
     """The rights that the token lacks to read the service: `service:read on "web"`."""
 
     @property
     def all(self) -> tuple[Endpoint, ...]:
-        """All of them."""
+        """All instances."""
         return (*self.passing, *(each.endpoint for each in self.excluded))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
-    """What Consul says of itself and of the services."""
+    """The state of Consul and its services."""
 
     url: str
     leader: str = ""
-    """Its leader's address; empty: it has none."""
+    """The leader's address; empty if there is no leader."""
     server: bool = False
-    """Whether the agent that was asked is a server; unknown, and so False, without the right agent:read."""
+    """Whether the queried agent is a server. Unknown, and therefore False, without the right agent:read."""
     refused: str = ""
-    """The error if Consul refuses the token."""
+    """The error if Consul rejects the token."""
     nodes: int = 1
     clock_skew: float = 0.0
-    """Seconds that its clock is ahead of this machine's."""
+    """Seconds by which Consul's clock is ahead of this machine's."""
     known: frozenset[str] = frozenset()
     """The names of all services that have instances."""
     services: Mapping[str, Instances] = field(default_factory=dict)
@@ -49,27 +49,27 @@ class Registry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """One look at everything that was asked for; None stands for "not asked for" or "does not answer"."""
+    """All collected facts. None means that a source was not requested or does not answer."""
 
     registry: Registry | None = None
     containers: tuple[Container, ...] | None = None
     unread: Mapping[str, str] = field(default_factory=dict)
-    """Containers about which the engine does not answer, by name, and the error."""
+    """Errors of containers that could not be inspected, by name."""
     pools: Mapping[str, Any] | None = None
-    """What pylb's `/pools` says."""
+    """The response of pylb's `/pools`."""
     silent: Mapping[str, str] = field(default_factory=dict)
-    """What did not answer, and the error: `Consul at http://consul:8500`, `connection refused`."""
+    """Errors of sources that did not answer: `Consul at http://consul:8500`, `connection refused`."""
     connects: Mapping[tuple[str, int], str] = field(default_factory=dict)
-    """What became of a connection to each address: nothing, or the error."""
+    """Errors of connections by address; empty if the connection was established."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong."""
+    """One fault."""
 
     rule: str
-    """Its name, for scripts."""
+    """The name of the rule, for scripts."""
     what: str
-    """What is seen, naming what it is about."""
+    """The observation, with the name of its object."""
     cause: str
     cure: str

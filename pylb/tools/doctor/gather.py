@@ -1,4 +1,4 @@
-"""The doctor's questions: to Consul, to Docker, to pylb itself, and a connection to each instance."""
+"""Collects the facts: queries Consul, Docker and pylb, and connects to each instance."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from pylb.model import Endpoint
 from pylb.tools.doctor.facts import Facts, Instances, Registry
 from pylb.tools.doctor.rules import UNRESOLVED
 
-PATIENCE = 3.0
-"""Seconds for pylb's own pages, and for a connection to an instance."""
+TIMEOUT = 3.0
+"""Seconds for a response of pylb, and for a connection to an instance."""
 CONSUL = "consul"
-"""The service that Consul itself is registered as."""
+"""The name under which Consul registers itself."""
 
 
 async def gather(
@@ -45,29 +45,29 @@ async def gather(
     admin: Address | None = None,
     services: Sequence[str] = (),
 ) -> Facts:
-    """Ask whatever is given; what does not answer is a fact too.
+    """Query all given sources. A source that does not answer is a fact too.
 
     Args:
-        consul_options: where Consul is.
-        docker_options: where the Docker engine is.
-        admin: pylb's admin address.
-        services: the services to look at; all that Consul knows, if none is given.
+        consul_options: the connection to Consul; None to skip it.
+        docker_options: the connection to the Docker engine; None to skip it.
+        admin: pylb's admin address; None to skip it.
+        services: the services to check; empty for all services in Consul.
     """
     silent: dict[str, str] = {}
     registry = inventory = pools = None
     if consul_options:
         try:
-            registry = await ask_consul(consul_options, services)
+            registry = await query_consul(consul_options, services)
         except consul.ConsulException as error:
             silent[f"Consul at {consul_options.consul_url}"] = str(error)
     if docker_options:
         try:
-            inventory = await ask_docker(docker_options)
+            inventory = await query_docker(docker_options)
         except EngineError as error:
             silent[f"Docker at {docker_options.docker_host}"] = str(error)
     if admin:
         try:
-            pools = await ask_pylb(admin)
+            pools = await query_pylb(admin)
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
             silent[f"pylb at {admin}"] = str(error) or "no answer in time"
     passing = [e for each in registry.services.values() for e in each.passing] if registry else []
@@ -81,8 +81,8 @@ async def gather(
     )
 
 
-async def ask_consul(options: Consul, services: Sequence[str]) -> Registry:
-    """Ask Consul about itself and about services.
+async def query_consul(options: Consul, services: Sequence[str]) -> Registry:
+    """Query the state of Consul and its services.
 
     Raises:
         ConsulException: no usable answer.
@@ -90,25 +90,25 @@ async def ask_consul(options: Consul, services: Sequence[str]) -> Registry:
     async with ConsulClient(options) as client:
         registry = Registry(url=str(options.consul_url))
         try:
-            leader, skew = await _ask(client, "/v1/status/leader")
+            leader, skew = await _query(client, "/v1/status/leader")
             registry = replace(registry, leader=leader, clock_skew=skew)
             registry = replace(registry, server=await _is_server(client))
-            return await _look(client, registry, services) if leader else registry
+            return await _read_services(client, registry, services) if leader else registry
         except ConsulDeniedError as error:
             return replace(registry, refused=str(error))
 
 
 async def _is_server(client: ConsulClient) -> bool:
-    """Whether the agent is a server, as far as the token may know."""
+    """Return whether the agent is a server; False if the token lacks the right to know."""
     try:
-        itself, _ = await _ask(client, "/v1/agent/self")
+        itself, _ = await _query(client, "/v1/agent/self")
     except ConsulDeniedError:
         return False
     return bool(itself.get("Config", {}).get("Server"))
 
 
-async def _look(client: ConsulClient, registry: Registry, services: Sequence[str]) -> Registry:
-    """Look at nodes and services."""
+async def _read_services(client: ConsulClient, registry: Registry, services: Sequence[str]) -> Registry:
+    """Add nodes and services to the state of Consul."""
     catalog, visibility = ConsulCatalog(client), Visibility(client)
     nodes = await catalog.nodes()
     known = set((await catalog.services()).read())
@@ -123,8 +123,8 @@ async def _look(client: ConsulClient, registry: Registry, services: Sequence[str
     return replace(registry, nodes=len(nodes) or 1, known=frozenset(known - {CONSUL}), services=found)
 
 
-async def _ask(client: ConsulClient, path: str) -> tuple[Any, float]:
-    """A call's JSON, and how far ahead the clock of whoever answered is."""
+async def _query(client: ConsulClient, path: str) -> tuple[Any, float]:
+    """Return the JSON of a call, and the clock skew of its response."""
 
     def read(response: consul.base.Response) -> tuple[Any, float]:
         check_status(response, f"to {path}")
@@ -138,7 +138,7 @@ async def _ask(client: ConsulClient, path: str) -> tuple[Any, float]:
 
 
 def clock_skew(headers: Mapping[str, str], now: float) -> float:
-    """Seconds that the sender's clock is ahead, from its `Date`, which has whole seconds; 0 without one."""
+    """Return the seconds by which the sender's clock is ahead, from `Date`; 0 without one."""
     try:
         sent = parsedate_to_datetime(headers["Date"]).timestamp()
     except (KeyError, ValueError):
@@ -146,8 +146,8 @@ def clock_skew(headers: Mapping[str, str], now: float) -> float:
     return sent - now
 
 
-async def ask_docker(options: Docker) -> Inventory:
-    """Ask an engine for its containers.
+async def query_docker(options: Docker) -> Inventory:
+    """Query the containers of an engine.
 
     Raises:
         EngineError: no usable answer.
@@ -156,25 +156,25 @@ async def ask_docker(options: Docker) -> Inventory:
         return await InventoryReader().read(docker)
 
 
-async def ask_pylb(admin: Address) -> Mapping[str, Any]:
-    """Ask a running pylb for its pools.
+async def query_pylb(admin: Address) -> Mapping[str, Any]:
+    """Query the pools of a running pylb.
 
     Raises:
         aiohttp.ClientError, OSError, ValueError, TimeoutError: no usable answer.
     """
     connector = aiohttp.UnixConnector(admin.path) if admin.path else aiohttp.TCPConnector()
     host = "localhost" if admin.path else str(admin)
-    timeout = aiohttp.ClientTimeout(total=PATIENCE)
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT)
     async with (
         aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
-        session.get(f"http://{host}/pools", raise_for_status=True) as answer,
+        session.get(f"http://{host}/pools", raise_for_status=True) as response,
     ):
-        pools: Mapping[str, Any] = orjson.loads(await answer.read())
+        pools: Mapping[str, Any] = orjson.loads(await response.read())
         return pools
 
 
 async def try_to_connect(endpoints: Iterable[Endpoint]) -> dict[tuple[str, int], str]:
-    """Open a connection to each address and close it again; say what went wrong, if anything."""
+    """Connect to each address and close the connection. Returns errors by address."""
     places = sorted({(e.address, e.port) for e in endpoints})
     errors = await asyncio.gather(*(_connect(*place) for place in places))
     return dict(zip(places, errors, strict=True))
@@ -182,12 +182,12 @@ async def try_to_connect(endpoints: Iterable[Endpoint]) -> dict[tuple[str, int],
 
 async def _connect(host: str, port: int) -> str:
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             _, writer = await asyncio.open_connection(host, port)
     except socket.gaierror as error:
         return f"{UNRESOLVED} cannot be resolved: {error.strerror}"
     except TimeoutError:
-        return f"no connection within {PATIENCE:g} s"
+        return f"no connection within {TIMEOUT:g} s"
     except OSError as error:
         return plain_reason(error)
     writer.close()

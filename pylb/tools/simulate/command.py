@@ -1,4 +1,4 @@
-"""`pylb simulate`: what would happen with so many balancers, workers and instances, at that load."""
+"""`pylb simulate`: runs the simulation for each policy, prints a table and writes files."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from pylb.tools.simulate.table import LEGEND, conditions, table
 from pylb.tools.simulate.workload import Workload
 
 PAPER_WIDTH = 110
-"""Columns of the output, where it does not go to a terminal."""
+"""Columns of the output if standard output is not a terminal."""
 
-PORTION = 20_000
-"""Requests between two looks at the progress bar."""
+CHUNK = 20_000
+"""Requests between two updates of the progress bar."""
 
 
 def run(options: SimulateOptions) -> int:
-    """Simulate, print, and write what was asked for.
+    """Run the simulations, print the table, and write the requested files.
 
     Raises:
-        UsageError: the log cannot be used.
-        StartError: a file cannot be written, or there is nothing to draw with.
+        UsageError: the log is not usable.
+        StartError: a file cannot be written, or matplotlib is missing.
     """
     recording = read_recording(options.log) if options.log else Recording((), ())
     workload = Workload(options.rate, options.service_time, options.requests, options.seed, recording)
     if options.plot:
-        from pylb.tools.simulate.plot import draw  # noqa: PLC0415 - fails early without matplotlib, which few need
+        from pylb.tools.simulate.plot import draw  # noqa: PLC0415 - optional dependency; fails before the simulation
     outcomes = []
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -45,9 +45,9 @@ def run(options: SimulateOptions) -> int:
             task = progress.add_task(policy, total=workload.length)
             simulation = simulate(replace(options, policy=policy))
             arrivals = iter(workload)
-            while portion := list(islice(arrivals, PORTION)):
-                simulation.feed(portion)
-                progress.advance(task, len(portion))
+            while chunk := list(islice(arrivals, CHUNK)):
+                simulation.feed(chunk)
+                progress.advance(task, len(chunk))
             outcomes.append(simulation.finish())
     console = Console() if sys.stdout.isatty() else Console(width=PAPER_WIDTH)
     console.print(conditions(options, workload), highlight=False)
@@ -65,7 +65,10 @@ def run(options: SimulateOptions) -> int:
 
 
 def simulate(options: SimulateOptions) -> Simulation:
-    """What the options describe, before the first request. The first instances are slow, the last die."""
+    """Return the simulation for these options, before its first request.
+
+    Slow instances are the first ones, dying instances the last ones.
+    """
     slow, factor = options.slow
     dead, dies, seconds = options.dead or (0, inf, inf)
     instances = [

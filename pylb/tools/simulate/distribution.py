@@ -1,4 +1,4 @@
-"""How long an instance works on a request: distributions of service times, by the words that users type."""
+"""Distributions of service times, parsed from the text of an option."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from random import Random
 from pylb.config.kinds import DURATION, Kind
 
 Draw = Callable[[Random], float]
-"""One service time, in seconds."""
+"""Draws one service time in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """What service times are drawn from."""
+    """A distribution of service times."""
 
     text: str
-    """As the user wrote it."""
+    """The text of the option."""
     draw: Draw | None
-    """None: they come from a log."""
+    """None: the times are taken from a log."""
 
     def __str__(self) -> str:
         return self.text
@@ -49,7 +49,8 @@ _TWO: dict[str, tuple[Callable[[float, float], Draw], float]] = {
     "lognormal": (_lognormal, 0.0),
     "pareto": (_pareto, 1.0),
 }
-"""And what their second number must be above: a Pareto distribution has no mean for a shape of 1 or less."""
+"""The function, and the exclusive lower bound of the second parameter. A Pareto distribution with a shape of
+1 or less has no mean."""
 
 
 def _parse(value: str) -> Distribution:
@@ -73,5 +74,5 @@ DISTRIBUTION = Kind(
 
 
 def recorded(times: Sequence[float]) -> Draw:
-    """Any of the times, each as likely as the others."""
+    """Return a function that draws one of the times, all with the same probability."""
     return lambda rng: rng.choice(times)

@@ -1,4 +1,4 @@
-"""A simulated instance, and the connections that one worker has to it."""
+"""A simulated instance, and the connections of one worker to it."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ from math import inf
 
 
 class Instance:
-    """Works on so many requests at a time, the others wait in order.
+    """Works on a limited number of requests at a time; further requests wait in order.
 
-    As a request's end is known when it arrives, an instance needs no events of its own: a request begins as
-    soon as a slot is free, and takes that slot for as long as it works.
+    The end of a request is known when it arrives, so an instance needs no events: a request begins as soon as
+    a slot is free, and occupies that slot for its service time.
 
     Args:
-        concurrency: requests that it works on at a time.
-        slowness: how many times longer it works on each of them.
-        dies: when it stops answering; what it works on is lost.
-        returns: when it is back. Times are in seconds.
+        concurrency: number of requests that it works on at a time.
+        slowness: factor of the service time.
+        dies: time in seconds at which it fails; its requests in flight are lost.
+        returns: time in seconds at which it works again.
     """
 
-    __slots__ = ("_slots", "_slowness", "dies", "inflight", "most", "requests", "returns")
+    __slots__ = ("_slots", "_slowness", "dies", "inflight", "max_inflight", "requests", "returns")
 
     def __init__(
         self, concurrency: int = 1, slowness: float = 1.0, dies: float = inf, returns: float = inf
     ) -> None:
         self.requests = 0
-        """How many it was sent."""
+        """Number of requests sent to it."""
         self.inflight = 0
-        """How many it has, those that wait included."""
-        self.most = 0
-        """How many it had at a time."""
+        """Number of requests in flight, including waiting ones."""
+        self.max_inflight = 0
+        """Maximum number of requests in flight."""
         self.dies = dies
         self.returns = returns
         self._slowness = slowness
         self._slots = [0.0] * concurrency
-        """When each is free."""
+        """The time at which each slot becomes free."""
 
     def is_dead(self, now: float) -> bool:
-        """Whether connections are refused."""
+        """Return whether the instance refuses connections."""
         return self.dies <= now < self.returns
 
     def serve(self, now: float, work: float) -> float:
-        """Take a request; return when it ends, were the instance to live on."""
+        """Accept a request. Returns the time of its end, provided that the instance does not fail before."""
         if now >= self.returns and self.dies < inf:
             self.dies, self._slots = inf, [self.returns] * len(self._slots)
         self.requests += 1
@@ -51,11 +51,11 @@ class Instance:
         return end
 
 
-class Link:
-    """One worker's connections to an instance. As in `proxy.upstream`, the newest idle one is used.
+class Connections:
+    """The connections of one worker to an instance. As in `proxy.upstream`, the newest idle one is used.
 
     Args:
-        instance: where it leads.
+        instance: the instance.
         keep: seconds for which an idle connection is kept.
     """
 
@@ -66,10 +66,10 @@ class Link:
         self.opened = 0
         self._keep = keep
         self._idle: list[float] = []
-        """Since when each idle connection is idle."""
+        """The time at which each idle connection became idle, oldest first."""
 
     def take(self, now: float) -> bool:
-        """Take a connection; whether it is one that was idle."""
+        """Use an idle connection or open one. Returns whether it was idle."""
         if self._idle and now - self._idle.pop() <= self._keep:
             return True
         self._idle.clear()  # Those below have been idle for even longer.
@@ -77,9 +77,9 @@ class Link:
         return False
 
     def give_back(self, now: float) -> None:
-        """A connection has nothing to do."""
+        """Return a connection to the idle ones."""
         self._idle.append(now)
 
     def idle(self, now: float) -> int:
-        """How many connections wait to be used."""
+        """Return the number of idle connections."""
         return sum(now - since <= self._keep for since in self._idle)

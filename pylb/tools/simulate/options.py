@@ -1,4 +1,4 @@
-"""What `pylb simulate` takes: the work, the layout, what goes wrong, and all that pools go by."""
+"""The options of `pylb simulate`: workload, layout, faults, and all options of pools."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pylb.errors import UsageError
 from pylb.policy.balance import BALANCERS
 from pylb.tools.simulate.distribution import DISTRIBUTION, Distribution
 
-MOST_BACKENDS = 4_000_000
-"""Instances times the workers that know them; each takes about a kilobyte."""
+MAX_BACKENDS = 4_000_000
+"""Maximum number of backends in all workers together; each takes about a kilobyte."""
 
 
 def _numbers(*kinds: Callable[[str], float]) -> Callable[[str], tuple[float, ...]]:
-    """Reads numbers with colons between them."""
+    """Return a parser of numbers separated by colons."""
 
     def parse(value: str) -> tuple[float, ...]:
         parts = value.split(":")
@@ -38,12 +38,12 @@ def _factor(value: str) -> float:
 _COUNT = integer(1, 10_000)
 SLOW = Kind(
     "N:FACTOR",
-    "how many instances, and how many times slower, such as 3:5",
+    "a number of instances and a factor, such as 3:5",
     _numbers(_COUNT.parse, _factor),
 )
 DEAD = Kind(
     "N:FROM:FOR",
-    "how many instances, from when, and for how long, such as 3:10s:30s",
+    "a number of instances, a start and a duration, such as 3:10s:30s",
     _numbers(_COUNT.parse, DURATION_OR_ZERO.parse, DURATION.parse),
 )
 RATE = Kind(
@@ -55,52 +55,74 @@ RATE = Kind(
 
 @dataclass(frozen=True, kw_only=True)
 class SimulateOptions(PoolOptions):
-    """What `pylb simulate` takes."""
+    """The options of `pylb simulate`."""
 
     title: ClassVar = "Simulation"
     prefix: ClassVar = "PYLB_SIMULATE_"
 
-    instances: int = option(_COUNT, "10", "How many instances there are.")
+    instances: int = option(_COUNT, "10", "The number of instances.")
     concurrency: int = option(
-        integer(1, 100_000), "1", "How many requests an instance works on at a time; the others wait there."
+        integer(1, 100_000),
+        "1",
+        "The number of requests that an instance works on at a time. Further requests wait at the instance.",
     )
     service_time: Distribution = option(
-        DISTRIBUTION, "exponential:10ms", "How long an instance works on a request; log: as in --log."
+        DISTRIBUTION,
+        "exponential:10ms",
+        "The distribution of the time that an instance works on a request. log uses the times of --log.",
     )
     rate: int = option(
         RATE,
         "700",
-        "Requests per second that arrive, independent of each other; log: when those of --log did.",
+        "The number of requests per second, as a Poisson process. log uses the arrival times of --log.",
     )
-    requests: int = option(integer(1, 100_000_000), "100000", "How many requests to simulate.")
-    log: str | None = option(FILE, None, "A recorded access log in JSON form (--access-log json).")
-    balancers: int = option(integer(1, 10_000), "1", "How many machines with a pylb share the requests.")
-    workers: int = option(integer(1, 1024), "1", "How many worker processes each of them has.")
+    requests: int = option(integer(1, 100_000_000), "100000", "The number of requests to simulate.")
+    log: str | None = option(
+        FILE, None, "A recorded access log in JSON form (--access-log json). By default, no log is used."
+    )
+    balancers: int = option(
+        integer(1, 10_000), "1", "The number of machines with a pylb, which share the requests."
+    )
+    workers: int = option(integer(1, 1024), "1", "The number of worker processes per machine.")
     subset: int = option(
-        integer_or_off(10_000), "off", "How many instances, drawn at random, one balancer knows of."
+        integer_or_off(10_000),
+        "off",
+        "The number of instances, drawn at random, that each balancer uses. off uses all.",
     )
-    overhead: float = option(DURATION_OR_ZERO, "0", "What network and balancer add to each request.")
+    overhead: float = option(DURATION_OR_ZERO, "0", "The time that network and balancer add to each request.")
     upstream_keepalive: float = option(
-        DURATION_OR_ZERO, "4s", "How long to keep an idle connection to an instance."
+        DURATION_OR_ZERO, "4s", "The time for which an idle connection to an instance is kept."
     )
-    slow: tuple[float, ...] = option(SLOW, "1:1", "Some instances are slower: how many, how many times.")
+    slow: tuple[float, ...] = option(
+        SLOW, "1:1", "The number of slower instances, and the factor of their service time."
+    )
     dead: tuple[float, ...] | None = option(
-        DEAD, None, "Some instances die and return: how many, when, for how long. They stay registered."
+        DEAD,
+        None,
+        "The number of instances that fail while they stay registered, the time of the failure, and its "
+        "duration. By default, no instance fails.",
     )
     compare: frozenset[str] = option(
-        some_of(*BALANCERS), "none", "Simulate the same with each of these policies, instead of --policy."
+        some_of(*BALANCERS),
+        "none",
+        "Simulate the same requests with each of these policies. none simulates only --policy.",
     )
-    seed: int = option(integer(0, 10**18), "1", "Where randomness starts: the same seed, the same figures.")
+    seed: int = option(
+        integer(0, 10**18), "1", "The seed of the random numbers. The same seed gives the same figures."
+    )
     plot: str | None = option(
-        PATH, None, "Draw the distribution of latencies to this file (.svg, .png, .pdf)."
+        PATH,
+        None,
+        "Draw the distribution of latencies to this file (.svg, .png, .pdf). By default, none is drawn.",
     )
-    json: str | None = option(PATH, None, "Write the figures to this file.")
+    json: str | None = option(PATH, None, "Write the figures to this file. By default, none is written.")
 
     def check(self) -> None:
-        """Refuse what contradicts itself.
+        """Reject contradictory options.
 
         Raises:
-            UsageError: an option speaks of more instances than there are, a log is missing, it is too much.
+            UsageError: an option names more instances than exist, a log is missing, or the simulation is too
+                large.
         """
         super().check()
         named = {"slow": self.slow[0], "dead": self.dead[0] if self.dead else 0, "subset": self.subset}
@@ -113,13 +135,13 @@ class SimulateOptions(PoolOptions):
         if wants_log and not self.log:
             raise UsageError(f"{wants_log} log: expected --log FILE with it")
         known = (self.subset or self.instances) * self.balancers * self.workers
-        if known > MOST_BACKENDS:
+        if known > MAX_BACKENDS:
             raise UsageError(
                 f"--instances, --balancers and --workers: got {known:,} backends in all workers together, "
-                f"expected at most {MOST_BACKENDS:,}; --subset makes it fewer"
+                f"expected at most {MAX_BACKENDS:,}; use --subset to reduce it"
             )
 
     @property
     def policies(self) -> tuple[str, ...]:
-        """Those that are simulated."""
+        """The policies to simulate."""
         return tuple(name for name in BALANCERS if name in self.compare) or (self.policy,)

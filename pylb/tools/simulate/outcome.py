@@ -1,4 +1,4 @@
-"""What came of a simulation."""
+"""The figures of a simulation."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from math import exp, log
 from typing import Any
 
 STEPS = 200
-"""Buckets per factor of e: what is read back is at most 0.25 % off."""
+"""Buckets per factor of e, for an error of at most 0.25 %."""
 
 
 class Latencies:
-    """How long requests took, in buckets so narrow that any percentile can be read from them."""
+    """Durations of requests, in buckets narrow enough for any percentile."""
 
     __slots__ = ("_buckets", "count", "longest", "total")
 
@@ -32,16 +32,16 @@ class Latencies:
 
     @property
     def mean(self) -> float:
-        """Seconds; 0 if there was nobody."""
+        """The mean in seconds; 0 without requests."""
         return self.total / self.count if self.count else 0.0
 
     def percentile(self, percent: float) -> float:
-        """The seconds that so many of a hundred took at most."""
+        """Return a percentile in seconds."""
         left = self.count * percent / 100
         return next((upper for upper, up_to in self.curve() if up_to >= left), self.longest)
 
     def curve(self) -> list[tuple[float, int]]:
-        """Seconds, and how many requests took no longer, in ascending order."""
+        """Return durations in seconds with the number of requests that took no longer, in ascending order."""
         buckets = sorted(self._buckets.items())
         seconds = (exp((bucket - 1e6 + 0.5) / STEPS) for bucket, _ in buckets)
         return list(zip(seconds, accumulate(count for _, count in buckets), strict=True))
@@ -53,23 +53,23 @@ class Outcome:
 
     policy: str
     latencies: Latencies = field(default_factory=Latencies)
-    """From arrival at a balancer to the end of the answer; failed requests do not count."""
+    """Durations from the arrival at a balancer to the end of the response, without failed requests."""
     failed: Counter[str] = field(default_factory=Counter)
-    """Requests that got no answer, by HAProxy's termination code."""
+    """Requests without a response, by HAProxy's termination code."""
     retries: int = 0
     seconds: float = 0.0
-    """From the first arrival to the last answer."""
+    """Time from the first arrival to the last response."""
     busiest: float = 0.0
-    """Requests of the instance with the most, against the mean of all."""
+    """Requests of the instance with the most requests, divided by the mean."""
     fullest: int = 0
-    """Requests that one instance had at a time, at most."""
+    """Maximum number of requests in flight on one instance."""
     opened: int = 0
     """Connections from balancers to instances that were opened."""
     kept: int = 0
-    """Those that are open at the end."""
+    """Connections that are open at the end."""
 
     def figures(self) -> dict[str, Any]:
-        """All of them by name, for a program; times are in seconds."""
+        """Return all figures by name, with times in seconds."""
         latencies = self.latencies
         percentiles = {f"p{percent:g}": latencies.percentile(percent) for percent in (50, 90, 99, 99.9)}
         return {

@@ -1,4 +1,4 @@
-"""Latencies as a picture: which share of the requests took longer than so long, on logarithmic axes."""
+"""Draws latencies: the share of requests that took longer than a time, on logarithmic axes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pylb.tools.simulate.outcome import Outcome
 try:
     from matplotlib.figure import Figure
 except ImportError:
-    raise StartError("--plot: matplotlib draws it; pip install 'pylb[plot]' provides it") from None
+    raise StartError("--plot: needs matplotlib; install it with pip install 'pylb[plot]'") from None
 
 INK = "#808890"
-"""Legible on white and on black, as the background is transparent."""
+"""A colour that is legible on white and on black, because the background is transparent."""
 
 
 def draw(outcomes: Iterable[Outcome], path: Path) -> None:
@@ -22,14 +22,13 @@ def draw(outcomes: Iterable[Outcome], path: Path) -> None:
 
     Raises:
         UsageError: the file's name does not end in the name of a format.
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
     for outcome in outcomes:
-        curve = outcome.latencies.curve()[
-            :-1
-        ]  # Nobody took longer than the slowest: no place on such an axis.
+        # The share above the slowest request is 0, which a logarithmic axis cannot show.
+        curve = outcome.latencies.curve()[:-1]
         above = [1 - up_to / outcome.latencies.count for _, up_to in curve]
         axes.plot([1e3 * seconds for seconds, _ in curve], above, label=outcome.policy)
     axes.set(xscale="log", yscale="log", xlabel="milliseconds", ylabel="share of requests that took longer")

@@ -1,4 +1,4 @@
-"""A recorded access log as the work to simulate: when requests came, and how long instances took for them."""
+"""Reads an access log as a workload: arrival times and service times of requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import orjson
 from pylb.errors import UsageError
 
 SHORTEST = 1e-6
-"""Seconds; what a log in thousandths of a millisecond calls nothing."""
+"""Seconds; replaces 0 in the log, which has a resolution of a microsecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +20,16 @@ class Recording:
     """Requests in the order of their arrival."""
 
     arrivals: tuple[float, ...]
-    """Seconds after the first one."""
+    """Seconds after the first request."""
     services: tuple[float, ...]
-    """Seconds from the start of the last attempt to the head of the answer."""
+    """Seconds from the start of the last attempt to the head of the response."""
 
 
 def read_recording(path: str) -> Recording:
-    """Read an access log that `--access-log json` has written; requests without an answer are passed over.
+    """Read an access log of `--access-log json`. Requests without a response are skipped.
 
     Raises:
-        UsageError: it cannot be read, a line is something else, or nobody was answered.
+        UsageError: the file cannot be read, a line has another format, or no request has a response.
     """
     requests = []
     try:
@@ -45,7 +45,7 @@ def read_recording(path: str) -> Recording:
     except OSError as error:
         raise UsageError(f"--log {path}: {error.strerror}") from None
     if not requests:
-        raise UsageError(f"--log {path}: expected requests that were answered, found none")
+        raise UsageError(f"--log {path}: expected requests with a response, found none")
     requests.sort()
     first = requests[0][0]
     return Recording(
@@ -54,7 +54,7 @@ def read_recording(path: str) -> Recording:
 
 
 def _request(entry: dict[str, Any]) -> tuple[float, float] | None:
-    """When it came, in seconds since the epoch, and how long it took; None if it was never answered."""
+    """Return arrival (seconds since the epoch) and service time of a request; None without a response."""
     ended = datetime.fromisoformat(entry["time"]).timestamp()
     head = entry["attempts"][-1]["head_ms"] if entry["attempts"] else None
     if head is None:

@@ -1,7 +1,7 @@
-"""The simulation: simulated time, simulated instances, real pools, leases, balancers and retry rules.
+"""The simulation: simulated time and instances with pylb's own pools, leases, balancers and retry rules.
 
-A request is a generator that yields the moment at which it goes on. It reads like `proxy.forward`, which does
-the same with sockets: pick, connect, wait for the answer, retry. All else is a heap of moments.
+A request is a generator that yields the time at which it continues. It reads like `proxy.forward`, which does
+the same with sockets: pick, connect, wait for the response, retry. The event queue is a heap of these times.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ from pylb.policy.pool import Pool
 from pylb.policy.queue import Full, Waiter
 from pylb.policy.retry import RetryRules
 from pylb.policy.shared import SharedBackend, SharedPool
-from pylb.tools.simulate.instance import Instance, Link
+from pylb.tools.simulate.instance import Connections, Instance
 from pylb.tools.simulate.outcome import Outcome
 from pylb.tools.simulate.workload import Arrival
 
 Steps = Generator[float, None, None]
-"""What yields the moments at which it goes on; infinity: when it is woken."""
+"""A generator that yields the time at which it continues; infinity if it waits to be woken."""
 
 SERVICE = "simulated"
 TICK = 0.25
-"""Seconds between two looks of a pool at the clock, as in `proxy.sweep`."""
+"""Seconds between two calls of `Pool.tick`, as in `proxy.sweep`."""
 
 GET = parse_request(b"GET / HTTP/1.1\r\nHost: simulated\r\n\r\n", Limits())
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Who balances over what."""
+    """The numbers of balancers and workers, and their connections."""
 
     balancers: int = 1
-    """Machines with a pylb, that know nothing of each other."""
+    """Machines with a pylb, which share no state."""
     workers: int = 1
-    """Processes of each pylb, which see each other's requests."""
+    """Processes of each pylb, which share their counts of requests in flight."""
     subset: int = 0
-    """Instances that one balancer knows; 0 for all."""
+    """Number of instances that each balancer uses; 0 for all."""
     overhead: float = 0.0
     """Seconds that network and balancer add to each request."""
     keep: float = 4.0
@@ -57,13 +57,13 @@ class Layout:
 
 
 class Simulation:
-    """Balancers before instances; feed it arrivals, in order.
+    """Balancers in front of instances. `feed` takes arrivals in order.
 
     Args:
-        options: what the pools go by.
-        layout: how many there are.
-        instances: what they balance over.
-        seed: of everything that is random: the balancer that a request comes to, what a policy draws.
+        options: the options of the pools.
+        layout: the balancers.
+        instances: the instances.
+        seed: the seed of all random numbers: the balancer of each request, and draws of the policies.
     """
 
     def __init__(self, options: PoolOptions, layout: Layout, instances: list[Instance], seed: int) -> None:
@@ -76,39 +76,41 @@ class Simulation:
         self._retry = RetryRules(Retries.of(options))
         self._heap: list[tuple[float, int, Steps]] = []
         self._numbers = count()
-        self._under_way = 0
+        self._in_flight = 0
         self._pools = [pool for _ in range(layout.balancers) for pool in self._balancer()]
         self._running = self._ticks()
         self._resume(self._running)
 
     def feed(self, arrivals: Iterable[Arrival]) -> None:
-        """Let requests arrive, and all happen that does until the last of them."""
+        """Simulate these arrivals, and all events before the last of them."""
         pools, choice = self._pools, self._rng.choice
-        for moment, work in arrivals:
-            while self._heap[0][0] <= moment:
+        for time, work in arrivals:
+            while self._heap[0][0] <= time:
                 self._step()
-            self.now = moment
+            self.now = time
             self._resume(self._request(choice(pools), work))
 
     def finish(self) -> Outcome:
-        """Let all requests end; return the figures."""
-        while self._under_way:
+        """Simulate until all requests have ended. Returns the figures."""
+        while self._in_flight:
             self._step()
         outcome = self.outcome
         sent = [instance.requests for instance in self._instances]
-        links: list[Link] = [backend.cells for pool in self._pools for backend in pool.backends.values()]
+        links: list[Connections] = [
+            backend.cells for pool in self._pools for backend in pool.backends.values()
+        ]
         outcome.seconds = self.now
         outcome.busiest = max(sent) * len(sent) / (sum(sent) or 1)
-        outcome.fullest = max(instance.most for instance in self._instances)
+        outcome.fullest = max(instance.max_inflight for instance in self._instances)
         outcome.opened = sum(link.opened for link in links)
         outcome.kept = sum(link.idle(self.now) for link in links)
         return outcome
 
     def _request(self, pool: Pool, work: float) -> Steps:
-        """One request, from its arrival to its end."""
+        """Simulate one request from its arrival to its end."""
         arrived = self.now
         tried: tuple[Backend, ...] = ()
-        self._under_way += 1
+        self._in_flight += 1
         try:
             while True:
                 try:
@@ -132,27 +134,27 @@ class Simulation:
         else:
             self.outcome.latencies.add(self.now - arrived + self._layout.overhead)
         finally:
-            self._under_way -= 1
+            self._in_flight -= 1
 
     def _attempt(self, lease: Lease, work: float) -> Steps:
-        """One try at one instance.
+        """Simulate one attempt at one instance.
 
         Raises:
-            ProxyError: it is dead, or dies meanwhile.
+            ProxyError: the instance has failed, or fails meanwhile.
         """
-        link: Link = lease.backend.cells
+        link: Connections = lease.backend.cells
         instance = link.instance
         if instance.is_dead(self.now):
             raise ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
         lease.reused = link.take(self.now)
         end = instance.serve(self.now, work)
         instance.inflight += 1
-        instance.most = max(instance.most, instance.inflight)
+        instance.max_inflight = max(instance.max_inflight, instance.inflight)
         dies = instance.dies
         yield min(end, dies)
         instance.inflight -= 1
         if end > dies:
-            lease.answered = True  # Or it would be taken for an idle connection that had been closed.
+            lease.answered = True  # Otherwise a reused connection would count as stale.
             raise ProxyError(Phase.HEADERS, Fault.UPSTREAM, "reset")
         lease.answered, lease.status = True, 200
         link.give_back(self.now)
@@ -164,15 +166,15 @@ class Simulation:
         return allowed and pool.has_other_than(tried) and pool.afford_retry()
 
     def _wait_for_room(self, pool: Pool, tried: tuple[Backend, ...]) -> Generator[float, None, Lease]:
-        """Get in line, and come back with a lease.
+        """Wait in the queue for a lease.
 
         Raises:
-            ProxyError: the line is too long, or it took too long.
+            ProxyError: the queue is full, or its timeout has passed.
         """
         waiter = Waiter(tried, partial(self._resume, self._running))
         pool.join_queue(waiter)
         try:
-            self._resume(self._lose_patience(waiter, self.now + pool.queue.timeout))
+            self._resume(self._expire(waiter, self.now + pool.queue.timeout))
             yield inf
             if waiter.backend is None:
                 raise ProxyError(Phase.QUEUE, Fault.UPSTREAM_TIMEOUT, "no backend had room")
@@ -180,8 +182,8 @@ class Simulation:
         finally:
             pool.queue.leave(waiter)
 
-    def _lose_patience(self, waiter: Waiter, deadline: float) -> Steps:
-        """Wake whoever waits with that ticket when the time has come, with nothing to give it."""
+    def _expire(self, waiter: Waiter, deadline: float) -> Steps:
+        """Wake a waiter without a backend at the deadline."""
         yield deadline
         if waiter.backend is None:
             waiter.wake()
@@ -193,27 +195,27 @@ class Simulation:
                 pool.tick(self.now)
 
     def _step(self) -> None:
-        """Let the next thing happen."""
+        """Process the next event."""
         self.now, _, steps = heappop(self._heap)
         self._resume(steps)
 
     def _resume(self, steps: Steps) -> None:
-        """Let one of them go on, and take note of when it wants to again."""
+        """Continue a generator until it yields, and schedule it for the time that it yields."""
         before, self._running = self._running, steps
-        moment = next(steps, inf)
-        if moment < inf:
-            heappush(self._heap, (moment, next(self._numbers), steps))
+        time = next(steps, inf)
+        if time < inf:
+            heappush(self._heap, (time, next(self._numbers), steps))
         self._running = before
 
     def _balancer(self) -> list[Pool]:
-        """The pools of one balancer, one per worker; they see what the others have in flight."""
+        """Return the pools of one balancer, one per worker, with shared counts of requests in flight."""
         workers, size = self._layout.workers, self._layout.subset or len(self._instances)
         known = sorted(self._rng.sample(range(len(self._instances)), size))
         endpoints = tuple(endpoint(number) for number in known)
         numbers = dict(zip(endpoints, known, strict=True))
 
-        def link(to: Endpoint) -> Link:
-            return Link(self._instances[numbers[to]], self._layout.keep)
+        def link(to: Endpoint) -> Connections:
+            return Connections(self._instances[numbers[to]], self._layout.keep)
 
         kind = partial(SharedPool if workers > 1 else Pool, rng=self._rng, cells=link)
         make = partial(make_pool, kind, SERVICE, self._options, workers)
@@ -229,5 +231,5 @@ class Simulation:
 
 
 def endpoint(number: int) -> Endpoint:
-    """What a registry would say of the instance of that number."""
+    """Return the endpoint of an instance, as a registry would list it."""
     return Endpoint(SERVICE, f"10.0.{number >> 8}.{number & 255}", 80, id=f"instance-{number}")

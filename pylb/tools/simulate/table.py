@@ -1,4 +1,4 @@
-"""What came of simulations, for people: one line of conditions, one table with a row per policy."""
+"""Formats outcomes: one line of conditions, and one table with a row per policy."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ COLUMNS = (
     *("busiest", "fullest", "opened", "kept"),
 )
 LEGEND = (
-    "Times in ms. busiest: requests of the instance with the most, against the mean. fullest: the most "
-    "requests that one instance had at a time. opened, kept: connections to instances, all, and at the end."
+    "Times in ms. busiest: requests of the busiest instance relative to the mean. fullest: maximum of "
+    "requests in flight on one instance. opened, kept: connections to instances, in total and at the end."
 )
 
 
 def conditions(options: SimulateOptions, workload: Workload) -> str:
-    """What was simulated, in a sentence or two."""
+    """Describe the simulation in one or two sentences."""
     works = [work for _, (_, work) in zip(range(100_000), workload, strict=False)]
     rate = options.rate or workload.length / (workload.recording.arrivals[workload.length - 1] or 1)
     load = rate * fmean(works) / (options.instances * options.concurrency)
-    knows = f", each balancer knows {options.subset:,}" if options.subset else ""
+    uses = f", each balancer uses {options.subset:,}" if options.subset else ""
     return (
         f"{_many(options.balancers, 'balancer')} with {_many(options.workers, 'worker')}, "
-        f"{_many(options.instances, 'instance')} that work on {options.concurrency:,} at a time{knows}; "
+        f"{_many(options.instances, 'instance')} with {options.concurrency:,} at a time{uses}; "
         f"{_many(workload.length, 'request')}, {rate:,.0f}/s, {options.service_time}: "
-        f"{load:.0%} of what the instances can do. Seed {options.seed}."
+        f"{load:.0%} of the instances' capacity. Seed {options.seed}."
     )
 
 
 def table(outcomes: Iterable[Outcome]) -> Table:
-    """Outcomes as rows."""
+    """Return a table with one row per outcome."""
     made = Table(box=None, pad_edge=False, header_style="dim")
     made.add_column("policy", no_wrap=True)
     for name in COLUMNS:

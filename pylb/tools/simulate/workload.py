@@ -1,4 +1,4 @@
-"""The work to simulate: when requests arrive, and how much of an instance's time each takes."""
+"""The simulated work: arrival times and service times of requests."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pylb.tools.simulate.distribution import Distribution, recorded
 from pylb.tools.simulate.recording import Recording
 
 Arrival = tuple[float, float]
-"""When a request arrives, and how long an instance works on it; both in seconds."""
+"""Arrival time and service time of a request, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """An arrival process and a distribution of service times, which repeat with their seed.
+    """An arrival process and a distribution of service times. The same seed gives the same requests.
 
     Args:
-        rate: requests per second, at random moments (a Poisson process); 0: as recorded.
-        service_time: what service times are drawn from.
-        requests: how many at most.
-        seed: of both.
-        recording: where what is recorded comes from.
+        rate: requests per second, as a Poisson process; 0 for the recorded arrival times.
+        service_time: the distribution of service times.
+        requests: maximum number of requests.
+        seed: the seed of the random numbers.
+        recording: the recorded times.
     """
 
     rate: int
@@ -33,15 +33,15 @@ class Workload:
 
     @property
     def length(self) -> int:
-        """How many requests there are."""
+        """The number of requests."""
         return self.requests if self.rate else min(self.requests, len(self.recording.arrivals))
 
     def __iter__(self) -> Iterator[Arrival]:
-        # Each has a source of its own: at another rate the requests stay the same.
-        moments, works = Random(f"{self.seed} arrivals"), Random(f"{self.seed} services")
+        # Two separate sources: service times are the same at every rate.
+        intervals, works = Random(f"{self.seed} arrivals"), Random(f"{self.seed} services")
         draw = self.service_time.draw or recorded(self.recording.services)
         as_recorded = self.service_time.draw is None and not self.rate
         now = 0.0
         for number in range(self.length):
-            now = now + moments.expovariate(self.rate) if self.rate else self.recording.arrivals[number]
+            now = now + intervals.expovariate(self.rate) if self.rate else self.recording.arrivals[number]
             yield now, self.recording.services[number] if as_recorded else draw(works)

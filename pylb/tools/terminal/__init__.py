@@ -1,1 +1,1 @@
-"""What a running pylb knows, in a terminal: `pylb top`, `pylb history`, `pylb explain`."""
+"""Terminal views of a running pylb, read from its admin API: `pylb top`, `pylb history`, `pylb explain`."""

@@ -61,16 +61,16 @@ def run(options: ExplainOptions) -> int:
     Raises:
         StartError: no pylb responds.
     """
-    told = admin.read(options.admin, "/api/explain", host=options.host, target=options.target)
+    explanation = admin.read(options.admin, "/api/explain", host=options.host, target=options.target)
     console = Console()
     request = f"{options.method} {options.target}{f' for {options.host}' if options.host else ''}"
-    console.print(plain(f"{request}: service {told['service'] or '-'}, {told['why']}"))
-    if told["service"]:
-        console.print(table(told))
-    return 0 if told["winner"] else 1
+    console.print(plain(f"{request}: service {explanation['service'] or '-'}, {explanation['why']}"))
+    if explanation["service"]:
+        console.print(table(explanation))
+    return 0 if explanation["winner"] else 1
 
 
-def table(told: dict[str, Any]) -> Table:
+def table(explanation: dict[str, Any]) -> Table:
     """All instances: the choice, the other candidates, and the excluded ones with their reasons."""
     made = Table(box=None, pad_edge=False, header_style="dim")
     made.add_column("")
@@ -79,10 +79,10 @@ def table(told: dict[str, Any]) -> Table:
     for name in ("Weight", "In flight", "Load"):
         made.add_column(name, justify="right")
     made.add_column("Why not")
-    for each in told["candidates"]:
+    for each in explanation["candidates"]:
         numbers = map(number, (each["weight"], each["in_flight"], each["load"]))
         made.add_row("→" if each["wins"] else "", plain(each["id"]), plain(each["address"]), *numbers, "")
-    for each in told["excluded"]:
+    for each in explanation["excluded"]:
         cells = (plain(each["id"]), plain(each["address"]), "", "", "", plain(each["reason"]))
         made.add_row("", *cells, style="dim")
     return made

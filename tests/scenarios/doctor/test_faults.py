@@ -156,7 +156,7 @@ async def test_a_network_out_of_reach(clinic, unused_tcp_port):
     assert words.endswith(f"at 127.0.0.3:{unused_tcp_port} cannot be reached from here: Connection refused")
 
 
-async def test_a_name_that_nobody_knows(clinic, monkeypatch):
+async def test_an_unresolvable_name_is_a_fact(clinic, monkeypatch):
     ask = socket.getaddrinfo
 
     def unknown(host, *arguments, **options):

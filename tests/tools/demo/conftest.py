@@ -1,4 +1,4 @@
-"""A registry for each test, and a client of it."""
+"""Fixtures: an empty registry for each test, and clients."""
 
 import aiohttp
 import pytest
@@ -11,13 +11,13 @@ from tests.registries import consul_at
 
 
 def pytest_asyncio_loop_factories():
-    """Every test here runs on uvloop, as pylb does."""
+    """Run every test of this folder on uvloop, as pylb does."""
     return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture
 async def registry():
-    """The root of an empty registry's API."""
+    """The URL of an empty registry."""
     server = DevRegistry()
     host, port = (await server.start()).split(":")
     yield Url("http", host, int(port))
@@ -38,7 +38,7 @@ async def http():
 
 @pytest.fixture
 def statuses(http, registry):
-    """Ask the registry for the worst status of each instance of `web`, by id."""
+    """Return the worst status of each instance of `web` in the registry, by id."""
 
     async def ask():
         async with http.get(f"{registry}/v1/health/service/web") as answer:

@@ -1,4 +1,4 @@
-"""Processes that a test has started, and those that they have started in turn."""
+"""Processes that a test has started, and their descendants."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 def parent(pid: int) -> int:
-    """The parent's process id, from the fields after the command's name, which may hold anything."""
+    """Return the parent's process id. It follows the command's name, which may contain any character."""
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def descendants(pid: int) -> set[int]:
-    """Children, their children, and so on."""
+    """Return the ids of all descendants."""
     found: set[int] = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
@@ -24,7 +24,7 @@ def descendants(pid: int) -> set[int]:
 
 
 def alive(pids: set[int]) -> set[int]:
-    """Those that still run; one that has ended and waits for its parent to notice does not."""
+    """Return the running processes among these; zombies do not count."""
     running = set()
     for pid in pids:
         try:

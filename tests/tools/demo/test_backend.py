@@ -48,7 +48,7 @@ async def started(*arguments, **streams):
             await process.wait()
 
 
-async def test_it_says_where_it_listens_and_answers_there(http):
+async def test_it_prints_its_address_and_serves_there(http):
     async with started("--name", "web-1") as service:
         assert re.fullmatch(r"web-1 listens on http://127\.0\.0\.1:\d+", service.announcement)
         async with http.get(service.url) as answer:
@@ -56,7 +56,7 @@ async def test_it_says_where_it_listens_and_answers_there(http):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-async def test_told_to_stop_it_finishes_what_runs_and_goes_when_everybody_has_left(http, number):
+async def test_a_signal_ends_it_after_requests_and_connections_have_ended(http, number):
     async with started() as service, begun(http, service, "/slow?seconds=0.5") as running:
         service.process.send_signal(number)
         assert (await fetch(http, service.url))[0] == 200  # whoever has not heard of it yet
@@ -72,7 +72,7 @@ async def fetch(http, url):
 
 @asynccontextmanager
 async def begun(http, service, path):
-    """Send a request; once another one has been answered, it has arrived."""
+    """Send a request, and wait until it has arrived: the response to a later request shows that."""
     reader, writer = await asyncio.open_connection(service.host, service.port)
     try:
         writer.write(f"GET {path} HTTP/1.1\r\nHost: {service.host}\r\nConnection: close\r\n\r\n".encode())
@@ -82,7 +82,7 @@ async def begun(http, service, path):
         writer.close()
 
 
-async def test_told_twice_it_ends_at_once(http):
+async def test_a_second_signal_ends_it_immediately(http):
     async with started() as service, begun(http, service, "/slow?seconds=20") as running:
         while service.process.returncode is None:
             service.process.terminate()
@@ -91,7 +91,7 @@ async def test_told_twice_it_ends_at_once(http):
         assert await running.read() == b""
 
 
-async def test_it_ends_with_whoever_holds_its_standard_input(http):
+async def test_it_ends_with_standard_input(http):
     async with started("--until-eof", stdin=subprocess.PIPE) as service:
         service.process.stdin.write(b"what is said on it does not matter\n")
         async with begun(http, service, "/slow?seconds=20") as running:
@@ -100,12 +100,12 @@ async def test_it_ends_with_whoever_holds_its_standard_input(http):
             assert await running.read() == b""
 
 
-async def test_standard_input_may_be_closed_otherwise(http):
+async def test_without_until_eof_standard_input_may_be_closed(http):
     async with started(stdin=subprocess.DEVNULL) as service:
         assert (await fetch(http, service.url))[0] == 200
 
 
-async def test_it_registers_and_leaves_before_it_stops(http, registry, statuses):
+async def test_it_registers_and_deregisters_before_it_stops(http, registry, statuses):
     async with started("--name", "one", "--register", f"{registry.host}:{registry.port}") as service:
         instance = f"one-{service.port}"
         while await statuses() != {instance: "passing"}:
@@ -125,7 +125,7 @@ async def test_it_registers_and_leaves_before_it_stops(http, registry, statuses)
         ]
 
 
-def test_a_port_in_use_is_one_line_and_code_1():
+def test_a_port_in_use_is_a_one_line_error_with_code_1():
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -141,6 +141,6 @@ def test_a_port_in_use_is_one_line_and_code_1():
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a/b", "x" * 64])
-def test_a_name_that_is_none_is_refused(name):
+def test_an_invalid_name_is_rejected(name):
     with pytest.raises(UsageError, match=r"--name: got .*, expected a name of letters"):
         parse(BackendOptions, ["--name", name], {})

@@ -1,4 +1,4 @@
-"""`pylb demo` as typed: what it shows, what keys do, and that it leaves nothing behind."""
+"""`pylb demo` as a process: its output, its keys, and the end of all its processes."""
 
 import asyncio
 import fcntl
@@ -28,7 +28,7 @@ FREE = ("--port", "free", "--admin-port", "free", "--registry-port", "free")
 
 
 class Demo:
-    """A running `pylb demo`, and all that it has written."""
+    """A running `pylb demo` and its output."""
 
     def __init__(self, process, output):
         self.process = process
@@ -38,7 +38,7 @@ class Demo:
 
     @property
     def text(self):
-        """What can be read, without colours and movements of the cursor."""
+        """The output without colours and cursor movements."""
         try:
             while more := os.read(self._output, 65536):
                 self._written += more
@@ -53,23 +53,23 @@ class Demo:
         return (await self.says(r"Browser +(\S+)"))[1]
 
     async def command(self, instance):
-        """The command that registers this one by hand."""
+        """The command that registers this instance."""
         pattern = rf"""(curl -X PUT [^']*'{{"Name": "web",\s+"ID": "{instance}",[^']*')"""
         return (await self.says(pattern))[1]
 
     async def started(self):
-        """Wait until three instances take requests and a fourth is in reserve; return all processes."""
+        """Wait until three instances receive requests and a fourth is in reserve; return all processes."""
         await self.command("web-4")
         await self.says(r"3 up")
         return {self.process.pid, *descendants(self.process.pid)}
 
     async def ended(self):
-        """The exit code. Whoever is written to must be read, or would wait for ever."""
+        """Return the exit code. Reads the output meanwhile, because the demo would block on a full pipe."""
         await until(lambda: (self.text, self.process.poll())[1] is not None, 20)
         return self.process.returncode
 
     def go_away(self):
-        """Be no reader any more, and no terminal."""
+        """Close the pipe or the terminal."""
         nowhere = os.open(os.devnull, os.O_RDWR)
         os.dup2(nowhere, self._output)
         os.close(nowhere)
@@ -103,12 +103,12 @@ os.setsid()
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.argv[1], sys.argv[1:])
 """
-"""Makes standard input the terminal of a session of its own, so that Ctrl-C on it reaches the program."""
+"""Makes standard input the controlling terminal of a new session, so that Ctrl-C reaches the program."""
 
 
 @pytest.fixture
 def terminal():
-    """A demo on a terminal of its own; `press` types on it."""
+    """A demo on a separate terminal; `press` types on it."""
     keyboard, screen = pty.openpty()
     fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     before = termios.tcgetattr(screen)
@@ -122,7 +122,7 @@ def terminal():
 
 
 async def ask(http, url, times=1):
-    """Who answers how often."""
+    """Return the number of responses by instance."""
     answered = Counter()
     for _ in range(times):
         async with http.get(url) as answer:
@@ -152,7 +152,7 @@ async def test_thirty_requests_reach_three_instances_and_a_pasted_command_adds_a
     processes |= descendants(plain.process.pid)
     plain.process.terminate()
     assert await plain.ended() == 0
-    assert plain.text.endswith("pylb demo has ended, with all its processes\n")
+    assert plain.text.endswith("pylb demo and all its processes have ended\n")
     assert "\x1b" not in plain.text
     assert alive(processes) == set()
 
@@ -186,20 +186,20 @@ async def test_keys_add_and_remove_instances_without_a_failed_request_and_ctrl_c
     processes |= descendants(terminal.process.pid)
     terminal.press(b"\x03")
     assert await terminal.ended() == 0
-    assert terminal.text.endswith("pylb demo has ended, with all its processes\n")
+    assert terminal.text.endswith("pylb demo and all its processes have ended\n")
     assert terminal.restored()
     assert alive(processes) == set()
 
 
 @pytest.mark.slow
-async def test_q_ends_it_too(terminal):
+async def test_q_ends_the_demo(terminal):
     await terminal.started()
     terminal.press(b"q")
     assert await terminal.ended() == 0
 
 
 @pytest.mark.slow
-async def test_a_closed_terminal_ends_it(terminal):
+async def test_a_closed_terminal_ends_the_demo(terminal):
     processes = await terminal.started()
     terminal.go_away()
     await terminal.ended()
@@ -207,14 +207,14 @@ async def test_a_closed_terminal_ends_it(terminal):
 
 
 @pytest.mark.slow
-async def test_even_killed_it_leaves_nothing(plain):
+async def test_a_killed_demo_leaves_no_process(plain):
     processes = await plain.started()
     plain.process.kill()
     await until(lambda: not alive(processes))
 
 
 @pytest.mark.slow
-async def test_when_nobody_reads_any_more_it_ends(plain, http):
+async def test_a_closed_pipe_ends_the_demo(plain, http):
     processes = await plain.started()
     url = await plain.url()
     plain.go_away()
@@ -224,7 +224,7 @@ async def test_when_nobody_reads_any_more_it_ends(plain, http):
 
 
 @pytest.mark.slow
-async def test_ctrl_c_while_it_starts_is_enough():
+async def test_ctrl_c_during_the_start_ends_the_demo():
     reader, writer = os.pipe()
     command = [sys.executable, "-m", "pylb", "demo", *FREE]
     with running(command, reader, stdin=subprocess.DEVNULL, stdout=writer) as demo:
@@ -239,7 +239,7 @@ async def test_ctrl_c_while_it_starts_is_enough():
 
 
 @pytest.mark.slow
-async def test_taken_ports_are_replaced_and_it_says_so(http):
+async def test_ports_in_use_are_replaced_and_reported(http):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         wished = ("--port", str(port), "--registry-port", str(port), "--admin-port", str(port))
@@ -248,11 +248,11 @@ async def test_taken_ports_are_replaced_and_it_says_so(http):
         with running(command, reader, stdin=subprocess.DEVNULL, stdout=writer) as demo:
             os.close(writer)
             await demo.says("1 up")
-            assert demo.text.count(f"(port {port} is not free)") == 3
+            assert demo.text.count(f"(port {port} is in use)") == 3
             assert set(await ask(http, await demo.url(), 2)) == {"web-1"}
 
 
-def test_a_host_that_is_none_is_one_line_and_code_1():
+def test_an_invalid_host_is_a_one_line_error_with_code_1():
     ended = subprocess.run(
         [sys.executable, "-m", "pylb", "demo", *FREE, "--host", "192.0.2.1"],
         capture_output=True,
@@ -269,6 +269,6 @@ def test_a_port_is_a_number_or_free(text, port):
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "http", ""])
-def test_a_port_that_is_none_is_refused(text):
+def test_an_invalid_port_is_rejected(text):
     with pytest.raises(UsageError, match=f"--port: got '{text}', expected a port from 1 to 65535, or free"):
         parse(DemoOptions, ["--port", text], {})

@@ -1,4 +1,4 @@
-"""What every display shows, each in its way."""
+"""Content that every display shows."""
 
 import io
 import logging
@@ -11,12 +11,12 @@ from rich.console import Console
 from pylb.tools.demo.display import clock
 from pylb.tools.demo.lines import Lines
 from pylb.tools.demo.screen import Screen
-from tests.tools.demo.moments import BY_HAND, SIGNS, moment
+from tests.tools.demo.frames import COMMAND, LINKS, frame
 
 
 @pytest.fixture(params=["screen", "lines"])
 def display(request, capsys, monkeypatch):
-    """A display, and what is to be read on it."""
+    """A display; `text` returns its content."""
     if request.param == "lines":
         display = Lines()
         display.text = lambda: capsys.readouterr().out
@@ -30,18 +30,20 @@ def display(request, capsys, monkeypatch):
     return display
 
 
-def test_signs_counts_command_and_news(display):
-    with display.open(SIGNS, lambda key: None):
-        display.news.handle(logging.LogRecord("x", logging.INFO, "", 1, "%s has come", ("web-2",), None))
-        display.show(moment())
+def test_links_counts_command_and_messages_are_shown(display):
+    with display.open(LINKS, lambda key: None):
+        display.log_handler.handle(
+            logging.LogRecord("x", logging.INFO, "", 1, "%s has come", ("web-2",), None)
+        )
+        display.show(frame())
         text = display.text()
-    for words in ("http://127.0.0.1:8080/", "port 80 is not free", "curl here", "8 requests", "1 failed"):
+    for words in ("http://127.0.0.1:8080/", "port 80 is in use", "curl here", "8 requests", "1 failed"):
         assert words in text
-    assert " ".join(BY_HAND.split()) in " ".join(text.split())
+    assert " ".join(COMMAND.split()) in " ".join(text.split())
     assert re.search(r"\d\d:\d\d:\d\d\.\d\d\d +web-2 has come", text)
 
 
-def test_the_clock_shows_milliseconds_of_the_local_day():
+def test_the_clock_is_local_time_in_milliseconds():
     record = logging.LogRecord("x", logging.INFO, "", 1, "", (), None)
     record.created = time.mktime((2026, 11, 22, 7, 8, 9, 0, 0, -1))
     record.msecs = 42.9

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def in_use():
-    """Addresses that the load balancer is said to use."""
+    """The addresses that count as in use by the load balancer."""
     return set()
 
 
@@ -29,7 +29,7 @@ def names(fleet):
     return [instance.name for instance in fleet.instances]
 
 
-async def test_it_grows_in_the_order_of_names_and_keeps_one_in_reserve(fleet, statuses, http):
+async def test_instances_are_added_in_order_and_one_stays_in_reserve(fleet, statuses, http):
     await fleet.grow(2)
     assert names(fleet) == ["web-1", "web-2"]
     assert await statuses() == {"web-1": "passing", "web-2": "passing"}
@@ -41,7 +41,7 @@ async def test_it_grows_in_the_order_of_names_and_keeps_one_in_reserve(fleet, st
     assert await statuses() == dict.fromkeys(["web-1", "web-2", "web-3"], "passing")
 
 
-async def test_it_adopts_what_somebody_else_has_registered(fleet, in_use):
+async def test_a_reserve_registered_by_another_program_is_adopted(fleet, in_use):
     await fleet.grow()
     reserve = await until(lambda: fleet.reserve, 20)
     fleet.adopt()
@@ -52,7 +52,7 @@ async def test_it_adopts_what_somebody_else_has_registered(fleet, in_use):
     await until(lambda: fleet.reserve and fleet.reserve.name == "web-3", 20)
 
 
-async def test_the_newest_goes_once_nobody_uses_it(fleet, in_use, statuses, http):
+async def test_the_newest_instance_stops_when_it_is_no_longer_in_use(fleet, in_use, statuses, http):
     await fleet.grow(2)
     leaving = fleet.instances[1]
     in_use.add(leaving.endpoint.authority)
@@ -69,24 +69,24 @@ async def test_the_newest_goes_once_nobody_uses_it(fleet, in_use, statuses, http
         assert await leaving.process.wait() == 0
 
 
-async def test_the_patience_with_one_that_is_still_used_ends(fleet, in_use, monkeypatch, caplog):
+async def test_an_instance_in_use_stops_after_the_drain_timeout(fleet, in_use, monkeypatch, caplog):
     monkeypatch.setattr(module, "DRAIN_TIMEOUT", 0.05)
     await fleet.grow(2)
     leaving = fleet.instances[1]
     in_use.add(leaving.endpoint.authority)
     await fleet.shrink()
-    assert "web-2 is stopped while requests are still running there" in caplog.text
+    assert "web-2 is stopped with requests in flight" in caplog.text
     async with asyncio.timeout(10):
         await leaving.process.wait()
 
 
-async def test_the_last_one_stays(fleet, statuses):
+async def test_the_last_instance_is_not_removed(fleet, statuses):
     await fleet.grow()
     await fleet.shrink()
     assert await statuses() == {"web-1": "passing"}
 
 
-async def test_one_that_dies_is_said_and_one_in_reserve_is_replaced(fleet, caplog):
+async def test_a_dead_instance_is_logged_and_a_dead_reserve_is_replaced(fleet, caplog):
     caplog.set_level("INFO")
     await fleet.grow(2)
     reserve = await until(lambda: fleet.reserve, 20)
@@ -97,7 +97,7 @@ async def test_one_that_dies_is_said_and_one_in_reserve_is_replaced(fleet, caplo
     assert "web-1 has ended with code -9" in caplog.text
 
 
-async def test_what_a_process_says_is_passed_on(fleet, caplog, tmp_path, monkeypatch):
+async def test_output_of_a_process_is_logged(fleet, caplog, tmp_path, monkeypatch):
     talker = tmp_path / "python"
     talker.write_text("#!/bin/sh\necho x listens on http://127.0.0.1:9\necho\necho something odd >&2\n")
     talker.chmod(0o755)
@@ -108,15 +108,15 @@ async def test_what_a_process_says_is_passed_on(fleet, caplog, tmp_path, monkeyp
 
 
 @pytest.mark.logs_error("web-1 did not start")
-async def test_one_that_does_not_start_is_an_error(client, monkeypatch):
+async def test_a_process_that_does_not_start_is_an_error(client, monkeypatch):
     monkeypatch.setattr(module.sys, "executable", "/bin/false")
     async with Fleet(client, "web", lambda address: False) as fleet:
-        with pytest.raises(StartError, match="web-1 did not start: expected where it listens, got ''"):
+        with pytest.raises(StartError, match="web-1 did not start: expected its address, got ''"):
             await fleet.grow()
         assert fleet.reserve is None
 
 
-async def test_the_end_of_the_fleet_is_the_end_of_its_processes(client):
+async def test_closing_the_fleet_ends_its_processes(client):
     others = descendants(os.getpid())
     async with Fleet(client, "web", lambda address: False) as fleet:
         await fleet.grow(2)
@@ -125,7 +125,7 @@ async def test_the_end_of_the_fleet_is_the_end_of_its_processes(client):
     assert alive(processes) == set()
 
 
-async def test_a_process_that_hangs_is_killed(client, monkeypatch):
+async def test_a_hanging_process_is_killed(client, monkeypatch):
     monkeypatch.setattr(module, "END_TIMEOUT", 0.1)
     async with Fleet(client, "web", lambda address: False) as fleet:
         await fleet.grow()
@@ -135,7 +135,7 @@ async def test_a_process_that_hangs_is_killed(client, monkeypatch):
         assert await hanging.wait() == -signal.SIGKILL
 
 
-async def test_options_of_the_demo_in_the_environment_are_not_for_its_instances(fleet, monkeypatch, statuses):
+async def test_environment_variables_of_the_demo_do_not_reach_its_instances(fleet, monkeypatch, statuses):
     monkeypatch.setenv("PYLB_NAME", "confused")
     monkeypatch.setenv("PYLB_REGISTER", "127.0.0.1:1")
     await fleet.grow()

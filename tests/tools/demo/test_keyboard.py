@@ -20,7 +20,7 @@ def terminal(monkeypatch):
     sys.stdin.close()
 
 
-async def test_keys_come_one_by_one_without_enter(terminal):
+async def test_keys_arrive_one_by_one_without_enter(terminal):
     pressed = []
     with keys(pressed.append):
         os.write(terminal, b"+")
@@ -29,7 +29,7 @@ async def test_keys_come_one_by_one_without_enter(terminal):
         await until(lambda: pressed == ["+", "-", "é", "ÿ", "t"])
 
 
-async def test_the_terminal_is_left_as_it_was(terminal):
+async def test_the_terminal_is_restored(terminal):
     before = termios.tcgetattr(sys.stdin)
     pressed = []
     with keys(pressed.append):
@@ -40,7 +40,7 @@ async def test_the_terminal_is_left_as_it_was(terminal):
     assert pressed == []
 
 
-async def test_a_terminal_that_goes_away_is_as_a_hang_up(terminal):
+async def test_a_closed_terminal_raises_sighup(terminal):
     hung_up = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up.set)
     with keys(lambda key: None):

@@ -40,27 +40,27 @@ def balanced():
     return Balanced()
 
 
-def test_before_the_registry_has_answered_there_is_nothing(balanced):
-    standing = balanced.board.read(0.0)
-    assert (standing.rows, standing.requests, standing.errors, standing.rate) == ((), 0, 0, 0.0)
+def test_before_the_first_snapshot_there_are_no_rows(balanced):
+    summary = balanced.board.read(0.0)
+    assert (summary.rows, summary.requests, summary.errors, summary.rate) == ((), 0, 0, 0.0)
 
 
-def test_instances_are_in_the_order_of_their_numbers(balanced):
+def test_instances_are_sorted_by_number(balanced):
     balanced.instances("web-10", "web-2", "web-1")
     assert [row.name for row in balanced.board.read(0.0).rows] == ["web-1", "web-2", "web-10"]
 
 
-def test_requests_are_counted_by_instance_and_all_together(balanced):
+def test_requests_are_counted_per_instance_and_in_total(balanced):
     balanced.instances("web-1", "web-2")
     balanced.answer("web-1", 3)
     balanced.answer("web-2", 2, code="5xx")
-    standing = balanced.board.read(0.0)
-    assert standing.rows[0] == Row("web-1", "h:1", "up", up=True, requests=3, share=0.6)
-    assert standing.rows[1] == Row("web-2", "h:2", "up", up=True, requests=2, share=0.4)
-    assert (standing.requests, standing.errors) == (5, 2)
+    summary = balanced.board.read(0.0)
+    assert summary.rows[0] == Row("web-1", "h:1", "up", up=True, requests=3, share=0.6)
+    assert summary.rows[1] == Row("web-2", "h:2", "up", up=True, requests=2, share=0.4)
+    assert (summary.requests, summary.errors) == (5, 2)
 
 
-def test_shares_begin_anew_with_each_change(balanced):
+def test_shares_restart_after_each_change_of_instances(balanced):
     balanced.instances("web-1")
     balanced.answer("web-1", 1000)
     assert balanced.shares() == {"web-1": 1.0}
@@ -71,7 +71,7 @@ def test_shares_begin_anew_with_each_change(balanced):
     assert balanced.shares() == {"web-1": 0.5, "web-2": 0.5}
 
 
-def test_an_instance_that_leaves_is_seen_until_its_last_request_has_ended(balanced):
+def test_a_draining_instance_is_shown_until_its_last_request_has_ended(balanced):
     balanced.instances("web-1", "web-2")
     with balanced.pool.lease() as one, balanced.pool.lease() as other:
         leaving = one if one.backend.endpoint.id == "web-2" else other
@@ -82,13 +82,13 @@ def test_an_instance_that_leaves_is_seen_until_its_last_request_has_ended(balanc
     assert [row.name for row in balanced.board.read(0.0).rows] == ["web-1"]
 
 
-def test_an_instance_that_gets_no_requests_says_why(balanced):
+def test_an_excluded_instance_has_its_reason(balanced):
     balanced.instances("web-1", excluded=[("web-2", "critical: connection refused")])
     excluded = Row("web-2", "h:2", "excluded", up=False, reason="critical: connection refused")
     assert balanced.board.read(0.0).rows[1] == excluded
 
 
-def test_what_gone_instances_answered_stays_counted(balanced):
+def test_requests_of_removed_instances_remain_in_the_total(balanced):
     balanced.instances("web-1", "web-2")
     balanced.answer("web-2", 7)
     gone = next(b for b in balanced.pool.backends.values() if b.endpoint.id == "web-2")
@@ -97,7 +97,7 @@ def test_what_gone_instances_answered_stays_counted(balanced):
     assert balanced.board.read(0.0).requests == 7
 
 
-def test_the_rate_is_that_of_the_last_two_seconds(balanced):
+def test_the_rate_covers_the_last_two_seconds(balanced):
     balanced.instances("web-1")
     rates = []
     for tenth in range(80):

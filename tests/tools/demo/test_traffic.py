@@ -24,7 +24,7 @@ async def traffic(aiohttp_server):
     await traffic.stop()
 
 
-async def test_it_is_off_until_toggled_and_after_toggled_again(traffic):
+async def test_toggle_starts_and_stops_requests(traffic):
     assert not traffic.on
     await traffic.toggle()
     assert traffic.on
@@ -36,7 +36,7 @@ async def test_it_is_off_until_toggled_and_after_toggled_again(traffic):
     await until(lambda: traffic.sent > sent)
 
 
-async def test_its_clients_keep_their_connections(traffic):
+async def test_clients_reuse_their_connections(traffic):
     traffic.start()
     await until(lambda: traffic.sent >= 4 * CLIENTS)
     await traffic.stop()
@@ -45,7 +45,7 @@ async def test_its_clients_keep_their_connections(traffic):
 
 
 @pytest.mark.parametrize(("status", "words"), [(503, "status 503"), (None, "a request failed: ")])
-async def test_a_failure_is_counted_and_said(traffic, status, words, caplog):
+async def test_a_failure_is_counted_and_logged(traffic, status, words, caplog):
     traffic.status = status
     traffic.start()
     await until(lambda: traffic.failed)
@@ -53,7 +53,7 @@ async def test_a_failure_is_counted_and_said(traffic, status, words, caplog):
     assert words in caplog.text
 
 
-async def test_not_found_is_an_answer(traffic):
+async def test_not_found_is_not_a_failure(traffic):
     traffic.status = 404
     traffic.start()
     await until(lambda: traffic.sent > CLIENTS)
@@ -61,6 +61,6 @@ async def test_not_found_is_an_answer(traffic):
     assert traffic.failed == 0
 
 
-async def test_stopping_what_does_not_run_is_nothing(traffic):
+async def test_stopping_twice_has_no_effect(traffic):
     await traffic.stop()
     assert not traffic.on

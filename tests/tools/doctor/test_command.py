@@ -13,14 +13,14 @@ from pylb.tools.doctor.facts import Finding
 FINDING = Finding("dns", "what is seen", "why", "what helps")
 
 
-def test_for_people():
+def test_findings_as_text():
     assert as_text([FINDING, FINDING]) == (
         "what is seen\n  cause: why\n  cure:  what helps\n\nwhat is seen\n  cause: why\n  cure:  what helps\n"
     )
     assert as_text([]) == ""
 
 
-def test_for_scripts():
+def test_findings_as_json():
     assert json.loads(as_json([FINDING])) == [
         {"rule": "dns", "what": "what is seen", "cause": "why", "cure": "what helps"}
     ]
@@ -30,7 +30,7 @@ def test_for_scripts():
 EVIL = "x\n\x1b[2J\x9b1m\u202e"
 
 
-def test_text_from_a_registry_acts_on_no_terminal():
+def test_text_from_a_registry_cannot_control_the_terminal():
     findings = [Finding("dns", EVIL, EVIL, EVIL)]
     assert len(as_text(findings).splitlines()) == 3
     assert all(line.isprintable() for line in as_text(findings).split("\n"))
@@ -39,7 +39,7 @@ def test_text_from_a_registry_acts_on_no_terminal():
     assert all(line.isprintable() for line in as_json(findings).split("\n"))
 
 
-def test_nothing_to_look_at():
+def test_something_to_check_is_required():
     with pytest.raises(UsageError, match="--docker or --pylb"):
         parse(DoctorOptions, ["--pylb", "off"], {})
 
@@ -56,7 +56,7 @@ async def doctor(*arguments):
 
 
 @pytest.mark.slow
-async def test_the_exit_code_tells_whether_something_was_found():
+async def test_the_exit_code_shows_whether_there_are_findings():
     registry = DevRegistry()
     await registry.start()
     assert await doctor("--consul", registry.address) == (0, "")

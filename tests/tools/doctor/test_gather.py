@@ -34,7 +34,7 @@ async def listening():
     server.close()
 
 
-async def test_consul_is_asked_for_everything(settings, listening):
+async def test_consul_is_queried_completely(settings, listening):
     await register(settings, Address="127.0.0.1", Port=listening)
     facts = await gather(consul_options=settings)
     assert list(facts.registry.services) == ["web"]
@@ -47,18 +47,18 @@ async def test_consul_is_asked_for_everything(settings, listening):
     assert [f.rule for f in diagnose(facts)] == ["unchecked"]
 
 
-async def test_only_the_services_that_were_named(settings):
+async def test_only_the_given_services_are_queried(settings):
     facts = await gather(consul_options=settings, services=["shop"])
     assert [f.what for f in diagnose(facts)] == ["shop: Consul has no instance"]
 
 
-async def test_docker_is_asked_for_containers(engine):
+async def test_docker_is_queried_for_containers(engine):
     engine.run(inspected("web-1"))
     facts = await gather(docker_options=docker_at(engine.url))
     assert [each.name for each in facts.containers] == ["web-1"]
 
 
-async def test_pylb_is_asked_for_its_pools(aiohttp_server):
+async def test_pylb_is_queried_for_its_pools(aiohttp_server):
     async def pools(request):
         return web.json_response({"web": {"backends": [], "excluded": []}})
 
@@ -69,7 +69,7 @@ async def test_pylb_is_asked_for_its_pools(aiohttp_server):
     assert [f.rule for f in diagnose(facts)] == ["pool-empty"]
 
 
-async def test_who_does_not_answer_is_a_fact(tmp_path, unused_tcp_port):
+async def test_a_source_that_does_not_answer_is_a_fact(tmp_path, unused_tcp_port):
     facts = await gather(
         consul_options=consul_at(f"http://127.0.0.1:{unused_tcp_port}"),
         docker_options=docker_at(f"unix://{tmp_path}/none"),
@@ -79,7 +79,7 @@ async def test_who_does_not_answer_is_a_fact(tmp_path, unused_tcp_port):
     assert [f.rule for f in diagnose(facts)] == ["does-not-answer"] * 3
 
 
-async def test_a_registry_without_leader_is_asked_no_further(aiohttp_server):
+async def test_a_registry_without_leader_is_not_queried_further(aiohttp_server):
     async def answer(request):
         found = {"/v1/agent/self": {"Config": {"Server": False}}, "/v1/status/leader": ""}
         return web.json_response(found[request.path])
@@ -91,7 +91,7 @@ async def test_a_registry_without_leader_is_asked_no_further(aiohttp_server):
     assert [f.rule for f in diagnose(facts)] == ["no-leader"]
 
 
-async def test_nonsense_is_no_answer(aiohttp_server):
+async def test_an_invalid_response_is_no_answer(aiohttp_server):
     async def answer(request):
         return web.Response(body=b"nonsense")
 
@@ -138,19 +138,19 @@ async def test_a_missing_right_is_named(shop, rules, lacking):
     assert (await shop(rules))[0] == [("hidden-instances", f"the token lacks {lacking}")]
 
 
-async def test_a_token_that_consul_refuses_is_told_from_a_consul_that_does_not_answer(shop):
+async def test_a_rejected_token_differs_from_a_consul_that_does_not_answer(shop):
     found, facts = await shop(None)
     assert [rule for rule, _ in found] == ["token-refused"]
     assert facts.registry.refused.endswith("answered 403 ACL not found to /v1/catalog/nodes")
 
 
-async def test_connections(listening, unused_tcp_port):
+async def test_errors_of_connections_are_facts(listening, unused_tcp_port):
     places = [("127.0.0.1", listening), ("127.0.0.1", unused_tcp_port)]
     found = await try_to_connect(Endpoint("web", *place) for place in places)
     assert found == {places[0]: "", places[1]: "Connection refused"}
 
 
-async def test_a_name_that_nobody_knows(monkeypatch):
+async def test_an_unresolvable_name_is_a_fact(monkeypatch):
     def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -163,5 +163,5 @@ async def test_a_name_that_nobody_knows(monkeypatch):
     ("headers", "skew"),
     [({"Date": "Thu, 01 Jan 1970 00:01:40 GMT"}, 90.0), ({}, 0.0), ({"Date": "soon"}, 0.0)],
 )
-def test_clock_skew(headers, skew):
+def test_clock_skew_is_computed_from_date(headers, skew):
     assert clock_skew(headers, 10.0) == skew

@@ -187,11 +187,11 @@ FAULTS = {
 }
 
 
-def test_a_healthy_stack_is_met_with_silence():
+def test_a_healthy_stack_has_no_findings():
     assert diagnose(healthy()) == []
 
 
-def test_what_was_not_looked_at_is_not_judged():
+def test_without_facts_there_are_no_findings():
     assert diagnose(Facts()) == []
 
 
@@ -205,21 +205,21 @@ def test_a_fault_is_found_and_nothing_else(fault):
     assert finding.cure
 
 
-def test_every_rule_has_a_fault_that_it_finds():
+def test_every_rule_has_a_test_case():
     assert {rule for rule in RULES if any(list(rule(facts)) for facts, _, _ in FAULTS.values())} == set(RULES)
 
 
-def test_why_a_pool_is_empty():
+def test_the_cause_of_an_empty_pool_is_the_excluded_instances():
     (finding,) = diagnose(FAULTS["an empty pool"][0])
     assert finding.cause == "web-1: critical: refused"
 
 
-def test_an_instance_registered_by_hand_is_no_container_of_ours():
+def test_an_instance_without_container_mark_is_not_dangling():
     facts = with_instances(endpoint(1), endpoint(2), Endpoint("web", "10.0.0.3", 80, id="by-hand"))
     assert diagnose(replace(facts, pools=None)) == []
 
 
-def test_a_command_to_paste_holds_an_id_and_nothing_that_a_shell_would_run():
+def test_ids_in_shell_commands_are_quoted():
     evil = endpoint(2, id="x; rm -rf / #")
     facts = replace(with_instances(endpoint(1), evil), containers=(ONE,))
     cures = [each.cure for each in diagnose(facts) if each.rule == "dangling"]
@@ -238,7 +238,7 @@ def test_the_reasons_of_the_first_instances_are_the_cause():
     assert "pool-empty" not in {each.rule for each in diagnose(facts)}
 
 
-def test_the_cause_of_no_instance_names_what_consul_does_know():
+def test_the_cause_of_no_instance_names_similar_services():
     facts = with_registry(services={"web": Instances()}, known=frozenset({"wen", "api"}))
     (cause,) = [each.cause for each in diagnose(facts) if each.rule == "no-instance"]
     assert cause == ("it is not registered, or has another name: Consul knows api, wen; did you mean wen?")

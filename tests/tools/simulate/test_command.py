@@ -11,14 +11,14 @@ QUICK = ("simulate", "--requests", "2000")
 def test_the_table_has_a_row_for_each_policy(capsys):
     assert main([*QUICK, "--compare", "random,round-robin", "--instances", "20", "--balancers", "2"]) == 0
     out = capsys.readouterr().out
-    assert "2 balancers with 1 worker, 20 instances that work on 1 at a time; 2,000 requests, 700/s" in out
+    assert "2 balancers with 1 worker, 20 instances with 1 at a time; 2,000 requests, 700/s" in out
     rows = [line.split() for line in out.splitlines() if line.startswith(("policy", "r"))]
     assert [row[0] for row in rows] == ["policy", "round-robin", "random"]
     assert rows[1][1:4] != rows[2][1:4]
     assert all(len(row) == len(rows[0]) for row in rows)
 
 
-def test_figures_and_picture_are_written_where_they_are_wanted(tmp_path):
+def test_figures_and_plot_are_written_to_the_given_files(tmp_path):
     figures, picture = tmp_path / "figures.json", tmp_path / "latency.svg"
     assert main([*QUICK, "--json", str(figures), "--plot", str(picture)]) == 0
     (row,) = orjson.loads(figures.read_bytes())

@@ -18,18 +18,18 @@ def drawn(text, number=50_000):
 @pytest.mark.parametrize(
     "text", ["constant:20ms", "exponential:20ms", "lognormal:20ms:0.8", "pareto:20ms:3", "pareto:0.02:4"]
 )
-def test_each_has_the_mean_that_it_is_given(text):
+def test_each_distribution_has_the_given_mean(text):
     assert fmean(drawn(text)) == pytest.approx(0.02, rel=0.03)
 
 
-def test_their_tails_are_what_they_are_known_for():
+def test_each_distribution_has_the_expected_tail():
     p999 = {text: sorted(drawn(text))[49_950] for text in ("exponential:20ms", "lognormal:20ms:1.5")}
     assert p999["exponential:20ms"] == pytest.approx(0.02 * 6.9, rel=0.15)
     assert p999["lognormal:20ms:1.5"] > 2 * p999["exponential:20ms"]
     assert min(drawn("pareto:20ms:2")) >= 0.01
 
 
-def test_a_log_draws_nothing_of_its_own():
+def test_log_has_no_distribution():
     assert DISTRIBUTION.parse("log").draw is None
     assert {recorded((1.0, 2.0))(Random(seed)) for seed in range(20)} == {1.0, 2.0}
 
@@ -38,6 +38,6 @@ def test_a_log_draws_nothing_of_its_own():
     "text",
     ["20ms", "constant", "constant:", "exponential:1s:2", "pareto:1s:1", "lognormal:1s", "normal:1s", ""],
 )
-def test_what_is_none_is_refused(text):
+def test_an_invalid_distribution_is_rejected(text):
     with pytest.raises(ValueError):  # noqa: PT011 - the parser of options says the rest
         DISTRIBUTION.parse(text)

@@ -1,6 +1,6 @@
 """A simulated instance: its queue, its slowness, its death; connections to it."""
 
-from pylb.tools.simulate.instance import Instance, Link
+from pylb.tools.simulate.instance import Connections, Instance
 
 
 def test_requests_wait_for_a_free_slot_in_order():
@@ -10,19 +10,19 @@ def test_requests_wait_for_a_free_slot_in_order():
     assert instance.requests == 6
 
 
-def test_a_slow_one_takes_longer():
+def test_a_slow_instance_takes_longer():
     assert Instance(slowness=3).serve(1.0, 2.0) == 7.0
 
 
-def test_a_dead_one_forgets_what_it_had_and_returns_idle():
+def test_a_dead_instance_loses_its_requests_and_returns_idle():
     instance = Instance(dies=5.0, returns=8.0)
     instance.serve(4.0, 100.0)
     assert [instance.is_dead(now) for now in (4.9, 5.0, 7.9, 8.0)] == [False, True, True, False]
     assert instance.serve(9.0, 1.0) == 10.0
 
 
-def test_the_newest_idle_connection_is_used_and_none_that_is_too_old():
-    link = Link(Instance(), keep=4.0)
+def test_the_newest_idle_connection_is_used_unless_expired():
+    link = Connections(Instance(), keep=4.0)
     assert [link.take(0.0), link.take(0.0)] == [False, False]
     link.give_back(1.0)
     link.give_back(5.0)

@@ -18,7 +18,7 @@ def test_groups_of_instances_are_numbers_with_colons():
     assert read().dead is None
 
 
-def test_one_policy_or_several():
+def test_compare_overrides_policy():
     assert read("--policy", "random").policies == ("random",)
     assert read("--compare", "random,least-connections").policies == ("least-connections", "random")
 
@@ -29,9 +29,9 @@ def test_one_policy_or_several():
         (("--slow", "11:2"), "--slow: got 11 instances, expected at most 10"),
         (("--dead", "11:1s:1s"), "--dead: got 11 instances, expected at most 10"),
         (("--subset", "11"), "--subset: got 11 instances, expected at most 10"),
-        (("--slow", "1"), "--slow: got '1', expected how many instances, and how many times slower"),
+        (("--slow", "1"), "--slow: got '1', expected a number of instances and a factor"),
         (("--slow", "1:0"), "--slow: got '1:0'"),
-        (("--dead", "1:2"), "--dead: got '1:2', expected how many instances, from when, and for how long"),
+        (("--dead", "1:2"), "--dead: got '1:2', expected a number of instances, a start and a duration"),
         (("--rate", "log"), "--rate log: expected --log FILE with it"),
         (("--service-time", "log"), "--service-time log: expected --log FILE with it"),
         (("--service-time", "slow"), "--service-time: got 'slow', expected constant:MEAN"),
@@ -39,7 +39,7 @@ def test_one_policy_or_several():
         (("--compare", "best"), "--compare: got 'best', expected some of least-connections,"),
     ],
 )
-def test_what_makes_no_sense_is_one_line(arguments, said):
+def test_contradictory_options_are_rejected_in_one_line(arguments, said):
     with pytest.raises(UsageError) as caught:
         read(*arguments)
     assert said in str(caught.value)

@@ -21,14 +21,14 @@ def test_percentiles_are_those_of_the_sorted_times():
     assert latencies.curve()[-1][1] == 20_000
 
 
-def test_nobody_took_no_time():
+def test_without_requests_all_latencies_are_zero():
     assert (Latencies().mean, Latencies().percentile(99)) == (0, 0)
     latencies = Latencies()
     latencies.add(0.0)
     assert latencies.percentile(50) < 1e-8
 
 
-def test_a_program_gets_all_by_name():
+def test_figures_have_names():
     outcome = Outcome("random")
     outcome.latencies.add(0.5)
     outcome.failed["SC"] += 2

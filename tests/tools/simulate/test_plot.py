@@ -14,7 +14,7 @@ def outcome(policy):
     return made
 
 
-def test_each_policy_has_a_curve_and_nothing_is_painted_behind_it(tmp_path):
+def test_each_policy_has_a_curve_on_a_transparent_background(tmp_path):
     path = tmp_path / "latency.svg"
     draw([outcome("random"), outcome("round-robin")], path)
     svg = path.read_text()
@@ -22,6 +22,6 @@ def test_each_policy_has_a_curve_and_nothing_is_painted_behind_it(tmp_path):
     assert svg.partition('style="')[2].startswith("fill: none")
 
 
-def test_a_name_without_a_known_ending_is_refused(tmp_path):
+def test_an_unknown_file_type_is_rejected(tmp_path):
     with pytest.raises(UsageError, match=r"--plot .*latency\.txt: Format 'txt' is not supported"):
         draw([outcome("random")], tmp_path / "latency.txt")

@@ -25,23 +25,23 @@ def log(tmp_path):
     return write
 
 
-def test_requests_come_in_the_order_in_which_they_arrived(log):
+def test_requests_are_sorted_by_arrival(log):
     recording = read_recording(log(line(1.200, 100, 30.0), line(1.300, 300, 250.0, attempts=2)))
     assert recording.arrivals == (0.0, pytest.approx(0.1, rel=1e-4))
     assert recording.services == (0.25, 0.03)
 
 
-def test_who_was_never_answered_does_not_count(log):
+def test_requests_without_a_response_are_skipped(log):
     recording = read_recording(log(line(1, 10, None), line(2, 10, 5.0), line(3, 1, 0, attempts=0)))
     assert recording.services == (0.005,)
 
 
-def test_the_line_that_is_something_else_is_named(log):
+def test_an_invalid_line_is_named(log):
     with pytest.raises(
         UsageError, match=r"access.json: line 2: expected a line of pylb's access log in JSON"
     ):
         read_recording(log(line(1, 10, 5.0), b'10.0.0.1 - - "GET / HTTP/1.1"\n'))
-    with pytest.raises(UsageError, match=r"expected requests that were answered, found none"):
+    with pytest.raises(UsageError, match=r"expected requests with a response, found none"):
         read_recording(log())
     with pytest.raises(UsageError, match=r"--log /nowhere/at/all: No such file"):
         read_recording("/nowhere/at/all")

@@ -23,7 +23,7 @@ def outcome(options):
 
 
 @pytest.mark.parametrize(("rate", "mean"), [(50, 0.020), (80, 0.050)])
-def test_one_instance_is_the_queue_that_theory_knows(rate, mean):
+def test_one_instance_matches_queueing_theory(rate, mean):
     """M/M/1: the mean is 1 / (μ - λ), the times are exponential."""
     latencies = outcome(replace(SMALL, instances=1, rate=rate, requests=60_000)).latencies
     assert latencies.mean == pytest.approx(mean, rel=0.08)
@@ -41,7 +41,7 @@ def test_the_same_seed_gives_the_same_figures():
     assert outcome(SMALL).figures() != outcome(replace(SMALL, seed=2)).figures()
 
 
-def test_policies_differ_as_they_should():
+def test_policies_differ_as_expected():
     p99 = {
         policy: outcome(replace(SMALL, policy=policy)).latencies.percentile(99)
         for policy in ("least-connections", "random-two", "random")
@@ -49,19 +49,19 @@ def test_policies_differ_as_they_should():
     assert p99["least-connections"] < p99["random-two"] < p99["random"] / 1.5
 
 
-def test_workers_that_see_each_other_are_as_good_as_one():
+def test_workers_with_shared_counts_balance_like_one():
     one = outcome(SMALL).latencies.mean
     assert outcome(replace(SMALL, workers=4)).latencies.mean == pytest.approx(one, rel=0.03)
     assert outcome(replace(SMALL, balancers=4)).latencies.mean > 1.2 * one
 
 
-def test_a_slow_instance_gets_less():
+def test_a_slow_instance_receives_fewer_requests():
     fast, slow = (outcome(replace(SMALL, slow=(count, 4.0))) for count in (1, 10))
     assert fast.latencies.mean < slow.latencies.mean / 3
     assert fast.busiest > slow.busiest
 
 
-def test_a_dead_instance_costs_retries_and_no_requests():
+def test_a_dead_instance_causes_retries_but_no_failures():
     died = outcome(replace(SMALL, dead=(2, 5.0, 10.0)))
     assert not died.failed
     assert 2 <= died.retries < 100
@@ -69,7 +69,7 @@ def test_a_dead_instance_costs_retries_and_no_requests():
     assert unprotected.failed["SC"] > 1000
 
 
-def test_limits_are_kept_and_the_queue_has_an_end():
+def test_limits_are_kept_and_the_queue_is_bounded():
     busy = replace(SMALL, rate=1500, max_conn=1, max_queue=50)
     overrun = outcome(busy)
     assert overrun.fullest == 1
@@ -79,14 +79,14 @@ def test_limits_are_kept_and_the_queue_has_an_end():
     assert impatient.latencies.longest < 0.02 + 0.15
 
 
-def test_a_subset_is_all_that_a_balancer_knows():
+def test_a_balancer_uses_only_its_subset():
     few = outcome(replace(SMALL, subset=3, rate=100))
     assert few.busiest == pytest.approx(10 / 3, rel=0.05)
     spread = outcome(replace(SMALL, subset=3, balancers=20, rate=100))
     assert spread.busiest < 2.5
 
 
-def test_what_is_added_is_added():
+def test_the_overhead_is_added_to_each_request():
     options = replace(SMALL, requests=500, service_time=DISTRIBUTION.parse("constant:1ms"))
     plain, more = outcome(options).latencies, outcome(replace(options, overhead=0.5)).latencies
     assert more.mean - plain.mean == pytest.approx(0.5)

@@ -10,15 +10,15 @@ from pylb.tools.simulate.table import conditions, table
 from pylb.tools.simulate.workload import Workload
 
 
-def test_conditions_say_how_much_of_what_is_possible_is_asked_for():
+def test_conditions_include_the_utilization():
     options = SimulateOptions(instances=100, concurrency=2, rate=3000, subset=10, seed=5)
     work = Workload(3000, DISTRIBUTION.parse("constant:50ms"), 1000, 5, Recording((), ()))
     said = conditions(options, work)
-    assert "1 balancer with 1 worker, 100 instances that work on 2 at a time, each balancer knows 10;" in said
-    assert "75% of what the instances can do. Seed 5." in said
+    assert "1 balancer with 1 worker, 100 instances with 2 at a time, each balancer uses 10;" in said
+    assert "75% of the instances' capacity. Seed 5." in said
 
 
-def test_times_are_milliseconds_and_failures_are_added_up():
+def test_times_are_in_milliseconds_and_failures_are_summed():
     outcome = Outcome("random", retries=4, busiest=1.5, fullest=7, opened=12_345, kept=9)
     outcome.latencies.add(0.25)
     outcome.failed.update(SC=1, RQ=2)

@@ -15,21 +15,21 @@ RANDOM = Workload(500, DISTRIBUTION.parse("exponential:10ms"), 20_000, 1, Record
 LOG = DISTRIBUTION.parse("log")
 
 
-def test_requests_arrive_at_the_rate_and_independent_of_each_other():
+def test_arrivals_are_a_poisson_process():
     moments = [moment for moment, _ in RANDOM]
     gaps = [later - earlier for earlier, later in pairwise(moments)]
     assert fmean(gaps) == pytest.approx(1 / 500, rel=0.03)
     assert fmean(gap**2 for gap in gaps) == pytest.approx(2 / 500**2, rel=0.06)  # An exponential's.
 
 
-def test_the_same_seed_is_the_same_work_and_another_rate_the_same_requests():
+def test_service_times_depend_on_the_seed_and_not_on_the_rate():
     assert list(RANDOM) == list(RANDOM)
     assert list(RANDOM) != list(replace(RANDOM, seed=2))
     faster = replace(RANDOM, rate=1000)
     assert [work for _, work in RANDOM] == [work for _, work in faster]
 
 
-def test_a_recording_is_repeated_as_it_was_or_in_part():
+def test_a_recording_is_repeated_in_full_or_in_part():
     recorded = Workload(0, LOG, 10, 1, RECORDING)
     assert list(recorded) == [(0.0, 0.1), (1.0, 0.2), (5.0, 0.3)]
     assert list(replace(recorded, requests=2)) == [(0.0, 0.1), (1.0, 0.2)]

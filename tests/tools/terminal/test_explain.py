@@ -16,21 +16,23 @@ ONE, TWO, THREE = (Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}") for n in (1
         (["--target", "/x"], ["--target", "/x"]),
     ],
 )
-def test_a_request_is_written_as_usual(short, long):
+def test_a_request_is_given_as_method_and_path(short, long):
     assert spelled_out(short) == long
 
 
-def test_a_third_word_is_a_mistake():
+def test_a_third_word_is_rejected():
     with pytest.raises(UsageError, match="got 'x', expected METHOD PATH"):
         spelled_out(["GET", "/", "x"])
 
 
-def test_the_host_is_found_however_it_is_written():
+def test_the_host_field_is_found_in_any_case():
     assert ExplainOptions(header=("Accept: x", "HOST:  shop.example ")).host == "shop.example"
     assert ExplainOptions().host == ""
 
 
-async def test_the_winner_is_marked_and_the_others_have_reasons(pylb, view, know, command, capsys):
+async def test_the_selected_backend_is_marked_and_the_excluded_have_reasons(
+    pylb, view, know, command, capsys
+):
     know("web", ONE, TWO, excluded=(Excluded(THREE, "critical: refused"),))
     view.pools["web"].backends[ONE.key, "10.0.0.1:80"].count(+1)
     assert await command("explain", "GET", "/x", "-H", "host: a", "--admin", pylb) == 0
@@ -40,13 +42,13 @@ async def test_the_winner_is_marked_and_the_others_have_reasons(pylb, view, know
     assert "critical: refused" in rows[-1]
 
 
-async def test_that_nobody_would_answer_is_code_1(pylb, know, command, capsys):
+async def test_without_an_eligible_backend_the_exit_code_is_1(pylb, know, command, capsys):
     know("web")
     assert await command("explain", "/", "--admin", pylb) == 1
     assert "the registry lists no instance" in capsys.readouterr().out
 
 
-async def test_it_agrees_with_where_requests_go(view, know):
+async def test_the_explanation_matches_the_backend_of_a_request(view, know):
     """What is said of the next pick is compared with it, a thousand times, under a load that changes."""
     from pylb.admin.state import explain
 

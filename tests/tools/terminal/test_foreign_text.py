@@ -29,7 +29,7 @@ def registry_of_evil(view, know, monkeypatch):
 
 @pytest.mark.usefixtures("command", "registry_of_evil")
 @pytest.mark.parametrize("arguments", [["top", "--once"], ["history"], ["explain", "GET", f"/{EVIL}"]])
-async def test_it_is_escaped_in_every_table(pylb, command, capsys, arguments):
+async def test_foreign_text_is_escaped_in_every_table(pylb, command, capsys, arguments):
     await command(*arguments, "--admin", pylb)
     said = capsys.readouterr()
     assert said.err == ""
@@ -38,7 +38,7 @@ async def test_it_is_escaped_in_every_table(pylb, command, capsys, arguments):
 
 
 @pytest.mark.parametrize("make", [services, backends])
-def test_markup_in_any_text_of_a_document_is_no_markup(make):
+def test_markup_in_foreign_text_is_not_interpreted(make):
     """Rich raises an error for a closing tag without an opening one, and follows links."""
     row = dict.fromkeys(("service", "id", "address", "state", "why"), "[/red]")
     numbers = {"weight": 1, "in_flight": 0, "requests": [], "traffic": None, "generation": 1}
@@ -48,7 +48,7 @@ def test_markup_in_any_text_of_a_document_is_no_markup(make):
     assert "[/red]" not in plain
 
 
-async def test_an_error_that_another_program_answers_is_one_visible_line(aiohttp_server, command, capsys):
+async def test_an_error_of_another_program_is_one_escaped_line(aiohttp_server, command, capsys):
     app = web.Application()
 
     async def refuse(_):

@@ -16,7 +16,7 @@ async def test_changes_are_listed_with_cause_and_reason(pylb, know, command, cap
     assert "api" in third
 
 
-async def test_it_can_be_narrowed_down(pylb, know, command, capsys):
+async def test_history_can_be_filtered(pylb, know, command, capsys):
     for _ in range(3):
         know("web", ONE)
         know("api")

@@ -4,6 +4,6 @@ from pylb.tools.terminal.history import HistoryOptions
 from pylb.tools.terminal.options import Running
 
 
-def test_it_looks_where_pylb_listens_unless_told_otherwise():
+def test_the_default_address_is_that_of_serve():
     assert parse(Running, [], {}).admin == Address("127.0.0.1", 8081)
     assert parse(HistoryOptions, [], {"PYLB_HISTORY_ADMIN": "127.0.0.1:9"}).admin == Address("127.0.0.1", 9)

@@ -11,13 +11,13 @@ from pylb.tools.terminal.top import bars
 ONE, TWO = (Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}") for n in (1, 2))
 
 
-def test_bars_are_as_high_as_the_values():
+def test_bars_are_proportional_to_the_values():
     assert bars([0, 5, 10]) == "▁▄█"
     assert bars([0, 0]) == "▁▁"
     assert bars([]) == ""
 
 
-async def test_everything_is_there_at_a_glance(pylb, know, command, capsys):
+async def test_services_backends_and_changes_are_shown(pylb, know, command, capsys):
     know("web", ONE, excluded=(Excluded(TWO, "critical: refused"),))
     assert await command("top", "--once", "--admin", pylb) == 0
     out = capsys.readouterr().out
@@ -27,7 +27,7 @@ async def test_everything_is_there_at_a_glance(pylb, know, command, capsys):
 
 
 @pytest.mark.parametrize("name", ["top", "history", "explain"])
-async def test_nobody_there_is_one_line(command, capsys, name, unused_tcp_port):
+async def test_no_running_pylb_is_a_one_line_error(command, capsys, name, unused_tcp_port):
     assert await command(name, "--admin", f"127.0.0.1:{unused_tcp_port}") == 1
     said = capsys.readouterr()
     assert said.out == ""
@@ -36,7 +36,7 @@ async def test_nobody_there_is_one_line(command, capsys, name, unused_tcp_port):
 
 
 @pytest.mark.slow
-async def test_in_a_terminal_it_goes_on_until_interrupted(pylb, know):
+async def test_on_a_terminal_it_updates_until_interrupted(pylb, know):
     know("web", ONE)
     ours, theirs = pty.openpty()
     process = await asyncio.create_subprocess_exec(

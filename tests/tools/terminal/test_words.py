@@ -5,7 +5,7 @@ from tests.every import every
 @every(
     ("value", "text"), [(None, "–"), (0, "0"), (1.0, "1"), (2.34, "2.3"), (12.9, "13"), (12345.6, "12,346")]
 )
-def test_a_number_has_the_digits_that_matter(value, text):
+def test_a_number_has_about_three_digits(value, text):
     assert number(value) == text
 
 
@@ -13,10 +13,10 @@ def test_a_number_has_the_digits_that_matter(value, text):
     ("value", "text"),
     [(None, "–"), (0.000214, "214 µs"), (0.0042, "4.2 ms"), (0.175, "175 ms"), (2.34, "2.3 s"), (75, "75 s")],
 )
-def test_a_time_has_the_unit_that_suits_it(value, text):
+def test_a_duration_has_a_suitable_unit(value, text):
     assert duration(value) == text
 
 
-def test_text_from_elsewhere_is_shown_as_it_is():
+def test_foreign_text_is_not_markup():
     shown = plain("[red]a\x1b[2J\nb[/]", "dim")
     assert (shown.plain, shown.style, shown.spans) == (r"[red]a\x1b[2J\nb[/]", "dim", [])

@@ -1,4 +1,4 @@
-"""The demo itself: a registry, instances and a load balancer, set up together and shown while they run."""
+"""Starts and stops the programs of the demo: the registry, the instances and the load balancer."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from pylb.config import Options, Url
 from pylb.config.sources import Consul
 from pylb.registry.embedded import DevRegistry
 from pylb.runtime.lifecycle import TaskScope, spawn
-from pylb.tools.demo.display import Display, Moment, Sign
+from pylb.tools.demo.display import Display, Frame, Link
 from pylb.tools.demo.fleet import Fleet
-from pylb.tools.demo.registration import by_hand
+from pylb.tools.demo.registration import registration_command
 from pylb.tools.demo.scoreboard import Scoreboard
 from pylb.tools.demo.traffic import Traffic
 
@@ -26,21 +26,21 @@ SERVICE = "web"
 LOOPBACK = "127.0.0.1"
 DRAIN_TIMEOUT = 5.0
 """Seconds that requests in flight may take at the end of the demo."""
-FRAME = 0.1
-"""Seconds between two looks at what has changed."""
+FRAME_INTERVAL = 0.1
+"""Seconds between two frames."""
 
 log = logging.getLogger("pylb.tools.demo")
 
 
-class Stage:
-    """Everything that runs, and the keys that change it.
+class Environment:
+    """The running programs of the demo, and the keys that control them.
 
     Args:
-        registry: where the embedded registry is.
-        balancer: watches the registry.
+        registry: the URL of the embedded registry.
+        balancer: the load balancer, which watches the registry.
         fleet: the instances in the registry.
-        traffic: requests to the balancer.
-        owner: of the tasks that keys start.
+        traffic: the generator of requests to the balancer.
+        owner: the owner of the tasks that keys start.
     """
 
     def __init__(
@@ -53,48 +53,48 @@ class Stage:
         self._owner = owner
         self._scoreboard = Scoreboard(balancer.worker.pools[SERVICE], balancer.view.counters)
 
-    async def perform(
+    async def serve(
         self,
         listening: Sequence[socket.socket],
         admin: Sequence[socket.socket],
-        signs: Sequence[Sign],
+        links: Sequence[Link],
         display: Display,
     ) -> int:
-        """Serve and show until `end` is called; return the exit code.
+        """Serve and update the display until `end` is called. Returns the exit code.
 
         Args:
-            listening: where pylb takes requests.
-            admin: where it answers operators.
-            signs: where to find what.
-            display: where all is shown.
+            listening: the sockets for requests.
+            admin: the sockets of the admin endpoint.
+            links: the fixed lines of the display.
+            display: the display.
         """
-        with display.open(signs, self.press):
+        with display.open(links, self.press):
             spawn(self._show(display), name="show", owner=self._owner)
             return await self.balancer.serve(listening, admin=admin)
 
     def press(self, key: str) -> None:
-        """Do what a key stands for."""
+        """Perform the action of a key."""
         match key:
-            case "+" | "=":  # the same key on many keyboards
-                self._begin(self.fleet.grow(), "one more")
+            case "+" | "=":  # The same key on many keyboards.
+                self._begin(self.fleet.grow(), "add")
             case "-":
-                self._begin(self.fleet.shrink(), "one less")
+                self._begin(self.fleet.shrink(), "remove")
             case "t":
                 self._begin(self.traffic.toggle(), "traffic")
             case "q":
                 self.end()
 
     def end(self) -> None:
-        """Begin the orderly end; asked a second time, end at once."""
+        """Begin the orderly end; a second call ends the demo immediately."""
         if not self._owner.closed:
             self._begin(self._end(), "end")
 
-    def moment(self) -> Moment:
-        """All that can be seen now."""
+    def frame(self) -> Frame:
+        """Return the current data for the display."""
         reserve = self.fleet.reserve
-        return Moment(
+        return Frame(
             self._scoreboard.read(monotonic()),
-            by_hand(self.registry, reserve.endpoint) if reserve else "",
+            registration_command(self.registry, reserve.endpoint) if reserve else "",
             self.traffic.on,
             {each.endpoint.authority: each.process.pid for each in self.fleet.instances},
         )
@@ -106,22 +106,22 @@ class Stage:
     async def _show(self, display: Display) -> None:
         while True:
             self.fleet.adopt()
-            display.show(self.moment())
-            await asyncio.sleep(FRAME)
+            display.show(self.frame())
+            await asyncio.sleep(FRAME_INTERVAL)
 
     def _begin(self, action: Coroutine[Any, Any, None], name: str) -> None:
         spawn(action, name=name, owner=self._owner)
 
 
 @asynccontextmanager
-async def set_up(url: str, *, registry_port: int, size: int, policy: str) -> AsyncIterator[Stage]:
-    """Start a registry, and instances that are registered in it, and prepare a load balancer for them.
+async def set_up(url: str, *, registry_port: int, size: int, policy: str) -> AsyncIterator[Environment]:
+    """Start a registry and registered instances, and create a load balancer for them.
 
     Args:
-        url: where the load balancer will take requests.
-        registry_port: where the registry should listen; if it cannot, it takes a free port.
-        size: how many instances.
-        policy: of the load balancer.
+        url: the URL of the load balancer.
+        registry_port: the port of the registry; if it is in use, a free one is used.
+        size: number of instances.
+        policy: the load balancer's policy.
 
     Raises:
         StartError: an instance did not start.
@@ -143,7 +143,7 @@ async def set_up(url: str, *, registry_port: int, size: int, policy: str) -> Asy
         fleet = await stack.enter_async_context(Fleet(client, SERVICE, in_use))
         owner = await stack.enter_async_context(TaskScope("demo"))
         await fleet.grow(size)
-        yield Stage(consul, balancer, fleet, Traffic(url), owner)
+        yield Environment(consul, balancer, fleet, Traffic(url), owner)
 
 
 async def _registry(port: int) -> DevRegistry:
