@@ -9,19 +9,19 @@ RUN python3 -m venv --without-pip /opt/pylb \
 
 FROM python:3.13-slim
 COPY --from=build /opt/pylb /opt/pylb
-# Any option can be set here or with `docker run -e`; docs/config.md has them all.
+# Every option can also be set here or with `docker run -e` (docs/config.md).
 ENV PATH=/opt/pylb/bin:$PATH \
     PYLB_LISTEN=0.0.0.0:80 \
     PYLB_ADMIN=0.0.0.0:8081 \
     PYLB_REGISTRATOR_ADMIN=0.0.0.0:8081
-# The base image holds no compiled modules, and later nobody may write any: each start would take half a second more.
+# The base image has no compiled modules, and the user below cannot write any: each start would take half a second more.
 RUN ["python3", "-c", "import pylb.control.process, pylb.worker.process, pylb.balancer, \
     pylb.supervisor.supervisor, pylb.tools.registrator, pylb.tools.demo.backend"]
 EXPOSE 80 8081
-# Not root, and yet port 80: Docker 20.10 and later let every user of a container bind low ports
-# (net.ipv4.ip_unprivileged_port_start is 0 in it).
+# A user other than root can bind port 80: Docker 20.10 and later set net.ipv4.ip_unprivileged_port_start to 0 in
+# containers.
 USER 10001:10001
-# http.client and not urllib, which would ask a proxy named in the environment for 127.0.0.1.
+# http.client instead of urllib, which would send the request to a proxy from the environment.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10s CMD ["python3", "-c", "\
 import http.client, sys; \
 admin = http.client.HTTPConnection('127.0.0.1', 8081, timeout=2); \

@@ -1,4 +1,4 @@
-# The commands of this repository. They work on a bare Debian 12: each installs what it needs and is missing.
+# The commands of this repository. They work on a bare Debian 12: each installs the missing programs that it needs.
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,23 +9,23 @@ PREFIX ?= $(HOME)/.local
 APT_INSTALL = $(ROOT) apt-get install -y -q --no-install-recommends
 PIP_INSTALL = $(BIN)/python -m pip install -q --disable-pip-version-check
 
-# Python keeps what it compiles. Without that, each process of the tests compiles pylb, and pytest compiles all tests.
+# Python stores compiled modules. Without that, each process of the tests compiles pylb, and pytest compiles all tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Of the fast tests: waits overlap, so there are more processes than cores; plugins that none of them uses cost a second.
+# Options of the fast tests. Waits overlap, so there are more processes than cores. Loading unused plugins takes a second.
 FAST := -n 3 --dist worksteal -m "not slow" --hypothesis-profile quick -p no:schemathesis -p no:benchmark -p no:anyio
 
-# Debian ships venv apart from Python; a machine that never ran apt has no package lists yet.
+# Debian packages venv separately from Python; a new machine has no package lists yet.
 define REQUIRE_VENV
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("pylb needs Python 3.11 or newer")'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(APT_INSTALL) python3-venv \
 		|| { $(ROOT) apt-get update -q && $(APT_INSTALL) python3-venv; }
 endef
 
-help:  ## List the verbs.
+help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/installed  ## Show it all: a registry, three web services, and pylb in front of them.
+demo: $(VENV)/installed  ## Run a registry, three web services, and pylb in front of them.
 	@$(BIN)/pylb demo
 
 install:  ## Install pylb for this user: a virtual environment in PREFIX (~/.local), and the command PREFIX/bin/pylb.
@@ -40,12 +40,12 @@ install:  ## Install pylb for this user: a virtual environment in PREFIX (~/.loc
 uninstall:  ## Remove what `make install` installed.
 	rm -rf "$(PREFIX)/share/pylb" "$(PREFIX)/bin/pylb"
 
-test: $(VENV)/installed-dev  ## Install what the tests need, the real Consul included, then check everything.
+test: $(VENV)/installed-dev  ## Lint and run all tests. Downloads the programs that they need, including a real Consul.
 	$(BIN)/python tests/components.py bench chaos consul docker chromium clients prometheus
 	$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -n 2 --dist worksteal
 
-check: $(VENV)/installed-dev lint  ## The inner loop: lint, types, and the tests that take less than a second.
+check: $(VENV)/installed-dev lint  ## Lint, and run the tests that take less than a second each.
 	$(BIN)/pytest $(FAST)
 
 lint: $(VENV)/installed-dev  ## Lint, format, types, and which module may import which.
@@ -57,24 +57,24 @@ lint: $(VENV)/installed-dev  ## Lint, format, types, and which module may import
 bench: $(VENV)/installed-bench  ## Measure pylb next to nginx, HAProxy, Envoy, Traefik, Caddy and stock aiohttp.
 	$(BIN)/python -m bench.hotpath
 
-bench-report: $(VENV)/installed-bench  ## Measure all of docs/performance.md that is not there yet, write it (OPTIONS="--quick", "--only NAME").
+bench-report: $(VENV)/installed-bench  ## Run missing measurements and write docs/performance.md (OPTIONS="--quick", "--only NAME").
 	$(BIN)/python -m bench.report $(OPTIONS)
 
-load: $(VENV)/installed-bench  ## Load from Locust for MINUTES (30), with a change of the instances each second; judge what came of it.
+load: $(VENV)/installed-bench  ## Run Locust for MINUTES (30) with a change of instances each second, and evaluate the result.
 	$(BIN)/python -m bench.load --headless --users 50 --spawn-rate 50 --run-time $(MINUTES)m --html load.html
 
 MICRO := $(BIN)/pytest bench/micro -q --benchmark-storage=file://bench/micro/baseline
-bench-compare: $(VENV)/installed-dev $(VENV)/installed-bench  ## Time the small steps again; show each as a ratio to the stored baseline.
+bench-compare: $(VENV)/installed-dev $(VENV)/installed-bench  ## Run the micro-benchmarks and compare them with the stored baseline.
 	$(MICRO) --benchmark-compare --benchmark-group-by=fullname --benchmark-columns=min,median --benchmark-compare-fail=min:50%
 
-bench-baseline: $(VENV)/installed-dev $(VENV)/installed-bench  ## Store how long the small steps take now, on a quiet machine.
+bench-baseline: $(VENV)/installed-dev $(VENV)/installed-bench  ## Run the micro-benchmarks on an idle machine and store the baseline.
 	$(MICRO) --benchmark-save=baseline --benchmark-columns=min,median
 
-chaos: $(VENV)/installed-dev  ## Break everything that can break, count what was lost, write it to docs/reliability.md.
+chaos: $(VENV)/installed-dev  ## Run all fault scenarios, count lost requests, and write docs/reliability.md.
 	$(BIN)/python tests/components.py chaos consul
 	$(BIN)/python -m tests.chaos
 
-soak: $(VENV)/installed-dev  ## Break things at random for MINUTES (30), and look whether anything grows or gets lost.
+soak: $(VENV)/installed-dev  ## Inject random faults for MINUTES (30), and check for leaks and lost requests.
 	$(BIN)/python tests/components.py consul
 	$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES)
 
@@ -82,15 +82,15 @@ docs: $(VENV)/installed  ## Write docs/config.md from the declarations of the op
 	$(BIN)/python -m pylb.config > docs/config.md.new
 	mv docs/config.md.new docs/config.md
 
-pictures: $(VENV)/installed-dev  ## Take the pictures of the dashboard for docs/ and the README.
+pictures: $(VENV)/installed-dev  ## Take the screenshots of the dashboard for docs/ and the README.
 	$(BIN)/python tests/components.py consul chromium
 	$(BIN)/python -m tests.scenarios.see.pictures docs/images
 
-clean:  ## Remove all that was made here: the virtual environment, caches, fetched components.
+clean:  ## Remove generated files: the virtual environment, caches, downloaded programs.
 	rm -rf $(VENV) .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find pylb bench tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# A stamp file says that its extras are installed; it is made again when pyproject.toml has changed.
+# A stamp file marks that its extras are installed; it is renewed when pyproject.toml has changed.
 $(VENV)/installed: EXTRAS :=
 $(VENV)/installed-dev: EXTRAS := [dev]
 $(VENV)/installed-bench: EXTRAS := [bench]

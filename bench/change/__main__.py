@@ -21,7 +21,7 @@ from bench.lib.machine import Machine
 from bench.lib.options import interrupt_on_signals, names_of, positive, raise_file_limit, seconds
 from bench.lib.packages import MissingError
 from bench.lib.peers.follower import FOLLOWERS
-from bench.lib.rounds import turns
+from bench.lib.rounds import interleaved
 from bench.lib.server import StartError
 from bench.lib.wrk import LoadError
 
@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     raise_file_limit()
     try:
         with interrupt_on_signals(), set_up(options.instances) as environment:
-            for name in turns(options.peers, options.rounds, missing):
+            for name in interleaved(options.peers, options.rounds, missing):
                 try:
                     result = measure(FOLLOWERS[name], environment, settings, console)
                 except (MissingError, StartError, subprocess.SubprocessError) as error:

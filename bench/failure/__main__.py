@@ -21,7 +21,7 @@ from bench.lib.packages import MissingError
 from bench.lib.peers.envoy_static import ENVOY, EnvoyStatic
 from bench.lib.peers.follower import FOLLOWERS, Follower
 from bench.lib.peers.tuned import TUNED
-from bench.lib.rounds import turns
+from bench.lib.rounds import interleaved
 from bench.lib.server import StartError
 
 PAPER_WIDTH = 160
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with interrupt_on_signals():
             for what, fault in faults.items():
                 lost: dict[str, str] = {}
-                for name in turns(options.peers, options.rounds, lost):
+                for name in interleaved(options.peers, options.rounds, lost):
                     try:
                         with console.status(f"{fault.about}: {name}"):
                             outcome = measure(SET_UPS[name], fault, settings, cores)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 
 
-def turns(names: Sequence[str], rounds: int, missing: Container[str]) -> Iterator[str]:
+def interleaved(names: Sequence[str], rounds: int, missing: Container[str]) -> Iterator[str]:
     """Yield each name once per round, without the names that are in `missing` by then."""
     for _ in range(rounds):
         for name in names:

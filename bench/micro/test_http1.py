@@ -131,7 +131,7 @@ def test_response(benchmark: BenchmarkFixture, head: str, parser: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "answered"),
+    ("sent", "received"),
     [
         ("plain", "plain"),
         ("browser", "nginx"),
@@ -140,10 +140,10 @@ def test_response(benchmark: BenchmarkFixture, head: str, parser: str) -> None:
         ("behind a proxy", "nginx"),
     ],
 )
-def test_exchange(benchmark: BenchmarkFixture, asked: str, answered: str) -> None:
+def test_exchange(benchmark: BenchmarkFixture, sent: str, received: str) -> None:
     """The whole cost of a request in this layer: two heads parsed, two heads written."""
     benchmark.group = "exchange"
-    question, answer = REQUESTS[asked], RESPONSES[answered]
+    question, answer = REQUESTS[sent], RESPONSES[received]
 
     def exchange() -> bytes:
         request = parse_request(question, LIMITS)

@@ -1,12 +1,14 @@
-"""What many services on one Consul agent cost, and how soon a change of one reaches its requests.
+"""The cost of many services on one Consul agent, and the delay until a change affects requests.
 
 `python -m bench.services` runs a real Consul server with `--services` services of three instances each on
-`--nodes` nodes, and a pylb with one worker that balances all of them. Then `--changes` times an instance of a
-service chosen at random is registered, gets a request, turns critical, passing again, and is deregistered. A
-client asks for that service all the time. What counts: seconds from the return of the call that changes
-something to the first request that is answered accordingly; CPU time of Consul and of pylb, and bytes that
-pylb reads, per change and per second without changes; connections to Consul; seconds until all are ready.
+`--nodes` nodes, and a pylb with one worker that balances all of them. `--changes` times, it registers an
+instance of a random service, makes its check critical and passing again, and deregisters it, while a client
+sends requests for that service.
 
-`--own N` gives the first N services a blocking query each, in place of pylb's own number; Consul's limit of
-connections is raised for it. With `--own` as large as `--services` that is one connection per service.
+It measures the time from the end of the call that changes the registry to the first request that follows the
+change; the CPU time of Consul and pylb and the bytes that pylb reads, per change and per second without
+changes; the number of connections to Consul; and the time until all services are ready.
+
+`--own N` gives the first N services a blocking query each, instead of pylb's default number, and raises
+Consul's limit of connections. With `--own` as large as `--services`, every service has its own connection.
 """

@@ -30,18 +30,18 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m bench.services", description="Many services on one Consul agent."
     )
     option = parser.add_argument
-    option("--services", type=positive, nargs="+", default=[8, 300, 1000], help="how many (8 300 1000)")
-    option("--nodes", type=positive, default=3, help="nodes that the instances are on (3)")
-    option("--own", type=int, default=-1, help="services with a query of their own (pylb's own number)")
-    option("--changes", type=positive, default=30, help="instances that come and go (30)")
-    option("--quiet", type=seconds, default=10.0, help="seconds without changes (10)")
-    option("--unchecked", action="store_true", help="instances without checks")
-    option("--json", type=Path, metavar="FILE", help="also write every time, in seconds")
+    option("--services", type=positive, nargs="+", default=[8, 300, 1000], help="services (8 300 1000)")
+    option("--nodes", type=positive, default=3, help="nodes among which instances are divided (3)")
+    option("--own", type=int, default=-1, help="services with a separate query (pylb's default)")
+    option("--changes", type=positive, default=30, help="temporary instances (30)")
+    option("--quiet", type=seconds, default=10.0, help="seconds of measurement without changes (10)")
+    option("--unchecked", action="store_true", help="register instances without checks")
+    option("--json", type=Path, metavar="FILE", help="also write every time in seconds to this file")
     return parser.parse_args(arguments)
 
 
-def tell(result: Result, settings: Settings, console: Console) -> None:
-    """Print the figures of one number of services."""
+def print_result(result: Result, settings: Settings, console: Console) -> None:
+    """Print the figures for one number of services."""
     assert result.changing
     assert result.idle
     table = Table(title=f"{settings.services} services x 3 on {settings.nodes} nodes", title_justify="left")
@@ -61,9 +61,9 @@ def tell(result: Result, settings: Settings, console: Console) -> None:
     console.print(
         f"ready after {result.ready:.1f} s, {result.connections} connections, "
         f"{result.rss / 1e6:.0f} MB, {result.lost} changes lost\n"
-        f"each change: Consul {MS * each['consul']:.1f} ms, pylb {MS * each['pylb']:.1f} ms of CPU, "
-        f"{KB * each['read']:.0f} kB read (with the client's requests)\n"
-        f"each second without: Consul {MS * quiet['consul']:.1f} ms, pylb {MS * quiet['pylb']:.1f} ms, "
+        f"per change: Consul {MS * each['consul']:.1f} ms, pylb {MS * each['pylb']:.1f} ms of CPU time, "
+        f"{KB * each['read']:.0f} kB read (including the client's requests)\n"
+        f"per idle second: Consul {MS * quiet['consul']:.1f} ms, pylb {MS * quiet['pylb']:.1f} ms, "
         f"{KB * quiet['read']:.1f} kB",
         highlight=False,
     )
@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     checked=not options.unchecked,
                 )
                 result = measure(settings)
-                tell(result, settings, console)
+                print_result(result, settings, console)
                 results.append({"settings": asdict(settings), "result": asdict(result)})
     except (MissingError, StartError, CatalogError) as error:
         Console(stderr=True).print(f"bench.services: {error}", highlight=False, markup=False)

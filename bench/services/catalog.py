@@ -1,4 +1,4 @@
-"""A Consul server, and many services in its catalog."""
+"""A Consul server with many services in its catalog."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from bench.lib.server import Command, Server, serve
 from tests.components import ComponentError, consul_binary
 
 STEADY = 3
-"""Instances of each service that stay."""
+"""Permanent instances of each service."""
 HEAVY = 100
-"""Weight of an instance that comes and goes."""
+"""Weight of a temporary instance."""
 MAX_CONNECTIONS = 10_000
-"""Consul's default, 200, would forbid one connection per service."""
+"""Consul's default of 200 would not allow one connection per service."""
 
 
 @contextmanager
 def serve_consul(directory: Path, cores: Sequence[int]) -> Iterator[Server]:
-    """Run one server with its data on disk, as in production: a development agent indents its answers.
+    """Run one server with its data on disk, as in production; a development agent indents its JSON.
 
     Raises:
-        MissingError: there is no Consul, and it cannot be fetched.
+        MissingError: Consul is missing and cannot be downloaded.
     """
     try:
         binary = consul_binary()
@@ -46,12 +46,12 @@ def serve_consul(directory: Path, cores: Sequence[int]) -> Iterator[Server]:
 
 
 class Services:
-    """Services in a catalog, written past all agents, over one connection.
+    """Services in a catalog, written directly to the server over one connection.
 
     Args:
         consul: the server.
-        names: of the services.
-        nodes: on how many nodes the instances are.
+        names: names of the services.
+        nodes: number of nodes among which instances are divided.
         checked: whether the instances have a check.
     """
 
@@ -62,18 +62,19 @@ class Services:
         self._places = {name: place for place, name in enumerate(names)}
 
     def fill(self, port: int) -> None:
-        """Register the instances that stay."""
+        """Register the permanent instances."""
         for service in self._places:
             for number in range(STEADY):
                 self.register(service, number, port)
 
     def register(self, service: str, number: int, port: int, status: str = "passing") -> None:
-        """Register an instance at a loopback address of its own, or change it.
+        """Register an instance at a separate loopback address, or change its registration.
 
-        One that does not stay gets nearly all requests, so that each shows whether it is there.
+        A temporary instance receives nearly all requests, so that each request shows whether it is in the
+        pool.
 
         Raises:
-            CatalogError: Consul refused it.
+            CatalogError: Consul rejected the call.
         """
         service_id = f"{service}-{number}"
         entry: dict[str, Any] = {
@@ -102,7 +103,7 @@ class Services:
         """Remove an instance.
 
         Raises:
-            CatalogError: Consul refused it.
+            CatalogError: Consul rejected the call.
         """
         node = self._node(service, number)
         self._put("/v1/catalog/deregister", {"Node": node["Node"], "ServiceID": f"{service}-{number}"})
@@ -117,7 +118,7 @@ class Services:
 
     def _put(self, path: str, content: dict[str, Any]) -> None:
         self._connection.request("PUT", path, json.dumps(content))
-        answer = self._connection.getresponse()
-        said = answer.read().decode(errors="replace")
-        if answer.status != 200:
-            raise CatalogError(f"consul answered {answer.status} to {path}: {said.strip()}")
+        response = self._connection.getresponse()
+        text = response.read().decode(errors="replace")
+        if response.status != 200:
+            raise CatalogError(f"consul answered {response.status} to {path}: {text.strip()}")

@@ -1,4 +1,4 @@
-"""One number of services: how soon changes are seen, and what they and the quiet between them cost."""
+"""Measures one number of services: the delay and cost of changes, and the cost of periods without changes."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from bench.services.traffic import Client, origin
 
 HERE = Path(__file__).parent
 READY = 120.0
-"""Seconds for all services to be there."""
+"""Seconds within which all services must be ready."""
 WARM_UP = 10
-"""Changes that are not counted."""
+"""Changes before the measurement."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What was asked for."""
+    """The settings of one measurement."""
 
     services: int
     nodes: int
     own: int
-    """Services with a query of their own; pylb's own number if negative."""
+    """Services with a separate query; pylb's default if negative."""
     changes: int
     quiet: float
     """Seconds without changes."""
@@ -44,28 +44,29 @@ class Settings:
 
 @dataclass(frozen=True)
 class Usage:
-    """What was used in a time."""
+    """Resources used in a period."""
 
     seconds: float
     consul: float
-    """Seconds of CPU."""
+    """Seconds of CPU time."""
     pylb: float
+    """Seconds of CPU time."""
     read: int
     """Bytes that pylb read."""
 
 
 @dataclass
 class Result:
-    """What came of it."""
+    """The figures of one measurement."""
 
     ready: float
     """Seconds from the start of pylb until all services were ready."""
     connections: int = 0
-    """To Consul, when all was quiet."""
+    """Connections to Consul without changes."""
     rss: int = 0
-    """Bytes of memory of pylb."""
+    """Resident memory of pylb in bytes."""
     times: dict[str, list[float]] = field(default_factory=dict)
-    """Seconds, by kind of change."""
+    """Delays in seconds, by kind of change."""
     lost: int = 0
     changing: Usage | None = None
     idle: Usage | None = None
@@ -73,7 +74,7 @@ class Result:
 
 
 class Meter:
-    """Takes what Consul and pylb use."""
+    """Measures the resources that Consul and pylb use."""
 
     def __init__(self, consul: Server, pylb: Server) -> None:
         self._consul, self._pylb = consul, pylb
@@ -84,15 +85,15 @@ class Meter:
         return time.monotonic(), self._consul.cpu().total, self._pylb.cpu().total, read
 
     def take(self) -> Usage:
-        """What was used since it was made."""
+        """Return the usage since the meter was created."""
         return Usage(*(now - before for now, before in zip(self._now(), self._began, strict=True)))  # type: ignore[arg-type]
 
 
 def measure(settings: Settings) -> Result:
-    """Run everything once.
+    """Run one measurement.
 
     Raises:
-        StartError: not all services were ready in time.
+        StartError: not all services were ready within `READY`.
     """
     names = [f"svc-{number}" for number in range(settings.services)]
     with ExitStack() as stack:
@@ -131,15 +132,15 @@ def measure(settings: Settings) -> Result:
 
 
 @dataclass(frozen=True)
-class Doors:
-    """Where a pylb is reached."""
+class Ports:
+    """The port for clients, and the admin endpoint."""
 
     client: int
     admin: Server
 
 
 @contextmanager
-def start(own: int, consul: Server, names: list[str], cores: Sequence[int]) -> Iterator[tuple[Server, Doors]]:
+def start(own: int, consul: Server, names: list[str], cores: Sequence[int]) -> Iterator[tuple[Server, Ports]]:
     """Run pylb with one worker in front of all services."""
     port, admin = free_port(), free_port()
     argv = [sys.executable, str(HERE / "launch.py"), str(own), "--consul", f"127.0.0.1:{consul.port}"]
@@ -148,18 +149,18 @@ def start(own: int, consul: Server, names: list[str], cores: Sequence[int]) -> I
     argv += ["--access-log", "off", "--log-level", "warning", "--policy", "round-robin"]
     argv += ["--slow-start", "0"]
     with temporary_directory() as directory, serve("pylb", Command(argv), admin, directory, cores) as pylb:
-        yield pylb, Doors(port, pylb)
+        yield pylb, Ports(port, pylb)
 
 
-def complete(doors: Doors, count: int) -> bool:
-    """Whether all services have all of their instances."""
-    with urllib.request.urlopen(f"{doors.admin.url}/ready", timeout=10) as answer:
+def complete(ports: Ports, count: int) -> bool:
+    """Return whether all services have all of their permanent instances."""
+    with urllib.request.urlopen(f"{ports.admin.url}/ready", timeout=10) as answer:
         services = orjson.loads(answer.read())["services"]
     return len(services) == count and all(each["instances"] == STEADY for each in services.values())
 
 
 def change(services: Services, client: Client, name: str, port: int, result: Result) -> None:
-    """Let an instance of a service come, be ill for a moment, and go."""
+    """Register a temporary instance, make it critical and passing again, and deregister it."""
 
     def note(kind: str, seconds: float | None) -> None:
         result.changes += 1

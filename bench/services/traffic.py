@@ -1,4 +1,4 @@
-"""Instances that say which they are, and a client that asks for one service until the right one answers."""
+"""Instances that identify themselves, and a client that waits until a service's responses change."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-PATIENCE = 10.0
+TIMEOUT = 10.0
 """Seconds after which a change counts as lost."""
 PAUSE = 0.001
-"""Seconds between two requests: who asks without a pause takes the CPU that Consul needs."""
+"""Seconds between two requests. Without a pause, the client would take CPU time from Consul."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -24,12 +24,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(head + self.word)
 
     def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        """Write no log."""
 
 
 @contextmanager
 def origin(word: bytes) -> Iterator[int]:
-    """Answer all requests on a port of all loopback addresses with a word."""
+    """Answer all requests on a port of all addresses with a word."""
     handler = type("Handler", (_Handler,), {"word": word})
     server = ThreadingHTTPServer(("0.0.0.0", 0), handler)
     server.daemon_threads = True
@@ -42,14 +42,14 @@ def origin(word: bytes) -> Iterator[int]:
 
 
 class Client:
-    """Asks pylb for a service, on one connection."""
+    """Sends requests for services to pylb over one connection."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def get(self, service: str) -> bytes:
-        """What the instance that was chosen says, or the status if it is not 200."""
+        """Return the body of a response, or its status if it is not 200."""
         self._socket.sendall(b"GET / HTTP/1.1\r\nHost: %b.example\r\n\r\n" % service.encode())
         data = b""
         while b"\r\n\r\n" not in data:
@@ -62,19 +62,19 @@ class Client:
         return body if status == b"200" else status
 
     def until(self, service: str, word: bytes) -> float | None:
-        """Seconds until an instance that says `word` has answered; None if none did."""
+        """Return the seconds until the first response `word`; None after `TIMEOUT`."""
         began = time.monotonic()
-        while time.monotonic() - began < PATIENCE:
+        while time.monotonic() - began < TIMEOUT:
             if self.get(service) == word:
                 return time.monotonic() - began
             time.sleep(PAUSE)
         return None
 
     def until_not(self, service: str, word: bytes, quiet: float = 0.3) -> float | None:
-        """Seconds until an instance that says `word` answered for the last time; None if it still does."""
+        """Return the seconds until the last response `word`; None if there is one after `TIMEOUT`."""
         began = last = time.monotonic()
         while (now := time.monotonic()) - last < quiet:
-            if now - began > PATIENCE:
+            if now - began > TIMEOUT:
                 return None
             if self.get(service) == word:
                 last = time.monotonic()

@@ -13,7 +13,7 @@ Rules: the options of the registrator that decide names, addresses and checks.
 Place: the address and port at which a container's port is registered.
 Report: a status and an output for a TTL check.
 Problem: a setting of a container that cannot be used; it is reported and skipped, the rest is registered.
-Trouble: a call to the engine or the agent that fails; it is retried and logged once.
+Failure: a call to the engine or the agent that fails; it is retried and logged once.
 Self-registration: pylb's own entry in Consul, whose check follows `/ready`.
 Embedded registry: a Consul agent in one process, for tests and development (`embedded/`).
 """

@@ -20,10 +20,10 @@ from pylb.clients.consul_agent import ConsulAgent
 from pylb.clients.docker import DockerClient, Engine, EngineError, Event
 from pylb.clients.inventory import InventoryReader
 from pylb.containers.stopping import Stopping
+from pylb.registry.failures import Failures
 from pylb.registry.place import Rules
 from pylb.registry.reconcile import owned, reconcile, without_others
 from pylb.registry.registrations import Desired, Registration, Report, confirmation, desired
-from pylb.registry.troubles import Troubles
 
 RETRY = 1.0
 """Seconds until a failed call is retried."""
@@ -46,7 +46,7 @@ class RegistratorStatus:
     """Calls that failed since the start."""
     synchronized: float | None = None
     """Time of the last successful synchronization, in monotonic seconds."""
-    trouble: str = ""
+    failure: str = ""
     """Current failures; empty if there are none."""
     problems: tuple[str, ...] = field(default_factory=tuple)
     """Settings of containers that cannot be used."""
@@ -91,7 +91,7 @@ class Registrator:
         self._reported: dict[str, Report] = {}
         """The last report of each TTL check, by check id."""
         self._confirm_at = clock() + resync
-        self._troubles = Troubles(log)
+        self._failures = Failures(log)
         self._failed: dict[str, str] = {}
         """Failures of the current round, by subject."""
         self._refused = 0
@@ -151,8 +151,8 @@ class Registrator:
             log.debug("unexpected error in a round", exc_info=error)
             self._failed = {"": f"{type(error).__name__}: {error}"}
         self.status.failures += len(self._failed)
-        self._troubles.replace(self._failed)
-        self.status.trouble = str(self._troubles)
+        self._failures.replace(self._failed)
+        self.status.failure = str(self._failures)
         if not self._failed:
             self._refused = 0
             self.status.synchronized = self._clock()

@@ -43,7 +43,7 @@ class RegistratorPage:
             "healthy": healthy,
             "registered": self._status.registered,
             "synchronized_seconds_ago": None if self._status.synchronized is None else round(age, 3),
-            "trouble": self._status.trouble,
+            "failure": self._status.failure,
             "problems": self._status.problems,
         }
         body = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

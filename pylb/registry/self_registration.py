@@ -86,7 +86,7 @@ class SelfRegistration:
         self._leaving = False
         self._call_lock = asyncio.Lock()
         """Serializes calls, so that a report cannot register the entry again while it is removed."""
-        self._trouble = ""
+        self._failure = ""
 
     async def keep(self) -> None:
         """Register, and report the status when it changes and every `CONFIRM_INTERVAL`."""
@@ -125,9 +125,9 @@ class SelfRegistration:
                     log.info("registered as %s: %s", identity.id, status)
                 await self._agent.update_check(identity.check, status, output)
         except ConsulError as error:
-            if str(error) != self._trouble:
-                self._trouble = str(error)
+            if str(error) != self._failure:
+                self._failure = str(error)
                 log.warning("cannot report the status of %s to Consul: %s", identity.id, error)
             return False
-        self._trouble = ""
+        self._failure = ""
         return True

@@ -271,9 +271,9 @@ async def test_a_failed_registration_is_never_tried_again(engine, consul, agent)
     async with registrator(engine, consul) as status:
         await until_registered(agent, "here:other:80")
         await until(lambda: status.failures > 1, 20)
-        assert "here:refused:80 cannot be registered" in status.trouble
+        assert "here:refused:80 cannot be registered" in status.failure
         engine.docker("rm", "--force", "refused")
-        await until(lambda: not status.trouble, 20)
+        await until(lambda: not status.failure, 20)
 
 
 async def test_events_that_follow_each_other_closely_overtake_each_other(engine, consul, agent):
@@ -306,6 +306,6 @@ async def test_it_ends_if_consul_is_not_up_yet(engine, own_consul):
     run(engine, "early")
     own_consul.kill()
     async with registrator(engine, own_consul) as status:
-        await until(lambda: "refused" in status.trouble, 20)
+        await until(lambda: "refused" in status.failure, 20)
         await asyncio.to_thread(own_consul.start)
         await until(lambda: status.registered == 1, 20)

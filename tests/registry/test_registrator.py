@@ -111,17 +111,17 @@ async def test_it_waits_for_an_engine_that_comes_later(engine, registry, agent):
     engine.broken = True
     engine.run(WEB)
     async with running(engine, url(registry)) as status:
-        await until(lambda: "out of order" in status.trouble)
+        await until(lambda: "out of order" in status.failure)
         engine.broken = False
         await until_registered(agent, "web-1")
-        await until(lambda: not status.trouble)
+        await until(lambda: not status.failure)
 
 
 async def test_it_waits_for_a_consul_that_comes_later(engine, unused_tcp_port):
     engine.run(WEB)
     registry = DevRegistry()
     async with running(engine, f"http://127.0.0.1:{unused_tcp_port}") as status:
-        await until(lambda: "refused" in status.trouble)
+        await until(lambda: "refused" in status.failure)
         await registry.start(port=unused_tcp_port)
         await until(lambda: status.registered == 1)
     await registry.stop()
@@ -173,9 +173,9 @@ async def test_a_refused_registration_is_tried_again_and_stops_no_other(engine, 
     async with running(engine, url(registry)) as status:
         await until_registered(agent, "web-1")
         await until(lambda: status.failures > 2)
-        assert "machine:bad:80 cannot be registered" in status.trouble
+        assert "machine:bad:80 cannot be registered" in status.failure
         engine.remove(bad)
-        await until(lambda: not status.trouble)
+        await until(lambda: not status.failure)
 
 
 async def health(agent, check):
@@ -306,19 +306,19 @@ def refused(number):
     return inspected(f"bad-{number}", id=str(number) * 64, env=env)
 
 
-async def test_it_counts_what_is_registered_and_logs_each_trouble_once(engine, registry, agent, caplog):
+async def test_it_counts_what_is_registered_and_logs_each_problem_once(engine, registry, agent, caplog):
     for each in (refused(1), refused(2), WEB):
         engine.run(each)
     async with running(engine, url(registry)) as status:
         await until_registered(agent, "web-1")
         await until(lambda: status.failures >= 6)
         assert status.registered == 1
-        assert status.trouble.count("cannot be registered") == 2
+        assert status.failure.count("cannot be registered") == 2
     lines = [r.getMessage() for r in caplog.records if "cannot be registered" in r.getMessage()]
     assert len(lines) == 2
 
 
-async def test_a_consul_that_goes_away_meanwhile_is_one_trouble_and_not_one_for_each_entry(
+async def test_a_consul_that_goes_away_meanwhile_is_one_problem_and_not_one_for_each_entry(
     engine, aiohttp_server
 ):
     async def read(request):
@@ -335,8 +335,8 @@ async def test_a_consul_that_goes_away_meanwhile_is_one_trouble_and_not_one_for_
     engine.run(SECOND)
     async with running(engine, f"http://127.0.0.1:{server.port}") as status:
         await until(lambda: status.failures > 1)
-        assert status.trouble.startswith(f"Consul at http://127.0.0.1:{server.port}: ")
-        assert "cannot be registered" not in status.trouble
+        assert status.failure.startswith(f"Consul at http://127.0.0.1:{server.port}: ")
+        assert "cannot be registered" not in status.failure
 
 
 async def test_what_consul_refuses_is_tried_again_ever_less_often(engine, registry, monkeypatch):

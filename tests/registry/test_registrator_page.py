@@ -26,7 +26,7 @@ async def test_well_while_engine_and_registry_were_equal_lately(show):
         "healthy": True,
         "registered": 3,
         "synchronized_seconds_ago": 10.0,
-        "trouble": "",
+        "failure": "",
         "problems": [],
     }
 
@@ -39,11 +39,11 @@ async def test_at_the_start_it_gets_time(show, clock):
 
 
 async def test_unwell_and_why(show, clock):
-    client = await show(RegistratorStatus(synchronized=100.0, trouble="Consul: refused"))
+    client = await show(RegistratorStatus(synchronized=100.0, failure="Consul: refused"))
     clock[0] = 200.0
     answer = await client.get("/health")
     assert answer.status == 503
-    assert (await answer.json())["trouble"] == "Consul: refused"
+    assert (await answer.json())["failure"] == "Consul: refused"
 
 
 async def test_metrics(show):

@@ -7,17 +7,17 @@ from bench.change.__main__ import main as change
 from bench.failure.__main__ import SET_UPS
 from bench.failure.__main__ import main as failure
 from bench.lib.peers.follower import FOLLOWERS, PylbFollower
-from bench.lib.rounds import turns
+from bench.lib.rounds import interleaved
 from bench.lib.server import Command
 
 
 def test_each_name_has_its_turn_before_the_next_round():
-    assert list(turns(["a", "b"], 2, {})) == ["a", "b", "a", "b"]
+    assert list(interleaved(["a", "b"], 2, {})) == ["a", "b", "a", "b"]
 
 
 def test_a_missing_name_has_no_further_turn():
     missing, had = set(), []
-    for name in turns(["a", "b"], 3, missing):
+    for name in interleaved(["a", "b"], 3, missing):
         had.append(name)
         if had.count("b") == 2:
             missing.add("b")

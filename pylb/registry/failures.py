@@ -10,7 +10,7 @@ _NUMBER = re.compile(r"[0-9]+")
 """Ports and times, which differ between messages about the same failure."""
 
 
-class Troubles:
+class Failures:
     """Keeps the current failures.
 
     Args:
