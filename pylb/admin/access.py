@@ -31,19 +31,19 @@ HEADERS = {
 
 
 class Access:
-    """Allows or refuses each request before its handler runs.
+    """Accepts or rejects each request before its handler runs.
 
     Args:
         loopback: whether the port listens on loopback addresses only.
-        token: the bearer token that changes need; empty: there is none.
+        token: the bearer token that changes need; empty for none.
     """
 
     def __init__(self, *, loopback: bool = True, token: str = "") -> None:
         self.loopback = loopback
         self.token = token
 
-    def refusal(self, request: web.Request) -> tuple[int, str] | None:
-        """Status and reason if the request is refused, else None."""
+    def rejection(self, request: web.Request) -> tuple[int, str] | None:
+        """Return status and reason if the request is rejected, else None."""
         host = request.headers.get("Host")  # old health checks send none; every browser does
         if host and "@" in host:
             raise ValueError(host)
@@ -66,14 +66,14 @@ class Access:
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Refuse the request, or call its handler."""
+        """Reject the request, or call its handler."""
         try:
-            refusal = self.refusal(request)
+            rejection = self.rejection(request)
         except ValueError:
-            refusal = 400, "the Host or Origin field is invalid"
-        if refusal is None:
+            rejection = 400, "the Host or Origin field is invalid"
+        if rejection is None:
             return await handler(request)
-        status, reason = refusal
+        status, reason = rejection
         response = web.json_response({"error": reason}, status=status)
         if status == 401:
             response.headers["WWW-Authenticate"] = "Bearer"
@@ -97,7 +97,7 @@ def read_token(token: str | None, path: str | None) -> str:
     """The token in force; the file takes precedence.
 
     Raises:
-        UsageError: the file is empty, so that no change would be refused.
+        UsageError: the file is empty, so that no change would be rejected.
     """
     if path is None:
         return token or ""

@@ -19,8 +19,8 @@ TICK = 1.0
 """Seconds between two events. A change of a pool is sent immediately."""
 
 
-class Operator(Protocol):
-    """Applies changes by operators; see `control.override_store`."""
+class OverrideStore(Protocol):
+    """Creates and revokes overrides; see `control.override_store`."""
 
     def decide(
         self,
@@ -33,11 +33,11 @@ class Operator(Protocol):
         level: str = "",
         reason: str = "",
         seconds: float | None = None,
-        who: str = "",
+        client: str = "",
     ) -> Override:
         """Apply an override."""
 
-    def revoke(self, number: int, who: str = "") -> Override | None:
+    def revoke(self, number: int, client: str = "") -> Override | None:
         """Revoke an override. Returns None if it does not exist."""
 
 
@@ -46,13 +46,13 @@ class Api:
 
     Args:
         view: the data to read.
-        operator: applies changes.
+        store: creates and revokes overrides.
         streams: the maximum number of simultaneous event streams.
     """
 
-    def __init__(self, view: View, operator: Operator, streams: int) -> None:
+    def __init__(self, view: View, store: OverrideStore, streams: int) -> None:
         self._view = view
-        self._operator = operator
+        self._store = store
         self._streams = streams
         self._ended = asyncio.Event()
 
@@ -141,20 +141,20 @@ class Api:
         return response
 
     async def _stream(self, request: web.Request, response: web.StreamResponse) -> None:
-        history, news, told = self._view.history, asyncio.Event(), 0
-        history.listeners.add(news.set)
+        history, changed, sent = self._view.history, asyncio.Event(), 0
+        history.listeners.add(changed.set)
         try:
             while not self._ended.is_set():
-                news.clear()
+                changed.clear()
                 await response.write(_event("state", state.state(self._view, time())))
                 # The times of recent entries may still change, so the last 20 are sent again.
-                entries = [e.as_dict() for e in history.since(max(0, told - 20))]
-                told = history.entries[-1].number if history.entries else 0
+                entries = [e.as_dict() for e in history.since(max(0, sent - 20))]
+                sent = history.entries[-1].number if history.entries else 0
                 await response.write(_event("history", entries))
                 restart_timeout(request)
-                await self._wait(news)
+                await self._wait(changed)
         finally:
-            history.listeners.discard(news.set)
+            history.listeners.discard(changed.set)
 
     async def overrides(self, _: web.Request) -> web.Response:
         """The overrides in force."""
@@ -166,7 +166,7 @@ class Api:
         wanted = _read_decision(body)
         if wanted["service"]:
             self._find(wanted["service"], wanted["backend"])
-        made = self._operator.decide(**wanted, who=_who(request))
+        made = self._store.decide(**wanted, client=_client(request))
         return _json(state.described(made), status=201)
 
     def _find(self, service: str, backend: str) -> None:
@@ -186,15 +186,15 @@ class Api:
     async def revoke(self, request: web.Request) -> web.Response:
         """Revoke an override."""
         number = _number(request.match_info["id"], "id")
-        ended = self._operator.revoke(number, who=_who(request))
+        ended = self._store.revoke(number, client=_client(request))
         if ended is None:
             _refuse(web.HTTPNotFound, f"there is no override {number}")
         return _json(state.described(ended))
 
-    async def _wait(self, news: asyncio.Event) -> None:
+    async def _wait(self, changed: asyncio.Event) -> None:
         try:
             async with asyncio.timeout(TICK):
-                await news.wait()
+                await changed.wait()
         except TimeoutError:
             pass
 
@@ -275,7 +275,7 @@ def _number(text: str, name: str) -> int:
     return int(text)
 
 
-def _who(request: web.Request) -> str:
+def _client(request: web.Request) -> str:
     return request.remote or "unix"
 
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
 from pylb.admin.access import Access, secure
-from pylb.admin.api import Api, Operator
+from pylb.admin.api import Api, OverrideStore
 from pylb.admin.connections import ConnectionLimits, Connections, limit_time
 from pylb.admin.dashboard import files
 from pylb.admin.views import View
@@ -34,17 +34,17 @@ class AdminApp:
 
     Args:
         view: the data to show.
-        operator: applies changes that the API receives.
+        store: creates and revokes overrides for the API.
         access: decides which requests are allowed.
         limits: the number of connections and their timeouts.
     """
 
     def __init__(
-        self, view: View, operator: Operator, access: Access, limits: ConnectionLimits | None = None
+        self, view: View, store: OverrideStore, access: Access, limits: ConnectionLimits | None = None
     ) -> None:
         self._view = view
         self._limits = limits or ConnectionLimits()
-        self._api = Api(view, operator, self._limits.streams)
+        self._api = Api(view, store, self._limits.streams)
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
         self.web = web.Application(middlewares=[limit_time, access.middleware], client_max_size=MAX_BODY)

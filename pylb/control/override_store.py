@@ -42,7 +42,7 @@ class OverrideStore:
         level: str = "",
         reason: str = "",
         seconds: float | None = None,
-        who: str = "",
+        client: str = "",
     ) -> Override:
         """Put an override in force; one that says the same of the same backend makes way for it.
 
@@ -55,7 +55,7 @@ class OverrideStore:
             level: for `Action.LOG_LEVEL`.
             reason: in the operator's words, for others to read.
             seconds: how long it holds; None: until revoked.
-            who: the operator's address, for the log.
+            client: the operator's address, for the log.
         """
         self._count += 1
         now = self._clock()
@@ -64,14 +64,14 @@ class OverrideStore:
         for other in [each for each in self.overrides.values() if made.replaces(each)]:
             self._forget(other.id)
         self._put(made)
-        self._announce(made, str(made), who)
+        self._announce(made, str(made), client)
         return made
 
-    def revoke(self, number: int, who: str = "") -> Override | None:
+    def revoke(self, number: int, client: str = "") -> Override | None:
         """End an override; None if there is no such one."""
         ended = self._forget(number)
         if ended is not None:
-            self._announce(ended, f"end of {replace(ended, reason='')}", who)
+            self._announce(ended, f"end of {replace(ended, reason='')}", client)
         return ended
 
     def remember(self) -> list[dict[str, Any]]:
@@ -121,6 +121,8 @@ class OverrideStore:
             timer.cancel()
         return self.overrides.pop(number, None)
 
-    def _announce(self, override: Override, what: str, who: str) -> None:
-        audit.warning("%s: operator: %s%s", override.service or "pylb", what, f" [{who}]" if who else "")
+    def _announce(self, override: Override, what: str, client: str) -> None:
+        audit.warning(
+            "%s: operator: %s%s", override.service or "pylb", what, f" [{client}]" if client else ""
+        )
         self._changed(override.service, f"{DECIDED}{what}")

@@ -33,7 +33,7 @@ def clock():
 
 @pytest.fixture
 def operator():
-    """Makes decisions; what they change is seen once `know` has been called again."""
+    """The override store. Its changes take effect at the next call of `know`."""
     operator = OverrideStore(lambda service, cause: None)
     yield operator
     operator.close()
@@ -41,7 +41,7 @@ def operator():
 
 @pytest.fixture
 def view(clock, operator):
-    """A process that has just started, for the services `web` and `api`."""
+    """The view of a process that has just started, for the services `web` and `api`."""
     counters = Counters(SharedCounters(), clock)
     options = PoolOptions(slow_start=0.0)
     pools = {name: Pool(name, options, cells=counters.allocate) for name in ("web", "api")}
@@ -67,7 +67,7 @@ def app(view, operator):
 
 @pytest.fixture
 def know(view):
-    """Lets the registry answer."""
+    """Deliver a snapshot from the registry."""
 
     def answer(service, *endpoints, excluded=()):
         state = pool_state(

@@ -9,7 +9,7 @@ from pylb.errors import UsageError
 
 @pytest.fixture
 def port(aiohttp_client):
-    """A port with that access, on which anything can be read and changed."""
+    """An admin port with this access control."""
 
     async def serve(**access):
         async def handle(_):
@@ -24,7 +24,7 @@ def port(aiohttp_client):
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8081", "127.0.0.1:8081", "127.1.2.3", "[::1]:8081"])
-async def test_this_machine_may_do_everything(port, host):
+async def test_loopback_clients_can_read_and_change(port, host):
     client = await port()
     assert (await client.post("/", headers={"Host": host})).status == 200
 
@@ -33,30 +33,30 @@ async def test_this_machine_may_do_everything(port, host):
     "host", ["evil.example", "127.0.0.1.evil.example:8081", "localhost.evil.example", "10.0.0.1"]
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_a_name_that_was_rebound_to_this_machine_is_not_served(port, host, method):
+async def test_dns_rebinding_is_rejected(port, host, method):
     client = await port(token="secret")
     headers = {"Host": host, "Authorization": "Bearer secret"}
     assert (await client.request(method, "/", headers=headers)).status == 421
 
 
-async def test_a_host_has_no_user(port):
+async def test_a_host_with_a_user_is_rejected(port):
     client = await port()
     assert (await client.get("/", headers={"Host": "evil.example@127.0.0.1"})).status == 400
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://localhost"])
-async def test_a_page_of_another_site_changes_nothing(port, origin):
+async def test_cross_site_changes_are_rejected(port, origin):
     client = await port()
     assert (await client.post("/", headers={"Origin": origin})).status == 403
 
 
-async def test_the_dashboard_itself_may(port):
+async def test_changes_by_the_dashboard_are_accepted(port):
     client = await port()
     origin = f"http://{client.host}:{client.port}"
     assert (await client.post("/", headers={"Origin": origin})).status == 200
 
 
-async def test_reached_from_elsewhere_everything_can_be_read_but_nothing_changed_without_a_token(port):
+async def test_without_loopback_changes_need_a_token(port):
     client = await port(loopback=False)
     headers = {"Host": "pylb.example"}
     assert (await client.get("/", headers=headers)).status == 200
@@ -70,7 +70,7 @@ async def test_reached_from_elsewhere_everything_can_be_read_but_nothing_changed
 @pytest.mark.parametrize(
     "given", ["", "Bearer", "Bearer wrong", "Basic secret", "Bearer secret2", "Bearer sécret"]
 )
-async def test_where_there_is_a_token_it_is_needed(port, loopback, given):
+async def test_a_configured_token_is_required_for_changes(port, loopback, given):
     client = await port(loopback=loopback, token="secret")
     answer = await client.post("/", headers={"Authorization": given} if given else {})
     assert answer.status == 401
@@ -78,7 +78,7 @@ async def test_where_there_is_a_token_it_is_needed(port, loopback, given):
     assert (await client.post("/", headers={"Authorization": "Bearer secret"})).status == 200
 
 
-async def test_no_answer_may_be_framed_sniffed_or_kept_and_no_other_site_may_read_it(port):
+async def test_every_response_has_the_security_headers(port):
     client = await port()
     for headers in ({}, {"Host": "evil.example"}):
         answer = await client.get("/", headers=headers)
@@ -89,20 +89,20 @@ async def test_no_answer_may_be_framed_sniffed_or_kept_and_no_other_site_may_rea
         assert "Set-Cookie" not in answer.headers
 
 
-def test_the_token_may_stand_in_a_file(tmp_path):
+def test_the_token_is_read_from_a_file(tmp_path):
     (tmp_path / "token").write_text("secret\n")
     assert read_token("other", str(tmp_path / "token")) == "secret"
     assert read_token("other", None) == "other"
     assert read_token(None, None) == ""
 
 
-def test_an_empty_file_is_no_token_but_a_mistake(tmp_path):
+def test_an_empty_token_file_is_an_error(tmp_path):
     (tmp_path / "token").write_text("\n")
     with pytest.raises(UsageError, match="token is empty, expected a token in it"):
         read_token(None, str(tmp_path / "token"))
 
 
-async def test_an_old_health_check_names_no_host(port):
+async def test_a_request_without_host_is_accepted(port):
     client = await port()
     reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
     writer.write(b"GET / HTTP/1.0\r\n\r\n")
@@ -113,5 +113,5 @@ async def test_an_old_health_check_names_no_host(port):
 @pytest.mark.parametrize(
     ("host", "loopback"), [("127.0.0.1", True), ("::1", True), ("0.0.0.0", False), ("x", False)]
 )
-def test_what_is_loopback(host, loopback):
+def test_loopback_names_and_addresses(host, loopback):
     assert is_loopback(host) is loopback

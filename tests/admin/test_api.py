@@ -21,7 +21,7 @@ async def get(client, path):
     return await answer.json()
 
 
-async def test_a_decision_is_made_listed_and_revoked(client, view):
+async def test_an_override_is_created_listed_and_revoked(client, view):
     answer = await client.post(
         "/api/overrides",
         json={"service": "web", "action": "drain", "backend": "web-1", "reason": "x\ny", "seconds": 60},
@@ -68,7 +68,7 @@ async def test_a_decision_is_made_listed_and_revoked(client, view):
         ([], "expected a JSON object"),
     ],
 )
-async def test_what_cannot_be_meant_is_refused_in_one_line_and_changes_nothing(client, view, body, words):
+async def test_invalid_overrides_are_rejected_in_one_line(client, view, body, words):
     answer = await client.post("/api/overrides", json=body)
     assert answer.status == 400
     assert (await answer.json())["error"].startswith(words)
@@ -84,7 +84,7 @@ async def test_what_cannot_be_meant_is_refused_in_one_line_and_changes_nothing(c
         {"action": "log-level", "level": "debug", "reason": "what is it doing?"},
     ],
 )
-async def test_each_kind_of_decision_is_listed_as_it_was_made(client, body):
+async def test_each_kind_of_override_is_listed_as_created(client, body):
     answer = await client.post("/api/overrides", json=body)
     assert answer.status == 201
     (listed,) = await get(client, "/api/overrides")
@@ -98,12 +98,12 @@ async def test_each_kind_of_decision_is_listed_as_it_was_made(client, body):
         ({"service": "web", "action": "drain", "backend": "web-9"}, "service web has no backend 'web-9'"),
     ],
 )
-async def test_what_is_not_there_is_not_found(client, body, words):
+async def test_unknown_services_backends_and_overrides_are_404(client, body, words):
     answer = await client.post("/api/overrides", json=body)
     assert (answer.status, (await answer.json())["error"]) == (404, words)
 
 
-async def test_a_form_of_another_site_is_not_taken_for_json(client, view):
+async def test_a_body_with_another_content_type_is_rejected(client, view):
     body = orjson.dumps({"service": "web", "action": "maintenance"})
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
         answer = await client.post("/api/overrides", data=body, headers={"Content-Type": kind})
@@ -111,14 +111,14 @@ async def test_a_form_of_another_site_is_not_taken_for_json(client, view):
     assert view.overrides == {}
 
 
-async def test_history_can_be_read_from_a_point_on(client):
+async def test_history_can_be_read_from_a_number_on(client):
     assert [e["service"] for e in await get(client, "/api/history")] == ["web", "api"]
     assert [e["service"] for e in await get(client, "/api/history?since=1")] == ["api"]
     assert [e["service"] for e in await get(client, "/api/history?service=web")] == ["web"]
     assert (await client.get("/api/history?since=-1")).status == 400
 
 
-async def test_everything_can_be_read(client):
+async def test_all_resources_can_be_read(client):
     assert await get(client, "/api/config") == {"--policy": "least-connections", "--token": "(secret)"}
     state = await get(client, "/api/state")
     assert state["services"] == await get(client, "/api/services")
@@ -128,7 +128,7 @@ async def test_everything_can_be_read(client):
     assert [worker["name"] for worker in await get(client, "/api/workers")] == ["worker 1"]
 
 
-async def test_events_tell_the_state_and_every_change_at_once(client, know):
+async def test_events_carry_the_state_and_every_change_immediately(client, know):
     async with client.get("/api/events") as stream:
         assert stream.content_type == "text/event-stream"
 
@@ -147,7 +147,7 @@ async def test_events_tell_the_state_and_every_change_at_once(client, know):
         assert entries[-1]["removed"] == ["web-1 (critical: refused)"]
 
 
-async def test_the_end_of_the_server_ends_the_events(client, app):
+async def test_event_streams_end_with_the_server(client, app):
     async with client.get("/api/events") as stream:
         await stream.content.readuntil(b"\n\n")
         await app.close()

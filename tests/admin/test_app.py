@@ -17,14 +17,14 @@ async def client(app, aiohttp_client):
 
 
 @pytest.mark.parametrize("state", ProcessState)
-async def test_health_is_that_the_process_lives_whatever_it_knows(client, view, state):
+async def test_health_is_200_in_every_state(client, view, state):
     view.lifecycle.advance(state)
     response = await client.get("/health")
     assert response.status == 200
     assert await response.json() == {"alive": True, "state": state.word}
 
 
-async def test_ready_says_so_to_programs_and_why_not_to_people(client, view, know):
+async def test_ready_has_a_status_and_reasons(client, view, know):
     view.watches["web"].error = "Cannot connect to host 127.0.0.1:8500"
     know("api")
     response = await client.get("/ready")
@@ -36,12 +36,12 @@ async def test_ready_says_so_to_programs_and_why_not_to_people(client, view, kno
     assert (await client.get("/ready")).status == 200
 
 
-async def test_pools_are_shown(client, view, know):
+async def test_pools_lists_backends(client, view, know):
     know("web", Endpoint("web", "10.0.0.1", 80, tags=("blue",)))
     assert await (await client.get("/pools")).json() == orjson.loads(orjson.dumps(view.membership()))
 
 
-async def test_metrics_are_complete_and_can_be_parsed(client, know):
+async def test_metrics_are_complete_and_valid(client, know):
     know("web", Endpoint("web", "10.0.0.1", 80))
     response = await client.get("/metrics")
     assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -62,14 +62,14 @@ async def test_metrics_are_complete_and_can_be_parsed(client, know):
     assert [s.value for s in families["pylb_workers"].samples] == [1]
 
 
-async def test_a_name_that_is_no_text_does_not_end_the_metrics(client, know):
+async def test_a_name_with_invalid_text_does_not_break_the_metrics(client, know):
     know("web", Endpoint("web", "\udcff", 80))
     response = await client.get("/metrics")
     assert response.status == 200
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/metrics", "/pools"])
-async def test_everything_can_be_read_and_nothing_be_changed(client, path):
+async def test_all_pages_can_be_read_but_not_changed(client, path):
     assert (await client.head(path)).status in (200, 503)
     for method in ("POST", "PUT", "PATCH", "DELETE"):
         assert (await client.request(method, path)).status == 405
@@ -104,7 +104,7 @@ async def test_a_bound_socket_is_served_and_closed(app, caplog):
     "request_line",
     [b"GET /health HTTP/1.1", b"GET /nowhere HTTP/1.1", b"POST /health HTTP/1.1", b"rubbish \0"],
 )
-async def test_no_answer_tells_a_version(served, request_line):
+async def test_no_response_reveals_a_version(served, request_line):
     reader, writer = await asyncio.open_connection(*served)
     writer.write(request_line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
     answer = await reader.read()

@@ -1,4 +1,4 @@
-"""What the admin port's connections may cost, with raw sockets."""
+"""Limits on the connections of the admin port, tested with raw sockets."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ def _often(monkeypatch):
 
 @pytest.fixture
 async def serve(view, operator, aiohttp_client):
-    """Starts an admin port with these limits; what it returns connects to it."""
+    """Start an admin port with these limits; return a function that connects to it."""
     opened = []
 
     @asynccontextmanager
@@ -55,7 +55,7 @@ async def head(reader):
 
 
 async def ended(reader):
-    """What still comes until pylb ends the connection."""
+    """Return the data that arrives before pylb closes the connection."""
     try:
         return await asyncio.wait_for(reader.read(), 5)
     except ConnectionResetError:
@@ -63,13 +63,13 @@ async def ended(reader):
 
 
 @pytest.mark.parametrize("data", [b"", b"GET /hea", GET[:-2]])
-async def test_a_head_that_does_not_end_is_not_waited_for(serve, data):
+async def test_an_incomplete_head_times_out(serve, data):
     async with serve(head=0.02) as connect:
         reader, _ = await connect(data)
         assert await ended(reader) == b""
 
 
-async def test_a_head_after_another_request_is_not_waited_for_either(serve):
+async def test_an_incomplete_head_of_a_second_request_times_out(serve):
     async with serve(head=0.02) as connect:
         reader, writer = await connect(GET)
         assert (await head(reader)).startswith("HTTP/1.1 200")
@@ -84,7 +84,7 @@ async def test_an_idle_connection_is_closed(serve):
         await ended(reader)
 
 
-async def test_a_body_that_does_not_come_is_not_waited_for(serve):
+async def test_a_missing_body_times_out(serve):
     async with serve(request=0.02) as connect:
         reader, _ = await connect(
             b"POST /api/overrides HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -93,8 +93,8 @@ async def test_a_body_that_does_not_come_is_not_waited_for(serve):
         assert await ended(reader) == b""
 
 
-async def test_a_client_that_does_not_read_its_answer_is_cut_off():
-    """Whether the handler waits for it or the end of the connection does."""
+async def test_a_client_that_does_not_read_is_disconnected():
+    """It is disconnected during the response and after the end of the response."""
     cut = []
 
     async def handle(request):
@@ -118,7 +118,7 @@ async def test_a_client_that_does_not_read_its_answer_is_cut_off():
         server.close()
 
 
-async def test_a_reader_of_events_may_stay_as_long_as_it_reads(serve):
+async def test_an_event_stream_stays_open_while_its_client_reads(serve):
     async with serve(request=0.5, head=0.5, keepalive=0.5) as connect:
         reader, _ = await connect(GET.replace(b"/health", b"/api/events"))
         await head(reader)
@@ -126,7 +126,7 @@ async def test_a_reader_of_events_may_stay_as_long_as_it_reads(serve):
             await asyncio.wait_for(reader.readuntil(b"event: state"), 5)
 
 
-async def test_one_connection_too_many_takes_the_place_of_the_one_that_waits_longest(serve):
+async def test_a_connection_above_the_limit_replaces_the_longest_idle_one(serve):
     async with serve(connections=2) as connect:
         first, _ = await connect(GET[:-2])
         second, writer = await connect(GET)
@@ -139,7 +139,7 @@ async def test_one_connection_too_many_takes_the_place_of_the_one_that_waits_lon
         assert (await head(second)).strip().startswith("HTTP/1.1 200")
 
 
-async def test_where_all_are_busy_one_too_many_is_refused(serve):
+async def test_a_connection_above_the_limit_is_rejected_if_all_are_busy(serve):
     async with serve(connections=1) as connect:
         events, _ = await connect(GET.replace(b"/health", b"/api/events"))
         await head(events)
@@ -149,7 +149,7 @@ async def test_where_all_are_busy_one_too_many_is_refused(serve):
         assert all(f"\r\n{name}: {value}\r\n" in answer for name, value in HEADERS.items())
 
 
-async def test_readers_of_events_leave_room_for_others(serve):
+async def test_event_streams_use_at_most_half_of_the_connections(serve):
     async with serve(connections=4) as connect:
         streams = [await connect(GET.replace(b"/health", b"/api/events")) for _ in range(3)]
         heads = [await head(reader) for reader, _ in streams]
@@ -180,7 +180,9 @@ async def test_readers_of_events_leave_room_for_others(serve):
         ("GET /api/history?since=x HTTP/1.1", 400),
     ],
 )
-async def test_every_answer_carries_all_headers_and_is_no_error_of_ours(serve, caplog, request_line, status):
+async def test_invalid_requests_are_answered_with_all_headers_and_not_logged_as_errors(
+    serve, caplog, request_line, status
+):
     async with serve() as connect:
         data = request_line.encode("utf-8", "surrogateescape") + b"\r\nHost: 127.0.0.1\r\n\r\n"
         reader, _ = await connect(data)
@@ -191,7 +193,7 @@ async def test_every_answer_carries_all_headers_and_is_no_error_of_ours(serve, c
 
 
 @pytest.mark.logs_error("Error handling request")
-async def test_an_answer_to_a_handler_that_failed_carries_them_too(view, operator, aiohttp_client):
+async def test_a_response_after_a_failed_handler_has_all_headers(view, operator, aiohttp_client):
     app = AdminApp(view, operator, Access())
 
     async def fail(_):

@@ -1,4 +1,4 @@
-"""The API is what its description says, whatever is sent to it."""
+"""The API matches its OpenAPI document, for arbitrary requests."""
 
 import asyncio
 import socket
@@ -16,14 +16,14 @@ from pylb.model import Endpoint
 pytestmark = pytest.mark.slow
 
 EXAMPLES = 15
-"""Requests for each operation; the description is small."""
+"""Requests per operation."""
 
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 
 
 @pytest.fixture
 def url(view, operator, know):
-    """The API in a loop of its own, as schemathesis asks from the test's thread."""
+    """The API in a separate event loop, because schemathesis sends requests from the thread of the test."""
     know("web", Endpoint("web", "10.0.0.1", 80, id="web-1"))
     view.samples.take(1.0)
     view.samples.take(2.0)
@@ -52,5 +52,5 @@ def url(view, operator, know):
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-def test_the_api_keeps_its_word(case, url):
+def test_responses_match_the_document(case, url):
     case.call_and_validate(base_url=url)

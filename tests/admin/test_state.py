@@ -18,7 +18,7 @@ def texts(view):
     return [problem["text"] for problem in problems(view) if problem["service"] == "web"]
 
 
-def test_every_instance_has_a_row_with_its_state_and_the_reason(view, know, operator):
+def test_every_instance_has_a_row_with_state_and_reason(view, know, operator):
     know("web", ONE, TWO)
     operator.decide("web", Action.DRAIN, backend="web-2", reason="deploy")
     operator.decide("web", Action.WEIGHT, backend="web-1", weight=0)
@@ -33,7 +33,7 @@ def test_every_instance_has_a_row_with_its_state_and_the_reason(view, know, oper
         assert shown["web-3"] == ("out", "critical: refused")
 
 
-def test_what_an_operator_wants_is_no_problem_but_what_breaks_is(view, know, operator, clock):
+def test_overrides_are_not_problems_but_failures_are(view, know, operator, clock):
     know("web", ONE, TWO, THREE)
     operator.decide("web", Action.DRAIN, backend="web-2")
     know("web", ONE, TWO, excluded=(Excluded(THREE, "critical: refused"),))
@@ -46,7 +46,7 @@ def test_what_an_operator_wants_is_no_problem_but_what_breaks_is(view, know, ope
     assert texts(view) == ["service 'web': the registry lists no instance"]
 
 
-def test_what_the_registry_does_know_is_said_of_a_service_without_any_instance(view, know):
+def test_a_service_without_instances_names_similar_services(view, know):
     know("web")
     view.watches["web"].missing = "Consul knows http; did you mean http?"
     assert texts(view) == [
@@ -54,7 +54,7 @@ def test_what_the_registry_does_know_is_said_of_a_service_without_any_instance(v
     ]
 
 
-def test_a_change_that_could_not_be_delivered_is_a_problem(view, know):
+def test_an_undelivered_change_is_a_problem(view, know):
     know("web", ONE)
     view.watches["web"].undelivered = "TypeError: Integer exceeds 64-bit range"
     assert texts(view) == ["the last change could not be delivered: TypeError: Integer exceeds 64-bit range"]
@@ -79,7 +79,7 @@ def test_lost_log_lines_are_a_problem(view):
     } in [*problems(view)]
 
 
-def test_a_background_task_that_crashed_is_a_problem(view):
+def test_a_crashed_background_task_is_a_problem(view):
     crashed = replace(view, crashes=lambda: ["the background task 'probe' crashed 3 s ago: KeyError: 1"])
     assert {
         "severity": "error",
@@ -95,7 +95,7 @@ def test_a_worker_without_a_heartbeat_is_a_problem(view, monkeypatch):
     assert {"severity": "error", "service": "", "text": text} in [*problems(view)]
 
 
-def test_the_whole_picture_has_traffic_where_there_was_some(view, know):
+def test_the_state_includes_traffic_samples(view, know):
     know("web", ONE)
     view.samples.take(1.0)
     view.pools["web"].backends[ONE.key, "10.0.0.1:80"].cells[DURATION] += 10
@@ -106,7 +106,7 @@ def test_the_whole_picture_has_traffic_where_there_was_some(view, know):
     assert shown["backends"][0]["requests"] == [10.0]
 
 
-def test_explain_names_candidates_exclusions_and_the_winner(view, know):
+def test_explain_names_candidates_exclusions_and_the_choice(view, know):
     know("web", ONE, TWO, excluded=(Excluded(THREE, "critical: refused"),))
     busy = view.pools["web"].backends[ONE.key, "10.0.0.1:80"]
     busy.count(+1)
@@ -119,7 +119,7 @@ def test_explain_names_candidates_exclusions_and_the_winner(view, know):
     assert told["excluded"] == [{"id": "web-3", "address": "10.0.0.3:80", "reason": "critical: refused"}]
 
 
-def test_explain_says_why_nobody_would_answer(view, know):
+def test_explain_gives_the_reason_if_no_backend_is_eligible(view, know):
     assert "has not answered yet" in explain(view, "", "/api/x")["why"]
     know("api")
     assert explain(view, "", "/api/x")["winner"] is None

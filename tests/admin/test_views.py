@@ -10,7 +10,7 @@ REFUSED = "Cannot connect to host 127.0.0.1:8500"
 STARTING = "pylb is starting"
 
 
-def test_ready_only_with_every_service_known_and_the_process_serving(view, know):
+def test_ready_requires_every_service_and_the_serving_state(view, know):
     view.watches["web"].error = REFUSED
     assert view.obstacles() == [
         STARTING,
@@ -31,7 +31,7 @@ def test_ready_only_with_every_service_known_and_the_process_serving(view, know)
     assert view.readiness()["ready"] is False
 
 
-def test_ready_may_also_mean_fresh(view, know, clock):
+def test_ready_max_age_limits_the_age_of_the_backend_list(view, know, clock):
     fresh = replace(view, max_age=30.0)
     view.lifecycle.advance(ProcessState.SERVING)
     know("web")
@@ -43,7 +43,7 @@ def test_ready_may_also_mean_fresh(view, know, clock):
     assert view.obstacles() == [], "any age will do, unless somebody wants it otherwise"
 
 
-def test_readiness_tells_how_old_the_knowledge_is(view, know, clock):
+def test_readiness_includes_the_age_of_the_backend_list(view, know, clock):
     know("web", Endpoint("web", "10.0.0.1", 80))
     view.watches["web"].error = REFUSED
     view.watches["web"].untrusted_reason = "filtered by ACLs"
@@ -61,7 +61,7 @@ def test_readiness_tells_how_old_the_knowledge_is(view, know, clock):
     assert services["api"]["age_seconds"] is None
 
 
-def test_readiness_warns_of_a_service_without_any_instance(view, know):
+def test_readiness_warns_of_a_service_without_instances(view, know):
     know("web")
     know("api")
     view.lifecycle.advance(ProcessState.SERVING)
@@ -74,7 +74,7 @@ def test_readiness_warns_of_a_service_without_any_instance(view, know):
     assert readiness["services"]["web"]["missing"] == "Consul knows http; did you mean http?"
 
 
-def test_membership_is_who_is_in_and_who_is_not_and_why(view, know):
+def test_membership_lists_backends_and_excluded_instances_with_reasons(view, know):
     first, second = (Endpoint("web", f"10.0.0.{n}", 80, node="n", id=f"web-{n}", weight=n) for n in (1, 2))
     know("web", first)
     with view.pools["web"].lease():
@@ -103,7 +103,7 @@ def test_membership_is_who_is_in_and_who_is_not_and_why(view, know):
 @pytest.mark.parametrize(
     "families", [{"pylb_build_info"}, {"pylb_backends"}, {"pylb_discovery_up"}, {"pylb_requests"}]
 )
-def test_metrics_come_in_pieces_that_are_complete_families(view, know, families):
+def test_each_piece_of_metrics_has_complete_families(view, know, families):
     know("web", Endpoint("web", "10.0.0.1", 80))
     names = [family.name for part in view.metrics() for family in text_string_to_metric_families(part)]
     assert len(names) == len(set(names))
@@ -114,7 +114,7 @@ def test_metrics_come_in_pieces_that_are_complete_families(view, know, families)
     ("checked", "probe", "verified"),
     [(True, None, True), (False, None, False), (False, "", False), (False, "/health", True)],
 )
-def test_who_is_checked_by_nobody_is_unverified(view, know, checked, probe, verified):
+def test_an_instance_without_checks_is_unverified(view, know, checked, probe, verified):
     know("web", Endpoint("web", "10.0.0.1", 80, id="web-1", checked=checked, probe=probe))
     (backend,) = view.membership()["web"]["backends"]
     assert backend["verified"] is verified

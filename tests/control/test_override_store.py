@@ -21,9 +21,9 @@ def override_store(heard):
 
 def test_a_decision_is_announced_logged_with_who_and_revocable(override_store, heard, caplog):
     with caplog.at_level(logging.WARNING, "pylb.audit"):
-        made = override_store.decide("web", Action.DRAIN, backend="web-1", reason="deploy", who="10.0.0.9")
+        made = override_store.decide("web", Action.DRAIN, backend="web-1", reason="deploy", client="10.0.0.9")
         assert override_store.overrides == {made.id: made}
-        assert override_store.revoke(made.id, who="10.0.0.9") is made
+        assert override_store.revoke(made.id, client="10.0.0.9") is made
     assert override_store.overrides == {}
     assert heard == [("web", "operator: drain web-1 (deploy)"), ("web", "operator: end of drain web-1")]
     assert [r.getMessage() for r in caplog.records] == [

@@ -1,18 +1,18 @@
-// The dashboard: what the API's events say, put where it belongs. Nothing is computed here that the API knows.
+// The dashboard: renders the events of the API. It computes nothing that the API already provides.
 
-const WINDOW = 15 * 60; // seconds that the graphs show at most, and
-const SHORTEST = 60; // at least: they show what there is
-const RESTORED = 300; // seconds for which a backend that is restored is trusted
-const MARGIN = 52; // pixels on the left for the words of the scale
+const WINDOW = 15 * 60; // maximum time range of the graphs in seconds
+const SHORTEST = 60; // minimum time range; between the two, the graphs show all samples
+const RESTORED = 300; // seconds for which failures of a restored backend are ignored
+const MARGIN = 52; // pixels on the left for the labels of the scale
 const $ = (selector, from = document) => from.querySelector(selector);
 
 let state = null;
 let samples = {}; // by service
 const changes = new Map(); // history entries by number
-const rows = new Map(); // table rows by service and address, kept so that focus stays where it is
+const rows = new Map(); // table rows by service and address, reused so that the focus is kept
 const pools = new Map();
 
-// --- words for numbers
+// --- number formats
 
 const number = (value) => (value === null || value === undefined ? "–"
   : value >= 1000 ? Math.round(value).toLocaleString("en") : value.toFixed(value >= 10 || Number.isInteger(value) ? 0 : 1));
@@ -37,7 +37,7 @@ function make(tag, text, kind) {
   return element;
 }
 
-// --- which service is looked at
+// --- selected service
 
 const chosen = () => $("#service").value;
 const shown = (service) => !chosen() || chosen() === service;
@@ -107,7 +107,7 @@ function showBackends() {
   for (const each of state.services) {
     const pool = poolOf(each.service);
     pool.hidden = !shown(each.service);
-    const age = each.age_seconds === null ? "no answer of the registry yet" : `registry answered ${seconds(each.age_seconds)} ago`;
+    const age = each.age_seconds === null ? "no response from the registry yet" : `registry answered ${seconds(each.age_seconds)} ago`;
     put($(".fresh", pool), `${each.policy} · generation ${each.generation} · ${age}`);
   }
   const present = new Set();
@@ -209,7 +209,7 @@ function showHistory() {
     add(each.added, "+", "plus");
     add(each.changed, "~", "changed");
     add(each.removed.map((name) => name.replace(` (${each.cause})`, "")), "−", "minus");
-    const cause = each.cause.replace(/: [+~-]\S.*$/, ""); // what changed stands before it
+    const cause = each.cause.replace(/: [+~-]\S.*$/, ""); // the list of changes is shown separately
     const took = [each.applied === null ? "" : `applied in ${seconds(each.applied)}`,
       each.routed === null ? "" : `first request after ${seconds(each.routed)}`].filter(Boolean).join(" · ");
     item.append(make("time", clock(each.time)), make("span", each.service, "of"), diff,
@@ -242,7 +242,7 @@ function draw(svg, points, lines, [now, span], words, marks) {
   const shapes = [path("grid", [0, top / 2, top].map((value) => `M${MARGIN} ${y(value)}H${width}`).join(""))];
   shapes.push(...marks.filter((time) => time > now - span).map((time) => path("change", `M${x(time)} ${y(top)}V${height}`)));
   for (const [field, area] of lines) {
-    if (field === "errors" && points.every((point) => !point.errors)) continue; // no line where there is nothing to see
+    if (field === "errors" && points.every((point) => !point.errors)) continue; // no line without errors
     let d = "";
     let before = 0;
     for (const point of points.filter((each) => each[field] !== null)) {
@@ -277,27 +277,27 @@ function label(x, y, text) {
   return element;
 }
 
-// --- changes by hand
+// --- overrides
 
 async function change(method, where, body) {
   const headers = { "Content-Type": "application/json" };
   const token = sessionStorage.getItem("token");
   if (token) headers.Authorization = `Bearer ${token}`;
-  let answer;
+  let response;
   try {
-    answer = await fetch(where, { method, headers, body: body && JSON.stringify(body) });
+    response = await fetch(where, { method, headers, body: body && JSON.stringify(body) });
   } catch {
-    put($("#live"), "pylb is not reachable; nothing has changed");
+    put($("#live"), "pylb is not reachable; the change was not applied");
     return;
   }
-  if (answer.status === 401 && await ask("#token")) {
+  if (response.status === 401 && await confirmed("#token")) {
     sessionStorage.setItem("token", $("#token input").value);
     return change(method, where, body);
   }
-  put($("#live"), answer.ok ? "" : (await answer.json()).error);
+  put($("#live"), response.ok ? "" : (await response.json()).error);
 }
 
-function ask(selector) {
+function confirmed(selector) {
   const dialog = $(selector);
   dialog.returnValue = "";
   dialog.showModal();
@@ -324,7 +324,7 @@ $("#tables").addEventListener("click", async (event) => {
   const form = $("#weight form");
   put($("#weight-title"), `Weight of ${backend}`);
   form.elements.weight.value = now?.weight ?? 1;
-  if (!await ask("#weight")) return;
+  if (!await confirmed("#weight")) return;
   const body = { service, action: "weight", backend, weight: Number(form.elements.weight.value) };
   if (form.elements.seconds.value) body.seconds = Number(form.elements.seconds.value);
   if (form.elements.reason.value) body.reason = form.elements.reason.value;
@@ -373,8 +373,8 @@ function follow() {
   events.addEventListener("error", () => {
     $("#life").dataset.state = "lost";
     put($("#life span"), "not reachable");
-    put($("#live"), "trying again; what is shown is what was last known");
-    // The browser tries again by itself, except after an answer that was no stream.
+    put($("#live"), "reconnecting; showing the last known state");
+    // The browser reconnects by itself, except after a response that is not an event stream.
     if (events.readyState === EventSource.CLOSED) setTimeout(follow, 2000);
   });
 }
