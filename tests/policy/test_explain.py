@@ -14,7 +14,7 @@ def reasons(pool, now=0.0):
 
 def test_every_instance_is_a_candidate_or_excluded_for_a_reason():
     pool = web_pool(policy="round-robin", clock=lambda: 100.0)
-    one, two, three, four, five = (endpoint(n) for n in range(1, 6))
+    one, two, three, four, five, six = (endpoint(n) for n in range(1, 7))
     pool.apply(PoolState("web", (one, two, three, four, five)))
     retained = [pool.lease() for _ in range(5)]
     for lease in retained:
@@ -23,7 +23,12 @@ def test_every_instance_is_a_candidate_or_excluded_for_a_reason():
     failed.error = REFUSED
     failed.__exit__(None, None, None)
     pool.apply(
-        PoolState("web", (one, two, replace(three, weight=0)), (Excluded(four, "critical"),), generation=3)
+        PoolState(
+            "web",
+            (one, two, replace(three, weight=0)),
+            (Excluded(four, "critical"), Excluded(six, "maintenance")),
+            generation=3,
+        )
     )
     told = explain(pool, 100.0)
     assert [c["id"] for c in told["candidates"]] == [two.id]
@@ -34,6 +39,7 @@ def test_every_instance_is_a_candidate_or_excluded_for_a_reason():
         three.id: "weight 0",
         four.id: "critical",
         five.id: LEFT,
+        six.id: "maintenance",
     }
 
 

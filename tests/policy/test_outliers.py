@@ -68,6 +68,17 @@ def test_what_was_before_the_last_look_does_not_count():
     assert service.ejected == []
 
 
+def test_only_requests_since_the_last_look_count():
+    service = Service()
+    service.interval(300, 300, 300, 300, 300, 0)
+    service.interval(10, 12, 9, 11, 10, 300)
+    assert service.ejected == [6]
+    service = Service()
+    service.interval(0, 0, 0, 0, 0, 0)
+    service.interval(0, 0, 0, 0, 0, 50, requests=99)
+    assert service.ejected == []
+
+
 def test_an_operator_can_vouch_for_one():
     service = Service()
     service.pool.apply(

@@ -1,4 +1,5 @@
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 
@@ -28,6 +29,14 @@ def test_two_workers_together_eject_no_more_than_one_would(standings, line):
     assert [backend.state for backend in line] == [State.EJECTED, State.UP, State.UP]
     assert on_peer_update(standings, line[1], State.SUSPECT)
     assert on_peer_update(standings, line[0], State.EJECTED, since=2.0), "again the same one"
+
+
+def test_a_success_that_began_before_the_ejection_changes_nothing(standings, line):
+    on_peer_update(standings, line[0], State.EJECTED, since=5.0)
+    facts = {"error": None, "status": 200, "reused": False, "answered": True}
+    facts |= {"client_gave_up": False, "client_delayed": False}
+    assert not standings.on_attempt(SimpleNamespace(backend=line[0], started=4.0, **facts), 6.0, line)
+    assert line[0].state is State.EJECTED
 
 
 def test_old_news_are_none(standings, line):

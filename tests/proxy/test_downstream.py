@@ -29,6 +29,21 @@ async def test_a_head_may_come_byte_by_byte():
         assert (await client.answer())[2] == b"hello"
 
 
+async def test_a_repeated_response_is_sent_to_each_client_in_its_version_and_with_its_end():
+    """The head of a repeated response is cached; what differs between clients is not."""
+    one = b"GET / HTTP/1.1\r\n" + HOST
+    async with Stage() as stage:
+        await stage.origin(answers(b"hello", extra=b"Date: Mon, 30 Nov 2026 00:00:00 GMT\r\n"))
+        client = await stage.client()
+        for _ in range(3):
+            assert b"\r\nConnection: close\r\n" not in (await client.send(one + b"\r\n").answer())[1]
+        _, head, _ = await client.send(one + b"Connection: close\r\n\r\n").answer()
+        assert b"\r\nConnection: close\r\n" in head
+        assert await client.rest() == b""
+        old = (await stage.client()).send(b"GET / HTTP/1.0\r\n" + HOST + b"Connection: keep-alive\r\n\r\n")
+        assert b"\r\nConnection: keep-alive\r\n" in (await old.answer())[1]
+
+
 async def test_a_head_that_comes_byte_by_byte_is_checked_once(monkeypatch):
     checks = []
 

@@ -195,7 +195,7 @@ async def test_a_truncated_body_is_seen_as_truncated(start, version):
         await stage.origin(handle)
         client = (await stage.client()).send(b"GET / HTTP/" + version + b"\r\n" + HOST + b"\r\n")
         await client.head()
-        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+        with pytest.raises(ConnectionResetError):
             await client.reader.readexactly(100)
         await until(lambda: stage.records)
         assert endings(stage) == [("SD", 200)]
@@ -211,7 +211,7 @@ async def test_a_body_that_stands_still_is_given_up():
         await stage.origin(handle)
         client = (await stage.client()).send(GET)
         await client.head()
-        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+        with pytest.raises(ConnectionResetError):
             await client.reader.readexactly(100)
         assert endings(stage) == [("sD", 200)]
 
@@ -392,7 +392,7 @@ async def test_a_reset_while_the_body_moves_is_not_an_end():
         await stage.origin(handle)
         client = (await stage.client()).send(GET)
         await client.head()
-        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+        with pytest.raises(ConnectionResetError):
             await client.reader.readuntil(b"0\r\n\r\n")
         await until(lambda: stage.records)
         assert endings(stage) == [("SD", 200)]

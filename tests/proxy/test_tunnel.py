@@ -13,7 +13,11 @@ from pylb.errors import ProxyError
 from pylb.http1.parser import parse_request, parse_response
 from pylb.model import Endpoint
 from pylb.proxy.tunnel import check
+from tests.certificates import Authority, presented
 from tests.every import every
+from tests.proxy.test_tls import connect as connect_tls
+from tests.proxy.test_tls import serve as listen_tls
+from tests.proxy.test_tls import trusting
 from tests.stage import HOST, Stage, answers, read_request
 from tests.until import until
 
@@ -58,6 +62,28 @@ async def test_bytes_go_both_ways_and_an_end_leaves_the_other_direction_open():
         assert (record.termination, record.status, record.received, record.sent) == ("--", 101, 4, 7)
         await until(lambda: not stage.server.context.connections)
         assert repr(stage.pool) == "<Pool web: 1 up, 0 draining | 0 active, 0 idle>"
+
+
+async def test_over_tls_the_end_of_either_side_is_the_end_of_the_tunnel(tmp_path):
+    """A TLS connection cannot be half-closed: the backend's end closes the client's connection."""
+
+    async def once(reader, writer):
+        await read_request(reader)
+        writer.write(AGREE)
+        writer.write(await reader.readexactly(4))
+        writer.write_eof()
+        await reader.read(-1)
+
+    authority = Authority(tmp_path)
+    async with Stage() as stage:
+        await stage.origin(once)
+        port = await listen_tls(stage, presented([authority.sign("shop.example")]))
+        client = (await connect_tls(port, trusting(authority))).send(ASK + b"\r\n")
+        assert (await client.head()).startswith(b"HTTP/1.1 101 ")
+        assert await asyncio.wait_for(client.send(b"ping").rest(), 10) == b"ping"
+        await until(lambda: stage.records)
+        assert [(r.termination, r.received, r.sent) for r in stage.records] == [("--", 4, 4)]
+        client.close()
 
 
 async def test_what_a_side_sends_before_the_other_is_ready_is_not_lost():

@@ -97,6 +97,38 @@ async def test_a_keep_alive_of_nothing_keeps_no_connection():
             await until(lambda: origin.open == 0)
 
 
+async def test_a_keep_alive_below_a_second_keeps_connections():
+    async with Stage(upstream_keepalive=0.9) as stage:
+        origin = await stage.origin(answers(b"hello"))
+        client = await stage.client()
+        for _ in range(3):
+            assert (await client.send(GET).answer())[2] == b"hello"
+        assert origin.connections == 1
+
+
+async def test_a_response_head_may_come_in_pieces():
+    """Each piece arrives after the previous one has been processed."""
+    pieces = [
+        b"HTTP/1.1 200 OK\r\nX-First: 1\r\n",
+        b"X-Second: 2\r\nContent-Le",
+        b"ngth: 5\r\n\r",
+        b"\nhello",
+    ]
+
+    async def handle(reader, writer):
+        await read_request(reader)
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    async with Stage() as stage:
+        await stage.origin(handle)
+        status, head, body = await stage.get()
+        assert (status, body) == (200, b"hello")
+        assert b"\r\nX-First: 1\r\nX-Second: 2\r\n" in head
+
+
 async def test_what_runs_on_a_backend_that_leaves_finishes_and_its_connection_is_not_kept():
     release = asyncio.Event()
 
