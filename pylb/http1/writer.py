@@ -20,8 +20,6 @@ _ACCEPT = grammar.fields(rb"accept")
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus} | {
     413: b"Content Too Large",  # The phrases of RFC 9110; Python has them since 3.13.
     414: b"URI Too Long",
-    416: b"Range Not Satisfiable",
-    422: b"Unprocessable Content",
 }
 _WITH_UPGRADE = frozenset([101, 426])
 """Statuses of responses that must have `Upgrade` (RFC 9110 §7.8, §15.5.22)."""
