@@ -16,13 +16,13 @@ from tests.every import every
         ("::1", "::1"),
     ],
 )
-def test_an_address_has_one_spelling(text, spelling):
+def test_addresses_have_a_canonical_form(text, spelling):
     assert canonical(text) == spelling
     assert of_peer(text) == spelling
     assert of_node(text) == spelling
 
 
-def test_a_peer_on_a_unix_socket_has_none():
+def test_a_unix_socket_has_no_address():
     assert of_peer("") == ""
 
 
@@ -50,5 +50,5 @@ def test_a_node_may_have_a_port(node, address):
         "[]", "[]:80", ":80",
     ],
 )  # fmt: skip
-def test_what_is_no_address_has_none(node):
+def test_other_identifiers_have_no_address(node):
     assert of_node(node) == ""

@@ -9,7 +9,7 @@ from tests.every import every
 LIMITS = Limits(max_target=10)
 
 
-def test_who_is_at_fault():
+def test_an_error_names_the_side_at_fault():
     error = bad_request("why")
     assert (error.phase, error.fault, error.status, error.detail) == (Phase.REQUEST, Fault.POLICY, 400, "why")
     assert bad_request("why", 501).status == 501
@@ -40,7 +40,7 @@ def test_who_is_at_fault():
         (b"GET / HTTP/1.1\r\nA: b\r\nX: \x01\r\n\r\n", 400, "a control character in the field 'X'"),
     ],
 )
-def test_the_first_thing_that_is_wrong_with_a_request_is_named(head, status, detail):
+def test_the_first_defect_of_a_request_is_named(head, status, detail):
     error = not_a_request(head, LIMITS)
     assert (error.status, error.detail) == (status, detail)
 
@@ -54,6 +54,6 @@ def test_the_first_thing_that_is_wrong_with_a_request_is_named(head, status, det
         (b"x" * (MAX_RESPONSE_HEAD + 1), "a response head of 65537 bytes, expected at most 65536"),
     ],
 )
-def test_the_first_thing_that_is_wrong_with_a_response_is_named(head, detail):
+def test_the_first_defect_of_a_response_is_named(head, detail):
     error = not_a_response(head)
     assert (error.status, error.detail) == (502, detail)

@@ -17,34 +17,34 @@ from tests.every import every
 READ = 64 * 1024
 
 
-def test_a_length_of_nothing_is_done_at_once():
+def test_a_length_of_zero_is_done_immediately():
     assert Sized(0).done
 
 
-def test_a_length_ends_inside_what_is_read():
+def test_a_sized_body_ends_inside_a_read():
     body = Sized(5)
     assert (body.feed(b"he"), body.done) == (b"he", False)
     assert (body.feed(b"llo, next"), body.done, body.rest) == (b"llo", True, b", next")
 
 
-def test_a_length_ends_where_what_is_read_ends():
+def test_a_sized_body_ends_at_the_end_of_a_read():
     body = Sized(5)
     assert (body.feed(b"hello"), body.done, body.rest) == (b"hello", True, b"")
 
 
-def test_only_the_connection_ends_what_has_no_end():
+def test_a_body_until_close_ends_with_the_connection():
     body = UntilClose()
     assert (body.feed(b"hello"), body.done, body.rest) == (b"hello", False, b"")
 
 
-def test_the_inside_of_a_chunk_is_passed_on_without_a_copy():
+def test_the_inside_of_a_chunk_is_not_copied():
     body = Chunked(bad_request)
     assert body.feed(b"%x\r\nab" % (3 * READ)) == b"ab"
     inside = bytes(READ)
     assert body.feed(inside) is inside
 
 
-def test_a_chunk_that_ends_where_what_is_read_ends():
+def test_a_chunk_ends_at_the_end_of_a_read():
     body = Chunked(bad_request)
     assert body.feed(b"5\r\nhello") == b"hello"
     assert not body.done
@@ -52,7 +52,7 @@ def test_a_chunk_that_ends_where_what_is_read_ends():
     assert body.done
 
 
-def test_whose_fault_broken_chunks_are():
+def test_invalid_chunks_raise_the_given_error():
     for error, status in ((bad_request, 400), (bad_response, 502)):
         with pytest.raises(ProxyError) as caught:
             Chunked(error).feed(b"x")
@@ -70,14 +70,14 @@ def accepts(data):
     return True
 
 
-def test_a_chunk_line_is_limited():
+def test_the_length_of_a_chunk_line_is_limited():
     room = MAX_CHUNK_LINE - len(b"1;\r\n")
     assert accepts(b"1;" + b"x" * room + b"\r\nh")
     assert not accepts(b"1;" + b"x" * (room + 1) + b"\r\nh")
 
 
 @pytest.mark.parametrize("error", [bad_request, bad_response])
-def test_framing_may_not_outweigh_payload_for_long(error):
+def test_the_excess_of_framing_is_limited(error):
     """A sender may stream byte by byte, or put an extension before a payload of its size; not 50 times it."""
     Chunked(error).feed(b"1\r\nh\r\n" * MAX_FRAMING_EXCESS)
     Chunked(error).feed((b"64;" + b"x" * 100 + b"\r\n" + b"h" * 100 + b"\r\n") * 1000)
@@ -92,7 +92,7 @@ def test_framing_may_not_outweigh_payload_for_long(error):
         Chunked(error).feed(zeros * (MAX_FRAMING_EXCESS + 2))
 
 
-def test_payload_makes_up_for_framing():
+def test_payload_compensates_for_framing():
     each = b"1;" + b"x" * 99 + b"\r\nh\r\n"
     most = MAX_FRAMING_EXCESS // (len(each) - 1 - FRAMING_PER_CHUNK - FRAMING_PER_BYTE)
     decoder = Chunked(bad_request)
@@ -102,7 +102,7 @@ def test_payload_makes_up_for_framing():
 
 @every("most", [1, 2, 7])
 @every("size", [1, 3, 1000])
-def test_a_few_chunks_at_a_time_are_decoded_as_all_at_once(most, size):
+def test_chunk_by_chunk_decoding_gives_the_same_result(most, size):
     sent = b"".join(chunk(b"x" * (n % 5 + 1)) for n in range(50)) + last_chunk(b"X-Sum: 1\r\n") + b"next"
     decoder, payload, calls = Chunked(bad_request), b"", 0
     parts = [sent[at : at + size] for at in range(0, len(sent), size)]
@@ -116,7 +116,7 @@ def test_a_few_chunks_at_a_time_are_decoded_as_all_at_once(most, size):
     assert not decoder.pending
 
 
-def test_what_arrives_while_chunks_are_pending_comes_after_them():
+def test_data_that_arrives_while_pending_is_appended():
     decoder = Chunked(bad_request)
     assert decoder.feed(chunk(b"a") + chunk(b"b") + chunk(b"c"), 1) == b"a"
     assert decoder.pending
@@ -157,7 +157,7 @@ def retained(decoder):
 
 
 @pytest.mark.parametrize("payload", [b"x", b"x" * 100])
-def test_tiny_chunks_cost_in_proportion(payload):
+def test_tiny_chunks_take_linear_time(payload):
     def cost(count):
         decoder = Chunked(bad_request)
         return lines_run(lambda: decoder.feed(chunk(payload) * count))
@@ -165,7 +165,7 @@ def test_tiny_chunks_cost_in_proportion(payload):
     assert cost(4000) - cost(2000) == 2 * (cost(2000) - cost(1000))
 
 
-def test_nothing_is_kept_but_the_beginning_of_a_piece_of_framing():
+def test_only_partial_framing_is_stored():
     decoder = Chunked(bad_request)
     most = 0
     for byte in b"5;a=b\r\nhello\r\n" * 50 + b"0\r\nX: " + b"y" * 200 + b"\r\n\r\n":
@@ -175,7 +175,7 @@ def test_nothing_is_kept_but_the_beginning_of_a_piece_of_framing():
     assert most == len(b"X: ") + 200 + len(b"\r\n\r")
 
 
-def test_what_is_sent_in_chunks_is_read_back():
+def test_encoded_chunks_are_decoded():
     decoder = Chunked(bad_request)
     sent = chunk(b"hello") + chunk(b"x" * 300) + last_chunk(b"X-Sum: 1\r\n")
     assert decoder.feed(sent + b"next") == b"hello" + b"x" * 300

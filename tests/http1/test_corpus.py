@@ -73,7 +73,7 @@ def test_a_valid_request_becomes_one_unambiguous_message(case):
 
 
 @every_case("requests", "invalid")
-def test_an_invalid_request_is_refused(case):
+def test_an_invalid_request_is_rejected(case):
     for size in SIZES:
         with pytest.raises(ProxyError) as refusal:
             read_request(case.wire, size)
@@ -113,7 +113,7 @@ def test_an_invalid_response_is_a_bad_gateway(case):
         assert case.words in refusal.value.detail
 
 
-def test_every_fact_is_one_that_is_understood():
+def test_every_fact_is_known():
     for kind in ("requests", "responses"):
         for verdict in ("valid", "invalid"):
             for case in cases(kind, verdict):

@@ -108,22 +108,22 @@ def check_response(data):
 
 
 @given(REQUEST)
-def test_requests(data):
+def test_generated_requests_are_interpreted_alike(data):
     with suppress(ProxyError):
         check_request(data)
 
 
 @given(RESPONSE)
-def test_responses(data):
+def test_generated_responses_are_interpreted_alike(data):
     with suppress(ProxyError):
         check_response(data)
 
 
 @every("case", cases("requests", "valid"), ids=lambda case: case.name)
-def test_requests_of_the_corpus(case):
+def test_requests_of_the_corpus_are_interpreted_alike(case):
     check_request(case.wire)
 
 
 @every("case", cases("responses", "valid"), ids=lambda case: case.name)
-def test_responses_of_the_corpus(case):
+def test_responses_of_the_corpus_are_interpreted_alike(case):
     check_response(case.wire)

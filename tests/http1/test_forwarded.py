@@ -10,7 +10,7 @@ def nodes(claims):
     return [hop.node for hop in claims.hops]
 
 
-def test_a_chain_is_read_in_one_spelling():
+def test_a_chain_has_canonical_addresses():
     claims = read_claims(
         {b"x-forwarded-for": b"198.51.100.1:4444,[2001:DB8::7]:1 ,\tunknown, ,::ffff:10.0.0.1"}
     )
@@ -18,7 +18,7 @@ def test_a_chain_is_read_in_one_spelling():
     assert [hop.address for hop in claims.hops] == ["198.51.100.1", "2001:db8::7", "", "10.0.0.1"]
 
 
-def test_a_chain_that_is_too_long_is_read_from_its_end():
+def test_a_long_chain_is_parsed_from_its_end():
     members = [b"10.0.0.%d:1" % number for number in range(MAX_HOPS + 3)]
     claims = read_claims({b"x-forwarded-for": b", ".join(members)})
     assert claims.earlier == b"10.0.0.0:1, 10.0.0.1:1, 10.0.0.2:1"
@@ -26,11 +26,11 @@ def test_a_chain_that_is_too_long_is_read_from_its_end():
     assert claims.hops[-1].address == f"10.0.0.{MAX_HOPS + 2}"
 
 
-def test_nothing_said_is_nothing_claimed():
+def test_without_fields_there_are_no_claims():
     assert read_claims({}) == read_claims({b"x-forwarded-for": b"", b"x-real-ip": b""}) == Claims()
 
 
-def test_the_client_s_address_alone_is_a_chain_too():
+def test_x_real_ip_is_a_chain_of_one():
     assert nodes(read_claims({b"x-real-ip": b"203.0.113.9:5"})) == [b"203.0.113.9"]
     both = {b"x-real-ip": b"10.0.0.1", b"x-forwarded-for": b"203.0.113.9"}
     assert nodes(read_claims(both)) == [b"203.0.113.9"]
@@ -40,7 +40,7 @@ def test_the_client_s_address_alone_is_a_chain_too():
     "name",
     [b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port", b"x-real-ip"],
 )
-def test_the_standard_s_field_counts_only_where_it_is_alone(name):
+def test_forwarded_is_used_only_without_other_fields(name):
     said = {b"forwarded": b"for=203.0.113.9"}
     assert nodes(read_claims({**said, name: b""})) == [b"203.0.113.9"]
     assert b"203.0.113.9" not in nodes(read_claims({**said, name: b"443"}))
@@ -74,11 +74,11 @@ def test_the_standard_s_field_counts_only_where_it_is_alone(name):
         (b"203.0.113.9", []),
     ],
 )
-def test_the_standard_s_field_is_read_from_its_end(value, hops):
+def test_forwarded_is_parsed_from_its_end(value, hops):
     assert forwarded_hops(value) == tuple(hops)
 
 
-def test_of_a_long_field_the_end_is_read():
+def test_a_long_forwarded_field_is_parsed_from_its_end():
     assert [hop.address for hop in forwarded_hops(b"for=10.0.0.1," * 999 + b"for=10.0.0.2")][-2:] == [
         "10.0.0.1",
         "10.0.0.2",
@@ -97,7 +97,7 @@ def test_of_a_long_field_the_end_is_read():
         (Hop(b'_a";for=10.0.0.1', ""), b"for=unknown"),
     ],
 )
-def test_a_hop_is_written_as_an_element_that_can_be_read(hop, written):
+def test_a_hop_is_formatted_as_a_valid_element(hop, written):
     assert element(hop) == written
     (read,) = forwarded_hops(written)
     assert read.address == hop.address
@@ -116,5 +116,5 @@ def test_a_hop_is_written_as_an_element_that_can_be_read(hop, written):
         (b"1" * 5000, 0),
     ],
 )
-def test_a_port_is_one_that_exists(digits, port):
+def test_a_port_is_valid_or_zero(digits, port):
     assert port_number(digits) == port

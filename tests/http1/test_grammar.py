@@ -48,11 +48,11 @@ def unsafe(pattern):
 
 
 @every("name", PATTERNS)
-def test_no_pattern_needs_what_some_pythons_get_wrong(name):
+def test_no_pattern_uses_defective_constructs(name):
     assert unsafe(PATTERNS[name].pattern) == []
 
 
-def test_what_some_pythons_get_wrong_would_be_found():
+def test_defective_constructs_are_detected():
     assert unsafe(rb"(?:[a-z]++:)*+") == ["a possessive repeat of more than a character"]
     assert unsafe(rb"(?:a|(b))*") == ["a captured group inside a repeat"]
 
@@ -71,7 +71,7 @@ def test_what_some_pythons_get_wrong_would_be_found():
         b"Upgrade-Insecure-Requests: 1\r\nTea: x\r\nX-Forward: x\r\nContent-Type: x\r\nHosts: x\r\n",
     ],
 )
-def test_there_is_nothing_special_in_most_heads(lines):
+def test_most_heads_have_no_special_lines(lines):
     assert grammar.REQUEST.fullmatch(H + lines + b"\r\n")["special"] is None
     assert grammar.RESPONSE.fullmatch(R + lines + b"\r\n")["special"] is None
 
@@ -125,7 +125,7 @@ SPECIAL_IN_REQUESTS = [
 
 
 @every("line", SPECIAL_EVERYWHERE + SPECIAL_IN_REQUESTS)
-def test_what_is_special_in_a_request(line):
+def test_special_lines_of_a_request(line):
     match = grammar.REQUEST.fullmatch(H + b"A: b\r\n" + line + b"\r\nC: d\r\n\r\n")
     assert match["special"].endswith(line.rpartition(b"\r\n")[2] + b"\r\nC: d\r\n")
 
@@ -140,7 +140,7 @@ def test_what_is_special_in_a_request(line):
         b"Connection: close\r\nTransfer-Encoding: chunked",
     ],
 )
-def test_framing_before_the_host_is_all_the_framing_there_is(early, line):
+def test_framing_before_the_host_excludes_other_framing(early, line):
     head = b"POST / HTTP/1.1\r\n" + early + b"A: b\r\nHost: a\r\n"
     match = grammar.REQUEST.fullmatch(head + b"\r\n")
     assert (match["early"], match["special"]) == (early.split()[-1], None)
@@ -149,12 +149,12 @@ def test_framing_before_the_host_is_all_the_framing_there_is(early, line):
 
 
 @every("line", SPECIAL_EVERYWHERE)
-def test_what_is_special_in_a_response(line):
+def test_special_lines_of_a_response(line):
     match = grammar.RESPONSE.fullmatch(R + b"A: b\r\n" + line + b"\r\nC: d\r\n\r\n")
     assert match["special"].endswith(line.rpartition(b"\r\n")[2] + b"\r\nC: d\r\n")
 
 
-def test_what_is_captured():
+def test_captured_groups():
     lines = b"Server: x\r\nContent-Length: 5\r\nConnection: keep-alive\r\nDate: now\r\nHost: a\r\n"
     assert grammar.RESPONSE.fullmatch(R + lines + b"\r\n").groups() == (
         b"HTTP/1.1 200 OK", b"1", b"200",
@@ -196,7 +196,7 @@ HOSTILE = {
 
 @every("end", [b"", b"\r\n\r\n", b"\0\r\n\r\n", b"\r\nTE: x\r\nTE\r\n\r\n"])
 @every("name", HOSTILE)
-def test_no_pattern_takes_longer_than_in_proportion(name, end):
+def test_every_pattern_takes_linear_time(name, end):
     """A pattern that is quadratic would need minutes for this; all of them together need milliseconds."""
     began = time.process_time()
     for pattern in PATTERNS.values():

@@ -48,7 +48,7 @@ def reading(first, *, limits=None):
         b"TRACER / HTTP/1.1",
     ],
 )
-def test_the_same_fields_after_another_start_mean_the_same(start):
+def test_stored_fields_after_another_start_line_match_the_parser(start):
     head = start + b"\r\n" + FIELDS
     assert facts(reading(GET).read(head)) == facts(parse_request(head, Limits()))
 
@@ -69,7 +69,7 @@ def test_the_same_fields_after_another_start_mean_the_same(start):
         b"TRACE / HTTP/1.1\r",
     ],
 )
-def test_the_same_fields_after_a_wrong_start_are_refused_as_ever(start):
+def test_stored_fields_after_an_invalid_start_line_are_rejected(start):
     head = start + b"\n" + FIELDS
     with pytest.raises(ProxyError) as expected:
         parse_request(head, Limits())
@@ -88,7 +88,7 @@ def test_the_same_fields_after_a_wrong_start_are_refused_as_ever(start):
         b"X: " + b"y" * MAX_HEAD,
     ],
 )
-def test_fields_that_end_as_the_last_ones_did_are_others(more):
+def test_fields_that_only_end_like_stored_ones_are_parsed(more):
     head = b"POST / HTTP/1.1\r\n" + more + b"\r\n" + FIELDS
     try:
         expected = facts(parse_request(head, Limits()))
@@ -100,7 +100,7 @@ def test_fields_that_end_as_the_last_ones_did_are_others(more):
         assert facts(reader.read(head)) == facts(reader.read(head)) == expected
 
 
-def test_a_target_is_as_long_as_it_may_be_and_no_longer():
+def test_the_limit_on_targets_holds_for_stored_fields():
     limits = Limits(max_target=9)
     reader = reading(GET, limits=limits)
     assert reader.read(b"GET /12345678 HTTP/1.1\r\n" + FIELDS).target == b"/12345678"
@@ -112,7 +112,7 @@ def test_a_target_is_as_long_as_it_may_be_and_no_longer():
 @pytest.mark.parametrize(
     "framed", [b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n", b"Expect: 100-continue\r\n"]
 )
-def test_only_plain_fields_are_remembered(framed):
+def test_only_clean_fields_without_a_body_are_stored(framed):
     head = b"POST / HTTP/1.1\r\nHost: a\r\n" + framed + b"\r\n"
     reader = reading(head)
     assert facts(reader.read(head)) == facts(parse_request(head, Limits()))
@@ -121,7 +121,7 @@ def test_only_plain_fields_are_remembered(framed):
 CLOSING = b"Host: a\r\nConnection: close\r\nX: y\r\n\r\n"
 
 
-def test_a_connection_begins_with_what_was_said_on_others():
+def test_a_new_connection_starts_with_the_shared_fields():
     head_cache = HeadCache()
     before, unlike = RequestReader(Limits(), head_cache, ORIGIN), RequestReader(Limits(), head_cache, ORIGIN)
     first = before.read(b"GET / HTTP/1.1\r\n" + CLOSING)
@@ -133,7 +133,7 @@ def test_a_connection_begins_with_what_was_said_on_others():
     assert unlike.read(head).lines is not first.lines, "it began when nothing had been said"
 
 
-def test_a_connection_is_not_disturbed_by_what_others_say_later():
+def test_other_connections_do_not_replace_stored_fields():
     head_cache = HeadCache()
     reader = RequestReader(Limits(), head_cache, ORIGIN)
     first = reader.read(GET)
@@ -142,7 +142,7 @@ def test_a_connection_is_not_disturbed_by_what_others_say_later():
     assert not reader.read(GET).close
 
 
-def test_what_backends_are_told_is_written_once_for_each_place():
+def test_the_forwarded_head_is_built_once_per_client():
     head_cache = HeadCache()
     other = ClientInfo("198.51.100.3", "https")
     expected = [request_head(parse_request(GET, Limits()), origin, b"id", b"") for origin in (ORIGIN, other)]
@@ -159,14 +159,14 @@ def test_what_backends_are_told_is_written_once_for_each_place():
     assert RequestReader(Limits(), head_cache, ORIGIN).read(GET).cached_head is told[4]
 
 
-def test_what_is_ready_is_written_anew_where_the_request_was_changed():
+def test_the_forwarded_head_is_rebuilt_for_a_traced_request():
     request = reading(GET).read(GET)
     assert request.cached_head
     Tracing().begin(request)
     assert b"\ntraceparent: 00-" in request_head(request, ORIGIN, b"id", b"")
 
 
-def test_a_client_that_changes_its_fields_is_followed():
+def test_changed_fields_replace_the_stored_ones():
     reader = reading(GET)
     other = b"GET / HTTP/1.1\r\nHost: b\r\n\r\n"
     read = [reader.read(other) for _ in range(STORE_EVERY + 1)]
@@ -175,7 +175,7 @@ def test_a_client_that_changes_its_fields_is_followed():
     assert reader.read(GET).host == b"shop.example"
 
 
-def test_a_response_that_comes_again_is_the_same_one():
+def test_a_repeated_response_head_is_parsed_once():
     reader = ResponseReader(Limits())
     first = reader.read(OK % 1)
     assert reader.read(OK % 1) is first
@@ -192,7 +192,7 @@ def test_a_response_that_comes_again_is_the_same_one():
         (b"Date: now\r\nContent-Length: 1\r\nConnection: close", True),
     ],
 )
-def test_what_goes_to_all_clients_as_it_is_is_written_once(fields, cached_head):
+def test_the_head_for_clients_is_built_once(fields, cached_head):
     response = ResponseReader(Limits()).read(b"HTTP/1.1 200 OK\r\n" + fields + b"\r\n\r\n")
     assert bool(response.cached_head) is cached_head
     if cached_head:
@@ -200,7 +200,7 @@ def test_what_goes_to_all_clients_as_it_is_is_written_once(fields, cached_head):
         assert response.cached_head == response_head(response, **how)
 
 
-def test_responses_are_remembered_up_to_a_number():
+def test_the_number_of_stored_responses_is_bounded():
     reader = ResponseReader(Limits())
     for number in range(MAX_RESPONSES * STORE_EVERY + 1):
         assert reader.read(OK % number).length == number
@@ -209,7 +209,7 @@ def test_responses_are_remembered_up_to_a_number():
 
 
 @pytest.mark.parametrize("head", [OK % 1 + b"x", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"[:-2]])
-def test_a_wrong_response_is_refused_each_time(head):
+def test_an_invalid_response_is_rejected_each_time(head):
     reader = ResponseReader(Limits())
     for _ in range(2):
         with pytest.raises(ProxyError):
@@ -223,6 +223,6 @@ def test_a_wrong_response_is_refused_each_time(head):
         b"HTTP/1.1 200 OK\r\nX: " + b"y" * MAX_HEAD + b"\r\n\r\n",
     ],
 )
-def test_only_short_and_plain_responses_are_remembered(head):
+def test_only_short_and_clean_responses_are_stored(head):
     reader = ResponseReader(Limits())
     assert reader.read(head) is not reader.read(head)

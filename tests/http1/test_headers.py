@@ -23,14 +23,14 @@ def told(origin, host=b"shop.example", fields=None):
     return dict(line.split(b": ", 1) for line in lines[:-2].split(b"\r\n"))
 
 
-def test_what_a_backend_is_told_of_a_client():
+def test_backends_receive_the_forwarding_fields():
     assert ClientInfo("192.0.2.7", "https").identify(request()).lines == (
         b"X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\n"
         b"X-Real-IP: 192.0.2.7\r\nX-Forwarded-Host: shop.example\r\n"
     )
 
 
-def test_no_host_is_not_told():
+def test_without_a_host_there_is_no_forwarded_host():
     assert b"X-Forwarded-Host" not in told(ClientInfo("192.0.2.7", "http"), b"")
 
 
@@ -49,23 +49,23 @@ def test_no_host_is_not_told():
         (b"", "https", b"443"),
     ],
 )
-def test_the_port_is_the_one_that_the_client_used(host, scheme, port):
+def test_the_port_is_that_of_host_or_scheme(host, scheme, port):
     assert told(ClientInfo("192.0.2.7", scheme), host)[b"X-Forwarded-Port"] == port
 
 
-def test_one_connection_may_ask_for_several_hosts():
+def test_requests_of_one_connection_may_have_different_hosts():
     origin = ClientInfo("192.0.2.7", "http")
     for host, port in ((b"a:1", b"1"), (b"a:2", b"2"), (b"a:2", b"2"), (b"a", b"80"), (b"a:1", b"1")):
         fields = told(origin, host)
         assert (fields[b"X-Forwarded-Host"], fields[b"X-Forwarded-Port"]) == (host, port)
 
 
-def test_what_is_told_is_written_once_for_requests_that_ask_the_same_host():
+def test_the_lines_are_built_once_per_host():
     origin = ClientInfo("192.0.2.7", "http")
     assert origin.lines(request()) is origin.lines(request())
 
 
-def test_what_a_trusted_peer_says_is_read_once_for_each_request():
+def test_forwarding_fields_are_parsed_once_per_request():
     origin = ClientInfo("192.0.2.7", "http", proxies=PROXIES)
     asked = request(fields={b"x-forwarded-for": b"203.0.113.5"})
     assert origin.identify(asked) is origin.identify(asked)
@@ -78,7 +78,7 @@ def test_a_peer_on_a_unix_socket_has_no_address():
     assert fields[b"X-Forwarded-For"] == fields[b"X-Real-IP"] == b"203.0.113.5"
 
 
-def test_a_peer_that_is_not_trusted_is_not_believed():
+def test_fields_of_an_untrusted_peer_are_ignored():
     said = {
         b"x-forwarded-for": b"127.0.0.1",
         b"x-forwarded-host": b"evil.example",
@@ -104,7 +104,7 @@ def test_a_peer_that_is_not_trusted_is_not_believed():
         ("203.0.113.9", b"6.6.6.6", "203.0.113.9"),
     ],
 )
-def test_the_client_is_the_last_that_no_trusted_peer_is_and_every_field_says_so(peer, chain, client):
+def test_the_client_is_the_last_untrusted_address_in_every_field(peer, chain, client):
     for said in ({b"x-forwarded-for": chain}, {b"x-forwarded-for": chain, b"x-real-ip": b"6.6.6.6"}):
         if not chain and b"x-real-ip" in said:
             continue
@@ -130,7 +130,7 @@ def test_the_client_is_the_last_that_no_trusted_peer_is_and_every_field_says_so(
         ({b"forwarded": b"for=1.2.3.4;proto=https;host=a, for=10.0.0.2;proto=http"}, b"https", b"443", b"a"),
     ],
 )
-def test_how_a_client_reached_a_trusted_peer(said, proto, port, host):
+def test_scheme_port_and_host_are_taken_from_a_trusted_peer(said, proto, port, host):
     if said == {b"x-forwarded-proto": b"https"}:
         port = b"8080"  # The host that the client asked for has it.
     fields = told(ClientInfo("192.0.2.7", "http", proxies=PROXIES), b"shop.example:8080", said)
@@ -154,12 +154,12 @@ def test_how_a_client_reached_a_trusted_peer(said, proto, port, host):
         (b"a\\b", False),
     ],
 )
-def test_an_id_is_kept_if_it_is_harmless(given, kept):
+def test_a_valid_request_id_is_kept(given, kept):
     origin = ClientInfo("192.0.2.7", "http", proxies=PROXIES)
     assert origin.request_id(request(fields={b"x-request-id": given})) == (given if kept else b"")
 
 
-def test_a_certificate_is_told_of_but_for_a_trusted_peer_whose_own_it_is():
+def test_certificate_fields_are_sent_except_for_a_trusted_peer():
     line = b"X-Client-Cert-Subject: CN=alice\r\n"
     origin = ClientInfo("192.0.2.7", "https", certificate=line)
     assert told(origin)[b"X-Client-Cert-Subject"] == b"CN=alice"
@@ -171,7 +171,7 @@ def test_a_certificate_is_told_of_but_for_a_trusted_peer_whose_own_it_is():
     ("address", "node"),
     [("192.0.2.7", b"192.0.2.7"), ("2001:db8::1", b'"[2001:db8::1]"'), ("", b"unknown")],
 )
-def test_the_standard_way_to_say_where_a_client_is(address, node):
+def test_a_forwarded_element_is_added(address, node):
     origin = ForwardedClientInfo(address, "https")
     fields = told(origin, b"a:443")
     assert fields.pop(b"Forwarded") == b'for=%b;proto=https;host="a:443"' % node
@@ -189,14 +189,14 @@ def test_the_standard_way_to_say_where_a_client_is(address, node):
         ({b"forwarded": b'for="'}, b""),
     ],
 )
-def test_the_standard_chain_is_the_one_that_is_believed_and_grows(said, chain):
+def test_the_forwarded_chain_of_a_trusted_peer_is_extended(said, chain):
     here = b"for=192.0.2.7;proto=http"
     assert told(ForwardedClientInfo("192.0.2.7", "http"), b"", said)[b"Forwarded"] == here
     trusted = ForwardedClientInfo("192.0.2.7", "http", proxies=PROXIES)
     assert told(trusted, b"", said)[b"Forwarded"] == chain + here
 
 
-def test_a_chain_that_grows_is_not_sent_twice():
+def test_a_received_forwarded_field_is_replaced():
     line = b"\nForwarded: for=203.0.113.5\r\n"
     assert ForwardedClientInfo("192.0.2.7", "http", proxies=PROXIES).strip.sub(b"", line) == b"\n"
     assert ClientInfo("192.0.2.7", "http", proxies=PROXIES).strip.sub(b"", line) == line

@@ -21,7 +21,7 @@ def refusal(call, *arguments):
 
 
 @pytest.mark.parametrize("last", [b"X: y\r\n", b"TE: trailers\r\n", b"Connection: keep-alive\r\n"])
-def test_fields_are_counted(last):
+def test_the_number_of_fields_is_limited(last):
     limits = Limits(max_headers=20)
     assert parse_request(GET + b"a:\r\n" * 18 + last + b"\r\n", limits)
     assert refusal(parse_request, GET + b"a:\r\n" * 19 + last + b"\r\n", limits) == 431
@@ -29,13 +29,13 @@ def test_fields_are_counted(last):
     assert refusal(parse_response, OK + b"a:\r\n" * 20 + last + b"\r\n", limits) == 502
 
 
-def test_an_answer_may_have_as_many_fields_as_a_request_by_default():
+def test_responses_have_the_default_limit_of_requests():
     assert parse_response(OK + b"a:\r\n" * 100 + b"\r\n")
     assert refusal(parse_response, OK + b"a:\r\n" * 101 + b"\r\n") == 502
 
 
 @pytest.mark.parametrize("form", [b"GET %b HTTP/1.1", b"BREW %b HTTP/1.1"])
-def test_targets_are_measured(form):
+def test_the_length_of_a_target_is_limited(form):
     limits = Limits(max_target=10)
     head = form + b"\r\nHost: a\r\n\r\n"
     assert parse_request(head % b"/123456789", limits)
@@ -43,7 +43,7 @@ def test_targets_are_measured(form):
 
 
 @pytest.mark.parametrize("special", [b"", b"TE: x\r\n"])
-def test_heads_of_responses_are_measured(special):
+def test_the_length_of_a_response_head_is_limited(special):
     filled = OK + special + b"X: %b\r\n\r\n"
     room = MAX_RESPONSE_HEAD - len(filled % b"")
     assert parse_response(filled % (b"x" * room))
@@ -54,7 +54,7 @@ def test_heads_of_responses_are_measured(special):
     "data",
     [b"G", b"GET / HTTP/1.1", b"GET / HTTP/1.1\r", b"GET / HTTP/1.1\r\nHost: a\r\n", b"!#", b"GET /\xff"],
 )
-def test_a_beginning_may_go_on(data):
+def test_a_valid_partial_request_is_accepted(data):
     checked = 0
     for end in range(1, len(data) + 1):
         checked = check_beginning(data[:end], Limits(), checked)
@@ -81,7 +81,7 @@ def test_a_beginning_may_go_on(data):
         (b"GET /" + b"x" * 30 + b" HTTP/1.1\r\nX: " + b"x" * 70, 431),
     ],
 )
-def test_a_beginning_of_nothing_is_refused_at_once(data, status):
+def test_an_invalid_partial_request_is_rejected_immediately(data, status):
     limits = Limits(max_head=100, max_target=50)
     assert refusal(check_beginning, data, limits) == status
     for cut in range(1, len(data)):
@@ -95,7 +95,7 @@ WHOLE = b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 2\r\n\r"
 
 
 @pytest.mark.parametrize("data", [WHOLE, b"HTTP/1.0 404\r\n", b"HTTP/1.1 200 \r", b"HTTP/1.1 103 \xe9"])
-def test_the_beginning_of_a_response_may_go_on(data):
+def test_a_valid_partial_response_is_accepted(data):
     for length in range(1, len(data) + 1):
         check_response_beginning(data[:length])
 
@@ -122,11 +122,11 @@ def test_the_beginning_of_a_response_may_go_on(data):
         b"HTTP/1.1 200 OK\r\nX: " + b"y" * MAX_RESPONSE_HEAD,
     ],
 )
-def test_a_beginning_that_cannot_become_a_response_is_refused_at_once(data):
+def test_an_invalid_partial_response_is_rejected_immediately(data):
     assert refusal(check_response_beginning, data) == 502
 
 
-def test_what_a_request_does_not_say():
+def test_attributes_of_a_simple_request_have_defaults():
     request = parse_request(GET + b"\r\n", Limits())
     assert (request.host, request.length, request.chunked, request.close) == (
         b"shop.example",
@@ -138,14 +138,14 @@ def test_what_a_request_does_not_say():
     assert dict(request.fields) == {}
 
 
-def test_what_a_trusted_proxy_said_can_be_read():
+def test_forwarding_fields_are_parsed():
     request = parse_request(
         GET + b"X-Forwarded-For: a\r\nx-request-id:\tb \r\nX-Forwarded-For: c\r\n\r\n", Limits()
     )
     assert request.fields == {b"host": b"shop.example", b"x-forwarded-for": b"a, c", b"x-request-id": b"b"}
 
 
-def test_the_lines_hold_what_a_log_wants_to_know():
+def test_the_lines_contain_the_fields_for_the_log():
     request = parse_request(GET + b"Connection: keep-alive\r\nUser-Agent: x\r\n\r\n", Limits())
     assert request.lines == b"\nHost: shop.example\r\nUser-Agent: x\r\n"
     assert request.clean
@@ -169,12 +169,12 @@ def test_the_lines_hold_what_a_log_wants_to_know():
     ],
 )
 @every("around", [b"%b\r\n", b"Accept: a\r\n%b\r\nConnection: keep-alive\r\n", b"TE: x\r\n%b\r\n"])
-def test_authentication_of_a_connection_is_told_by_its_scheme(line, authenticates, around):
+def test_connection_authentication_is_detected_by_its_scheme(line, authenticates, around):
     request = parse_request(GET + around % line + b"\r\n", Limits())
     assert request.authenticates_connection is authenticates
     assert b"\n" + line in request.lines
 
 
-def test_of_two_authorizations_the_one_that_authenticates_a_connection_counts():
+def test_connection_authentication_is_detected_among_several_fields():
     lines = b"Authorization: Basic YTpi\r\nAuthorization: NTLM x\r\n"
     assert parse_request(GET + lines + b"\r\n", Limits()).authenticates_connection

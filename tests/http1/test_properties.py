@@ -21,28 +21,28 @@ CUTS = st.integers(0, 200)
 @given(st.binary(max_size=200), CUTS)
 @example(b"", 0)
 @example(b"\r\n\r\n", 0)
-def test_any_bytes_are_a_request_or_refused(data, cut):
+def test_any_bytes_are_a_request_or_rejected(data, cut):
     check_request(data, cut)
 
 
 @given(st.binary(max_size=200), CUTS)
 @example(b"\r\n\r\n", 0)
-def test_any_bytes_are_a_response_or_refused(data, cut):
+def test_any_bytes_are_a_response_or_rejected(data, cut):
     check_response(data, cut)
 
 
 @given(REQUEST, CUTS, st.booleans())
-def test_a_request_goes_on_with_its_meaning_or_is_refused(data, cut, trusted):
+def test_a_request_keeps_its_meaning_or_is_rejected(data, cut, trusted):
     check_request(data, cut, trusted=trusted)
 
 
 @given(RESPONSE, CUTS)
-def test_a_response_goes_on_with_its_meaning_or_is_refused(data, cut):
+def test_a_response_keeps_its_meaning_or_is_rejected(data, cut):
     check_response(data, cut)
 
 
 @pytest.mark.slow
-def test_the_corpus_keeps_the_invariants_wherever_its_bodies_are_cut():
+def test_the_corpus_keeps_the_invariants_for_every_split_of_its_bodies():
     for verdict in ("valid", "invalid"):
         for case in cases("requests", verdict):
             for cut in range(len(case.wire)):
@@ -56,7 +56,7 @@ def decode(decoder, pieces):
 
 
 @given(PIECES, st.lists(st.integers(0, 700), max_size=6))
-def test_chunks_come_back_as_they_were_wherever_they_are_cut(pieces, cuts):
+def test_chunks_are_decoded_for_every_split(pieces, cuts):
     sent = b"".join(map(chunk, pieces)) + last_chunk(b"X: y\r\n") + b"next"
     edges = sorted({0, len(sent), *(cut % (len(sent) + 1) for cut in cuts)})
     parts = [sent[a:b] for a, b in pairwise(edges)]
@@ -70,7 +70,7 @@ def test_chunks_come_back_as_they_were_wherever_they_are_cut(pieces, cuts):
 
 
 @given(st.binary(max_size=60), st.integers(0, 60), st.integers(1, 9))
-def test_a_length_takes_that_many_bytes_and_no_more(data, length, size):
+def test_a_length_takes_exactly_that_many_bytes(data, length, size):
     decoder = Sized(length)
     payload, rest = b"", data
     while rest and not decoder.done:
@@ -87,7 +87,7 @@ def test_a_length_takes_that_many_bytes_and_no_more(data, length, size):
         max_size=14,
     )
 )
-def test_chunks_are_decoded_alike_however_they_arrive(words):
+def test_decoding_does_not_depend_on_the_split(words):
     data = b"".join(words)
 
     def outcome(size, chunks=inf):

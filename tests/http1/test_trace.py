@@ -29,7 +29,7 @@ def begun(*fields, sample=1.0, seed=1):
 
 
 @pytest.mark.parametrize("flags", [b"00", b"01", b"03", b"fe"])
-def test_a_trace_is_kept_and_pylb_is_a_span_of_it(flags):
+def test_a_valid_trace_is_continued_with_a_span_of_pylb(flags):
     request = begun(b"TraceParent: \t00-%b-%b-%b " % (ID, PARENT, flags), b"tracestate: vendor=1")
     assert (request.trace.id, request.trace.parent) == (ID, PARENT)
     assert request.trace.span != PARENT
@@ -38,7 +38,7 @@ def test_a_trace_is_kept_and_pylb_is_a_span_of_it(flags):
     assert b"\nHost: a.example\r\n" in request.lines
 
 
-def test_a_later_version_may_say_more():
+def test_a_later_version_may_append_fields():
     assert begun(b"traceparent: cc-%b-%b-01-what-the-future-is-like" % (ID, PARENT)).trace.id == ID
 
 
@@ -56,19 +56,19 @@ def test_a_later_version_may_say_more():
         b"00-%b-%b-01, 00-%b-%b-01" % (ID, PARENT, ID, PARENT),
     ],
 )
-def test_what_is_not_valid_begins_a_trace_of_its_own(value):
+def test_an_invalid_traceparent_starts_a_new_trace(value):
     request = begun(b"traceparent: " + value, b"tracestate: vendor=1")
     assert request.trace.id != ID
     assert request.trace.parent == b""
     assert b"tracestate" not in request.lines
 
 
-def test_two_are_none():
+def test_a_repeated_traceparent_is_ignored():
     line = b"traceparent: 00-%b-%b-01" % (ID, PARENT)
     assert begun(line, line).trace.id != ID
 
 
-def test_each_request_is_another_span_of_another_trace_and_some_are_recorded():
+def test_new_traces_have_unique_ids_and_are_sampled():
     tracing = Tracing(0.25, Random(1))
     requests = [parse_request(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", Limits()) for _ in range(1000)]
     for request in requests:
@@ -77,11 +77,11 @@ def test_each_request_is_another_span_of_another_trace_and_some_are_recorded():
     assert 200 < sum(r.trace.sampled for r in requests) < 300
 
 
-def test_also_where_the_head_is_not_clean():
+def test_a_head_that_is_not_clean_is_traced_too():
     line = b"traceparent: 00-%b-%b-01" % (ID, PARENT)
     assert begun(b"Connection: close", line, b"X-Forwarded-For: 1.2.3.4").trace.id == ID
 
 
 @given(st.binary().filter(lambda value: not re.search(rb"[\0-\x08\n-\x1f\x7f]", value)))
-def test_whatever_a_client_says_backends_are_told_one_valid_place(value):
+def test_backends_always_receive_one_valid_traceparent(value):
     begun(b"traceparent: " + value)

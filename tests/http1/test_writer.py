@@ -29,23 +29,23 @@ def test_a_response_with_an_empty_body_keeps_its_length():
     assert b"\r\nContent-Length: 0\r\n" in head, "without it the client waits for the connection to close"
 
 
-def test_an_answer_without_a_date_gets_one():
+def test_a_response_without_a_date_receives_one():
     assert sent(b"X: y\r\n", date=NOW) == b"HTTP/1.1 200 OK\r\nX: y\r\n" + DATE + b"\r\n"
     assert sent(b"", date=NOW) == b"HTTP/1.1 200 OK\r\n" + DATE + b"\r\n"
     assert sent(b"X: y\r\n") == b"HTTP/1.1 200 OK\r\nX: y\r\n\r\n"
 
 
 @pytest.mark.parametrize("line", [b"Date: x\r\n", b"date: x\r\n", b"DATE:x\r\n"])
-def test_an_answer_with_a_date_keeps_it(line):
+def test_a_response_with_a_date_keeps_it(line):
     assert sent(line, date=NOW) == b"HTTP/1.1 200 OK\r\n" + line + b"\r\n"
 
 
-def test_the_connection_is_said_to_close_or_to_stay():
+def test_the_connection_field_states_whether_the_connection_persists():
     assert sent(b"", close=True, version=0) == b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
     assert sent(b"", version=0) == b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n\r\n"
 
 
-def test_a_refusal_says_what_and_which_and_closes():
+def test_an_error_response_has_detail_and_id_and_closes():
     assert error_response(400, "a bare NUL in the head", request_id=b"1", date=NOW) == (
         b"HTTP/1.1 400 Bad Request\r\n" + DATE + b"Content-Type: text/plain; charset=utf-8\r\n"
         b"Content-Length: 39\r\nCache-Control: no-store\r\nX-Request-ID: 1\r\nConnection: close\r\n\r\n"
@@ -59,29 +59,29 @@ def body_of(answer):
     return body
 
 
-def test_a_refusal_without_a_detail_is_its_reason():
+def test_an_error_response_without_detail_has_only_the_reason():
     answer = error_response(503, "", retry_after=5)
     assert body_of(answer) == b"503 Service Unavailable\n"
     assert b"\r\nRetry-After: 5\r\n" in answer
 
 
-def test_a_refusal_of_a_method_says_which_are_served():
+def test_a_405_lists_the_accepted_methods():
     answer = error_response(405, "no")
     assert b"\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n" in answer
 
 
-def test_a_refusal_of_head_has_no_body():
+def test_an_error_response_to_head_has_no_body():
     answer = error_response(404, "no", body=False)
     assert answer.endswith(b"\r\n\r\n")
     assert b"\r\nContent-Length: 17\r\n" in answer
 
 
-def test_names_are_those_of_the_rfc_in_every_python():
+def test_reason_phrases_are_those_of_the_rfc():
     assert error_response(413, "").startswith(b"HTTP/1.1 413 Content Too Large\r\n")
     assert error_response(414, "").startswith(b"HTTP/1.1 414 URI Too Long\r\n")
 
 
-def test_a_status_without_a_name():
+def test_an_unknown_status_has_a_generic_reason():
     assert error_response(599, "").startswith(b"HTTP/1.1 599 Error\r\n")
 
 
@@ -94,12 +94,12 @@ def test_a_status_without_a_name():
         (b"*/*", False),
     ],
 )
-def test_json_is_for_who_asks_for_it_and_for_no_text(accept, json):
+def test_json_is_preferred_only_if_accept_has_json_and_no_text(accept, json):
     assert prefers_json(b"\nHost: a\r\nACCEPT: " + accept + b"\r\n") is json
     assert prefers_json(b"\nX-Accept: " + accept + b"\r\n") is False
 
 
-def test_an_answer_in_json():
+def test_an_error_response_in_json():
     answer = error_response(413, 'too "large"', request_id=b"1", as_json=True)
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b"\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % len(body) in head

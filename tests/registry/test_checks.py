@@ -34,7 +34,7 @@ def asked(**said):
         ),
     ],
 )
-def test_kinds(said, check):
+def test_each_setting_gives_its_check(said, check):
     assert asked(**said) == {**check, "Interval": "10s"}
 
 
@@ -42,11 +42,11 @@ def test_a_ttl_has_no_interval():
     assert asked(check_ttl="30s", check_interval="5s") == {"TTL": "30s"}
 
 
-def test_none_is_asked_for():
+def test_without_settings_there_is_no_check():
     assert asked(check_interval="5s", name="web") is None
 
 
-def test_the_first_kind_counts():
+def test_the_first_kind_of_check_is_used():
     assert "HTTP" in asked(check_tcp="true", check_http="/")
 
 
@@ -63,6 +63,6 @@ def test_settings(key, value, field):
     assert asked(check_tcp="true", **{key: value})[field] == value
 
 
-def test_an_ipv6_address_gets_brackets():
+def test_an_ipv6_address_has_brackets():
     made = requested_check({"check_tcp": "1"}, address="fd00::2", port=80, container="abc", inside=80)
     assert made["TCP"] == "[fd00::2]:80"

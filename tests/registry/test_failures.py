@@ -11,7 +11,7 @@ def failures(caplog):
     return Failures(logging.getLogger("test"))
 
 
-def test_several_that_last_are_logged_once_each(failures, caplog):
+def test_lasting_failures_are_logged_once_each(failures, caplog):
     for port in range(5):
         failures.replace({"a": f"a is refused by :{port}", "b": "b is refused"})
     assert [r.getMessage() for r in caplog.records] == [
@@ -21,7 +21,7 @@ def test_several_that_last_are_logged_once_each(failures, caplog):
     assert str(failures) == "a is refused by :4; b is refused"
 
 
-def test_another_reason_is_news_and_so_is_the_end(failures, caplog):
+def test_a_changed_reason_and_the_recovery_are_logged(failures, caplog):
     failures.replace({"a": "a is refused"})
     failures.replace({"a": "a is not answered"})
     failures.replace({})

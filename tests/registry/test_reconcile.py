@@ -89,7 +89,7 @@ def test_a_new_registrator_finds_no_differences(running):
 
 
 @given(machines)
-def test_an_emptied_registry_gets_everything_again(running):
+def test_an_emptied_registry_is_filled_again(running):
     wanted = desired(running, RULES)
     assert reconcile(wanted, {}).register == tuple(wanted.registrations.values())
 
@@ -100,7 +100,7 @@ def test_a_changed_entry_is_registered_again():
     assert reconcile(wanted, {service_id: Owned("x", "changed")}).register
 
 
-def test_owned_reads_what_was_marked():
+def test_owned_entries_are_found_by_their_mark():
     services = {"a": {"Meta": {OWNER: "engine", CONTAINER: "c", DIGEST: "d"}}, **FOREIGN}
     assert owned(services, checks_of(services), "engine") == {"a": Owned("c", "d")}
 
@@ -115,7 +115,7 @@ def test_an_entry_without_its_check_is_registered_again():
         assert reconcile(wanted, present).register == (registration,)
 
 
-def test_what_failed_by_itself_stays_where_that_is_wished():
+def test_entries_of_failed_containers_are_kept_if_configured():
     assert reconcile(Desired({}, frozenset({"c"})), {"a": Owned("c", "d")}) == Actions()
 
 

@@ -27,7 +27,7 @@ def test_ids():
 
 
 @pytest.mark.parametrize("key", ["SERVICE_ID", "SERVICE_80_ID"])
-def test_an_id_of_the_users_own(key):
+def test_a_configured_id_is_used(key):
     assert one(env={key: "mine"}).id == "mine"
 
 
@@ -42,7 +42,7 @@ def test_an_id_that_could_reach_another_part_of_the_api_is_a_problem(bad):
 
 
 @pytest.mark.parametrize("bad", ["..", "../x", "a\nb"])
-def test_a_name_that_cannot_be_asked_for_is_a_problem(bad):
+def test_a_name_that_cannot_be_queried_is_a_problem(bad):
     found = made(container("evil", env={"SERVICE_NAME": bad}))
     assert found.registrations == {}
     assert found.problems == (
@@ -50,7 +50,7 @@ def test_a_name_that_cannot_be_asked_for_is_a_problem(bad):
     )
 
 
-def test_of_two_containers_with_one_id_the_older_has_it():
+def test_the_older_of_two_containers_with_one_id_is_registered():
     young = container("b", env={"SERVICE_ID": "x"}, networks={"n": "10.0.0.2"})
     found = made(container("a", env={"SERVICE_ID": "x"}), young)
     assert found.registrations["x"].definition["Address"] == "172.17.0.2"
@@ -109,7 +109,7 @@ def test_only_published_ports_count_for_the_name_unless_internal():
     ]
 
 
-def test_every_port_is_a_service_of_its_own():
+def test_every_port_is_a_separate_service():
     found = made(container(exposed=["80/tcp", "81/tcp"])).registrations.values()
     assert [(r.definition["Name"], r.definition["Port"]) for r in found] == [("web-80", 80), ("web-81", 81)]
 
@@ -149,14 +149,14 @@ def test_addresses(said, rules, place):
     assert (definition["Address"], definition["Port"]) == place
 
 
-def test_where_the_address_of_the_machine_is_unknown_consul_fills_it_in():
+def test_an_unknown_address_is_left_to_consul():
     env = {"SERVICE_CHECK_TCP": "true"}
     definition = one({"internal": False, "host_address": ""}, published=PUBLISHED, env=env).definition
     assert (definition["Address"], definition["Port"]) == ("", 8080)
     assert definition["Checks"][0]["TCP"] == "127.0.0.1:8080"
 
 
-def test_what_is_not_published_is_not_registered_unless_internal():
+def test_unpublished_ports_are_not_registered_unless_internal():
     assert made(container(), internal=False).registrations == {}
 
 
@@ -173,7 +173,7 @@ def test_weights():
     assert "lb_weight" not in definition["Meta"]
 
 
-def test_a_weight_that_is_none_is_a_problem_and_the_service_is_registered():
+def test_an_invalid_weight_is_a_problem_and_the_service_is_registered():
     found = made(container(env={"SERVICE_LB_WEIGHT": "lots"}))
     assert len(found.registrations) == 1
     assert found.problems == ("web-1: SERVICE_LB_WEIGHT: got 'lots', expected a number from 0 to 65535",)
@@ -188,7 +188,7 @@ def test_a_weight_that_is_none_is_a_problem_and_the_service_is_registered():
         {"SERVICE_consul-x": "1"},
     ],
 )
-def test_what_meta_cannot_hold_is_a_problem_and_the_service_is_registered(env):
+def test_invalid_metadata_is_a_problem_and_the_service_is_registered(env):
     found = made(container(env={"SERVICE_OK": "yes", **env}))
     (registration,) = found.registrations.values()
     assert registration.definition["Meta"]["ok"] == "yes"
@@ -210,7 +210,7 @@ def test_dockers_own_health_check_becomes_a_check(said, status):
     assert (check["CheckID"], check["Status"], check["TTL"]) == ("docker:host:web-1:80", status, "24h")
 
 
-def test_a_change_of_health_is_no_new_registration():
+def test_a_change_of_health_does_not_register_again():
     well, ill = one(health="healthy"), one(health="unhealthy", output="refused")
     assert well.digest == ill.digest
     assert ill.reports[0].output == "Docker reports unhealthy: refused"
@@ -227,7 +227,7 @@ def test_with_a_ttl_a_registration_expires():
     }
 
 
-def test_what_is_published_for_another_family_than_the_agents_is_a_problem():
+def test_a_port_published_for_another_address_family_is_a_problem():
     found = made(
         container("six", published={"80/tcp": [("::", 9010)]}),
         container("web-1", published=PUBLISHED),
@@ -237,7 +237,7 @@ def test_what_is_published_for_another_family_than_the_agents_is_a_problem():
     assert found.problems == ("six: port 80 is published on :: only, which 10.9.9.9 does not reach",)
 
 
-def test_a_port_that_cannot_be_read_is_a_problem_and_the_others_are_registered():
+def test_an_invalid_port_is_a_problem_and_the_others_are_registered():
     found = made(container("db", exposed=["3306/tcp", "33060-33061/tcp"]))
     assert list(found.registrations) == ["host:db:3306"]
     assert found.problems == (
@@ -245,14 +245,14 @@ def test_a_port_that_cannot_be_read_is_a_problem_and_the_others_are_registered()
     )
 
 
-def test_what_cannot_be_read_keeps_its_entries_and_is_a_problem():
+def test_an_unreadable_container_keeps_its_entries_and_is_a_problem():
     found = desired([], Rules(**RULES), unread=[Unread("c" * 64, "db", "no answer within 2 s")])
     assert found.kept == found.unread == {"c" * 12}
     assert found.problems == ("db: it cannot be read: no answer within 2 s",)
 
 
 @pytest.mark.parametrize("said", [{"paused": True}, {"labels": {"com.docker.compose.oneoff": "True"}}])
-def test_what_is_paused_or_runs_one_command_is_not_registered(said):
+def test_paused_and_one_off_containers_are_not_registered(said):
     assert made(container(**said)).registrations == {}
 
 

@@ -78,7 +78,7 @@ def url(registry):
     return f"http://{registry.address}"
 
 
-async def test_what_runs_is_registered_and_what_ends_is_not(engine, registry, agent):
+async def test_running_containers_are_registered_and_ended_ones_are_not(engine, registry, agent):
     engine.run(WEB)
     async with running(engine, url(registry)):
         await until_registered(agent, "web-1")
@@ -98,7 +98,7 @@ async def test_the_next_round_corrects_a_missed_event(engine, registry, agent):
         await until_registered(agent, "web-1")
 
 
-async def test_the_end_of_the_stream_of_events_ends_nothing(engine, registry, agent):
+async def test_the_end_of_the_event_stream_deregisters_nothing(engine, registry, agent):
     async with running(engine, url(registry)):
         await until(lambda: engine.listeners)
         engine.run(WEB)
@@ -107,7 +107,7 @@ async def test_the_end_of_the_stream_of_events_ends_nothing(engine, registry, ag
         await until(lambda: engine.listeners)
 
 
-async def test_it_waits_for_an_engine_that_comes_later(engine, registry, agent):
+async def test_the_registrator_waits_for_the_engine(engine, registry, agent):
     engine.broken = True
     engine.run(WEB)
     async with running(engine, url(registry)) as status:
@@ -117,7 +117,7 @@ async def test_it_waits_for_an_engine_that_comes_later(engine, registry, agent):
         await until(lambda: not status.failure)
 
 
-async def test_it_waits_for_a_consul_that_comes_later(engine, unused_tcp_port):
+async def test_the_registrator_waits_for_consul(engine, unused_tcp_port):
     engine.run(WEB)
     registry = DevRegistry()
     async with running(engine, f"http://127.0.0.1:{unused_tcp_port}") as status:
@@ -136,7 +136,7 @@ async def test_errors_of_the_engine_deregister_nothing(engine, registry, agent):
         await until_registered(agent, "web-1")
 
 
-async def test_an_emptied_consul_gets_everything_again(engine, registry, agent):
+async def test_an_emptied_consul_is_filled_again(engine, registry, agent):
     engine.run(WEB)
     engine.run(SECOND)
     async with running(engine, url(registry), resync=0.05):
@@ -159,14 +159,14 @@ async def test_a_new_registrator_with_another_name_leaves_no_stale_entry_and_no_
         await until_ids(agent, {"second:web-2:80"})
 
 
-async def test_what_others_registered_stays(engine, registry, agent):
+async def test_entries_of_other_programs_are_kept(engine, registry, agent):
     await agent.register({"ID": "machine:old:80", "Name": "old", "Port": 80})
     engine.run(WEB)
     async with running(engine, url(registry)):
         await until_registered(agent, "old", "web-1")
 
 
-async def test_a_refused_registration_is_tried_again_and_stops_no_other(engine, registry, agent):
+async def test_a_rejected_registration_is_retried_and_affects_no_other(engine, registry, agent):
     bad = inspected("bad", env={"SERVICE_CHECK_TCP": "1", "SERVICE_CHECK_INTERVAL": "soon"})
     engine.run(bad)
     engine.run(WEB)
@@ -216,7 +216,7 @@ async def test_a_stop_signal_deregisters_before_the_container_has_stopped(engine
             await until_registered(agent, "web-1")
 
 
-async def test_without_the_option_it_is_gone_when_it_has_stopped(engine, registry, agent):
+async def test_without_the_option_a_container_is_deregistered_after_its_end(engine, registry, agent):
     engine.run(WEB)
     async with running(engine, url(registry)) as status:
         await until_registered(agent, "web-1")
@@ -227,7 +227,7 @@ async def test_without_the_option_it_is_gone_when_it_has_stopped(engine, registr
         await until_registered(agent, "web-1")
 
 
-async def test_settings_that_cannot_be_used_are_problems(engine, registry, agent):
+async def test_invalid_settings_are_problems(engine, registry, agent):
     engine.run(inspected("web-1", env={"SERVICE_LB_WEIGHT": "lots"}))
     async with running(engine, url(registry)) as status:
         await until_registered(agent, "web-1")
@@ -250,7 +250,7 @@ async def test_an_id_with_dot_segments_changes_no_entry_and_logs_one_line(engine
     assert line.startswith("evil: the id 'a/../victim' is refused")
 
 
-async def test_one_that_cannot_be_read_keeps_its_entry_and_stops_no_other(engine, registry, agent):
+async def test_an_unreadable_container_keeps_its_entry_and_affects_no_other(engine, registry, agent):
     engine.run(SECOND)
     async with running(engine, url(registry)):
         await until_registered(agent, "web-2")
@@ -263,7 +263,7 @@ async def test_one_that_cannot_be_read_keeps_its_entry_and_stops_no_other(engine
         assert status.registered == 2
 
 
-async def test_one_that_cannot_be_read_is_confirmed_too(engine, registry, agent):
+async def test_an_unreadable_container_is_confirmed_too(engine, registry, agent):
     check = "registrator:machine:web-1:80"
     engine.run(WEB)
     async with running(engine, url(registry), ttl=60.0):
@@ -306,7 +306,7 @@ def refused(number):
     return inspected(f"bad-{number}", id=str(number) * 64, env=env)
 
 
-async def test_it_counts_what_is_registered_and_logs_each_problem_once(engine, registry, agent, caplog):
+async def test_entries_are_counted_and_each_failure_is_logged_once(engine, registry, agent, caplog):
     for each in (refused(1), refused(2), WEB):
         engine.run(each)
     async with running(engine, url(registry)) as status:
@@ -318,9 +318,7 @@ async def test_it_counts_what_is_registered_and_logs_each_problem_once(engine, r
     assert len(lines) == 2
 
 
-async def test_a_consul_that_goes_away_meanwhile_is_one_problem_and_not_one_for_each_entry(
-    engine, aiohttp_server
-):
+async def test_an_unavailable_consul_is_one_failure_for_all_entries(engine, aiohttp_server):
     async def read(request):
         return web.json_response({"Member": {"Addr": "127.0.0.1"}} if request.path.endswith("self") else {})
 
@@ -339,7 +337,7 @@ async def test_a_consul_that_goes_away_meanwhile_is_one_problem_and_not_one_for_
         assert "cannot be registered" not in status.failure
 
 
-async def test_what_consul_refuses_is_tried_again_ever_less_often(engine, registry, monkeypatch):
+async def test_rejected_calls_are_retried_at_growing_intervals(engine, registry, monkeypatch):
     pauses = []
     real = asyncio.timeout
     monkeypatch.setattr(registrator.asyncio, "timeout", lambda pause: (pauses.append(pause), real(pause))[1])
@@ -361,7 +359,7 @@ async def test_a_lost_check_is_restored(engine, registry, agent):
         assert await health(agent, "docker:machine:web-1:80") == "passing"
 
 
-async def test_however_busy_the_engine_is_each_entry_is_confirmed_in_time(engine, registry, agent):
+async def test_entries_are_confirmed_in_time_on_a_busy_engine(engine, registry, agent):
     check = "registrator:machine:web-1:80"
     engine.run(WEB)
     async with running(engine, url(registry), resync=0.1, ttl=60.0) as status:
@@ -376,7 +374,7 @@ async def test_however_busy_the_engine_is_each_entry_is_confirmed_in_time(engine
             await until(lambda: status.synchronized > before)  # noqa: B023
 
 
-async def test_it_stops_even_if_an_event_arrives_with_the_cancellation(engine, registry):
+async def test_an_event_during_the_cancellation_does_not_prevent_the_end(engine, registry):
     async with (
         DockerClient(docker_at(engine.url)) as docker,
         ConsulClient(consul_at(url(registry))) as client,

@@ -19,7 +19,7 @@ async def show(aiohttp_client, clock):
     return show
 
 
-async def test_well_while_engine_and_registry_were_equal_lately(show):
+async def test_healthy_after_a_recent_synchronization(show):
     answer = await (await show(RegistratorStatus(registered=3, synchronized=140.0))).get("/health")
     assert answer.status == 200
     assert await answer.json() == {
@@ -31,14 +31,14 @@ async def test_well_while_engine_and_registry_were_equal_lately(show):
     }
 
 
-async def test_at_the_start_it_gets_time(show, clock):
+async def test_healthy_for_some_time_after_the_start(show, clock):
     client = await show(RegistratorStatus())
     assert (await client.get("/health")).status == 200
     clock[0] = 191.0
     assert (await client.get("/health")).status == 503
 
 
-async def test_unwell_and_why(show, clock):
+async def test_unhealthy_with_a_reason(show, clock):
     client = await show(RegistratorStatus(synchronized=100.0, failure="Consul: refused"))
     clock[0] = 200.0
     answer = await client.get("/health")

@@ -64,7 +64,7 @@ async def here(consul):
         await ConsulAgent(client).deregister(identity.id)
 
 
-async def test_the_entry_follows_readiness_and_goes_at_the_end(consul, here):
+async def test_the_entry_follows_readiness_and_is_removed_at_the_end(consul, here):
     registered = Registered(consul, "gateway")
     await registered.become("critical")
     here.obstacles.clear()
@@ -85,7 +85,7 @@ async def test_a_removed_entry_is_registered_again(consul, here):
     await registered.become("passing")
 
 
-async def test_that_consul_is_away_holds_up_neither_the_start_nor_the_end(unused_tcp_port, caplog):
+async def test_an_unavailable_consul_delays_neither_start_nor_end(unused_tcp_port, caplog):
     async with ConsulClient(consul_at(f"http://127.0.0.1:{unused_tcp_port}")) as client:
         away = SelfRegistration(ConsulAgent(client), Identity("gateway", "host-1", 80), list)
         async with TaskScope("presence") as owner:

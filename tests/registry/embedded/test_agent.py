@@ -35,7 +35,7 @@ def now():
 
 
 @pytest.mark.parametrize(("after", "granted"), [(120.0, 120.0), (1.0, 60.0)])
-async def test_a_service_that_stays_critical_goes(agent, catalog, after, granted):
+async def test_a_service_that_stays_critical_is_deregistered(agent, catalog, after, granted):
     agent.register_service(WEB, [ttl(deregister_after=after), ttl("other")], replace_checks=False)
     started = now()
     agent.reap(started + granted - 1)
@@ -61,7 +61,7 @@ async def test_the_time_counts_from_when_it_became_critical(agent):
     assert not agent.services, "registering it again does not make it healthy"
 
 
-async def test_a_check_without_patience_or_of_the_node_takes_nothing_away(agent):
+async def test_checks_without_the_setting_or_of_the_node_deregister_nothing(agent):
     agent.register_service(WEB, [ttl()], replace_checks=False)
     agent.register_check(CheckDefinition(id="node", ttl=600.0, deregister_after=60.0))
     agent.reap(now() + 1_000_000)
@@ -83,7 +83,7 @@ async def test_a_new_output_alone_reaches_the_catalog_late(agent, catalog, monke
     assert catalog.checks().index == index + 1
 
 
-async def test_a_new_status_takes_the_output_along(agent, catalog):
+async def test_a_new_status_writes_the_output_too(agent, catalog):
     agent.register_service(WEB, [ttl()], replace_checks=False)
     agent.set_ttl_status("t", "critical", "late")
     agent.set_ttl_status("t", "passing", "now")
@@ -94,7 +94,7 @@ async def test_a_new_status_takes_the_output_along(agent, catalog):
     assert catalog.checks().index == index + 1
 
 
-async def test_what_does_not_exist(agent):
+async def test_unknown_ids_are_errors(agent):
     with pytest.raises(RequestError, match='ServiceID "1" does not exist'):
         agent.register_check(ttl())
     with pytest.raises(RequestError, match='CheckID "t" does not have associated TTL'):

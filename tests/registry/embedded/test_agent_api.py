@@ -20,7 +20,7 @@ async def test_the_hash_of_a_service_changes_when_the_service_does(session, url)
     assert await content_hash(session, url) != first
 
 
-async def test_self_counts_what_it_runs(session, url):
+async def test_self_counts_services_and_checks(session, url):
     await register(session, url, Checks=[{"TTL": "10m"}, {"TTL": "10m"}])
     async with session.get(f"{url}/v1/agent/self") as answer:
         assert (await answer.json())["Stats"]["agent"] == {"checks": "2", "services": "1"}

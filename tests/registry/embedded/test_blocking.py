@@ -32,7 +32,7 @@ async def test_a_query_without_an_index_is_answered_immediately(data):
     assert await data.changes.settle(data.query, 0, 60) == Answer(2, "first")
 
 
-async def test_a_write_answers(data):
+async def test_a_write_ends_a_blocking_query(data):
     async with asyncio.TaskGroup() as tasks:
         query = tasks.create_task(data.changes.settle(data.query, 2, 60))
         await asyncio.sleep(0)
@@ -40,7 +40,7 @@ async def test_a_write_answers(data):
     assert query.result() == Answer(3, "second")
 
 
-async def test_a_write_of_something_else_does_not(data):
+async def test_an_unrelated_write_does_not(data):
     """The index has moved, but not the row; only the next write of the row ends the wait."""
     async with asyncio.TaskGroup() as tasks:
         query = tasks.create_task(data.changes.settle(data.query, 2, 60))
@@ -51,7 +51,7 @@ async def test_a_write_of_something_else_does_not(data):
     assert query.result() == Answer(5, "second")
 
 
-async def test_without_rows_the_index_answers():
+async def test_without_rows_the_table_index_is_used():
     changes = Changes()
     changes.advance()
     async with asyncio.TaskGroup() as tasks:
@@ -63,7 +63,7 @@ async def test_without_rows_the_index_answers():
     assert query.result().index == 3
 
 
-async def test_when_the_time_is_up_the_first_answer_comes_again(data):
+async def test_a_timeout_returns_the_current_answer(data):
     async with asyncio.TaskGroup() as tasks:
         query = tasks.create_task(data.changes.settle(data.query, 2, 0.05))
         await asyncio.sleep(0)
@@ -75,14 +75,14 @@ async def test_an_index_from_the_future_waits(data):
     assert await data.changes.settle(data.query, 1000, 0.02) == Answer(2, "first")
 
 
-def test_patience():
-    for asked, granted in ((1.6, 1.6), (0, DEFAULT_WAIT), (-5, DEFAULT_WAIT), (1e6, MAX_WAIT)):
-        waits = [wait_time(asked) for _ in range(500)]
+def test_the_wait_has_default_limits_and_jitter():
+    for requested, granted in ((1.6, 1.6), (0, DEFAULT_WAIT), (-5, DEFAULT_WAIT), (1e6, MAX_WAIT)):
+        waits = [wait_time(requested) for _ in range(500)]
         assert granted <= min(waits) < granted * 1.01
         assert granted * 1.05 < max(waits) <= granted * 17 / 16
 
 
-async def test_a_reader_is_awake_within_a_millisecond(data):
+async def test_a_blocking_query_returns_within_a_millisecond(data):
     delays = []
     for number in range(50):
         async with asyncio.TaskGroup() as tasks:
@@ -95,7 +95,7 @@ async def test_a_reader_is_awake_within_a_millisecond(data):
     assert statistics.median(delays) < 0.001
 
 
-async def test_readers_that_leave_are_forgotten(data):
+async def test_disconnected_clients_are_removed(data):
     readers = []
     async with asyncio.TaskGroup() as tasks:
         readers = [tasks.create_task(data.changes.settle(data.query, 2, 60)) for _ in range(20)]

@@ -67,7 +67,7 @@ def test_no_answer_changes_without_a_newer_index(writes):
 
 
 @given(st.lists(WRITES, max_size=25))
-def test_rows_bear_the_index_of_their_write(writes):
+def test_rows_have_the_index_of_their_write(writes):
     changes = Changes()
     catalog = Catalog(NODE, changes)
     for write in writes:
@@ -85,14 +85,14 @@ def catalog_with(*services):
     return catalog
 
 
-def test_before_anything_was_missed_a_missing_service_follows_every_table():
+def test_before_any_removal_a_missing_service_has_the_index_of_all_tables():
     catalog = catalog_with(Service("1", "web"))
     assert catalog.health("none").index == catalog.services().index
     catalog.update_check(Check("c", "c", "passing"))
     assert catalog.health("none").index == catalog.checks().index
 
 
-def test_a_missing_service_then_follows_the_last_that_went_missing():
+def test_after_a_removal_a_missing_service_has_the_index_of_the_last_removal():
     catalog = catalog_with(Service("1", "web"), Service("2", "db"), Service("3", "db"))
     catalog.deregister_service("1")
     gone = catalog.health("web").index
@@ -102,7 +102,7 @@ def test_a_missing_service_then_follows_the_last_that_went_missing():
     assert catalog.health("web").index == catalog.health("db").index > gone
 
 
-def test_deregistering_what_is_not_there_writes_nothing():
+def test_deregistering_an_unknown_id_writes_nothing():
     changes = Changes()
     catalog = Catalog(NODE, changes)
     catalog.deregister_service("none")

@@ -38,6 +38,6 @@ async def test_a_change_reaches_a_waiting_reader_within_milliseconds(session, ur
     "path",
     ["agent/services", "agent/checks", "catalog/nodes", "health/service/web", "health/state/any"],
 )
-async def test_a_read_with_a_filter_expression_is_refused(session, url, path):
+async def test_a_read_with_a_filter_expression_is_rejected(session, url, path):
     async with session.get(f"{url}/v1/{path}?filter=Node==x") as answer:
         assert answer.status == 501

@@ -32,7 +32,7 @@ async def reports():
     return Reports()
 
 
-async def test_silence_is_reported_once(reports):
+async def test_an_expired_ttl_is_reported_once(reports):
     check = TimeToLive(CheckDefinition(id="t", ttl=0.01), reports)
     check.start()
     await reports.reach(1)
@@ -45,7 +45,7 @@ async def test_silence_is_reported_once(reports):
     ]
 
 
-async def test_a_stopped_clock_expires_no_more(reports):
+async def test_a_stopped_ttl_does_not_expire(reports):
     stopped, running = (TimeToLive(CheckDefinition(id="t", ttl=ttl), reports) for ttl in (0.01, 0.03))
     for check in (stopped, running):
         check.start()
@@ -83,7 +83,7 @@ async def test_every_result_is_reported(impatient, reports):
     assert await probed(reports, [P, C, W, P], 4) == [P, C, W, P]
 
 
-async def test_a_change_is_believed_after_as_many_results_as_it_takes(impatient, reports):
+async def test_a_status_changes_after_the_configured_number_of_results(impatient, reports):
     found = [P, C, C, P, C, C, C, P, C, P, P, W]
     believed = [P, P, C, P, W]
     needed = {"success_before_passing": 2, "failures_before_critical": 3}
@@ -123,7 +123,7 @@ NO_TARGETS = [
 
 
 @pytest.mark.parametrize("target", NO_TARGETS)
-async def test_what_cannot_be_connected_to_is_critical(target):
+async def test_a_failed_connection_is_critical(target):
     status, output = await tcp_attempt(CheckDefinition(tcp=target))()
     assert status == "critical"
     assert output.startswith("dial tcp")
@@ -133,7 +133,7 @@ async def test_what_cannot_be_connected_to_is_critical(target):
     "target", [*NO_TARGETS, "http://", "ftp://127.0.0.1/", "http://127.0.0.1:99999/", "http://a b/"]
 )
 @pytest.mark.parametrize("more", [{}, {"method": "GE T"}, {"header": {"X": ["a\r\nb"]}}])
-async def test_what_cannot_be_asked_is_critical(target, more):
+async def test_a_failed_request_is_critical(target, more):
     async with aiohttp.ClientSession() as session:
         status, output = await http_attempt(CheckDefinition(http=target, **more), session)()
     assert status == "critical"

@@ -63,13 +63,13 @@ def test_durations(value, seconds):
     assert decode(f'{{"wait": {value}}}'.encode(), SHAPE)["wait"] == seconds
 
 
-def test_a_number_beyond_all_time_is_the_end_of_time():
+def test_a_duration_beyond_the_range_is_limited():
     assert decode(b'{"wait": 1e400}', SHAPE)["wait"] == pytest.approx(MAX_DURATION)
     assert decode(b'{"wait": -1' + b"0" * 400 + b"}", SHAPE)["wait"] == pytest.approx(-MAX_DURATION)
 
 
 @pytest.mark.parametrize("body", [b"null", b"{}", b' {"name": null} rest'])
-def test_what_counts_as_nothing(body):
+def test_empty_values(body):
     assert decode(body, SHAPE) == {}
 
 
@@ -105,7 +105,7 @@ def test_half_a_surrogate_pair_becomes_a_replacement_character():
         ('{"parts": {}}', "json: cannot unmarshal object into Go struct field .parts of type Parts"),
     ],
 )
-def test_what_is_refused(body, reason):
+def test_invalid_bodies_are_rejected(body, reason):
     with pytest.raises(DecodeError) as refusal:
         decode(body.encode(), SHAPE)
     assert str(refusal.value) == reason
@@ -121,6 +121,6 @@ JSON = st.recursive(
 
 
 @given(st.binary(max_size=30) | JSON.map(lambda value: json.dumps(value).encode()))
-def test_any_body_is_read_or_refused(body):
+def test_any_body_is_decoded_or_rejected(body):
     with suppress(DecodeError):
         assert isinstance(decode(body, SHAPE), dict)

@@ -42,7 +42,7 @@ def test_a_service_with_checks():
     assert [check.type for check in checks] == ["ttl", "tcp"]
 
 
-def test_an_address_that_was_given_by_name_stays():
+def test_an_address_given_by_name_is_kept():
     found, _ = service(Address="10.0.0.1", Port=80, TaggedAddresses={"lan_ipv4": {"Address": "10.0.0.2"}})
     assert found.tagged_addresses == {
         "lan_ipv4": ServiceAddress("10.0.0.2", 0),
@@ -53,13 +53,13 @@ def test_an_address_that_was_given_by_name_stays():
 @pytest.mark.parametrize(
     "name", ["GRPC", "AliasService", "AliasNode", "DockerContainerID", "docker_container_id"]
 )
-def test_checks_that_only_a_real_consul_runs_are_refused_by_name(name):
+def test_unsupported_checks_are_rejected_by_name(name):
     with pytest.raises(RequestError, match="runs TTL, HTTP and TCP checks, not ") as refusal:
         service(Check={name: "x", "Interval": "5s"})
     assert name.replace("_", "").lower() in str(refusal.value).lower()
 
 
-def test_a_mesh_is_refused():
+def test_service_mesh_settings_are_rejected():
     with pytest.raises(
         RequestError, match="expected none, as the embedded registry has no mesh; got 'connect-proxy'"
     ):
@@ -104,7 +104,7 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=5))
-def test_any_definition_is_taken_or_refused_with_a_reason(fields):
+def test_any_definition_is_accepted_or_rejected_with_a_reason(fields):
     for read in (service_from_json, check_from_json, update_from_json):
         try:
             read(json.dumps({"Name": "web", **fields}).encode())

@@ -27,7 +27,7 @@ def test_options(query, options):
 
 
 @every("query", ["index=-1", "index=%D9%A1", "wait=5", "max_stale=", "stale&consistent", "dc=x", "ns=x"])
-def test_options_that_are_refused(query):
+def test_invalid_options_are_rejected(query):
     with pytest.raises(RequestError):
         read_options(request(query))
 
@@ -40,7 +40,7 @@ def test_flags(query, on):
     assert flag(request(query), "passing") is on
 
 
-def test_a_filter_expression_is_refused_and_an_empty_one_is_not():
+def test_a_filter_expression_is_rejected_unless_empty():
     reject_filter(request("filter="))
     with pytest.raises(RequestError, match="does not implement filter expressions") as refusal:
         reject_filter(request("filter=Service.Port==80"))

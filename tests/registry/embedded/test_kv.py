@@ -28,7 +28,7 @@ def apply(store, model, write):
 
 
 @given(st.lists(WRITES, max_size=25))
-def test_it_holds_what_a_dictionary_would(writes):
+def test_the_store_behaves_like_a_dictionary(writes):
     store, model = KeyValues(Changes()), {}
     for write in writes:
         apply(store, model, write)

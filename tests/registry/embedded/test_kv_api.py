@@ -5,7 +5,7 @@ import base64
 VALUE = bytes(range(256)) * 2
 
 
-async def test_any_bytes_come_back(session, url):
+async def test_any_bytes_are_returned_unchanged(session, url):
     async with session.put(f"{url}/v1/kv/key", data=VALUE) as answer:
         assert await answer.json() is True
     async with session.get(f"{url}/v1/kv/key?raw") as answer:
@@ -14,7 +14,7 @@ async def test_any_bytes_come_back(session, url):
         assert base64.b64decode((await answer.json())[0]["Value"]) == VALUE
 
 
-async def test_a_body_of_unknown_length_is_measured_too(session, url):
+async def test_a_chunked_body_is_limited_too(session, url):
     async def chunks():
         for _ in range(9):
             yield b"x" * 65536

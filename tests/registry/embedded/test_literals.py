@@ -48,14 +48,14 @@ def test_durations(text, seconds):
         ("1d", 'unknown unit "d" in'),
     ],
 )
-def test_what_is_no_duration(text, problem):
+def test_invalid_durations(text, problem):
     with pytest.raises(LiteralError) as refusal:
         parse_duration(text)
     assert str(refusal.value) == f'time: {problem} duration "{text}"'
 
 
 @given(st.text("0123456789.hmsnuµ-+ ", max_size=10))
-def test_any_text_is_a_duration_or_refused(text):
+def test_any_text_is_a_duration_or_rejected(text):
     try:
         seconds = parse_duration(text)
     except LiteralError as error:
@@ -89,7 +89,7 @@ def test_numbers(parse, text, number):
         (parse_bool, "", 'ParseBool: parsing "": invalid syntax'),
     ],
 )
-def test_what_is_no_literal(parse, text, problem):
+def test_invalid_literals(parse, text, problem):
     with pytest.raises(LiteralError) as refusal:
         parse(text)
     assert str(refusal.value) == f"strconv.{problem}"

@@ -8,7 +8,7 @@ import pytest
 from pylb.registry.embedded import DevRegistry
 
 
-async def test_it_listens_at_its_address_until_it_stops(session):
+async def test_the_server_listens_until_it_stops(session):
     registry = DevRegistry()
     address = await registry.start()
     assert address == registry.address
@@ -21,7 +21,7 @@ async def test_it_listens_at_its_address_until_it_stops(session):
         await session.get(f"http://{address}/v1/status/leader")
 
 
-async def test_a_new_start_at_the_same_address_knows_nothing(session):
+async def test_a_restarted_server_has_no_data(session):
     registry = DevRegistry()
     address = await registry.start()
     async with session.put(f"http://{address}/v1/agent/service/register", json={"Name": "web"}) as answer:
@@ -34,7 +34,7 @@ async def test_a_new_start_at_the_same_address_knows_nothing(session):
     await registry.stop()
 
 
-async def test_stopping_does_not_wait_for_readers_and_leaves_nothing_running(session):
+async def test_stopping_does_not_wait_for_blocking_queries(session):
     before = asyncio.all_tasks()
     registry = DevRegistry()
     address = await registry.start()
@@ -96,7 +96,7 @@ async def test_the_node_of_a_registry_on_all_addresses_has_a_loopback_address(se
     await registry.stop()
 
 
-async def test_pretty_is_for_people(session):
+async def test_pretty_indents_the_json(session):
     registry = DevRegistry()
     address = await registry.start()
     async with session.get(f"http://{address}/v1/catalog/services?pretty") as answer:
