@@ -28,7 +28,7 @@ async def read(address, *path, **query):
     return await asyncio.to_thread(admin.read, address, *path, **query)
 
 
-async def test_an_answer_is_what_its_json_says(answers):
+async def test_the_json_of_a_response_is_returned(answers):
     assert await read(await answers('{"a": 1}'), "/api/state") == {"a": 1}
 
 
@@ -45,12 +45,12 @@ async def test_parameters_are_escaped(answers):
         ('{"error": "not from there"}', 403, "refuses: not from there"),
     ],
 )
-async def test_what_is_no_answer_is_one_line(answers, body, status, words):
+async def test_an_invalid_response_is_a_one_line_error(answers, body, status, words):
     with pytest.raises(StartError, match=words):
         await read(await answers(body, status), "/api/state")
 
 
-async def test_a_unix_socket_will_do(tmp_path):
+async def test_a_unix_socket_can_be_used(tmp_path):
     path = str(tmp_path / "admin")
 
     async def handle(reader, writer):

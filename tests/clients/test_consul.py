@@ -40,7 +40,7 @@ async def connect(scripted):
         await client.close()
 
 
-async def test_it_returns_the_instances_and_all_that_the_headers_say(scripted, connect):
+async def test_instances_and_header_values_are_returned(scripted, connect):
     headers = {
         "X-Consul-LastContact": "2500",
         "X-Consul-KnownLeader": "false",
@@ -58,12 +58,12 @@ async def test_without_the_header_a_leader_is_assumed(scripted, connect):
     assert (answer.last_contact, answer.known_leader, answer.filtered) == (0, True, False)
 
 
-async def test_an_index_below_one_would_never_wait(scripted, connect):
+async def test_an_index_below_one_is_raised_to_one(scripted, connect):
     scripted.then(Answer(index=0))
     assert (await connect().service_health("web")).index == 1
 
 
-async def test_the_query_names_what_is_asked_for_and_never_passing(scripted, connect):
+async def test_the_query_has_all_parameters_except_passing(scripted, connect):
     scripted.then(Answer(), Answer())
     client = connect(datacenter="dc2", namespace="shop", partition="eu", consistency="stale")
     await client.service_health("web", tags=["a", "b"], index=7, wait=55.0)
@@ -73,20 +73,20 @@ async def test_the_query_names_what_is_asked_for_and_never_passing(scripted, con
     assert scripted.requests[0].path == "/v1/health/service/web"
 
 
-async def test_odd_names_arrive_as_they_are(scripted, connect):
+async def test_unusual_names_are_encoded(scripted, connect):
     scripted.then(Answer())
     await connect(datacenter="ü 1").service_health("we b?ä%41", tags=["a+b&c=d%20"])
     assert scripted.requests[0].path == "/v1/health/service/we b?ä%41"
     assert scripted.queries == [{"tag": "a+b&c=d%20", "dc": "ü 1"}]
 
 
-async def test_a_slash_in_a_name_separates_nothing(scripted, connect):
+async def test_a_slash_in_a_name_is_encoded(scripted, connect):
     scripted.then(Answer())
     await connect().service_health("shop/web")
     assert scripted.requests[0].raw_path == "/v1/health/service/shop%2Fweb"
 
 
-async def test_a_name_that_would_lead_to_another_call_is_never_sent(scripted, connect):
+async def test_a_name_that_could_change_the_path_is_not_sent(scripted, connect):
     client = connect()
     for call, name in ((client.service_health, "../../agent/leave"), (client.kv.get, "../agent/leave")):
         with pytest.raises(ConsulError, match=r"'.*\.\./agent/leave' cannot be"):
@@ -104,7 +104,7 @@ async def test_a_name_that_would_lead_to_another_call_is_never_sent(scripted, co
         ("default", "consistent", {"consistent"}),
     ],
 )
-async def test_a_call_may_ask_for_another_consistency(scripted, connect, settings, call, parameters):
+async def test_a_call_can_set_the_consistency(scripted, connect, settings, call, parameters):
     scripted.then(Answer())
     await connect(consistency=settings).service_health("web", consistency=call)
     assert set(scripted.queries[0]) == parameters
@@ -132,7 +132,7 @@ async def test_anything_but_instances_is_an_error_and_never_data(scripted, conne
 
 
 @pytest.mark.parametrize("step", [DROP, Answer(web_instances(1), cut=True)], ids=["dropped", "cut"])
-async def test_a_broken_connection_is_no_answer(scripted, connect, step):
+async def test_a_broken_connection_is_an_error(scripted, connect, step):
     scripted.then(step)
     with pytest.raises(ConsulUnreachableError):
         await connect().service_health("web")
@@ -146,7 +146,7 @@ async def test_a_refused_connection_has_a_plain_message(connect):
 
 
 @pytest.mark.parametrize(("index", "deadline"), [(0, "0.3"), (5, "0.267")])
-async def test_a_silent_server_is_given_up(scripted, connect, monkeypatch, index, deadline):
+async def test_a_silent_server_causes_a_timeout(scripted, connect, monkeypatch, index, deadline):
     """With an index: the wait, the sixteenth of it that Consul adds at random, and some patience."""
     monkeypatch.setattr(client_module, "CALL_TIMEOUT", 0.3)
     monkeypatch.setattr(client_module, "ANSWER_TIMEOUT", 0.012)
@@ -155,12 +155,12 @@ async def test_a_silent_server_is_given_up(scripted, connect, monkeypatch, index
         await asyncio.wait_for(connect().service_health("web", index=index, wait=0.24), 3)
 
 
-async def test_the_only_deadline_is_that_of_the_call(connect):
+async def test_only_the_timeout_of_the_call_applies(connect):
     """aiohttp would end every call after 300 s, which is Consul's own default for a wait."""
     assert connect().http._session.timeout.total is None
 
 
-async def test_calls_share_one_connection_even_at_the_same_time(scripted, connect):
+async def test_calls_share_connections(scripted, connect):
     client = connect()
     scripted.then(*[Answer()] * 5)
     await asyncio.gather(*(client.service_health("web") for _ in range(5)))
@@ -183,7 +183,7 @@ async def test_the_connection_detects_a_dead_peer(scripted, connect, monkeypatch
     assert [sock.getsockopt(socket.IPPROTO_TCP, option) for option in options] == [15, 5, 3, 30_000]
 
 
-async def test_no_token_is_sent_unless_the_settings_hold_one(scripted, connect, monkeypatch):
+async def test_a_token_is_sent_only_if_configured(scripted, connect, monkeypatch):
     monkeypatch.setenv("CONSUL_HTTP_TOKEN", "from-the-environment")
     scripted.then(Answer(), Answer())
     await connect().service_health("web")
@@ -210,7 +210,7 @@ async def test_the_token_file_is_read_again_when_it_changes(scripted, connect, t
 @pytest.mark.parametrize(
     ("content", "words"), [(None, "No such file"), (b" \n", "it is empty"), (b"\xff", "can't decode")]
 )
-async def test_without_its_token_nothing_is_asked(scripted, connect, tmp_path, content, words):
+async def test_a_missing_token_file_prevents_the_call(scripted, connect, tmp_path, content, words):
     """An anonymous query could be answered by an empty list, as if there were no instances."""
     path = tmp_path / "token"
     if content is not None:
@@ -231,7 +231,7 @@ def test_secrets_are_not_printed():
     assert "hush" not in repr(settings)
 
 
-async def test_over_a_unix_socket(tmp_path):
+async def test_calls_over_a_unix_socket(tmp_path):
     server = ScriptedConsul()
     path = tmp_path / "consul.sock"
     await server.start(lambda runner: web.UnixSite(runner, path))
@@ -312,7 +312,7 @@ async def test_tls(secure, authority, changes):
     ],
     ids=["unknown authority", "other name", "no certificate"],
 )
-async def test_tls_that_does_not_fit_is_refused(secure, authority, changes, words):
+async def test_mismatching_tls_settings_are_rejected(secure, authority, changes, words):
     async with ConsulClient(secure_settings(secure, authority, **changes)) as client:
         with pytest.raises(ConsulError, match=words):
             await client.service_health("web")
@@ -320,7 +320,7 @@ async def test_tls_that_does_not_fit_is_refused(secure, authority, changes, word
 
 
 @pytest.mark.parametrize("file", ["consul_ca", "consul_cert", "consul_key"])
-async def test_a_tls_file_that_cannot_be_read_is_named(secure, authority, file):
+async def test_an_unreadable_tls_file_is_named(secure, authority, file):
     with pytest.raises(ConsulError, match=r"No such file or directory .*/absent\.pem"):
         ConsulClient(secure_settings(secure, authority, **{file: "/absent.pem"}))
 

@@ -46,18 +46,18 @@ async def node(registered):
         ("", ['service:read on "acl-web"', 'node:read on "n1"']),
     ],
 )
-async def test_the_rights_that_a_token_lacks(acl, rules, lacking):
+async def test_missing_rights_are_named(acl, rules, lacking):
     denied = await acl(rules).denied([Right("service", "acl-web"), Right("node", "n1")])
     assert [str(right) for right in denied] == lacking
 
 
-async def test_more_rights_than_one_call_takes(acl):
+async def test_many_rights_are_evaluated_in_several_calls(acl):
     denied = await acl('node "n7" { policy = "read" }').denied([Right("node", f"n{n}") for n in range(150)])
     assert [right.name for right in denied] == [f"n{n}" for n in range(150) if n != 7]
 
 
 @pytest.mark.parametrize(("rules", "services"), [(READ, {"acl-web-1": "acl-web"}), ("", {})])
-async def test_an_instance_is_found_whether_it_is_readable_or_not(acl, node, rules, services):
+async def test_a_registered_instance_is_found_without_read_rights(acl, node, rules, services):
     here = ("dc1", node, "acl-web-1")
     found = await acl(rules).look_up([("dc1", node, f"gone-{n}") for n in range(BATCH)] + [here])
     assert (found.registered, found.services) == ({here}, services)
@@ -68,7 +68,7 @@ async def test_without_acls_there_is_nothing_to_evaluate(consul):
         assert await ConsulAcl(client).denied([Right("service", "web")]) is None
 
 
-async def test_a_token_that_is_refused_is_an_error(guarded_consul):
+async def test_a_rejected_token_is_an_error(guarded_consul):
     settings = consul_at(guarded_consul.url, token="unknown")
     async with ConsulClient(settings) as client:
         with pytest.raises(ConsulError, match="answered 403 ACL not found"):
@@ -85,7 +85,7 @@ async def test_a_token_that_is_refused_is_an_error(guarded_consul):
         (Answer(status=409, body=b'{"Errors": []}'), "refused a transaction"),
     ],
 )
-async def test_what_is_no_answer(answer, words):
+async def test_an_invalid_response_raises_an_error(answer, words):
     server = ScriptedConsul()
     await server.start()
     server.then(answer)
@@ -96,7 +96,7 @@ async def test_what_is_no_answer(answer, words):
 
 
 @pytest.mark.parametrize("status", [404, 405, 501])
-async def test_a_registry_that_does_not_offer_it(status):
+async def test_a_registry_without_the_endpoint_is_an_error(status):
     server = ScriptedConsul()
     await server.start()
     server.then(Answer(status=status))

@@ -20,14 +20,14 @@ WEB = {"ID": "host:web/1:80", "Name": "web", "Address": "10.0.0.1", "Port": 80}
 TTL = {"CheckID": "ttl:web", "Name": "ttl", "TTL": "1h"}
 
 
-async def test_a_service_comes_and_goes(agent):
+async def test_a_service_is_registered_and_deregistered(agent):
     await agent.register(WEB)
     assert (await agent.services())["host:web/1:80"]["Address"] == "10.0.0.1"
     await agent.deregister("host:web/1:80")
     assert "host:web/1:80" not in await agent.services()
 
 
-async def test_an_id_never_leads_to_another_part_of_the_api(agent):
+async def test_an_id_cannot_change_the_path(agent):
     await agent.register({**WEB, "ID": "victim"})
     for service_id in ("a/../victim", "../../../kv/x", "../../leave"):
         with pytest.raises(ConsulError, match="cannot be part of a path"):
@@ -37,11 +37,11 @@ async def test_an_id_never_leads_to_another_part_of_the_api(agent):
     assert "victim" in await agent.services()
 
 
-async def test_that_it_is_gone_already_is_no_error(agent):
+async def test_deregistering_twice_is_no_error(agent):
     await agent.deregister("none")
 
 
-async def test_checks_that_are_not_named_again_go(agent):
+async def test_registering_again_replaces_checks(agent):
     await agent.register({**WEB, "Checks": [TTL]})
     await agent.update_check("ttl:web", "passing", "well")
     await agent.register(WEB)
@@ -49,7 +49,7 @@ async def test_checks_that_are_not_named_again_go(agent):
         await agent.update_check("ttl:web", "passing", "well")
 
 
-async def test_the_agents_address(agent):
+async def test_the_address_of_the_agent_is_read(agent):
     assert await agent.address() == "127.0.0.1"
 
 
@@ -79,7 +79,7 @@ async def answering(aiohttp_server, body, status=200):
 
 
 @pytest.mark.parametrize("body", [b"[]", b"nonsense", b"{"])
-async def test_what_is_no_answer(aiohttp_server, body):
+async def test_an_invalid_response_raises_an_error(aiohttp_server, body):
     async with ConsulClient(consul_at(await answering(aiohttp_server, body))) as client:
         with pytest.raises(ConsulError):
             await ConsulAgent(client).services()

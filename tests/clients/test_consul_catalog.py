@@ -19,7 +19,7 @@ async def client(consul):
         yield client
 
 
-async def test_services_with_their_tags_and_nodes_with_their_instances(client):
+async def test_services_have_tags_and_nodes_have_instances(client):
     agent, catalog = ConsulAgent(client), ConsulCatalog(client)
     await agent.register(WEB)
     assert (await catalog.services()).read()["catalog-web"] == ["blue"]
@@ -32,7 +32,7 @@ async def test_services_with_their_tags_and_nodes_with_their_instances(client):
     await agent.deregister("catalog-web-1")
 
 
-async def test_a_change_of_an_instance_and_one_of_a_check_wake_the_queries(client):
+async def test_changes_of_instances_and_checks_end_blocking_queries(client):
     agent, catalog = ConsulAgent(client), ConsulCatalog(client)
     before = await catalog.services()
     services = asyncio.ensure_future(catalog.services(before.index))  # noqa: TID251
@@ -70,7 +70,7 @@ async def test_anything_but_a_document_is_an_error(answer, words):
     await server.stop()
 
 
-async def test_a_query_names_datacenter_consistency_and_what_it_waits_for():
+async def test_a_query_has_datacenter_consistency_and_index():
     server = ScriptedConsul()
     server.names = None
     await server.start()

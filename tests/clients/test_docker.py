@@ -22,11 +22,11 @@ async def docker(engine):
         yield client
 
 
-async def test_which_engine_it_is(docker):
+async def test_the_id_of_the_engine_is_read(docker):
     assert await docker.engine() == Engine("TIY7:4CFD", "machine")
 
 
-async def test_all_are_listed_and_each_is_inspected(engine, docker):
+async def test_all_containers_are_listed_and_inspected(engine, docker):
     engine.run(inspected("web-1", id="1" * 64))
     engine.run(inspected("old", id="2" * 64, running=False))
     assert await docker.containers() == [
@@ -36,11 +36,11 @@ async def test_all_are_listed_and_each_is_inspected(engine, docker):
     assert (await docker.inspect("1" * 64)).name == "web-1"
 
 
-async def test_one_that_is_gone_is_none(docker):
+async def test_a_removed_container_is_none(docker):
     assert await docker.inspect("1" * 64) is None
 
 
-async def test_one_about_which_the_engine_does_not_answer_in_time(engine, docker, monkeypatch):
+async def test_an_inspection_has_a_timeout(engine, docker, monkeypatch):
     monkeypatch.setattr(docker_module, "INSPECT_TIMEOUT", 0.05)
     engine.run(inspected("hangs", id="1" * 64))
     engine.hanging.add("1" * 64)
@@ -50,13 +50,13 @@ async def test_one_about_which_the_engine_does_not_answer_in_time(engine, docker
 
 
 @pytest.mark.parametrize("given", ["../../info", "a/b", "..", "", "a%2fb", "a b"])
-async def test_what_is_no_id_goes_into_no_path(engine, docker, given):
+async def test_an_invalid_id_is_not_sent(engine, docker, given):
     with pytest.raises(EngineError, match="expected the id of a container"):
         await docker.inspect(given)
     assert engine.asked == []
 
 
-async def test_events_come_in_order_and_together_if_they_came_together(engine, docker):
+async def test_events_are_batched_in_order(engine, docker):
     web = inspected("web-1")
     events = docker.events()
 
@@ -89,7 +89,7 @@ async def test_the_end_of_the_stream_is_an_error(engine, docker):
         await asyncio.gather(anext(docker.events()), hang_up())
 
 
-async def test_an_engine_in_trouble(engine, docker):
+async def test_an_error_of_the_engine_is_raised(engine, docker):
     engine.broken = True
     for question in (docker.engine, docker.containers, docker.events().__anext__):
         with pytest.raises(EngineError, match="out of order"):
@@ -103,18 +103,18 @@ async def test_a_refused_connection_is_an_error(tmp_path):
                 await question()
 
 
-async def test_an_answer_without_sense(engine, docker):
+async def test_an_invalid_response_is_an_error(engine, docker):
     engine.run({"Id": "1" * 64, "State": {"Status": "running"}})
     with pytest.raises(EngineError, match="description of a container"):
         await docker.inspect("1" * 64)
 
 
-async def test_certificates_that_are_not_there(tmp_path):
+async def test_missing_certificates_are_an_error(tmp_path):
     with pytest.raises(EngineError, match=r"expected .* and key"):
         DockerClient(docker_at("tcp://127.0.0.1:2376", docker_tls=True, docker_certs=str(tmp_path)))
 
 
-def test_a_networks_event_is_about_the_container_that_joined():
+def test_a_network_event_names_its_container():
     data = {
         "Type": "network",
         "Action": "connect",

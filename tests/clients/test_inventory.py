@@ -38,13 +38,13 @@ async def read(engine, clock, monkeypatch):
 WEB, OTHER = inspected("web-1", id="1" * 64), inspected("db-1", id="2" * 64)
 
 
-async def test_the_oldest_comes_first(engine, read):
+async def test_containers_are_sorted_by_age(engine, read):
     engine.run(inspected("young", id="1" * 64, created="2026-01-02T00:00:00Z"))
     engine.run(inspected("old", id="2" * 64, created="2026-01-01T00:00:00Z"))
     assert list((await read())[0]) == ["old", "young"]
 
 
-async def test_one_that_vanishes_meanwhile_is_left_out(engine, read):
+async def test_a_container_removed_meanwhile_is_skipped(engine, read):
     engine.run(WEB)
     engine.run({**OTHER, "vanishes": True})
     assert list(map(list, await read())) == [["web-1"], []]
@@ -64,7 +64,7 @@ async def test_a_container_in_the_network_of_another_has_its_address(engine, rea
     assert found["app"].address() == "10.0.0.5"
 
 
-async def test_one_that_lives_in_the_network_of_one_that_cannot_be_read_is_not_known_either(engine, read):
+async def test_a_container_in_the_network_of_an_unreadable_one_is_unreadable(engine, read):
     engine.run(inspected("pod", id="1" * 64))
     engine.run(inspected("app", id="2" * 64, mode=f"container:{'1' * 64}", networks={}))
     engine.failing.add("1" * 64)
@@ -72,7 +72,7 @@ async def test_one_that_lives_in_the_network_of_one_that_cannot_be_read_is_not_k
 
 
 @pytest.mark.parametrize("trouble", ["hanging", "failing"])
-async def test_one_that_cannot_be_read_affects_no_other(engine, read, trouble):
+async def test_an_unreadable_container_affects_no_other(engine, read, trouble):
     engine.run(WEB)
     engine.run(OTHER)
     getattr(engine, trouble).add(OTHER["Id"])
@@ -82,7 +82,7 @@ async def test_one_that_cannot_be_read_affects_no_other(engine, read, trouble):
     assert unread["db-1"].problem == f"it cannot be read: Docker at {engine.url}: {words[trouble]}"
 
 
-async def test_one_that_makes_no_sense_affects_no_other(engine, read):
+async def test_an_invalid_container_affects_no_other(engine, read):
     engine.run(WEB)
     engine.run({"Id": OTHER["Id"], "State": {"Status": "running"}})
     found, unread = await read()
@@ -90,7 +90,7 @@ async def test_one_that_makes_no_sense_affects_no_other(engine, read):
     assert "description of a container" in unread["nameless"].reason
 
 
-async def test_one_that_was_read_before_stays_as_it_was(engine, read):
+async def test_an_unreadable_container_keeps_its_last_data(engine, read):
     engine.run(WEB)
     await read()
     engine.failing.add(WEB["Id"])
@@ -106,7 +106,7 @@ async def test_one_that_was_read_before_stays_as_it_was(engine, read):
     ("status", "running", "paused"),
     [("exited", False, False), ("paused", True, True), ("restarting", False, False)],
 )
-async def test_but_the_engines_list_counts(engine, read, status, running, paused):
+async def test_an_unreadable_container_that_is_not_listed_is_removed(engine, read, status, running, paused):
     engine.run(WEB)
     await read()
     engine.failing.add(WEB["Id"])
@@ -115,7 +115,7 @@ async def test_but_the_engines_list_counts(engine, read, status, running, paused
     assert (found["web-1"].running, found["web-1"].paused) == (running, paused)
 
 
-async def test_one_that_was_started_again_since_then_is_not_known(engine, read):
+async def test_an_unreadable_container_that_was_restarted_is_unknown(engine, read):
     engine.run(inspected("web-1", id=WEB["Id"], running=False))
     await read()
     engine.failing.add(WEB["Id"])
@@ -123,7 +123,7 @@ async def test_one_that_was_started_again_since_then_is_not_known(engine, read):
     assert list(map(list, await read())) == [[], ["web-1"]]
 
 
-async def test_the_engine_is_not_asked_again_and_again_about_one_that_hangs(engine, read, clock):
+async def test_a_hanging_inspection_is_not_repeated_immediately(engine, read, clock):
     engine.run(WEB)
     engine.hanging.add(WEB["Id"])
 

@@ -25,7 +25,7 @@ BAD = [
 
 
 @every("segment", BAD)
-def test_what_could_become_another_path_is_refused(segment):
+def test_a_segment_that_could_change_the_path_is_rejected(segment):
     with pytest.raises(ValueError, match="cannot be part of a path"):
         check_segment(segment)
     with pytest.raises(ValueError, match="cannot be part of a path"):
@@ -43,7 +43,7 @@ def test_what_could_become_another_path_is_refused(segment):
         ("..a", "..a"),
     ],
 )
-def test_everything_else_is_encoded(segment, encoded):
+def test_other_characters_are_encoded(segment, encoded):
     assert encoded_path("v1", segment) == f"/v1/{encoded}"
 
 
@@ -58,10 +58,10 @@ def test_a_segment_stays_one_segment(segment):
 
 
 @pytest.mark.parametrize("path", ["/v1/kv/../agent/leave", "/v1/kv/.", "/v1/kv/a\nb"])
-def test_a_path_that_is_already_put_together_has_no_dot_segments(path):
+def test_a_joined_path_must_not_have_dot_segments(path):
     with pytest.raises(ValueError, match="cannot be a path"):
         encoded_text(path)
 
 
-def test_the_slashes_of_such_a_path_stay():
+def test_the_slashes_of_a_joined_path_are_kept():
     assert encoded_text("/v1/kv/we b/") == "/v1/kv/we%20b/"

@@ -12,7 +12,7 @@ from tests.containers.inspected import container, inspected
 from tests.every import every
 
 
-def test_what_identifies_it():
+def test_a_container_has_id_name_and_labels():
     made = container("web-1", id="a" * 64, image="shop/web:1.2", stop_signal="SIGQUIT")
     assert (made.name, made.short_id, made.image, made.stop_signal) == (
         "web-1",
@@ -35,12 +35,12 @@ def test_what_identifies_it():
         ({"exposed": []}, ()),
     ],
 )
-def test_ports(said, ports):
+def test_ports_are_decoded(said, ports):
     assert container(**said).ports == ports
 
 
 @every("key", ["33060-33061/tcp", "/tcp", "0/tcp", "9" * 5000, "70000/tcp", "٣/tcp"])
-def test_a_port_that_cannot_be_read_is_left_out_alone(key):
+def test_an_invalid_port_is_skipped(key):
     made = container(exposed=["80/tcp", key])
     assert made.ports == (Port(80),)
     (problem,) = made.problems
@@ -56,7 +56,7 @@ def test_a_port_that_cannot_be_read_is_left_out_alone(key):
         ({"Running": False}, False, False),
     ],
 )
-def test_whether_it_runs(state, running, paused):
+def test_the_state_decides_whether_a_container_runs(state, running, paused):
     made = Container.from_inspect({**inspected(), "State": state})
     assert (made.running, made.paused) == (running, paused)
 
@@ -74,7 +74,7 @@ def test_compose_labels(labels, project, one_off):
     assert (made.project, made.one_off) == (project, one_off)
 
 
-def test_networks_have_an_order_the_default_one_first_and_swarms_ingress_last():
+def test_networks_are_sorted_with_the_default_first_and_ingress_last():
     made = container(
         networks={"z": "10.0.0.3", "ingress": "10.0.0.9", "bridge": "172.17.0.2", "a": "10.0.0.1"}
     )
@@ -89,14 +89,14 @@ def test_the_address_on_a_network(network, address):
     assert made.address(network) == address
 
 
-def test_an_ipv6_address_counts_where_there_is_no_other():
+def test_an_ipv6_address_is_used_if_there_is_no_other():
     data = inspected()
     data["NetworkSettings"]["Networks"] = {"six": {"IPAddress": "", "GlobalIPv6Address": "fd00::2"}}
     assert Container.from_inspect(data).networks == (Network("six", "fd00::2"),)
 
 
 @pytest.mark.parametrize(("health", "read"), [("healthy", "healthy"), ("none", ""), (None, "")])
-def test_health(health, read):
+def test_the_health_status_is_decoded(health, read):
     assert container(health=health, output="ok\n").health == read
 
 
@@ -104,7 +104,7 @@ def test_the_output_of_the_last_check():
     assert container(health="unhealthy", output="refused\n").health_output == "refused"
 
 
-def test_one_that_lives_in_anothers_network_has_its_address_and_published_ports():
+def test_a_container_in_the_network_of_another_has_its_address_and_ports():
     other = container("pod", published={"80/tcp": [("", 8080)]}, exposed=["80/tcp", "81/tcp"])
     made = container("app", mode=f"container:{other.id}", networks={}, exposed=["80/tcp"])
     assert made.joined == other.id
@@ -113,7 +113,7 @@ def test_one_that_lives_in_anothers_network_has_its_address_and_published_ports(
     assert joined.ports == (Port(80, "tcp", (Binding("", 8080),)),)
 
 
-def test_what_is_no_container_is_refused_in_words():
+def test_an_invalid_container_is_rejected_with_a_message():
     with pytest.raises(ValueError, match="description of a container"):
         Container.from_inspect({"Id": "x"})
 

@@ -22,7 +22,7 @@ def test_keys_lose_the_prefix_and_their_case():
     }
 
 
-def test_labels_go_before_the_environment():
+def test_labels_take_precedence_over_the_environment():
     assert said(env={"SERVICE_NAME": "env"}, labels={"SERVICE_NAME": "label"}) == {"name": "label"}
 
 
@@ -48,7 +48,7 @@ def test_settings_of_another_port_are_ignored():
         ({"env": {"SERVICE_IGNORE": ""}}, "web"),
     ],
 )
-def test_names(about, expected):
+def test_names_of_services(about, expected):
     assert name(**about) == expected
 
 
@@ -60,17 +60,17 @@ def test_names(about, expected):
         (["80/tcp", "443/tcp"], False, "web-80"),
     ],
 )
-def test_only_ports_that_are_registered_make_several(published, internal, expected):
+def test_names_have_port_suffixes_only_with_several_registered_ports(published, internal, expected):
     places = {key: [("0.0.0.0", 8080)] for key in published}
     made = container(exposed=["80/tcp", "443/tcp"], published=places, env={"SERVICE_NAME": "web"})
     assert service_name(made, made.ports[0], internal=internal) == expected
 
 
-def test_a_variable_for_another_or_an_endless_port_is_left_out():
+def test_a_variable_for_an_invalid_port_is_ignored():
     assert said(env={"SERVICE_080_NAME": "x", f"SERVICE_{'9' * 5000}_NAME": "y"}) == {}
 
 
-def test_explicit_takes_only_what_is_named():
+def test_explicit_accepts_only_named_ports():
     made = container()
     assert service_name(made, made.ports[0], explicit=True) == ""
 
@@ -92,13 +92,13 @@ def test_tags_keep_their_order(text, tags):
 
 
 @pytest.mark.parametrize("text", ["x", "-1", "65536", "1.5", "١"])
-def test_what_is_no_weight_is_refused_in_words(text):
+def test_an_invalid_weight_is_rejected_with_a_message(text):
     made = container(env={"SERVICE_LB_WEIGHT": text})
     with pytest.raises(ValueError, match=f"SERVICE_LB_WEIGHT: got '{text}', expected a number from 0"):
         metadata(made, made.ports[0]).weight("lb_weight")
 
 
 @pytest.mark.parametrize(("env", "weight"), [({}, 1), ({"SERVICE_LB_WEIGHT": "5"}, 5)])
-def test_weights(env, weight):
+def test_weights_are_parsed(env, weight):
     made = container(env=env)
     assert metadata(made, made.ports[0]).weight("lb_weight") == weight

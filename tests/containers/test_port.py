@@ -5,12 +5,12 @@ from tests.every import every
 
 
 @pytest.mark.parametrize("text", ["1", "80", "65535", "00080"])
-def test_ports_that_are_some(text):
+def test_valid_ports(text):
     assert port_number(text) == int(text)
 
 
 @every("text", ["", "0", "65536", "70000", "9" * 20, "9" * 5000, "-1", "80-81", " 80", "٣", "1e3"])
-def test_ports_that_are_none(text):
+def test_invalid_ports(text):
     with pytest.raises(ValueError, match="expected a port from 1 to 65535"):
         port_number(text)
 
@@ -19,7 +19,7 @@ def at(address, port):
     return {"HostIp": address, "HostPort": port}
 
 
-def test_all_places_where_a_port_is_published_are_kept():
+def test_all_bindings_of_a_port_are_kept():
     published = {"80/tcp": [at("0.0.0.0", "8080"), at("::", "8081")], "53/udp": None}
     assert read_ports(["80/tcp"], published, on_host=False) == (
         (Port(53, "udp"), Port(80, "tcp", (Binding("0.0.0.0", 8080), Binding("::", 8081)))),
@@ -27,13 +27,13 @@ def test_all_places_where_a_port_is_published_are_kept():
     )
 
 
-def test_a_port_that_is_not_published_yet_is_not():
+def test_a_port_without_a_binding_is_not_published():
     for number in ("", "0"):
         assert read_ports([], {"80/tcp": [at("", number)]}, on_host=False) == ((Port(80),), ())
 
 
 @pytest.mark.parametrize("binding", [at("nowhere", "80"), at("", "80-90"), at("", "9" * 5000)])
-def test_a_place_that_cannot_be_read_is_a_problem_of_its_port_alone(binding):
+def test_an_invalid_binding_affects_only_its_port(binding):
     ports, (problem,) = read_ports(["81/tcp"], {"80/tcp": [binding]}, on_host=False)
     assert ports == (Port(81),)
     assert problem.startswith("its port '80/tcp' is skipped: ")
@@ -60,6 +60,6 @@ def test_a_place_that_cannot_be_read_is_a_problem_of_its_port_alone(binding):
         ([], "10.0.0.1", None),
     ],
 )
-def test_where_clients_reach_a_published_port(bindings, host, chosen):
+def test_the_address_of_a_published_port(bindings, host, chosen):
     found = choose_binding([Binding(*each) for each in bindings], host)
     assert (found and found.port) == chosen

@@ -15,7 +15,7 @@ from tests.every import every
         ("1", None, False),
     ],
 )
-def test_the_signals_that_end_it(number, stop_signal, stops):
+def test_signals_that_end_a_container(number, stop_signal, stops):
     web, other = container("web-1", stop_signal=stop_signal), container("web-2")
     stopping = Stopping()
     stopping.on_event("kill", web.id, number)
@@ -23,7 +23,7 @@ def test_the_signals_that_end_it(number, stop_signal, stops):
 
 
 @pytest.mark.parametrize("action", ["start", "die", "destroy"])
-def test_one_that_has_ended_or_started_is_not_stopping(action):
+def test_an_ended_or_started_container_is_not_stopping(action):
     web = container("web-1")
     stopping = Stopping()
     stopping.on_event("kill", web.id, "15")
@@ -52,7 +52,7 @@ def test_a_container_that_was_restarted_without_an_event_is_not_stopping():
         *((name, 0) for name in ("odd", "", "RTMIN+31", "RTMAX-31", "RTMIN-1", "9" * 5000, "_BLOCK", "DFL")),
     ],
 )
-def test_signals(name, number):
+def test_signal_names_and_numbers(name, number):
     assert signal_number(name) == number
 
 

@@ -13,19 +13,19 @@ def refused(call, *args, **kwargs):
     return raised.value.status, raised.value.code
 
 
-def test_without_limits_all_are_let_in_and_nobody_is_remembered():
+def test_without_limits_nothing_is_stored():
     connections = Connections()
     assert connections.enter("192.0.2.1", 10**6, trusted=False) == ""
     connections.leave("")
 
 
-def test_too_many_connections_together():
+def test_the_total_number_of_connections_is_limited():
     connections = Connections(total=2)
     connections.enter("192.0.2.1", 1, trusted=False)
     assert refused(connections.enter, "192.0.2.1", 2, trusted=True) == (503, "RR")
 
 
-def test_too_many_connections_of_one_client():
+def test_the_number_of_connections_of_a_client_is_limited():
     connections = Connections(per_client=2)
     first, _ = (connections.enter("192.0.2.1", 0, trusted=False) for _ in range(2))
     assert refused(connections.enter, "192.0.2.1", 0, trusted=False) == (503, "RR")
@@ -34,14 +34,14 @@ def test_too_many_connections_of_one_client():
     connections.enter("192.0.2.1", 0, trusted=False)
 
 
-def test_what_has_left_is_forgotten():
+def test_closed_connections_are_not_counted():
     connections = Connections(per_client=2)
     connections.leave(connections.enter("192.0.2.1", 0, trusted=False))
     assert connections._open == {}
 
 
 @pytest.mark.parametrize(("address", "trusted"), [("192.0.2.1", True), ("", False)])
-def test_who_speaks_for_many_is_not_counted(address, trusted):
+def test_trusted_proxies_are_not_counted(address, trusted):
     connections = Connections(per_client=1)
     for _ in range(5):
         assert connections.enter(address, 0, trusted=trusted) == ""
@@ -53,7 +53,7 @@ def test_a_client_is_an_ipv4_address_or_an_ipv6_network():
     assert client_of("2001:db8:0:1::1") != client_of("2001:db8::1")
 
 
-def test_a_second_s_worth_at_once_and_then_at_the_rate():
+def test_a_burst_of_one_second_is_allowed():
     rate = Rate(4)
     for _ in range(4):
         rate.count("192.0.2.1", 100.0)
@@ -72,7 +72,7 @@ def test_one_per_second():
     rate.count("192.0.2.1", 101.0)
 
 
-def test_the_clients_that_are_remembered_are_bounded_and_the_oldest_goes_first(monkeypatch):
+def test_the_number_of_stored_clients_is_bounded(monkeypatch):
     monkeypatch.setattr(admission, "REMEMBERED", 2)
     rate = Rate(1)
     for number in range(3):

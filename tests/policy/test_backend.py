@@ -6,7 +6,7 @@ from tests.every import every
 from tests.policy.backends import endpoint
 
 
-def test_load_is_requests_of_all_workers_per_unit_of_weight():
+def test_load_is_the_requests_of_all_workers_divided_by_weight():
     backend = Backend(endpoint(1, weight=4))
     backend.count(+1)
     backend.on_peer_update(5)
@@ -33,13 +33,13 @@ def test_load_follows_every_change(changes):
 
 
 @every("weight", [1, 2, 3, 7, 49, 65535, 10**12])
-def test_equally_loaded_backends_are_equal_whatever_their_weight(weight):
+def test_equal_load_is_equal_for_different_weights(weight):
     backend = Backend(endpoint(1, weight=weight))
     backend.count(3 * weight)
     assert backend.load == 3
 
 
-def test_weight_zero_is_no_division_by_zero():
+def test_weight_zero_causes_no_division_by_zero():
     backend = Backend(endpoint(1, weight=2))
     backend.count(+1)
     backend.update(endpoint(1, weight=0))
@@ -47,7 +47,7 @@ def test_weight_zero_is_no_division_by_zero():
     assert (backend.weight, backend.inflight) == (0, 0)
 
 
-def test_repr_tells_an_operator_where_it_stands():
+def test_repr_shows_the_state():
     backend = Backend(endpoint(7, weight=3))
     backend.count(+2)
     backend.idle.append(object())

@@ -12,7 +12,7 @@ def affordable(budget, requests, in_flight, now, most=10_000):
     return most
 
 
-def test_a_few_are_free():
+def test_a_few_retries_are_free():
     budget = RetryBudget(20)
     assert affordable(budget, 1, 1, 100.0) == 10
     assert affordable(budget, 1, 1, 102.0) == 0
@@ -21,14 +21,14 @@ def test_a_few_are_free():
     assert affordable(budget, 1, 1, 200.0) == 10
 
 
-def test_what_was_in_flight_on_a_backend_that_died_can_all_go_elsewhere():
+def test_all_requests_of_a_dead_backend_can_be_retried():
     budget = RetryBudget(20)
     assert affordable(budget, 1000, 64, 100.0) == 64
     assert affordable(budget, 1320, 64, 100.1) == 0  # that many have paid for those
     assert affordable(budget, 1330, 64, 100.1) == 2
 
 
-def test_with_a_budget_of_0_percent_only_the_free_ones_remain():
+def test_a_budget_of_0_percent_allows_only_free_retries():
     budget = RetryBudget(0)
     assert affordable(budget, 1000, 0, 100.0) == CREDIT
     assert affordable(budget, 1_000_000, 0, 101.0) == 0
@@ -36,7 +36,7 @@ def test_with_a_budget_of_0_percent_only_the_free_ones_remain():
 
 @given(st.integers(1, 500), st.integers(100, 1000), st.integers(0, 100_000), st.integers(1, 20))
 @settings(deadline=None, max_examples=50)
-def test_when_everything_fails_the_load_grows_by_a_fifth_and_not_more(in_flight, rate, before, seconds):
+def test_retries_add_at_most_a_fifth_to_the_load(in_flight, rate, before, seconds):
     """However good the times before, and though every request asks for two retries."""
     budget, granted = RetryBudget(20), 0
     for number in range(1, seconds * rate + 1):

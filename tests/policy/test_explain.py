@@ -43,11 +43,11 @@ def test_every_instance_is_a_candidate_or_excluded_for_a_reason():
     }
 
 
-def test_before_the_first_answer_nobody_is_known():
+def test_before_the_first_snapshot_there_are_no_candidates():
     assert explain(web_pool(), 0.0)["candidates"] == explain(web_pool(), 0.0)["excluded"] == []
 
 
-def test_one_that_is_new_gets_requests_but_fewer():
+def test_a_new_backend_has_a_reduced_weight():
     pool = web_pool()
     pool.apply(PoolState("web", (endpoint(1),)))
     (backend,) = pool.eligible

@@ -23,12 +23,12 @@ RULES = Health()
         (Phase.TUNNEL, Fault.UPSTREAM_TIMEOUT, None),
     ],
 )
-def test_whose_fault_it_was_decides(phase, fault, outcome):
+def test_an_attempt_counts_by_its_fault(phase, fault, outcome):
     assert classify(ProxyError(phase, fault, "it failed"), 0, reused=False, answered=False) is outcome
 
 
 @pytest.mark.parametrize(("client_gave_up", "outcome"), [(0.0, None), (0.4, None), (0.5, Outcome.SILENCE)])
-def test_a_client_that_leaves_speaks_against_who_kept_it_waiting(client_gave_up, outcome):
+def test_a_client_that_gives_up_counts_against_a_silent_backend(client_gave_up, outcome):
     left = ProxyError(Phase.HEADERS, Fault.CLIENT, "the client left")
     assert classify(left, 0, reused=False, answered=False, client_gave_up=client_gave_up) is outcome
 
@@ -44,11 +44,11 @@ def test_a_client_that_leaves_speaks_against_who_kept_it_waiting(client_gave_up,
         (0, None),
     ],
 )
-def test_a_status_speaks_for_itself(status, outcome):
+def test_a_status_of_500_or_above_is_a_failure(status, outcome):
     assert classify(None, status, reused=False, answered=True) is outcome
 
 
-def test_an_idle_connection_that_the_backend_had_closed_says_nothing_of_it():
+def test_a_stale_connection_does_not_count():
     closed = ProxyError(Phase.HEADERS, Fault.UPSTREAM, "closed")
     assert classify(closed, 0, reused=True, answered=False) is None
     assert classify(closed, 0, reused=True, answered=True) is Outcome.RESET
@@ -56,7 +56,7 @@ def test_an_idle_connection_that_the_backend_had_closed_says_nothing_of_it():
 
 @every("phase", [Phase.HEADERS, Phase.DATA])
 @every(("status", "outcome"), [(0, None), (200, None), (500, Outcome.FAILURE)])
-def test_what_the_client_or_one_page_may_have_caused_is_no_reset(phase, status, outcome):
+def test_failures_of_clients_or_pages_are_not_resets(phase, status, outcome):
     broken = ProxyError(phase, Fault.UPSTREAM, "closed")
     assert classify(broken, status, reused=False, answered=True, client_delayed=True) is outcome
     malformed = InvalidResponseError(phase, Fault.UPSTREAM, "a folded field line")
@@ -73,24 +73,24 @@ def marked(outcome, *times, rules=RULES):
     return spans
 
 
-def test_each_mark_lasts_twice_as_long_as_the_one_before_up_to_a_limit():
+def test_each_exclusion_lasts_twice_as_long_up_to_a_limit():
     assert marked(Outcome.REFUSED, 0, 2, 5, 10, 19, 36, 70) == [1, 2, 4, 8, 16, 30, 30]
 
 
-def test_good_conduct_for_as_long_as_the_last_mark_makes_earlier_ones_forgotten():
+def test_success_for_the_length_of_the_last_exclusion_resets_the_duration():
     assert marked(Outcome.RESET, 0, 1 + 9, 12 + 11) == [1, 2, 1]
     assert marked(Outcome.RESET, 0, 1, 3, 7, 15 + 9, 40 + 16) == [1, 2, 4, 8, 16, 30]
     assert marked(Outcome.RESET, 0, 1, 3, 7, 15 + 9, 40 + 17) == [1, 2, 4, 8, 16, 1]
 
 
-def test_a_crash_that_breaks_many_requests_is_one_crash():
+def test_a_crash_that_breaks_many_requests_counts_once():
     health = PassiveHealth()
     assert health.failed(Outcome.RESET, 9.0, 10.0, RULES)
     assert not any(health.failed(Outcome.RESET, 9.5, 10.0 + n / 100, RULES) for n in range(20))
     assert (health.failures, health.suspicions, health.until) == (1, 1, 11.0)
 
 
-def test_what_began_before_a_mark_and_went_well_does_not_undo_it():
+def test_a_success_that_began_before_an_exclusion_does_not_end_it():
     health = PassiveHealth()
     health.failed(Outcome.RESET, 9.0, 10.0, RULES)
     assert not health.succeeded(9.5, 10.2)
@@ -99,7 +99,7 @@ def test_what_began_before_a_mark_and_went_well_does_not_undo_it():
     assert (health.until, health.failures, health.refused) == (10.3, 0, False)
 
 
-def test_bad_answers_in_a_row_are_counted_and_mark_nothing_by_themselves():
+def test_consecutive_failures_are_counted():
     health = PassiveHealth()
     for number in range(1, 6):
         assert not health.is_due(RULES)
@@ -109,7 +109,7 @@ def test_bad_answers_in_a_row_are_counted_and_mark_nothing_by_themselves():
     assert not health.is_due(RULES)
 
 
-def test_each_ejection_lasts_longer_and_needs_one_more_failure_only():
+def test_after_an_ejection_one_failure_suffices_for_a_longer_one():
     health, now, spans = PassiveHealth(), 0.0, []
     health.failures = 5
     for _ in range(32):

@@ -23,13 +23,13 @@ def test_a_request_is_in_flight_from_with_to_its_end(pool):
 
 
 @pytest.mark.parametrize("error", [ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused"), KeyboardInterrupt()])
-def test_it_ends_whatever_goes_wrong(pool, error):
+def test_a_lease_ends_after_an_exception(pool, error):
     with pytest.raises(type(error)), pool.lease() as lease:
         raise error
     assert lease.backend.inflight == 0
 
 
-def test_the_last_lease_on_a_backend_that_left_lets_it_go(pool):
+def test_the_last_lease_of_a_draining_backend_removes_it(pool):
     with pool.lease() as first:
         with pool.lease() as second:
             assert first.backend is second.backend
@@ -40,7 +40,7 @@ def test_the_last_lease_on_a_backend_that_left_lets_it_go(pool):
     assert not pool.draining
 
 
-def test_a_new_lease_has_reached_nothing(pool):
+def test_a_new_lease_has_no_results(pool):
     lease = pool.lease()
     assert (lease.connected, lease.head, lease.status, lease.error) == (0.0, 0.0, 0, None)
     assert not lease.reused

@@ -17,19 +17,19 @@ def test_an_address_outside_is_not(address):
     assert address not in TRUSTED
 
 
-def test_unix_stands_for_peers_without_an_address():
+def test_unix_matches_peers_without_an_address():
     assert "" in Networks(["unix"])
     assert "" not in Networks(())
     assert Networks(["unix"])
     assert not Networks(())
 
 
-def test_what_is_no_network_is_refused():
+def test_an_invalid_network_is_rejected():
     with pytest.raises(ValueError, match="has host bits set"):
         Networks(["10.0.0.1/8"])
 
 
-def test_a_network_of_ipv4_mapped_addresses_is_one_of_ipv4():
+def test_a_network_of_ipv4_mapped_addresses_is_converted_to_ipv4():
     mapped = Networks(["::ffff:10.0.0.0/104", "::ffff:192.0.2.7"])
     assert "10.1.2.3" in mapped
     assert "192.0.2.7" in mapped

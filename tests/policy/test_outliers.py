@@ -33,7 +33,7 @@ class Service:
         return [number for number, state in states if state is State.EJECTED]
 
 
-def test_who_fails_more_often_than_all_others_is_ejected_for_a_while():
+def test_a_backend_that_fails_more_often_than_the_others_is_ejected():
     service = Service()
     service.interval(10, 12, 9, 11, 10, 300)
     assert service.ejected == [6]
@@ -45,13 +45,13 @@ def test_who_fails_more_often_than_all_others_is_ejected_for_a_while():
 @pytest.mark.parametrize(
     "failures", [(0,) * 6, (500,) * 6, (10, 12, 9, 11, 10, 12), (100, 0, 100, 0, 100, 0)]
 )
-def test_among_equals_nobody_is_one(failures):
+def test_equal_backends_have_no_outlier(failures):
     service = Service()
     service.interval(*failures)
     assert service.ejected == []
 
 
-def test_few_requests_or_few_backends_prove_nothing():
+def test_few_requests_or_few_backends_have_no_outlier():
     service = Service()
     service.interval(0, 0, 0, 0, 0, 50, requests=99)
     assert service.ejected == []
@@ -60,7 +60,7 @@ def test_few_requests_or_few_backends_prove_nothing():
     assert service.ejected == []
 
 
-def test_what_was_before_the_last_look_does_not_count():
+def test_requests_before_the_last_evaluation_do_not_count():
     service = Service()
     service.interval(10, 12, 9, 11, 10, 300)
     for _ in range(3):
@@ -68,7 +68,7 @@ def test_what_was_before_the_last_look_does_not_count():
     assert service.ejected == []
 
 
-def test_only_requests_since_the_last_look_count():
+def test_only_requests_since_the_last_evaluation_count():
     service = Service()
     service.interval(300, 300, 300, 300, 300, 0)
     service.interval(10, 12, 9, 11, 10, 300)
@@ -79,7 +79,7 @@ def test_only_requests_since_the_last_look_count():
     assert service.ejected == []
 
 
-def test_an_operator_can_vouch_for_one():
+def test_a_restored_backend_is_not_ejected():
     service = Service()
     service.pool.apply(
         PoolState(
@@ -92,7 +92,7 @@ def test_an_operator_can_vouch_for_one():
     assert service.ejected == []
 
 
-def test_failures_are_counted_where_they_happen():
+def test_failures_are_counted_per_backend():
     service = Service(1)
     (backend,) = service.pool.backends.values()
     for status in (200, 500, 503, 404):

@@ -25,18 +25,18 @@ def names(snapshot):
     return [e.id for e in snapshot.endpoints]
 
 
-def test_without_a_decision_about_it_a_service_is_as_the_registry_says():
+def test_without_overrides_a_snapshot_is_unchanged():
     assert apply_overrides(SNAPSHOT, [Override(1, "api", Action.MAINTENANCE)]) == STATE
 
 
 @pytest.mark.parametrize("backend", ["web-2", "10.0.0.2:80"])
-def test_a_drained_instance_is_excluded_and_the_reason_can_be_read(backend):
+def test_a_drained_instance_is_excluded_with_a_reason(backend):
     drained = apply_overrides(SNAPSHOT, [Override(1, "web", Action.DRAIN, backend, reason="new kernel")])
     assert names(drained) == ["web-1", "web-3"]
     assert drained.excluded == (Excluded(ENDPOINTS[1], f"operator: drain {backend} (new kernel)"),)
 
 
-def test_a_weight_replaces_the_registrys_and_nothing_else():
+def test_a_weight_override_replaces_only_the_weight():
     weighed = apply_overrides(SNAPSHOT, [Override(1, "web", Action.WEIGHT, "web-3", weight=0)])
     assert weighed.endpoints == ENDPOINTS
     assert overlays(weighed) == {"web-3": Overlay(weight=0)}
@@ -56,7 +56,7 @@ def test_a_state_has_the_number_cause_and_time_of_its_change():
     assert state == replace(STATE, generation=7, cause="consul index 3: +web-3", observed=5.0)
 
 
-def test_maintenance_takes_the_whole_service_out_whatever_else_was_decided():
+def test_maintenance_excludes_all_instances_regardless_of_other_overrides():
     decisions = [
         Override(1, "web", Action.WEIGHT, "web-1", weight=9),
         Override(2, "web", Action.MAINTENANCE),
@@ -66,7 +66,7 @@ def test_maintenance_takes_the_whole_service_out_whatever_else_was_decided():
     assert {x.reason for x in shut.excluded} == {"operator: maintenance web"}
 
 
-def test_an_ejected_instances_requests_are_aborted_a_drained_ones_are_not():
+def test_requests_of_ejected_instances_are_aborted_and_of_drained_ones_are_not():
     out = apply_overrides(
         SNAPSHOT, [Override(n, "web", a, f"web-{n}") for n, a in ((1, Action.EJECT), (2, Action.DRAIN))]
     )
@@ -78,26 +78,26 @@ def test_an_ejected_instances_requests_are_aborted_a_drained_ones_are_not():
     assert state.excluded[0].reason == "operator: eject web-1"
 
 
-def test_a_restored_instance_is_trusted_and_eject_and_restore_replace_each_other():
+def test_a_restored_instance_is_trusted_and_restore_replaces_eject():
     restored, ejected = (Override(n, "web", a, "web-2") for n, a in ((1, Action.RESTORE), (2, Action.EJECT)))
     assert overlays(apply_overrides(SNAPSHOT, [restored])) == {"web-2": Overlay(restored=True)}
     assert restored.replaces(ejected)
     assert ejected.replaces(restored)
 
 
-def test_a_policy_is_the_whole_services():
+def test_a_policy_override_applies_to_the_whole_service():
     decided = Override(1, "web", Action.POLICY, policy="random")
     assert apply_overrides(SNAPSHOT, [decided]) == replace(STATE, policy="random")
     assert str(decided) == "policy random for web"
 
 
-def test_a_decision_about_all_of_pylb_is_about_no_service():
+def test_a_global_override_changes_no_service():
     louder = Override(1, ALL_OF_PYLB, Action.LOG_LEVEL, level="debug")
     assert apply_overrides(SNAPSHOT, [louder]) == STATE
     assert str(louder) == "log level debug for pylb"
 
 
-def test_a_newer_decision_makes_way_for_the_same_kind_only():
+def test_a_newer_override_replaces_only_one_of_the_same_kind():
     drain, again = (Override(n, "web", Action.DRAIN, "web-1", reason=str(n)) for n in (1, 2))
     assert again.replaces(drain)
     assert not Override(3, "web", Action.WEIGHT, "web-1").replaces(drain)
@@ -116,7 +116,7 @@ decisions = st.builds(
 
 
 @given(st.lists(decisions))
-def test_nobody_is_lost_and_nobody_invented(overrides):
+def test_overrides_keep_the_set_of_instances(overrides):
     after = apply_overrides(SNAPSHOT, overrides)
     known = [*(e.key for e in after.endpoints), *(x.endpoint.key for x in after.excluded)]
     assert sorted(known) == sorted(e.key for e in ENDPOINTS)

@@ -23,7 +23,7 @@ def on_peer_update(standings, backend, state, since=1.0):
     return standings.on_peer_update(backend, state, since=since, until=since + 10, refused=False, size=3)
 
 
-def test_two_workers_together_eject_no_more_than_one_would(standings, line):
+def test_the_limit_on_ejections_holds_across_workers(standings, line):
     assert on_peer_update(standings, line[0], State.EJECTED)
     assert not on_peer_update(standings, line[1], State.EJECTED)
     assert [backend.state for backend in line] == [State.EJECTED, State.UP, State.UP]
@@ -39,13 +39,13 @@ def test_a_success_that_began_before_the_ejection_changes_nothing(standings, lin
     assert line[0].state is State.EJECTED
 
 
-def test_old_news_are_none(standings, line):
+def test_an_outdated_update_is_ignored(standings, line):
     on_peer_update(standings, line[0], State.SUSPECT, since=5.0)
     assert not on_peer_update(standings, line[0], State.UP, since=4.0)
     assert line[0].state is State.SUSPECT
 
 
-def test_who_left_comes_not_back_when_its_time_is_over(standings, line):
+def test_a_removed_backend_does_not_return_after_its_exclusion(standings, line):
     on_peer_update(standings, line[0], State.SUSPECT)
     standings.forget(line[:1])
     assert not standings.tick(line, 100.0)

@@ -256,7 +256,7 @@ class TestWhyEmpty:
         assert self.refusal(pool).endswith("web-4: maintenance; 995 more)")
 
 
-def test_repr_tells_an_operator_where_it_stands():
+def test_repr_shows_the_state():
     pool = pool_of(*WEB[:3])
     with pool.lease() as lease:
         pool.apply(snapshot(*(web for web in WEB[:3] if web != lease.backend.endpoint)))
@@ -265,7 +265,7 @@ def test_repr_tells_an_operator_where_it_stands():
             assert repr(pool) == "<Pool web: 2 up, 1 draining | 2 active, 1 idle>"
 
 
-def test_a_snapshot_may_name_another_policy_and_the_next_one_none():
+def test_a_snapshot_can_set_the_policy():
     pool = web_pool(policy="round-robin", rng=Random(1))
     three = PoolState("web", tuple(endpoint(n) for n in (1, 2, 3)))
     pool.apply(three)
@@ -282,7 +282,7 @@ def test_a_snapshot_may_name_another_policy_and_the_next_one_none():
 
 
 @pytest.mark.parametrize("policy", BALANCERS)
-def test_asking_who_is_next_tells_the_truth_and_changes_nothing(policy):
+def test_preview_returns_the_next_backend_without_side_effects(policy):
     asked, left_alone = (web_pool(policy=policy, rng=Random(1)) for _ in range(2))
     for pool in (asked, left_alone):
         pool.apply(PoolState("web", tuple(replace(endpoint(n), weight=n) for n in range(1, 6))))

@@ -55,7 +55,7 @@ class Service:
 
 
 @pytest.mark.parametrize("error", [REFUSED, RESET])
-def test_one_failed_connection_takes_a_backend_out_at_once_and_for_a_second(error):
+def test_one_failed_connection_excludes_a_backend_for_a_second(error):
     service = Service(3)
     service.attempt(service.backends[0], error)
     assert service.out == [1]
@@ -95,7 +95,7 @@ def test_five_failures_in_a_row_eject(failure):
     assert service.out == []
 
 
-def test_silence_is_a_failure_only_if_the_backend_answered_nothing_meanwhile():
+def test_silence_is_a_failure_only_without_other_responses_of_the_backend():
     service = Service(3)
     first, second, _ = service.backends
     for _ in range(20):
@@ -108,7 +108,7 @@ def test_silence_is_a_failure_only_if_the_backend_answered_nothing_meanwhile():
     assert (service.out, first.health.total) == ([], 0)
 
 
-def test_requests_that_no_backend_answers_in_time_eject_none():
+def test_timeouts_of_all_backends_eject_none():
     service = Service(2)
     for _ in range(20):
         for backend in service.backends:
@@ -120,7 +120,7 @@ def test_requests_that_no_backend_answers_in_time_eject_none():
     assert service.out == [1], "the other one does answer"
 
 
-def test_a_trial_whose_client_is_slow_to_send_it_gives_way_to_another_request():
+def test_a_trial_with_a_slow_upload_lets_another_request_be_the_trial():
     service = Service(3)
     first = service.backends[0]
     service.attempt(first, RESET)
@@ -203,7 +203,7 @@ def test_the_head_of_a_successful_response_restores_a_half_open_backend():
     assert service.take().backend is service.backends[0]
 
 
-def test_the_head_of_a_bad_answer_is_one_failure_and_not_two():
+def test_a_failed_response_counts_once():
     service = Service(3, eject_failures=2, suspect_time=1.0)
     service.attempt(service.backends[0], RESET)
     service.later(1)
@@ -216,7 +216,7 @@ def test_the_head_of_a_bad_answer_is_one_failure_and_not_two():
     assert service.backends[0].state is State.EJECTED
 
 
-def test_what_clients_do_is_held_against_nobody():
+def test_faults_of_clients_do_not_count():
     service = Service(2)
     for _ in range(20):
         service.attempt(service.backends[0], LEFT)
@@ -226,7 +226,7 @@ def test_what_clients_do_is_held_against_nobody():
 
 
 @pytest.mark.parametrize(("count", "most"), [(1, 0), (2, 1), (3, 1), (4, 2), (10, 5)])
-def test_never_more_than_half_are_ejected(count, most):
+def test_at_most_half_of_the_backends_are_ejected(count, most):
     service = Service(count)
     for _ in range(7):
         for backend in service.backends:
@@ -235,7 +235,7 @@ def test_never_more_than_half_are_ejected(count, most):
     assert not service.pool.panics
 
 
-def test_who_was_spared_is_ejected_once_there_is_room():
+def test_a_spared_backend_is_ejected_when_the_limit_allows():
     service = Service(2)
     for backend in service.backends:
         for _ in range(5):
@@ -247,7 +247,7 @@ def test_who_was_spared_is_ejected_once_there_is_room():
     assert service.out == [2]
 
 
-def test_below_half_the_failures_are_overlooked_but_for_those_that_refuse():
+def test_a_panicking_pool_ignores_failures_except_refused_connections():
     service = Service(4)
     service.attempt(service.backends[0], REFUSED)
     service.attempt(service.backends[1], RESET)
@@ -263,7 +263,7 @@ def test_below_half_the_failures_are_overlooked_but_for_those_that_refuse():
     assert service.pool.events["panic"] == 1
 
 
-def test_if_all_refuse_all_are_asked():
+def test_if_all_backends_refuse_all_are_eligible():
     service = Service(2)
     for backend in service.backends:
         service.attempt(backend, REFUSED)
@@ -272,7 +272,7 @@ def test_if_all_refuse_all_are_asked():
     assert service.out == [2]
 
 
-def test_panic_can_be_made_to_fail():
+def test_panic_mode_can_be_disabled():
     service = Service(2, panic="fail")
     for backend in service.backends:
         service.attempt(backend, RESET)
@@ -288,14 +288,14 @@ def test_panic_can_be_made_to_fail():
     assert service.pool.eligible == (trials[0].backend,)
 
 
-def test_a_single_backend_is_never_left_out():
+def test_a_single_backend_is_never_excluded():
     service = Service(1)
     for failure in (REFUSED, RESET, 500, 500, 500, 500, 500):
         service.attempt(service.backends[0], failure)
         assert service.out == []
 
 
-def test_a_fresh_registration_clears_what_a_change_of_tags_does_not():
+def test_a_new_registration_clears_the_health_and_a_change_of_tags_does_not():
     service = Service(3)
     service.attempt(service.backends[0], REFUSED)
     service.pool.apply(PoolState("web", (endpoint(1, tags=("v2",)), endpoint(2), endpoint(3))))
@@ -306,7 +306,7 @@ def test_a_fresh_registration_clears_what_a_change_of_tags_does_not():
     assert {b.state for b in service.pool.eligible} == {State.UP}
 
 
-def test_whom_an_operator_restores_takes_its_share_whatever_its_requests_say():
+def test_failures_of_a_restored_backend_are_ignored():
     service = Service(3)
     for number in (0, 1):
         service.attempt(service.backends[number], REFUSED)
@@ -325,7 +325,7 @@ def test_whom_an_operator_restores_takes_its_share_whatever_its_requests_say():
     assert service.out == [1, 2]
 
 
-def test_the_time_of_one_that_left_brings_nothing_back():
+def test_the_end_of_an_exclusion_does_not_return_a_removed_backend():
     service = Service(3)
     service.attempt(service.backends[0], REFUSED)
     service.pool.apply(PoolState("web", (endpoint(2), endpoint(3))))
@@ -334,7 +334,7 @@ def test_the_time_of_one_that_left_brings_nothing_back():
     assert service.backends[0] not in service.pool.eligible
 
 
-def test_what_another_worker_has_found_out_holds_here_and_goes_no_further():
+def test_health_updates_of_other_workers_are_applied_and_not_forwarded():
     service = Service(3)
     first = service.backends[0]
     service.pool.on_peer_update(first.identity, State.SUSPECT, until=service.now + 1, refused=True)

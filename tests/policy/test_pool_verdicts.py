@@ -46,7 +46,7 @@ class Service:
         return [n for n, backend in enumerate(self.backends, 1) if backend in self.pool.eligible]
 
 
-def test_who_fails_is_out_until_probes_say_otherwise():
+def test_a_failed_backend_is_excluded_until_its_probes_succeed():
     service = Service()
     service.judge(1, well=False)
     assert (service.eligible, service.backends[0].state) == ([2, 3], State.FAILED)
@@ -64,7 +64,7 @@ def test_who_fails_is_out_until_probes_say_otherwise():
 
 
 @pytest.mark.parametrize("result", [REFUSED, 500])
-def test_a_passed_probe_clears_what_requests_have_said(result):
+def test_a_successful_probe_clears_passive_health(result):
     service = Service()
     for _ in range(5):
         service.attempt(1, result)
@@ -77,7 +77,7 @@ def test_a_passed_probe_clears_what_requests_have_said(result):
     assert service.eligible == [2, 3]
 
 
-def test_if_too_many_fail_only_those_are_out_that_accept_no_connection():
+def test_if_too_many_fail_only_backends_without_connections_are_excluded():
     service = Service()
     service.judge(1, well=False)
     service.judge(2, well=False, refused=True)
@@ -89,7 +89,7 @@ def test_if_too_many_fail_only_those_are_out_that_accept_no_connection():
     assert (service.eligible, service.pool.panics) == ([1, 3], False)
 
 
-def test_a_new_instance_that_fails_does_not_begin_as_if_it_were_well():
+def test_a_new_failed_instance_starts_as_failed():
     service = Service()
     service.endpoints[4] = endpoint(4)
     service.overlays[4] = Overlay(verdict=ProbeVerdict(well=False, number=1))
@@ -97,7 +97,7 @@ def test_a_new_instance_that_fails_does_not_begin_as_if_it_were_well():
     assert len(service.pool.eligible) == 3
 
 
-def test_an_operators_word_goes_before_that_of_probes():
+def test_overrides_take_precedence_over_probes():
     service = Service()
     service.judge(1, well=False, restored=True)
     assert service.eligible == [1, 2, 3]
@@ -105,7 +105,7 @@ def test_an_operators_word_goes_before_that_of_probes():
     assert service.eligible == [2, 3]
 
 
-def test_without_probes_there_is_no_verdict_any_more():
+def test_without_probes_a_verdict_is_dropped():
     service = Service()
     service.judge(1, well=False)
     service.overlays.clear()
@@ -113,7 +113,7 @@ def test_without_probes_there_is_no_verdict_any_more():
     assert service.eligible == [1, 2, 3]
 
 
-def test_another_worker_cannot_bring_it_back():
+def test_another_worker_cannot_restore_a_failed_backend():
     service = Service()
     service.judge(1, well=False)
     service.pool.on_peer_update(service.backends[0].identity, State.UP, until=0.0)

@@ -52,7 +52,7 @@ class Service:
 
 
 @pytest.mark.parametrize("policy", BALANCERS)
-def test_no_backend_gets_more_than_its_limit_and_all_get_as_much(policy):
+def test_every_backend_is_filled_to_its_limit(policy):
     pool = web_pool(policy=policy, max_conn=3)
     pool.apply(PoolState("web", tuple(endpoint(n, max_conn=1 if n == 1 else None) for n in range(1, 5))))
     for _ in range(10):
@@ -62,7 +62,7 @@ def test_no_backend_gets_more_than_its_limit_and_all_get_as_much(policy):
         pool.lease()
 
 
-def test_who_waits_is_served_in_order_and_nobody_overtakes():
+def test_waiters_are_served_in_order():
     service = Service(1)
     for name in "abcd":
         service.ask(name)
@@ -77,7 +77,7 @@ def test_who_waits_is_served_in_order_and_nobody_overtakes():
     assert service.pool.events == {"queued": 4}
 
 
-def test_room_on_any_backend_will_do_but_rather_one_that_was_not_tried():
+def test_a_waiter_receives_an_untried_backend_if_possible():
     service = Service(2)
     for _ in range(4):
         service.ask()
@@ -90,14 +90,14 @@ def test_room_on_any_backend_will_do_but_rather_one_that_was_not_tried():
     assert service.retained[-1].backend is first
 
 
-def test_a_retry_goes_to_one_that_has_room():
+def test_a_retry_uses_a_backend_with_capacity():
     service = Service(3)
     first, second, third = service.pool.backends.values()
     second.inflight = 2
     assert [service.pool.lease((first,)).backend for _ in range(5)] == [third] * 5
 
 
-def test_who_leaves_is_passed_over():
+def test_a_waiter_that_left_is_skipped():
     service = Service(1)
     service.ask(), service.ask()
     gone = service.ask("gone")
@@ -107,7 +107,7 @@ def test_who_leaves_is_passed_over():
     assert service.served[-1] == "next"
 
 
-def test_the_queue_has_an_end():
+def test_the_queue_is_bounded():
     service = Service(1, max_queue=1)
     for _ in range(3):
         service.ask()
@@ -117,7 +117,7 @@ def test_the_queue_has_an_end():
     assert service.pool.events == {"queued": 1, "queue_full": 1}
 
 
-def test_a_new_backend_and_a_higher_limit_and_the_sweep_let_waiters_in():
+def test_new_backends_higher_limits_and_the_sweep_serve_waiters():
     service = Service(1)
     for name in "abcdefg":
         service.ask(name)
@@ -132,7 +132,7 @@ def test_a_new_backend_and_a_higher_limit_and_the_sweep_let_waiters_in():
     assert (service.in_flight, len(service.pool.queue)) == ([4, 2], 0)
 
 
-def test_those_that_fail_as_soon_as_they_are_let_in_do_not_pile_up():
+def test_waiters_that_fail_immediately_do_not_recurse():
     service = Service(1, max_conn=1, max_queue=5000)
     service.ask()
     failed = []
@@ -147,7 +147,7 @@ def test_those_that_fail_as_soon_as_they_are_let_in_do_not_pile_up():
     assert len(failed) == 5000
 
 
-def test_a_limit_is_divided_among_processes_and_none_has_none():
+def test_a_limit_is_divided_among_processes_with_at_least_one_each():
     assert Queue(Balancing(max_conn=10), processes=4).limit(endpoint(1)) == 2
     assert Queue(Balancing(max_conn=2), processes=4).limit(endpoint(1)) == 1
     assert Queue(Balancing(max_conn=10)).limit(endpoint(1, max_conn=0)) == inf
@@ -155,14 +155,14 @@ def test_a_limit_is_divided_among_processes_and_none_has_none():
     assert Queue(Balancing(), processes=2).limit(endpoint(1, max_conn=7)) == 3
 
 
-def test_without_limits_nothing_is_between_the_request_and_the_policy():
+def test_without_limits_the_policy_is_used_directly():
     pool = web_pool()
     pool.apply(PoolState("web", (endpoint(1), endpoint(2))))
     assert pool._balancer is pool._unlimited
     assert not any(backend.needs_settle for backend in pool.backends.values())
 
 
-def test_failures_and_successes_count_as_without_a_limit():
+def test_limits_do_not_change_passive_health():
     service = Service(2)
     backend = service.pool.eligible[0]
     for _ in range(5):
@@ -221,14 +221,14 @@ class Crowd(RuleBasedStateMachine):
 TestCrowd = Crowd.TestCase
 
 
-def test_a_queue_that_nobody_joined_is_false():
+def test_an_empty_queue_is_false():
     queue = Queue(Balancing())
     assert not queue
     queue.join(Waiter((), lambda: None))
     assert queue
 
 
-def test_a_ticket_for_one_backend_waits_for_that_one_and_holds_up_no_other():
+def test_a_waiter_for_one_backend_delays_no_other():
     service = Service(2, max_conn=1)
     first, second = service.pool.eligible
     service.ask()
@@ -242,7 +242,7 @@ def test_a_ticket_for_one_backend_waits_for_that_one_and_holds_up_no_other():
     assert bound.backend is first
 
 
-def test_a_ticket_for_a_backend_that_leaves_is_for_any():
+def test_a_waiter_for_a_removed_backend_accepts_any():
     service = Service(2, max_conn=1)
     first, second = service.pool.eligible
     service.ask()

@@ -24,13 +24,13 @@ def allow(error, method=b"GET", *, rules=None, lines=b"\n", status=0, sent=None,
 
 
 @pytest.mark.parametrize("method", [b"GET", b"POST", b"PATCH", b"LOCK"])
-def test_what_was_never_sent_may_go_elsewhere_whatever_the_method(method):
+def test_an_unsent_request_is_retried_for_every_method(method):
     assert allow(REFUSED, method)
     assert not allow(REFUSED, method, replayable=False)
 
 
 @pytest.mark.parametrize(("method", "again"), [(b"GET", True), (b"PUT", False), (b"POST", False)])
-def test_what_was_sent_once_does_not_go_elsewhere_because_no_connection_was_to_be_had_later(method, again):
+def test_a_sent_request_is_not_retried_after_a_later_failed_connection(method, again):
     assert allow(REFUSED, method, sent=True) is again
 
 
@@ -49,11 +49,11 @@ def test_what_was_sent_once_does_not_go_elsewhere_because_no_connection_was_to_b
         (b"get", False),
     ],
 )
-def test_what_was_sent_may_be_sent_again_if_it_changes_nothing(error, method, again):
+def test_a_sent_request_is_retried_if_it_is_safe(error, method, again):
     assert allow(error, method) is again
 
 
-def test_more_methods_can_be_allowed():
+def test_retry_methods_can_be_added():
     assert allow(BROKEN, b"PUT", rules=EVERYTHING)
     assert not allow(BROKEN, b"POST", rules=EVERYTHING)
 
@@ -67,17 +67,17 @@ def test_more_methods_can_be_allowed():
         (b"\nAccept: idempotency-key:\r\n", False),
     ],
 )
-def test_a_key_makes_any_method_safe_if_so_configured(lines, again):
+def test_an_idempotency_key_allows_retries_if_configured(lines, again):
     assert allow(BROKEN, b"POST", lines=lines, rules=EVERYTHING) is again
     assert not allow(BROKEN, b"POST", lines=lines)
 
 
-def test_what_the_client_saw_or_did_is_never_tried_again():
+def test_a_request_is_not_retried_after_response_bytes_or_client_faults():
     for error in (CUT, LEFT, ProxyError(Phase.CONNECT, Fault.CLIENT, "left")):
         assert not allow(error, rules=EVERYTHING)
 
 
-def test_tries_are_counted():
+def test_the_number_of_attempts_is_limited():
     assert [allow(REFUSED, tries=tries) for tries in (1, 2, 3)] == [True, True, False]
     assert not allow(REFUSED, tries=1, rules=RetryRules(Retries(retries=0)))
 
@@ -92,7 +92,7 @@ def test_tries_are_counted():
         (CUT, 200, ""),
     ],
 )
-def test_each_condition_can_be_left_out(error, status, met):
+def test_each_retry_condition_can_be_disabled(error, status, met):
     assert condition(error, status) == met
     if met:
         assert allow(error, status=status, rules=EVERYTHING)
@@ -100,12 +100,12 @@ def test_each_condition_can_be_left_out(error, status, met):
         assert not allow(error, status=status, rules=others)
 
 
-def test_statuses_are_passed_on_unless_named():
+def test_a_status_is_retried_only_if_configured():
     assert RetryRules(Retries()).statuses == frozenset()
     assert EVERYTHING.statuses == {502, 503, 504}
 
 
-def test_a_connection_is_stale_if_it_was_kept_and_ends_before_a_byte_came_back():
+def test_a_reused_connection_that_ends_without_a_response_is_stale():
     assert is_stale(BROKEN, reused=True, answered=False)
     assert not is_stale(BROKEN, reused=False, answered=False)
     assert not is_stale(BROKEN, reused=True, answered=True)
@@ -120,7 +120,7 @@ def test_a_connection_is_stale_if_it_was_kept_and_ends_before_a_byte_came_back()
         (b"POST", b"\nIdempotency-Key: 7\r\n", True),
     ],
 )
-def test_what_was_lost_on_a_stale_connection_is_sent_again_if_it_is_idempotent(method, lines, again):
+def test_an_idempotent_request_is_resent_after_a_stale_connection(method, lines, again):
     request = Request(method, b"/", 1, lines)
     assert EVERYTHING.resends(request, replayable=True) is again
     assert not EVERYTHING.resends(request, replayable=False)

@@ -182,7 +182,7 @@ HOSTS = st.sampled_from(["", "a.example", "b.example"])
     PATHS,
     st.sampled_from(["", "?", "?/a/b", "/"]),
 )
-def test_match_is_what_the_rule_says(places, host, path, tail):
+def test_match_follows_the_rule(places, host, path, tail):
     """The rule, spelled out: of all that fit, one with a host before one without, then the longest path."""
     table = [Route(f"s{number}", *place) for number, place in enumerate(places)]
     target = (path or "/") + tail

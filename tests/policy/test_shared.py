@@ -36,7 +36,7 @@ def workers(number, size, *, kind=SharedPool, policy="least-connections", seed=1
     return pools
 
 
-def test_each_counts_for_itself_and_compares_what_all_have():
+def test_each_worker_counts_its_requests_and_compares_the_sum():
     row = row_of(2)
     here, there = SharedBackend(endpoint(1, weight=2)), SharedBackend(endpoint(1, weight=2))
     here.share(row, 0)
@@ -54,7 +54,7 @@ def test_each_counts_for_itself_and_compares_what_all_have():
     assert (here.load, row.tolist()) == (0.5, [0, 1])
 
 
-def test_it_moves_with_its_requests_to_another_slot():
+def test_counts_move_to_another_slot():
     old, new = row_of(2), row_of(2)
     backend = SharedBackend(endpoint(1))
     backend.count(+1)
@@ -66,7 +66,7 @@ def test_it_moves_with_its_requests_to_another_slot():
 
 @every("size", [2, 16, 17, 50])
 @every("policy", ["least-connections", "random-two"])
-def test_no_worker_picks_what_another_has_made_the_busiest(policy, size):
+def test_a_worker_avoids_the_busiest_backend_of_all_workers(policy, size):
     here, there = workers(2, size, policy=policy)
     busy = list(there.backends.values())[1]
     for _ in range(3):
@@ -74,7 +74,7 @@ def test_no_worker_picks_what_another_has_made_the_busiest(policy, size):
     assert busy.key not in {here.lease().backend.key for _ in range(20 * size)}
 
 
-def test_a_weight_that_changes_keeps_what_is_known_of_the_others():
+def test_a_changed_weight_keeps_the_counts_of_other_workers():
     here, there = workers(2, 2)
     first = next(iter(there.backends.values()))
     first.count(+1)

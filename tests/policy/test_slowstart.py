@@ -36,7 +36,7 @@ class Service:
         return [backend.ramp_fraction for backend in self.pool.backends.values()]
 
 
-def test_a_new_backend_comes_to_its_weight_in_ten_steps():
+def test_a_new_backend_reaches_its_weight_in_ten_steps():
     service = Service()
     service.register(*OLD, NEW)
     assert service.shares() == [1, 1, 0.1]
@@ -50,7 +50,7 @@ def test_a_new_backend_comes_to_its_weight_in_ten_steps():
 
 
 @pytest.mark.parametrize("policy", BALANCERS)
-def test_every_policy_goes_by_it(policy):
+def test_slow_start_applies_to_every_policy(policy):
     service = Service(policy=policy)
     service.register(*OLD, replace(NEW, weight=2))
 
@@ -65,7 +65,7 @@ def test_every_policy_goes_by_it(policy):
     assert part() == pytest.approx(1 / 2, abs=0.03)
 
 
-def test_requests_in_flight_weigh_more_while_it_is_new():
+def test_the_load_of_a_new_backend_is_relative_to_its_reduced_weight():
     service = Service()
     service.register(*OLD, NEW)
     backend = next(b for b in service.pool.backends.values() if b.ramp_fraction < 1)
@@ -75,7 +75,7 @@ def test_requests_in_flight_weigh_more_while_it_is_new():
     assert backend.load == 1
 
 
-def test_nobody_is_new_in_a_pool_that_was_empty():
+def test_backends_of_a_pool_that_was_empty_have_no_slow_start():
     service = Service()
     assert service.shares() == [1, 1]
     service.register(excluded=OLD)
@@ -83,7 +83,7 @@ def test_nobody_is_new_in_a_pool_that_was_empty():
     assert service.shares() == [1, 1, 1]
 
 
-def test_a_flap_makes_nobody_new_but_a_new_registration_does():
+def test_a_new_registration_starts_slow_start_but_a_failed_check_does_not():
     service = Service(*OLD, NEW)
     service.register(*OLD, excluded=[NEW])
     service.register(*OLD, NEW)
@@ -93,14 +93,14 @@ def test_a_flap_makes_nobody_new_but_a_new_registration_does():
     assert service.share() == 0.1
 
 
-def test_who_was_listed_as_critical_from_the_first_is_new_when_it_passes():
+def test_an_instance_that_was_critical_from_the_start_is_new_when_it_passes():
     service = Service()
     service.register(*OLD, excluded=[NEW])
     service.register(*OLD, NEW)
     assert service.share() == 0.1
 
 
-def test_who_returns_while_its_last_requests_run_has_been_running_all_the_while():
+def test_a_draining_backend_that_returns_has_no_slow_start():
     service = Service(NEW)
     with service.pool.lease():
         service.register(*OLD)
@@ -108,7 +108,7 @@ def test_who_returns_while_its_last_requests_run_has_been_running_all_the_while(
         assert service.share() == 1
 
 
-def test_a_refresh_does_not_begin_anew():
+def test_an_unchanged_snapshot_does_not_restart_slow_start():
     service = Service()
     service.register(*OLD, NEW)
     service.later(5)
@@ -118,7 +118,7 @@ def test_a_refresh_does_not_begin_anew():
     assert [b.weight for b in service.pool.eligible] == [1, 1, 4]
 
 
-def test_an_instance_has_its_own_time_or_none():
+def test_an_instance_can_set_its_duration():
     service = Service()
     slow, quick = endpoint(3, slow_start=100.0), endpoint(4, slow_start=0.0)
     service.register(*OLD, slow, quick)
@@ -127,7 +127,7 @@ def test_an_instance_has_its_own_time_or_none():
     assert service.shares() == [1, 1, 0.5, 1]
 
 
-def test_between_the_steps_nothing_is_built():
+def test_the_balancer_is_rebuilt_only_at_steps():
     service = Service()
     service.register(*OLD, NEW)
     before = service.pool._balancer
@@ -140,7 +140,7 @@ def test_between_the_steps_nothing_is_built():
     assert service.pool._balancer is full
 
 
-def test_it_can_be_switched_off():
+def test_slow_start_can_be_switched_off():
     service = Service(slow_start=0.0)
     service.register(*OLD, NEW)
     assert service.shares() == [1, 1, 1]

@@ -166,7 +166,7 @@ def test_a_container_that_is_not_on_the_network_is_a_problem():
     assert found.problems == ("web-1: it has no address on the network front",)
 
 
-def test_weights():
+def test_weights_are_parsed():
     env = {"SERVICE_LB_WEIGHT": "5", "SERVICE_LB_WEIGHT_WARNING": "2"}
     definition = one(env=env).definition
     assert definition["Weights"] == {"Passing": 5, "Warning": 2}

@@ -20,7 +20,7 @@ def policy(request):
 
 @given(weights=WEIGHTS, seed=st.integers())
 @pytest.mark.parametrize("name", BALANCERS)
-def test_only_members_are_picked(name, weights, seed):
+def test_only_given_backends_are_picked(name, weights, seed):
     pool = backends(*weights)
     balancer = BALANCERS[name](pool, Random(seed))
     assert all(balancer.pick() in pool for _ in range(100))
@@ -38,7 +38,7 @@ def test_different_seeds_give_different_picks(policy):
     assert len(runs) > 5
 
 
-def test_nobody_may_be_there_to_pick(policy):
+def test_an_empty_balancer_can_be_built(policy):
     policy((), Random(1))
 
 
@@ -53,11 +53,11 @@ def test_an_idle_pool_is_shared_by_weight(policy, weights):
 
 
 @pytest.mark.parametrize("weights", [(1,) * 16, (10, *[1] * 10), tuple(range(1, 41))])
-def test_nobody_starves(policy, weights):
+def test_every_backend_is_picked(policy, weights):
     assert set(take(policy(backends(*weights), Random(9)), 40 * sum(weights))) == set(range(len(weights)))
 
 
-def test_the_callers_sequence_is_left_alone(policy):
+def test_the_given_sequence_is_not_modified(policy):
     pool = backends(1, 2, 3)
     before = list(pool)
     take(policy(pool, Random(1)), 30)

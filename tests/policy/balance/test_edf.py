@@ -20,19 +20,19 @@ def served(weights, rng, count):
         yield member
 
 
-def test_there_may_be_nobody():
+def test_an_empty_schedule_can_be_built():
     assert initial_deadlines([], Random(1)) == []
 
 
 @given(st.lists(st.floats(0.01, 1000), min_size=1, max_size=20), st.randoms(use_true_random=False))
-def test_one_is_due_at_once_and_each_within_one_of_its_intervals(weights, rng):
+def test_each_member_is_due_within_its_first_interval(weights, rng):
     turns = initial_deadlines(weights, rng)
     assert turns.count(0.0) >= 1
     assert all(0 <= turn <= 1 / weight for turn, weight in zip(turns, weights, strict=True))
 
 
 @pytest.mark.parametrize("weights", [(5, 1, 1), (1, 2, 3, 4), (0.1, 1, 1, 1), (100, 1)])
-def test_each_early_pick_falls_on_a_member_as_often_as_its_weight_says(weights):
+def test_first_picks_follow_the_weights(weights):
     """Rebuilt for every few picks, a schedule must still give each member its share."""
     rng = Random(7)
     runs = [tuple(served(weights, rng, 4)) for _ in range(20_000)]

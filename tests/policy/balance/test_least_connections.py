@@ -21,13 +21,13 @@ POOL = st.lists(
 """Weight, requests here, requests elsewhere."""
 
 
-def test_small_pools_are_scanned_large_ones_sampled():
+def test_small_pools_are_scanned_and_large_ones_sampled():
     assert isinstance(least_connections(backends(*[1] * SCAN_LIMIT), Random(1)), LeastConnections)
     assert isinstance(least_connections(backends(*[1] * (SCAN_LIMIT + 1)), Random(1)), PowerOfTwo)
 
 
 @given(POOL, RANDOM)
-def test_nobody_is_less_loaded_than_who_is_picked(states, rng):
+def test_the_least_loaded_backend_is_picked(states, rng):
     pool = backends(*[weight for weight, _, _ in states])
     for backend, (_, here, elsewhere) in zip(pool, states, strict=True):
         backend.count(here)
@@ -40,7 +40,7 @@ def test_nobody_is_less_loaded_than_who_is_picked(states, rng):
 
 
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=SCAN_LIMIT), RANDOM)
-def test_an_idle_pool_is_served_in_smooth_weighted_turns(weights, rng):
+def test_ties_in_an_idle_pool_are_resolved_by_smooth_weighted_rotation(weights, rng):
     sequence = take(least_connections(backends(*weights), rng), 1000)
     slack = len(weights) - 1 + 1e-6
     for member, weight in enumerate(weights):
@@ -49,7 +49,7 @@ def test_an_idle_pool_is_served_in_smooth_weighted_turns(weights, rng):
 
 
 @given(st.integers(1, SCAN_LIMIT), st.integers(1, 10), st.integers(0), RANDOM)
-def test_among_equals_turns_are_a_line(size, weight, seed, rng):
+def test_ties_are_resolved_by_rotation(size, weight, seed, rng):
     """What is cheaper where weights are equal picks the same as what can do without that."""
     pool = backends(*[weight] * size)
     plain = LeastConnections(pool, Random(seed))
@@ -64,7 +64,7 @@ def test_among_equals_turns_are_a_line(size, weight, seed, rng):
 
 
 @pytest.mark.parametrize("idle", [(0, 1), (3, 4, 9), (0, 7, 8, 15)])
-def test_equals_among_busy_ones_are_served_fairly(idle):
+def test_ties_among_busy_backends_are_resolved_fairly(idle):
     """The neighbour of a busy backend must not get its turns as well."""
     weights = [1 + number % 3 for number in range(16)]
     pool = backends(*weights)
@@ -83,7 +83,7 @@ def test_first_picks_of_many_rebuilt_balancers_follow_the_weights():
     assert surprise([counts[number] for number in range(4)], weights) < 6
 
 
-def test_who_was_passed_over_while_busy_gets_no_flood_later():
+def test_a_backend_that_was_busy_receives_no_burst_later():
     pool = backends(1, 1, 1)
     balancer = least_connections(pool, Random(4))
     pool[0].count(+1)
@@ -92,7 +92,7 @@ def test_who_was_passed_over_while_busy_gets_no_flood_later():
     assert Counter(take(balancer, 30))[0] in (10, 11)
 
 
-def test_connections_in_flight_end_up_in_proportion_to_weight():
+def test_requests_in_flight_are_proportional_to_weight():
     pool = backends(4, 2, 1, 1)
     balancer = least_connections(pool, Random(6))
     for _ in range(800):
@@ -101,7 +101,7 @@ def test_connections_in_flight_end_up_in_proportion_to_weight():
 
 
 @pytest.mark.parametrize("size", [4, 64])
-def test_a_slow_backend_gets_less(size):
+def test_a_slow_backend_receives_fewer_requests(size):
     """Always twice as many requests under way as there are backends; the first takes ten times as long."""
     pool = backends(*[1] * size)
     balancer = least_connections(pool, Random(8))

@@ -24,19 +24,19 @@ def limited(*weights, limit=1):
     return Limited(First(line), line, queue), line, queue
 
 
-def test_the_policy_has_its_way_while_there_is_room():
+def test_the_policy_decides_while_its_choice_has_capacity():
     balancer, (first, _), _ = limited(1, 1, limit=2)
     first.count(1)
     assert balancer.pick() is first
 
 
-def test_else_the_least_loaded_that_has_room():
+def test_otherwise_the_least_loaded_backend_with_capacity_is_picked():
     balancer, (first, second, third), _ = limited(1, 1, 4, limit=2)
     first.count(2), second.count(1), third.count(1)
     assert balancer.pick() is third
 
 
-def test_it_says_when_all_are_full_and_when_others_wait():
+def test_full_is_raised_if_all_are_full_or_others_wait():
     balancer, (first, second), queue = limited(1, 1)
     first.count(1), second.count(1)
     with pytest.raises(Full):
@@ -47,7 +47,7 @@ def test_it_says_when_all_are_full_and_when_others_wait():
         balancer.pick()
 
 
-def test_one_that_was_tried_is_the_last_resort():
+def test_a_tried_backend_is_the_last_choice():
     line = backends(1, 1)
     for backend in line:
         backend.limit = 1

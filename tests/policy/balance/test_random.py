@@ -26,7 +26,7 @@ NUMBERS = st.floats(0, 1, exclude_max=True)
 
 
 @given(WEIGHTS, NUMBERS)
-def test_a_point_belongs_to_the_share_that_it_lies_in(weights, number):
+def test_a_point_selects_the_interval_that_contains_it(weights, number):
     (pick,) = take(RandomChoice(backends(*weights), Scripted(number)), 1)
     point = number * sum(weights)
     slack = 1e-9 * sum(weights)
@@ -35,7 +35,7 @@ def test_a_point_belongs_to_the_share_that_it_lies_in(weights, number):
 
 @given(WEIGHTS, NUMBERS, NUMBERS)
 @example([1.2043133167051963, 255], 0.5, 0.9999999999999998)
-def test_two_choices_are_two_backends(weights, one, other):
+def test_the_two_drawn_backends_differ(weights, one, other):
     pool = backends(*weights)
     (first,) = take(PowerOfTwo(pool, Scripted(one, other)), 1)
     pool[first].count(+1)
@@ -45,7 +45,7 @@ def test_two_choices_are_two_backends(weights, one, other):
 
 @every("number", [0.0, 0.5, 1 - 2**-53])
 @every("weights", [(1,), (1, 1, 1), (0.1, 0.2, 0.7), (1e-9, 1e9), (3, 10**15)])
-def test_rounding_leads_nowhere_outside(weights, number):
+def test_rounding_never_exceeds_the_last_backend(weights, number):
     for policy in (RandomChoice, PowerOfTwo):
         (pick,) = take(policy(backends(*weights), Scripted(number, number)), 1)
         assert 0 <= pick < len(weights)
@@ -58,7 +58,7 @@ def test_shares_of_an_idle_pool_follow_the_weights(policy, weights):
     assert surprise([counts[member] for member in range(len(weights))], weights) < 6
 
 
-def test_the_less_loaded_of_two_is_taken():
+def test_the_less_loaded_of_two_is_picked():
     """With all but one busy, that one is taken whenever it is among the two drawn: 2 of 5 times."""
     pool = backends(1, 1, 1, 1, 1)
     for backend in pool[1:]:
@@ -67,7 +67,7 @@ def test_the_less_loaded_of_two_is_taken():
     assert 3800 < counts[0] < 4200
 
 
-def test_load_counts_by_weight():
+def test_load_is_relative_to_weight():
     heavy, light = pool = backends(10, 1)
     heavy.count(+9)
     light.count(+1)

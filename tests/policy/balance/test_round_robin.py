@@ -36,14 +36,14 @@ def test_equal_weights_are_a_plain_rotation(size, weight, rng):
     assert all(pick == (sequence[0] + place) % size for place, pick in enumerate(sequence))
 
 
-def test_rotations_start_anywhere():
+def test_rotations_start_at_a_random_backend():
     """Many balancers rebuilt at once must not all turn to the same backend."""
     starts = Counter(take(RoundRobin(backends(1, 1, 1, 1), Random(seed)), 1)[0] for seed in range(400))
     assert all(70 < starts[number] < 130 for number in range(4))
 
 
 @given(WEIGHTS | FRACTIONS, RANDOM)
-def test_turns_are_evenly_spaced(weights, rng):
+def test_picks_of_a_backend_are_evenly_spaced(weights, rng):
     """A backend of weight w is picked every W / w picks, give or take one for each other weight there is."""
     sequence = take(RoundRobin(backends(*weights), rng), 2000)
     slack = len(set(weights)) - 1 + 1e-6
@@ -53,7 +53,7 @@ def test_turns_are_evenly_spaced(weights, rng):
 
 
 @given(WEIGHTS, RANDOM)
-def test_nobody_starves(weights, rng):
+def test_every_backend_is_picked(weights, rng):
     turn = sum(weights) + len(set(weights)) * max(weights)
     assert set(take(RoundRobin(backends(*weights), rng), turn)) == set(range(len(weights)))
 
@@ -78,7 +78,7 @@ def test_shares_are_exact_over_a_whole_cycle(weights, rng):
         (100, 50, 25, 10, 5, 1),
     ],
 )
-def test_it_is_as_smooth_as_nginx(weights):
+def test_the_sequence_is_as_smooth_as_that_of_nginx(weights):
     count = 20 * sum(weights)
     ours = fmean(
         irregularity(take(RoundRobin(backends(*weights), Random(seed)), count), weights) for seed in range(10)
