@@ -15,6 +15,10 @@ from tests.error_log import check_output
 
 """
 
+UNUSED = ["asyncio", "aiohttp", "anyio", "benchmark", "hypothesispytest", "schemathesis", "xdist"]
+WITHOUT = [f"-pno:{plugin}" for plugin in UNUSED]
+"""Plugins that these tests do not need; each would be loaded again for each of them."""
+
 
 @pytest.fixture
 def outcomes(pytester):
@@ -23,7 +27,7 @@ def outcomes(pytester):
 
     def run(source):
         pytester.makepyfile(BEGINNING + source)
-        result = pytester.runpytest_inprocess("-p", "no:asyncio", "-p", "no:aiohttp")
+        result = pytester.runpytest_inprocess(*WITHOUT)
         counted = result.parseoutcomes()
         return counted.get("passed", 0), counted.get("errors", 0), str(result.stdout)
 

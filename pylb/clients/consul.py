@@ -10,7 +10,12 @@ It changes py-consul 1.x by overriding its HTTP client:
 - the token file is read again when it changes; py-consul reads it once;
 - a path is sent unchanged, and dot segments are rejected; aiohttp would remove them, which selects another
   call;
-- its options are the only source of settings; py-consul prefers CONSUL_HTTP_TOKEN to the given token.
+- its options are the only source of settings; py-consul prefers CONSUL_HTTP_TOKEN to the given token;
+- every error is a `ConsulError` that names the agent; py-consul has several bases.
+
+All of py-consul's calls work. The modules next to this one use them where they suffice. A call of their own
+passes a callback to `http`: it needs a header, bytes that are not decoded, or segments that are encoded one
+by one (docs/adr/py-consul.md has the list).
 """
 
 from __future__ import annotations
@@ -258,6 +263,10 @@ class HTTPClient(consul.aio.HTTPClient):  # type: ignore[misc]  # py-consul carr
             return callback(consul.base.Response(response.status, response.headers, body))
         except ConsulError as error:
             raise type(error)(f"{self.place}: {error}") from error
+        except consul.ACLPermissionDenied as error:
+            raise ConsulDeniedError(f"{self.place}: answered 403 {error}") from error
+        except consul.ConsulException as error:
+            raise ConsulError(f"{self.place}: {error}") from error
 
 
 class TokenFile:

@@ -14,8 +14,8 @@ from pylb.clients.consul import ConsulClient, ConsulDeniedError, ConsulError, ch
 class ConsulAgent:
     """Calls of `/v1/agent`.
 
-    py-consul's methods raise different errors for different statuses and do not accept all fields of a
-    registration; these methods send the given definition.
+    py-consul's `register` does not accept all fields of a registration, and its `self` sends no token; these
+    methods send the given definition, and the token.
 
     Args:
         client: the client whose connections are used.
@@ -30,7 +30,7 @@ class ConsulAgent:
         Raises:
             ConsulError: no usable answer.
         """
-        return await self._objects("services")
+        return _objects("services", await self._client.agent.services())
 
     async def checks(self) -> dict[str, Any]:
         """Return the checks of this agent, by id.
@@ -38,13 +38,7 @@ class ConsulAgent:
         Raises:
             ConsulError: no usable answer.
         """
-        return await self._objects("checks")
-
-    async def _objects(self, what: str) -> dict[str, Any]:
-        found = await self._get(f"/v1/agent/{what}")
-        if not isinstance(found, dict) or not all(isinstance(each, dict) for each in found.values()):
-            raise ConsulError(f"expected an object of {what}, got {found!r}"[:160])
-        return found
+        return _objects("checks", await self._client.agent.checks())
 
     async def address(self) -> str:
         """Return the address of the agent's node; empty if the token lacks `agent:read`.
@@ -53,7 +47,9 @@ class ConsulAgent:
             ConsulError: no usable answer.
         """
         try:
-            found = await self._get("/v1/agent/self")
+            found = await self._client.http.get(
+                _json, "/v1/agent/self", headers=self._client.prepare_headers(), raw=True
+            )
         except ConsulDeniedError:
             return ""
         try:
@@ -89,9 +85,6 @@ class ConsulAgent:
         """
         await self._put(("v1", "agent", "check", "update", check_id), {"Status": status, "Output": output})
 
-    async def _get(self, path: str) -> Any:
-        return await self._client.http.get(_json, path, headers=self._client.prepare_headers(), raw=True)
-
     async def _put(
         self,
         path: str | tuple[str, ...],
@@ -100,6 +93,12 @@ class ConsulAgent:
     ) -> None:
         headers, data = self._client.prepare_headers(), orjson.dumps(content)
         await self._client.http.put(check_status, path, params=params, headers=headers, data=data)
+
+
+def _objects(what: str, found: Any) -> dict[str, Any]:
+    if not isinstance(found, dict) or not all(isinstance(each, dict) for each in found.values()):
+        raise ConsulError(f"expected an object of {what}, got {found!r}"[:160])
+    return found
 
 
 def _json(response: consul.base.Response) -> Any:

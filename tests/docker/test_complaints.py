@@ -100,7 +100,7 @@ async def until_registered(agent, *ids, seconds=20.0):
 
 async def check_of(agent, service_id):
     """The status of the only check of an instance, and Consul's count of its changes."""
-    checks = (await agent._get("/v1/agent/checks")).values()
+    checks = (await agent.checks()).values()
     (found,) = [each for each in checks if each["ServiceID"] == service_id]
     return found["Status"]
 

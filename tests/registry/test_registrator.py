@@ -179,7 +179,7 @@ async def test_a_rejected_registration_is_retried_and_affects_no_other(engine, r
 
 
 async def health(agent, check):
-    return (await agent._get("/v1/agent/checks"))[check]["Status"]
+    return (await agent.checks())[check]["Status"]
 
 
 async def test_dockers_health_status_reaches_consul(engine, registry, agent):
