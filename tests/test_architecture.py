@@ -65,7 +65,7 @@ TESTED_THROUGH = {
     "config/sources.py": "config/test_options.py",
     "discovery/report.py": "discovery/test_pipeline.py",
     "policy/lease.py": "policy/test_pool.py",
-    "assembly/admin_access.py": "scenarios/see/test_decisions.py",
+    "assembly/admin_access.py": "scenarios/see/test_overrides.py",
     "control/process.py": "scenarios/processes/test_crashes.py",
     "supervisor/process_manager.py": "scenarios/processes/test_crashes.py",
     "ipc/worker_client.py": "ipc/test_control_server.py",

@@ -56,7 +56,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-async def test_health_comes_back_at_a_change(web, change):
+async def test_a_health_query_returns_at_a_change(web, change):
     path, body = CHANGES[change]
     before = await web.health()
     query = web.health(index=before.index, wait=LONG)
@@ -66,7 +66,7 @@ async def test_health_comes_back_at_a_change(web, change):
     assert reply.index == (await web.health()).index
 
 
-async def test_a_query_that_is_behind_is_answered_at_once(web):
+async def test_an_outdated_index_is_answered_immediately(web):
     before = await web.health()
     await web.put("/v1/agent/check/pass/@t")
     await web.until(web.statuses, {"@t": ("passing", "")})
@@ -75,25 +75,25 @@ async def test_a_query_that_is_behind_is_answered_at_once(web):
 
 
 @pytest.mark.parametrize("index", ["", "0", "1"])
-async def test_an_index_that_knows_nothing_is_answered_at_once(web, index):
+async def test_index_zero_is_answered_immediately(web, index):
     reply = await asyncio.wait_for(web.health(index=index, wait=LONG), 5)
     assert len(reply.content) == 1
 
 
-async def test_time_out_returns_the_same_index_and_content(web):
+async def test_a_timeout_returns_the_same_index_and_content(web):
     before = await web.health()
     reply = await not_woken(web, "/v1/health/service/@web", asyncio.sleep(0))
     assert reply.content == before.content
 
 
-async def test_the_time_out_has_a_jitter_of_at_most_a_sixteenth(web):
+async def test_the_timeout_has_a_jitter_of_at_most_a_sixteenth(web):
     started = time.monotonic()
     index = (await web.health()).index
     await asyncio.gather(*(web.health(index=index, wait="320ms") for _ in range(8)))
     assert 0.32 <= time.monotonic() - started < 0.32 * 17 / 16 + 0.3
 
 
-async def test_an_index_from_the_future_waits_too_and_returns_the_real_one(web):
+async def test_a_future_index_blocks_and_returns_the_real_one(web):
     index = (await web.health()).index
     started = time.monotonic()
     reply = await web.health(index=index + 1_000_000, wait=f"{SHORT * 1000:.0f}ms")
@@ -101,7 +101,7 @@ async def test_an_index_from_the_future_waits_too_and_returns_the_real_one(web):
     assert reply.index == index
 
 
-async def test_another_services_change_does_not_wake(web):
+async def test_a_change_of_another_service_does_not_end_the_query(web):
     await not_woken(web, "/v1/health/service/@web", web.register({"Name": "@other"}))
 
 
@@ -109,7 +109,7 @@ async def test_an_unchanged_registration_ends_no_blocking_query(web):
     await not_woken(web, "/v1/health/service/@web", web.register({"Name": "@web", "ID": "@1", "Port": 1}))
 
 
-async def test_a_new_output_with_the_old_status_does_not_wake(web):
+async def test_a_new_output_alone_does_not_end_the_query(web):
     """Consul's agent keeps it to itself for minutes."""
     path = "/v1/health/service/@web"
     await not_woken(web, path, web.put("/v1/agent/check/fail/@t", note="why"))
@@ -117,7 +117,7 @@ async def test_a_new_output_with_the_old_status_does_not_wake(web):
     assert await web.statuses() == {"@t": ("critical", "")}
 
 
-async def test_what_passing_hides_wakes_all_the_same(web):
+async def test_changes_hidden_by_passing_end_the_query(web):
     before = await web.health(passing="")
     assert before.content == []
     await web.put("/v1/agent/check/warn/@t")
@@ -125,14 +125,14 @@ async def test_what_passing_hides_wakes_all_the_same(web):
     assert (reply.content, reply.index > before.index) == ([], True)
 
 
-async def test_what_a_tag_hides_wakes_all_the_same(web):
+async def test_changes_hidden_by_a_tag_end_the_query(web):
     index = (await web.health()).index
     query = web.health(index=index, wait=LONG, tag="none")
     reply = await woken(query, web.register({"Name": "@web", "ID": "@2"}))
     assert (reply.content, reply.index > index) == ([], True)
 
 
-async def test_a_missing_service_is_found_when_it_comes(api):
+async def test_a_missing_service_is_returned_when_it_is_registered(api):
     before = await api.health()
     assert (before.status, before.content) == (200, [])
     assert before.index >= 1
@@ -142,7 +142,7 @@ async def test_a_missing_service_is_found_when_it_comes(api):
     assert reply.index > index
 
 
-async def test_missing_services_share_the_index_of_the_last_that_went_missing(api):
+async def test_missing_services_share_the_index_of_the_last_removal(api):
     await api.register({"Name": "@gone"})
     last = await api.catalogued("@gone")
     missing = await api.health("@never")
@@ -152,7 +152,7 @@ async def test_missing_services_share_the_index_of_the_last_that_went_missing(ap
     assert reply.index == (await api.health("@gone")).index > last.index
 
 
-async def test_a_missing_service_is_not_woken_by_one_that_only_changes(api):
+async def test_a_changed_service_does_not_end_the_query_of_a_missing_one(api):
     await api.register({"Name": "@gone"})
     await api.register({"Name": "@other"})
     await api.catalogued("@gone")
@@ -161,7 +161,7 @@ async def test_a_missing_service_is_not_woken_by_one_that_only_changes(api):
     await not_woken(api, "/v1/health/service/@never", api.register({"Name": "@other", "Port": 7}))
 
 
-async def test_an_id_that_moves_to_another_service_ends_no_query_of_the_old_one(web):
+async def test_a_moved_id_does_not_end_the_query_of_its_old_service(web):
     """A defect of Consul: a query for the old name does not end while other instances remain."""
     await web.register({"Name": "@web", "ID": "@2"})
     await web.catalogued(instances=2)
@@ -189,7 +189,7 @@ async def test_checks_block(web, path):
     assert reply.index > before.index
 
 
-async def test_checks_are_not_woken_by_other_checks_though_their_index_moves(web):
+async def test_other_checks_do_not_end_a_query_of_checks(web):
     await web.register({"Name": "@other", "Check": {"CheckID": "@o", "TTL": "10m"}})
     await web.until(lambda: web.statuses("@other"), {"@o": ("critical", "")})
     path = "/v1/health/checks/@web"
@@ -197,7 +197,7 @@ async def test_checks_are_not_woken_by_other_checks_though_their_index_moves(web
     assert (await web.get(path)).index > reply.index
 
 
-async def test_catalog_service_is_woken_by_instances_but_not_by_their_checks(web):
+async def test_checks_do_not_end_a_catalog_query(web):
     path = "/v1/catalog/service/@web"
     reply = await not_woken(web, path, web.put("/v1/agent/check/pass/@t"))
     newer = await web.get(path)
@@ -207,11 +207,11 @@ async def test_catalog_service_is_woken_by_instances_but_not_by_their_checks(web
     assert (len(reply.content), reply.index > newer.index) == (2, True)
 
 
-async def test_nodes_block_and_are_not_woken_by_services(web):
+async def test_services_do_not_end_a_query_of_nodes(web):
     await not_woken(web, "/v1/catalog/nodes", web.put("/v1/agent/check/pass/@t"))
 
 
-async def test_many_readers_wake_at_one_change(web):
+async def test_one_change_ends_many_queries(web):
     index = (await web.health()).index
     queries = asyncio.gather(*(web.health(index=index, wait=LONG) for _ in range(30)))
     replies = await woken(queries, web.put("/v1/agent/check/pass/@t"))
@@ -219,7 +219,7 @@ async def test_many_readers_wake_at_one_change(web):
     assert replies[0].index > index
 
 
-async def test_a_reader_that_leaves_is_no_trouble(web):
+async def test_a_disconnected_client_is_no_error(web):
     index = (await web.health()).index
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(web.health(index=index, wait=LONG), 0.05)

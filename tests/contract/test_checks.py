@@ -27,7 +27,7 @@ async def ttl(api):
     return api
 
 
-async def test_pass_warn_and_fail(ttl):
+async def test_ttl_updates_set_the_status(ttl):
     assert await ttl.statuses() == {"@t": ("critical", "")}
     for verb, status in (("pass", "passing"), ("warn", "warning"), ("fail", "critical")):
         assert await ttl.put(f"/v1/agent/check/{verb}/@t") == ""
@@ -37,7 +37,7 @@ async def test_pass_warn_and_fail(ttl):
         await turns(ttl, "@t", status, f"{verb} & why not?")
 
 
-async def test_update(ttl):
+async def test_an_update_sets_status_and_output(ttl):
     await ttl.put("/v1/agent/check/update/@t", {"Status": "passing", "Output": "all is well"})
     await turns(ttl, "@t", "passing", "all is well")
     await ttl.put("/v1/agent/check/update/@t", {"status": "warning"})
@@ -45,13 +45,13 @@ async def test_update(ttl):
 
 
 @pytest.mark.parametrize(("limit", "size"), [({}, 4096), ({"OutputMaxSize": 10}, 10)])
-async def test_a_long_output_is_cut(api, limit, size):
+async def test_a_long_output_is_truncated(api, limit, size):
     await api.register({"Name": "@web", "Check": {"CheckID": "@t", "TTL": "10m", **limit}})
     await api.put("/v1/agent/check/update/@t", {"Status": "passing", "Output": "x" * 5000})
     await turns(api, "@t", "passing", f"{'x' * size} ... (captured {size} of 5000 bytes)")
 
 
-async def test_a_check_added_to_a_service_and_one_of_the_node(ttl):
+async def test_checks_of_a_service_and_of_the_node(ttl):
     await ttl.put(
         "/v1/agent/check/register", {"ID": "@own", "Name": "own", "TTL": "10m", "ServiceID": "@web"}
     )
@@ -95,7 +95,7 @@ async def test_node_and_service_must_both_pass(ttl):
 
 
 @pytest.mark.slow
-async def test_ttl_expires(api):
+async def test_a_ttl_expires(api):
     checks = {
         "@silent": {"Status": "passing"},
         "@spoke": {},
@@ -169,7 +169,7 @@ def refusing():
 
 
 @pytest.mark.slow
-async def test_http(api, origin, refusing, silent):
+async def test_http_checks(api, origin, refusing, silent):
     asked = {"Method": "POST", "Header": {"X-Asked": ["yes"], "Host": ["web.test"]}, "Body": "hi"}
     targets = {
         "@ok": {"HTTP": f"{origin.url}/ok"},
@@ -205,7 +205,7 @@ async def test_http(api, origin, refusing, silent):
 
 
 @pytest.mark.slow
-async def test_results_in_a_row_that_it_takes(api, origin):
+async def test_a_status_changes_after_consecutive_results(api, origin):
     await api.register(
         {
             "Name": "@web",
@@ -226,7 +226,7 @@ async def test_results_in_a_row_that_it_takes(api, origin):
 
 
 @pytest.mark.slow
-async def test_tcp(api, silent, refusing):
+async def test_tcp_checks(api, silent, refusing):
     targets = {
         "@open": {"TCP": silent},
         "@name": {"TCP": silent.replace("127.0.0.1", "localhost")},

@@ -146,13 +146,13 @@ async def test_keys_of_any_characters(api):
 
 
 @pytest.mark.parametrize("path", ["/v1/kv//@/lead", "/v1/kv/@//double"])
-async def test_a_path_that_is_not_clean_is_sent_elsewhere(api, path):
+async def test_an_unclean_path_is_redirected(api, path):
     reply = await api.call("PUT", path, "x")
     assert reply.status == 301
     assert reply.headers["Location"].replace(api.prefix, "@") == path.replace("//", "/")
 
 
-async def test_locks_are_refused_without_a_session(api):
+async def test_locks_without_a_session_are_rejected(api):
     unknown = "11111111-2222-3333-4444-555555555555"
     reply = await api.call("PUT", f"{ROOT}/key", "x", acquire=unknown)
     assert (reply.status, reply.content) == (500, f'invalid session "{unknown}"')
@@ -190,7 +190,7 @@ async def test_a_key_blocks_until_it_is_deleted(tree):
     assert (reply.status, reply.index > before.index) == (404, True)
 
 
-async def test_a_missing_key_blocks_until_anything_is_written(tree):
+async def test_a_missing_key_blocks_until_any_write(tree):
     before = await tree.get(f"{ROOT}/none")
     query = tree.get(f"{ROOT}/none", index=before.index, wait="20s")
     reply, _ = await asyncio.wait_for(asyncio.gather(query, tree.put(f"{ROOT}/a", "new")), 10)
@@ -206,7 +206,7 @@ async def test_a_missing_key_blocks_until_anything_is_written(tree):
         ("d/?keys", ("a", "new")),
     ],
 )
-async def test_what_does_not_concern_a_reader_does_not_wake_it(tree, path, write):
+async def test_an_unrelated_write_does_not_end_a_query(tree, path, write):
     before = await tree.get(f"{ROOT}/{path}")
     started = time.monotonic()
     separator = "&" if "?" in path else "?"

@@ -20,7 +20,7 @@ async def passing(api):
     return [entry["Service"]["ID"] for entry in (await api.health(passing="")).content]
 
 
-async def test_of_a_service(web):
+async def test_maintenance_of_a_service(web):
     await web.put("/v1/agent/service/maintenance/@1", enable="true", reason="new disk & more")
     await web.until(lambda: passing(web), ["@2"])
     (check,) = (await web.get("/v1/health/checks/@web")).content
@@ -40,7 +40,7 @@ async def test_of_a_service(web):
     await web.until(lambda: passing(web), ["@1", "@2"])
 
 
-async def test_of_the_node(web):
+async def test_maintenance_of_the_node(web):
     await web.put("/v1/agent/maintenance", enable="true", reason="new kernel")
     await web.until(lambda: passing(web), [])
     checks = (await web.health()).content[0]["Checks"]
@@ -63,12 +63,12 @@ async def test_of_the_node(web):
 
 
 @pytest.mark.parametrize("text", ["true", "1", "t", "T", "TRUE", "True"])
-async def test_ways_to_say_yes(web, text):
+async def test_accepted_values_of_enable(web, text):
     await web.put("/v1/agent/service/maintenance/@1", enable=text)
     await web.until(lambda: passing(web), ["@2"])
 
 
-async def test_without_a_reason(web):
+async def test_maintenance_without_a_reason(web):
     await web.put("/v1/agent/service/maintenance/@1", enable="true")
     await web.put("/v1/agent/maintenance", enable="true")
     checks = (await web.get("/v1/agent/checks")).content
@@ -76,7 +76,7 @@ async def test_without_a_reason(web):
     assert checks["_node_maintenance"]["Notes"] == NO_REASON.format("node")
 
 
-async def test_entering_twice_keeps_the_first_reason_and_leaving_twice_is_no_error(web):
+async def test_enabling_twice_keeps_the_first_reason_and_disabling_twice_is_no_error(web):
     for reason in ("first", "second"):
         await web.put("/v1/agent/service/maintenance/@1", enable="true", reason=reason)
     checks = (await web.get("/v1/agent/checks")).content
@@ -86,7 +86,7 @@ async def test_entering_twice_keeps_the_first_reason_and_leaving_twice_is_no_err
     assert "_service_maintenance:@1" not in (await web.get("/v1/agent/checks")).content
 
 
-async def test_it_survives_a_registration(web):
+async def test_maintenance_persists_across_a_registration(web):
     await web.put("/v1/agent/service/maintenance/@1", enable="true")
     await web.until(lambda: passing(web), ["@2"])
     await web.register({"Name": "@web", "ID": "@1", "Port": 9})

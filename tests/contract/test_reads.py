@@ -49,7 +49,7 @@ async def web(api):
         ("unknown=option", ALL),
     ],
 )
-async def test_choosing_instances(web, query, expected):
+async def test_filters_of_health_queries(web, query, expected):
     reply = await web.get(f"/v1/health/service/@web?{query}")
     assert reply.status == 200
     assert [entry["Service"]["ID"] for entry in reply.content] == expected
@@ -65,7 +65,7 @@ async def test_choosing_instances(web, query, expected):
         ("node-meta=none", []),
     ],
 )
-async def test_choosing_from_the_catalog(web, query, expected):
+async def test_filters_of_catalog_queries(web, query, expected):
     reply = await web.get(f"/v1/catalog/service/@web?{query}")
     assert [entry["ServiceID"] for entry in reply.content] == expected
 
@@ -93,7 +93,7 @@ READS = [
     ],
 )
 @pytest.mark.parametrize("path", READS)
-async def test_headers(web, path, query, consistency):
+async def test_headers_of_responses(web, path, query, consistency):
     reply = await web.get(path + query)
     assert reply.status == 200
     assert reply.headers["Content-Type"] == "application/json"
@@ -106,14 +106,14 @@ async def test_headers(web, path, query, consistency):
 @pytest.mark.parametrize(
     "path", ["/v1/agent/services", "/v1/agent/checks", "/v1/agent/self", "/v1/catalog/datacenters"]
 )
-async def test_what_the_agent_knows_by_itself_has_no_index(api, path):
+async def test_agent_responses_have_no_index(api, path):
     reply = await api.get(path)
     assert reply.headers["Content-Type"] == "application/json"
     assert "X-Consul-Index" not in reply.headers
 
 
 @pytest.mark.parametrize("path", READS[:1] + READS[4:5] + READS[-2:])
-async def test_a_node_without_that_meta_has_nothing(web, path):
+async def test_node_meta_filters_exclude_other_nodes(web, path):
     assert len((await web.get(f"{path}?node-meta=none:")).content) == 0
 
 

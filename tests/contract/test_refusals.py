@@ -154,7 +154,7 @@ def words(text):
 
 
 @pytest.mark.parametrize(("method", "path", "body"), REQUESTS)
-async def test_the_same_refusal(devserver, real, method, path, body):
+async def test_rejections_are_identical(devserver, real, method, path, body):
     replies = []
     for api in (real, devserver):
         await api.register({"Name": "@web", "Check": {"CheckID": "@t", "TTL": "10m"}})

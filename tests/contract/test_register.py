@@ -176,7 +176,7 @@ async def test_catalog_services_lists_each_tag_once(full):
     assert services["consul"] == []
 
 
-async def test_the_least_that_can_be_registered(api):
+async def test_a_minimal_registration(api):
     await api.register({"Name": "@web"})
     (entry,) = (await api.catalogued()).content
     assert comparable(entry["Service"]) == {
@@ -206,7 +206,7 @@ async def test_the_least_that_can_be_registered(api):
     assert (catalogued["ServiceMeta"], "ServiceTaggedAddresses" in catalogued) == ({}, False)
 
 
-async def test_an_ipv6_address_gets_its_own_names_and_a_host_name_none(api):
+async def test_tagged_addresses_depend_on_the_kind_of_address(api):
     await api.register({"Name": "@v6", "Address": "fe80::1", "Port": 5})
     await api.register({"Name": "@host", "Address": "web.test", "Port": 5})
     services = (await api.get("/v1/agent/services")).content
@@ -215,7 +215,7 @@ async def test_an_ipv6_address_gets_its_own_names_and_a_host_name_none(api):
     assert "TaggedAddresses" not in services["@host"]
 
 
-async def test_names_of_fields_are_read_without_regard_to_case_and_with_underscores(api):
+async def test_field_names_are_case_insensitive_and_may_have_underscores(api):
     await api.register(
         {
             "name": "@web",
@@ -247,14 +247,14 @@ async def test_names_of_fields_are_read_without_regard_to_case_and_with_undersco
         '{"Name": "@web", "Check": {"TTL": "0s"}}',
     ],
 )
-async def test_what_json_may_leave_open(api, body):
+async def test_null_and_missing_fields(api, body):
     await api.register(body)
     await api.catalogued()
     assert (await api.get("/v1/agent/services")).content["@web"]["Weights"] == {"Passing": 1, "Warning": 1}
     assert await api.statuses() == {}
 
 
-async def test_the_type_of_the_content_does_not_matter(api):
+async def test_the_content_type_is_ignored(api):
     """`curl -X PUT -d` sends the content type of a form."""
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     reply = await api.call("PUT", "/v1/agent/service/register", {"Name": "@web", "Port": 80}, headers=form)
@@ -262,7 +262,7 @@ async def test_the_type_of_the_content_does_not_matter(api):
     await api.catalogued()
 
 
-async def test_weights_of_which_one_is_missing(api):
+async def test_a_missing_weight_has_a_default(api):
     await api.register({"Name": "@web", "Weights": {"Passing": 3}})
     assert (await api.get("/v1/agent/service/@web")).content["Weights"] == {"Passing": 3, "Warning": 0}
 
@@ -274,7 +274,7 @@ async def test_instances_are_sorted_by_id(api):
     assert [e["Service"]["ID"] for e in reply.content] == ["@a", "@B", "@c"]
 
 
-async def test_case_makes_no_difference_in_a_name(api):
+async def test_service_names_are_case_insensitive(api):
     await api.register({"Name": "@Web", "ID": "@w"})
     reply = await api.catalogued("@wEB")
     assert reply.content[0]["Service"]["Service"] == "@Web"
@@ -291,7 +291,7 @@ async def test_a_change_keeps_the_creation_index(api):
     assert after["ModifyIndex"] == reply.index > before["ModifyIndex"]
 
 
-async def test_saying_the_same_again_changes_nothing(api):
+async def test_an_identical_registration_changes_nothing(api):
     body = {"Name": "@web", "Port": 1, "Check": {"TTL": "10m"}}
     await api.register(body)
     before = await api.catalogued()
@@ -302,7 +302,7 @@ async def test_saying_the_same_again_changes_nothing(api):
     assert (after.index, after.content) == (before.index, before.content)
 
 
-async def test_registering_again_keeps_a_checks_status_and_other_checks(api):
+async def test_registering_again_keeps_statuses_and_other_checks(api):
     await api.register({"Name": "@web", "Check": {"CheckID": "@t", "TTL": "10m"}})
     await api.put("/v1/agent/check/pass/@t", note="fine")
     await api.register({"Name": "@web", "Check": {"CheckID": "@u", "TTL": "10m", "Status": "warning"}})
@@ -321,7 +321,7 @@ async def test_replace_existing_checks(api, value, replaced):
     await api.until(api.statuses, lambda found: len(found) == (1 if replaced else 3))
 
 
-async def test_an_id_that_changes_its_service(api):
+async def test_an_id_can_move_to_another_service(api):
     await api.register({"Name": "@old", "ID": "@1"})
     created = (await api.catalogued("@old")).content[0]["Service"]["CreateIndex"]
     await api.register({"Name": "@new", "ID": "@1"})
@@ -331,7 +331,7 @@ async def test_an_id_that_changes_its_service(api):
     assert "@old" not in (await api.get("/v1/catalog/services")).content
 
 
-async def test_a_checks_tags_are_those_its_service_had_when_it_was_last_written(api):
+async def test_a_check_has_the_tags_of_its_service_at_its_last_write(api):
     def tags(check):
         return check["ServiceTags"]
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
     [("compose.yml", OLD), ("compose.docker.yml", NEW)],
     ids=["compose.yml, docker-compose", "compose.docker.yml, docker compose"],
 )
-async def test_up_scaled_and_down(own_engine, file, command):
+async def test_compose_files_start_scale_and_stop(own_engine, file, command):
     stack = Stack(own_engine, file, command)
     stack.up(web=1)
     one = stack.containers("web")

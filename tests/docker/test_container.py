@@ -51,7 +51,7 @@ def workers(engine):
     return [command for _, command in processes(engine) if "pylb worker" in command]
 
 
-async def test_it_is_not_root_and_knows_whether_it_is_well(lb):
+async def test_the_image_runs_without_root_and_has_a_health_check(lb):
     engine = lb()
     await until_it_answers(engine)
     user = engine.docker("exec", "lb", "python3", "-c", "import os; print(os.getuid(), os.getgid())")
@@ -66,14 +66,14 @@ async def test_it_is_not_root_and_knows_whether_it_is_well(lb):
     [(["--cpus=1"], [], 0), (["--cpus=1.5"], [], 2)],
     ids=["one CPU is one process", "one and a half are two workers"],
 )
-async def test_there_are_as_many_workers_as_the_container_has_cpus(lb, options, arguments, expected):
+async def test_the_number_of_workers_follows_the_cpu_limit(lb, options, arguments, expected):
     engine = lb(*arguments, options=options)
     await until_it_answers(engine)
     assert len(workers(engine)) == expected
 
 
 @pytest.mark.parametrize("number", [1, 2])
-async def test_stopped_it_finishes_what_runs_and_ends_with_0(lb, number):
+async def test_docker_stop_finishes_requests_and_exits_with_0(lb, number):
     engine = lb(f"--workers={number}")
     await until_it_answers(engine)
     async with asyncio.TaskGroup() as asking:
@@ -95,7 +95,7 @@ async def until_in_flight(engine):
                 return
 
 
-async def test_as_the_first_process_it_leaves_no_zombie(lb):
+async def test_process_1_reaps_orphans(lb):
     engine = lb("--workers=2")
     await until_it_answers(engine)
     engine.docker("exec", "lb", "sh", "-c", "sleep 0.2 & sleep 0.2 &")

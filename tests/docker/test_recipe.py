@@ -61,7 +61,7 @@ async def until_registered(recipe, expected, seconds=30.0):
             found = sorted(each["ServiceMeta"]["pylb-container"] for each in json.loads(text))
 
 
-async def test_the_page_shows_one_instance_then_three_then_ten_and_one_again_without_a_failure(recipe):
+async def test_scaling_from_one_to_ten_and_back_loses_no_request(recipe):
     status, text = await get(recipe.engine, PAGE)
     assert (status, {answered_by(text)}) == (200, recipe.containers("web"))
     for count in (3, 10):
@@ -80,7 +80,7 @@ async def test_the_page_shows_one_instance_then_three_then_ten_and_one_again_wit
     await until_registered(recipe, names)
 
 
-async def test_a_kill_costs_at_most_what_was_in_flight(recipe):
+async def test_a_killed_container_loses_only_requests_in_flight(recipe):
     names = await scaled(recipe, 2)
     victim, other = names
     async with Traffic(recipe.engine, clients=8) as traffic:
@@ -93,7 +93,7 @@ async def test_a_kill_costs_at_most_what_was_in_flight(recipe):
     recipe.engine.docker("rm", victim)
 
 
-async def test_a_paused_instance_gets_no_requests_until_it_goes_on(recipe):
+async def test_a_paused_instance_receives_no_requests(recipe):
     paused, other = await scaled(recipe, 2)
     async with Traffic(recipe.engine, clients=4) as traffic:
         await asyncio.to_thread(recipe.engine.docker, "pause", paused)
@@ -107,7 +107,7 @@ async def test_a_paused_instance_gets_no_requests_until_it_goes_on(recipe):
     await until_registered(recipe, {paused, other})
 
 
-async def test_a_registrator_made_anew_leaves_no_ghost_and_no_duplicate(recipe):
+async def test_a_recreated_registrator_leaves_no_stale_and_no_duplicate_entry(recipe):
     gone, stays = await scaled(recipe, 2)
     recipe.compose("rm", "--stop", "--force", "registrator")
     recipe.engine.docker("rm", "--force", gone)
@@ -115,7 +115,7 @@ async def test_a_registrator_made_anew_leaves_no_ghost_and_no_duplicate(recipe):
     await until_registered(recipe, {stays})
 
 
-async def test_when_the_engine_crashes_and_comes_back_connections_go_on_and_new_instances_are_found(recipe):
+async def test_after_a_crash_of_the_engine_connections_persist_and_new_instances_are_found(recipe):
     async with Traffic(recipe.engine) as traffic:
         await asyncio.to_thread(recipe.engine.restart, crash=True)
         names = await asyncio.to_thread(lambda: recipe.up(web=3) or recipe.containers("web"))
@@ -123,7 +123,7 @@ async def test_when_the_engine_crashes_and_comes_back_connections_go_on_and_new_
     assert traffic.failures == []
 
 
-async def test_after_an_orderly_restart_of_the_engine_everything_is_back_and_nothing_else(recipe):
+async def test_after_a_restart_of_the_engine_all_instances_return(recipe):
     names = await scaled(recipe, 2)
     await asyncio.to_thread(recipe.engine.set_live_restore, False)
     await asyncio.to_thread(recipe.engine.restart, crash=False)
@@ -133,7 +133,7 @@ async def test_after_an_orderly_restart_of_the_engine_everything_is_back_and_not
     await until_answers_come_from(recipe.engine, names)
 
 
-async def test_the_registrator_shows_how_it_is(recipe):
+async def test_the_registrator_serves_health_and_metrics(recipe):
     (network,) = recipe.inspect(recipe.container("registrator"))["NetworkSettings"]["Networks"].values()
     admin = f"http://{network['IPAddress']}:8081"
     status, text = await get(recipe.engine, f"{admin}/health")
@@ -146,7 +146,7 @@ async def test_the_registrator_shows_how_it_is(recipe):
         await until(lambda: recipe.inspect(name)["State"]["Health"]["Status"] == "healthy", 30)  # noqa: B023
 
 
-async def test_the_doctor_is_silent_until_something_is_wrong(recipe):
+async def test_the_doctor_has_findings_only_after_a_fault(recipe):
     assert await asyncio.to_thread(doctor, recipe) == (0, [])
     name = recipe.container("web")
     recipe.compose("stop", "registrator")
@@ -168,7 +168,7 @@ def doctor(recipe):
     return done.returncode, [(each["rule"], each["what"]) for each in json.loads(done.stdout)]
 
 
-async def test_a_consul_made_anew_is_filled_again_and_traffic_never_stops(recipe):
+async def test_a_recreated_consul_is_filled_again_without_failed_requests(recipe):
     names = await scaled(recipe, 2)
     async with Traffic(recipe.engine) as traffic:
         await asyncio.to_thread(recipe.create_anew, "consul")

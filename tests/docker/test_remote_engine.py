@@ -45,17 +45,17 @@ def doctor(engine, certificates):
     return done.returncode, [each["what"] for each in json.loads(done.stdout)]
 
 
-def test_the_engine_is_asked_with_a_certificate_and_its_own_is_checked(engine):
+def test_both_sides_verify_certificates(engine):
     assert doctor(engine, engine.certificates) == (0, [])
 
 
-def test_without_a_certificate_it_does_not_answer(engine):
+def test_the_engine_rejects_clients_without_a_certificate(engine):
     code, (what,) = doctor(engine, None)
     assert code == 3
     assert what.startswith(f"Docker at tcp://{TLS_ADDRESS} does not answer: ")
 
 
-def test_an_engine_with_a_strangers_certificate_is_not_asked(engine, tmp_path):
+def test_an_engine_with_an_untrusted_certificate_is_rejected(engine, tmp_path):
     shutil.copytree(engine.certificates, tmp_path, dirs_exist_ok=True)
     shutil.copy(Authority(tmp_path / "stranger").certificate, tmp_path / "ca.pem")
     code, (what,) = doctor(engine, tmp_path)

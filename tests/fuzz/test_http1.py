@@ -4,7 +4,7 @@ from tests.fuzz import http1
 
 
 @pytest.mark.slow
-def test_a_short_run_breaks_nothing_and_finds_ends_that_no_seed_has():
+def test_a_short_run_breaks_no_invariant_and_finds_new_results():
     said = []
     assert http1.by_mutation(20_000, 1, said.append)
     known = {
@@ -18,7 +18,7 @@ def test_a_short_run_breaks_nothing_and_finds_ends_that_no_seed_has():
     assert ends > len(known)
 
 
-def test_a_broken_invariant_is_shown_as_a_message_to_keep(monkeypatch):
+def test_a_broken_invariant_is_printed_as_a_test_case(monkeypatch):
     def breaks(data, cut, **_):
         assert b"Host" not in data or cut < 50
 

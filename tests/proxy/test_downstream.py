@@ -160,7 +160,7 @@ async def test_draining_answers_what_runs_and_closes():
         assert await draining == 0
 
 
-async def test_what_does_not_end_in_time_is_cut_off_and_counted():
+async def test_requests_beyond_the_drain_timeout_are_aborted_and_counted():
     async def handle(reader, writer):
         await reader.read(-1)
 

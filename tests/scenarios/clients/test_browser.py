@@ -60,7 +60,7 @@ def page(connection, request):
     return response
 
 
-async def test_no_websocket_of_a_page_is_dropped_while_instances_come_and_go():
+async def test_no_websocket_of_a_page_is_closed_while_instances_change():
     codes = []
 
     async def echo(socket):

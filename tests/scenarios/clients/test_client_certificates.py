@@ -47,7 +47,7 @@ async def told(authority, pair, client_pair, **settings):
     return heads[0]
 
 
-async def test_a_client_s_certificate_is_passed_on_and_cannot_be_claimed(authority, pair):
+async def test_a_client_certificate_is_forwarded_and_cannot_be_forged(authority, pair):
     client_pair = authority.sign("alice", subject="/O=Shop/CN=Alice")
     head = await told(authority, pair, client_pair)
     assert b"\r\nX-Client-Cert-Subject: CN=Alice,O=Shop\r\n" in head
@@ -58,7 +58,7 @@ async def test_a_client_s_certificate_is_passed_on_and_cannot_be_claimed(authori
     assert b"X-Client-Cert" not in await told(authority, pair, None)
 
 
-async def test_a_client_s_certificate_is_told_of_in_the_fields_that_are_chosen(authority, pair):
+async def test_the_selected_certificate_fields_are_forwarded(authority, pair):
     client_pair = authority.sign("alice", subject="/CN=alice,OU=admins")
     head = await told(authority, pair, client_pair, tls_client_fields={"subject", "issuer", "pem"})
     fields = [line for line in head.split(b"\r\n") if line.startswith(b"X-Client-Cert-")]
@@ -69,7 +69,7 @@ async def test_a_client_s_certificate_is_told_of_in_the_fields_that_are_chosen(a
     ]
 
 
-async def test_a_client_without_a_certificate_or_with_a_stranger_s_is_kept_out(authority, pair, tmp_path):
+async def test_a_client_without_a_trusted_certificate_is_rejected(authority, pair, tmp_path):
     with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
         await told(authority, pair, None, tls_client_required=True)
     stranger = Authority(tmp_path, "stranger").sign("alice")

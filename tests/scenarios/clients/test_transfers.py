@@ -199,7 +199,7 @@ class Node:
 
 
 @pytest.mark.parametrize("client", [Curl, OldCurl, Requests, Httpx, Urllib3, Standard, Aiohttp, Node])
-async def test_what_arrives_is_what_was_sent(client):
+async def test_bodies_arrive_unchanged(client):
     async with service() as url:
         for how in ("length", "chunked"):
             assert await client().get(f"{url}/{how}") == DIGEST
@@ -208,13 +208,13 @@ async def test_what_arrives_is_what_was_sent(client):
             assert await client().post(url, chunked=True) == f"chunked {DIGEST}"
 
 
-async def test_a_head_has_the_length_and_no_body():
+async def test_a_response_to_head_has_a_length_and_no_body():
     async with service() as url:
         answer = await asyncio.to_thread(requests.head, f"{url}/length")
         assert (answer.headers["Content-Length"], answer.content) == (str(SIZE), b"")
 
 
-async def test_what_a_backend_has_packed_is_passed_on_packed():
+async def test_compressed_responses_are_forwarded_unchanged():
     """Client and backend agree on gzip between themselves; pylb changes neither question nor answer."""
     asked = []
 

@@ -27,7 +27,7 @@ async def restart_empty(agent, web):
 
 
 @pytest.mark.parametrize("own_queries", [1, 0], ids=["own query", "shared queries"])
-async def test_all_come_back_one_by_one(own_consul, observe, own_queries):
+async def test_all_instances_return_one_by_one(own_consul, observe, own_queries):
     web = await start_with_three(own_consul, observe, own_queries=own_queries)
     await restart_empty(own_consul, web)
     for number in (1, 2, 3):
@@ -38,7 +38,7 @@ async def test_all_come_back_one_by_one(own_consul, observe, own_queries):
     assert web.pipeline.status.guards["flap_absorbed"] == 3
 
 
-async def test_others_come_instead(own_consul, observe):
+async def test_other_instances_register_instead(own_consul, observe):
     """Within two seconds of their registration the pool is what the registry says, and never less."""
     web = await start_with_three(own_consul, observe)
     await restart_empty(own_consul, web)
@@ -50,7 +50,7 @@ async def test_others_come_instead(own_consul, observe):
     assert all(len(s.endpoints) >= 3 for s in web.delivered)
 
 
-async def test_few_come_back(own_consul, observe):
+async def test_few_instances_return(own_consul, observe):
     web = await start_with_three(own_consul, observe, empty_guard=2.0)
     await restart_empty(own_consul, web)
     await web.register("web-1", 9001)
@@ -59,7 +59,7 @@ async def test_few_come_back(own_consul, observe):
     assert 1.9 < web.moments[-1] - registered < 4
 
 
-async def test_nothing_comes_back(own_consul, observe):
+async def test_no_instance_returns(own_consul, observe):
     web = await start_with_three(own_consul, observe, empty_guard=0.2)
     await restart_empty(own_consul, web)
     answered = web.pipeline.status.answered
@@ -71,7 +71,7 @@ async def test_nothing_comes_back(own_consul, observe):
 
 
 @pytest.mark.parametrize(("own_queries", "errors"), [(1, 6), (0, 0)], ids=["own query", "shared queries"])
-async def test_a_registry_that_comes_back_is_found_within_a_second(own_consul, observe, own_queries, errors):
+async def test_a_restarted_registry_is_found_within_a_second(own_consul, observe, own_queries, errors):
     web = await start_with_three(own_consul, observe, own_queries=own_queries)
     await asyncio.to_thread(own_consul.kill)
     await until(lambda: web.pipeline.status.errors > errors, seconds=20)

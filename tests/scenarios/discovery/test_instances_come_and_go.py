@@ -8,7 +8,7 @@ import pytest
 from tests.until import until
 
 
-async def test_registered_is_seen_deregistered_is_gone(consul, observe):
+async def test_registrations_and_deregistrations_are_applied(consul, observe):
     web = await observe(consul, "come-and-go")
     await until(lambda: web.delivered)
     assert web.names == set()
@@ -23,7 +23,7 @@ async def test_registered_is_seen_deregistered_is_gone(consul, observe):
     await until(lambda: web.names == {"go-2"})
 
 
-async def test_a_service_that_nobody_registers_is_explained_by_those_that_are(consul, observe):
+async def test_a_missing_service_is_explained_by_similar_names(consul, observe):
     other = await observe(consul, "explained-shop")
     await other.register("explained-shop-1", 9001)
     await until(lambda: other.names == {"explained-shop-1"})
@@ -33,7 +33,7 @@ async def test_a_service_that_nobody_registers_is_explained_by_those_that_are(co
     await other.deregister("explained-shop-1")
 
 
-async def test_the_last_one_that_is_deregistered_leaves_an_empty_pool_at_once(consul, observe):
+async def test_deregistering_the_last_instance_empties_the_pool_immediately(consul, observe):
     web = await observe(consul, "honestly-empty")
     await web.register("last", 9001)
     await until(lambda: web.names == {"last"})
@@ -44,7 +44,7 @@ async def test_the_last_one_that_is_deregistered_leaves_an_empty_pool_at_once(co
     assert web.pipeline.status.guards == {"empty_confirmed": 1, "emptied": 1}
 
 
-async def test_checks_maintenance_and_duplicates_are_obeyed_and_explained(consul, observe):
+async def test_checks_maintenance_and_duplicates_exclude_instances_with_reasons(consul, observe):
     web = await observe(consul, "checked")
     check = {"TTL": "60s", "CheckID": "checked-ttl", "Status": "passing"}
     await web.register("steady", 9001)
@@ -75,7 +75,7 @@ async def test_another_address_under_the_same_id_replaces_the_old_one(consul, ob
     await until(lambda: [e.port for e in web.delivered[-1].endpoints] == [9002])
 
 
-async def test_the_output_of_a_check_is_no_change(consul, observe):
+async def test_a_new_output_of_a_check_causes_no_change(consul, observe):
     web = await observe(consul, "chatty")
 
     async def report(output):
@@ -93,7 +93,7 @@ async def test_the_output_of_a_check_is_no_change(consul, observe):
 
 
 @pytest.mark.slow
-async def test_two_hundred_changes_in_a_row_are_followed_one_by_one(consul, observe):
+async def test_two_hundred_changes_in_a_row_are_applied(consul, observe):
     """The bucket that slows down empty answers must never slow down a change."""
     web = await observe(consul, "busy")
     await web.register("busy-0", 9000)

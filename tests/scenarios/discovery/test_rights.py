@@ -77,7 +77,7 @@ async def test_a_node_that_becomes_unreadable_keeps_its_instance(guarded_consul,
     assert (web.pipeline.status.retained, web.pipeline.status.untrusted_reason) == (0, "")
 
 
-async def test_a_deregistration_is_obeyed_with_acls_too(guarded_consul, start):
+async def test_a_deregistration_is_applied_with_acls(guarded_consul, start):
     web, _ = await start("rights-gone", ALL)
     await until(lambda: web.names == {"rights-gone-1", "rights-gone-2"})
     for number in (1, 2):

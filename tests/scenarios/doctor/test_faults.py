@@ -22,30 +22,30 @@ async def found(clinic, *arguments, **looks):
     return finding
 
 
-async def test_a_healthy_stack_is_met_with_silence_and_0(clinic):
+async def test_a_healthy_stack_has_no_findings_and_exit_code_0(clinic):
     assert await clinic.examine() == (0, [])
 
 
-async def test_consul_is_away(clinic, unused_tcp_port):
+async def test_consul_does_not_answer(clinic, unused_tcp_port):
     clinic.through = f"127.0.0.1:{unused_tcp_port}"
     rule, words = await found(clinic)
     assert rule == "does-not-answer"
     assert words.startswith(f"Consul at http://{clinic.through} does not answer: ")
 
 
-async def test_the_engine_is_away(clinic, tmp_path):
+async def test_the_engine_does_not_answer(clinic, tmp_path):
     clinic.engine.url = f"unix://{tmp_path}/none"
     rule, words = await found(clinic)
     assert (rule, words.partition(" does")[0]) == ("does-not-answer", f"Docker at {clinic.engine.url}")
 
 
-async def test_pylb_is_away(clinic, unused_tcp_port):
+async def test_pylb_does_not_answer(clinic, unused_tcp_port):
     clinic.admin = f"127.0.0.1:{unused_tcp_port}"
     rule, words = await found(clinic)
     assert (rule, words.partition(" does")[0]) == ("does-not-answer", f"pylb at {clinic.admin}")
 
 
-async def test_fewer_than_half_of_consuls_servers_are_there(clinic, tmp_path):
+async def test_consul_has_no_quorum(clinic, tmp_path):
     names = ("http", "dns", "server", "serf-lan", "serf-wan")
     ports = free_ports(len(names))
     command = [
@@ -80,7 +80,7 @@ async def test_the_address_is_that_of_a_server_of_a_cluster(clinic):
     assert words.endswith("is a server of a cluster of 2 nodes, not a local agent")
 
 
-async def test_a_clock_goes_wrong(clinic, between):
+async def test_a_clock_is_not_synchronized(clinic, between):
     between["Date"] = format_datetime(datetime.now(UTC) + timedelta(minutes=2), usegmt=True)
     rule, words = await found(clinic)
     assert rule == "clock-skew"
@@ -94,7 +94,7 @@ async def test_a_token_hides_instances(clinic, between):
     assert await found(clinic) == ("hidden-instances", f"{SERVICE}: Consul hides instances from this token")
 
 
-async def test_nobody_registers(clinic):
+async def test_no_instance_is_registered(clinic):
     assert await found(clinic, "--service", "nobody") == ("no-instance", "nobody: Consul has no instance")
 
 
@@ -105,14 +105,14 @@ async def test_an_instance_without_a_port(clinic):
     assert words.startswith(f"{SERVICE}: by-hand cannot be used, invalid: ")
 
 
-async def test_a_tag_with_a_blank(clinic):
+async def test_a_tag_has_a_blank(clinic):
     await clinic.register("by-hand", 3, Tags=[TAG, " green"])
     await clinic.known_to_pylb(*clinic.ids, "by-hand")
     words = f"{SERVICE}: by-hand has tags with blanks around them: [' green']"
     assert await found(clinic) == ("malformed", words)
 
 
-async def test_a_weight_that_is_none(clinic):
+async def test_a_weight_is_invalid(clinic):
     clinic.engine.run(inspected("odd", env={"SERVICE_LB_WEIGHT": "lots"}))
     rule, words = await found(clinic)
     assert rule == "malformed"
@@ -126,13 +126,13 @@ async def test_two_ids_on_one_address(clinic):
     assert words.endswith(f"are both registered at 127.0.0.1:{clinic.port}")
 
 
-async def test_an_id_whose_container_is_gone(clinic):
+async def test_the_container_of_an_entry_is_gone(clinic):
     clinic.engine.remove({"Id": "2" * 64})
     words = f"{clinic.ids[1]} is registered, but its container {'2' * 12} is not running"
     assert await found(clinic) == ("dangling", f"{SERVICE}: {words}")
 
 
-async def test_a_container_that_nobody_registered(clinic):
+async def test_a_container_is_not_registered(clinic):
     await clinic.agent.deregister(clinic.ids[1])
     await clinic.known_to_pylb(clinic.ids[0])
     words = f"{SERVICE}: container clinic-2 is running, but is not registered"
@@ -178,13 +178,13 @@ async def test_an_instance_without_a_check(clinic):
     assert await found(clinic) == ("unchecked", f"{SERVICE}: unchecked has no health check")
 
 
-async def test_a_container_that_does_not_say_at_which_port(clinic):
+async def test_a_container_does_not_declare_its_port(clinic):
     clinic.engine.run(inspected("vague", labels=COMPOSE, exposed=["80/tcp", "81/tcp"]))
     words = f"{SERVICE}: container vague exposes 2 TCP ports, not one"
     assert await found(clinic, consul=False) == ("no-port", words)
 
 
-async def test_pylb_leaves_out_what_passes(clinic):
+async def test_pylb_lacks_passing_instances(clinic):
     """It runs with `--tag blue`."""
     await clinic.register("new", 3, Tags=["green"])
     rule, words = await found(clinic)
@@ -200,7 +200,7 @@ async def test_a_pool_without_backends(clinic):
     assert (rule, words) == ("pool-empty", f"{SERVICE}: pylb has no backend")
 
 
-async def test_no_instance_that_passes_its_checks(clinic):
+async def test_no_instance_passes_its_checks(clinic):
     for id_ in clinic.ids:
         await clinic.agent.update_check(f"service:{id_}", "critical", "connection refused")
     async with asyncio.timeout(10):

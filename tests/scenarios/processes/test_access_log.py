@@ -10,7 +10,7 @@ from tests.until import until
 pytestmark = pytest.mark.slow
 
 
-async def test_usr1_opens_the_file_again_in_every_process_and_no_line_is_lost(program, tmp_path):
+async def test_usr1_reopens_the_file_in_every_process_without_losing_a_line(program, tmp_path):
     path = tmp_path / "access.log"
     pylb = program("--access-log", "json", "--access-log-file", str(path))
     await pylb.origin()

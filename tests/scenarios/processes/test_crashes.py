@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.logs_error(r"worker \d \(pid \d+\) was killed by SIGKILL")
-async def test_a_worker_is_killed_and_none_is_refused(program):
+async def test_a_killed_worker_causes_no_refused_connection(program):
     pylb = program()
     for _ in range(2):
         await pylb.origin()
@@ -66,7 +66,7 @@ async def test_requests_in_flight_in_a_worker_that_dies_are_counted(program):
 
 
 @pytest.mark.logs_error(r"control \(pid \d+\) was killed by SIGKILL")
-async def test_control_is_killed_while_instances_come_and_go(program, own_consul):
+async def test_control_is_killed_while_instances_change(program, own_consul):
     pylb = program("--consul", own_consul.http, "--service", "web")
     for _ in range(4):
         await pylb.origin()
@@ -91,7 +91,7 @@ async def test_control_is_killed_while_instances_come_and_go(program, own_consul
 
 
 @pytest.mark.logs_error(r"worker \d \(pid \d+\) was killed by SIGKILL")
-async def test_a_hung_control_touches_nothing_and_a_worker_that_starts_meanwhile_knows_enough(program):
+async def test_a_hanging_control_affects_neither_workers_nor_their_replacement(program):
     pylb = program("--watchdog-timeout", "off")
     for _ in range(2):
         await pylb.origin()
@@ -114,7 +114,7 @@ async def test_a_hung_control_touches_nothing_and_a_worker_that_starts_meanwhile
     assert await pylb.metric("pylb_workers") == 2
 
 
-async def test_the_supervisor_is_killed_and_all_others_finish_and_end(program):
+async def test_after_the_supervisor_was_killed_all_processes_finish_and_end(program):
     async def late(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
         await asyncio.sleep(0.09)
@@ -137,7 +137,7 @@ async def test_the_supervisor_is_killed_and_all_others_finish_and_end(program):
     assert not [line for line in pylb.lines if "Traceback" in line]
 
 
-async def test_a_worker_that_is_told_to_end_by_somebody_else_is_replaced_before_it_has(program):
+async def test_a_worker_signalled_to_end_is_replaced_before_its_end(program):
     release = asyncio.Event()
 
     async def late(reader, writer):

@@ -18,7 +18,7 @@ async def problems(pylb):
 @pytest.mark.logs_error("has sent no heartbeat")
 @pytest.mark.logs_error("was killed by SIGABRT")
 @pytest.mark.logs_error("Fatal Python error: Aborted")
-async def test_a_worker_that_hangs_is_shown_and_replaced(program):
+async def test_a_hanging_worker_is_reported_and_replaced(program):
     pylb = program("--watchdog-timeout", "4s")
     await pylb.origin()
     await pylb.start()
@@ -49,7 +49,7 @@ async def test_a_worker_that_hangs_is_shown_and_replaced(program):
 @pytest.mark.logs_error("has sent no heartbeat")
 @pytest.mark.logs_error("was killed by SIGABRT")
 @pytest.mark.logs_error("Fatal Python error: Aborted")
-async def test_a_control_that_hangs_is_replaced(program):
+async def test_a_hanging_control_is_replaced(program):
     pylb = program("--watchdog-timeout", "4s")
     await pylb.origin()
     await pylb.start()

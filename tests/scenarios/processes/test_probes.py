@@ -28,7 +28,7 @@ class Sick:
 
 
 @pytest.mark.logs_error(r"control \(pid \d+\) was killed by SIGKILL")
-async def test_who_fails_gets_no_requests_from_any_worker_until_it_is_well_again(program):
+async def test_a_failed_backend_receives_no_requests_from_any_worker_until_it_recovers(program):
     pylb = program("--probe-http", "/health", "--probe-interval", "200ms", "--log-level", "info")
     sick = Sick()
     await pylb.origin(sick)

@@ -14,7 +14,7 @@ from tests.until import until
 pytestmark = pytest.mark.slow
 
 
-async def test_all_processes_but_the_supervisor_are_replaced_and_nothing_is_lost(program):
+async def test_a_reload_replaces_all_processes_except_the_supervisor_and_loses_nothing(program):
     pylb = program()
     for _ in range(2):
         await pylb.origin()
@@ -37,7 +37,7 @@ async def test_all_processes_but_the_supervisor_are_replaced_and_nothing_is_lost
     assert await pylb.metric("pylb_requests_total") == clients.total, "counters go on"
 
 
-async def test_the_old_control_goes_on_until_the_new_one_has_loaded_everything(program, own_consul):
+async def test_the_old_control_serves_until_the_new_one_has_loaded_everything(program, own_consul):
     pylb = program("--consul", own_consul.http, "--service", "web")
     for _ in range(3):
         await pylb.origin()
@@ -60,7 +60,7 @@ async def test_the_old_control_goes_on_until_the_new_one_has_loaded_everything(p
 
 
 @pytest.mark.logs_error(r"reload given up: the new control did not get ready")
-async def test_if_the_new_control_dies_before_it_has_begun_all_stays_as_it_is(program):
+async def test_a_new_control_that_dies_at_its_start_changes_nothing(program):
     pylb = program()
     await pylb.origin()
     await pylb.start()
@@ -76,7 +76,7 @@ async def test_if_the_new_control_dies_before_it_has_begun_all_stays_as_it_is(pr
 
 
 @pytest.mark.logs_error(r"reload given up: the new control was killed by SIGKILL")
-async def test_if_the_new_control_dies_before_it_takes_over_another_one_starts(program):
+async def test_a_new_control_that_dies_before_its_takeover_is_replaced(program):
     """The old one hangs, so the new one is ready for a while before the place is free."""
     pylb = program("--watchdog-timeout", "off")
     await pylb.origin()
@@ -102,7 +102,7 @@ def pending(process, number):
 
 
 @pytest.mark.logs_error(r"reload refused")
-async def test_a_broken_option_leaves_all_as_it_is(program, tmp_path):
+async def test_an_invalid_option_changes_nothing(program, tmp_path):
     options = tmp_path / "pylb.env"
     options.write_text("PYLB_POLICY=round-robin\n")
     pylb = program("--env-file", str(options))
@@ -123,7 +123,7 @@ async def test_a_broken_option_leaves_all_as_it_is(program, tmp_path):
     assert json.loads((await pylb.get("/api/config"))[1])["--policy"] == "random"
 
 
-async def test_many_at_once_are_two_at_most(program):
+async def test_many_reloads_at_once_run_at_most_twice(program):
     """The one that is under way, and one more for what has changed since it began."""
     pylb = program()
     await pylb.origin()
@@ -138,7 +138,7 @@ async def test_many_at_once_are_two_at_most(program):
     assert not [line for line in pylb.lines if "generation 4" in line]
 
 
-async def test_a_worker_that_still_serves_is_waited_for_and_the_memory_stays_bounded(program):
+async def test_reloads_wait_for_serving_workers_and_the_memory_is_bounded(program):
     """Each generation keeps a request for as long as it wants; the fifth has to wait for the first."""
     release = asyncio.Event()
 

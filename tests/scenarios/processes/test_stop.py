@@ -53,7 +53,7 @@ async def keep_connecting(pylb):
 
 
 @BOTH
-async def test_first_not_ready_then_nothing_new_then_the_end(program, workers):
+async def test_a_stop_fails_ready_then_closes_the_port_then_ends(program, workers):
     retained = Held()
     pylb = program("--shutdown-delay", "1s", workers=workers)
     await pylb.origin(retained)
@@ -89,7 +89,7 @@ async def test_first_not_ready_then_nothing_new_then_the_end(program, workers):
 
 
 @BOTH
-async def test_what_does_not_end_in_time_is_cut_off_and_counted(program, workers):
+async def test_requests_beyond_the_drain_timeout_are_aborted_and_counted(program, workers):
     pylb = program("--drain-timeout", "500ms", workers=workers)
     await pylb.origin(Held())
     await pylb.start()
@@ -108,7 +108,7 @@ async def test_what_does_not_end_in_time_is_cut_off_and_counted(program, workers
 @pytest.mark.parametrize(
     "signals", [[signal.SIGTERM, signal.SIGTERM], [signal.SIGQUIT]], ids=["twice", "quit"]
 )
-async def test_at_once(program, workers, signals):
+async def test_a_second_signal_ends_all_processes_immediately(program, workers, signals):
     pylb = program("--shutdown-delay", "60s", workers=workers)
     await pylb.origin(Held())
     await pylb.start()
@@ -126,7 +126,7 @@ async def test_at_once(program, workers, signals):
     await pylb.gone()
 
 
-async def test_it_is_killed_and_nothing_is_left_behind(program):
+async def test_a_killed_pylb_leaves_nothing_behind(program):
     """What `docker stop` does in the end, to all processes of a container; here each has to find out."""
     pylb = program()
     await pylb.origin()
@@ -137,7 +137,7 @@ async def test_it_is_killed_and_nothing_is_left_behind(program):
     assert not complaints, "\n".join(pylb.lines)
 
 
-async def test_ctrl_c_in_a_terminal_is_one_orderly_end(program):
+async def test_ctrl_c_in_a_terminal_ends_all_processes_in_order(program):
     """The terminal sends INT to the whole foreground group: nobody but the supervisor may take it."""
     pylb = program()
     origin = await pylb.origin()
@@ -176,7 +176,7 @@ async def test_ctrl_c_in_a_terminal_is_one_orderly_end(program):
 
 @pytest.mark.logs_error(r"\(pid \d+\) ended with exit code 1;")
 @pytest.mark.logs_error(r"giving up: .* cannot start")
-async def test_a_child_that_cannot_start_ends_all_with_one_clear_line(program, tmp_path):
+async def test_a_child_that_cannot_start_is_a_one_line_error(program, tmp_path):
     """Something that only children do fails, again and again."""
     pylb = program(PYTHONPATH=f"{broken(tmp_path)}:{os.environ.get('PYTHONPATH', '')}")
     await pylb.origin()
@@ -192,7 +192,7 @@ async def test_a_child_that_cannot_start_ends_all_with_one_clear_line(program, t
 
 @pytest.mark.logs_error(r"worker \d \(pid \d+\) was killed by SIGKILL")
 @pytest.mark.logs_error(r"\(pid \d+\) ended with exit code 1;")
-async def test_a_child_that_can_start_no_more_is_tried_less_and_less_often(program, tmp_path):
+async def test_a_child_that_no_longer_starts_is_retried_with_back_off(program, tmp_path):
     """The code on the disk was broken after the start: who serves goes on, and it may be mended yet."""
     directory = tmp_path / "late"
     directory.mkdir()
@@ -216,7 +216,7 @@ def broken(tmp_path):
     return directory
 
 
-async def test_a_port_in_use_is_one_line(program):
+async def test_a_port_in_use_is_a_one_line_error(program):
     first = program()
     await first.origin()
     await first.start()
@@ -234,7 +234,7 @@ async def test_a_port_in_use_is_one_line(program):
 
 
 @pytest.mark.logs_error(r"a single process cannot replace itself")
-async def test_a_single_process_says_that_it_cannot_replace_itself(program):
+async def test_a_single_process_rejects_a_reload(program):
     pylb = program(workers=1)
     await pylb.origin()
     await pylb.start()
@@ -247,7 +247,7 @@ async def test_a_single_process_says_that_it_cannot_replace_itself(program):
 
 
 @BOTH
-async def test_a_state_directory_that_cannot_be_made_is_one_line(program, workers):
+async def test_an_unusable_state_directory_is_a_one_line_error(program, workers):
     pylb = program("--state-dir", "/proc/none", "--static", "127.0.0.1:1", workers=workers)
     await pylb.start(serving=False)
     assert await pylb.ended() == 1

@@ -19,7 +19,7 @@ def authority(tmp_path_factory):
 
 
 @pytest.mark.logs_error(r"reload refused|certificates have changed but cannot be used")
-async def test_both_workers_take_them_and_a_reload_and_an_upgrade_too(program, authority):
+async def test_all_workers_use_the_certificates_also_after_reload_and_upgrade(program, authority):
     certificate, key = map(Path, authority.sign("shop.example"))
     context = ssl.create_default_context(cafile=authority.certificate)
     pylb = program("--tls-cert", str(certificate), "--tls-key", str(key))
@@ -67,9 +67,7 @@ async def s_client(port, *arguments):
     return output.decode()
 
 
-async def test_a_session_is_resumed_by_whichever_worker_gets_the_client_also_after_a_reload(
-    program, authority, tmp_path
-):
+async def test_every_worker_resumes_a_session_also_after_a_reload(program, authority, tmp_path):
     certificate, key = authority.sign("shop.example")
     pylb = program("--tls-cert", certificate, "--tls-key", key)
     await pylb.origin()
@@ -89,7 +87,7 @@ async def test_a_session_is_resumed_by_whichever_worker_gets_the_client_also_aft
         assert "\nReused, TLS" in await s_client(port, "-sess_in", session)
 
 
-async def test_a_certificate_that_cannot_be_used_is_one_line(program, tmp_path):
+async def test_an_invalid_certificate_is_a_one_line_error(program, tmp_path):
     for name in ("broken.pem", "broken.key"):
         (tmp_path / name).write_text("broken")
     pylb = program(

@@ -15,7 +15,7 @@ from tests.until import until
 pytestmark = pytest.mark.slow
 
 
-async def test_another_pylb_takes_over_and_nothing_is_lost(program):
+async def test_an_upgrade_loses_nothing(program):
     pylb = program()
     for _ in range(2):
         await pylb.origin()
@@ -42,7 +42,7 @@ async def test_another_pylb_takes_over_and_nothing_is_lost(program):
 
 
 @pytest.mark.logs_error(r"upgrade given up")
-async def test_one_that_cannot_start_is_given_up(program, tmp_path):
+async def test_an_upgrade_that_cannot_start_is_aborted(program, tmp_path):
     options = tmp_path / "pylb.env"
     options.write_text("")
     pylb = program("--env-file", str(options))
@@ -60,7 +60,7 @@ async def test_one_that_cannot_start_is_given_up(program, tmp_path):
     assert {p.pid for p in pylb.family()} == before
 
 
-async def test_one_that_learns_nothing_from_the_registry_is_no_improvement(program, tmp_path, own_consul):
+async def test_an_upgrade_without_a_registry_is_aborted(program, tmp_path, own_consul):
     """The old one knows its instances; the new one would have none."""
     pylb = program("--consul", own_consul.http, "--service", "web")
     origin = await pylb.origin()
@@ -88,7 +88,7 @@ async def put(consul, path, body):
         assert answer.status == 200
 
 
-async def test_by_command(program):
+async def test_an_upgrade_by_command(program):
     pylb = program()
     await pylb.origin()
     await pylb.start()
@@ -106,7 +106,7 @@ async def test_by_command(program):
 
 @pytest.mark.logs_error("reload refused: PYLB_POLICY")
 @pytest.mark.logs_error("upgrade given up")
-async def test_a_command_whose_options_are_refused_says_why_and_exits_with_1(program, tmp_path):
+async def test_an_upgrade_with_rejected_options_prints_the_reason_and_exits_with_1(program, tmp_path):
     options = tmp_path / "pylb.env"
     options.write_text("PYLB_POLICY=round-robin\n")
     pylb = program("--env-file", str(options))
@@ -128,7 +128,7 @@ async def test_a_command_whose_options_are_refused_says_why_and_exits_with_1(pro
 
 
 @pytest.mark.logs_error("refused: a single process cannot replace itself")
-async def test_a_single_process_refuses_and_the_command_says_so(program):
+async def test_a_single_process_rejects_an_upgrade_with_a_reason(program):
     pylb = program(workers=1)
     await pylb.origin()
     await pylb.start()
@@ -176,7 +176,7 @@ async def test_from_two_workers_to_three_and_to_one(program, tmp_path):
     assert clients.failures == {}
 
 
-async def test_what_operators_decided_and_what_has_happened_is_kept(program):
+async def test_an_upgrade_keeps_overrides_and_history(program):
     """Also what they decide while the new pylb gets ready; the old one answers them until it has ended."""
     pylb = program()
     for _ in range(3):

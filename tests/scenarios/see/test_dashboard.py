@@ -40,7 +40,7 @@ def row(page, name):
     return page.locator("tr[data-backend]", has=page.locator("th", has_text=name))
 
 
-async def test_rows_come_and_go_with_the_instances_and_a_button_ends_traffic(consul, page):
+async def test_rows_follow_the_instances_and_drain_stops_traffic(consul, page):
     async with Deployment(consul, "dashboard") as pylb:
         await pylb.start("web-1")
         await pylb.ready(1)
@@ -73,7 +73,7 @@ async def test_rows_come_and_go_with_the_instances_and_a_button_ends_traffic(con
         assert pylb.failures == 0
 
 
-async def test_who_was_ejected_can_be_restored(consul, page):
+async def test_an_ejected_backend_can_be_restored(consul, page):
     async with Deployment(consul, "restored") as pylb:
         for number in range(1, 4):
             await pylb.start(f"web-{number}")
@@ -90,7 +90,7 @@ async def test_who_was_ejected_can_be_restored(consul, page):
         assert page.said == []
 
 
-async def test_it_works_without_a_mouse(consul, page):
+async def test_the_dashboard_works_with_the_keyboard(consul, page):
     async with Deployment(consul, "keyboard") as pylb:
         await pylb.start("web-1")
         await pylb.start("web-2")
@@ -108,7 +108,7 @@ async def test_it_works_without_a_mouse(consul, page):
         assert focused == "Undrain web-1", "the focus stays where it was"
 
 
-async def test_it_finds_back_when_pylb_was_away(consul, page):
+async def test_the_dashboard_reconnects_after_a_restart(consul, page):
     async with Deployment(consul, "away") as pylb:
         await pylb.start("web-1")
         await pylb.ready(1)
@@ -124,7 +124,7 @@ async def test_it_finds_back_when_pylb_was_away(consul, page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1180, 390])
-async def test_it_is_accessible_and_fits(consul, page, scheme, width):
+async def test_the_dashboard_is_accessible_and_fits_small_screens(consul, page, scheme, width):
     async with Deployment(consul, f"axe-{scheme}-{width}") as pylb:
         await pylb.start("web-1")
         await pylb.start("web-2")
@@ -144,7 +144,7 @@ async def test_it_is_accessible_and_fits(consul, page, scheme, width):
         assert results.violations_count == 0, results.generate_report()
 
 
-async def test_where_a_token_is_needed_the_page_asks_for_it(consul, page):
+async def test_the_dashboard_asks_for_a_required_token(consul, page):
     async with Deployment(consul, "token", admin_token="s3cret") as pylb:
         await pylb.start("web-1")
         await pylb.ready(1)

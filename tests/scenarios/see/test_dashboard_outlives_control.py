@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.logs_error("was killed by SIGKILL")
-async def test_when_control_is_killed_the_page_goes_on_and_no_request_notices(tmp_path):
+async def test_the_dashboard_reconnects_after_control_was_killed_and_no_request_fails(tmp_path):
     async with Program(tmp_path) as pylb, async_playwright() as playwright:
         for _ in range(2):
             await pylb.origin()

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 REQUESTS = 1000
 
 
-async def test_requests_go_where_explain_says_whatever_the_policy_and_the_load(consul):
+async def test_explain_predicts_the_backend_for_every_policy_and_load(consul):
     rng = random.Random(1)
     async with Deployment(consul, "explained") as pylb, aiohttp.ClientSession() as http:
         for number in range(1, 6):

@@ -25,7 +25,7 @@ def test_promtool_accepts_the_alerting_rules():
 
 
 @pytest.mark.slow
-async def test_it_answers_with_p99_by_backend_and_series_of_gone_instances_end(consul, tmp_path):
+async def test_prometheus_computes_p99_by_backend_and_series_of_removed_instances_end(consul, tmp_path):
     async with Deployment(consul, "scraped") as pylb, aiohttp.ClientSession() as http:
         await pylb.start("s-fast")
         await pylb.start("s-slow", seconds=0.05)

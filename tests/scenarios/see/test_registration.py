@@ -38,7 +38,7 @@ KILLED = pytest.mark.logs_error(r"control \(pid \d+\) was killed by SIGKILL")
 
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=KILLED)])
-async def test_it_is_found_while_it_is_ready_and_leaves_the_registry_first(consul, tmp_path, workers):
+async def test_pylb_is_registered_while_ready_and_deregistered_first(consul, tmp_path, workers):
     (port,) = free_ports(1)
     name = f"gateway-{workers}"
     found = Found(consul, name)

@@ -18,7 +18,7 @@ ID, CLIENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-async def test_client_pylb_and_backend_are_steps_of_one_trace(aiohttp_server, tmp_path, workers):
+async def test_client_pylb_and_backend_are_spans_of_one_trace(aiohttp_server, tmp_path, workers):
     spans, heads = [], []
 
     async def take(request):

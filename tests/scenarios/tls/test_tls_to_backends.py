@@ -50,7 +50,7 @@ async def balanced(consul, service, **options):
         ("tls-tags", {"Tags": ["lb_tls", "lb_tls_name=backend.example"]}),
     ],
 )
-async def test_what_an_instance_says_of_tls_holds(consul, authority, backend, service, definition):
+async def test_tls_settings_of_an_instance_apply(consul, authority, backend, service, definition):
     body = {"ID": f"{service}-1", "Name": service, "Address": "127.0.0.1", "Port": backend, **definition}
     async with (
         balanced(consul, service, upstream_tls_ca=authority.certificate) as (balancer, url),
@@ -63,7 +63,7 @@ async def test_what_an_instance_says_of_tls_holds(consul, authority, backend, se
             assert (answer.status, await answer.read()) == (200, b"hello")
 
 
-async def test_a_key_that_cannot_be_used_excludes_one_instance(consul, authority, backend):
+async def test_an_invalid_setting_excludes_only_its_instance(consul, authority, backend):
     common = {"Name": "tls-odd", "Address": "127.0.0.1", "Port": backend}
     good = {"ID": "good", **common, "Meta": {"lb_tls": "true", "lb_tls_name": "backend.example"}}
     odd = {"ID": "odd", **common, "Port": 9, "Meta": {"lb_tls": "true", "lb_tls_name": "a..b"}}

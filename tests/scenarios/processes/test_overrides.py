@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.logs_error(r"control \(pid \d+\) was killed by SIGKILL")
-async def test_decisions_hold_in_all_workers_and_survive_control(program):
+async def test_overrides_apply_to_all_workers_and_survive_control(program):
     pylb = program()
     for _ in range(3):
         await pylb.origin()

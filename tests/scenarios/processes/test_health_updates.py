@@ -8,7 +8,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 
-async def test_a_backend_that_refuses_is_found_out_once(program):
+async def test_a_refused_connection_is_reported_to_all_workers(program):
     pylb = program("--suspect-time", "30s", "--log-level", "debug")
     dead, _ = await pylb.origin(), await pylb.origin()
     dead.close()
