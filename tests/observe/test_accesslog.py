@@ -36,7 +36,7 @@ def as_json(done, now=NOON):
     return orjson.loads(Json().line(done, now))
 
 
-def test_combined_as_a_whole():
+def test_a_line_in_combined_format():
     web = backend()
     tries = (
         attempt(web, connect=-1, error=ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")),
@@ -50,7 +50,7 @@ def test_combined_as_a_whole():
     )
 
 
-def test_json_as_a_whole():
+def test_a_line_in_json_format():
     web, other = backend(), backend("2001:db8::1")
     tries = (
         attempt(other, connect=-1, error=ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")),
@@ -96,7 +96,7 @@ def test_json_as_a_whole():
     }
 
 
-def test_the_trace_of_a_request_can_be_looked_up():
+def test_a_line_has_the_id_of_the_trace():
     done = record()
     assert "trace_id" not in as_json(done)
     done.request.trace = Trace(b"4bf92f3577b34da6a3ce929d0e0e4736", b"00f067aa0ba902b7", b"", True)
@@ -112,13 +112,13 @@ def test_the_trace_of_a_request_can_be_looked_up():
         ((attempt(backend(), head=0.002),), ("10.0.0.1:80", "0.0", "2.0")),
     ],
 )
-def test_what_was_never_reached_is_a_dash(tries, expected):
+def test_missing_values_are_dashes(tries, expected):
     fields = combined(record(*tries, lines=b""))
     assert (fields["backend"], fields["connect"], fields["head"]) == expected
     assert fields["referer"] == fields["agent"] == fields["id"] == "-"
 
 
-def test_a_head_that_was_not_understood():
+def test_a_request_with_an_invalid_head_is_logged():
     done = record(status=400, service="")
     done.request = None
     done.ended(ProxyError(Phase.REQUEST, Fault.POLICY, "two Host fields"))
@@ -137,7 +137,7 @@ def test_the_cached_time_follows_the_clock(name):
     assert cached.line(record(), NOON) != cached.line(record(), NOON + 1)
 
 
-def test_escaping_is_nginx_s():
+def test_fields_are_escaped_as_by_nginx():
     fields = combined(record(target=b'/"\\\r\n\x00\x1b[31m\x7f\xc3\xa9', id=b'"'))
     assert fields["request"] == r"GET /\x22\x5C\x0D\x0A\x00\x1B[31m\x7F\xC3\xA9 HTTP/1.1"
     assert fields["id"] == r"\x22"
@@ -157,9 +157,7 @@ header_value = st.binary().map(lambda value: value.translate(None, b"\r\n").lstr
     agent=header_value,
     id_=st.binary(),
 )
-def test_whatever_a_client_sends_is_one_line_with_each_field_in_its_place(
-    method, target, referer, agent, id_
-):
+def test_any_request_is_one_line_with_separate_fields(method, target, referer, agent, id_):
     lines = b"\nReferer: %b\r\nUser-Agent: %b\r\n" % (referer, agent)
     done = record(method=method, target=target, id=id_, lines=lines, host=target)
     fields = combined(done)
@@ -186,7 +184,7 @@ def test_names_from_the_registry_are_one_word(name):
     assert len(Json().line(done, NOON).decode("ascii").splitlines()) == 1
 
 
-def test_a_client_by_an_odd_name_stays_in_its_field():
+def test_an_unusual_client_name_stays_in_its_field():
     done = record(client='fe80::1%\x9b\n"')
     assert combined(done)["client"] == r"fe80::1%\xC2\x9B\x0A\x22"
     assert Json().line(done, NOON).isascii()

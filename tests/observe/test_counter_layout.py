@@ -6,7 +6,7 @@ from pylb.errors import Fault, Phase, ProxyError
 from pylb.observe import counter_layout
 
 
-def test_no_two_counters_share_a_cell():
+def test_every_counter_has_its_own_index():
     single = [
         value
         for name, value in vars(counter_layout).items()
@@ -25,7 +25,7 @@ def test_no_two_counters_share_a_cell():
     assert sorted([*used, *events, *endings]) == list(range(counter_layout.CELLS))
 
 
-def test_every_way_to_fail_that_the_code_knows_is_counted():
+def test_every_termination_code_is_counted():
     made = set()
     for path in Path(pylb.__file__).parent.rglob("*.py"):
         text = path.read_text()
@@ -46,5 +46,5 @@ def test_every_status_has_its_class():
     assert counter_layout.CODES[counter_layout.CODE_CELL[0]] == "499"
 
 
-def test_bounds_grow():
+def test_bounds_are_ascending():
     assert list(counter_layout.BOUNDS) == sorted(set(counter_layout.BOUNDS))

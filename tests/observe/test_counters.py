@@ -41,7 +41,7 @@ def of_service(counters, service="web"):
     return services[service][0] if service in services else 0
 
 
-def test_growth_keeps_what_was_handed_out(counters):
+def test_growth_keeps_allocated_counters(counters):
     early = counters.allocate(web(1))
     early[0] = 7
     for i in range(2 * PAGE_SLOTS + 1):
@@ -51,18 +51,18 @@ def test_growth_keeps_what_was_handed_out(counters):
     assert shown(counters)[f"host{2 * PAGE_SLOTS}:80"] == 2 * PAGE_SLOTS
 
 
-def test_one_backend_keeps_its_cells_whatever_else_about_it_changes(counters):
+def test_a_changed_backend_keeps_its_counters(counters):
     counters.allocate(web(1))[0] = 3
     again = counters.allocate(Endpoint("web", "10.0.0.1", 80, id="other", weight=9))
     assert again[0] == 3
 
 
-def test_services_do_not_share(counters):
+def test_services_have_separate_counters(counters):
     counters.allocate(web(1))[0] = 3
     assert counters.allocate(web(1, "api"))[0] == 0
 
 
-def test_a_released_backend_is_not_shown_but_still_part_of_its_service(counters):
+def test_a_released_backend_is_hidden_but_counts_for_its_service(counters):
     counters.service("web")[0] = 1
     for number in (1, 2):
         counters.allocate(web(number))[0] = 10 * number
@@ -77,13 +77,13 @@ def test_a_released_backend_is_not_shown_but_still_part_of_its_service(counters)
     assert of_service(counters, "api") == 500
 
 
-def test_it_comes_back_with_its_counts(counters):
+def test_a_backend_that_returns_keeps_its_counts(counters):
     counters.allocate(web(1))[0] = 10
     counters.release(web(1))
     assert counters.allocate(web(1))[0] == 10
 
 
-def test_cells_are_given_to_another_only_after_the_grace_time_and_empty(counters, clock):
+def test_counters_are_reused_after_the_grace_time_and_cleared(counters, clock):
     first = counters.allocate(web(1))
     first[0] = 10
     counters.release(web(1))
@@ -106,7 +106,7 @@ def two_rows():
     return (SharedCounters(rows=2, row=r, counters=lambda _: page, gauges=lambda _: gauges) for r in range(2))
 
 
-def test_reuse_leaves_the_rows_of_other_processes_alone(clock):
+def test_reuse_does_not_change_rows_of_other_processes(clock):
     worker, control = two_rows()
     counters = Counters(control, clock)
     counters.allocate(web(1))
@@ -123,7 +123,7 @@ def test_reuse_leaves_the_rows_of_other_processes_alone(clock):
     assert shown(counters) == {"10.0.0.2:80": 1}
 
 
-def test_cells_are_not_given_to_another_while_any_process_has_requests_there(clock):
+def test_counters_with_requests_in_flight_are_not_reused(clock):
     worker, control = two_rows()
     counters = Counters(control, clock)
     counters.allocate(web(1))
@@ -140,7 +140,7 @@ def test_cells_are_not_given_to_another_while_any_process_has_requests_there(clo
     assert counters.slots("web")["10.0.0.4:80"] == first
 
 
-def test_a_successor_goes_on_where_it_ended(clock):
+def test_a_successor_continues_the_counts(clock):
     page = bytearray(PAGE_SLOTS * CELLS * 8)
     before = Counters(SharedCounters(counters=lambda _: page), clock)
     before.service("web")[0] = 1
@@ -165,7 +165,7 @@ def test_a_successor_goes_on_where_it_ended(clock):
     assert of_service(after) == 71
 
 
-def test_cells_stay_while_one_of_two_backends_at_the_same_address_is_left(counters, clock):
+def test_counters_remain_while_a_backend_at_the_same_address_exists(counters, clock):
     counters.allocate(web(1))[0] = 10
     assert counters.allocate(Endpoint("web", "10.0.0.1", 80, id="successor"))[0] == 10
     counters.release(web(1))
@@ -177,7 +177,7 @@ def test_cells_stay_while_one_of_two_backends_at_the_same_address_is_left(counte
 @given(
     st.lists(st.tuples(st.sampled_from(["web", "api"]), st.sets(st.integers(0, 9)), st.floats(0, 2 * GRACE)))
 )
-def test_totals_never_fall_and_lose_nothing_while_instances_come_and_go(steps):
+def test_totals_are_monotonic_and_complete_while_instances_change(steps):
     clock = Clock()
     counters = Counters(SharedCounters(), clock)
     counted = {"web": 0, "api": 0}

@@ -35,7 +35,7 @@ def counters():
     return Counters(SharedCounters(), lambda: 0.0)
 
 
-def test_a_request_shows_at_its_service_and_at_its_backend(counters):
+def test_a_request_counts_for_its_service_and_its_backend(counters):
     web = backend(counters=counters)
     Metrics(counters).count(
         record(attempt(web, connect=0.25, head=0.004), duration=0.5, sent=100, received=9)
@@ -67,7 +67,7 @@ def test_a_request_shows_at_its_service_and_at_its_backend(counters):
     assert kinds["pylb_backend_upstream_connect_seconds"] == "summary"
 
 
-def test_failures_show_where_they_happened(counters):
+def test_failures_have_labels_of_their_place(counters):
     dead, good = backend(counters=counters), backend("10.0.0.2", counters=counters)
     late = ProxyError(Phase.CONNECT, Fault.UPSTREAM_TIMEOUT, "no answer")
     Metrics(counters).count(record(attempt(dead, connect=-1, error=late), attempt(good, head=0.001)))
@@ -82,7 +82,7 @@ def test_failures_show_where_they_happened(counters):
     assert values["pylb_requests_total", "code=5xx", "service=web"] == 1
 
 
-def test_the_series_of_a_backend_go_with_it_and_the_totals_of_its_service_stay(counters):
+def test_series_of_a_removed_backend_end_and_totals_of_its_service_remain(counters):
     web = backend(counters=counters)
     Metrics(counters).count(record(attempt(web)))
     counters.release(web.endpoint)
@@ -91,7 +91,7 @@ def test_the_series_of_a_backend_go_with_it_and_the_totals_of_its_service_stay(c
     assert values["pylb_requests_total", "code=2xx", "service=web"] == 1
 
 
-def test_pools_by_state_and_what_runs_there():
+def test_pools_have_backends_by_state_and_requests_in_flight():
     pool = Pool("web")
     endpoints = [Endpoint("web", f"10.0.0.{n}", 80, id=str(n), weight=n) for n in range(4)]
     pool.apply(PoolState("web", tuple(endpoints)))
@@ -110,7 +110,7 @@ def test_pools_by_state_and_what_runs_there():
     assert len([name for name in values if name[0] == "pylb_backend_connections_idle"]) == 4
 
 
-def test_an_address_that_left_and_came_back_under_another_name_is_one_series():
+def test_an_address_that_returns_under_another_id_is_one_series():
     pool = Pool("web")
     pool.apply(PoolState("web", (Endpoint("web", "10.0.0.1", 80, id="old"),)))
     with pool.lease():
@@ -118,7 +118,7 @@ def test_an_address_that_left_and_came_back_under_another_name_is_one_series():
         samples(exposition.pools([pool]))
 
 
-def test_freshness_of_discovery():
+def test_the_age_of_discovery_is_exposed():
     good = DiscoveryStatus("web", answered=90.0, generation=3, index=42, retained=2, errors=1)
     good.guards["retained_empty"] = 5
     pending = DiscoveryStatus("api", errors=7, error="Cannot connect")
@@ -139,7 +139,7 @@ def test_freshness_of_discovery():
     }
 
 
-def test_the_processes():
+def test_processes_are_exposed():
     block = SharedCounters(rows=2)
     for row, clients in enumerate((5, 7)):
         block.gauge(gauges.PROCESS, gauges.CLIENTS)[row] = clients
@@ -159,13 +159,13 @@ def test_the_processes():
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_names_cannot_break_the_format(name):
+def test_names_are_escaped(name):
     status = DiscoveryStatus(name, guards=Counter({name: 1}))
     values, _ = samples(exposition.discovery([status], now=0.0))
     assert values["pylb_guards_total", f"guard={name}", f"service={name}"] == 1
 
 
-def test_a_thousand_backends_come_in_small_pieces(counters):
+def test_a_thousand_backends_are_written_in_small_pieces(counters):
     endpoints = tuple(Endpoint("web", f"10.0.{n // 250}.{n % 250}", 8080, id=str(n)) for n in range(1000))
     pool = Pool("web", cells=counters.allocate)
     pool.apply(PoolState("web", endpoints))
@@ -175,7 +175,7 @@ def test_a_thousand_backends_come_in_small_pieces(counters):
     assert max(lines) < 20_000, "between two pieces others get their turn"
 
 
-def test_how_long_changes_took_is_a_histogram_by_service():
+def test_propagation_times_are_a_histogram_by_service():
     recorded = History()
     entry = recorded.record(PoolState("web", (), observed=100.0))
     recorded.was_applied(entry, 100.003)

@@ -1,7 +1,7 @@
 from pylb.observe import gauges
 
 
-def test_no_two_gauges_and_no_two_counters_share_a_place():
+def test_gauges_and_counters_have_separate_indices():
     of_backends = [gauges.IN_FLIGHT, gauges.IDLE, gauges.STATE, gauges.FAILURES, gauges.UNTIL]
     assert of_backends == list(range(gauges.GAUGES))
     assert gauges.CLIENTS != gauges.SLOTS

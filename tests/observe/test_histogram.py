@@ -9,7 +9,7 @@ from pylb.observe.histogram import Histogram, quantile
 BOUNDS = (0.001, 0.01, 0.1, 1.0)
 
 
-def test_a_bound_belongs_to_its_own_bucket_and_what_is_longer_to_the_last():
+def test_a_bound_is_inclusive_and_the_last_bucket_is_open():
     histogram = Histogram(BOUNDS)
     for seconds in (0.0, 0.001, 0.0011, 1.0, 1.1):
         histogram.add(seconds)
@@ -17,18 +17,18 @@ def test_a_bound_belongs_to_its_own_bucket_and_what_is_longer_to_the_last():
     assert histogram.sum == pytest.approx(2.1021 + 0.001 - 0.001 + 0.0, abs=0.01)
 
 
-def test_nothing_has_no_quantile():
+def test_an_empty_histogram_has_no_quantile():
     assert quantile(0.5, [0] * 5, BOUNDS) is None
 
 
-def test_within_a_bucket_it_is_linear_as_prometheus_has_it():
+def test_quantiles_are_interpolated_linearly_as_by_prometheus():
     assert quantile(0.5, [0, 10, 0, 0, 0], BOUNDS) == pytest.approx(0.0055)
     assert quantile(1.0, [0, 10, 0, 0, 0], BOUNDS) == pytest.approx(0.01)
     assert quantile(0.99, [0, 0, 0, 0, 5], BOUNDS) == 1.0
 
 
 @given(st.lists(st.floats(0, 0.99), min_size=2), st.sampled_from([0.5, 0.9, 0.99]))
-def test_it_lies_in_the_bucket_of_the_true_one(values, share):
+def test_a_quantile_lies_in_the_bucket_of_the_exact_one(values, share):
     histogram = Histogram(BOUNDS)
     for value in values:
         histogram.add(value)

@@ -7,7 +7,7 @@ ONE, TWO, THREE = (Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}") for n in (1
 HEAVY = Endpoint("web", "10.0.0.1", 80, id="web-1", weight=5)
 
 
-def test_an_entry_says_what_came_changed_and_went_and_why():
+def test_an_entry_has_added_changed_and_removed_backends_and_the_cause():
     history = History()
     history.record(PoolState("web", (ONE, TWO), generation=1, observed=10.0, cause="consul index 1"))
     entry = history.record(
@@ -28,7 +28,7 @@ def test_an_entry_says_what_came_changed_and_went_and_why():
     assert (entry.applied, entry.routed) == (None, None), "nothing is claimed that was not measured"
 
 
-def test_services_do_not_mix():
+def test_services_have_separate_histories():
     history = History()
     history.record(PoolState("web", (ONE,)))
     other = history.record(PoolState("api", ()))
@@ -38,14 +38,14 @@ def test_services_do_not_mix():
     assert [e.service for e in history.since(0, service="web")] == ["web"]
 
 
-def test_the_oldest_is_forgotten_but_its_number_is_not_given_again():
+def test_the_oldest_entry_is_dropped_and_numbers_are_not_reused():
     history = History(size=2)
     for _ in range(3):
         history.record(PoolState("web", ()))
     assert [e.number for e in history.since()] == [2, 3]
 
 
-def test_propagation_is_measured_from_seen_and_told_to_whoever_listens():
+def test_propagation_times_start_at_detection_and_listeners_are_called():
     history, told = History(), []
     history.listeners.add(lambda: told.append(1))
     entry = history.record(PoolState("web", (ONE,), observed=100.0))
@@ -56,14 +56,14 @@ def test_propagation_is_measured_from_seen_and_told_to_whoever_listens():
     assert len(told) == 2
 
 
-def test_a_clock_that_was_set_back_gives_no_negative_time():
+def test_a_clock_set_back_gives_no_negative_time():
     history = History()
     entry = history.record(PoolState("web", (), observed=100.0))
     history.was_applied(entry, 99.0)
     assert entry.applied == 0.0
 
 
-def test_what_another_process_has_recorded_comes_first_and_is_gone_on_from():
+def test_entries_of_a_previous_process_come_first():
     former, history = History(), History()
     former.record(PoolState("web", (ONE,), generation=7, cause="consul index 7"))
     history.restore([e.as_dict() for e in former.entries], [PoolState("web", (ONE,))])
@@ -80,7 +80,7 @@ def test_what_another_process_has_recorded_comes_first_and_is_gone_on_from():
     assert history.record(PoolState("web", (ONE,))).number == 4
 
 
-def test_a_history_of_another_version_is_refused_as_a_whole():
+def test_a_history_of_another_version_is_rejected():
     history = History()
     history.record(PoolState("web", (ONE,)))
     entry = history.entries[0].as_dict()

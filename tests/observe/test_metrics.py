@@ -53,7 +53,7 @@ def told(values):
 
 
 @pytest.mark.parametrize("head", [0.0015, 0.002], ids=["the body came later", "all came at once"])
-def test_the_usual_request(counters, count, head):
+def test_a_simple_request_is_counted(counters, count, head):
     web = backend(counters=counters)
     count(record(attempt(web, head=head, status=200), duration=0.002, sent=49))
     assert told(web.cells) == {
@@ -93,7 +93,7 @@ def test_a_bucket_includes_its_bound(counters, count, bound):
     assert told(web.cells)["duration", bound] == 1
 
 
-def test_a_retry_counts_where_it_failed_and_where_it_went(counters, count):
+def test_a_retry_counts_at_both_backends(counters, count):
     dead, good = backend(counters=counters), backend("10.0.0.2", counters=counters)
     refused = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "connection refused")
     count(record(attempt(dead, connect=-1, error=refused), attempt(good, connect=0.0, head=0.001)))
@@ -114,7 +114,7 @@ def test_a_retry_counts_where_it_failed_and_where_it_went(counters, count):
         (Phase.REQUEST, Fault.POLICY, set()),
     ],
 )
-def test_whose_fault_it_was(counters, count, phase, fault, expected):
+def test_failures_are_counted_by_fault(counters, count, phase, fault, expected):
     web = backend(counters=counters)
     error = ProxyError(phase, fault, "so it was")
     request = record(attempt(web, error=error), status=200)
@@ -125,7 +125,7 @@ def test_whose_fault_it_was(counters, count, phase, fault, expected):
     assert told(web.cells)[error.code] == 1
 
 
-def test_what_reached_no_backend_counts_for_its_service(counters, count):
+def test_requests_without_a_backend_count_for_their_service(counters, count):
     count(record(status=503, sent=20))
     assert told(counters.service("web")).items() >= {"5xx": 1, "SENT": 20, ("duration", 0.0025): 1}.items()
     count(record(status=400, service=""))

@@ -11,7 +11,7 @@ def test_an_error_gives_the_status_the_code_and_the_detail():
     assert (record.status, record.termination, record.detail) == (502, "SD", "the response ended early")
 
 
-def test_a_status_that_went_to_the_client_stays():
+def test_a_status_sent_to_the_client_is_kept():
     record = Record("192.0.2.7", 100.0)
     record.status = 200
     record.ended(CUT)

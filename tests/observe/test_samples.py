@@ -14,7 +14,7 @@ def counters():
     return Counters(SharedCounters(), lambda: 0.0)
 
 
-def test_a_sample_is_what_went_on_since_the_last_one(counters):
+def test_a_sample_covers_the_time_since_the_last_one(counters):
     samples, cells = Samples(counters), counters.allocate(WEB)
     samples.take(100.0)
     assert samples.services == {}, "there is no rate without a time before"
@@ -30,7 +30,7 @@ def test_a_sample_is_what_went_on_since_the_last_one(counters):
     assert (samples.services["web"][-1].requests, samples.services["web"][-1].p99) == (0.0, None)
 
 
-def test_what_a_service_did_does_not_shrink_when_an_instance_goes(counters):
+def test_totals_do_not_decrease_when_an_instance_is_removed(counters):
     samples, cells = Samples(counters), counters.allocate(WEB)
     cells[DURATION] += 5
     samples.take(1.0)
@@ -40,7 +40,7 @@ def test_what_a_service_did_does_not_shrink_when_an_instance_goes(counters):
     assert samples.services["web"][-1].requests == 0.0
 
 
-def test_only_so_many_are_kept(counters):
+def test_the_number_of_samples_is_bounded(counters):
     samples = Samples(counters)
     counters.allocate(WEB)
     for second in range(KEPT_BACKEND + 10):

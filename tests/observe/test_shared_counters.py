@@ -40,7 +40,7 @@ def test_processes_write_their_rows_and_read_the_sum(memory):
             assert sum(block.total(slot - 1)) == sum(block.total(slot + 1)) == 0
 
 
-def test_no_two_numbers_share_a_place():
+def test_every_number_has_its_own_place():
     block = SharedCounters(rows=3)
     for slot in (0, 1, PAGE_SLOTS - 1, PAGE_SLOTS):
         for which in range(GAUGES):
@@ -55,7 +55,7 @@ def test_no_two_numbers_share_a_place():
         assert all(block.gauge(slot, which).tolist() == [1, 1, 1] for which in range(GAUGES))
 
 
-def test_a_gauge_is_seen_by_all_as_it_is_written():
+def test_a_gauge_is_visible_to_all_processes():
     first, second = shared(bytearray)
     there = second.gauge(7, IN_FLIGHT)
     first.gauge(7, IN_FLIGHT)[first.row] = 3
@@ -64,7 +64,7 @@ def test_a_gauge_is_seen_by_all_as_it_is_written():
     assert sum(first.gauge(7, IDLE)) == sum(first.gauge(8, IN_FLIGHT)) == 0
 
 
-def test_what_a_dead_process_had_in_flight_is_told_and_forgotten():
+def test_requests_in_flight_of_a_dead_process_are_returned_and_cleared():
     living, dead = shared(bytearray)
     living.gauge(PROCESS, SLOTS)[living.row] = PAGE_SLOTS + 2
     for slot in (1, PAGE_SLOTS + 1):

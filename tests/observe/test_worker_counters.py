@@ -10,7 +10,7 @@ from pylb.policy.shared import SharedBackend, SharedPool
 WEB = Endpoint("web", "10.0.0.1", 80)
 
 
-def test_cells_are_where_it_was_told():
+def test_counters_have_the_assigned_index():
     block = SharedCounters(rows=2, row=1)
     counters = WorkerCounters(block)
     counters.service("web")[0] += 1
@@ -28,7 +28,7 @@ def test_cells_are_where_it_was_told():
     assert block.gauge(4, IN_FLIGHT).tolist() == [0, 1], "what runs there is seen until it has ended"
 
 
-def test_what_has_left_has_nothing_to_publish():
+def test_a_removed_backend_publishes_nothing():
     counters = WorkerCounters(SharedCounters())
     counters.assign("web", 3, {})
     gone = SharedBackend(WEB)
@@ -56,7 +56,7 @@ class Worker:
         return self.backend.elsewhere
 
 
-def test_workers_see_each_other_whenever_they_have_come():
+def test_workers_read_each_others_counts_in_any_start_order():
     memory = bytearray(1 << 20)
     first, second = Worker(0, memory), Worker(1, memory)
     first.counters.block.gauge(PROCESS, SLOTS)[15] = 5

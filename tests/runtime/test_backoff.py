@@ -21,12 +21,12 @@ def test_delays_double_from_a_tenth_to_ten_seconds_and_never_end():
     assert set(delays[8:]) == {10.0}
 
 
-def test_an_absent_registry_is_looked_for_every_second():
+def test_a_refused_connection_is_retried_every_second():
     backoff = Backoff(NoJitter())
     assert max(backoff.after(ABSENT) for _ in range(50)) == 1.0
 
 
-def test_a_good_answer_begins_anew():
+def test_a_success_resets_the_delay():
     backoff = Backoff(NoJitter())
     for _ in range(9):
         backoff.after(WRONG)
@@ -34,7 +34,7 @@ def test_a_good_answer_begins_anew():
     assert backoff.after(WRONG) == 0.1
 
 
-def test_another_kind_of_error_is_progress():
+def test_another_kind_of_error_resets_the_delay():
     """After a minute of nobody there, `No cluster leader` must not be followed by 10 s of silence."""
     backoff = Backoff(NoJitter())
     for _ in range(60):
@@ -42,20 +42,20 @@ def test_another_kind_of_error_is_progress():
     assert [backoff.after(WRONG), backoff.after(WRONG)] == [0.1, 0.2]
 
 
-def test_watchers_that_failed_together_come_back_apart():
+def test_delays_have_jitter():
     delays = [Backoff(Random(seed)).after(WRONG) for seed in range(100)]
     assert len(set(delays)) == 100
     assert 0.05 <= min(delays) < 0.06
     assert 0.09 < max(delays) <= 0.1
 
 
-def test_a_bucket_gives_its_burst_and_then_one_per_second():
+def test_a_bucket_allows_its_burst_and_then_one_per_second():
     bucket = TokenBucket(burst=2, rate=1.0)
     assert [bucket.take(100.0) for _ in range(4)] == [0, 0, 1, 2]
     assert bucket.take(200.0) == 0
 
 
-def test_a_filled_bucket_gives_its_burst_again():
+def test_a_refilled_bucket_allows_its_burst_again():
     bucket = TokenBucket(burst=2, rate=1.0)
     for _ in range(5):
         bucket.take(100.0)
@@ -64,7 +64,7 @@ def test_a_filled_bucket_gives_its_burst_again():
 
 
 @given(st.lists(st.floats(0, 3), max_size=100))
-def test_who_waits_as_told_never_exceeds_the_rate(gaps):
+def test_waiting_as_advised_keeps_the_rate(gaps):
     bucket = TokenBucket(burst=2, rate=1.0)
     now, taken = 1000.0, []
     for gap in gaps:

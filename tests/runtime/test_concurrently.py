@@ -18,7 +18,7 @@ async def forever(started=None, then=None):
         raise
 
 
-async def test_it_ends_when_all_have_ended():
+async def test_the_group_ends_when_all_tasks_have_ended():
     ended = []
 
     async def work(name):
@@ -30,7 +30,7 @@ async def test_it_ends_when_all_have_ended():
     assert ended == ["a", "b"]
 
 
-async def test_one_that_fails_ends_all():
+async def test_a_failed_task_ends_the_group():
     started = asyncio.Event()
 
     async def fail():

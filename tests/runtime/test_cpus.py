@@ -43,7 +43,7 @@ def machine(tmp_path):
         ("0::/\n", {"cpu.max": "nonsense\n"}, inf),
     ],
 )
-def test_the_lowest_limit_on_the_way_up_counts(machine, groups, files, cpus):
+def test_the_lowest_limit_of_all_ancestors_applies(machine, groups, files, cpus):
     assert quota(machine(groups, **files)) == cpus
 
 
@@ -52,11 +52,11 @@ def test_without_control_groups_there_is_no_quota(tmp_path):
     assert usable_cpus(tmp_path) == len(os.sched_getaffinity(0))
 
 
-def test_part_of_a_cpu_is_worth_a_process(machine):
+def test_a_fraction_of_a_cpu_is_rounded_up(machine):
     assert usable_cpus(machine("0::/\n", **{"cpu.max": "10000 100000\n"})) == 1
 
 
-def test_no_more_than_this_process_is_allowed_on(machine):
+def test_the_cpu_affinity_is_a_limit(machine):
     root = machine("0::/\n", **{"cpu.max": "6400000 100000\n"})
     allowed = os.sched_getaffinity(0)
     assert usable_cpus(root) == len(allowed)

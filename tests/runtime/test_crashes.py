@@ -22,7 +22,7 @@ def blocks():
     return [SharedCounters(rows=2, row=row, **shared) for row in range(2)]
 
 
-def test_a_crash_is_a_problem_for_a_while(now):
+def test_a_crash_is_a_problem_for_some_time(now):
     known = Crashes()
     known.add("probe", KeyError("web"))
     now[0] += 12
@@ -48,7 +48,7 @@ def test_control_reports_the_crashes_of_workers_as_long_as_they_live(now, blocks
     assert blocks[0].total(PROCESS)[CRASHES] == 1
 
 
-def test_a_process_that_hung_is_a_problem_for_a_while(now, blocks):
+def test_a_replaced_hung_process_is_a_problem_for_some_time(now, blocks):
     control, supervisor = Crashes(blocks[0]), blocks[1]
     supervisor.cells(PROCESS)[HUNG] = 999_000
     assert [*control.problems()] == ["a hung process was replaced 1 s ago; see the log for its stack trace"]

@@ -18,12 +18,12 @@ def test_the_soft_limit_becomes_the_hard_one():
     assert ended.stdout == "300 (300, 300)\n", ended.stderr
 
 
-def test_every_client_may_need_a_backend():
+def test_descriptors_allow_a_backend_connection_per_client():
     assert most_clients(1024, admin=False) == 480
     assert most_clients(10, admin=False) == 1
 
 
-def test_the_admin_port_has_descriptors_of_its_own():
+def test_descriptors_are_reserved_for_the_admin_port():
     assert [most_operators(limit) for limit in (10, 256, 1024, 1 << 20)] == [8, 32, 128, 256]
     for limit in (256, 1024, 1 << 20):
         assert 2 * most_clients(limit, admin=True) + most_operators(limit) <= limit - 64
@@ -34,11 +34,11 @@ def thousand(monkeypatch):
     monkeypatch.setattr(descriptors, "raise_limit", lambda: 1024)
 
 
-def test_as_many_clients_are_let_in_as_are_wanted_and_possible(thousand):
+def test_the_number_of_clients_is_limited_by_option_and_descriptors(thousand):
     assert [admissible(wanted, admin=False) for wanted in (0, 100, 480, 481)] == [480, 100, 480, 480]
 
 
-def test_too_few_descriptors_are_told(thousand, caplog):
+def test_too_few_descriptors_are_logged(thousand, caplog):
     caplog.set_level(logging.INFO)
     tell_shortage(480, admin=False)
     tell_shortage(0, admin=False)

@@ -21,7 +21,7 @@ async def crash():
     raise KeyError("boom")
 
 
-async def test_each_state_is_entered_once_and_announced_with_its_sentence(caplog):
+async def test_each_state_is_entered_once_and_logged(caplog):
     life = Lifecycle("worker 1")
     with caplog.at_level(logging.INFO, "pylb"):
         for state in ProcessState:
@@ -36,7 +36,7 @@ async def test_each_state_is_entered_once_and_announced_with_its_sentence(caplog
 
 
 @pytest.mark.parametrize(("now", "back"), [(SERVING, STARTING), (DRAINING, SERVING), (STOPPED, DRAINING)])
-async def test_it_never_moves_back(now, back):
+async def test_the_state_never_moves_back(now, back):
     life = Lifecycle()
     life.advance(now)
     with pytest.raises(ValueError, match=f"pylb is {now.word} and cannot become {back.word} again"):
@@ -44,7 +44,7 @@ async def test_it_never_moves_back(now, back):
     assert life.state is now
 
 
-async def test_wait_returns_at_once_for_the_past_and_wakes_for_the_future():
+async def test_wait_returns_immediately_for_past_states_and_later_for_future_ones():
     life = Lifecycle()
     assert await life.wait(STARTING) is STARTING
     waiter = asyncio.ensure_future(life.wait(SERVING))  # noqa: TID251
@@ -54,7 +54,7 @@ async def test_wait_returns_at_once_for_the_past_and_wakes_for_the_future():
     assert await waiter is SERVING
 
 
-async def test_who_waits_for_serving_learns_that_it_was_skipped():
+async def test_waiting_for_a_skipped_state_ends():
     life = Lifecycle()
     waiters = asyncio.gather(life.wait(SERVING), life.wait(STOPPED))
     await asyncio.sleep(0)
@@ -62,7 +62,7 @@ async def test_who_waits_for_serving_learns_that_it_was_skipped():
     assert await waiters == [STOPPED, STOPPED]
 
 
-async def test_a_task_has_its_name_its_result_and_leaves_its_owner():
+async def test_a_task_has_a_name_and_a_result_and_is_removed_from_its_scope():
     async def answer():
         return 42
 
@@ -75,7 +75,7 @@ async def test_a_task_has_its_name_its_result_and_leaves_its_owner():
         assert owner.tasks == set()
 
 
-async def test_tasks_die_with_their_owner_and_have_cleaned_up_when_it_is_closed():
+async def test_closing_a_scope_cancels_its_tasks_and_waits_for_their_cleanup():
     log = []
     async with TaskScope("test") as owner:
         tasks = [spawn(forever(log), name=str(i), owner=owner) for i in range(3)]
@@ -85,7 +85,7 @@ async def test_tasks_die_with_their_owner_and_have_cleaned_up_when_it_is_closed(
 
 
 @pytest.mark.logs_error(r"task 'watch web' crashed: KeyError")
-async def test_a_crash_is_logged_with_its_traceback_and_leaves_the_siblings(caplog):
+async def test_a_crash_is_logged_and_does_not_affect_other_tasks(caplog):
     async with TaskScope("control") as owner:
         sibling = spawn(forever(), name="sibling", owner=owner)
         await asyncio.wait([spawn(crash(), name="watch web", owner=owner)])
@@ -97,21 +97,21 @@ async def test_a_crash_is_logged_with_its_traceback_and_leaves_the_siblings(capl
     assert record.exc_info
 
 
-async def test_cancellation_is_no_crash(caplog):
+async def test_a_cancellation_is_not_a_crash(caplog):
     async with TaskScope("control") as owner:
         spawn(forever(), name="sibling", owner=owner)
         await asyncio.sleep(0)
     assert not caplog.records
 
 
-async def test_nothing_can_be_spawned_by_a_closed_owner():
+async def test_a_closed_scope_spawns_no_task():
     owner = TaskScope("control")
     await owner.close()
     with pytest.raises(RuntimeError, match="control has ended, it cannot start 'late'"):
         spawn(forever(), name="late", owner=owner)
 
 
-async def test_a_task_may_close_its_own_owner():
+async def test_a_task_may_close_its_own_scope():
     owner = TaskScope("control")
     sibling = spawn(forever(), name="sibling", owner=owner)
     await spawn(owner.close(), name="closer", owner=owner)
@@ -140,7 +140,7 @@ class Flaky:
     "crash", [UnicodeError("label too long"), ExceptionGroup("", [KeyError()]), asyncio.CancelledError()]
 )
 @pytest.mark.logs_error(r"task 'probe' crashed: ")
-async def test_background_work_that_crashed_runs_again_and_the_crash_is_a_problem(caplog, crash):
+async def test_a_crashed_background_task_is_restarted_and_reported(caplog, crash):
     work = Flaky(crash)
     async with TaskScope("control") as owner:
         keep_running(work.run, name="probe", owner=owner)
@@ -154,7 +154,7 @@ async def test_background_work_that_crashed_runs_again_and_the_crash_is_a_proble
 
 
 @pytest.mark.logs_error(r"task 'probe' crashed: KeyError")
-async def test_the_pauses_between_crashes_grow():
+async def test_restarts_have_back_off():
     loop = asyncio.get_running_loop()
     starts = []
 
@@ -170,7 +170,7 @@ async def test_the_pauses_between_crashes_grow():
     assert starts[3] - starts[2] >= 0.2
 
 
-async def test_background_work_that_is_done_is_not_started_again():
+async def test_a_finished_background_task_is_not_restarted():
     async with TaskScope("control") as owner:
         task = keep_running(lambda: asyncio.sleep(0), name="follow control", owner=owner)
         await task
@@ -178,14 +178,14 @@ async def test_background_work_that_is_done_is_not_started_again():
 
 
 @pytest.mark.logs_error(r"task 'greet worker 1' crashed: KeyError")
-async def test_the_crash_of_a_task_that_is_run_once_is_a_problem_too():
+async def test_a_crash_of_a_one_time_task_is_reported():
     async with TaskScope("control") as owner:
         await asyncio.wait([spawn(crash(), name="greet worker 1", owner=owner)])
         await asyncio.sleep(0)
         assert "'greet worker 1' crashed" in next(iter(owner.crashes.problems()))
 
 
-async def test_work_that_fails_in_the_moment_of_its_cancellation_is_not_restarted(caplog):
+async def test_a_task_that_fails_during_its_cancellation_is_not_restarted(caplog):
     started = asyncio.Event()
 
     async def fail_when_cancelled():

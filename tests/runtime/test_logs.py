@@ -8,7 +8,7 @@ import pytest
 @pytest.mark.parametrize(
     ("process", "shown"), [("worker 1", r"worker 1 \[\d+\] pylb: hello"), ("", "pylb: hello")]
 )
-def test_a_line_says_which_process_it_is_from_where_there_are_several(process, shown):
+def test_with_several_processes_a_line_names_its_process(process, shown):
     code = (
         "from pylb.runtime.logs import log_to_stderr; import logging;"
         f"log_to_stderr('warning', {process!r});"
@@ -32,14 +32,14 @@ def logged(code):
 
 
 @pytest.mark.parametrize("logger", ["pylb.discovery", "asyncio", "aiohttp.server"])
-def test_a_message_is_one_line_whoever_logs_it_and_whatever_is_in_it(logger):
+def test_every_message_is_one_escaped_line(logger):
     (line,) = logged(f"logging.getLogger({logger!r}).warning('%s gets no requests', {FORGED!r})")
     assert LINE.fullmatch(line)
     assert line.isprintable()
     assert "x\\n2026-11-30" in line
 
 
-def test_a_traceback_forges_no_message_either():
+def test_lines_of_a_traceback_are_indented():
     code = (
         f"\ntry: raise ValueError({FORGED!r})\nexcept ValueError: logging.exception('odd', stack_info=True)"
     )
@@ -50,7 +50,7 @@ def test_a_traceback_forges_no_message_either():
 
 
 @pytest.mark.parametrize("stderr", ["2>&1", "2>&-"])
-def test_a_fatal_signal_is_traced_where_there_is_a_standard_error(stderr):
+def test_a_fatal_signal_writes_a_traceback_to_standard_error(stderr):
     code = (
         "import os; from pylb.runtime.logs import trace_fatal_signals; trace_fatal_signals();"
         "print(1, flush=True); os.abort()"

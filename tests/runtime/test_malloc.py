@@ -23,7 +23,7 @@ print(usual, bodies(50))
 """
 
 
-def test_the_memory_of_bodies_is_not_mapped_again_for_each_piece():
+def test_memory_of_body_buffers_is_not_mapped_repeatedly():
     assert platform.libc_ver()[0] == "glibc", "what follows is a promise about glibc"
     usual, kept = map(int, subprocess.check_output([sys.executable, "-c", BODIES]).split())
     assert kept < 50 < usual

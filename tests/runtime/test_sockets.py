@@ -15,7 +15,7 @@ def connects(address):
         return True
 
 
-def test_each_copy_is_of_one_and_the_same_address():
+def test_all_copies_have_the_same_address():
     (group,) = open_groups(ANY, copies=3)
     assert len({where(listening) for listening in group}) == 1
     assert len(group) == 3
@@ -26,7 +26,7 @@ def test_each_copy_is_of_one_and_the_same_address():
 
 
 @pytest.mark.parametrize("copies", [1, 2])
-def test_a_port_in_use_is_noticed_even_if_it_could_be_shared(copies):
+def test_a_port_in_use_is_detected_despite_so_reuseport(copies):
     (taken,) = open_groups(ANY, copies=2)
     for listening in taken:
         listening.listen()
@@ -55,7 +55,7 @@ def test_every_worker_has_a_socket_and_every_socket_a_worker():
         assert {listening for each in shares for listening in each} == set(group)
 
 
-def test_a_path_is_shared_as_it_is(tmp_path):
+def test_a_unix_socket_is_shared_by_duplication(tmp_path):
     (group,) = open_groups(Address(path=str(tmp_path / "pylb.sock")), copies=3)
     assert len(group) == 1
     assert where(group[0]) == f"unix:{tmp_path}/pylb.sock"

@@ -33,7 +33,7 @@ def until(condition, seconds=5.0):
         time.sleep(0.001)
 
 
-def test_lines_arrive_whole_in_order_and_without_being_asked_for(pipe):
+def test_lines_are_written_completely_and_in_order(pipe):
     reading, writing = pipe
     writer = LogWriter(writing)
     lines = [b"line %d\n" % number for number in range(1000)]
@@ -47,7 +47,7 @@ def test_lines_arrive_whole_in_order_and_without_being_asked_for(pipe):
     writer.close()
 
 
-def test_few_lines_are_gathered_and_many_are_not_waited_for(pipe, monkeypatch):
+def test_few_lines_are_batched_and_many_are_written_immediately(pipe, monkeypatch):
     monkeypatch.setattr(log_writer, "GATHER", 3600.0)
     reading, writing = pipe
     writer = LogWriter(writing)
@@ -63,7 +63,7 @@ def test_few_lines_are_gathered_and_many_are_not_waited_for(pipe, monkeypatch):
     writer.close()
 
 
-def test_closing_writes_what_is_left(pipe, monkeypatch):
+def test_closing_writes_pending_lines(pipe, monkeypatch):
     monkeypatch.setattr(log_writer, "GATHER", 3600.0)
     reading, writing = pipe
     writer = LogWriter(writing)
@@ -74,7 +74,7 @@ def test_closing_writes_what_is_left(pipe, monkeypatch):
 
 
 @pytest.mark.parametrize("blocking", [True, False])
-def test_a_reader_that_does_not_read_costs_lines_not_time(pipe, caplog, blocking):
+def test_a_blocked_reader_loses_lines_and_delays_nothing(pipe, caplog, blocking):
     reading, writing = pipe
     os.set_blocking(writing, blocking)
     writer = LogWriter(writing)
@@ -96,7 +96,7 @@ def test_a_reader_that_does_not_read_costs_lines_not_time(pipe, caplog, blocking
 
 
 @pytest.mark.logs_error(r"dropping lines: .* Broken pipe")
-def test_closing_does_not_wait_for_a_reader_that_does_not_read(pipe):
+def test_closing_does_not_wait_for_a_blocked_reader(pipe):
     reading, writing = pipe
     writer = LogWriter(writing)
     for _ in range(BACKLOG // len(LINE)):
@@ -109,7 +109,7 @@ def test_closing_does_not_wait_for_a_reader_that_does_not_read(pipe):
 
 
 @pytest.mark.logs_error(r"dropping lines: .* Broken pipe")
-def test_a_reader_that_is_gone_is_complained_of_once(pipe, caplog):
+def test_a_closed_reader_is_logged_once(pipe, caplog):
     reading, writing = pipe
     os.close(reading)
     writer = LogWriter(writing)

@@ -57,7 +57,7 @@ def attributes(span):
     return {a.key: getattr(a.value, a.value.WhichOneof("value")) for a in span.attributes}
 
 
-async def test_a_request_and_its_tries_are_spans_of_the_clients_trace(collector):
+async def test_a_request_and_its_attempts_are_spans_of_the_clients_trace(collector):
     refused = attempt(backend(), connect=-1, error=ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused"))
     answered = attempt(backend("10.0.0.2"), started=100.25, connect=0.5, head=0.75, status=200)
     await sent(collector.url, recorded(refused, answered, duration=2.0))
@@ -92,7 +92,7 @@ async def test_a_request_and_its_tries_are_spans_of_the_clients_trace(collector)
     assert collector.resources[0]["service.name"] == "pylb"
 
 
-async def test_what_is_not_recorded_is_not_sent(collector):
+async def test_unsampled_requests_are_not_sent(collector):
     unheard = record()
     unheard.request = None
     begun = recorded(trace=Trace(ID, PARENT, b"", True))
@@ -101,7 +101,7 @@ async def test_what_is_not_recorded_is_not_sent(collector):
     assert (span.span_id.hex().encode(), span.parent_span_id) == (PARENT, b"")
 
 
-async def test_a_failure_of_the_service_is_an_error_and_a_client_that_left_is_none(collector):
+async def test_a_failed_service_is_an_error_and_a_disconnected_client_is_not(collector):
     failed, left = recorded(status=503), recorded(status=499)
     failed.ended(ProxyError(Phase.QUEUE, Fault.DOWN, "no instance"))
     left.ended(ProxyError(Phase.HEADERS, Fault.CLIENT, "the client left"))
@@ -109,6 +109,6 @@ async def test_a_failure_of_the_service_is_an_error_and_a_client_that_left_is_no
     assert [(s.status.code, s.status.message) for s in collector.spans] == [(2, "no instance"), (0, "")]
 
 
-async def test_a_collector_that_is_away_holds_nobody_up(unused_tcp_port):
+async def test_an_unavailable_collector_delays_nothing(unused_tcp_port):
     async with asyncio.timeout(10):
         await sent(f"http://127.0.0.1:{unused_tcp_port}", recorded())

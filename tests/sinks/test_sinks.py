@@ -14,7 +14,7 @@ def count(_):
     """What is called if nobody else is told."""
 
 
-def test_without_any_a_request_pays_for_nothing():
+def test_without_sinks_there_is_no_cost():
     sinks = Sinks(Options(**STATIC))
     assert sinks.beside(count) is count
     assert sinks.lines_dropped == 0
@@ -22,7 +22,7 @@ def test_without_any_a_request_pays_for_nothing():
     sinks.close()
 
 
-def test_lines_go_to_the_file_and_to_a_new_one_once_it_was_moved(tmp_path):
+def test_lines_are_written_to_the_file_and_to_a_new_one_after_a_rotation(tmp_path):
     path = tmp_path / "access.log"
     sinks = Sinks(Options(**STATIC, access_log="combined", access_log_file=str(path)))
     counted = []
@@ -41,12 +41,12 @@ def test_lines_go_to_the_file_and_to_a_new_one_once_it_was_moved(tmp_path):
     assert counted == [first, second]
 
 
-def test_a_file_that_cannot_be_written_is_told_at_the_start(tmp_path):
+def test_an_unwritable_file_is_an_error_at_the_start(tmp_path):
     with pytest.raises(StartError, match=r"access log: cannot write .*/none/access.log: No such file"):
         Sinks(Options(**STATIC, access_log="json", access_log_file=str(tmp_path / "none/access.log")))
 
 
-def test_a_sample_has_its_share_and_every_failure(tmp_path):
+def test_a_sample_has_its_share_of_successes_and_every_failure(tmp_path):
     path = tmp_path / "access.log"
     options = Options(**STATIC, access_log="combined", access_log_file=str(path), access_log_sample=25)
     sinks = Sinks(options)
@@ -63,7 +63,7 @@ def test_a_sample_has_its_share_and_every_failure(tmp_path):
     assert 180 < text.count('"well"') < 320
 
 
-def test_where_there_is_a_collector_it_is_told_too():
+def test_a_configured_collector_is_a_sink():
     sinks = Sinks(Options(**STATIC, otlp=Url("http", "127.0.0.1", 9)))
     assert sinks.beside(count) is not count
     sinks.close()
