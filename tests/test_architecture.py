@@ -33,7 +33,7 @@ def test_a_file_is_named_after_what_it_is():
     assert [name for name in TEXTS if nameless & set(re.split(r"[/.]", name))] == []
 
 
-def test_nothing_is_left_open():
+def test_there_are_no_open_markers():
     mark = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|NotImplemented" r"Error)\b")
     assert [name for name, text in TEXTS.items() if mark.search(text)] == []
 
@@ -90,14 +90,14 @@ TESTED_THROUGH = {
 """Modules that only make sense together with others, and the tests that would fail without them."""
 
 
-def test_every_module_has_a_test_of_its_own():
+def test_every_module_has_a_test_file():
     modules = {path.relative_to(ROOT / "pylb") for path in MODULES if not path.name.startswith("__")}
     own = {module for module in modules if (ROOT / "tests" / module.parent / f"test_{module.name}").exists()}
     assert {module.as_posix() for module in modules - own} - set(TESTED_THROUGH) == set()
     assert [test for test in TESTED_THROUGH.values() if not (ROOT / "tests" / test).exists()] == []
 
 
-def test_the_layers_name_every_part():
+def test_the_layers_include_every_part():
     """A new file or folder at the top must find its place among the layers, or no rule would hold for it."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
@@ -132,7 +132,7 @@ def test_no_import_cycle():
 
 
 @pytest.mark.parametrize("folder", ["http1", "policy", "observe", "model.py", "errors.py"])
-def test_rules_import_neither_the_network_nor_the_clock_even_indirectly(folder):
+def test_pure_layers_import_neither_network_nor_clock_even_indirectly(folder):
     paths = [p for p in MODULES if p.relative_to(ROOT / "pylb").parts[0] == folder]
     names = [".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for p in paths]
     seen = "print({'asyncio', 'socket', 'aiohttp'} & set(sys.modules))"
@@ -148,7 +148,7 @@ def test_rules_import_neither_the_network_nor_the_clock_even_indirectly(folder):
         ("worker.process", "aiohttp yarl prometheus_client consul requests aiodocker rich"),
     ],
 )
-def test_a_process_imports_nothing_that_another_one_is_for(process, foreign):
+def test_a_process_imports_nothing_of_other_processes(process, foreign):
     """A killed worker must be back in a moment; a supervisor has little in it that could fail."""
     code = (
         f"import sys, pylb.cli, pylb.supervisor.start, pylb.{process};"
@@ -162,7 +162,7 @@ def functions(module):
     return [node for node in ast.walk(module) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
-def test_no_function_scrolls():
+def test_no_function_is_too_long():
     """What does not fit on a screen cannot be read aloud."""
     long = {
         f"{name}:{node.lineno} {node.name}": lines

@@ -72,7 +72,7 @@ def test_a_mistake_is_one_line_and_code_2(arguments, environment, words, monkeyp
     assert line.count("\n") == 1
 
 
-def test_a_process_ends_with_the_line_and_the_code():
+def test_a_process_prints_the_line_and_exits_with_the_code():
     ended = run("--policy", "foo")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("pylb: --policy: got 'foo', expected one of ")
@@ -80,13 +80,13 @@ def test_a_process_ends_with_the_line_and_the_code():
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["demo", "--version"]])
-def test_version(arguments, capsys):
+def test_the_version_is_printed(arguments, capsys):
     assert cli.main(arguments) == 0
     assert capsys.readouterr().out == f"pylb {pylb.__version__}\n"
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
-def test_help_names_all_commands_and_goes_before_mistakes(flag, capsys):
+def test_help_lists_all_commands_and_takes_precedence_over_mistakes(flag, capsys):
     assert cli.main(["--policy", "foo", flag]) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"pylb {pylb.__version__}: ")
@@ -95,7 +95,7 @@ def test_help_names_all_commands_and_goes_before_mistakes(flag, capsys):
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
-def test_every_command_is_there_and_has_help(name, capsys):
+def test_every_command_can_be_loaded_and_has_help(name, capsys):
     assert cli.main([name, "--help"]) == 0
     assert f"pylb {name}" in capsys.readouterr().out or name == cli.DEFAULT
     assert callable(cli.resolve_name(cli.COMMANDS[name].run))
@@ -125,7 +125,7 @@ def command(monkeypatch):
     return module
 
 
-def test_a_command_gets_its_options_and_gives_the_exit_code(command, monkeypatch):
+def test_a_command_receives_its_options_and_returns_the_exit_code(command, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["pylb", "x", "--static", "a:1"])
     seen = []
     command.run = lambda options: seen.append(options) or 7
@@ -136,7 +136,7 @@ def test_a_command_gets_its_options_and_gives_the_exit_code(command, monkeypatch
 @pytest.mark.parametrize(
     ("error", "code"), [(UsageError("--listen: got twice"), 2), (StartError("port 80 is in use"), 1)]
 )
-def test_an_expected_failure_of_a_command_is_one_line(command, capsys, error, code):
+def test_an_expected_failure_is_a_one_line_error(command, capsys, error, code):
     def fail(options):
         raise error
 
@@ -145,7 +145,7 @@ def test_an_expected_failure_of_a_command_is_one_line(command, capsys, error, co
     assert capsys.readouterr() == ("", f"pylb: {error}\n")
 
 
-def test_ctrl_c_before_there_is_anything_to_end_is_quiet(command, capsys):
+def test_ctrl_c_at_the_start_prints_no_traceback(command, capsys):
     def interrupted(options):
         raise KeyboardInterrupt
 
@@ -154,7 +154,7 @@ def test_ctrl_c_before_there_is_anything_to_end_is_quiet(command, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_ctrl_c_while_the_program_is_loaded_is_quiet():
+def test_ctrl_c_during_imports_prints_no_traceback():
     """What is imported first sends the signal itself: the earliest moment there is."""
     code = (
         "import os, signal, sys, types\n"
@@ -169,7 +169,7 @@ def test_ctrl_c_while_the_program_is_loaded_is_quiet():
     assert (ended.returncode, ended.stderr) == (-signal.SIGINT, "")
 
 
-def test_a_program_that_is_broken_on_the_disk_is_one_line(monkeypatch, capsys, tmp_path):
+def test_a_broken_installation_is_a_one_line_error(monkeypatch, capsys, tmp_path):
     (tmp_path / "torn.py").write_text("import os\nraise RuntimeError('half of it')\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(cli.COMMANDS, "torn", cli.Command("", "pylb.config:Options", "torn:run"))
@@ -196,7 +196,7 @@ def test_a_port_in_use_is_a_one_line_error_with_code_1():
 
 
 @pytest.mark.slow
-async def test_static_backends_alone_take_all_requests_until_told_to_stop(aiohttp_server):
+async def test_static_backends_serve_until_the_stop_signal(aiohttp_server):
     async def hello(request):
         return web.Response(text="hello")
 

@@ -41,14 +41,14 @@ deb http://flat.test/repository ./
 """
 
 
-def test_deb822_sources():
+def test_deb822_sources_are_parsed():
     one, two, security = deb822_sources(DEB822)
     assert one == Source("http://one.test/debian", ("bookworm", "bookworm-updates"), ("main", "contrib"))
     assert two.uri == "http://two.test/debian"
     assert (one.has_releases, two.has_releases, security.has_releases) == (True, True, False)
 
 
-def test_classic_sources():
+def test_classic_sources_are_parsed():
     one, security, flat = classic_sources(CLASSIC)
     assert one == Source("http://one.test/debian", ("bookworm",), ("main", "contrib"))
     assert (one.has_releases, security.has_releases, flat.has_releases) == (True, False, False)
@@ -72,7 +72,7 @@ def services(agent) -> bytes:
 
 
 @pytest.mark.slow
-def test_a_restarted_agent_answers_at_the_same_address_and_knows_nothing(own_consul):
+def test_a_restarted_agent_has_the_same_address_and_no_data(own_consul):
     register = urllib.request.Request(
         f"{own_consul.url}/v1/agent/service/register", b'{"Name": "web", "Port": 80}', method="PUT"
     )
@@ -98,14 +98,14 @@ def bin_directory(tmp_path, monkeypatch):
     return add
 
 
-def test_an_engine_that_is_there_is_taken(bin_directory):
+def test_an_installed_engine_is_used(bin_directory):
     for name in components.DOCKER_PACKAGES:
         bin_directory(name)
     bin_directory("apt-get", "exit 1")
     assert components.docker_programs() == bin_directory("dockerd")
 
 
-def test_what_is_missing_of_an_engine_is_installed(bin_directory):
+def test_missing_packages_of_an_engine_are_installed(bin_directory):
     for name in components.DOCKER_PACKAGES:
         bin_directory(name)
     missing = bin_directory("busybox")

@@ -29,14 +29,14 @@ def options_of(service):
 
 
 @compose
-def test_the_commands_can_be_read(services):
+def test_the_commands_are_valid(services):
     for service in services.values():
         if service["image"] == "pylb":
             options_of(service)
 
 
 @compose
-def test_what_is_balanced_is_one_port_although_the_image_exposes_others(services):
+def test_only_one_port_of_the_image_is_balanced(services):
     """With several ports, each would be a service of its own, and none of them the one that is balanced."""
     web = services["web"]
     image = re.search(r"^EXPOSE (.+)$", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)[1].split()
@@ -48,17 +48,17 @@ def test_what_is_balanced_is_one_port_although_the_image_exposes_others(services
     assert ports_of("web", made) == [Port(8000)]
 
 
-def test_the_registrator_registers_only_what_is_named():
+def test_the_registrator_registers_only_named_ports():
     assert options_of(FILES["compose.yml"]["registrator"]).explicit
 
 
 @compose
-def test_whoever_sends_requests_stops_before_whoever_answers_them(services):
+def test_clients_stop_before_their_servers(services):
     assert services["lb"]["depends_on"] == ["web"]
 
 
 @compose
-def test_whoever_asks_the_engine_has_its_socket(services):
+def test_services_that_use_the_engine_have_its_socket(services):
     for service in services.values():
         if service["image"] == "pylb" and (
             service["command"].startswith("registrator") or "--docker" in service["command"]
@@ -78,7 +78,7 @@ def test_the_second_file_needs_no_registry():
 
 
 @compose
-def test_the_image_is_built_once_by_whoever_starts_first(services):
+def test_the_image_is_built_once_by_the_first_service(services):
     """Two services that build the same name make two images, and the next `up` replaces containers."""
     builders = [name for name, service in services.items() if "build" in service]
     ours = [name for name, service in services.items() if service["image"] == "pylb"]

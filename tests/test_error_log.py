@@ -86,7 +86,7 @@ def test_one():
 @pytest.mark.parametrize(
     ("message", "errors"), [("as declared", 0), ("another one", 1), ("", 1), ("as declared, and more", 0)]
 )
-def test_a_declared_error_must_come_and_no_other(outcomes, message, errors):
+def test_a_declared_error_is_required_and_no_other_is_accepted(outcomes, message, errors):
     source = f"""
 @pytest.mark.logs_error("as declared")
 def test_one():

@@ -31,10 +31,10 @@ def test_each_pair_has_a_status_of_an_error(fault, phase):
     assert 400 <= ProxyError(phase, fault, "").status <= 599
 
 
-def test_a_more_exact_status_goes_before_the_derived_one():
+def test_an_explicit_status_takes_precedence_over_the_derived_one():
     assert ProxyError(Phase.REQUEST, Fault.POLICY, "too long", status=414).status == 414
 
 
-def test_letters_are_not_used_twice():
+def test_letters_are_unique():
     assert len({fault.value for fault in Fault}) == len(Fault)
     assert len({phase.value for phase in Phase}) == len(Phase)

@@ -12,7 +12,7 @@ SNAPSHOT = Snapshot("web", (WEB_1,), (Excluded(replace(WEB_1, id="web-2"), "main
 
 
 @pytest.mark.parametrize("change", [{"address": "10.0.0.9"}, {"port": 81}, {"weight": 5}, {"tags": ("a",)}])
-def test_identity_is_the_registrys_and_survives_any_change(change):
+def test_the_identity_comes_from_the_registry_and_does_not_change(change):
     changed = replace(WEB_1, **change)
     assert changed.key == WEB_1.key == ("dc1", "n1", "web-1")
     assert changed != WEB_1
@@ -25,7 +25,7 @@ def test_authority(address, authority):
     assert replace(WEB_1, address=address).authority == authority
 
 
-def test_when_and_why_are_not_content():
+def test_time_and_cause_are_not_content():
     told_again = replace(SNAPSHOT, observed=1.0, cause="again", untrusted_reason="filtered by ACLs")
     assert told_again.same_content(SNAPSHOT)
 
@@ -43,7 +43,7 @@ def test_content(change):
     assert not replace(SNAPSHOT, **change).same_content(SNAPSHOT)
 
 
-def test_nothing_known_is_not_the_same_as_known_to_be_empty():
+def test_no_snapshot_differs_from_an_empty_snapshot():
     assert not Snapshot("web", ()).same_content(None)
 
 
@@ -52,12 +52,12 @@ FULL = replace(
 )
 
 
-def test_a_snapshot_survives_the_way_through_a_file():
+def test_a_snapshot_is_read_from_a_file_unchanged():
     kept = replace(SNAPSHOT, endpoints=(FULL,), observed=1.5, cause="index 4", untrusted_reason="no leader")
     assert Snapshot.from_dict(orjson.loads(orjson.dumps(kept))) == kept
 
 
-def test_a_pool_state_survives_the_way_through_a_channel():
+def test_a_pool_state_is_received_unchanged():
     verdict = ProbeVerdict(well=False, number=3, why="GET /: 503")
     sent = PoolState(
         "web",

@@ -39,7 +39,7 @@ def exposed(view, know):  # noqa: F811
 
 
 @pytest.mark.parametrize("name", EXPRESSIONS)
-def test_every_metric_and_label_that_is_asked_for_exists(exposed, name):
+def test_queried_metrics_and_labels_exist(exposed, name):
     expression = EXPRESSIONS[name]
     metrics = re.findall(r"\bpylb_\w+", expression)
     assert metrics
@@ -58,7 +58,7 @@ def test_panels_do_not_overlap_and_fill_their_rows():
     assert all(p["gridPos"]["x"] + p["gridPos"]["w"] <= 24 for p in DASHBOARD["panels"])
 
 
-def test_every_alert_says_what_it_means():
+def test_every_alert_has_a_description():
     for rule in ALERTS["groups"][0]["rules"]:
         assert rule["labels"]["severity"] in {"page", "ticket"}
         assert rule["annotations"]["summary"]
@@ -72,7 +72,7 @@ def test_every_letter_of_the_access_log_is_explained():
     assert second == {phase.value for phase in Phase}
 
 
-def test_every_metric_is_in_the_table_and_none_that_is_not_there():
+def test_the_table_lists_exactly_the_metrics():
     page = (DOCS / "observability.md").read_text()
     listed = set(re.findall(r"`(pylb_[a-z_]+[a-z])`", page.partition("| metric |")[2].partition("\n\n")[0]))
     declared = [value for value in vars(exposition).values() if isinstance(value, Family)]

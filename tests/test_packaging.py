@@ -42,7 +42,7 @@ IMAGE = dict(LAST_STAGE)
 ENVIRONMENT = dict(word.split("=", 1) for word in shlex.split(IMAGE["ENV"]))
 
 
-def test_the_image_sets_options_that_exist():
+def test_the_image_sets_existing_options():
     known = set().union(*cli.all_variables())
     assert {name for name in ENVIRONMENT if name.startswith("PYLB_")} <= known
     started = parse(Options, ENOUGH, ENVIRONMENT, cli.all_variables)
@@ -51,14 +51,14 @@ def test_the_image_sets_options_that_exist():
     assert IMAGE["EXPOSE"].split() == ["80", "8081"]
 
 
-def test_the_image_runs_pylb_and_not_as_root():
+def test_the_image_runs_pylb_without_root():
     assert json.loads(IMAGE["ENTRYPOINT"]) == [next(iter(PROJECT["scripts"]))]
     user = IMAGE["USER"].partition(":")[0]
     assert user.isdecimal()
     assert user != "0"
 
 
-def test_the_image_gets_what_the_build_needs():
+def test_the_image_includes_the_files_for_the_build():
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     assert {
         f"!{name}" for name in ("pyproject.toml", PROJECT["readme"], *PROJECT["license-files"], "pylb")
@@ -66,7 +66,7 @@ def test_the_image_gets_what_the_build_needs():
 
 
 @pytest.mark.parametrize(("status", "code"), [("200 OK", 0), ("503 Service Unavailable", 1)])
-async def test_the_health_check_sees_the_admin_ports_answer(status, code, aiohttp_server):
+async def test_the_health_check_succeeds_if_the_admin_port_responds(status, code, aiohttp_server):
     from aiohttp import web
 
     async def health(request):
@@ -78,7 +78,7 @@ async def test_the_health_check_sees_the_admin_ports_answer(status, code, aiohtt
     assert await run_health_check(server.port) == code
 
 
-async def test_the_health_check_sees_that_nothing_listens(unused_tcp_port):
+async def test_the_health_check_fails_if_nothing_listens(unused_tcp_port):
     assert await run_health_check(unused_tcp_port) != 0
 
 
@@ -124,7 +124,7 @@ def test_composes_registrator_reaches_engine_and_consul():
     assert SERVICES["registrator"]["volumes"] == [f"{socket}:{socket}:ro"]
 
 
-def test_the_images_health_check_fits_every_service_that_keeps_it():
+def test_services_with_the_images_health_check_have_an_admin_port():
     for name, service in SERVICES.items():
         if service.get("image") == "pylb" and "healthcheck" not in service:
             command = compose_command(name)
@@ -143,7 +143,7 @@ def test_every_variable_that_compose_sets_is_an_option():
     assert set(re.findall(r"PYLB_[A-Z_]+", text)) <= {o.variable for o in options(Options)}
 
 
-def test_the_installed_version_is_the_packages():
+def test_the_installed_version_is_that_of_the_package():
     assert importlib.metadata.version("pylb") == pylb.__version__
 
 
@@ -164,7 +164,7 @@ def normal(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def test_whatever_is_imported_is_a_declared_dependency():
+def test_every_imported_package_is_a_declared_dependency():
     extras = PROJECT["optional-dependencies"]
     requirements = [*PROJECT["dependencies"], *extras["tracing"], *extras["plot"]]
     declared = {normal(re.match(r"[\w.-]+", requirement)[0]) for requirement in requirements}
@@ -190,11 +190,11 @@ MAKE = ["make", "--dry-run", "--always-make"]
         ("docs", ["pylb.config > docs/config.md.new"]),
     ],
 )
-def test_the_verbs_do_what_they_say(verb, words):
+def test_the_make_targets_run_their_commands(verb, words):
     planned = subprocess.run([*MAKE, verb], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert [word for word in words if word not in planned] == []
 
 
-def test_continuous_integration_runs_what_a_person_runs():
+def test_continuous_integration_runs_the_same_commands():
     assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "exec make test"
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111

@@ -20,12 +20,12 @@ from tests.every import every
         ("\U000e0001", r"\U000e0001"),
     ],
 )
-def test_what_cannot_be_seen_is_spelled_out(text, shown):
+def test_invisible_characters_are_escaped(text, shown):
     assert printable(text) == shown
 
 
 @given(st.text(st.characters()))
-def test_whatever_comes_it_is_one_visible_line(text):
+def test_any_text_becomes_one_visible_line(text):
     shown = printable(text)
     assert shown.isprintable()
     assert len(shown.splitlines()) <= 1

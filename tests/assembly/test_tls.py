@@ -12,7 +12,7 @@ def test_without_a_tls_listener_no_file_is_read():
     assert read_certificates(Options(**STATIC, tls_cert=("/missing",), tls_key=("/missing",))) is None
 
 
-def test_the_files_that_the_options_name(tmp_path):
+def test_the_configured_files_are_loaded(tmp_path):
     pair = [str(path) for path in Authority(tmp_path).sign("shop.example")]
     listen = {"listen_tls": (Address("127.0.0.1", 0),)}
     assert read_certificates(Options(**STATIC, **listen, tls_cert=pair[:1], tls_key=pair[1:])) is not None

@@ -32,7 +32,7 @@ def _kept():
         os.set_inheritable(number, inheritable)
 
 
-def test_it_travels_in_one_variable_that_is_not_passed_on(monkeypatch):
+def test_the_bootstrap_data_is_in_one_variable_that_is_not_inherited(monkeypatch):
     for name, value in GIVEN.to_environment().items():
         monkeypatch.setenv(name, value)
     assert Bootstrap.take() == GIVEN
@@ -40,19 +40,19 @@ def test_it_travels_in_one_variable_that_is_not_passed_on(monkeypatch):
     assert not os.get_inheritable(0)
 
 
-def test_who_was_not_started_by_pylb_is_told(monkeypatch):
+def test_a_process_not_started_by_pylb_ends_with_an_error(monkeypatch):
     monkeypatch.delenv(CHILD, raising=False)
     with pytest.raises(StartError, match="only a running pylb starts this command"):
         Bootstrap.take()
 
 
-def test_what_another_version_has_packed_is_not_guessed_at(monkeypatch):
+def test_data_of_another_version_is_rejected(monkeypatch):
     monkeypatch.setenv(CHILD, '{"name": "worker 1", "colour": "blue"}')
     with pytest.raises(StartError, match="another version: upgrade it instead"):
         Bootstrap.take()
 
 
-def test_ticket_keys_are_passed_on_by_a_descriptor_and_read_once():
+def test_ticket_keys_are_passed_by_a_descriptor_and_read_once():
     keys = new_ticket_keys()
     secret = os.pread(keys, 100, 0)
     assert len(secret) == 80

@@ -38,7 +38,7 @@ async def ends():
     await asyncio.sleep(0)
 
 
-async def test_messages_of_any_size_arrive_whole_and_in_order(ends):
+async def test_messages_of_any_size_arrive_completely_and_in_order(ends):
     (here, there), heard, _ = await ends()
     sent = [{"n": n, "filling": "x" * (n * 7919)} for n in range(40)]
     for message in sent:
@@ -48,7 +48,7 @@ async def test_messages_of_any_size_arrive_whole_and_in_order(ends):
     assert heard == [[("word", "back")], [("number", message) for message in sent]]
 
 
-async def test_who_does_not_read_costs_one_message_on_a_subject_and_gets_the_newest(ends):
+async def test_a_blocked_reader_receives_the_newest_message_of_each_subject(ends):
     (here, there), *_ = await ends(both=False)
     for number in range(500):
         for kind in ("web", "api"):
@@ -64,7 +64,7 @@ async def test_who_does_not_read_costs_one_message_on_a_subject_and_gets_the_new
     reader.close()
 
 
-async def test_the_end_of_one_side_is_told_to_the_other_once(ends):
+async def test_the_end_of_one_side_is_reported_to_the_other_once(ends):
     (here, there), _, lost = await ends()
     there.close()
     await asyncio.wait_for(lost[0].wait(), 5)
@@ -72,7 +72,7 @@ async def test_the_end_of_one_side_is_told_to_the_other_once(ends):
     here.close()
 
 
-async def test_what_cannot_be_a_message_ends_the_connection(ends):
+async def test_an_invalid_message_closes_the_connection(ends):
     (_, there), heard, lost = await ends(both=False)
     there.sendall(LENGTH.pack(LONGEST + 1))
     await asyncio.wait_for(lost[0].wait(), 5)
@@ -80,7 +80,7 @@ async def test_what_cannot_be_a_message_ends_the_connection(ends):
     there.close()
 
 
-async def test_what_has_come_already_can_be_answered():
+async def test_a_received_message_can_be_answered_after_eof():
     """A message may be heard before whoever opens the channel goes on."""
     ours, theirs = socket.socketpair()
     with theirs:

@@ -5,7 +5,7 @@ from pylb.model import Endpoint
 from pylb.policy.backend import Backend, State
 
 
-def test_it_survives_the_way():
+def test_a_health_update_is_decoded_unchanged():
     backend = Backend(Endpoint("web", "10.0.0.1", 80, id="web-1", node="n", dc="dc1"))
     backend.state = State.EJECTED
     backend.health.since, backend.health.until, backend.health.refused = 5.5, 15.5, True
@@ -15,6 +15,6 @@ def test_it_survives_the_way():
     assert (said.state, said.since, said.until, said.refused) == (State.EJECTED, 5.5, 15.5, True)
 
 
-def test_of_one_that_was_never_marked_too():
+def test_a_health_update_without_failures_is_decoded():
     said = HealthUpdate.of(Backend(Endpoint("web", "10.0.0.1", 80)))
     assert HealthUpdate.from_dict(orjson.loads(said.to_bytes())) == said

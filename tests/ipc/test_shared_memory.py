@@ -15,13 +15,13 @@ def memory():
     os.close(made.gauges)
 
 
-def test_every_process_has_a_row_of_its_own(memory):
+def test_every_process_has_its_own_row(memory):
     rows = [*memory.worker_rows, memory.control_row, memory.supervisor_row]
     assert rows == list(range(len(rows)))
     assert len(memory.worker_rows) == 8
 
 
-def test_whatever_one_writes_the_others_see_however_far_it_has_grown(memory):
+def test_writes_are_visible_to_all_processes_after_growth(memory):
     blocks = [memory.block(row) for row in (0, 1, memory.control_row)]
     for slot in (0, 5, PAGE_SLOTS, 3 * PAGE_SLOTS + 1):
         for block in blocks:
@@ -34,7 +34,7 @@ def test_whatever_one_writes_the_others_see_however_far_it_has_grown(memory):
         assert sum(block.total(6)) == 0
 
 
-def test_only_what_is_used_takes_memory(memory):
+def test_unused_memory_is_not_allocated(memory):
     memory.block(0).cells(3 * PAGE_SLOTS)[0] = 1
     used = sum(os.fstat(descriptor).st_blocks * 512 for descriptor in (memory.counters, memory.gauges))
     assert used < 100_000

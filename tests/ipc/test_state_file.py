@@ -25,17 +25,17 @@ def write(state, generation, size=1):
     state.write({"web": update(generation, size).to_bytes()}, {"used": generation}, {"found": []})
 
 
-def test_nothing_was_written(state):
+def test_an_empty_file_has_no_state(state):
     assert state.read() is None
 
 
-def test_control_s_part_can_be_read_alone_whatever_else_there_is(state):
+def test_the_part_of_control_can_be_read_separately(state):
     assert state.read_control() is None
     state.write({"web": b'{"colour": "blue"}'}, {}, {"overrides": [1]})
     assert state.read_control() == {"overrides": [1]}
 
 
-def test_the_last_state_is_read_by_anybody(state):
+def test_every_process_can_read_the_last_state(state):
     for generation in range(1, 6):
         write(state, generation, size=generation * 100)
         for reader in (state, StateFile(state.descriptors)):
@@ -47,7 +47,7 @@ def test_the_last_state_is_read_by_anybody(state):
 
 
 @pytest.mark.parametrize("cut", [0, 1, 8, HEADER.size, HEADER.size + 5, HEADER.size + 200])
-def test_a_writer_that_died_half_way_leaves_what_was_before(state, cut, monkeypatch):
+def test_a_partial_write_leaves_the_previous_state(state, cut, monkeypatch):
     write(state, 1)
     write(state, 2)
     pwrite = os.pwrite
@@ -61,7 +61,7 @@ def test_a_writer_that_died_half_way_leaves_what_was_before(state, cut, monkeypa
     assert state.read().counters == {"used": 5}
 
 
-def test_a_reader_is_never_given_a_mixture(state):
+def test_a_reader_never_receives_a_mixed_state(state):
     write(state, 1)
     over = threading.Event()
 

@@ -15,7 +15,7 @@ def ends():
         one.close()
 
 
-def test_words_go_both_ways_and_the_end_is_heard(ends):
+def test_messages_pass_in_both_directions_and_eof_is_detected(ends):
     here, there = ends
     assert here.hear() == []
     there.tell("starting")
@@ -29,13 +29,13 @@ def test_words_go_both_ways_and_the_end_is_heard(ends):
     here.tell("anybody?")
 
 
-def test_nobody_listens_for_a_long_time(ends):
+def test_messages_are_buffered(ends):
     here, _ = ends
     for _ in range(100_000):
         here.tell("serving")
 
 
-async def test_a_loop_calls_for_each_word_and_at_the_end(ends):
+async def test_the_loop_calls_back_for_each_message_and_at_eof(ends):
     here, there = ends
     heard, alone = [], []
     here.listen(asyncio.get_running_loop(), heard.append, lambda: alone.append(True))
@@ -49,7 +49,7 @@ async def test_a_loop_calls_for_each_word_and_at_the_end(ends):
     assert alone == [True]
 
 
-def test_one_can_wait_for_the_first_word_and_it_is_still_to_be_heard(ends):
+def test_waiting_for_the_first_message_does_not_consume_it(ends):
     here, there = ends
     there.tell("serving")
     here.wait()

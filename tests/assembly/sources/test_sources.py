@@ -15,7 +15,7 @@ LIBRARIES = {"consul": "consul", "docker": "aiodocker"}
         ("consul=True", "ConsulProvider", "consul"),
     ],
 )
-def test_the_source_that_is_asked_for_is_the_only_one_that_is_loaded(options, source, library):
+def test_only_the_configured_source_is_imported(options, source, library):
     program = (
         "import sys; from pylb.config import Options; from pylb.discovery.status import DiscoveryStatus;"
         "from pylb.assembly.sources import source;"

@@ -3,7 +3,7 @@ from pylb.config import Options
 from pylb.discovery.status import DiscoveryStatus
 
 
-async def test_what_is_written_down_is_said_once():
+async def test_a_static_list_is_one_snapshot():
     source = Source(Options(static="10.0.0.1:80,10.0.0.2:81"))
     assert source.run is None
     watch = source.provider("web", DiscoveryStatus("web")).watch()
