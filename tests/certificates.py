@@ -5,7 +5,7 @@ import ssl
 import subprocess
 
 from pylb.config.clients import Tls
-from pylb.proxy.tls import Certificates
+from pylb.proxy.tls.certificates import Certificates
 
 
 class Authority:

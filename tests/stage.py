@@ -10,6 +10,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import fields
 from time import monotonic
 from typing import Any
 
@@ -20,8 +21,11 @@ from pylb.model import Endpoint, PoolState
 from pylb.observe.record import Record
 from pylb.policy.pool import Pool
 from pylb.policy.route import Route, Routes
+from pylb.proxy.clients import ClientRules
 from pylb.proxy.context import Context
+from pylb.proxy.handlers.choice import HandlerRules
 from pylb.proxy.server import Server
+from pylb.proxy.upstream.connector import UpstreamRules
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -99,6 +103,12 @@ class Origin:
             self.server.close()
 
 
+def _rules(kind: type[Any], values: dict[str, Any]) -> Any:
+    """Rules of a kind, from those of the values that have the names of its fields; the others stay."""
+    names = values.keys() & {each.name for each in fields(kind)}
+    return kind(**{name: values.pop(name) for name in names})
+
+
 class Stage:
     """Origins, a data plane and clients; leave it with `async with` and all of them end.
 
@@ -122,16 +132,19 @@ class Stage:
         self.records: list[Record] = []
         changed = {"observe": self.records.append, **(context or {})}
         proxy_protocol = changed.pop("proxy_protocol", False)
+        handlers = _rules(HandlerRules, changed)
         served = Context(
             Routes([Route("web")], {"web": self.pool}),
             {"web": self.pool},
             timeouts=Timeouts.of(given),
             limits=Limits.of(given),
             retries=Retries.of(given),
+            clients=_rules(ClientRules, changed),
+            upstreams=_rules(UpstreamRules, changed),
             **changed,
         )
         served.linger, served.linger_silence = linger, linger_silence
-        self.server = Server(served, proxy_protocol=proxy_protocol)
+        self.server = Server(served, handlers, proxy_protocol=proxy_protocol)
         self.origins: list[Origin] = []
         self.port = 0
         self._stack = AsyncExitStack()

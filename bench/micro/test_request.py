@@ -21,9 +21,9 @@ from pylb.policy.route import Route, Routes
 from pylb.proxy.context import Context
 from pylb.proxy.forward import forward
 from pylb.proxy.h1.downstream import Downstream
-from pylb.proxy.pending_transport import PendingTransport
 from pylb.proxy.server import Server
-from pylb.proxy.upstream import Upstream
+from pylb.proxy.upstream.h1 import H1Upstream
+from pylb.proxy.upstream.pending_transport import PendingTransport
 
 FIELDS = "".join(f"{name}: {value}\r\n" for name, value in {"Host": "web", **BROWSER_HEADERS}.items())
 ANSWER = (
@@ -57,8 +57,8 @@ class Connection:
         self.client.connection_made(Nowhere())
         self.upstreams = {}
         for backend in web.backends.values():
-            upstream = self.upstreams[backend.name] = Upstream(
-                backend, self.client, self.context.batch, PendingTransport(-1)
+            upstream = self.upstreams[backend.name] = H1Upstream(
+                backend, self.client, self.context.batch, self.context.responses, PendingTransport(-1)
             )
             upstream.connection_made(Nowhere())
             upstream.client = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pylb.config import Options
 from pylb.config.clients import Tls
-from pylb.proxy.tls import Certificates
+from pylb.proxy.tls.certificates import Certificates
 
 
 def read_certificates(options: Options, ticket_keys: bytes = b"") -> Certificates | None:

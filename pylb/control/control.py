@@ -25,7 +25,7 @@ from pylb.model import Endpoint, PoolState, Snapshot
 from pylb.observe.counters import Counters
 from pylb.policy.backend import State
 from pylb.policy.overrides import ALL_OF_PYLB, DECIDED, pool_state
-from pylb.proxy.upstreamtls import UpstreamTls
+from pylb.proxy.upstream.tls import UpstreamTls
 from pylb.runtime.lifecycle import TaskScope, keep_running
 from pylb.runtime.logs import set_log_level
 

@@ -106,6 +106,8 @@ class Response:
         self.version = version
         """The backend's minor version of HTTP/1; `start` always has version 1.1."""
         self.status = status
+        self.interim = status < 200 and status != 101
+        """Whether another response follows (RFC 9110 section 15.2)."""
         self.start = start
         """The status line for the client, without its CRLF."""
         self.lines = lines

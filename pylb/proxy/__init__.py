@@ -4,22 +4,25 @@ It is the only code that reads and writes the connections of clients and backend
 discovery, registries or the admin API. Decisions (which pool, which backend, whether to retry) belong to
 `policy`, the format of messages to `http1`. Imports in this folder go one way, downwards in this list:
 
-    server             accepts connections, runs the sweep, drains
-    handlers           choose what serves a connection's requests: forward, redirect or debug_header
-    h1                 a client connection with HTTP/1, which frames messages for the client
-    forward            takes a request to a backend and the response to the client
-    connect, tunnel    open a backend connection; relay bytes after an upgrade
-    exchange           what a handler needs of a request and its client
-    context            what all requests of a worker share
-    upstream           a backend connection
-    transfer, batch    back-pressure between two connections; writes once per loop iteration
-    waiter             what an event can wake
+    server               accepts connections, runs the sweep, drains
+    handlers/            redirect and debug header; chooses what serves the requests of a connection
+    h1/                  a client connection with HTTP/1: it parses heads and frames responses
+    forward              takes a request to a backend and the response to the client
+    queue, tunnel        wait for a backend with capacity; relay bytes after an upgrade
+    failure              records and refuses a request that failed
+    exchange             what a handler needs of a request and its client
+    client_connection    a connection of a client below its protocol
+    context              what all requests of a worker share
+    clients              admits connections, identifies the client of a request
+    upstream/            connections to backends
+    tls/                 certificates and session tickets of the listeners
+    transfer, batch      back-pressure between two connections; writes once per loop iteration
+    waiter               what an event can wake
 
 Glossary:
 
     Attempt: one use of one backend for a request; `policy.lease.Lease` holds it.
     Backend: one instance of a service, as this worker sees it (`policy.backend`).
-    Binding: a backend connection reserved for one client connection, because it is authenticated (NTLM).
     BodyPump: moves one body from the stream that it arrives on to another one.
     ClientConnection: a client's connection below its protocol: coroutine, deadline, end.
     Context: what all requests of a worker share: routes, pools, rules, timeouts, limits, caches.
@@ -31,13 +34,13 @@ Glossary:
     Handler: a function that serves one request of an exchange.
     Linger: read and discard what a client sends after its last response.
     Loop iteration: one pass of the event loop over its ready sockets and callbacks.
-    PendingTransport: buffers writes for a connected socket until the loop has a transport for it.
     Preamble: the PROXY protocol header at the beginning of a connection.
+    Record: the facts of one request; the exchange begins it and reports it once.
     RelayDirection: one direction of a tunnel.
     Stream: a source and sink of bytes with back-pressure.
     Sweep: the timer that checks every deadline four times a second.
     Tunnel: bytes in both directions after a 101 response.
-    Upstream: a connection to a backend.
+    Upstream: one exchange with a backend; with HTTP/1 the connection itself.
     Waiter: a coroutine with a deadline, which an event can wake.
     WriteBatch: collects the writes of one loop iteration.
 """

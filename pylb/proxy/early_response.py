@@ -6,14 +6,16 @@ Reasons and measurements: docs/adr/early-responses.md.
 from __future__ import annotations
 
 from time import monotonic
+from typing import cast
 
 from pylb.http1.parser import Request
+from pylb.observe.record import Record
 from pylb.proxy.exchange import Exchange
 from pylb.proxy.transfer import EVENT, BodyPump
-from pylb.proxy.upstream import Upstream
+from pylb.proxy.upstream.upstream import Upstream
 
 
-async def finish(request: Request, client: Exchange, upstream: Upstream, upload: BodyPump) -> None:
+async def finish(record: Record, client: Exchange, upstream: Upstream, upload: BodyPump) -> None:
     """Forward the rest of a request body after the response, while the backend reads it.
 
     A log collector may answer 202 at once, and an echo begins before the request ends: both read the whole
@@ -22,6 +24,8 @@ async def finish(request: Request, client: Exchange, upstream: Upstream, upload:
 
     pylb does not wait if the client waits: for a 100, or in HTTP/1.0 for the end of the connection.
     """
+    record.finished = record.finished or monotonic()
+    request = cast(Request, record.request)
     if request.version == 1 and (upload.moved or not request.expect):
         await _passed_on(client, upstream, upload)
     if not upload.done:

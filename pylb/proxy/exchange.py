@@ -16,10 +16,10 @@ from pylb.http1.parser import Request, Response
 from pylb.observe.record import Record
 from pylb.policy.pool import Pool
 from pylb.proxy.addresses import ConnectionAddresses
-from pylb.proxy.binding import Bindings
 from pylb.proxy.context import Context
 from pylb.proxy.transfer import BodyPump, Stream
-from pylb.proxy.upstream import Upstream
+from pylb.proxy.upstream.binding import Bindings
+from pylb.proxy.upstream.upstream import Upstream
 from pylb.proxy.waiter import Waiter
 
 ExtraFields = Callable[[Response | None], bytes]
@@ -102,7 +102,8 @@ class Exchange(Waiter, Stream, Protocol):
 
 
 Handler = Callable[[Exchange, Request, Record], Awaitable[bool]]
-"""Serves one request. Returns whether another request may follow on the exchange.
+"""Serves one request, given its exchange, its parsed head, and the record that receives the facts about it.
 
-The exchange begins the record, passes it to the handler, and reports it exactly once, whatever the handler
-does. An exception of the handler is recorded and refused (`proxy/failure.py`)."""
+It returns whether another request may follow on the exchange. A `ProxyError` that it raises is the refusal of
+the request; any other exception is a defect, which is answered 500 (`proxy/failure.py`). The exchange begins
+the record and reports it exactly once, whatever the handler does."""

@@ -24,34 +24,24 @@ from typing import cast
 from pylb.errors import Fault, InvalidResponseError, Phase, ProxyError
 from pylb.http1.bad_request import bad_response
 from pylb.http1.limits import MAX_INTERIM
-from pylb.http1.parser import END_LENGTH, END_OF_HEAD, Request, Response, check_response_beginning
-from pylb.http1.writer import request_head
+from pylb.http1.parser import Request, Response
 from pylb.observe.record import Record
 from pylb.policy.backend import Backend
 from pylb.policy.lease import Lease
 from pylb.policy.pool import Pool
 from pylb.policy.queue import Full
 from pylb.policy.retry import IDEMPOTENT, is_stale
-from pylb.proxy.connect import connect
 from pylb.proxy.early_response import finish
 from pylb.proxy.exchange import Exchange
 from pylb.proxy.queue import wait_for_room
 from pylb.proxy.transfer import EVENT, BodyPump
 from pylb.proxy.tunnel import tunnel
-from pylb.proxy.upstream import Upstream, reuse
+from pylb.proxy.upstream.idle import reuse
+from pylb.proxy.upstream.upstream import Upstream
 
 
 async def forward(client: Exchange, request: Request, record: Record) -> bool:
-    """Forward a request to a backend and the response to the client; return whether another may follow.
-
-    Args:
-        client: the exchange that the request belongs to.
-        request: the request.
-        record: receives the facts about the request.
-
-    Raises:
-        ProxyError: the request failed.
-    """
+    """Forward a request to a backend, and the response to the client. See `exchange.Handler`."""
     context, now = client.context, record.started
     body = b""
     upload: BodyPump | None = None
@@ -84,21 +74,31 @@ async def forward(client: Exchange, request: Request, record: Record) -> bool:
                     if upstream is not None:
                         lease.reused = True
                     else:
-                        upstream = await connect(lease.backend, client, context.timeouts.connect_timeout)
+                        upstream = await context.connector.connect(lease.backend, client)
                         lease.connected = now = monotonic()
 
-                    sent = request_head(request, client.client_info, record.id, lease.backend.authority)
-                    if upload is None:  # SEND
+                    write_head = upstream.request_head  # SEND
+                    sent = write_head(request, client.client_info, record.id, lease.backend.authority)
+                    if upload is None:
                         upstream.queue_write(sent + body)
                         client.set_deadline(now, context.timeouts.response_timeout)
                         await EVENT  # No response can have arrived yet.
                     else:
                         lease.uploading = True
                         upload.start(upstream, sent)
-                        _arm(client, upstream, record, upload)
+                        _restart_timeout(client, upstream, record, upload)
 
-                    while (response := _head(client, upstream, record, lease, upload)) is None:  # HEAD
+                    while (response := upstream.read_head(request)) is None or response.interim:  # HEAD
+                        if response is not None:
+                            _pass_on(client, upstream, record, response, upload)
+                            continue
+                        _check_head(client, upstream, record, upload)
                         await EVENT
+                    lease.answered = True
+                    lease.head = lease.backend.answered = monotonic()
+                    lease.status = response.status
+                    if lease.backend.needs_settle:
+                        pool.answered(lease)
 
                     if response.status >= 500 and response.status in context.retry.statuses:
                         _ask_another(client, pool, record, upload, (*tried, lease.backend))
@@ -109,8 +109,7 @@ async def forward(client: Exchange, request: Request, record: Record) -> bool:
                         await EVENT  # BODY
 
                     if upload is not None and not upload.done:  # The response came before the request's end.
-                        record.finished = record.finished or monotonic()
-                        await finish(request, client, upstream, upload)
+                        await finish(record, client, upstream, upload)
                     upstream.free(lease.head)
                     return client.keep
                 except Exception as failure:
@@ -134,6 +133,7 @@ def _give_up(error: Exception, lease: Lease, upstream: Upstream | None, upload: 
         Exception: the error, if it is a defect. Then no other attempt follows.
     """
     if upstream is not None:
+        lease.answered = lease.answered or bool(upstream.recv_buffer)
         upstream.close()
     if upload is not None:
         upload.detach()
@@ -184,60 +184,55 @@ def _ask_another(
     lease.error = None
 
 
-def _owes(upstream: Upstream, record: Record, upload: BodyPump | None) -> bool:
-    """Return whether pylb waits for the client: its request is incomplete, and it can go on."""
+def _awaits_client(upstream: Upstream, record: Record, upload: BodyPump | None) -> bool:
+    """Return whether pylb waits for the client: its request is incomplete, and it can continue."""
     if upload is None or upload.done or upstream.write_paused:
         return False
     return record.attempts[-1].continued or upload.moved > 0 or not cast(Request, record.request).expect
 
 
-def _arm(client: Exchange, upstream: Upstream, record: Record, upload: BodyPump | None) -> None:
+def _restart_timeout(client: Exchange, upstream: Upstream, record: Record, upload: BodyPump | None) -> None:
     """Restart the timeout, of the client for its request or of the backend for its response."""
     timeouts = client.context.timeouts
-    owes = _owes(upstream, record, upload)
-    client.set_deadline(monotonic(), timeouts.body_timeout if owes else timeouts.response_timeout)
+    awaits_client = _awaits_client(upstream, record, upload)
+    client.set_deadline(monotonic(), timeouts.body_timeout if awaits_client else timeouts.response_timeout)
 
 
-def _head(
-    client: Exchange, upstream: Upstream, record: Record, lease: Lease, upload: BodyPump | None
-) -> Response | None:
-    """Return the head of the final response, or None before it; pass interim responses on."""
-    while upstream.recv_buffer:
-        recv_buffer = upstream.recv_buffer
-        lease.answered = True
-        end = recv_buffer.find(END_OF_HEAD) + END_LENGTH
-        if end < END_LENGTH:
-            check_response_beginning(recv_buffer)
-            break
-        response = client.context.responses.read(recv_buffer[:end])
-        upstream.recv_buffer = recv_buffer[end:]
-        if response.status >= 200 or response.status == 101:
-            lease.head = lease.backend.answered = monotonic()
-            lease.status = response.status
-            if lease.backend.needs_settle:
-                lease.pool.answered(lease)
-            return response
-        if response.length > 0 or response.chunked:
-            upstream.reusable = (
-                False  # No 1xx has a body (RFC 9110 section 8.6); this one may be followed by one.
-            )
-        lease.interim += 1
-        if lease.interim > MAX_INTERIM:
-            raise bad_response(f"{upstream.backend.name} sent more than {MAX_INTERIM} answers of 1xx")
-        lease.continued = lease.continued or response.status == 100
-        _arm(client, upstream, record, upload)  # The backend is working on the request.
-        client.interim(cast(Request, record.request), response)
+def _pass_on(
+    client: Exchange, upstream: Upstream, record: Record, response: Response, upload: BodyPump | None
+) -> None:
+    """Pass an interim response (1xx) on to the client.
 
+    Raises:
+        ProxyError: 502, the backend has sent too many of them.
+    """
+    lease = record.attempts[-1]
+    lease.answered = True
+    lease.interim += 1
+    if lease.interim > MAX_INTERIM:
+        raise bad_response(f"{upstream.backend.name} sent more than {MAX_INTERIM} interim responses")
+    lease.continued = lease.continued or response.status == 100
+    _restart_timeout(client, upstream, record, upload)  # The backend is working on the request.
+    client.interim(cast(Request, record.request), response)
+
+
+def _check_head(client: Exchange, upstream: Upstream, record: Record, upload: BodyPump | None) -> None:
+    """Check that the head of the response can still arrive, and in time.
+
+    Raises:
+        ProxyError: it cannot.
+    """
+    lease = record.attempts[-1]
     if upload is not None and upload.error is not None:
         raise upload.error
-    owes = _owes(upstream, record, upload)
+    awaits_client = _awaits_client(upstream, record, upload)
     if upstream.lost:
-        lease.client_delayed = owes
+        lease.client_delayed = awaits_client
         raise ProxyError(Phase.HEADERS, Fault.UPSTREAM, f"{upstream.backend.name} closed without an answer")
     if client.lost:
-        lease.client_gave_up = not lease.answered and not owes
+        lease.client_gave_up = not (lease.answered or upstream.recv_buffer or awaits_client)
         raise client.lost_error(Phase.HEADERS)
-    if client.expired and owes:
+    if client.expired and awaits_client:
         raise ProxyError(Phase.HEADERS, Fault.CLIENT_TIMEOUT, "the request's body took too long")
     if client.expired:
         raise ProxyError(
@@ -245,8 +240,7 @@ def _head(
         )
     if lease.uploading and upload is not None and upload.done:
         lease.uploading = False
-        _arm(client, upstream, record, upload)
-    return None
+        _restart_timeout(client, upstream, record, upload)
 
 
 def _moved(
@@ -267,9 +261,9 @@ def _moved(
         download.finish()
         return True
     lease = record.attempts[-1]
-    owes = _owes(upstream, record, upload)
+    awaits_client = _awaits_client(upstream, record, upload)
     if upstream.lost:
-        lease.client_delayed = owes or download.delayed
+        lease.client_delayed = awaits_client or download.delayed
         raise ProxyError(Phase.DATA, Fault.UPSTREAM, f"{upstream.backend.name} closed inside the body")
     if client.lost:
         raise client.lost_error(Phase.DATA)
@@ -277,7 +271,7 @@ def _moved(
         if client.makes_progress():
             return False
         raise ProxyError(Phase.DATA, Fault.CLIENT_TIMEOUT, "the client did not read for too long")
-    if client.expired and owes:
+    if client.expired and awaits_client:
         raise ProxyError(Phase.DATA, Fault.CLIENT_TIMEOUT, "the rest of the request took too long")
     if client.expired:
         raise ProxyError(

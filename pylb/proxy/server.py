@@ -18,11 +18,11 @@ from pylb.policy.change import Change
 from pylb.proxy.addresses import ConnectionAddresses
 from pylb.proxy.context import Context
 from pylb.proxy.h1.downstream import Downstream
-from pylb.proxy.handlers import choose_handler
+from pylb.proxy.handlers.choice import HandlerRules, choose_handler
 from pylb.proxy.proxyprotocol import Preamble
 from pylb.proxy.sweep import PERIOD, Sweep
-from pylb.proxy.tls import Certificates
-from pylb.proxy.upstream import abandon, close_idle, close_unused
+from pylb.proxy.tls.certificates import Certificates
+from pylb.proxy.upstream.idle import abandon, close_idle, close_unused
 
 CERTIFICATES = 2.0
 """Seconds between two checks whether certificate files have changed."""
@@ -31,8 +31,7 @@ UNSENT = 128 * 1024
 """Unsent bytes that the kernel buffers for a client, beyond those in flight (TCP_NOTSENT_LOWAT).
 
 By default the kernel buffers up to 4 MB for a client that does not read. Then bodies fill its memory, a
-thousand
-slow readers cost a gigabyte of copies at once, and pylb cannot detect that they are slow."""
+thousand slow readers cost a gigabyte of copies at once, and pylb cannot detect that they are slow."""
 
 HANDSHAKE = 1.0
 """Seconds from the beginning of a drain in which TLS handshakes in progress may finish."""
@@ -52,12 +51,15 @@ class Server:
 
     Args:
         context: what all requests of the worker share.
+        handlers: which requests are not simply forwarded.
         proxy_protocol: whether trusted peers begin each connection with a PROXY protocol preamble.
     """
 
-    def __init__(self, context: Context, *, proxy_protocol: bool = False) -> None:
+    def __init__(
+        self, context: Context, handlers: HandlerRules | None = None, *, proxy_protocol: bool = False
+    ) -> None:
         self.context = context
-        self._choose_handler = partial(choose_handler, context)
+        self._choose_handler = partial(choose_handler, handlers or HandlerRules())
         self._proxy_protocol = proxy_protocol
         self._look_at_certificates = 0.0
         self._servers: list[asyncio.Server] = []
@@ -160,7 +162,7 @@ class Server:
     def _preamble(self) -> Preamble:
         return Preamble(
             self._client,
-            self.context.trusted.__contains__,
+            self.context.client_rules.trusted.__contains__,
             self.context.timeouts.head_timeout,
             self.context.refused,
         )

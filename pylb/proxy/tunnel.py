@@ -6,7 +6,6 @@ registry drains until its tunnels have ended.
 
 from __future__ import annotations
 
-import asyncio
 from time import monotonic
 from typing import cast
 
@@ -18,7 +17,7 @@ from pylb.http1.writer import response_head
 from pylb.observe.record import Record
 from pylb.proxy.exchange import Exchange
 from pylb.proxy.transfer import EVENT, BodyPump, Stream
-from pylb.proxy.upstream import Upstream
+from pylb.proxy.upstream.upstream import Upstream
 from pylb.proxy.waiter import Waiter
 
 
@@ -79,24 +78,9 @@ async def tunnel(
             record.ended(ProxyError(Phase.TUNNEL, Fault.KILLED, CUT_OFF))
     finally:
         record.sent, record.received = down.moved, up.moved
-        upstream.pump = client.pump = None
-        upstream.producer = client.producer = None
-        upstream.client = None
-        upstream.reusable = False
-        _part(upstream, timeouts.body_timeout)
+        client.pump = client.producer = None
+        upstream.close_after_writes(timeouts.body_timeout)
     return False
-
-
-def _part(upstream: Upstream, seconds: float) -> None:
-    """Close the backend connection; pending bytes have that many seconds to be written."""
-    transport = upstream.transport
-    if upstream.lost:
-        return
-    upstream.flush()
-    upstream.resume()  # TLS ends by an exchange of messages.
-    transport.close()
-    if transport.get_write_buffer_size():
-        asyncio.get_running_loop().call_later(seconds, transport.abort)
 
 
 def check(request: Request, response: Response, name: str, *, uploaded: bool) -> None:

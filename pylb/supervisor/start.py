@@ -11,7 +11,7 @@ from pylb.config import Options
 from pylb.config.backends import BackendConnections
 from pylb.discovery.snapshot_store import SnapshotStore
 from pylb.ipc.supervisor_pipe import SupervisorPipe
-from pylb.proxy.upstreamtls import UpstreamTls
+from pylb.proxy.upstream.tls import UpstreamTls
 from pylb.runtime.cpus import usable_cpus
 from pylb.runtime.descriptors import tell_shortage
 from pylb.runtime.logs import log_to_stderr

@@ -25,10 +25,13 @@ from pylb.policy.change import Change
 from pylb.policy.networks import Networks
 from pylb.policy.pool import Pool
 from pylb.policy.route import Routes
+from pylb.proxy.clients import ClientRules
 from pylb.proxy.context import Context
+from pylb.proxy.handlers.choice import HandlerRules
 from pylb.proxy.proxyprotocol import PREAMBLES
 from pylb.proxy.server import Server
-from pylb.proxy.upstreamtls import UpstreamTls
+from pylb.proxy.upstream.connector import UpstreamRules
+from pylb.proxy.upstream.tls import UpstreamTls
 from pylb.runtime.descriptors import admissible
 from pylb.sinks.sinks import Sinks
 
@@ -65,22 +68,27 @@ class Worker:
             Routes(routes, self.pools),
             self.pools,
             timeouts=Timeouts.of(options),
-            retries=Retries.of(options),
             limits=Limits.of(options),
-            admission=Connections(
-                admissible(options.max_connections, admin=processes == 1), options.max_client_connections
+            retries=Retries.of(options),
+            clients=ClientRules(
+                trusted=Networks(options.trusted_proxies),
+                admission=Connections(
+                    admissible(options.max_connections, admin=processes == 1), options.max_client_connections
+                ),
+                hsts=options.hsts,
+                client_info=partial(
+                    ForwardedClientInfo if options.forwarded else ClientInfo, via=options.via
+                ),
+                tracing=Tracing(options.trace_sample / 100) if options.traceparent or options.otlp else None,
             ),
-            redirect_port=options.redirect_to_tls,
-            hsts=options.hsts,
-            upstream_tls=UpstreamTls(BackendConnections.of(options)),
-            trusted=Networks(options.trusted_proxies),
-            preamble=PREAMBLES.get(options.upstream_proxy_protocol),
-            client_info=partial(ForwardedClientInfo if options.forwarded else ClientInfo, via=options.via),
-            explain_to=Networks(options.explain_to),
-            tracing=Tracing(options.trace_sample / 100) if options.traceparent or options.otlp else None,
+            upstreams=UpstreamRules(
+                tls=UpstreamTls(BackendConnections.of(options)),
+                preamble=PREAMBLES.get(options.upstream_proxy_protocol),
+            ),
             observe=sinks.beside(Metrics(counters).count),
         )
-        self.server = Server(context, proxy_protocol=options.proxy_protocol)
+        handlers = HandlerRules(options.redirect_to_tls, Networks(options.explain_to))
+        self.server = Server(context, handlers, proxy_protocol=options.proxy_protocol)
         self._sinks = sinks
         self._published: dict[tuple[str, int], int] = {}
         """What was published last, by service and cell."""

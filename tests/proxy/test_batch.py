@@ -4,12 +4,14 @@ import asyncio
 
 import pytest
 
+from pylb.config.clients import Limits
+from pylb.http1.head_cache import ResponseReader
 from pylb.observe.record import Record
 from pylb.policy.backend import Backend
 from pylb.proxy.batch import BATCH_LIMIT, INLINE_LIMIT, WriteBatch
-from pylb.proxy.pending_transport import PendingTransport
 from pylb.proxy.transfer import Connection
-from pylb.proxy.upstream import Upstream
+from pylb.proxy.upstream.h1 import H1Upstream
+from pylb.proxy.upstream.pending_transport import PendingTransport
 from tests.policy.backends import endpoint
 
 
@@ -212,7 +214,8 @@ class Waiting:
 
 async def test_of_a_large_answer_no_more_is_read_before_it_is_known_where_it_is_to_go():
     client = Waiting()
-    upstream = Upstream(Backend(endpoint(1)), client, WriteBatch(print), PendingTransport(-1))
+    batch, responses = WriteBatch(print), ResponseReader(Limits())
+    upstream = H1Upstream(Backend(endpoint(1)), client, batch, responses, PendingTransport(-1))
     upstream.data_received(b"x" * INLINE_LIMIT)
     assert not client.awake
     upstream.data_received(b"x" * (INLINE_LIMIT + 1))

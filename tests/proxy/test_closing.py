@@ -10,7 +10,7 @@ import pytest
 
 from pylb.proxy import closing, sweep
 from tests.certificates import Authority, presented
-from tests.proxy.test_tls import connect, serve, trusting
+from tests.proxy.tls.test_certificates import connect, serve, trusting
 from tests.stage import HOST, Client, Stage, answers
 from tests.until import until
 

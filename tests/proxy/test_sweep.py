@@ -8,7 +8,7 @@ import pytest
 from pylb.proxy import sweep
 from pylb.proxy.sweep import Sweep
 from tests.certificates import Authority, presented
-from tests.proxy.test_tls import serve
+from tests.proxy.tls.test_certificates import serve
 from tests.stage import HOST, Stage, answers
 from tests.until import until
 

@@ -15,9 +15,9 @@ from pylb.model import Endpoint
 from pylb.proxy.tunnel import check
 from tests.certificates import Authority, presented
 from tests.every import every
-from tests.proxy.test_tls import connect as connect_tls
-from tests.proxy.test_tls import serve as listen_tls
-from tests.proxy.test_tls import trusting
+from tests.proxy.tls.test_certificates import connect as connect_tls
+from tests.proxy.tls.test_certificates import serve as listen_tls
+from tests.proxy.tls.test_certificates import trusting
 from tests.stage import HOST, Stage, answers, read_request
 from tests.until import until
 

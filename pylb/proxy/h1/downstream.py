@@ -11,8 +11,8 @@ from collections.abc import Callable
 from time import monotonic
 
 from pylb.errors import Fault, Phase, ProxyError
-from pylb.http1.bad_request import bad_request, bad_response
-from pylb.http1.body import CHUNKED, IDENTITY, Chunked, Sized, UntilClose
+from pylb.http1.bad_request import bad_request
+from pylb.http1.body import CHUNKED, IDENTITY, Chunked, Sized
 from pylb.http1.head_cache import RequestReader
 from pylb.http1.parser import END_LENGTH, END_OF_HEAD, Request, Response, check_beginning
 from pylb.http1.writer import add_fields, error_response, prefers_json, response_head, short_response
@@ -20,7 +20,6 @@ from pylb.observe.record import Record
 from pylb.policy.pool import Pool
 from pylb.proxy.addresses import ConnectionAddresses
 from pylb.proxy.batch import INLINE_LIMIT
-from pylb.proxy.binding import Bindings
 from pylb.proxy.client_connection import ClientConnection
 from pylb.proxy.closing import close, linger
 from pylb.proxy.context import Context
@@ -28,16 +27,14 @@ from pylb.proxy.exchange import ExtraFields, Handler
 from pylb.proxy.failure import fail
 from pylb.proxy.request_body import RequestBodyPump, too_large
 from pylb.proxy.transfer import EVENT, BodyPump
-from pylb.proxy.upstream import Upstream
+from pylb.proxy.upstream.binding import Bindings
+from pylb.proxy.upstream.upstream import Upstream
 
 RETRY_AFTER = 1
 """Seconds after which a client may send a request again that was refused for lack of room."""
 
 RETRIABLE = frozenset([429, 503])
 """Statuses of pylb's responses that carry `Retry-After`."""
-
-BODILESS = frozenset([204, 304])
-"""Statuses of responses without a body, whatever their fields declare (RFC 9112 section 6.3)."""
 
 CARRIAGE_RETURN = 0x0D
 
@@ -80,7 +77,7 @@ class Downstream(ClientConnection):
         super().__init__(context, named)
         self._believed = believed
         self._client = ""
-        """What `Context.leave` takes when the connection ends."""
+        """What `Clients.leave` takes when the connection ends."""
         self.extra_fields: ExtraFields | None = None
         """Returns field lines to add to each response; None adds none."""
         self._choose_handler = choose_handler
@@ -134,7 +131,7 @@ class Downstream(ClientConnection):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self.lost = True
         self.context.connections.discard(self)
-        self.context.leave(self._client)
+        self.context.clients.leave(self._client)
         self.wake()
         if self.bound is not None:
             self.bound.close()
@@ -148,7 +145,7 @@ class Downstream(ClientConnection):
         """
         context = self.context
         try:
-            self._client = context.enter(self.client_info)
+            self._client = context.clients.enter(self.client_info, len(context.connections) - 1)
             now = monotonic()
             while True:
                 self.set_deadline(
@@ -259,29 +256,21 @@ class Downstream(ClientConnection):
         """Send the response's head and the part of its body that has arrived; return a pump for the rest.
 
         The framing of the body on arrival decides its framing here: by its length, in chunks, or, for
-        HTTP/1.0, up to the end of the connection. It also decides whether each of the two connections can be
-        reused.
+        HTTP/1.0, up to the end of the connection. It also decides whether the connection can be reused.
 
         Returns:
             None if the whole body has been sent.
         """
         if request.authenticates_connection:
             self._bind(upstream, pool)
-        length, chunked = response.length, False
+        length, chunked = upstream.length, False
         keep = not (request.close or self.close_after_response)
-        if response.close:
-            upstream.reusable = False
-        if request.method == b"HEAD" or response.status in BODILESS:
-            if length > 0 or response.chunked:
-                upstream.distrust(wholly=response.status == 204)
-            length = 0
-        elif length < 0:
+        if length < 0:
             chunked = request.version == 1
             keep = keep and chunked
-            if not response.chunked:
-                upstream.reusable = False
         if upload is not None and not upload.done:  # The beginning of the next request cannot be found.
-            upstream.reusable = upstream.settles = keep = False
+            keep = False
+            upstream.distrust(wholly=True)
         self.keep = keep
 
         plain = keep and request.version == 1 and self.extra_fields is None
@@ -298,10 +287,7 @@ class Downstream(ClientConnection):
             record.sent = length
             record.finished = record.attempts[-1].head
             return None
-        decoder = (
-            Sized(length) if length >= 0 else Chunked(bad_response) if response.chunked else UntilClose()
-        )
-        pump = BodyPump(upstream, decoder, CHUNKED if chunked else IDENTITY, self)
+        pump = BodyPump(upstream, upstream.decoder(response), CHUNKED if chunked else IDENTITY, self)
         self.set_deadline(record.attempts[-1].head, self.context.timeouts.body_timeout)
         pump.start(self, head)
         return pump

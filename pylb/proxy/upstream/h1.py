@@ -1,7 +1,7 @@
-"""A connection to a backend: it carries one exchange at a time, and is reused only after a clean one.
+"""A connection to a backend with HTTP/1: it carries one exchange at a time, and is itself the `Upstream`.
 
-The file knows the waiter that the connection works for, and neither the class of a client connection nor a
-handler.
+It is reused only after a clean exchange. The file knows the waiter that the connection works for, and neither
+the class of a client connection nor a handler.
 """
 
 from __future__ import annotations
@@ -9,13 +9,20 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from pylb.http1.bad_request import bad_response
+from pylb.http1.body import Chunked, Decoder, Sized, UntilClose
+from pylb.http1.head_cache import ResponseReader
+from pylb.http1.headers import ClientInfo
+from pylb.http1.parser import END_LENGTH, END_OF_HEAD, Request, Response, check_response_beginning
+from pylb.http1.writer import request_head
 from pylb.policy.backend import Backend, State
 from pylb.proxy.batch import INLINE_LIMIT, WriteBatch
-from pylb.proxy.pending_transport import PendingTransport
 from pylb.proxy.transfer import Connection
+from pylb.proxy.upstream.pending_transport import PendingTransport
 from pylb.proxy.waiter import Waiter
 
 UP = State.UP  # Python 3.11 looks an Enum's member up in many steps.
@@ -23,36 +30,47 @@ UP = State.UP  # Python 3.11 looks an Enum's member up in many steps.
 GONE = frozenset([State.DRAINING, State.GONE])
 """States of a backend that left the registry."""
 
+BODILESS = frozenset([204, 304])
+"""Statuses of responses without a body, whatever their fields declare (RFC 9112 section 6.3)."""
+
 SETTLE = 0.1
 """Seconds within which a forbidden body would arrive; it follows its head at once, if at all."""
 
-LAST_WORDS = 256 * 1024
-"""Bytes that are read from a broken connection: enough for a usual response."""
+LAST_READ = 256 * 1024
+"""Bytes that are read from a broken connection: enough for most responses."""
 
 
-class Upstream(Connection):
+class H1Upstream(Connection):
     """One connection to one backend. It serves one client at a time, or is idle in `home`.
 
     A connection that received anything unexpected (bytes while idle, bytes after the end of a response) is
     closed and never reused. So no response can be taken for the response to another request.
+
+    Args:
+        backend: the backend that it connects to.
+        client: the waiter of the first exchange.
+        batch: writes queued messages at the end of the loop iteration.
+        responses: parses the heads of responses.
+        pending: stands in for the transport until `connection_made`; None if nothing is written before that.
     """
 
     __slots__ = (
-        "_pending",
-        "_poll",
-        "backend",
-        "broken",
-        "client",
-        "home",
-        "idle_since",
-        "reusable",
-        "settles",
+        *("_pending", "_poll", "_responses", "backend", "broken", "client", "home", "idle_since"),
+        *("length", "request_head", "reusable", "settles"),
     )
 
     def __init__(
-        self, backend: Backend, client: Waiter, batch: WriteBatch, pending: PendingTransport | None
+        self,
+        backend: Backend,
+        client: Waiter,
+        batch: WriteBatch,
+        responses: ResponseReader,
+        pending: PendingTransport | None = None,
     ) -> None:
         super().__init__(batch)
+        self._responses = responses
+        # Of the instance: a call of a static method takes twice as long.
+        self.request_head: Callable[[Request, ClientInfo, bytes, bytes], bytes] = request_head
         self._pending = pending
         if pending is not None:
             self.transport = pending
@@ -61,6 +79,8 @@ class Upstream(Connection):
         self.home: list[Any] = backend.idle
         """The list that it joins while idle: the backend's, or that of the client that it is bound to."""
         self.idle_since = 0.0
+        self.length = 0
+        """Bytes of the body of the final response; -1 if unknown."""
         self.reusable = True
         self.settles = False
         """Whether it can be reused only after a pause without a byte."""
@@ -105,19 +125,64 @@ class Upstream(Connection):
         client = self.client  # What was read last may end the exchange.
         if client is not None:
             if self.broken:
-                self._hear_out()
+                self._read_rest()
             if self.pump is not None:
                 self.pump.feed_pending()
             client.wake()
         else:
             self._withdraw()
 
+    # The exchange.
+
+    def read_head(self, request: Request) -> Response | None:
+        """Return the head of the next response, interim or final, and consume it; None before its end."""
+        recv_buffer = self.recv_buffer
+        end = recv_buffer.find(END_OF_HEAD) + END_LENGTH
+        if end < END_LENGTH:
+            if recv_buffer:
+                check_response_beginning(recv_buffer)
+            return None
+        response = self._responses.read(recv_buffer[:end])
+        self.recv_buffer = recv_buffer[end:]
+        if response.close:
+            self.reusable = False
+        length = response.length
+        if response.interim:
+            if length > 0 or response.chunked:
+                self.reusable = False  # No 1xx has a body (RFC 9110 section 8.6); it may be followed by one.
+        elif request.method == b"HEAD" or response.status in BODILESS:
+            if length > 0 or response.chunked:
+                self.distrust(wholly=response.status == 204)
+            length = 0
+        elif length < 0 and not response.chunked:
+            self.reusable = False
+        self.length = length
+        return response
+
+    def decoder(self, response: Response) -> Decoder:
+        """Return the decoder of the body of the final response."""
+        if self.length >= 0:
+            return Sized(self.length)
+        return Chunked(bad_response) if response.chunked else UntilClose()
+
+    def close_after_writes(self, seconds: float) -> None:
+        """End the exchange and the connection; pending bytes have that many seconds to be written."""
+        self.client = self.producer = self.pump = None
+        self.reusable = False
+        if self.lost:
+            return
+        self.flush()
+        self.resume()  # TLS ends by an exchange of messages.
+        self.transport.close()
+        if self.transport.get_write_buffer_size():
+            asyncio.get_running_loop().call_later(seconds, self.transport.abort)
+
     def _withdraw(self) -> None:
         """Remove the connection from the idle ones."""
         if self in self.home:
             self.home.remove(self)
 
-    def _hear_out(self) -> None:
+    def _read_rest(self) -> None:
         """Read what the backend sent before the connection broke.
 
         A backend that responds early (413) and closes makes the next write of the body fail. The loop then
@@ -127,7 +192,7 @@ class Upstream(Connection):
         if connection is None or self.transport.get_extra_info("ssl_object") is not None:
             return  # With TLS, the kernel has records and not plaintext.
         with suppress(OSError):
-            last = os.read(connection.fileno(), LAST_WORDS)
+            last = os.read(connection.fileno(), LAST_READ)
             if self.pump is not None:
                 self.pump.feed(last)
             else:
@@ -170,8 +235,8 @@ class Upstream(Connection):
 
         Args:
             wholly: never reuse the connection. Otherwise reuse it after a pause in which no body arrives: in
-            a
-                response to HEAD, and with 304, a backend may declare the body of GET (RFC 9110 section 8.6).
+                a response to HEAD, and with 304, a backend may declare the body of GET (RFC 9110 section
+                8.6).
         """
         self.settles = self.reusable and not wholly
         self.reusable = False
@@ -192,44 +257,3 @@ class Upstream(Connection):
         self.client = self.producer = self.pump = None
         if not self.lost and self.transport is not None:
             self.transport.abort()
-
-
-def reuse(idle: list[Upstream], client: Waiter, *, careful: bool) -> Upstream | None:
-    """Take the idle connection that was used last; None if no live one exists.
-
-    Args:
-        idle: the connections to choose from, in the order in which they became idle.
-        client: the waiter that takes the connection.
-        careful: ask the kernel whether the backend has just closed it. This costs a system call, and is for
-            requests that must not be sent twice.
-    """
-    while idle:
-        upstream = idle.pop()
-        if careful and upstream.readable():
-            upstream.transport.abort()
-            continue
-        upstream.client = client
-        return upstream
-    return None
-
-
-def close_idle(backend: Backend, before: float = float("inf")) -> None:
-    """Close the idle connections that were last used before a moment; by default all."""
-    idle = backend.idle
-    while idle and idle[0].idle_since < before:
-        idle.pop(0).transport.close()
-
-
-def close_unused(backend: Backend) -> None:
-    """Close all connections that carry no request, also those bound to a client."""
-    close_idle(backend)
-    for upstream in tuple(backend.connections):
-        if upstream in upstream.home:
-            upstream.home.remove(upstream)
-            upstream.transport.close()
-
-
-def abandon(backend: Backend) -> None:
-    """Abort all connections to a backend. Requests in flight fail as if the backend had crashed."""
-    for upstream in tuple(backend.connections):
-        upstream.transport.abort()

@@ -14,8 +14,8 @@ import pytest
 
 from pylb.model import Endpoint
 from pylb.policy.backend import State
-from pylb.proxy.names import Names
-from pylb.proxy.reach import ATTEMPT_DELAY, _failure
+from pylb.proxy.upstream.names import Names
+from pylb.proxy.upstream.reach import ATTEMPT_DELAY, _failure
 from tests.stage import HOST, Stage, answers
 from tests.until import until
 
@@ -52,7 +52,7 @@ def swallowing(port, host=DEAD):
 async def by_name(stage, *hosts):
     """A backend that is registered by a name with these addresses."""
     origin = await stage.origin(answers(b"hello", extra=b"Connection: close\r\n"))
-    stage.server.context.names = Names(lambda _: [(socket.AF_INET, (host, 0)) for host in hosts])
+    stage.server.context.connector.names = Names(lambda _: [(socket.AF_INET, (host, 0)) for host in hosts])
     stage.register(Endpoint("web", "app.test", origin.endpoint.port, id="by-name"))
     return origin
 
@@ -99,7 +99,7 @@ async def test_a_client_that_leaves_says_nothing_of_the_addresses():
             await until(lambda: repr(stage.pool).endswith("| 1 active, 0 idle>"))
             client.close()
             await until(lambda: stage.records)
-        name = stage.server.context.names._names["app.test"]
+        name = stage.server.context.connector.names._names["app.test"]
         assert name.demoted == {}
         assert name.due > 0
 

@@ -11,12 +11,13 @@ A client connection without a binding pays one check per request.
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from pylb.policy.backend import Backend
 from pylb.policy.lease import Lease
 from pylb.policy.pool import Pool
 from pylb.policy.queue import Full
-from pylb.proxy.upstream import Upstream
+from pylb.proxy.upstream.upstream import Upstream
 
 
 class Binding:
@@ -32,7 +33,7 @@ class Binding:
     def __init__(self, pool: Pool, backend: Backend) -> None:
         self._pool = pool
         self.backend = backend
-        self.idle: list[Upstream] = []
+        self.idle: list[Any] = []
         """The connection while it carries no request; else empty."""
 
     def lease(self, tried: Collection[Backend], now: float) -> Lease:
@@ -88,7 +89,7 @@ class Bindings:
         binding = self._by_pool.get(pool)
         return binding.backend if binding is not None and binding.usable else None
 
-    def idle(self, backend: Backend) -> list[Upstream]:
+    def idle(self, backend: Backend) -> list[Any]:
         """Return the idle connections that this client may use: the bound one, or the shared ones."""
         for binding in self._by_pool.values():
             if binding.idle and binding.backend is backend:

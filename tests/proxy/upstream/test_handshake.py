@@ -10,12 +10,12 @@ import pytest
 
 from pylb.config.backends import BackendConnections
 from pylb.model import Endpoint
-from pylb.proxy.handover import hand_over
-from pylb.proxy.handshake import PlainConnection
-from pylb.proxy.names import Names
-from pylb.proxy.upstreamtls import UpstreamTls
+from pylb.proxy.upstream.handover import hand_over
+from pylb.proxy.upstream.handshake import PlainConnection
+from pylb.proxy.upstream.names import Names
+from pylb.proxy.upstream.tls import UpstreamTls
 from tests.certificates import Authority
-from tests.proxy.test_reach import nothing_left_open
+from tests.proxy.upstream.test_reach import nothing_left_open
 from tests.stage import HOST, Stage, answers
 from tests.until import until
 
@@ -48,7 +48,7 @@ async def silent(reader, writer):
 
 def stage_with_tls(authority, **changes):
     tls = UpstreamTls(BackendConnections(upstream_tls=True, upstream_tls_ca=authority.certificate))
-    return Stage(context={"upstream_tls": tls, **changes.pop("context", {})}, **changes)
+    return Stage(context={"tls": tls, **changes.pop("context", {})}, **changes)
 
 
 async def test_a_client_may_leave_at_any_turn_of_the_loop_and_no_descriptor_is_closed_twice(authority, log):
@@ -169,7 +169,7 @@ async def test_the_next_address_of_a_name_is_tried_if_the_handshake_with_the_fir
         plain = await stage.origin(handle, host="127.0.0.2")
         port = plain.endpoint.port
         server = await asyncio.start_server(answers(b"hello"), "127.0.0.1", port, ssl=context)
-        stage.server.context.names = Names(
+        stage.server.context.connector.names = Names(
             lambda _: [(socket.AF_INET, (host, 0)) for host in ("127.0.0.2", "127.0.0.1")]
         )
         stage.register(Endpoint("web", "app.test", port, id="by-name", tls_name="127.0.0.1"))

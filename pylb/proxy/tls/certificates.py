@@ -17,7 +17,7 @@ from typing import Any
 
 from pylb.config.clients import Tls
 from pylb.errors import StartError
-from pylb.proxy import clientcert, session_tickets
+from pylb.proxy.tls import client_certificate, session_tickets
 
 log = logging.getLogger("pylb.tls")
 
@@ -84,8 +84,8 @@ class Certificates:
         self._seen = state
 
     def about_client(self, connection: ssl.SSLObject) -> bytes:
-        """Field lines for backends about a client's certificate; see `clientcert.field_lines`."""
-        return clientcert.field_lines(connection, self._client_fields) if self._client_ca else b""
+        """Field lines for backends about a client's certificate; see `client_certificate.field_lines`."""
+        return client_certificate.field_lines(connection, self._client_fields) if self._client_ca else b""
 
     def _choose(self, connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
         """Select the certificate for the name that the client asks for (SNI)."""

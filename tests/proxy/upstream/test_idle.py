@@ -1,14 +1,11 @@
-"""Connections to backends: which are kept, which are used again, which are noticed to have died."""
+"""Idle connections to backends: which are kept, which are used again, which are noticed to have died."""
 
 import asyncio
-import socket
-import threading
-from contextlib import suppress
 from types import SimpleNamespace
 
 from pylb.model import Endpoint
 from pylb.policy.backend import State
-from pylb.proxy.upstream import close_idle, reuse
+from pylb.proxy.upstream.idle import close_idle, reuse
 from tests.stage import HOST, Stage, answers, read_request
 from tests.until import until
 
@@ -171,34 +168,3 @@ async def test_a_changed_weight_keeps_backend_and_connection():
         stage.register(Endpoint("web", "127.0.0.1", port, id="web-1", weight=5))
         await stage.get()
         assert origin.connections == 1
-
-
-def answer_early(listening):
-    """Answer before the body was read, and close on it: the kernel sends a reset after the answer."""
-    with suppress(OSError):
-        while True:
-            connection, _ = listening.accept()
-            with connection:
-                head = b""
-                while b"\r\n\r\n" not in head:
-                    head += connection.recv(65536)
-                connection.sendall(
-                    b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig"
-                )
-
-
-async def test_an_early_answer_is_heard_though_the_backend_broke_the_connection():
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        backend = threading.Thread(target=answer_early, args=[listening])
-        backend.start()
-        async with Stage() as stage:
-            stage.register(Endpoint("web", *listening.getsockname(), id="web-1"))
-            for _ in range(20):
-                client = await stage.client()
-                client.send(
-                    b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 5000000\r\n\r\n" + bytes(5_000_000)
-                )
-                status, _, body = await client.answer()
-                assert (status, body) == (413, b"big")
-        listening.shutdown(socket.SHUT_RDWR)
-        backend.join()

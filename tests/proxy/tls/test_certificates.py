@@ -14,7 +14,7 @@ import pytest
 
 from pylb.errors import StartError
 from pylb.proxy import server, sweep
-from pylb.proxy.tls import names
+from pylb.proxy.tls.certificates import names
 from tests.certificates import Authority, presented
 from tests.stage import HOST, Client, Stage, answers, read_request
 from tests.until import until

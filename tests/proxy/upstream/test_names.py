@@ -7,7 +7,7 @@ import threading
 from time import monotonic
 
 from pylb.model import Endpoint
-from pylb.proxy.names import REMEMBERED, THREADS, Name, Names
+from pylb.proxy.upstream.names import REMEMBERED, THREADS, Name, Names
 from tests.stage import HOST, Stage, answers
 from tests.until import until
 
@@ -45,7 +45,7 @@ class Dns:
 async def stage_with(stage, dns, *names):
     """A stage whose backend, which closes its connections, is registered by these names."""
     origin = await stage.origin(answers(b"hello", extra=b"Connection: close\r\n"))
-    stage.server.context.names = Names(dns)
+    stage.server.context.connector.names = Names(dns)
     port = origin.endpoint.port
     stage.register(*(Endpoint("web", name, port, id=name) for name in names or ["app.test"]))
     return origin
@@ -70,7 +70,7 @@ async def test_previous_addresses_are_kept_while_a_look_up_fails():
         await stage_with(stage, dns)
         assert (await stage.get())[2] == b"hello"
         dns.error = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-        stage.server.context.names.expire("app.test")
+        stage.server.context.connector.names.expire("app.test")
         assert [(await stage.get())[2] for _ in range(5)] == [b"hello"] * 5
         assert len(dns.asked) == 2  # A look-up that failed is not tried again at once.
 
@@ -81,7 +81,7 @@ async def test_previous_addresses_are_kept_while_a_look_up_is_slow():
         await stage_with(stage, dns)
         assert (await stage.get())[2] == b"hello"
         dns.answers.clear()
-        stage.server.context.names.expire("app.test")
+        stage.server.context.connector.names.expire("app.test")
         begun = monotonic()
         assert [(await stage.get())[2] for _ in range(5)] == [b"hello"] * 5
         assert monotonic() - begun < 1.0
@@ -154,7 +154,7 @@ async def test_names_without_an_answer_hold_up_no_other_name_that_is_known():
 def test_a_look_up_without_an_answer_does_not_hold_up_the_end_of_the_process():
     code = """
 import asyncio, threading
-from pylb.proxy.names import Name, Names
+from pylb.proxy.upstream.names import Name, Names
 async def main():
     begun = threading.Event()
     names = Names(lambda _: (begun.set(), threading.Event().wait()))

@@ -18,8 +18,8 @@ from errno import ENOBUFS
 from threading import Thread
 from typing import Any
 
-from pylb.proxy.reach import Address, Waiting
 from pylb.proxy.transfer import EVENT
+from pylb.proxy.upstream.reach import Address, Waiting
 
 VALID = 5.0
 """Seconds for which a result is cached. The C library does not return a TTL; Envoy has the same default."""

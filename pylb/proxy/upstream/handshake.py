@@ -7,11 +7,11 @@ import socket
 import ssl
 from typing import cast
 
-from pylb.proxy.handover import hand_over
-from pylb.proxy.reach import Waiting
 from pylb.proxy.transfer import EVENT
-from pylb.proxy.upstream import Upstream
-from pylb.proxy.upstreamtls import UpstreamTls
+from pylb.proxy.upstream.h1 import H1Upstream
+from pylb.proxy.upstream.handover import hand_over
+from pylb.proxy.upstream.reach import Waiting
+from pylb.proxy.upstream.tls import UpstreamTls
 from pylb.proxy.waiter import Waiter
 
 LOOP_TIMEOUT = 3600.0
@@ -49,7 +49,7 @@ class PlainConnection(asyncio.Protocol):
 
 
 async def handshake(
-    connection: socket.socket, upstream: Upstream, waiting: Waiting, tls: UpstreamTls, name: str
+    connection: socket.socket, upstream: H1Upstream, waiting: Waiting, tls: UpstreamTls, name: str
 ) -> None:
     """Upgrade a connected socket to TLS.
 
@@ -95,7 +95,9 @@ def _retrieve(task: asyncio.Task[None]) -> None:
         task.exception()
 
 
-async def _upgrade(plain: asyncio.Transport, upstream: Upstream, context: ssl.SSLContext, name: str) -> None:
+async def _upgrade(
+    plain: asyncio.Transport, upstream: H1Upstream, context: ssl.SSLContext, name: str
+) -> None:
     """Upgrade a connection to TLS and give it to `upstream`.
 
     Raises:

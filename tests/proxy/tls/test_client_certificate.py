@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pylb.proxy.clientcert import FIELDS, distinguished_name, field_lines
+from pylb.proxy.tls.client_certificate import FIELDS, distinguished_name, field_lines
 from tests.certificates import Authority, resign
 
 NAMES = [

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from pylb.proxy.handover import hand_over
+from pylb.proxy.upstream.handover import hand_over
 from tests.until import until
 
 

@@ -2,7 +2,7 @@
 
 import socket
 
-from pylb.proxy.pending_transport import PendingTransport
+from pylb.proxy.upstream.pending_transport import PendingTransport
 from tests.stage import HOST, Stage
 from tests.until import until
 

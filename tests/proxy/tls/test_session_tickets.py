@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pylb.proxy import session_tickets
+from pylb.proxy.tls import session_tickets
 from tests.certificates import Authority, presented
 
 KEYS = os.urandom(80)

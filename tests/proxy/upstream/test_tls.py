@@ -15,7 +15,7 @@ from pylb.errors import StartError
 from pylb.http1.body import chunk, last_chunk
 from pylb.model import Endpoint
 from pylb.proxy.transfer import CHUNKS_AT_ONCE
-from pylb.proxy.upstreamtls import UpstreamTls
+from pylb.proxy.upstream.tls import UpstreamTls
 from tests.certificates import Authority
 from tests.every import every
 from tests.stage import HOST, Stage, answers, read_chunks, read_request
@@ -49,9 +49,7 @@ async def test_requests_go_by_tls_on_connections_that_are_kept(authority, contex
     context.sni_callback = lambda connection, name, _: asked.append(name)
     async with Stage(
         context={
-            "upstream_tls": UpstreamTls(
-                BackendConnections(upstream_tls=True, upstream_tls_ca=authority.certificate)
-            )
+            "tls": UpstreamTls(BackendConnections(upstream_tls=True, upstream_tls_ca=authority.certificate))
         }
     ) as stage:
         server = await secured(stage, context, answers(b"hello"))
@@ -67,7 +65,7 @@ async def test_the_metadata_says_that_one_backend_speaks_tls_and_under_which_nam
     asked = []
     context.sni_callback = lambda connection, name, _: asked.append(name)
     async with Stage(
-        context={"upstream_tls": UpstreamTls(BackendConnections(upstream_tls_ca=authority.certificate))}
+        context={"tls": UpstreamTls(BackendConnections(upstream_tls_ca=authority.certificate))}
     ) as stage:
         server = await secured(stage, context, answers(b"hello"), tls=True, tls_name="backend.example")
         assert (await stage.get())[2] == b"hello"
@@ -94,7 +92,7 @@ async def test_a_backend_that_cannot_prove_its_name_gets_no_request(authority, c
     tls = UpstreamTls(
         BackendConnections(**{"upstream_tls": True, "upstream_tls_ca": authority.certificate, **settings})
     )
-    async with Stage(context={"upstream_tls": tls}) as stage:
+    async with Stage(context={"tls": tls}) as stage:
         server = await secured(stage, context, handle)
         assert (await stage.get())[0] == status
         assert len(heads) == (1 if status == 200 else 0)
@@ -110,9 +108,7 @@ async def test_a_backend_that_does_not_speak_tls_is_a_503(authority):
 
     async with Stage(
         context={
-            "upstream_tls": UpstreamTls(
-                BackendConnections(upstream_tls=True, upstream_tls_ca=authority.certificate)
-            )
+            "tls": UpstreamTls(BackendConnections(upstream_tls=True, upstream_tls_ca=authority.certificate))
         }
     ) as stage:
         await stage.origin(handle)
@@ -124,7 +120,7 @@ async def test_a_handshake_that_takes_too_long_is_a_504(authority):
         await reader.read(-1)
 
     tls = UpstreamTls(BackendConnections(upstream_tls=True, upstream_tls_ca=authority.certificate))
-    async with Stage(context={"upstream_tls": tls}, connect_timeout=0.2) as stage:
+    async with Stage(context={"tls": tls}, connect_timeout=0.2) as stage:
         origin = await stage.origin(handle)
         assert (await stage.get())[0] == 504
         await until(lambda: origin.open == 0)
@@ -138,9 +134,7 @@ async def test_a_backend_may_ask_for_a_certificate(authority, context):
     chain, key = authority.sign("pylb")
     shown = {"upstream_tls_cert": chain, "upstream_tls_key": key}
     for shows, status in ((shown, 200), ({}, 502)):
-        async with Stage(
-            context={"upstream_tls": UpstreamTls(BackendConnections(**settings, **shows))}
-        ) as stage:
+        async with Stage(context={"tls": UpstreamTls(BackendConnections(**settings, **shows))}) as stage:
             server = await secured(stage, asking, answers(b"hello"))
             assert (await stage.get())[0] == status
             server.close()
@@ -180,9 +174,7 @@ async def test_no_chunk_is_lost_when_the_backend_ends_tls_before_they_are_decode
 
     async with Stage(
         context={
-            "upstream_tls": UpstreamTls(
-                BackendConnections(upstream_tls=True, upstream_tls_ca=authority.certificate)
-            )
+            "tls": UpstreamTls(BackendConnections(upstream_tls=True, upstream_tls_ca=authority.certificate))
         }
     ) as stage:
         server = await secured(stage, context, handle)
@@ -213,7 +205,7 @@ async def test_a_client_that_reads_late_gets_all_though_the_backend_has_ended_tl
         backend = threading.Thread(target=end_without_waiting, args=arguments)
         backend.start()
         tls = UpstreamTls(BackendConnections(upstream_tls=True, upstream_tls_ca=authority.certificate))
-        async with Stage(body_timeout=1.0, context={"upstream_tls": tls}) as stage:
+        async with Stage(body_timeout=1.0, context={"tls": tls}) as stage:
             stage.register(Endpoint("web", *listening.getsockname(), id="secure"))
             reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
             reading.connect(("127.0.0.1", stage.port))

@@ -4,7 +4,7 @@ import asyncio
 import socket
 
 from pylb.model import Endpoint
-from pylb.proxy.connect import literal
+from pylb.proxy.upstream.connector import literal
 from tests.stage import HOST, Stage, answers
 from tests.until import until
 

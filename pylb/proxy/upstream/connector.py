@@ -1,0 +1,180 @@
+"""Opening a connection to a backend, without a task and in as few loop iterations as possible.
+
+On a busy loop each iteration takes milliseconds, and `loop.create_connection` in a task needs five of them.
+This file calls `connect` at once and writes the request to the socket as soon as it is connected: on one host
+in the same iteration, on a network in the iteration that sees the end of the TCP handshake. Meanwhile the
+loop makes a transport of the socket. This depends on how uvloop takes over a socket.
+
+A descriptor has one owner at a time: the socket object until `hand_over`, the loop after it. Nothing after
+`hand_over` closes the descriptor but the transport, and the step that makes the transport is never cancelled
+(docs/adr/descriptor-ownership.md).
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from errno import EADDRNOTAVAIL, EMFILE, ENFILE, ENOBUFS, ENOMEM
+from functools import lru_cache
+from ipaddress import ip_address
+from time import monotonic
+from typing import Protocol
+
+from pylb.config.backends import BackendConnections
+from pylb.errors import Fault, Phase, ProxyError
+from pylb.http1.head_cache import ResponseReader
+from pylb.policy.backend import Backend
+from pylb.proxy.addresses import ConnectionAddresses
+from pylb.proxy.batch import WriteBatch
+from pylb.proxy.upstream.h1 import H1Upstream
+from pylb.proxy.upstream.handover import hand_over
+from pylb.proxy.upstream.handshake import handshake
+from pylb.proxy.upstream.names import Names
+from pylb.proxy.upstream.pending_transport import PendingTransport
+from pylb.proxy.upstream.reach import Address, Waiting, reach
+from pylb.proxy.upstream.tls import UpstreamTls
+from pylb.proxy.waiter import Waiter
+
+OWN_RESOURCES = frozenset([EADDRNOTAVAIL, EMFILE, ENFILE, ENOBUFS, ENOMEM])
+"""Errors that mean that this process or host lacks a resource. They do not count against the backend."""
+
+
+class Client(Waiter, Protocol):
+    """The waiter that a connection is opened for."""
+
+    def addresses(self) -> ConnectionAddresses:
+        """Return the addresses of the client and of the listener that it connected to."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRules:
+    """How connections to backends are opened."""
+
+    tls: UpstreamTls = field(default_factory=lambda: UpstreamTls(BackendConnections()))
+    """Which backends use TLS; by default those whose endpoint asks for it."""
+    preamble: Callable[[ConnectionAddresses], bytes] | None = None
+    """Writes the PROXY protocol preamble at the beginning of a connection; None sends none."""
+
+
+class Connector:
+    """Opens connections to backends.
+
+    Args:
+        rules: TLS and the preamble.
+        batch: writes queued messages at the end of the loop iteration.
+        responses: parses the heads of responses.
+        timeout: seconds for all steps of a connection together.
+        reusable: whether a connection may carry requests of several clients.
+    """
+
+    def __init__(
+        self,
+        rules: UpstreamRules,
+        batch: WriteBatch,
+        responses: ResponseReader,
+        *,
+        timeout: float,
+        reusable: bool,
+    ) -> None:
+        self._rules = rules
+        self._timeout = timeout
+        self._batch = batch
+        self._responses = responses
+        self._reusable = reusable and rules.preamble is None
+        self.names = Names()
+        """Resolves the names of backends that are registered by name."""
+
+    async def connect(self, backend: Backend, client: Client) -> H1Upstream:
+        """Open a connection for `client`.
+
+        Args:
+            backend: the backend to connect to.
+            client: the waiter that waits for the connection.
+
+        Raises:
+            ProxyError: the attempt failed. The fault is the backend's, also for an address or TLS name that
+                cannot exist, unless the client left or pylb has no descriptor, port or memory left.
+        """
+        client.set_deadline(monotonic(), self._timeout)
+        endpoint = backend.endpoint
+        waiting = Waiting(client, backend.name)
+        try:
+            addresses = literal(endpoint.address, endpoint.port)
+            if addresses:
+                return await self._open(addresses, backend, client, waiting)
+            return await self._open_name(backend, client, waiting)
+        except ProxyError:
+            raise
+        except Exception as error:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            fault = Fault.RESOURCE if _is_own(error) else Fault.UPSTREAM
+            raise ProxyError(Phase.CONNECT, fault, f"{backend.name}: {reason}") from error
+
+    async def _open_name(self, backend: Backend, client: Client, waiting: Waiting) -> H1Upstream:
+        """Open a connection to a backend whose address is a name."""
+        host, port = backend.endpoint.address, backend.endpoint.port
+        addresses = await self.names.addresses(host, port, waiting)
+        try:
+            return await self._open(addresses, backend, client, waiting)
+        except Exception as error:
+            if isinstance(error, ProxyError) and error.fault is Fault.CLIENT:
+                waiting.passed_over.clear()  # The client left before the addresses could accept.
+            else:
+                self.names.expire(host)  # The name may have new addresses.
+            raise
+        finally:
+            self.names.demote(host, waiting.passed_over)
+
+    async def _open(
+        self, addresses: Sequence[Address], backend: Backend, client: Client, waiting: Waiting
+    ) -> H1Upstream:
+        """Open a connection to the first of these addresses with which that succeeds, TLS included."""
+        while True:
+            connection, address = await reach(addresses, waiting)
+            try:
+                return await self._begin(connection, backend, client, waiting)
+            except OSError:
+                addresses = [other for other in addresses if other is not address]
+                waiting.passed_over.append(address)
+                if not addresses:
+                    raise
+
+    async def _begin(
+        self, connection: socket.socket, backend: Backend, client: Client, waiting: Waiting
+    ) -> H1Upstream:
+        """Make an upstream of a connected socket."""
+        rules = self._rules
+        try:
+            if rules.preamble is not None:  # An empty send buffer accepts these few bytes.
+                connection.send(rules.preamble(client.addresses()))
+            if name := rules.tls.name_of(backend.endpoint):
+                upstream = H1Upstream(backend, client, self._batch, self._responses)
+                await handshake(connection, upstream, waiting, rules.tls, name)
+            else:
+                pending = PendingTransport(connection.fileno())
+                upstream = H1Upstream(backend, client, self._batch, self._responses, pending)
+                hand_over(connection, upstream)
+        except BaseException:
+            connection.close()  # Does nothing once the loop owns the descriptor.
+            raise
+        upstream.reusable = self._reusable
+        return upstream
+
+
+@lru_cache(maxsize=4096)
+def literal(host: str, port: int) -> Sequence[Address]:
+    """Return the address of a host that is written as an IP address; empty for a name."""
+    try:
+        version = ip_address(host).version
+    except ValueError:
+        return ()
+    if version == 4:
+        return ((socket.AF_INET, (host, port)),)
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    return tuple((family, address) for family, *_, address in found)
+
+
+def _is_own(error: Exception) -> bool:
+    """Return whether a connection failed because pylb lacks descriptors, memory or local ports."""
+    return isinstance(error, OSError) and error.errno in OWN_RESOURCES

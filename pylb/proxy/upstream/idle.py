@@ -1,0 +1,52 @@
+"""The idle connections of a backend: which one carries the next request, and when they are closed.
+
+The connections are in the list `Backend.idle`, in the order in which they became idle. A connection joins and
+leaves the list by itself when its exchange or its transport ends (`proxy/upstream/h1.py`).
+"""
+
+from __future__ import annotations
+
+from pylb.policy.backend import Backend
+from pylb.proxy.upstream.h1 import H1Upstream
+from pylb.proxy.waiter import Waiter
+
+
+def reuse(idle: list[H1Upstream], client: Waiter, *, careful: bool) -> H1Upstream | None:
+    """Take the idle connection that was used last; None if no live one exists.
+
+    Args:
+        idle: the connections to choose from, in the order in which they became idle.
+        client: the waiter that takes the connection.
+        careful: ask the kernel whether the backend has just closed it. This costs a system call, and is for
+            requests that must not be sent twice.
+    """
+    while idle:
+        upstream = idle.pop()
+        if careful and upstream.readable():
+            upstream.transport.abort()
+            continue
+        upstream.client = client
+        return upstream
+    return None
+
+
+def close_idle(backend: Backend, before: float = float("inf")) -> None:
+    """Close the idle connections that were last used before a moment; by default all."""
+    idle = backend.idle
+    while idle and idle[0].idle_since < before:
+        idle.pop(0).transport.close()
+
+
+def close_unused(backend: Backend) -> None:
+    """Close all connections without an exchange, also those bound to a client."""
+    close_idle(backend)
+    for upstream in tuple(backend.connections):
+        if upstream in upstream.home:
+            upstream.home.remove(upstream)
+            upstream.transport.close()
+
+
+def abandon(backend: Backend) -> None:
+    """Abort all connections to a backend. Requests in flight fail as if the backend had crashed."""
+    for upstream in tuple(backend.connections):
+        upstream.transport.abort()
