@@ -9,6 +9,6 @@ Glossary:
     Suspect: excluded briefly after a refused or broken connection.
     Ejected: excluded after consecutive failures, or as an outlier.
     Half-open: after an exclusion; one trial request at a time until one succeeds.
-    Waiter: a request in the queue, waiting for a backend with capacity.
+    QueuedRequest: a request in the queue, waiting for a backend with capacity.
     Override: an operator's decision, applied to a snapshot before the pool receives it.
 """

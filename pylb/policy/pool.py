@@ -30,7 +30,7 @@ from pylb.policy.first_request import due_for_first_request
 from pylb.policy.lease import Lease
 from pylb.policy.outliers import Outliers
 from pylb.policy.passive_health import HealthTracker
-from pylb.policy.queue import Queue, Waiter
+from pylb.policy.queue import Queue, QueuedRequest
 from pylb.policy.slowstart import SlowStart
 
 REDRAWS = 3
@@ -208,14 +208,14 @@ class Pool:
             first.health.trial = lease
         return lease
 
-    def join_queue(self, waiter: Waiter) -> None:
+    def join_queue(self, queued: QueuedRequest) -> None:
         """Wait until a backend has capacity.
 
         Raises:
             ProxyError: the queue is full (503).
         """
         try:
-            self.queue.join(waiter)
+            self.queue.join(queued)
         except ProxyError:
             self.events["queue_full"] += 1
             raise
@@ -344,10 +344,10 @@ class Pool:
         if self.queue:
             self.queue.serve(self._with_capacity)
 
-    def _with_capacity(self, waiter: Waiter) -> Backend | None:
-        """Return a backend with capacity for a waiter, if possible one that it has not tried."""
+    def _with_capacity(self, queued: QueuedRequest) -> Backend | None:
+        """Return a backend with capacity for a queued request, if possible one that it has not tried."""
         return least_loaded_with_capacity(
-            (waiter.only,) if waiter.only in self.eligible else self.eligible, waiter.tried
+            (queued.only,) if queued.only in self.eligible else self.eligible, queued.tried
         )
 
     def _limited(self, policy: Balancer, backends: Sequence[Backend]) -> Balancer:

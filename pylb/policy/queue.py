@@ -25,7 +25,7 @@ class Full(Exception):  # noqa: N818  # not an error: the request waits
     """All backends are at their limit of requests, or other requests wait already."""
 
 
-class Waiter:
+class QueuedRequest:
     """A request that waits in the queue.
 
     Args:
@@ -58,7 +58,7 @@ class Queue:
         """Seconds that a request may wait."""
         self._max_conn = options.max_conn
         self._processes = processes
-        self._waiting: deque[Waiter] = deque()
+        self._waiting: deque[QueuedRequest] = deque()
         self._length = self._own_share(options.max_queue)
         self._serving = False
 
@@ -74,50 +74,52 @@ class Queue:
         """Return this process's share of a number that all processes share."""
         return max(number // self._processes, 1)
 
-    def join(self, waiter: Waiter) -> None:
-        """Append a waiter.
+    def join(self, queued: QueuedRequest) -> None:
+        """Append a request.
 
         Raises:
             ProxyError: the queue is full (503).
         """
         if len(self._waiting) >= self._length:
             raise ProxyError(Phase.QUEUE, Fault.RESOURCE, f"{self._length} requests wait already")
-        self._waiting.append(waiter)
+        self._waiting.append(queued)
 
-    def leave(self, waiter: Waiter) -> None:
-        """Remove a waiter that has no backend yet."""
-        if waiter.backend is None:
-            self._waiting.remove(waiter)
+    def leave(self, queued: QueuedRequest) -> None:
+        """Remove a request that has no backend yet."""
+        if queued.backend is None:
+            self._waiting.remove(queued)
 
-    def serve(self, capacity: Callable[[Waiter], Backend | None]) -> None:
-        """Assign backends to waiters in order, while there is capacity.
+    def serve(self, capacity: Callable[[QueuedRequest], Backend | None]) -> None:
+        """Assign backends to queued requests in order, while there is capacity.
 
-        A woken waiter runs immediately. If it fails as quickly and releases its backend, the pool calls
+        A woken request runs immediately. If it fails as quickly and releases its backend, the pool calls
         `serve` again from within this call; the inner call returns at once, and the outer one continues.
 
         Args:
-            capacity: returns a backend that has capacity for a waiter, or None.
+            capacity: returns a backend that has capacity for a request, or None.
         """
         if self._serving:
             return
         self._serving = True
         try:
             while (served := self._next(capacity)) is not None:
-                waiter, backend = served
-                waiter.backend = backend
-                self._waiting.remove(waiter)
-                waiter.wake()
+                queued, backend = served
+                queued.backend = backend
+                self._waiting.remove(queued)
+                queued.wake()
         finally:
             self._serving = False
 
-    def _next(self, capacity: Callable[[Waiter], Backend | None]) -> tuple[Waiter, Backend] | None:
-        """Return the first waiter that a backend has capacity for.
+    def _next(
+        self, capacity: Callable[[QueuedRequest], Backend | None]
+    ) -> tuple[QueuedRequest, Backend] | None:
+        """Return the first request that a backend has capacity for.
 
-        A waiter for a single backend does not block later waiters.
+        A request for a single backend does not block later ones.
         """
-        for waiter in self._waiting:
-            if (backend := capacity(waiter)) is not None:
-                return waiter, backend
-            if waiter.only is None:
+        for queued in self._waiting:
+            if (backend := capacity(queued)) is not None:
+                return queued, backend
+            if queued.only is None:
                 break
         return None

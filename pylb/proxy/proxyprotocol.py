@@ -34,21 +34,21 @@ _LINE = re.compile(
 Address = IPv4Address | IPv6Address
 
 _ADDRESSES = {0x1: struct.Struct("!4s4sHH"), 0x2: struct.Struct("!16s16sHH")}
-"""By address family: client, server, and their ports."""
+"""The layout of client, server, and their ports, by address family."""
 
 
 def parse(data: bytes) -> tuple[ConnectionAddresses | None, int] | None:
-    """Read a preamble.
+    """Parse a preamble.
 
     Args:
-        data: all that has arrived, at least a byte.
+        data: the bytes that have arrived, at least one.
 
     Returns:
-        The ends of the client's connection and how long the preamble was; None for the ends if it names none
-        (a health check of the peer's own); None for all if there is not enough yet.
+        The addresses of the client's connection and the length of the preamble. The addresses are None if the
+        preamble contains none (a health check by the peer itself). None if the preamble is incomplete.
 
     Raises:
-        ProxyError: it is none.
+        ProxyError: the bytes are no preamble.
     """
     if data.startswith(SIGNATURE[: len(data)]):
         return _parse_binary(data)
@@ -93,7 +93,7 @@ def _parse_binary(data: bytes) -> tuple[ConnectionAddresses | None, int] | None:
 
 
 def line(addresses: ConnectionAddresses) -> bytes:
-    """A version 1 preamble about a client's connection."""
+    """Return a version 1 preamble for a client's connection."""
     client, server = _addresses(addresses)
     if client is None or server is None:
         return b"PROXY UNKNOWN\r\n"
@@ -102,7 +102,7 @@ def line(addresses: ConnectionAddresses) -> bytes:
 
 
 def block(addresses: ConnectionAddresses) -> bytes:
-    """A version 2 preamble about a client's connection."""
+    """Return a version 2 preamble for a client's connection."""
     client, server = _addresses(addresses)
     if client is None or server is None:
         return SIGNATURE + struct.pack("!BBH", 0x20, 0, 0)  # LOCAL: no client.
@@ -113,11 +113,11 @@ def block(addresses: ConnectionAddresses) -> bytes:
 
 
 PREAMBLES: Mapping[str, Callable[[ConnectionAddresses], bytes]] = {"v1": line, "v2": block}
-"""What writes a preamble, by the name of its version."""
+"""The functions that write a preamble, by version."""
 
 
 def _addresses(addresses: ConnectionAddresses) -> tuple[Address | None, Address | None]:
-    """The addresses of client and server, both of one family; None for a client that has none."""
+    """Return the addresses of client and server in one family; None for a client on a Unix socket."""
     if not addresses.client:
         return None, None
     client, server = ip_address(addresses.client), ip_address(addresses.server)
@@ -127,7 +127,7 @@ def _addresses(addresses: ConnectionAddresses) -> tuple[Address | None, Address 
 
 
 def _mapped(address: Address) -> IPv6Address:
-    """An IPv4 address as an IPv4-mapped one, for a preamble that has another IPv6 address in it."""
+    """Return an IPv4 address in its IPv4-mapped form, for a preamble whose other address is IPv6."""
     return address if isinstance(address, IPv6Address) else IPv6Address(f"::ffff:{address}")
 
 
@@ -135,14 +135,12 @@ class Preamble(asyncio.Protocol):
     """Reads the preamble of a connection, then hands the connection over to another protocol.
 
     Args:
-        make: makes the protocol of the connection, given the addresses in the preamble. If a preamble names
-        none
-            (UNKNOWN, LOCAL), the peer's own address counts, and X-Forwarded fields do not.
+        make: makes the protocol of the connection, given the addresses in the preamble. If a preamble
+            contains none (UNKNOWN, LOCAL), the peer's address counts, and X-Forwarded fields do not.
         trusted: returns whether a peer's preamble counts.
         timeout: seconds within which the preamble must arrive.
         observe: called with the address of a refused peer and the reason. The peer receives no response,
-        because
-            it sent no request.
+            because it sent no request.
     """
 
     def __init__(

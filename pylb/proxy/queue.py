@@ -9,7 +9,7 @@ from pylb.errors import Fault, Phase, ProxyError
 from pylb.policy.backend import Backend
 from pylb.policy.lease import Lease
 from pylb.policy.pool import Pool
-from pylb.policy.queue import Waiter
+from pylb.policy.queue import QueuedRequest
 from pylb.proxy.exchange import Exchange
 from pylb.proxy.transfer import EVENT
 
@@ -28,22 +28,22 @@ async def wait_for_room(client: Exchange, pool: Pool, tried: Collection[Backend]
             `tried` have capacity.
     """
     only = None if client.bound is None else client.bound.backend(pool)
-    waiter = Waiter(tried, client.wake, only)
-    pool.join_queue(waiter)
+    queued = QueuedRequest(tried, client.wake, only)
+    pool.join_queue(queued)
     timeout = pool.queue.timeout
     client.set_deadline(monotonic(), timeout)
     try:
-        while waiter.backend is None:
+        while queued.backend is None:
             await EVENT
             if client.lost:
                 raise client.lost_error(Phase.QUEUE)
-            if client.expired and waiter.backend is None:
+            if client.expired and queued.backend is None:
                 pool.events["queue_timeout"] += 1
                 waited = f"no backend had room for {timeout:g} s"
                 raise ProxyError(Phase.QUEUE, Fault.UPSTREAM_TIMEOUT, waited)
-        if waiter.backend in tried:
+        if queued.backend in tried:
             raise ProxyError(Phase.QUEUE, Fault.DOWN, "no other backend has room")
-        lease = Lease(pool, waiter.backend, monotonic())
+        lease = Lease(pool, queued.backend, monotonic())
         return lease, lease.started
     finally:
-        pool.queue.leave(waiter)
+        pool.queue.leave(queued)

@@ -12,7 +12,7 @@ from pylb.errors import ProxyError
 from pylb.model import PoolState
 from pylb.policy.balance import BALANCERS
 from pylb.policy.lease import Lease
-from pylb.policy.queue import Full, Queue, Waiter
+from pylb.policy.queue import Full, Queue, QueuedRequest
 from tests.policy.backends import endpoint, web_pool
 
 
@@ -33,9 +33,9 @@ class Service:
         try:
             self._take(self.pool.lease(tried), name)
         except Full:
-            waiter = Waiter(tried, lambda: self._take(Lease(self.pool, waiter.backend, 0.0), name))
-            self.pool.join_queue(waiter)
-            return waiter
+            queued = QueuedRequest(tried, lambda: self._take(Lease(self.pool, queued.backend, 0.0), name))
+            self.pool.join_queue(queued)
+            return queued
 
     def _take(self, lease, name):
         self.retained.append(lease.__enter__())
@@ -142,7 +142,7 @@ def test_waiters_that_fail_immediately_do_not_recurse():
             with Lease(service.pool, service.pool.eligible[0], 0.0):
                 failed.append(1)
 
-        service.pool.join_queue(Waiter((), fail))
+        service.pool.join_queue(QueuedRequest((), fail))
     service.finish()
     assert len(failed) == 5000
 
@@ -189,8 +189,8 @@ class Crowd(RuleBasedStateMachine):
     def ask(self):
         name = next(self.names)
         with suppress(ProxyError):
-            if waiter := self.service.ask(name):
-                self.tickets[name] = waiter
+            if queued := self.service.ask(name):
+                self.tickets[name] = queued
 
     @precondition(lambda self: self.service.retained)
     @rule(place=st.integers(0, 1000), status=st.sampled_from([200, 404]))
@@ -200,7 +200,7 @@ class Crowd(RuleBasedStateMachine):
     @precondition(lambda self: len(self.service.pool.queue))
     @rule(place=st.integers(0, 1000))
     def leave(self, place):
-        waiting = [name for name, waiter in self.tickets.items() if waiter.backend is None]
+        waiting = [name for name, queued in self.tickets.items() if queued.backend is None]
         name = waiting[place % len(waiting)]
         self.service.pool.queue.leave(self.tickets.pop(name))
 
@@ -224,7 +224,7 @@ TestCrowd = Crowd.TestCase
 def test_an_empty_queue_is_false():
     queue = Queue(Balancing())
     assert not queue
-    queue.join(Waiter((), lambda: None))
+    queue.join(QueuedRequest((), lambda: None))
     assert queue
 
 
@@ -233,7 +233,7 @@ def test_a_waiter_for_one_backend_delays_no_other():
     first, second = service.pool.eligible
     service.ask()
     service.ask()
-    bound = Waiter((), lambda: None, only=first)
+    bound = QueuedRequest((), lambda: None, only=first)
     service.pool.join_queue(bound)
     other = service.ask("other")
     service.finish([lease.backend for lease in service.retained].index(second))
@@ -247,7 +247,7 @@ def test_a_waiter_for_a_removed_backend_accepts_any():
     first, second = service.pool.eligible
     service.ask()
     service.ask()
-    bound = Waiter((), lambda: None, only=first)
+    bound = QueuedRequest((), lambda: None, only=first)
     service.pool.join_queue(bound)
     service.register(second.endpoint)
     service.finish([lease.backend for lease in service.retained].index(second))

@@ -17,7 +17,7 @@ from urllib.parse import quote
 log = logging.getLogger("pylb.tls")
 
 Name = tuple[tuple[tuple[str, str], ...], ...]
-"""A distinguished name as `ssl` has it: relative ones, each of them pairs of type and value."""
+"""A distinguished name in the form of `ssl`: relative names, each of them pairs of type and value."""
 
 _TYPES = {
     "commonName": "CN",
@@ -30,15 +30,16 @@ _TYPES = {
     "domainComponent": "DC",
     "userId": "UID",
 }
-"""The short names of RFC 4514 §3, by OpenSSL's long ones; other types keep those, or are numbers."""
+"""The short names of RFC 4514 section 3, by OpenSSL's long names. Other types keep theirs, or a number."""
 
 _SPECIAL = re.compile(r'[\\"+,;<>]|^[ #]| $|[^ -~]')
-"""What is escaped in a value: what RFC 4514 §2.4 demands, and, as it allows, controls, which would end the
-field, and what is not ASCII, which frameworks read as Latin-1 (so do OpenSSL, nginx and Envoy)."""
+"""Characters that are escaped in a value: those that RFC 4514 section 2.4 requires, and, as it allows,
+control characters, which would end the field, and characters beyond ASCII, which frameworks read as Latin-1
+(OpenSSL, nginx and Envoy escape them too)."""
 
 
 def distinguished_name(name: Name) -> str:
-    """Format a name by RFC 4514, the last relative name first. Each name has one spelling, in ASCII."""
+    """Return a name in the format of RFC 4514, the last relative name first. Each name has one spelling."""
     return ",".join("+".join(map(_attribute, reversed(relative))) for relative in reversed(name))
 
 
@@ -72,11 +73,11 @@ FIELDS = (*_READ, *_ENCODED)
 
 
 def field_lines(connection: ssl.SSLObject, chosen: Collection[str]) -> bytes:
-    """Field lines for backends about the certificate that a client has shown and pylb verified, if any.
+    """Return field lines for backends about a verified client certificate; empty if there is none.
 
     Args:
-        connection: the end of TLS, its handshake done.
-        chosen: which of `FIELDS`.
+        connection: a TLS connection after its handshake.
+        chosen: names of the fields, of `FIELDS`.
     """
     der = connection.getpeercert(binary_form=True)
     if not der:

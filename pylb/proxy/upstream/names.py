@@ -183,7 +183,7 @@ class Names:
             outcome = list(self._look_up(host)) or NO_ADDRESS
         except OSError as error:
             outcome = error.errno, error.strerror or str(error)
-        except Exception as error:  # an empty label, a NUL: the C library is not even asked
+        except Exception as error:  # An empty label or a NUL fails before the C library is called.
             outcome = None, f"not a name: {error}"
         with suppress(RuntimeError):  # The loop may have ended meanwhile.
             loop.call_soon_threadsafe(self._finish, name, outcome)

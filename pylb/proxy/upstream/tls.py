@@ -47,10 +47,10 @@ class UpstreamTls:
         return context
 
     def check_name(self, name: str) -> None:
-        """Check that a connection can be opened by this name, before there is one. Names that can are cached.
+        """Check that a TLS connection can have this name, before there is one. Valid names are cached.
 
         Raises:
-            ValueError: no certificate can carry it, and no ClientHello either (UnicodeError is one, too).
+            ValueError: neither a certificate nor a ClientHello can carry it. UnicodeError is a ValueError.
         """
         try:
             self._checked(name)
@@ -58,7 +58,7 @@ class UpstreamTls:
             raise ValueError(f"TLS name {name!r}: {error}") from None
 
     def of(self, endpoint: Endpoint) -> tuple[ssl.SSLContext, str] | None:
-        """With which context and by which name TLS is spoken to a backend; None if it does not."""
+        """Return the TLS context and the name for a backend; None for a backend without TLS."""
         name = self.name_of(endpoint)
         return (self.context, name) if name else None
 

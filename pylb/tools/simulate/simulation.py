@@ -23,7 +23,7 @@ from pylb.model import Endpoint, PoolState
 from pylb.policy.backend import Backend
 from pylb.policy.lease import Lease
 from pylb.policy.pool import Pool
-from pylb.policy.queue import Full, Waiter
+from pylb.policy.queue import Full, QueuedRequest
 from pylb.policy.retry import RetryRules
 from pylb.policy.shared import SharedBackend, SharedPool
 from pylb.tools.simulate.instance import Connections, Instance
@@ -171,22 +171,22 @@ class Simulation:
         Raises:
             ProxyError: the queue is full, or its timeout has passed.
         """
-        waiter = Waiter(tried, partial(self._resume, self._running))
-        pool.join_queue(waiter)
+        queued = QueuedRequest(tried, partial(self._resume, self._running))
+        pool.join_queue(queued)
         try:
-            self._resume(self._expire(waiter, self.now + pool.queue.timeout))
+            self._resume(self._expire(queued, self.now + pool.queue.timeout))
             yield inf
-            if waiter.backend is None:
+            if queued.backend is None:
                 raise ProxyError(Phase.QUEUE, Fault.UPSTREAM_TIMEOUT, "no backend had room")
-            return Lease(pool, waiter.backend, self.now)
+            return Lease(pool, queued.backend, self.now)
         finally:
-            pool.queue.leave(waiter)
+            pool.queue.leave(queued)
 
-    def _expire(self, waiter: Waiter, deadline: float) -> Steps:
-        """Wake a waiter without a backend at the deadline."""
+    def _expire(self, queued: QueuedRequest, deadline: float) -> Steps:
+        """Wake a request without a backend at the deadline."""
         yield deadline
-        if waiter.backend is None:
-            waiter.wake()
+        if queued.backend is None:
+            queued.wake()
 
     def _ticks(self) -> Steps:
         while True:

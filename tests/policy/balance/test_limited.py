@@ -2,7 +2,7 @@ import pytest
 
 from pylb.config.backends import Balancing
 from pylb.policy.balance.limited import Limited, least_loaded_with_capacity
-from pylb.policy.queue import Full, Queue, Waiter
+from pylb.policy.queue import Full, Queue, QueuedRequest
 from tests.policy.backends import backends
 
 
@@ -42,7 +42,7 @@ def test_full_is_raised_if_all_are_full_or_others_wait():
     with pytest.raises(Full):
         balancer.pick()
     first.count(-1)
-    queue.join(Waiter((), lambda: None))
+    queue.join(QueuedRequest((), lambda: None))
     with pytest.raises(Full):
         balancer.pick()
 
