@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import fields
 from time import monotonic
@@ -20,12 +20,13 @@ from pylb.config.clients import Limits
 from pylb.model import Endpoint, PoolState
 from pylb.observe.record import Record
 from pylb.policy.pool import Pool
-from pylb.policy.route import Route, Routes
 from pylb.proxy.clients import ClientRules
 from pylb.proxy.context import Context
 from pylb.proxy.handlers.choice import HandlerRules
 from pylb.proxy.server import Server
 from pylb.proxy.upstream.connector import UpstreamRules
+from pylb.routes.grammar import parse_service
+from pylb.routes.table import RouteTable
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -125,6 +126,7 @@ class Stage:
         context: Mapping[str, Any] | None = None,
         linger: float = Context.linger,
         linger_silence: float = Context.linger_silence,
+        routes: Sequence[str] = ("web",),
         **options: Any,
     ) -> None:
         given = Options(**{"policy": "round-robin", "slow_start": 0, "min_body_rate": 0} | options)
@@ -134,7 +136,7 @@ class Stage:
         proxy_protocol = changed.pop("proxy_protocol", False)
         handlers = _rules(HandlerRules, changed)
         served = Context(
-            Routes([Route("web")], {"web": self.pool}),
+            RouteTable([parse_service(text) for text in routes], {"web": self.pool}),
             {"web": self.pool},
             timeouts=Timeouts.of(given),
             limits=Limits.of(given),

@@ -66,6 +66,10 @@ TESTED_THROUGH = {
     "discovery/report.py": "discovery/test_pipeline.py",
     "policy/lease.py": "policy/test_pool.py",
     "assembly/admin_access.py": "scenarios/see/test_overrides.py",
+    "routes/compiled.py": "routes/test_table.py",
+    "routes/order.py": "routes/test_table.py",
+    "routes/resolve.py": "routes/test_table.py",
+    "routes/route.py": "routes/test_grammar.py",
     "control/process.py": "scenarios/processes/test_crashes.py",
     "supervisor/process_manager.py": "scenarios/processes/test_crashes.py",
     "ipc/worker_client.py": "ipc/test_control_server.py",
@@ -131,7 +135,7 @@ def test_no_import_cycle():
         pytest.fail(" -> ".join(error.args[1]))
 
 
-@pytest.mark.parametrize("folder", ["http1", "policy", "observe", "model.py", "errors.py"])
+@pytest.mark.parametrize("folder", ["http1", "policy", "routes", "observe", "model.py", "errors.py"])
 def test_pure_layers_import_neither_network_nor_clock_even_indirectly(folder):
     paths = [p for p in MODULES if p.relative_to(ROOT / "pylb").parts[0] == folder]
     names = [".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for p in paths]

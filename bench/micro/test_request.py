@@ -17,13 +17,14 @@ from pylb.observe.counters import Counters
 from pylb.observe.metrics import Metrics
 from pylb.observe.shared_counters import SharedCounters
 from pylb.policy.pool import Pool
-from pylb.policy.route import Route, Routes
 from pylb.proxy.context import Context
 from pylb.proxy.forward import forward
 from pylb.proxy.h1.downstream import Downstream
 from pylb.proxy.server import Server
 from pylb.proxy.upstream.h1 import H1Upstream
 from pylb.proxy.upstream.pending_transport import PendingTransport
+from pylb.routes.grammar import parse_service
+from pylb.routes.table import RouteTable
 
 FIELDS = "".join(f"{name}: {value}\r\n" for name, value in {"Host": "web", **BROWSER_HEADERS}.items())
 ANSWER = (
@@ -49,7 +50,7 @@ class Connection:
         counters = Counters(SharedCounters(), monotonic)
         web = Pool("web", cells=counters.allocate)
         self.context = Context(
-            Routes([Route("web")], {"web": web}), {"web": web}, observe=Metrics(counters).count
+            RouteTable([parse_service("web")], {"web": web}), {"web": web}, observe=Metrics(counters).count
         )
         Server(self.context).apply(snapshot(3))
         self.context.batch.scheduled = True  # By us: there is no loop.

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from pylb.admin import state
 from pylb.admin.connections import restart_timeout
+from pylb.admin.explain import explain
 from pylb.admin.openapi import DOCUMENT, LEVELS, MAX_NUMBER, MAX_SECONDS, MAX_TEXT, MAX_WEIGHT, POLICIES
 from pylb.admin.views import View
 from pylb.policy.overrides import ALL_OF_PYLB, Action, Override
@@ -119,9 +120,16 @@ class Api:
         return _json({name: [s.as_dict() for s in rings[name]] for name in self._view.pools if name in rings})
 
     async def explain(self, request: web.Request) -> web.Response:
-        """The backend that a request would be sent to, and why."""
+        """The route and the backend that a request would get, and why."""
         query = request.query
-        return _json(state.explain(self._view, query.get("host", ""), query.get("target", "/")))
+        explanation = explain(
+            self._view,
+            query.get("host", ""),
+            query.get("target", "/"),
+            query.get("method", "GET"),
+            query.getall("header", []),
+        )
+        return _json(explanation)
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: the state every second, and each new entry of the history."""

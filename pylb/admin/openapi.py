@@ -171,6 +171,15 @@ STATE = _object(
         "overrides": _list(OVERRIDE),
     }
 )
+CANDIDATE = _object(
+    {
+        "route": _about(TEXT, "The route, as a value of `--service`."),
+        "source": _about(TEXT, "Where the route is declared."),
+        "wins": {"type": "boolean"},
+        "why": _about(TEXT, "Why the route receives the request or does not."),
+    }
+)
+
 EXPLANATION = _object(
     {
         "service": _about(
@@ -178,6 +187,7 @@ EXPLANATION = _object(
         ),
         "why": _about(TEXT, "Policy and number of candidates, or the reason why there is no backend."),
         "winner": _about({"type": ["string", "null"]}, "Address of the backend that the next request gets."),
+        "routes": _list(CANDIDATE),
     }
 )
 
@@ -261,10 +271,12 @@ DOCUMENT: Schema = {
             {"type": "object", "additionalProperties": _list(SAMPLE)},
         ),
         "/api/explain": _read(
-            "The backend that a request would be sent to, and why. Changes nothing.",
+            "The route and the backend that a request would get, and why. Changes nothing.",
             EXPLANATION,
             host=TEXT,
             target={**TEXT, "default": "/"},
+            method={**TEXT, "default": "GET"},
+            header=_list(TEXT),
         ),
         "/api/overrides": {
             **_read("The overrides in force.", _list(OVERRIDE)),

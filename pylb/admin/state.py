@@ -13,7 +13,6 @@ from typing import Any
 from pylb import __version__
 from pylb.admin.views import View
 from pylb.observe.samples import Sample
-from pylb.policy.explain import explain as explain_pick
 from pylb.policy.overrides import DECIDED, Override
 
 STALE = 120.0
@@ -120,6 +119,8 @@ def problems(view: View) -> Iterator[dict[str, str]]:
             yield _problem(
                 "error", service, f"{address} answers {errors / requests:.0%} of its requests with 5xx"
             )
+    for problem in view.routes.problems:
+        yield _problem("warning", problem.service, problem.text)
     for crash in view.crashes():
         yield _problem("error", "", crash)
     if dropped := view.log_lines_dropped():
@@ -139,23 +140,6 @@ def described(override: Override) -> dict[str, Any]:
         "reason": override.reason,
         "since": override.since,
         "expires": None if override.expires == inf else override.expires,
-    }
-
-
-def explain(view: View, host: str, target: str) -> dict[str, Any]:
-    """The backend that a request would be sent to, and why. Does not change any state."""
-    pool = view.routes.match(host.encode(), target.encode())
-    if pool is None:
-        return {"service": None, "why": f"no route matches {target} on host {host or '-'}", "winner": None}
-    view.refresh()
-    winner = pool.upcoming()
-    told = explain_pick(pool, view.clock())
-    for candidate in told["candidates"]:
-        candidate["wins"] = winner is not None and candidate["address"] == winner.name
-    return {
-        **told,
-        "winner": winner and winner.name,
-        "why": f"{pool.policy} among {len(pool.eligible)}" if winner else pool.why_empty(),
     }
 
 

@@ -18,7 +18,7 @@ from pylb.policy.backend import Backend
 from pylb.policy.explain import why_not
 from pylb.policy.overrides import Override
 from pylb.policy.pool import Pool
-from pylb.policy.route import Routes
+from pylb.routes.table import RouteTable
 
 
 class ProcessState(Protocol):
@@ -56,7 +56,7 @@ class View:
     """The workers that are connected to control, each with `name`, `pid`, `generation` (of the processes; a
     reload increments it), `applied` (the generation of each service's pool that the worker has applied) and
     `heartbeat_age` (seconds since its last heartbeat)."""
-    routes: Routes
+    routes: RouteTable
     history: History
     samples: Samples
     overrides: Mapping[int, Override]

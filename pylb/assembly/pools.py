@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import monotonic
 
 from pylb.config import Options
@@ -13,7 +13,9 @@ from pylb.observe.counter_layout import ATTEMPTS
 from pylb.policy.backend import Backend, State
 from pylb.policy.outliers import Outliers
 from pylb.policy.pool import Pool
-from pylb.policy.route import Route, Routes, parse_route
+from pylb.routes.grammar import parse_service
+from pylb.routes.resolve import resolve
+from pylb.routes.route import Route
 
 log = logging.getLogger("pylb.health")
 
@@ -25,11 +27,22 @@ def read_routes(options: Options) -> tuple[Route, ...]:
         UsageError: a route is invalid, or two routes match the same requests.
     """
     try:
-        routes = tuple(parse_route(text) for text in options.service or ("static",))
-        Routes(routes, {route.service: Pool(route.service) for route in routes})
+        routes = tuple(parse_service(text, "--service") for text in options.service or ("static",))
     except ValueError as error:
         raise UsageError(f"--service: {error}") from None
+    for route in routes:
+        for name, value in route.settings:
+            raise UsageError(f"--service: got {name}={value} for {route.service!r}, expected a key of routes")
+    _, problems = resolve(routes)
+    for problem in problems:
+        if problem.excluded:
+            raise UsageError(f"--service: {problem.text}, expected one")
     return routes
+
+
+def services_of(routes: Iterable[Route]) -> list[str]:
+    """The services whose routes need backends, in the order of the routes."""
+    return list(dict.fromkeys(route.service for route in routes if route.has_pool))
 
 
 def make_pool(

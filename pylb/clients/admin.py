@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -30,13 +31,13 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def read(admin: Address, path: str, **query: str) -> Any:
+def read(admin: Address, path: str, **query: str | Sequence[str]) -> Any:
     """Return the decoded answer to a GET request.
 
     Args:
         admin: the address of pylb's `--admin`.
         path: the path, such as `/api/state`.
-        query: the query parameters.
+        query: the query parameters; a sequence repeats the parameter.
 
     Raises:
         StartError: there is no answer, or it is not that of a pylb; the message is one line.
@@ -47,7 +48,7 @@ def read(admin: Address, path: str, **query: str) -> Any:
         else http.client.HTTPConnection(admin.host, admin.port, timeout=TIMEOUT)
     )
     try:
-        connection.request("GET", f"{path}?{urlencode(query)}" if query else path)
+        connection.request("GET", f"{path}?{urlencode(query, doseq=True)}" if query else path)
         answer = connection.getresponse()
         body = answer.read()
     except (OSError, http.client.HTTPException) as error:

@@ -6,7 +6,8 @@ Every error is a `UsageError` with a message of one line.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pylb.config.envfile import read_env_file
@@ -96,8 +97,17 @@ def _find(
     for variable in (option.variable, *option.fallbacks):
         text = environment.get(variable)
         if text:
-            return variable, [t for t in text.split(",") if t.strip()] if option.repeatable else [text]
+            return variable, list(_values(text)) if option.repeatable else [text]
     return None
+
+
+_ITEM = re.compile(r"""(?:[^,'"]|"[^"]*"|'[^']*'|["'])+""")
+"""Characters up to a comma that no quotes enclose. A quote that stays open encloses nothing."""
+
+
+def _values(text: str) -> Iterator[str]:
+    """Yield the values of a repeatable option in a variable. They are separated by commas outside quotes."""
+    return (item for item in _ITEM.findall(text) if item.strip())
 
 
 def _value(option: Option, source: str, texts: list[str]) -> Any:

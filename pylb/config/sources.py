@@ -17,10 +17,10 @@ class Discovery(Group):
     title: ClassVar = "Discovery"
 
     service: tuple[str, ...] = repeated(
-        text("NAME[=[HOST][/PATH]]", "a service such as web, api=/api or shop=shop.example.com/cart"),
+        text("'NAME[=ROUTE] ...'", "a service such as web, api=/api or 'api=/api strip=/api'"),
         None,
-        "Service to balance, and the requests that it receives: `web` receives all requests, `api=/api` "
-        "those below a path, `shop=shop.example.com/cart` those below a path of one host.",
+        "Service to balance, and its requests: `web` receives all, `api=/api` those below a path, "
+        "`shop=shop.example.com/cart` those of a host and path. Keys that can follow: docs/routes.md.",
     )
     static: str | None = option(
         text("BACKENDS", "backends such as 10.0.0.1:80,10.0.0.2:80;weight=3"),

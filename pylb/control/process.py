@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import uvloop
 
 from pylb.admin.views import View
-from pylb.assembly.pools import read_routes
+from pylb.assembly.pools import read_routes, services_of
 from pylb.config import Options
 from pylb.config.option import in_force
 from pylb.control.aggregate import Aggregate
@@ -32,7 +32,7 @@ from pylb.ipc.control_server import ControlServer
 from pylb.ipc.supervisor_pipe import PREPARED, SupervisorPipe
 from pylb.model import PoolState
 from pylb.observe.counters import Counters
-from pylb.policy.route import Routes
+from pylb.routes.table import RouteTable
 from pylb.runtime.crashes import Crashes
 from pylb.runtime.lifecycle import Lifecycle, ProcessState, TaskScope, keep_running, spawn
 from pylb.runtime.logs import log_to_stderr, set_log_level, trace_fatal_signals
@@ -93,7 +93,7 @@ class ControlProcess:
         self._file = bootstrap.state_file
         state = self._file.read()
         routes = read_routes(options)
-        services = list(dict.fromkeys(route.service for route in routes))
+        services = services_of(routes)
         self.counters = Counters(
             bootstrap.memory.block(bootstrap.row), monotonic, state.counters if state else None
         )
@@ -124,7 +124,7 @@ class ControlProcess:
             clock=monotonic,
             refresh=self.aggregate.refresh,
             workers=self._workers,
-            routes=Routes(routes, self.aggregate.pools),
+            routes=RouteTable(routes, self.aggregate.pools),
             history=self.control.recorder.history,
             samples=self.control.recorder.samples,
             overrides=self.control.override_store.overrides,

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import NamedTuple
 
 from pylb.http1 import grammar
 from pylb.http1.headers import ClientInfo
@@ -36,6 +37,25 @@ def request_head(request: Request, client: ClientInfo, request_id: bytes, author
     """
     forwarded = request.cached_head or forwarded_headers(request, client, authority)
     return b"".join((request.method, b" ", request.target, forwarded, request_id, b"\r\n\r\n"))
+
+
+class HeadChanges(NamedTuple):
+    """Changes to the head that a backend receives."""
+
+    target: bytes
+    edit: Callable[[bytes, bytes], bytes]
+    """Returns changed lines, given those of `forwarded_headers` and the backend's own `host:port`."""
+
+
+def changed_head(changes: HeadChanges) -> Callable[[Request, ClientInfo, bytes, bytes], bytes]:
+    """Return a function that returns the head for the backend as `request_head` does, with changes."""
+    target, edit = changes
+
+    def head(request: Request, client: ClientInfo, request_id: bytes, authority: bytes) -> bytes:
+        lines = edit(request.cached_head or forwarded_headers(request, client, authority), authority)
+        return b"".join((request.method, b" ", target, lines, request_id, END_OF_HEAD))
+
+    return head
 
 
 def forwarded_headers(request: Request, client: ClientInfo, authority: bytes) -> bytes:
@@ -114,23 +134,35 @@ def error_response(
     ))  # fmt: skip
 
 
-def short_response(status: int, fields: bytes, *, close: bool, version: int, date: bytes) -> bytes:
-    """Return a response of pylb without a body.
+def short_response(
+    status: int,
+    fields: bytes,
+    text: bytes = b"",
+    *,
+    body: bool = True,
+    close: bool,
+    version: int,
+    date: bytes,
+) -> bytes:
+    """Return a response of pylb.
 
     Args:
         status: the status code.
         fields: field lines, each with its CRLF.
+        text: the body; empty for none.
+        body: false omits the body, as in a response to HEAD.
         close: whether the connection closes after it.
         version: the minor version of HTTP/1 in the request; 0 requires a field that keeps the connection.
         date: the current time, as an HTTP date.
     """
     return b"".join((
-        b"HTTP/1.1 %d %b\r\n" % (status, _REASONS[status]),
+        b"HTTP/1.1 %d %b\r\n" % (status, _REASONS.get(status, b"Unassigned")),
         fields,
         b"Date: %b\r\n" % date,
-        b"Content-Length: 0\r\n",
+        b"Content-Length: %d\r\n" % len(text),
         b"Connection: close\r\n" if close else b"" if version else b"Connection: keep-alive\r\n",
         b"\r\n",
+        text if body else b"",
     ))  # fmt: skip
 
 

@@ -19,12 +19,12 @@ from pylb.http1.writer import hsts_fields
 from pylb.observe.record import Record
 from pylb.policy.pool import Pool
 from pylb.policy.retry import RetryRules
-from pylb.policy.route import Routes
 from pylb.proxy.batch import WriteBatch
 from pylb.proxy.clients import ClientRules, Clients
 from pylb.proxy.tls.certificates import Certificates
 from pylb.proxy.upstream.connector import Connector, UpstreamRules
 from pylb.proxy.waiter import Drainable, Waiter
+from pylb.routes.table import RouteTable
 
 
 class Context:
@@ -48,7 +48,7 @@ class Context:
 
     def __init__(
         self,
-        routes: Routes,
+        routes: RouteTable,
         pools: Mapping[str, Pool],
         *,
         timeouts: Timeouts | None = None,

@@ -81,14 +81,15 @@ class Exchange(Waiter, Stream, Protocol):
             A pump for the rest of the body; None if the whole response has been sent.
         """
 
-    def answer(self, record: Record, request: Request, status: int, fields: bytes) -> bool:
-        """Send a response of pylb without a body; return whether another request may follow.
+    def answer(self, record: Record, request: Request, status: int, fields: bytes, text: bytes = b"") -> bool:
+        """Send a response of pylb; return whether another request may follow.
 
         Args:
             record: receives the status.
             request: the request.
             status: the status code.
             fields: field lines, each with its CRLF.
+            text: the body; empty for none.
         """
 
     def makes_progress(self) -> bool:

@@ -34,6 +34,7 @@ from pylb.policy.retry import IDEMPOTENT, is_stale
 from pylb.proxy.early_response import finish
 from pylb.proxy.exchange import Exchange
 from pylb.proxy.queue import wait_for_room
+from pylb.proxy.routing import answer, route
 from pylb.proxy.transfer import EVENT, BodyPump
 from pylb.proxy.tunnel import tunnel
 from pylb.proxy.upstream.idle import reuse
@@ -50,9 +51,11 @@ async def forward(client: Exchange, request: Request, record: Record) -> bool:
         if request.length or request.chunked:
             body, upload = client.body(request)
 
-        pool = context.routes.only or context.routes.match(request.host, request.target)  # ROUTE
+        pool, changes, edit = context.routes.only, None, None  # ROUTE
         if pool is None:
-            raise ProxyError(Phase.QUEUE, Fault.POLICY, "no service is routed here", status=404)
+            pool, changes, edit, own = route(client, request, record)
+            if pool is None:
+                return await answer(client, request, record, own)
         record.service = pool.service
         bound = client.bound
         leases = pool if bound is None else bound.leases(pool)
@@ -78,6 +81,8 @@ async def forward(client: Exchange, request: Request, record: Record) -> bool:
                         lease.connected = now = monotonic()
 
                     write_head = upstream.request_head  # SEND
+                    if changes is not None:
+                        write_head = upstream.changed_head(changes)
                     sent = write_head(request, client.client_info, record.id, lease.backend.authority)
                     if upload is None:
                         upstream.queue_write(sent + body)
@@ -102,6 +107,8 @@ async def forward(client: Exchange, request: Request, record: Record) -> bool:
 
                     if response.status >= 500 and response.status in context.retry.statuses:
                         _ask_another(client, pool, record, upload, (*tried, lease.backend))
+                    if edit is not None:
+                        response = edit(response)
                     if response.status == 101:
                         return await tunnel(client, upstream, record, response, upload)  # TUNNEL
                     download = client.respond(upstream, record, request, response, pool=pool, upload=upload)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pylb import __version__
-from pylb.assembly.pools import read_routes
+from pylb.assembly.pools import read_routes, services_of
 from pylb.config import Options
 from pylb.ipc.supervisor_pipe import SERVING
 from pylb.supervisor import procedures
@@ -184,7 +184,7 @@ class Supervisor:
                 "pylb %s listens on %s for %s, admin on %s, policy %s, %d workers",
                 __version__,
                 self._listeners.clients,
-                ", ".join(route.service for route in read_routes(self._options)),
+                ", ".join(services_of(read_routes(self._options))),
                 self._listeners.operators,
                 self._options.policy,
                 len(self._processes.workers),

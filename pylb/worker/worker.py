@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterable
 from functools import partial
 
-from pylb.assembly.pools import make_pool, read_routes
+from pylb.assembly.pools import make_pool, read_routes, services_of
 from pylb.assembly.tls import read_certificates
 from pylb.config import Options
 from pylb.config.backends import BackendConnections, Retries, Timeouts
@@ -24,7 +24,6 @@ from pylb.policy.admission import Connections
 from pylb.policy.change import Change
 from pylb.policy.networks import Networks
 from pylb.policy.pool import Pool
-from pylb.policy.route import Routes
 from pylb.proxy.clients import ClientRules
 from pylb.proxy.context import Context
 from pylb.proxy.handlers.choice import HandlerRules
@@ -32,6 +31,7 @@ from pylb.proxy.proxyprotocol import PREAMBLES
 from pylb.proxy.server import Server
 from pylb.proxy.upstream.connector import UpstreamRules
 from pylb.proxy.upstream.tls import UpstreamTls
+from pylb.routes.table import RouteTable
 from pylb.runtime.descriptors import admissible
 from pylb.sinks.sinks import Sinks
 
@@ -63,9 +63,11 @@ class Worker:
         routes = read_routes(options)
         self.counters = counters
         self._certificates = read_certificates(options, ticket_keys)
-        self.pools = {route.service: make_pool(pool, route.service, options, processes) for route in routes}
+        self.pools = {
+            service: make_pool(pool, service, options, processes) for service in services_of(routes)
+        }
         context = Context(
-            Routes(routes, self.pools),
+            RouteTable(routes, self.pools),
             self.pools,
             timeouts=Timeouts.of(options),
             limits=Limits.of(options),

@@ -13,7 +13,8 @@ from pylb.observe.samples import Samples
 from pylb.observe.shared_counters import SharedCounters
 from pylb.policy.overrides import pool_state
 from pylb.policy.pool import Pool
-from pylb.policy.route import Route, Routes
+from pylb.routes.grammar import parse_service
+from pylb.routes.table import RouteTable
 from pylb.runtime.lifecycle import Lifecycle
 
 WORKER = {"name": "worker 1", "pid": 4711, "generation": 1, "applied": {"web": 3}, "heartbeat_age": 0.1}
@@ -52,7 +53,7 @@ def view(clock, operator):
         counters=counters,
         clock=clock,
         workers=lambda: [dict(WORKER)],
-        routes=Routes([Route("web"), Route("api", path="/api")], pools),
+        routes=RouteTable([parse_service("web"), parse_service("api=/api")], pools),
         history=History(),
         samples=Samples(counters),
         overrides=operator.overrides,

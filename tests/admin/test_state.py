@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from pylb.admin.state import backends, explain, problems, state
+from pylb.admin.state import backends, problems, state
 from pylb.model import Endpoint, Excluded
 from pylb.observe.counter_layout import CODES, DURATION
 from pylb.observe.gauges import LINES_DROPPED, PROCESS
@@ -104,23 +104,3 @@ def test_the_state_includes_traffic_samples(view, know):
     assert shown["time"] == 5.0
     assert shown["services"][0]["traffic"]["requests"] == 10.0
     assert shown["backends"][0]["requests"] == [10.0]
-
-
-def test_explain_names_candidates_exclusions_and_the_choice(view, know):
-    know("web", ONE, TWO, excluded=(Excluded(THREE, "critical: refused"),))
-    busy = view.pools["web"].backends[ONE.key, "10.0.0.1:80"]
-    busy.count(+1)
-    told = explain(view, "any.example", "/x")
-    assert (told["service"], told["policy"], told["winner"]) == ("web", "least-connections", "10.0.0.2:80")
-    assert {(c["id"], c["in_flight"], c["wins"]) for c in told["candidates"]} == {
-        ("web-1", 1, False),
-        ("web-2", 0, True),
-    }
-    assert told["excluded"] == [{"id": "web-3", "address": "10.0.0.3:80", "reason": "critical: refused"}]
-
-
-def test_explain_gives_the_reason_if_no_backend_is_eligible(view, know):
-    assert "has not answered yet" in explain(view, "", "/api/x")["why"]
-    know("api")
-    assert explain(view, "", "/api/x")["winner"] is None
-    assert explain(view, "", "/api/x")["service"] == "api"

@@ -134,3 +134,17 @@ def test_whatever_is_typed_is_read_or_refused_in_one_line(arguments):
     except UsageError as error:
         refused = str(error)
     assert len(refused.splitlines()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("web,api=/api", ("web", "api=/api")),
+        ("web, ,", ("web",)),
+        ("web,'api=/api allow=::1,::2',x", ("web", "'api=/api allow=::1,::2'", "x")),
+        ('web set:X-A="a,b" add:X-B=c,x', ('web set:X-A="a,b" add:X-B=c', "x")),
+        ("it's,x", ("it's", "x")),
+    ],
+)
+def test_commas_inside_quotes_separate_no_values(text, values):
+    assert parse(Options, [], {"PYLB_STATIC": "a:1", "PYLB_SERVICE": text}).service == values

@@ -298,17 +298,25 @@ class Downstream(ClientConnection):
             self.bound = Bindings()
         self.bound.bind(upstream, pool)
 
-    def answer(self, record: Record, request: Request, status: int, fields: bytes) -> bool:
-        """Send a response without a body; return whether another request may follow.
+    def answer(self, record: Record, request: Request, status: int, fields: bytes, text: bytes = b"") -> bool:
+        """Send a response of pylb; return whether another request may follow.
 
         None may follow a request with a body, because nothing reads that.
         """
         keep = not (request.close or self.close_after_response or request.length or request.chunked)
         record.status = status
         record.sending = True
+        body = request.method != b"HEAD"
         answer = short_response(
-            status, fields, close=not keep, version=request.version, date=self.context.date
+            status,
+            fields,
+            text,
+            body=body,
+            close=not keep,
+            version=request.version,
+            date=self.context.date,
         )
+        record.sent = len(text) if body else 0
         if self.extra_fields is not None:
             answer = add_fields(answer, self.extra_fields(None))
         self.queue_write(answer)

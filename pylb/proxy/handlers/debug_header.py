@@ -46,7 +46,7 @@ async def debug_header(client: Exchange, request: Request, record: Record) -> bo
 
 def _pool_state(client: Exchange, request: Request) -> dict[str, Any]:
     """Return the state of the pool now, which is the moment at which `forward` chooses."""
-    pool = client.context.routes.match(request.host, request.target)
+    pool = client.context.routes.pool(request, client.client_info)
     if pool is None:
         return {"service": None}
     state = explain(pool, monotonic())

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from pylb.http1.body import Decoder
 from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import Request, Response
+from pylb.http1.writer import HeadChanges
 from pylb.policy.backend import Backend
 from pylb.proxy.transfer import Stream
 from pylb.proxy.waiter import Waiter
@@ -39,6 +40,9 @@ class Upstream(Stream, Protocol):
     """Whether the connection ended by an error. Then its end does not end a body."""
     request_head: Callable[[Request, ClientInfo, bytes, bytes], bytes]
     """Returns the head of a request, framed for the backend; see `http1.writer.request_head`."""
+
+    def changed_head(self, changes: HeadChanges) -> Callable[[Request, ClientInfo, bytes, bytes], bytes]:
+        """Return a function as `request_head`, which changes the head as a route requires."""
 
     def read_head(self, request: Request) -> Response | None:
         """Return the head of the next response to a request, interim or final, and consume it.

@@ -31,14 +31,19 @@ class ExplainOptions(Running):
     header: tuple[str, ...] = repeated(
         text("NAME:VALUE", "a header field such as host: shop.example"),
         None,
-        "A header field of the request, also as -H. Routes use `host` only.",
+        "A header field of the request, also as -H.",
     )
 
     @property
     def host(self) -> str:
         """The Host field; empty if there is none."""
-        fields = dict(field.partition(":")[::2] for field in self.header)
-        return next((value.strip() for name, value in fields.items() if name.strip().lower() == "host"), "")
+        fields = (field.partition(":") for field in self.header)
+        return next((value.strip() for name, _, value in fields if name.strip().lower() == "host"), "")
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The other header fields."""
+        return tuple(field for field in self.header if field.partition(":")[0].strip().lower() != "host")
 
 
 def spelled_out(arguments: list[str]) -> list[str]:
@@ -61,13 +66,32 @@ def run(options: ExplainOptions) -> int:
     Raises:
         StartError: no pylb responds.
     """
-    explanation = admin.read(options.admin, "/api/explain", host=options.host, target=options.target)
+    explanation = admin.read(
+        options.admin,
+        "/api/explain",
+        host=options.host,
+        target=options.target,
+        method=options.method,
+        header=options.others,
+    )
     console = Console()
     request = f"{options.method} {options.target}{f' for {options.host}' if options.host else ''}"
     console.print(plain(f"{request}: service {explanation['service'] or '-'}, {explanation['why']}"))
-    if explanation["service"]:
+    if len(explanation["routes"]) > 1:
+        console.print(routes(explanation))
+    if explanation["candidates"] or explanation["excluded"]:
         console.print(table(explanation))
     return 0 if explanation["winner"] else 1
+
+
+def routes(explanation: dict[str, Any]) -> Table:
+    """The routes whose host and path match, in the order of precedence."""
+    made = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("", "Route", "Why"):
+        made.add_column(name)
+    for each in explanation["routes"]:
+        made.add_row("→" if each["wins"] else "", plain(each["route"]), plain(each["why"]))
+    return made
 
 
 def table(explanation: dict[str, Any]) -> Table:

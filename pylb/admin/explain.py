@@ -1,0 +1,98 @@
+"""Explains the route and the backend of a request as a JSON object. Nothing here changes state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pylb.admin.views import View
+from pylb.config.clients import Limits
+from pylb.errors import ProxyError
+from pylb.http1.headers import ClientInfo
+from pylb.http1.parser import Request, parse_request
+from pylb.policy.explain import explain as explain_pick
+from pylb.policy.pool import Pool
+from pylb.routes.path import normalise
+from pylb.routes.table import Candidate
+from pylb.routes.text import service_text
+
+NO_CLIENT = ClientInfo("", "http")
+"""A client without an address and without TLS."""
+
+
+def explain(
+    view: View, host: str, target: str, method: str = "GET", fields: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return the route and the backend that a request would get, and the reasons.
+
+    Args:
+        view: the process.
+        host: the Host field; empty for a request of HTTP/1.0 without one.
+        target: path and query.
+        method: the method.
+        fields: other header fields, each as `name: value`.
+    """
+    lines = [f"{method} {target} HTTP/1.{int(bool(host))}", *([f"Host: {host}"] if host else []), *fields]
+    head = "".join(f"{line}\r\n" for line in (*lines, "")).encode()
+    try:
+        request = parse_request(head, Limits())
+        path = normalise(request.target.partition(b"?")[0])
+    except (ProxyError, ValueError) as error:
+        return _nothing(f"the request is invalid: {error}")
+    candidates = view.routes.explain(path, request, NO_CLIENT)
+    route = next((candidate.route for candidate in candidates if candidate.wins), None)
+    if route is None:
+        return {**_nothing(f"no route matches {target} on host {host or '-'}"), **_routes(candidates)}
+    if route.blocked:
+        return {**_nothing(f"the route is blocked: {route.blocked}", route.service), **_routes(candidates)}
+    if not route.has_pool:
+        return {**_nothing("pylb answers the request itself", route.service), **_routes(candidates)}
+    return {**_pick(view, view.pools[route.service]), **_routes(candidates), "target": _target(view, request)}
+
+
+def _pick(view: View, pool: Pool) -> dict[str, Any]:
+    """The backend that the next request of a pool would get."""
+    view.refresh()
+    winner = pool.upcoming()
+    told = explain_pick(pool, view.clock())
+    for candidate in told["candidates"]:
+        candidate["wins"] = winner is not None and candidate["address"] == winner.name
+    return {
+        **told,
+        "winner": winner and winner.name,
+        "why": f"{pool.policy} among {len(pool.eligible)}" if winner else pool.why_empty(),
+    }
+
+
+def _nothing(why: str, service: str | None = None) -> dict[str, Any]:
+    return {"service": service, "why": why, "winner": None, "candidates": [], "excluded": [], "routes": []}
+
+
+def _routes(candidates: Iterable[Candidate]) -> dict[str, Any]:
+    """The routes whose host and path match, in the order of precedence."""
+    return {
+        "routes": [
+            {
+                "route": service_text(candidate.route),
+                "source": candidate.route.source,
+                "wins": candidate.wins,
+                "why": candidate.why,
+            }
+            for candidate in candidates
+        ]
+    }
+
+
+def _target(view: View, request: Request) -> str | None:
+    """The target that a backend would receive; None if the route refuses the path."""
+    if view.routes.only is not None:
+        return request.target.decode("latin-1")
+    path, mark, query = request.target.partition(b"?")
+    path = normalise(path)
+    found = view.routes.match(path, request, NO_CLIENT)
+    try:
+        if found is not None and found.edit_path is not None:
+            path, _ = found.edit_path(path)
+    except ValueError:
+        return None
+    return (path + mark + query).decode("latin-1")

@@ -1,0 +1,95 @@
+"""A route that is ready to serve: its tests, its actions as functions, and its pool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pylb.http1.headers import ClientInfo
+from pylb.http1.parser import Request
+from pylb.policy.pool import Pool
+from pylb.routes.apply import Access, Answer, Location, PathEdit
+from pylb.routes.edit import RequestEdit, ResponseEdit
+from pylb.routes.matchers import compile_tests, is_secure
+from pylb.routes.route import Route
+from pylb.routes.share import Shares
+
+
+class CompiledRoute:
+    """A route, compiled.
+
+    Args:
+        route: the declaration.
+        pool: the pool of its service; None if its requests need no backend.
+        fits: whether a path that begins with the literal characters of the match matches.
+        rank: of the route in the order of precedence.
+    """
+
+    __slots__ = (
+        *("_answer", "_edits", "_location", "_strips", "access", "edit_path", "edit_response", "fits"),
+        *("plain", "pool", "rank", "route", "shares", "tests"),
+    )
+
+    def __init__(self, route: Route, pool: Pool | None, fits: Callable[[bytes], bool], rank: int = 0) -> None:
+        actions = route.actions
+        self.route = route
+        self.rank = rank
+        self.pool = pool
+        self.fits = fits
+        self.shares: Shares[CompiledRoute] | None = None
+        """The routes of the same match, if the requests are divided by weight."""
+        self.access = Access(actions) if actions.allow or actions.deny else None
+        edit_path = PathEdit(actions)
+        self.edit_path = edit_path if edit_path else None
+        self.edit_response = ResponseEdit(actions.response_fields) if actions.response_fields else None
+        response = actions.respond
+        self._answer = Answer(response.status, text=response.text) if response else Answer(503)
+        self._location = Location(actions.redirect) if actions.redirect else None
+        self._edits = {
+            prefix.encode(): RequestEdit(actions.fields, actions.host, prefix)
+            for prefix in (actions.strip if actions.fields or actions.host or actions.strip else ())
+        }
+        """By stripped beginning of the path: the changes to the fields of the request."""
+        if actions.fields or actions.host:
+            self._edits[b""] = RequestEdit(actions.fields, actions.host)
+        self.tests = compile_tests(route.match)
+        if self._location is not None:
+            self.tests += (self._leads_elsewhere,)
+        self.plain = route.has_pool and not (
+            self.tests or self.access or edit_path or self._edits or self.edit_response
+        )
+        """Whether requests are forwarded as they are."""
+
+    def meets(self, request: Request, client: ClientInfo) -> bool:
+        """Whether a request meets all matchers."""
+        return all(test(request, client) for test in self.tests)
+
+    def edit_request(self, stripped: bytes) -> RequestEdit | None:
+        """Return the changes to the fields of a request; None if there are none.
+
+        Args:
+            stripped: what was stripped from its path.
+        """
+        return self._edits.get(stripped)
+
+    def answer(self, request: Request, path: bytes, stripped: bytes) -> Answer:
+        """Return the response of pylb, of a route that answers requests itself.
+
+        Raises:
+            ValueError: the request lacks what the response needs.
+        """
+        if self._location is not None:
+            return self._location(request, path, stripped)
+        return self._answer
+
+    def _leads_elsewhere(self, request: Request, client: ClientInfo) -> bool:
+        """Whether the redirect leads to another URL; else it is a loop, which fabio breaks as well."""
+        path = request.target.partition(b"?")[0]
+        stripped = b""
+        try:
+            if self.edit_path is not None:
+                path, stripped = self.edit_path(path)
+            url = self._location(request, path, stripped).location if self._location else b""
+        except ValueError:
+            return True  # The answer is 400.
+        scheme = b"https" if is_secure(request, client) else b"http"
+        return url not in (request.target, b"%b://%b%b" % (scheme, request.host, request.target))

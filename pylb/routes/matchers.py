@@ -1,0 +1,72 @@
+"""Compiled matchers: functions that decide whether a request meets the conditions besides host and path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from urllib.parse import unquote_to_bytes
+
+from pylb.http1.headers import ClientInfo
+from pylb.http1.parser import Request
+from pylb.routes.match import Match
+
+Test = Callable[[Request, ClientInfo], bool]
+"""Whether a request meets a condition."""
+
+SECURE = frozenset([b"https", b"wss"])
+"""Schemes of requests that a client sent by TLS, to pylb or to a trusted proxy."""
+
+
+def compile_tests(match: Match) -> tuple[Test, ...]:
+    """Return the tests of a match, the cheapest first."""
+    tests: list[Test] = []
+    if match.methods:
+        tests.append(_method(frozenset(method.encode() for method in match.methods)))
+    if match.scheme:
+        tests.append(_scheme(secure=match.scheme == "https"))
+    if match.default_port:
+        tests.append(names_default_port)
+    tests += [_header(name.encode(), value.encode()) for name, value in match.headers]
+    tests += [_query(name.encode(), value.encode()) for name, value in match.queries]
+    return tuple(tests)
+
+
+def is_secure(request: Request, client: ClientInfo) -> bool:
+    """Whether the client sent the request by TLS, as far as trusted proxies report it."""
+    return client.identify(request).scheme in SECURE
+
+
+def names_default_port(request: Request, client: ClientInfo) -> bool:
+    """Whether the host of the request has no port, or that of its scheme."""
+    _, colon, port = request.host.rpartition(b":")
+    if not colon or port.endswith(b"]"):
+        return True
+    return port in (b"", b"443" if is_secure(request, client) else b"80")
+
+
+def _method(methods: frozenset[bytes]) -> Test:
+    return lambda request, _client: request.method in methods
+
+
+def _scheme(*, secure: bool) -> Test:
+    return lambda request, client: is_secure(request, client) is secure
+
+
+def _header(name: bytes, value: bytes) -> Test:
+    line = re.compile(rb"\n(?i:%b):[\t ]*+%b[\t ]*+\r" % (re.escape(name), re.escape(value)))
+    return lambda request, _client: line.search(request.lines) is not None
+
+
+def _query(name: bytes, value: bytes) -> Test:
+    def test(request: Request, _client: ClientInfo) -> bool:
+        query = request.target.partition(b"?")[2]
+        return any(
+            (_decoded(written), _decoded(given)) == (name, value)
+            for written, _, given in (pair.partition(b"=") for pair in query.split(b"&"))
+        )
+
+    return test
+
+
+def _decoded(text: bytes) -> bytes:
+    return unquote_to_bytes(text.replace(b"+", b" "))

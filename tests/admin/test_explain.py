@@ -1,0 +1,82 @@
+from dataclasses import replace
+
+import pytest
+
+from pylb.admin.explain import explain
+from pylb.admin.state import problems
+from pylb.model import Endpoint, Excluded
+from pylb.routes.grammar import parse_service
+from pylb.routes.table import RouteTable
+
+ONE, TWO, THREE = (Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}") for n in (1, 2, 3))
+
+
+def test_explain_names_candidates_exclusions_and_the_choice(view, know):
+    know("web", ONE, TWO, excluded=(Excluded(THREE, "critical: refused"),))
+    busy = view.pools["web"].backends[ONE.key, "10.0.0.1:80"]
+    busy.count(+1)
+    told = explain(view, "any.example", "/x")
+    assert (told["service"], told["policy"], told["winner"]) == ("web", "least-connections", "10.0.0.2:80")
+    assert {(c["id"], c["in_flight"], c["wins"]) for c in told["candidates"]} == {
+        ("web-1", 1, False),
+        ("web-2", 0, True),
+    }
+    assert told["excluded"] == [{"id": "web-3", "address": "10.0.0.3:80", "reason": "critical: refused"}]
+
+
+def test_explain_gives_the_reason_if_no_backend_is_eligible(view, know):
+    assert "has not answered yet" in explain(view, "", "/api/x")["why"]
+    know("api")
+    assert explain(view, "", "/api/x")["winner"] is None
+    assert explain(view, "", "/api/x")["service"] == "api"
+
+
+def with_routes(view, *routes):
+    return replace(view, routes=RouteTable(routes, view.pools))
+
+
+def test_explain_shows_the_candidates_among_the_routes_and_the_target_for_the_backend(view, know):
+    know("api", replace(ONE, service="api"))
+    declared = ("web", "api=/api strip=/api", "web=/api method=POST", "web=/api header:x-canary=1")
+    view = with_routes(view, *(parse_service(text, "--service") for text in declared))
+    told = explain(view, "a.example", "/x/../api/items?n=1")
+    assert (told["service"], told["winner"], told["target"]) == ("api", "10.0.0.1:80", "/items?n=1")
+    assert [(each["route"], each["wins"], each["why"]) for each in told["routes"]] == [
+        ("web=/api method=POST", False, "a matcher is not met"),
+        ("web=/api header:x-canary=1", False, "a matcher is not met"),
+        ("api=/api strip=/api", True, "the first route that matches"),
+        ("web", False, "a route before it matches"),
+    ]
+    assert {each["source"] for each in told["routes"]} == {"--service"}
+    assert explain(view, "a.example", "/api", method="POST")["service"] == "web"
+    assert explain(view, "a.example", "/api", fields=["X-Canary: 1"])["service"] == "web"
+
+
+@pytest.mark.parametrize(
+    ("host", "target", "why"),
+    [
+        ("a.example", "/x", "no route matches /x on host a.example"),
+        ("", "/x", "no route matches /x on host -"),
+        ("a b", "/", "the request is invalid: "),
+        ("a", "/%zz", "the request is invalid: "),
+        ("a", "/\r\nX: y", "the request is invalid: "),
+        ("a", "/old", "pylb answers the request itself"),
+        ("a", "/secret", "the route is blocked: auth=x is not implemented"),
+    ],
+)
+def test_explain_gives_the_reason_why_no_backend_receives_a_request(view, host, target, why):
+    view = with_routes(
+        view,
+        parse_service("web=/old redirect=301,/new"),
+        replace(parse_service("web=/secret"), blocked="auth=x is not implemented"),
+    )
+    told = explain(view, host, target)
+    assert told["why"].startswith(why)
+    assert (told["winner"], told["candidates"]) == (None, [])
+
+
+def test_the_problems_of_routes_are_shown(view):
+    view = with_routes(view, parse_service("web=/x"), parse_service("api=/x"))
+    assert ("api", "'api=/x' is for the same requests as 'web=/x'") in {
+        (problem["service"], problem["text"]) for problem in problems(view)
+    }
