@@ -20,6 +20,14 @@ LEADER_DEADLINE = 30.0
 """Seconds for an agent to elect itself; about 3 are usual, more on a busy machine."""
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests with a real Consul as slow: it takes 3 s to elect itself, in each process of the tests."""
+    for item in items:
+        if {"consul", "own_consul"}.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
 class ConsulAgent:
     """A `consul agent -dev` of its own: one server, data in memory, gone after `kill()`.
 

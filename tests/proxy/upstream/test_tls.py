@@ -156,6 +156,12 @@ def test_who_speaks_tls_and_under_which_name(options, endpoint, name):
     assert UpstreamTls(BackendConnections(**options)).name_of(replace(ENDPOINT, **endpoint)) == name
 
 
+def test_a_probe_uses_the_context_and_the_name_of_a_backend_with_tls():
+    tls = UpstreamTls(BackendConnections())
+    assert tls.of(replace(ENDPOINT, tls=True, tls_name="a.example")) == (tls.context, "a.example")
+    assert tls.of(replace(ENDPOINT, tls=False)) is None
+
+
 def test_a_file_that_cannot_be_used_is_one_line():
     with pytest.raises(StartError, match="--upstream-tls: "):
         UpstreamTls(BackendConnections(upstream_tls=True, upstream_tls_ca="/nowhere.pem"))
