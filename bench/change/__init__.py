@@ -31,4 +31,6 @@ Change: a registration or a deregistration.
 Cost: CPU time per change, without load.
 Settings: the options of one run.
 Environment: the registry and the permanent instances, shared by all proxies of a run.
+
+`services/` measures the same for pylb alone, with hundreds of services: `python -m bench.change.services`.
 """

@@ -1,9 +1,9 @@
 """The cost of many services on one Consul agent, and the delay until a change affects requests.
 
-`python -m bench.services` runs a real Consul server with `--services` services of three instances each on
-`--nodes` nodes, and a pylb with one worker that balances all of them. `--changes` times, it registers an
-instance of a random service, makes its check critical and passing again, and deregisters it, while a client
-sends requests for that service.
+`python -m bench.change.services` runs a real Consul server with `--services` services of three instances
+each on `--nodes` nodes, and a pylb with one worker that balances all of them. `--changes` times, it
+registers an instance of a random service, makes its check critical and passing again, and deregisters it,
+while a client sends requests for that service.
 
 It measures the time from the end of the call that changes the registry to the first request that follows the
 change; the CPU time of Consul and pylb and the bytes that pylb reads, per change and per second without

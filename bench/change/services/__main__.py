@@ -12,6 +12,7 @@ from statistics import median, quantiles
 from rich.console import Console
 from rich.table import Table
 
+from bench.change.services.measure import Result, Settings, measure
 from bench.lib import raw
 from bench.lib.console import output_console
 from bench.lib.consul import CatalogError
@@ -19,7 +20,6 @@ from bench.lib.machine import Machine
 from bench.lib.options import interrupt_on_signals, positive, raise_file_limit, seconds
 from bench.lib.packages import MissingError
 from bench.lib.server import StartError
-from bench.services.measure import Result, Settings, measure
 
 MS, KB = 1e3, 1e-3
 
@@ -27,7 +27,7 @@ MS, KB = 1e3, 1e-3
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m bench.services", description="Many services on one Consul agent."
+        prog="python -m bench.change.services", description="Many services on one Consul agent."
     )
     option = parser.add_argument
     option("--services", type=positive, nargs="+", default=[8, 300, 1000], help="services (8 300 1000)")
@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print_result(result, settings, console)
                 results.append({"settings": asdict(settings), "result": asdict(result)})
     except (MissingError, StartError, CatalogError) as error:
-        Console(stderr=True).print(f"bench.services: {error}", highlight=False, markup=False)
+        Console(stderr=True).print(f"bench.change.services: {error}", highlight=False, markup=False)
         return 1
     except KeyboardInterrupt:
         return 130

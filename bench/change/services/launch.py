@@ -1,4 +1,4 @@
-"""`python bench/services/launch.py OWN ARGUMENT...`: pylb with a separate query for each of OWN services."""
+"""`python launch.py OWN ARGUMENT...`: pylb with a separate query for each of OWN services."""
 
 from __future__ import annotations
 

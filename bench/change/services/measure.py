@@ -15,11 +15,11 @@ from pathlib import Path
 import orjson
 import psutil
 
+from bench.change.services.catalog import STEADY, Services, serve_consul
+from bench.change.services.traffic import Client, origin
 from bench.lib.fleet import temporary_directory
 from bench.lib.ports import free_port
 from bench.lib.server import Command, Server, StartError, serve, wait_for
-from bench.services.catalog import STEADY, Services, serve_consul
-from bench.services.traffic import Client, origin
 
 HERE = Path(__file__).parent
 READY = 120.0

@@ -1,6 +1,6 @@
 import pytest
 
-from bench.services.measure import Settings, measure
+from bench.change.services.measure import Settings, measure
 
 pytestmark = pytest.mark.slow
 
