@@ -9,7 +9,7 @@ from pylb.observe.gauges import GAUGES
 from pylb.observe.shared_counters import PAGE_SLOTS, SharedCounters
 from pylb.observe.worker_counters import WorkerCounters
 from pylb.policy.backend import State
-from pylb.policy.queue import Waiter
+from pylb.policy.queue import QueuedRequest
 from pylb.policy.shared import SharedPool
 
 ONE, TWO = (Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}") for n in (1, 2))
@@ -129,7 +129,7 @@ def test_requests_that_wait_in_any_worker_are_shown_together(aggregate, workers)
     apply(aggregate, workers, ONE)
     for worker, count in zip(workers, (1, 2), strict=True):
         for _ in range(count):
-            worker.pool.join_queue(Waiter((), lambda: None))
+            worker.pool.join_queue(QueuedRequest((), lambda: None))
         worker.publish()
     aggregate.refresh()
     assert aggregate.pools["web"].waiting == 3
