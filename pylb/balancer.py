@@ -1,4 +1,4 @@
-"""`pylb`: control and worker in one process and one loop, from its start to its orderly end."""
+"""Control and worker in one process and one event loop: `--workers 1`, the demo and tests."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ log = logging.getLogger("pylb")
 
 
 RETIREMENT = 10.0
-"""Seconds that the control of the pylb that is replaced has to end."""
+"""Seconds within which the control process of the replaced pylb must end."""
 
 UNABLE = "refused: a single process cannot replace itself; with --workers 2 or more it could"
 
@@ -48,7 +48,7 @@ UNABLE = "refused: a single process cannot replace itself; with --workers 2 or m
 def serve(
     options: Options, listeners: Listeners, predecessor: Predecessor | None, pid_file: PidFile | None
 ) -> int:
-    """Be all of pylb until told to stop; return the exit code."""
+    """Serve until a stop signal. Returns the exit code."""
     try:
         return uvloop.run(_serve(options, listeners, predecessor, pid_file))
     finally:
@@ -67,24 +67,24 @@ async def _serve(
         loop.add_signal_handler(number, _stop, balancer, number)
     outcomes = OutcomeFile(options.pid_file)
     for number, name in ((signal.SIGHUP, "reload"), (signal.SIGUSR2, "upgrade")):
-        loop.add_signal_handler(number, _refuse, outcomes, name)
+        loop.add_signal_handler(number, _reject, outcomes, name)
     loop.add_signal_handler(signal.SIGUSR1, balancer.sinks.reopen)
     async with TaskScope("start") as owner:
 
-        async def tell() -> None:
+        async def announce_ready() -> None:
             await balancer.lifecycle.wait(ProcessState.SERVING)
             if pid_file:
                 pid_file.write()
             outcomes.create()
             if predecessor:
-                await _succeed(balancer, predecessor)
+                await _retire_predecessor(balancer, predecessor)
 
-        spawn(tell(), name="tell that it serves", owner=owner)
+        spawn(announce_ready(), name="announce ready", owner=owner)
         return await balancer.serve(*listeners.of_worker(0), admin=listeners.of_control())
 
 
-async def _succeed(balancer: Balancer, predecessor: Predecessor) -> None:
-    """Tell the pylb that is replaced that this one serves; go on with what was decided there until then."""
+async def _retire_predecessor(balancer: Balancer, predecessor: Predecessor) -> None:
+    """Notify the replaced pylb that this one serves, and take over its overrides after its end."""
     retired = asyncio.Event()
     predecessor.supervisor_pipe.listen(asyncio.get_running_loop(), lambda _: retired.set(), retired.set)
     predecessor.supervisor_pipe.tell(ProcessState.SERVING.word)
@@ -93,15 +93,15 @@ async def _succeed(balancer: Balancer, predecessor: Predecessor) -> None:
     take_over(balancer.control, predecessor.state)
 
 
-def _refuse(outcomes: OutcomeFile, name: str) -> None:
-    """Answer a request for what only several processes can do."""
+def _reject(outcomes: OutcomeFile, name: str) -> None:
+    """Reject a command that needs several processes."""
     log.error("%s %s", name, UNABLE)
     outcomes.begin(name)
     outcomes.end(name, f"{name} {UNABLE}", failed=True)
 
 
 def _stop(balancer: Balancer, number: signal.Signals) -> None:
-    """Stop as the supervisor of many workers would, with the same words."""
+    """Stop like a supervisor, with the same log messages."""
     if number == signal.SIGQUIT or balancer.stopping:
         log.info("%s: stopping at once", number.name)
         balancer.stop_at_once()
@@ -111,10 +111,10 @@ def _stop(balancer: Balancer, number: signal.Signals) -> None:
 
 
 class Balancer:
-    """A whole pylb in one loop: what `--workers 1`, the demo and the tests run.
+    """Control and one worker in one event loop.
 
     Args:
-        options: what the user wants.
+        options: all options.
     """
 
     def __init__(self, options: Options) -> None:
@@ -152,17 +152,17 @@ class Balancer:
         self._at_once = asyncio.Event()
 
     def apply(self, state: PoolState, applied: Callable[[], None]) -> None:
-        """Apply the state of a pool. With one worker, the channel from control to it is a call."""
+        """Apply the state of a pool. This call replaces the channel from control to a worker."""
         self.worker.apply(state)
         applied()
 
     @property
     def stopping(self) -> bool:
-        """Whether the end has begun, or is about to."""
+        """Whether `stop` was called."""
         return self._stop.is_set()
 
     def _workers(self) -> list[dict[str, Any]]:
-        """The one that there is, as control shows several."""
+        """Describe the only worker in the format that control uses for several."""
         applied = {name: pool.applied.generation for name, pool in self.worker.pools.items() if pool.applied}
         return [
             {"name": "pylb", "pid": os.getpid(), "generation": 1, "applied": applied, "heartbeat_age": 0.0}
@@ -173,7 +173,7 @@ class Balancer:
         self._stop.set()
 
     def stop_at_once(self) -> None:
-        """End without regard for what runs."""
+        """End immediately and abort requests."""
         self._stop.set()
         self._at_once.set()
         self.worker.server.close()
@@ -185,7 +185,7 @@ class Balancer:
         *,
         admin: Sequence[socket.socket],
     ) -> int:
-        """Serve on these sockets until `stop` is called; return the exit code."""
+        """Serve on these sockets until `stop` is called. Returns the exit code."""
         async with AsyncExitStack() as stack:
             stack.callback(self.sinks.close)
             owner = await stack.enter_async_context(TaskScope("control", self.crashes))
@@ -204,7 +204,7 @@ class Balancer:
             self.lifecycle.advance(ProcessState.SERVING)
             keep_malloc_arenas()
             gc.collect()
-            gc.freeze()  # What is here now lives as long as the process: no collection need look at it again.
+            gc.freeze()  # These objects live as long as the process; collections need not examine them.
             await self._stop.wait()
             await leave()
             if self.options.shutdown_delay:

@@ -49,10 +49,10 @@ def at_rate(cycles: Sequence[ChurnCycle], settings: Settings, done: Callable[[],
     for number, cycle in enumerate(cycles):
         arrival = began + number * interval
         # The additional half interval keeps deregistrations apart from registrations.
-        departure = arrival + (round(settings.lifetime / interval) + 0.5) * interval
-        agenda += [(arrival, cycle.register), (departure, cycle.deregister)]
+        removal = arrival + (round(settings.lifetime / interval) + 0.5) * interval
+        agenda += [(arrival, cycle.register), (removal, cycle.deregister)]
         if settings.stops:
-            agenda.append((departure + settings.notice, cycle.end))
+            agenda.append((removal + settings.notice, cycle.end))
     for due, act in sorted(agenda, key=itemgetter(0)):
         time.sleep(max(0.0, due - time.monotonic()))
         act()

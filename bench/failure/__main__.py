@@ -52,8 +52,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help=f"proxies: {peers} (pylb)",
     )
     option("--rounds", type=positive, default=1, help="rounds per proxy (1)")
-    usual = ", ".join(f"{name} {fault.seconds:g}" for name, fault in FAULTS.items())
-    option("--seconds", type=seconds, help=f"seconds of observation after the fault ({usual})")
+    defaults = ", ".join(f"{name} {fault.seconds:g}" for name, fault in FAULTS.items())
+    option("--seconds", type=seconds, help=f"seconds of observation after the fault ({defaults})")
     option("--outage", type=seconds, default=10.0, help="seconds without a registry (10)")
     option("--timeout", type=seconds, default=5.0, help="seconds after which a client gives up a request (5)")
     option("--connections", type=positive, default=32, help="clients (32)")

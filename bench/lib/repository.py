@@ -1,7 +1,7 @@
 """The root of this repository, and commands that run its modules.
 
 A module that a measurement runs in a separate process is started by `module_command`, so that the process
-imports this checkout whatever its working directory is.
+imports this checkout from any working directory.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from bench.lib.sample import Sample, ratio, rounds_of, summarize
 from bench.report.part import table
 from bench.report.parts import change
 
-MOST = {"nginx": 1.5, "envoy": 0.6, "traefik": 0.45}
+MAX_RATIOS = {"nginx": 1.5, "envoy": 0.6, "traefik": 0.45}
 """Highest CPU time of a small request, relative to each rival."""
 MARKS = {True: "✓", False: "**✗**"}
 
@@ -25,7 +25,7 @@ def bounds(results: Mapping[str, Mapping[str, Any]]) -> str:
     if "requests" in results:
         samples = [Sample(**each) for each in results["requests"]["samples"]]
         rounds = rounds_of(samples, "small")
-        for rival, most in MOST.items():
+        for rival, most in MAX_RATIOS.items():
             if figure := ratio(rounds, "pylb", rival):
                 what = f"CPU of a small request, at most {most:g} × {rival}"
                 rows.append([what, f"{figure} ×", MARKS[figure.median <= most]])

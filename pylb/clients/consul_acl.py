@@ -4,7 +4,7 @@ Consul before 1.11 removes unreadable entries from its answers without a mark. T
 and neither requires a right:
 
 - `POST /v1/internal/acl/authorize` (Consul 1.7) evaluates rights of the token in the request;
-- a transaction that reads an instance fails if the instance does not exist, whatever the token can read.
+- a transaction that reads an instance fails if the instance does not exist, regardless of its rights.
 """
 
 from __future__ import annotations

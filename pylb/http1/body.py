@@ -230,7 +230,7 @@ class Chunked:
         excess = self._excess + length - FRAMING_PER_CHUNK - FRAMING_PER_BYTE * size
         self._excess = excess if excess > 0 else 0
         if excess > MAX_FRAMING_EXCESS:
-            raise self._error(f"{MAX_FRAMING_EXCESS} bytes more of framing in a chunked body than is usual")
+            raise self._error(f"{MAX_FRAMING_EXCESS} bytes more of framing in a chunked body than allowed")
 
     def _broken(self, framing: bytes) -> ProxyError:
         expected, limit = self._next.expected, self._next.limit

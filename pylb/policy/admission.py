@@ -1,8 +1,8 @@
 """Limits on connections and requests of one client, and on connections of all clients together.
 
 A client is an IPv4 address or an IPv6 network of 64 bits, because one host can use all addresses of such a
-network. The memory that clients need here is bounded, whatever their number. A limit of 0 means no limit, and
-costs nothing.
+network. The memory that clients need here is bounded, regardless of their number. A limit of 0 means no
+limit, and costs nothing.
 """
 
 from __future__ import annotations

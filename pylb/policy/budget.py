@@ -12,7 +12,7 @@ before the failure; Envoy counts only requests in flight, which does not limit r
 from __future__ import annotations
 
 LEAST = 3.0
-"""Retries per second that are allowed whatever the number of requests."""
+"""Retries per second that are always allowed."""
 CREDIT = 10.0
 """Retries that are granted before they are earned, however few requests are in flight."""
 

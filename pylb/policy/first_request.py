@@ -1,11 +1,11 @@
-"""The first-request rule: a new or half-open backend receives the next request, whatever the policy.
+"""The first-request rule: a new or half-open backend receives the next request, regardless of the policy.
 
 Among hundreds of backends, and with a tenth of its weight (`policy.slowstart`), a new backend would wait long
 for its first request, and a wrong registration would stay undetected for as long. So a backend that joins
 others receives the next request as its first one (docs/adr/first-request.md). A half-open backend receives
 the next request as its trial, and no other one while the trial runs (docs/adr/half-open.md).
 
-The rule wraps every policy: the pool applies it before it asks the balancer. Retries are exempt.
+The rule wraps every policy: the pool applies it before it uses the balancer. Retries are exempt.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Passive health of one backend: what the results of requests say about it, and how long it is excluded.
+"""Passive health of one backend: evaluates the results of requests, and computes the time of an exclusion.
 
     result of an attempt                        effect
     no connection: refused, unreachable, no     suspect immediately, for 1 s; doubled each time, up to 30 s
@@ -48,12 +48,12 @@ LONGEST_SUSPICION = 30.0
 LONGEST_EJECTION = 300.0
 """Maximum seconds for which a backend is ejected."""
 
-MOST_DOUBLINGS = 32
+MAX_DOUBLINGS = 32
 """With more doublings every duration exceeds the maximum, and a float might overflow."""
 
 
 class Outcome(Enum):
-    """What one attempt says about its backend."""
+    """The result of one attempt for the health of its backend."""
 
     SUCCESS = "success"
     FAILURE = "failure"
@@ -75,7 +75,7 @@ def classify(
     client_gave_up: float = 0.0,
     client_delayed: bool = False,
 ) -> Outcome | None:
-    """Return what an attempt says about its backend; None if the client, pylb or chance ended it.
+    """Return the result of an attempt for the health of its backend; None if another cause ended it.
 
     Args:
         error: the failure; None after a complete response.
@@ -178,7 +178,7 @@ class PassiveHealth:
         if outcome not in {Outcome.REFUSED, Outcome.RESET} or not options.suspect_time:
             return False
         self.suspicions += 1
-        doublings = min(self.suspicions - 1, MOST_DOUBLINGS)
+        doublings = min(self.suspicions - 1, MAX_DOUBLINGS)
         self._exclude(now, min(options.suspect_time * 2**doublings, LONGEST_SUSPICION))
         return True
 

@@ -27,7 +27,7 @@ class Action(Enum):
     """The backend receives no new requests, and running ones are aborted and retried elsewhere if the retry
     rules allow it (HAProxy's `shutdown sessions server`)."""
     RESTORE = "restore"
-    """The backend receives its share whatever the results of its requests: it is never suspect or ejected."""
+    """The results of requests do not affect the backend: it is never suspect or ejected."""
     WEIGHT = "weight"
     """The backend has this weight instead of the registry's; with 0 it receives no new requests."""
     MAINTENANCE = "maintenance"

@@ -108,7 +108,7 @@ class Pool:
         self._unlimited: Balancer = self._policy((), self._rng)
         """The balancer of the eligible backends, without limits."""
         self._balancer = self._unlimited
-        """The balancer that `lease` asks: `_unlimited`, wrapped in `Limited` if any eligible backend has a
+        """The balancer that `lease` uses: `_unlimited`, wrapped in `Limited` if any eligible backend has a
         limit."""
         self.untested: list[Backend] = []
         """Backends that joined others and have had no request yet, as far as this worker knows."""
@@ -171,7 +171,8 @@ class Pool:
     def lease(self, tried: Collection[Backend] = (), now: float = 0.0, key: bytes | None = None) -> Lease:
         """Choose a backend for one attempt, one not in `tried` while there is another.
 
-        A new or half-open backend receives the request first, whatever the policy (`policy.first_request`).
+        A new or half-open backend receives the request first, regardless of the policy
+        (`policy.first_request`).
 
         Args:
             tried: backends that the request has failed on.

@@ -1,20 +1,21 @@
-"""What may be tried again, as a table with its reasons.
+"""The rules for retries, as a table with reasons.
 
-    it failed                            again?
-    before it was ever sent (`connect`)  any method, on another backend: none has seen the request
-    on a kept connection, before a byte  once per request, idempotent methods, on a fresh connection to the
-    came back                            same backend: it had closed the kept one, which is no failure and
-                                         uses up no retry (as in nginx); after that on fresh connections only
-    after it was sent: the connection    methods that change nothing, on another backend; PUT, DELETE and
-    broke or no HTTP came (`reset`), no  requests with an `Idempotency-Key` if so configured: the backend may
-    answer came in time (`timeout`), a   have acted on the request, and these declare that doing it twice
-    status that was named (`502`, ...)   does no harm
-    once the client has seen anything    never: it cannot be taken back
+    failure                              retry
+    before the request was ever sent     any method, on another backend: no backend has received the request
+    (`connect`)
+    on a reused connection, before a     once per request, idempotent methods, on a fresh connection to the
+    byte of the response (stale)         same backend, which had closed the connection: this is no failure and
+                                         uses no retry (as in nginx); afterwards only on fresh connections
+    after the request was sent: broken   safe methods, on another backend; PUT, DELETE and requests with an
+    connection or no HTTP (`reset`), no  `Idempotency-Key` only if configured: the backend may have processed
+    response in time (`timeout`), a      the request, and these declare that processing it twice is harmless
+    configured status (`502`, ...)
+    after the client has received bytes  never: they cannot be revoked
 
-A request is offered to a backend once (nginx does the same): a backend that broke the connection may break it
-for this request, and one that gave no answer in time still works on it. So a request is delivered at most
-1 + `retries` times, and once more if a kept connection turned out to be closed. A request of which more has
-gone than was kept cannot be sent again. All of it holds only while `policy.budget` lasts.
+Each backend receives a request once (as in nginx): a backend that broke the connection may do so because of
+this request, and one without a response in time is still processing it. A request is therefore delivered at
+most 1 + `retries` times, and once more after a stale connection. A request cannot be retried if more of its
+body was sent than is buffered. Retries also need `policy.budget`.
 """
 
 from __future__ import annotations
@@ -24,25 +25,25 @@ from pylb.errors import Fault, Phase, ProxyError
 from pylb.http1.parser import Request
 
 IDEMPOTENT = frozenset([b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"])
-"""Methods that mean the same done twice as done once (RFC 9110 §9.2.2)."""
+"""Methods for which several identical requests have the effect of one (RFC 9110 §9.2.2)."""
 
 SAFE = frozenset([b"GET", b"HEAD", b"OPTIONS"])
-"""Those that are meant to change nothing (RFC 9110 §9.2.1); TRACE never had a use that is worth a retry."""
+"""Read-only methods (RFC 9110 §9.2.1), except TRACE, which pylb does not forward."""
 
 STATUSES = frozenset(int(condition) for condition in CONDITIONS if condition.isdecimal())
-"""What a gateway or an overloaded backend answers: those among `CONDITIONS`."""
+"""The statuses among `CONDITIONS`: those of a gateway or an overloaded backend."""
 
 IDEMPOTENCY_KEY = b"\nidempotency-key:"
-"""As it stands in a request's field lines, in lower case (draft-ietf-httpapi-idempotency-key-header)."""
+"""The field as it appears in lower-cased field lines (draft-ietf-httpapi-idempotency-key-header)."""
 
 
 def is_stale(error: ProxyError, *, reused: bool, answered: bool) -> bool:
-    """Whether a kept connection turned out to be closed already: no verdict on its backend.
+    """Return whether a reused connection was already closed by its backend, which is not a failure.
 
     Args:
-        error: how the attempt failed.
-        reused: whether it was made on a kept connection.
-        answered: whether a byte came back.
+        error: the failure of the attempt.
+        reused: whether the attempt used an idle connection.
+        answered: whether the backend sent at least one byte.
     """
     return reused and not answered and (error.phase, error.fault) == (Phase.HEADERS, Fault.UPSTREAM)
 
@@ -57,34 +58,34 @@ class RetryRules:
     def __init__(self, options: Retries) -> None:
         self._options = options
         self._methods = SAFE | {method.encode() for method in options.retry_methods}
-        """Methods that may be sent again after they have been sent."""
+        """Methods of requests that may be retried after they were sent."""
         self.statuses = frozenset(status for status in STATUSES if str(status) in options.retry_on)
-        """Statuses for which another backend is asked before such a response is forwarded."""
+        """Statuses after which the request is retried on another backend."""
 
     def allow(
-        self, error: ProxyError, request: Request, *, status: int, sent: bool, tries: int, replayable: bool
+        self, error: ProxyError, request: Request, *, status: int, sent: bool, attempts: int, replayable: bool
     ) -> bool:
-        """Whether a request may be offered to another backend, as far as the table goes.
+        """Return whether the table allows to retry a request on another backend.
 
         Args:
-            error: how the last attempt failed, before the client saw anything of it.
-            request: what was asked.
-            status: of the response, if its head came; else 0.
-            sent: whether this attempt or an earlier one sent any of it.
-            tries: backends it has been offered to.
-            replayable: whether all that was taken of its body is still there.
+            error: the failure of the last attempt, before the client received any byte of a response.
+            request: the client's request.
+            status: the status of the response; 0 if no head was received.
+            sent: whether this attempt or an earlier one sent a part of the request.
+            attempts: number of attempts, including this one.
+            replayable: whether the part of the body that was received is still buffered.
         """
         options = self._options
-        if not replayable or tries > options.retries or condition(error, status) not in options.retry_on:
+        if not replayable or attempts > options.retries or condition(error, status) not in options.retry_on:
             return False
         return not sent or self._harmless(request)
 
     def resends(self, request: Request, *, replayable: bool) -> bool:
-        """Whether a request that was lost on a stale connection may be sent once more to the same backend.
+        """Return whether a request lost on a stale connection may be resent to the same backend.
 
         Args:
-            request: what was asked.
-            replayable: whether all that was taken of its body is still there.
+            request: the client's request.
+            replayable: whether the part of the body that was received is still buffered.
         """
         return replayable and (request.method in IDEMPOTENT or self._harmless(request))
 
@@ -95,7 +96,7 @@ class RetryRules:
 
 
 def condition(error: ProxyError, status: int) -> str:
-    """Which of `CONDITIONS` a failed attempt meets; empty if none: not the backend's fault, or too late."""
+    """Return the member of `CONDITIONS` that a failed attempt meets; empty if it meets none."""
     if error.phase is Phase.CONNECT and error.fault in {Fault.UPSTREAM, Fault.UPSTREAM_TIMEOUT}:
         return "connect"
     if error.phase is not Phase.HEADERS:

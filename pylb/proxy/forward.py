@@ -168,7 +168,7 @@ def _may_retry(
         cast(Request, record.request),
         status=lease.status,
         sent=any(attempt.reused or attempt.connected for attempt in record.attempts),
-        tries=len(tried),
+        attempts=len(tried),
         replayable=upload is None or upload.can_replay,
     )
     return allowed and pool.has_other_than(tried) and pool.afford_retry()

@@ -25,7 +25,7 @@ class Failures:
         """Replace the current failures, and log those that are new.
 
         Args:
-            current: one sentence by subject; the empty subject stands for the whole synchronization.
+            current: one sentence by subject; the empty subject is the whole synchronization.
         """
         for subject, words in current.items():
             before = self._current.get(subject)

@@ -73,7 +73,7 @@ class Registering(Group):
         "Register only ports with SERVICE_NAME; by default, a port without it is named after its image.",
     )
     require_label: bool = option(
-        FLAG, "off", "Register only containers with the label SERVICE_REGISTER, whatever its value."
+        FLAG, "off", "Register only containers with the label SERVICE_REGISTER, with any value."
     )
     deregister: str = option(
         choice("always", "on-success"),
@@ -152,7 +152,7 @@ def read_rules(options: RegistratorOptions, engine: Engine, agent_address: str) 
     """Make the rules from the options.
 
     The owner mark of a registration is the engine's id, so a registrator that replaces this one finds the
-    registrations, whatever its host name.
+    registrations, regardless of its host name.
     """
     return Rules(
         owner=engine.id,

@@ -16,11 +16,11 @@ EVERYTHING = RetryRules(
 )
 
 
-def allow(error, method=b"GET", *, rules=None, lines=b"\n", status=0, sent=None, tries=1, replayable=True):
+def allow(error, method=b"GET", *, rules=None, lines=b"\n", status=0, sent=None, attempts=1, replayable=True):
     rules = rules or RetryRules(Retries())
     request = Request(method, b"/", 1, lines)
     sent = error.phase is not Phase.CONNECT if sent is None else sent
-    return rules.allow(error, request, status=status, sent=sent, tries=tries, replayable=replayable)
+    return rules.allow(error, request, status=status, sent=sent, attempts=attempts, replayable=replayable)
 
 
 @pytest.mark.parametrize("method", [b"GET", b"POST", b"PATCH", b"LOCK"])
@@ -78,8 +78,8 @@ def test_a_request_is_not_retried_after_response_bytes_or_client_faults():
 
 
 def test_the_number_of_attempts_is_limited():
-    assert [allow(REFUSED, tries=tries) for tries in (1, 2, 3)] == [True, True, False]
-    assert not allow(REFUSED, tries=1, rules=RetryRules(Retries(retries=0)))
+    assert [allow(REFUSED, attempts=attempts) for attempts in (1, 2, 3)] == [True, True, False]
+    assert not allow(REFUSED, attempts=1, rules=RetryRules(Retries(retries=0)))
 
 
 @pytest.mark.parametrize(

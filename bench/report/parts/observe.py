@@ -16,11 +16,11 @@ def part(result: Mapping[str, Any]) -> Part:
     rounds: dict[str, dict[int, float]] = {}
     for sample in (Sample(**each) for each in result["samples"]):
         rounds.setdefault(sample.peer, {})[sample.round] = sample.cpu
-    usual = rounds.get(DEFAULT, {})
+    default = rounds.get(DEFAULT, {})
     rows = []
     for name, about in result["variants"].items():
         own = rounds[name]
-        more = Figure.of(cpu - usual[number] for number, cpu in own.items() if number in usual)
+        more = Figure.of(cpu - default[number] for number, cpu in own.items() if number in default)
         rows.append([about, Figure.of(own.values()), "" if name == DEFAULT else more])
     made = Part()
     made.add(table(["", "CPU µs per request", "difference to the defaults in the same round"], rows))

@@ -2,8 +2,8 @@
 
 A policy is a class (or a function that returns one) in a file of this folder, and its name in `BALANCERS`.
 The pool builds it from the backends that may be picked, and builds it again whenever that set or a weight
-changes. A policy may therefore prepare whatever makes `pick` cheap, and it never checks health, limits or
-slow start: the pool applies these rules to every policy.
+changes. A policy may therefore precompute anything that makes `pick` cheap, and it never checks health,
+limits or slow start: the pool applies these rules to every policy.
 
 A policy may not do I/O, read a clock or change a backend.
 

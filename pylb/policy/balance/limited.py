@@ -14,7 +14,7 @@ class Limited:
     """Wraps a policy and skips backends that are at their limit of requests.
 
     Args:
-        policy: the balancer that is asked first.
+        policy: the balancer that picks first.
         backends: the backends that it chooses among.
         queue: the requests that wait for them.
     """

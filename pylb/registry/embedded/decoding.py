@@ -36,9 +36,9 @@ def decode(body: bytes, shape: Shape, place: str = ".*", type_name: str = "objec
     """Return the fields of the JSON object at the start of `body`.
 
     Args:
-        body: the body of the request, whatever its content type.
+        body: the body of the request; the content type is ignored.
         shape: the known fields.
-        place: Consul's path of a field in messages; `*` stands for its name.
+        place: Consul's path of a field in messages; `*` is replaced by its name.
         type_name: Consul's name of the type.
 
     Raises:

@@ -124,8 +124,8 @@ async def like_consul(
         return web.Response(status=301, headers={hdrs.LOCATION: cleaned})
     try:
         return await handler(request)
-    except RequestError as refusal:
-        return web.Response(text=str(refusal), status=refusal.status)
+    except RequestError as error:
+        return web.Response(text=str(error), status=error.status)
     except web.HTTPMethodNotAllowed as error:
         allowed = {hdrs.ALLOW: ",".join(["OPTIONS", *(m for m in _METHODS if m in error.allowed_methods)])}
         if request.method == hdrs.METH_OPTIONS:

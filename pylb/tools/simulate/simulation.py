@@ -161,7 +161,7 @@ class Simulation:
 
     def _may_retry(self, pool: Pool, lease: Lease, error: ProxyError, tried: tuple[Backend, ...]) -> bool:
         allowed = self._retry.allow(
-            error, GET, status=lease.status, sent=True, tries=len(tried), replayable=True
+            error, GET, status=lease.status, sent=True, attempts=len(tried), replayable=True
         )
         return allowed and pool.has_other_than(tried) and pool.afford_retry()
 
