@@ -52,7 +52,7 @@ def streams(sent):
     return [connected(batch, name, sent) for name in range(3)]
 
 
-async def test_what_is_posted_leaves_when_the_turn_ends(streams, sent):
+async def test_queued_messages_are_written_at_the_end_of_the_batch(streams, sent):
     for stream in streams[:3]:
         stream.queue_write(b"hello")
     assert not sent
@@ -76,7 +76,7 @@ class Answering:
         self.stream.queue_write(b"hello")
 
 
-async def test_requests_run_on_when_all_that_arrived_is_read_and_their_answers_leave_together(sent):
+async def test_requests_run_after_all_reads_and_responses_are_written_together(sent):
     batch = WriteBatch(print)
     clients = [Answering(connected(batch, name, sent), sent) for name in range(3)]
     for client in clients:
@@ -89,7 +89,7 @@ async def test_requests_run_on_when_all_that_arrived_is_read_and_their_answers_l
     assert sent == [(name, b"hello") for name in range(3)]
 
 
-async def test_so_many_and_no_more_wait_for_each_other(sent):
+async def test_a_batch_has_a_limit(sent):
     batch = WriteBatch(print)
     clients = [Answering(connected(batch, name, sent), sent) for name in range(BATCH_LIMIT + 1)]
     for client in clients[: BATCH_LIMIT - 1]:
@@ -107,7 +107,7 @@ async def test_so_many_and_no_more_wait_for_each_other(sent):
 
 
 @pytest.mark.parametrize("data", [b"at once", b"x" * (INLINE_LIMIT + 1)])
-async def test_what_leaves_at_once_does_not_overtake_what_was_posted(streams, sent, data):
+async def test_immediate_writes_do_not_overtake_queued_ones(streams, sent, data):
     stream = streams[0]
     stream.queue_write(b"first")
     if len(data) > INLINE_LIMIT:
@@ -119,7 +119,7 @@ async def test_what_leaves_at_once_does_not_overtake_what_was_posted(streams, se
     assert len(sent) == 2
 
 
-async def test_what_is_lost_meanwhile_is_not_written_to(streams, sent):
+async def test_a_closed_connection_is_not_written_to(streams, sent):
     streams[0].queue_write(b"hello")
     streams[1].queue_write(b"hello")
     streams[0].lost = True
@@ -128,7 +128,7 @@ async def test_what_is_lost_meanwhile_is_not_written_to(streams, sent):
     assert sent == [(1, b"hello")]
 
 
-async def test_one_may_leave_before_the_others(streams, sent):
+async def test_a_message_can_be_written_before_the_batch(streams, sent):
     for stream in (streams[0], streams[1], streams[0]):
         stream.queue_write(b"hello")
     streams[0].flush()
@@ -138,7 +138,7 @@ async def test_one_may_leave_before_the_others(streams, sent):
 
 
 @pytest.mark.logs_error("a defect ended a connection")
-async def test_one_that_fails_does_not_take_the_others_with_it(streams, sent, caplog):
+async def test_a_failed_request_does_not_affect_the_others(streams, sent, caplog):
     broken = streams[1].transport
     broken.broken = True
     for stream in streams[:3]:
@@ -162,7 +162,7 @@ class Ending:
         self.batch.observe(self.record)
 
 
-async def test_what_ends_in_a_turn_is_observed_when_its_answers_have_left(sent):
+async def test_ended_requests_are_observed_after_the_writes(sent):
     observed = []
     batch = WriteBatch(lambda record: observed.append((record, len(sent))))
     clients = [Ending(batch, connected(batch, name, sent)) for name in range(2)]
@@ -186,7 +186,7 @@ def test_a_record_ends_when_it_is_observed_unless_it_has_ended_before():
 
 
 @pytest.mark.logs_error(r"a defect kept a request from being counted")
-async def test_a_request_that_cannot_be_counted_does_not_keep_others_from_it(sent, caplog):
+async def test_an_error_of_a_sink_does_not_affect_other_requests(sent, caplog):
     observed = []
 
     def observe(record):
@@ -212,7 +212,7 @@ class Waiting:
         self.awake += 1
 
 
-async def test_of_a_large_answer_no_more_is_read_before_it_is_known_where_it_is_to_go():
+async def test_a_large_response_is_read_after_its_destination_is_known():
     client = Waiting()
     batch, responses = WriteBatch(print), ResponseReader(Limits())
     upstream = H1Upstream(Backend(endpoint(1)), client, batch, responses, PendingTransport(-1))

@@ -48,7 +48,7 @@ async def ended(stage, count=1):
     ],
     ids=["stalls", "breaks its chunks", "sends too much"],
 )
-async def test_a_client_that_fails_after_the_answer_has_begun(request_bytes, rest, termination):
+async def test_a_client_failure_during_the_response_does_not_count(request_bytes, rest, termination):
     async with Stage(body_timeout=0.1, max_body=1000) as stage:
         await stage.origin(answers_while_it_reads)
         client = (await stage.client()).send(request_bytes)
@@ -57,7 +57,7 @@ async def test_a_client_that_fails_after_the_answer_has_begun(request_bytes, res
         assert await ended(stage) == ([termination], 0)
 
 
-async def test_a_backend_that_closes_as_its_client_does_not_go_on_sending():
+async def test_a_close_caused_by_a_stalled_upload_does_not_count():
     async def closes(reader, writer):
         await reader.readuntil(b"hello")
 
@@ -68,7 +68,7 @@ async def test_a_backend_that_closes_as_its_client_does_not_go_on_sending():
         assert await ended(stage) == (["SH"], 0)
 
 
-async def test_a_backend_that_closes_as_its_client_does_not_read_the_answer():
+async def test_a_close_caused_by_a_slow_reader_does_not_count():
     large = 20_000_000
     held_up = asyncio.Event()
 
@@ -90,7 +90,7 @@ async def test_a_backend_that_closes_as_its_client_does_not_read_the_answer():
         assert await ended(stage) == (["SD"], 0)
 
 
-async def test_a_backend_that_closes_inside_an_answer_that_is_read_as_it_comes():
+async def test_a_close_inside_a_response_counts():
     async def closes(reader, writer):
         await read_request(reader)
         writer.write(BEGUN)
@@ -101,7 +101,7 @@ async def test_a_backend_that_closes_inside_an_answer_that_is_read_as_it_comes()
         assert await ended(stage) == (["SD"], 1)
 
 
-async def test_a_stream_that_is_quiet_for_the_body_timeout():
+async def test_a_silent_stream_does_not_count():
     async with Stage(body_timeout=0.1) as stage:
         await stage.origin(begins_an_event_stream)
         clients = [(await stage.client()).send(GET) for _ in range(12)]
@@ -110,7 +110,7 @@ async def test_a_stream_that_is_quiet_for_the_body_timeout():
         assert await ended(stage, 12) == (["sD"] * 12, 0)
 
 
-async def test_polls_that_no_backend_answers_in_time():
+async def test_long_polls_without_a_response_do_not_count():
     async with Stage(response_timeout=0.1) as stage:
         for _ in range(2):
             await stage.origin(says_nothing)
@@ -119,7 +119,7 @@ async def test_polls_that_no_backend_answers_in_time():
         assert {backend.state for backend in stage.pool.backends.values()} == {State.UP}
 
 
-async def test_a_slow_page_of_a_backend_that_answers_others():
+async def test_a_slow_page_does_not_count():
     async def slow_page(reader, writer):
         while b"/slow" not in await read_request(reader):
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
@@ -138,7 +138,7 @@ async def test_a_slow_page_of_a_backend_that_answers_others():
 
 
 @pytest.mark.parametrize("leaves", [False, True])
-async def test_a_backend_that_hangs_before_it_asks_for_the_body(monkeypatch, leaves):
+async def test_a_hang_before_100_continue_counts(monkeypatch, leaves):
     monkeypatch.setattr(health, "GIVEN_UP", 0.0)
     async with Stage(response_timeout=60 if leaves else 0.1, body_timeout=60) as stage:
         origin = await stage.origin(says_nothing)
@@ -151,7 +151,7 @@ async def test_a_backend_that_hangs_before_it_asks_for_the_body(monkeypatch, lea
         assert await ended(stage) == (["CH" if leaves else "sH"], 1)
 
 
-async def test_a_client_that_was_asked_for_the_body_and_does_not_send_it():
+async def test_a_client_that_does_not_send_the_body_does_not_count():
     async def asks(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -178,7 +178,7 @@ async def test_a_client_that_was_asked_for_the_body_and_does_not_send_it():
     ],
     ids=["field", "length", "status", "fields", "chunk", "no HTTP", "nothing"],
 )
-async def test_a_page_that_breaks_the_rules_takes_no_backend_out(answer, state):
+async def test_a_malformed_page_does_not_exclude_a_backend(answer, state):
     async def handle(reader, writer):
         await read_request(reader)
         writer.write(answer)
@@ -198,7 +198,7 @@ async def test_a_page_that_breaks_the_rules_takes_no_backend_out(answer, state):
         assert backend.state is state
 
 
-async def test_an_upload_that_trickles_does_not_keep_a_backend_out(monkeypatch):
+async def test_a_slow_upload_does_not_keep_a_backend_excluded(monkeypatch):
     monkeypatch.setattr(health, "UPLOAD_GRACE", 0.05)
     async with Stage(suspect_time=0.05, eject_time=0.05) as stage:
         flaky = await stage.origin(says_nothing)

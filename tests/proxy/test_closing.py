@@ -74,9 +74,7 @@ async def refuses_early(reader, writer):
     ("limit", "sent", "status"),
     [(1000, POST, 413), (float("inf"), POST, 401), (float("inf"), b"\0\r\n\r\n", 400)],
 )
-async def test_a_client_that_reads_an_early_answer_after_it_has_sent_everything_gets_it(
-    reach, limit, sent, status
-):
+async def test_an_early_response_can_be_read_after_the_upload(reach, limit, sent, status):
     async with Stage(max_body=limit) as stage:
         await stage.origin(refuses_early)
         client = await reach(stage)
@@ -88,7 +86,7 @@ async def test_a_client_that_reads_an_early_answer_after_it_has_sent_everything_
         client.close()
 
 
-async def test_a_client_may_send_for_longer_than_it_may_be_silent(reach):
+async def test_the_discard_time_exceeds_the_silence_timeout(reach):
     async with Stage(max_body=1000, linger_silence=0.1) as stage:
         client = await reach(stage)
         client.send(POST)
@@ -101,7 +99,7 @@ async def test_a_client_may_send_for_longer_than_it_may_be_silent(reach):
         client.close()
 
 
-async def test_a_client_that_does_not_stop_to_send_is_cut_off(reach):
+async def test_an_endless_upload_is_aborted(reach):
     async with Stage(max_body=1000, linger=0.3, linger_silence=5) as stage:
         client = await reach(stage)
         client.send(POST)
@@ -113,7 +111,7 @@ async def test_a_client_that_does_not_stop_to_send_is_cut_off(reach):
         client.close()
 
 
-async def test_requests_sent_ahead_of_the_last_answer_do_not_destroy_it(reach):
+async def test_pipelined_requests_do_not_destroy_the_last_response(reach):
     async with Stage(max_requests=1) as stage:
         await stage.origin(answers(b"hello"))
         client = await reach(stage)
@@ -127,7 +125,7 @@ async def test_requests_sent_ahead_of_the_last_answer_do_not_destroy_it(reach):
         client.close()
 
 
-async def test_the_end_of_sending_follows_a_refusal_at_once_where_there_is_one():
+async def test_a_rejection_half_closes_plain_connections_immediately():
     """TLS has no end for one direction."""
     async with Stage() as stage:
         client = await stage.client()
@@ -139,9 +137,7 @@ async def test_the_end_of_sending_follows_a_refusal_at_once_where_there_is_one()
         assert stage.server.context.connections, "it may send on, so that no reset destroys the answer"
 
 
-async def test_a_client_that_does_not_read_costs_one_look_at_the_kernel_in_each_sweep(
-    authority, pair, monkeypatch
-):
+async def test_a_client_that_does_not_read_costs_one_system_call_per_sweep(authority, pair, monkeypatch):
     """However much it sends meanwhile."""
     looks = []
     writable = closing.writable

@@ -90,7 +90,7 @@ ACTS = st.lists(
 
 @settings(max_examples=40)
 @given(st.sampled_from([b"GET", b"PUT", b"POST"]), ACTS, st.integers(0, 3), st.sampled_from([0, 4, 12]))
-def test_no_more_often_than_the_rules_say(method, acts, retries, kept):
+def test_deliveries_never_exceed_the_rules(method, acts, retries, kept):
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         noted = runner.run(deliveries(method, acts, retries, kept=kept))
     stale = next((n for n, (name, kept) in enumerate(noted) if kept and acts[name][0] == "close"), None)
@@ -107,13 +107,13 @@ def test_no_more_often_than_the_rules_say(method, acts, retries, kept):
 
 
 @pytest.mark.parametrize(("method", "most"), [(b"GET", 3), (b"PUT", 1), (b"POST", 1)])
-async def test_a_request_that_timed_out_is_not_offered_to_a_backend_that_still_works_on_it(method, most):
+async def test_a_timed_out_request_is_not_resent_to_the_same_backend(method, most):
     assert await deliveries(method, [("hang", "hang")], 2, response=0.1) == [(0, True)]
     noted = await deliveries(method, [("hang", "hang")] * 3, 5, response=0.1)
     assert len(noted) == most == len({name for name, _ in noted})
 
 
-async def test_a_request_that_was_sent_on_a_stale_connection_stays_with_its_backend_though_that_refuses():
+async def test_a_request_sent_on_a_stale_connection_stays_with_its_backend():
     """It may have been carried out; a second backend would do it again."""
     gone = asyncio.Event()
 
@@ -142,7 +142,7 @@ async def test_a_request_that_was_sent_on_a_stale_connection_stays_with_its_back
         assert other.connections <= 1
 
 
-async def test_a_request_that_is_sent_again_keeps_its_place_where_backends_have_limits():
+async def test_a_resent_request_keeps_its_place_within_limits():
     """Whoever waits in line does not get it, so that the limit holds."""
     inside, most = 0, 0
     proceed = asyncio.Event()
@@ -175,7 +175,7 @@ async def test_a_request_that_is_sent_again_keeps_its_place_where_backends_have_
         assert [len(record.attempts) for record in stage.records] == [1, 2, 1]
 
 
-async def test_a_trial_that_is_sent_again_is_still_the_one_trial():
+async def test_a_resent_trial_is_still_the_only_trial():
     async with Stage(suspect_time=0.05, eject_time=0.05) as stage:
         counting = Counting(0, "close", "hang", [])
         counting.all_there.set()

@@ -58,7 +58,7 @@ async def answers_of(stage, request, *, heads=1):
     ],
     ids=["204 length", "204 chunked", "304 length", "304 chunked", "HEAD length", "HEAD chunked", "103"],
 )
-async def test_a_body_that_must_not_be_there_comes_late(request_bytes, answer, heads):
+async def test_a_late_forbidden_body_does_not_become_a_response(request_bytes, answer, heads):
     forger = Forger(answer)
     async with Stage() as stage:
         await stage.origin(forger)
@@ -77,7 +77,7 @@ async def test_a_body_that_must_not_be_there_comes_late(request_bytes, answer, h
         (GET, NO_CONTENT + LENGTH, False),
     ],
 )
-async def test_a_connection_that_stays_quiet_is_used_again(request_bytes, answer, again):
+async def test_a_connection_that_stays_silent_is_reused(request_bytes, answer, again):
     async def quiet(reader, writer):
         while await read_request(reader):
             writer.write(answer)

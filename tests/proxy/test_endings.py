@@ -89,9 +89,7 @@ async def test_a_defect_is_answered_500_and_logged_once(caplog, monkeypatch, def
         (upgrades, UPGRADE, ("KT", 101)),
     ],
 )
-async def test_a_request_that_a_shutdown_cuts_off_is_not_one_whose_client_left(
-    handler, request_bytes, ending
-):
+async def test_a_request_aborted_by_a_shutdown_is_recorded_as_such(handler, request_bytes, ending):
     async with Stage() as stage:
         origin = await stage.origin(handler)
         client = (await stage.client()).send(request_bytes)
@@ -104,7 +102,7 @@ async def test_a_request_that_a_shutdown_cuts_off_is_not_one_whose_client_left(
         await until(lambda: not origin.open)
 
 
-async def test_a_request_that_a_shutdown_cuts_off_while_it_waits_for_a_backend():
+async def test_a_waiting_request_aborted_by_a_shutdown_is_recorded():
     async with Stage(max_conn=1, queue_timeout=60) as stage:
         origin = await stage.origin(says_nothing)
         for _ in range(20):
@@ -137,7 +135,7 @@ async def test_a_shutdown_leaves_no_record_for_a_connection_without_a_request():
         (GET.replace(b"\r\n\r\n", b"\r\nAccept: application/json\r\n\r\n"), 503),
     ],
 )
-async def test_the_bytes_of_answers_of_its_own_are_counted(request_bytes, status):
+async def test_bytes_of_pylbs_own_responses_are_counted(request_bytes, status):
     async with Stage() as stage:
         client = (await stage.client()).send(request_bytes)
         _, _, body = (await client.rest()).partition(b"\r\n\r\n")
@@ -157,7 +155,7 @@ async def test_the_bytes_of_answers_of_its_own_are_counted(request_bytes, status
         b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\nno size\r\n",
     ],
 )
-async def test_no_answer_shows_how_python_writes_bytes(head):
+async def test_no_response_has_python_byte_literals(head):
     async with Stage() as stage:
         await stage.origin(says_nothing)
         client = (await stage.client()).send(head)

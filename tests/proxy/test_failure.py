@@ -36,7 +36,7 @@ async def test_a_defect_of_a_handler_is_answered_500_and_leaves_one_record(monke
         assert record.finished >= record.started
 
 
-async def test_a_refusal_of_a_handler_has_its_own_status(monkeypatch):
+async def test_a_rejection_by_a_handler_has_its_own_status(monkeypatch):
     async with Stage() as stage:
         serve_with(monkeypatch, stage, refusing)
         status, _, body = await stage.get()

@@ -48,7 +48,7 @@ def blackhole():
 
 
 @pytest.mark.parametrize("request_bytes", [GET, POST])
-async def test_a_refused_connection_sends_the_request_elsewhere_whatever_its_method(refused, request_bytes):
+async def test_after_a_refused_connection_every_method_is_retried(refused, request_bytes):
     async with Stage() as stage:
         origin = await stage.origin(answers(b"hello"))
         stage.register(refused, origin.endpoint)
@@ -69,7 +69,7 @@ async def test_all_refused_is_a_503(refused):
         assert endings(stage) == [("SC", 503)]
 
 
-async def test_a_backend_that_does_not_accept_is_left_for_another(blackhole):
+async def test_after_a_connect_timeout_another_backend_is_used(blackhole):
     async with Stage(connect_timeout=0.1) as stage:
         origin = await stage.origin(answers(b"hello"))
         stage.register(blackhole, origin.endpoint)
@@ -97,7 +97,7 @@ async def test_a_stale_connection_is_replaced_if_the_method_is_idempotent(method
         assert origin.connections == (2 if status == 200 else 1)
 
 
-async def test_a_post_does_not_go_onto_a_connection_that_the_backend_has_just_closed():
+async def test_a_post_is_not_sent_on_a_closed_connection():
     async def handle(reader, writer):
         await read_request(reader)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
@@ -111,7 +111,7 @@ async def test_a_post_does_not_go_onto_a_connection_that_the_backend_has_just_cl
         assert (await client.answer())[0] == 200
 
 
-async def test_a_backend_that_closes_without_an_answer_is_a_502():
+async def test_a_close_without_a_response_is_a_502():
     async def handle(reader, writer):
         await read_request(reader)
 
@@ -135,7 +135,7 @@ async def test_a_backend_that_closes_without_an_answer_is_a_502():
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 101 + b"\r\n",
     ],
 )
-async def test_a_bad_answer_is_a_502_and_none_of_its_bytes_reach_the_client(answer):
+async def test_an_invalid_response_is_a_502_without_its_bytes(answer):
     async def handle(reader, writer):
         await read_request(reader)
         writer.write(answer)
@@ -148,7 +148,7 @@ async def test_a_bad_answer_is_a_502_and_none_of_its_bytes_reach_the_client(answ
         assert endings(stage) == [("SH", 502)]
 
 
-async def test_an_answer_that_is_announced_again_and_again_is_waited_for():
+async def test_interim_responses_restart_the_response_timeout():
     """Each 1xx is a sign of life, and begins the time-out anew (RFC 9110 section 15.2)."""
 
     async def handle(reader, writer):
@@ -168,7 +168,7 @@ async def test_an_answer_that_is_announced_again_and_again_is_waited_for():
         assert origin.connections == 1
 
 
-async def test_a_backend_that_does_not_answer_in_time_is_a_504():
+async def test_a_response_timeout_is_a_504():
     async def handle(reader, writer):
         await reader.read(-1)
 
@@ -186,7 +186,7 @@ async def test_a_backend_that_does_not_answer_in_time_is_a_504():
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", b"1.0"),
     ],
 )
-async def test_a_truncated_body_is_seen_as_truncated(start, version):
+async def test_the_client_can_detect_a_truncated_body(start, version):
     async def handle(reader, writer):
         await read_request(reader)
         writer.write(start)
@@ -201,7 +201,7 @@ async def test_a_truncated_body_is_seen_as_truncated(start, version):
         assert endings(stage) == [("SD", 200)]
 
 
-async def test_a_body_that_stands_still_is_given_up():
+async def test_a_stalled_body_times_out():
     async def handle(reader, writer):
         await read_request(reader)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello")
@@ -216,7 +216,7 @@ async def test_a_body_that_stands_still_is_given_up():
         assert endings(stage) == [("sD", 200)]
 
 
-async def test_a_client_that_leaves_ends_the_exchange():
+async def test_a_disconnected_client_ends_the_exchange():
     gone = asyncio.Event()
 
     async def handle(reader, writer):
@@ -233,7 +233,7 @@ async def test_a_client_that_leaves_ends_the_exchange():
         assert endings(stage) == [("CH", 499)]
 
 
-async def test_a_backend_that_hangs_is_ejected_as_nobody_waits_for_it(monkeypatch):
+async def test_a_hanging_backend_is_ejected_by_clients_that_give_up(monkeypatch):
     """It accepts connections, and its clients leave long before any time-out."""
     monkeypatch.setattr(health, "GIVEN_UP", 0.01)
 
@@ -256,7 +256,7 @@ async def test_a_backend_that_hangs_is_ejected_as_nobody_waits_for_it(monkeypatc
         assert [await stage.get() for _ in range(6)]
 
 
-async def test_clients_that_leave_while_they_still_send_are_held_against_nobody(monkeypatch):
+async def test_disconnects_during_uploads_do_not_count(monkeypatch):
     monkeypatch.setattr(health, "GIVEN_UP", 1e-6)
 
     async def wait(reader, writer):
@@ -273,7 +273,7 @@ async def test_clients_that_leave_while_they_still_send_are_held_against_nobody(
         assert stage.pool.eligible[0].health.total == 0
 
 
-async def test_a_client_that_is_slow_with_its_head_or_its_body_is_told_so():
+async def test_a_slow_head_or_body_is_answered_408():
     async with Stage(head_timeout=0.1, body_timeout=0.1) as stage:
         await stage.origin(answers(b"hello"))
         for begun in (b"GET / HT", b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 9\r\n\r\nhell"):
@@ -282,14 +282,14 @@ async def test_a_client_that_is_slow_with_its_head_or_its_body_is_told_so():
         assert endings(stage) == [("cR", 408), ("cH", 408)]
 
 
-async def test_a_client_that_never_sends_anything_is_let_go_without_a_word():
+async def test_a_silent_client_is_closed_without_a_response():
     async with Stage(head_timeout=0.1) as stage:
         client = await stage.client()
         assert await client.rest() == b""
         assert stage.records == []
 
 
-async def test_a_client_is_not_late_because_pylb_was():
+async def test_delays_of_pylb_do_not_count_as_client_timeouts():
     """What it sent while the process was held up is read before its connection is judged."""
     async with Stage(keepalive_timeout=0.3) as stage:
         await stage.origin(answers())
@@ -327,7 +327,7 @@ async def test_an_idle_connection_to_a_backend_is_closed_after_its_timeout():
         assert repr(stage.pool) == "<Pool web: 1 up, 0 draining | 0 active, 0 idle>"
 
 
-async def test_bytes_that_nobody_asked_for_end_a_connection_to_a_backend():
+async def test_unsolicited_bytes_close_a_backend_connection():
     async def handle(reader, writer):
         await read_request(reader)
         writer.write(
@@ -359,7 +359,7 @@ async def test_bytes_that_nobody_asked_for_end_a_connection_to_a_backend():
         (b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 405),
     ],
 )
-async def test_what_is_refused_ends_the_connection_and_nothing_after_it_is_read(sent, status):
+async def test_a_rejected_request_closes_the_connection(sent, status):
     async with Stage(linger_silence=0.3) as stage:
         origin = await stage.origin(answers(b"hello"))
         client = (await stage.client()).send(sent)
@@ -370,7 +370,7 @@ async def test_what_is_refused_ends_the_connection_and_nothing_after_it_is_read(
         assert endings(stage) == [("PR", status)]
 
 
-async def test_a_chunked_body_with_broken_framing_is_refused_on_the_way():
+async def test_a_chunked_body_with_invalid_framing_is_rejected():
     async with Stage() as stage:
         await stage.origin(answers(b"hello"))
         client = await stage.client()
@@ -379,7 +379,7 @@ async def test_a_chunked_body_with_broken_framing_is_refused_on_the_way():
         assert endings(stage) == [("PR", 400)]
 
 
-async def test_a_reset_while_the_body_moves_is_not_an_end():
+async def test_a_reset_during_a_body_is_not_its_end():
     async def handle(reader, writer):
         await read_request(reader)
         writer.write(b"HTTP/1.1 200 OK\r\n\r\nhello")
@@ -398,7 +398,7 @@ async def test_a_reset_while_the_body_moves_is_not_an_end():
         assert endings(stage) == [("SD", 200)]
 
 
-async def test_a_smaller_limit_holds():
+async def test_a_configured_limit_applies():
     async with Stage(max_head=100) as stage:
         client = (await stage.client()).send(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 100 + b"\r\n\r\n")
         assert (await client.answer())[0] == 431

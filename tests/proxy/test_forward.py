@@ -22,7 +22,7 @@ def script(*responses):
     return handle
 
 
-async def test_a_request_reaches_a_backend_and_its_answer_the_client():
+async def test_request_and_response_are_forwarded():
     async with Stage() as stage:
         await stage.origin(answers(b"hello"))
         status, head, body = await stage.get("/")
@@ -30,7 +30,7 @@ async def test_a_request_reaches_a_backend_and_its_answer_the_client():
         assert b"Connection" not in head
 
 
-async def test_the_backend_learns_where_the_client_is_and_what_it_asked_for():
+async def test_the_backend_receives_forwarding_fields():
     seen = []
 
     async def handle(reader, writer):
@@ -50,7 +50,7 @@ async def test_the_backend_learns_where_the_client_is_and_what_it_asked_for():
     assert not [f for f in fields if f.lower().startswith((b"x-hop", b"connection"))]
 
 
-async def test_two_requests_on_one_connection_use_one_connection_to_the_backend():
+async def test_two_requests_reuse_one_backend_connection():
     async with Stage() as stage:
         origin = await stage.origin(answers(b"hello"))
         client = await stage.client()
@@ -61,7 +61,7 @@ async def test_two_requests_on_one_connection_use_one_connection_to_the_backend(
         assert repr(stage.pool) == "<Pool web: 1 up, 0 draining | 0 active, 1 idle>"
 
 
-async def test_requests_sent_ahead_are_answered_in_order():
+async def test_pipelined_requests_are_answered_in_order():
     async def handle(reader, writer):
         while head := await read_request(reader):
             path = head.split(b" ")[1]
@@ -74,7 +74,7 @@ async def test_requests_sent_ahead_are_answered_in_order():
         assert [(await client.answer())[2] for n in range(50)] == [b"/%d" % n for n in range(50)]
 
 
-async def test_a_chunked_answer_stays_chunked_and_its_extensions_are_dropped():
+async def test_a_chunked_response_stays_chunked_without_extensions():
     async with Stage() as stage:
         await stage.origin(
             script(
@@ -92,7 +92,7 @@ async def test_a_chunked_answer_stays_chunked_and_its_extensions_are_dropped():
         assert (await client.answer())[2] == b"ok"
 
 
-async def test_a_client_of_1_0_gets_no_chunks():
+async def test_an_http_1_0_client_receives_no_chunks():
     async with Stage() as stage:
         await stage.origin(
             script(
@@ -106,7 +106,7 @@ async def test_a_client_of_1_0_gets_no_chunks():
         assert body == b"hello, w"
 
 
-async def test_a_client_of_1_0_may_keep_its_connection_where_the_length_is_known():
+async def test_an_http_1_0_connection_persists_if_the_length_is_known():
     async with Stage() as stage:
         await stage.origin(answers(b"hello"))
         client = await stage.client()
@@ -117,7 +117,7 @@ async def test_a_client_of_1_0_may_keep_its_connection_where_the_length_is_known
             assert b"\r\nConnection: keep-alive\r\n" in head
 
 
-async def test_an_answer_that_ends_with_its_connection_is_chunked_for_the_client():
+async def test_a_response_until_close_is_chunked_for_the_client():
     async def handle(reader, writer):
         await read_request(reader)
         writer.write(b"HTTP/1.1 200 OK\r\n\r\nhello, ")
@@ -133,7 +133,7 @@ async def test_an_answer_that_ends_with_its_connection_is_chunked_for_the_client
         assert b"200 OK" in await client.head()
 
 
-async def test_head_204_and_304_have_no_body_whatever_their_fields_say():
+async def test_head_204_and_304_have_no_body():
     async with Stage() as stage:
         await stage.origin(
             script(
@@ -153,7 +153,7 @@ async def test_head_204_and_304_have_no_body_whatever_their_fields_say():
         assert (await client.answer())[2] == b"ok"
 
 
-async def test_a_body_is_sent_on_by_length_and_in_chunks():
+async def test_bodies_are_forwarded_by_length_and_in_chunks():
     bodies = []
 
     async def handle(reader, writer):
@@ -182,7 +182,7 @@ async def test_a_body_is_sent_on_by_length_and_in_chunks():
 
 @pytest.mark.parametrize("cut", [False, True], ids=["whole", "cut"])
 @pytest.mark.parametrize("size", [1, INLINE_LIMIT, INLINE_LIMIT + 1])
-async def test_a_body_that_came_with_its_head_leaves_with_it_and_what_follows_is_the_next_request(size, cut):
+async def test_a_body_received_with_its_head_is_sent_with_it(size, cut):
     bodies = []
 
     async def handle(reader, writer):
@@ -227,7 +227,7 @@ async def test_100_continue_is_relayed_and_the_body_follows():
         assert (await client.answer())[2] == b"hello"
 
 
-async def test_a_flood_of_early_answers_is_a_502():
+async def test_too_many_interim_responses_are_a_502():
     async def handle(reader, writer):
         await read_request(reader)
         while not writer.is_closing():
@@ -241,7 +241,7 @@ async def test_a_flood_of_early_answers_is_a_502():
         assert [record.termination for record in stage.records] == ["SH"]
 
 
-async def test_every_answer_says_when_it_was_made():
+async def test_every_response_has_a_date():
     async with Stage() as stage:
         _, refused, _ = await (await stage.client()).send(b"BAD\r\n\r\n").answer()
         await stage.origin(answers(b"hello"))
@@ -251,7 +251,7 @@ async def test_every_answer_says_when_it_was_made():
         assert abs(parsedate_to_datetime(date.decode()).timestamp() - time()) < 60
 
 
-async def test_early_hints_pass_and_an_early_answer_ends_the_connection():
+async def test_early_hints_are_forwarded_and_an_early_response_closes_the_connection():
     async def handle(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
         writer.write(
@@ -272,7 +272,7 @@ async def test_early_hints_pass_and_an_early_answer_ends_the_connection():
         assert repr(stage.pool) == "<Pool web: 1 up, 0 draining | 0 active, 0 idle>"
 
 
-async def test_the_client_decides_to_close():
+async def test_the_client_can_close_the_connection():
     async with Stage() as stage:
         await stage.origin(answers(b"hello"))
         client = (await stage.client()).send(b"GET / HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n")
@@ -281,7 +281,7 @@ async def test_the_client_decides_to_close():
         assert b"\r\nConnection: close\r\n" in answer
 
 
-async def test_no_route_is_a_404_and_no_backend_a_503_that_says_when_to_come_back():
+async def test_no_route_is_a_404_and_no_backend_a_503_with_retry_after():
     async with Stage() as stage:
         status, head, _ = await stage.get("/")
         assert status == 503
@@ -289,7 +289,7 @@ async def test_no_route_is_a_404_and_no_backend_a_503_that_says_when_to_come_bac
         assert [(r.termination, r.status) for r in stage.records] == [("DQ", 503)]
 
 
-async def test_server_sent_events_flow_at_once():
+async def test_server_sent_events_are_forwarded_immediately():
     more = asyncio.Event()
 
     async def handle(reader, writer):

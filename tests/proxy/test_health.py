@@ -20,7 +20,7 @@ async def resets(reader, writer):
     writer.transport.abort()
 
 
-async def test_a_backend_that_breaks_its_connections_is_left_alone_and_comes_back_when_healed():
+async def test_a_backend_with_broken_connections_is_excluded_and_restored():
     async with Stage(**QUICK) as stage:
         for _ in range(2):
             await stage.origin(answers(b"hello"))
@@ -36,7 +36,7 @@ async def test_a_backend_that_breaks_its_connections_is_left_alone_and_comes_bac
         assert {record.status for record in stage.records[asked:]} == {200}
 
 
-async def test_a_backend_that_answers_500_to_everything_is_ejected_and_comes_back_when_healed():
+async def test_a_backend_with_500_responses_is_ejected_and_restored():
     async with Stage(**QUICK) as stage:
         for _ in range(2):
             await stage.origin(answers(b"hello"))
@@ -85,7 +85,7 @@ async def test_a_backend_that_never_answers_is_ejected():
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-async def test_if_all_fail_all_are_still_asked(count):
+async def test_if_all_backends_fail_all_receive_requests(count):
     async with Stage() as stage:
         for _ in range(count):
             await stage.origin(answers(b"no", status=b"500 Internal Server Error"))

@@ -63,7 +63,7 @@ MAPPED = binary(
         (binary(1, 0x31, bytes(216)), None),
     ],
 )
-def test_a_preamble_names_the_client_and_ends_where_it_ends(preamble, addresses):
+def test_a_preamble_names_the_client_and_has_an_exact_end(preamble, addresses):
     assert parse(preamble + b"GET") == (addresses, len(preamble))
     for end in range(1, len(preamble)):
         assert parse(preamble[:end]) is None
@@ -85,7 +85,7 @@ def test_a_preamble_names_the_client_and_ends_where_it_ends(preamble, addresses)
         binary(1, 0x11, bytes(4000)),
     ],
 )
-def test_what_is_no_preamble_is_refused(data):
+def test_an_invalid_preamble_is_rejected(data):
     with pytest.raises(ProxyError):
         parse(data)
 
@@ -124,7 +124,7 @@ async def told(preamble, trusted="127.0.0.1", extra=b"", rate=0, **context):
         (V6, "2001:db8::9"),
     ],
 )
-async def test_the_client_that_a_trusted_peer_names_is_the_client(preamble, address):
+async def test_the_client_is_taken_from_a_trusted_peers_preamble(preamble, address):
     limits = {"admission": Connections(per_client=1), "rate": 100}
     head, record = await told(preamble, extra=b"X-Forwarded-For: 6.6.6.6\r\n", **limits)
     assert f"\r\nX-Forwarded-For: {address}\r\n".encode() in head
@@ -133,7 +133,7 @@ async def test_the_client_that_a_trusted_peer_names_is_the_client(preamble, addr
     assert record.client == address
 
 
-async def test_a_client_that_is_named_and_trusted_may_name_another():
+async def test_a_trusted_client_of_a_preamble_may_name_another():
     head, record = await told(
         b"PROXY TCP6 ::ffff:127.0.0.1 ::ffff:10.0.0.1 5555 443\r\n", extra=b"X-Forwarded-For: 203.0.113.9\r\n"
     )
@@ -142,7 +142,7 @@ async def test_a_client_that_is_named_and_trusted_may_name_another():
 
 
 @pytest.mark.parametrize("preamble", [b"PROXY UNKNOWN\r\n", binary(0, 0, b""), binary(1, 0x31, bytes(216))])
-async def test_a_peer_that_speaks_for_itself_is_the_client_whatever_its_requests_say(preamble):
+async def test_after_a_local_preamble_forwarding_fields_are_ignored(preamble):
     said = b"X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\nForwarded: for=203.0.113.9\r\n"
     head, record = await told(preamble, extra=said)
     assert b"\r\nX-Forwarded-For: 127.0.0.1\r\n" in head
@@ -151,19 +151,19 @@ async def test_a_peer_that_speaks_for_itself_is_the_client_whatever_its_requests
     assert record.client == "127.0.0.1"
 
 
-async def test_from_a_peer_that_is_not_trusted_a_preamble_is_no_request():
+async def test_a_preamble_of_an_untrusted_peer_is_an_invalid_request():
     head, record = await told(b"PROXY TCP4 203.0.113.9 10.0.0.1 5555 443\r\n", trusted="10.0.0.0/8")
     assert head == b""
     assert (record.status, record.termination, record.client) == (400, "PR", "127.0.0.1")
 
 
 @pytest.mark.parametrize("preamble", [b"", b"PROXY TCP4 lies\r\n"])
-async def test_a_trusted_peer_must_send_one(preamble):
+async def test_a_trusted_peer_must_send_a_preamble(preamble):
     head, record = await told(preamble)
     assert (head, record.termination, record.client) == (b"", "PR", "127.0.0.1")
 
 
-async def test_a_preamble_must_come_in_time():
+async def test_a_preamble_has_a_timeout():
     async with Stage(
         context={"trusted": Networks(["127.0.0.1"]), "proxy_protocol": True}, head_timeout=0.1
     ) as stage:
@@ -189,7 +189,7 @@ ENDS_V6 = ConnectionAddresses("2001:db8::9", 5555, "2001:db8::1", 8443)
         (ConnectionAddresses("", 0, "", 0), None),
     ],
 )
-def test_what_is_written_can_be_read(write, addresses, read):
+def test_a_written_preamble_can_be_parsed(write, addresses, read):
     preamble = write(addresses)
     assert parse(preamble + b"GET") == (read, len(preamble))
 
@@ -203,7 +203,7 @@ def test_the_bytes_are_those_of_the_specification():
 
 
 @pytest.mark.parametrize("write", PREAMBLES.values())
-async def test_a_backend_is_told_of_each_client_before_anything_else(write):
+async def test_a_backend_receives_a_preamble_first(write):
     told = []
 
     async def handle(reader, writer):

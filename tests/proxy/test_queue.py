@@ -55,7 +55,7 @@ async def test_a_backend_never_has_more_than_its_limit_and_all_are_answered_in_o
         assert stage.pool.eligible[0].inflight == 0
 
 
-async def test_who_waits_too_long_is_answered_503():
+async def test_a_request_beyond_the_queue_timeout_is_a_503():
     async with Stage(max_conn=1, queue_timeout=0.1) as stage:
         slow = Slow()
         await stage.origin(slow)
@@ -69,7 +69,7 @@ async def test_who_waits_too_long_is_answered_503():
         assert slow.paths == [0]
 
 
-async def test_one_too_many_is_answered_503_at_once():
+async def test_a_full_queue_is_a_503_immediately():
     async with Stage(max_conn=1, max_queue=1) as stage:
         slow = Slow()
         await stage.origin(slow)
@@ -78,7 +78,7 @@ async def test_one_too_many_is_answered_503_at_once():
         assert stage.records[0].termination == "RQ"
 
 
-async def test_a_client_that_leaves_leaves_the_queue():
+async def test_a_disconnected_client_leaves_the_queue():
     async with Stage(max_conn=1) as stage:
         slow = Slow()
         await stage.origin(slow)

@@ -27,7 +27,7 @@ def endings(stage):
         (POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n6\r\n567890\r\n", 413),
     ],
 )
-async def test_a_body_of_more_than_the_limit_is_a_413(request_bytes, status):
+async def test_a_body_above_the_limit_is_a_413(request_bytes, status):
     async with Stage(max_body=10) as stage:
         await stage.origin(answers(b"hello"))
         client = (await stage.client()).send(request_bytes)
@@ -43,7 +43,7 @@ async def trickle(client):
 
 
 @pytest.mark.parametrize(("rate", "status"), [(10_000, 408), (10, 200)])
-async def test_a_trickle_is_no_progress(rate, status):
+async def test_too_few_bytes_are_no_progress(rate, status):
     async with Stage(body_timeout=0.5, min_body_rate=rate) as stage:
         await stage.origin(answers(b"hello"))
         client = (await stage.client()).send(POST + b"Content-Length: 40\r\n\r\n")
@@ -65,7 +65,7 @@ async def test_a_connection_ends_after_its_last_request(most):
         assert await client.rest() == b""
 
 
-async def test_one_connection_too_many_is_a_503_and_there_is_room_again_later():
+async def test_a_connection_above_the_limit_is_a_503():
     async with Stage(context={"admission": Connections(total=1)}) as stage:
         await stage.origin(answers(b"hello"))
         first = await stage.client()
@@ -80,7 +80,7 @@ async def test_one_connection_too_many_is_a_503_and_there_is_room_again_later():
         assert (await stage.get())[0] == 200
 
 
-async def test_one_connection_too_many_of_one_client():
+async def test_a_connection_above_the_limit_of_a_client_is_rejected():
     async with Stage(context={"admission": Connections(per_client=2)}) as stage:
         await stage.origin(answers(b"hello"))
         kept = [await stage.client() for _ in range(2)]
@@ -91,7 +91,7 @@ async def test_one_connection_too_many_of_one_client():
         assert (await stage.get())[0] == 200
 
 
-async def test_one_request_too_many_is_a_429():
+async def test_a_request_above_the_rate_is_a_429():
     async with Stage(max_client_rate=2) as stage:
         await stage.origin(answers(b"hello"))
         answered = [await stage.get(extra=b"Accept: application/json\r\n") for _ in range(3)]
@@ -100,7 +100,7 @@ async def test_one_request_too_many_is_a_429():
         assert b'"status": 429' in answered[2][2]
 
 
-async def test_a_client_that_does_not_read_its_last_answer_is_cut_off():
+async def test_a_client_that_does_not_read_its_last_response_is_disconnected():
     async def handle(reader, writer):
         await read_request(reader)
         writer.write(
@@ -144,7 +144,7 @@ PIECE = b"x" * 20_000
         (b"Transfer-Encoding: chunked", [*[chunk(PIECE)] * 10, last_chunk()]),
     ],
 )
-async def test_a_request_that_was_answered_before_its_end_reaches_the_backend_whole(framing, pieces):
+async def test_a_request_answered_early_is_forwarded_completely(framing, pieces):
     received = []
     async with Stage() as stage:
         await stage.origin(reads_after_answering(received))
@@ -164,7 +164,7 @@ async def test_a_request_that_was_answered_before_its_end_reaches_the_backend_wh
 
 
 @pytest.mark.parametrize(("rate", "whole"), [(3300, True), (10_000_000, False)])
-async def test_after_the_answer_a_body_must_move_at_the_lowest_rate(rate, whole):
+async def test_after_an_early_response_the_minimum_rate_applies(rate, whole):
     received = []
     async with Stage(min_body_rate=rate, linger_silence=0.1) as stage:
         origin = await stage.origin(reads_after_answering(received))
@@ -179,7 +179,7 @@ async def test_after_the_answer_a_body_must_move_at_the_lowest_rate(rate, whole)
         client.close()
 
 
-async def test_a_backend_that_reads_no_more_after_its_answer_does_not_stop_the_client():
+async def test_after_an_early_response_a_backend_that_stops_reading_does_not_block_the_client():
     """A client that reads after it has sent everything must be able to send everything."""
 
     async def handle(reader, writer):
@@ -208,7 +208,7 @@ async def test_a_backend_that_reads_no_more_after_its_answer_does_not_stop_the_c
         POST.replace(b"HTTP/1.1", b"HTTP/1.0") + b"Content-Length: 9\r\n\r\nabc",
     ],
 )
-async def test_a_client_that_waits_for_the_end_of_an_early_answer_does_not_wait_long(request_head):
+async def test_a_client_detects_the_end_of_an_early_response_soon(request_head):
     async with Stage() as stage:
         await stage.origin(reads_after_answering([]))
         client = (await stage.client()).send(request_head)

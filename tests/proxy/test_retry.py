@@ -32,7 +32,7 @@ BUSY = answers(b"busy", status=b"503 Busy")
 
 
 @pytest.mark.parametrize(("failing", "options"), [(breaks, {}), (says_nothing, {}), (BUSY, ALL)])
-async def test_a_get_is_answered_by_another_backend(failing, options):
+async def test_a_get_is_retried_on_another_backend(failing, options):
     async with Stage(response_timeout=0.05, **NEVER_OUT, **options) as stage:
         bad = await stage.origin(failing)
         await stage.origin(answers(b"hello"))
@@ -50,7 +50,7 @@ async def request(stage, method, extra=b""):
 
 
 @pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE", b"PATCH"])
-async def test_what_may_have_been_done_is_not_done_again(method):
+async def test_an_unsafe_request_is_not_retried(method):
     async with Stage(**NEVER_OUT) as stage:
         for _ in range(2):
             await stage.origin(breaks)
@@ -58,7 +58,7 @@ async def test_what_may_have_been_done_is_not_done_again(method):
         assert sum(origin.connections for origin in stage.origins) == 1
 
 
-async def test_a_body_is_sent_again_whole_where_that_is_allowed():
+async def test_a_buffered_body_is_resent_completely():
     bodies = []
 
     async def keeps(reader, writer):
@@ -74,7 +74,7 @@ async def test_a_body_is_sent_again_whole_where_that_is_allowed():
         assert bodies == [b"hello"] * 4
 
 
-async def test_an_answer_that_has_begun_is_never_replaced():
+async def test_a_started_response_is_never_replaced():
     async with Stage(**NEVER_OUT, **ALL) as stage:
         await stage.origin(breaks_inside_the_body)
         stage.register(stage.origins[0].endpoint)
@@ -86,7 +86,7 @@ async def test_an_answer_that_has_begun_is_never_replaced():
         assert stage.origins[0].connections == 1
 
 
-async def test_the_last_answer_is_passed_on_whatever_its_status():
+async def test_the_last_response_is_forwarded_with_any_status():
     async with Stage(**NEVER_OUT, **ALL) as stage:
         for _ in range(2):
             await stage.origin(BUSY)
@@ -95,7 +95,7 @@ async def test_the_last_answer_is_passed_on_whatever_its_status():
         assert len(stage.records[0].attempts) == 2
 
 
-async def test_a_status_is_passed_on_by_default():
+async def test_a_status_is_not_retried_by_default():
     async with Stage(**NEVER_OUT) as stage:
         await stage.origin(BUSY)
         await stage.origin(answers())
@@ -103,7 +103,7 @@ async def test_a_status_is_passed_on_by_default():
         assert {len(record.attempts) for record in stage.records} == {1}
 
 
-async def test_if_everything_fails_the_backends_get_a_fifth_more():
+async def test_if_everything_fails_retries_add_a_fifth():
     async with Stage(**NEVER_OUT) as stage:
         for _ in range(3):
             await stage.origin(breaks)

@@ -67,7 +67,7 @@ async def test_a_stripped_path_is_reported_to_the_backend_and_a_forged_one_is_no
 
 
 @pytest.mark.parametrize("target", ["/a../x", "/a.", "/a/%zz"])
-async def test_a_path_that_a_backend_could_read_as_another_one_is_refused(target):
+async def test_an_ambiguous_path_is_rejected(target):
     status, _, body, head = await seen(["web=/a path=prefix strip=/a"], target)
     assert (status, head) == (400, b"")
     assert b"path" in body

@@ -44,7 +44,7 @@ SAID = (
 )
 
 
-async def test_who_is_not_trusted_is_not_believed():
+async def test_forwarding_fields_of_untrusted_peers_are_ignored():
     fields, record = await told(SAID)
     assert fields[b"x-forwarded-for"] == fields[b"x-real-ip"] == b"127.0.0.1"
     assert fields[b"x-forwarded-proto"] == b"http"
@@ -55,7 +55,7 @@ async def test_who_is_not_trusted_is_not_believed():
     assert record.client == "127.0.0.1"
 
 
-async def test_a_trusted_peer_is_believed_and_the_chain_grows():
+async def test_the_chain_of_a_trusted_peer_is_extended():
     fields, record = await told(SAID, trusted=LOOPBACK)
     assert fields[b"x-forwarded-for"] == b"203.0.113.9, 127.0.0.1"
     assert fields[b"x-real-ip"] == b"203.0.113.9"
@@ -66,14 +66,14 @@ async def test_a_trusted_peer_is_believed_and_the_chain_grows():
     assert record.client == "203.0.113.9"
 
 
-async def test_forwarded_says_it_in_the_standards_way():
+async def test_a_forwarded_field_is_sent():
     fields, _ = await told(SAID, client_info=ForwardedClientInfo)
     assert fields[b"forwarded"] == b'for=127.0.0.1;proto=http;host="shop.example"'
     fields, _ = await told(SAID, client_info=ForwardedClientInfo, trusted=LOOPBACK)
     assert fields[b"forwarded"] == b'for=203.0.113.9, for=127.0.0.1;proto=http;host="shop.example"'
 
 
-async def test_a_trusted_peer_that_speaks_only_the_standard_s_field_is_believed():
+async def test_forwarded_alone_is_accepted_from_a_trusted_peer():
     said = b'Forwarded: for="[2001:db8:cafe::17]:4711";proto=https;host=www.shop.example\r\n'
     fields, record = await told(said, trusted=LOOPBACK)
     assert record.client == "2001:db8:cafe::17"
@@ -92,7 +92,7 @@ async def test_a_trusted_peer_that_speaks_only_the_standard_s_field_is_believed(
         ("edge", b"Via: 1.1 front\r\n", [b"1.1 front", b"1.1 edge"]),
     ],
 )
-async def test_pylb_names_itself_to_backends_only_if_it_is_given_a_name(name, said, via):
+async def test_via_is_sent_only_if_configured(name, said, via):
     heads = []
 
     async def handle(reader, writer):
@@ -113,7 +113,7 @@ async def test_pylb_names_itself_to_backends_only_if_it_is_given_a_name(name, sa
 @pytest.mark.parametrize(
     ("host", "port"), [("shop.example", b"80"), ("shop.example:8443", b"8443"), ("[::1]:8080", b"8080")]
 )
-async def test_the_port_is_the_client_s_and_not_the_listener_s(trusted, host, port):
+async def test_the_forwarded_port_is_that_of_the_client(trusted, host, port):
     heads = []
 
     async def handle(reader, writer):
@@ -132,7 +132,7 @@ async def test_the_port_is_the_client_s_and_not_the_listener_s(trusted, host, po
 @pytest.mark.parametrize(
     "addresses", [b"203.0.113.%d:51008", b"::ffff:203.0.113.%d", b'"[::ffff:203.0.113.%d]:51008"']
 )
-async def test_clients_behind_a_gateway_that_writes_ports_are_counted_apart(addresses):
+async def test_clients_behind_a_gateway_with_ports_are_counted_separately(addresses):
     async with Stage(context={"trusted": LOOPBACK}, max_client_rate=1) as stage:
         await stage.origin(answers())
         for number in range(1, 9):
@@ -174,7 +174,7 @@ async def test_ipv6():
     assert record.client == "::1"
 
 
-async def test_an_ipv4_client_of_a_socket_for_both_families_is_one_of_ipv4():
+async def test_an_ipv4_client_of_a_dual_stack_socket_has_an_ipv4_address():
     fields, record = await reach(socket.AF_INET6, ("::ffff:127.0.0.1", 0))
     assert fields[b"x-forwarded-for"] == fields[b"x-real-ip"] == b"127.0.0.1"
     assert record.client == "127.0.0.1"
@@ -192,7 +192,7 @@ async def test_a_peer_on_a_unix_socket_has_no_address_and_may_be_trusted(tmp_pat
     assert record.client == "203.0.113.9"
 
 
-async def test_requests_on_an_aborted_instance_are_broken_off_and_tried_elsewhere():
+async def test_requests_on_an_ejected_instance_are_aborted_and_retried():
     async def hang(reader, writer):
         await read_request(reader)
         await reader.read()
@@ -213,7 +213,7 @@ async def test_requests_on_an_aborted_instance_are_broken_off_and_tried_elsewher
         assert len(stage.pool.backends[well.endpoint.key, well.endpoint.authority].connections) == 1
 
 
-async def test_backends_are_told_of_the_trace_and_so_is_the_record():
+async def test_the_trace_is_sent_to_backends_and_recorded():
     given = b"traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     for fields in (b"%b\r\n" % given, b"Connection: close\r\nTE: trailers\r\n%b\r\n" % given):
         said, record = await told(fields, tracing=Tracing(rng=Random(1)), rate=100)
@@ -227,7 +227,7 @@ async def test_backends_are_told_of_the_trace_and_so_is_the_record():
     assert record.request.trace is None
 
 
-def test_connections_from_one_place_have_one_origin_and_others_have_others():
+def test_connections_of_one_client_share_their_client_info():
     context = Stage().server.context
     here = context.client_info("127.0.0.1", None, believed=True)
     assert context.client_info("127.0.0.1", None, believed=True) is here
@@ -236,7 +236,7 @@ def test_connections_from_one_place_have_one_origin_and_others_have_others():
     assert there.address != here.address
 
 
-def test_a_trusted_proxy_that_speaks_for_itself_has_another_origin_than_one_that_is_believed():
+def test_a_local_preamble_has_a_separate_client_info():
     context = Stage(context={"trusted": LOOPBACK}).server.context
     assert context.client_info("127.0.0.1", None, believed=True).trusted
     assert not context.client_info("127.0.0.1", None, believed=False).trusted

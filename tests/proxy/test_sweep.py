@@ -19,7 +19,7 @@ def _often(monkeypatch):
 
 
 @pytest.mark.logs_error("troubled failed; it is tried again")
-async def test_a_duty_that_raises_ends_neither_the_others_nor_the_sweep(caplog):
+async def test_an_exception_of_a_duty_affects_neither_the_others_nor_the_sweep(caplog):
     ran, trouble = [], [OSError("listing"), OSError("listing"), ValueError("reading"), None, OSError("again")]
 
     def before(now):
@@ -46,7 +46,7 @@ async def test_a_duty_that_raises_ends_neither_the_others_nor_the_sweep(caplog):
     assert crashes == ["troubled: listing", "troubled: reading", "troubled: again"]
 
 
-async def test_it_knows_when_it_was_due_and_ends_when_it_is_stopped():
+async def test_the_sweep_reports_its_delay_and_ends_when_stopped():
     late = []
     swept = Sweep()
     swept.add(lambda now: late.append(now - swept.due))
@@ -62,7 +62,7 @@ async def test_it_knows_when_it_was_due_and_ends_when_it_is_stopped():
 
 
 @pytest.mark.logs_error(r"certificates have changed but cannot be used")
-async def test_a_directory_of_certificates_that_is_gone_for_a_moment_ends_no_time_out(tmp_path, caplog):
+async def test_a_missing_certificate_directory_does_not_stop_timeouts(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     authority = Authority(tmp_path / "signed")
     live = tmp_path / "live"

@@ -76,7 +76,7 @@ def pump(decoder, *, encoder=IDENTITY, replay=False):
     return BodyPump(source, decoder, encoder, client, replay=replay), source, sink, client
 
 
-def test_an_event_is_waited_for_once():
+def test_each_event_resumes_once():
     async def waits():
         await EVENT
         return "woken"
@@ -88,7 +88,7 @@ def test_an_event_is_waited_for_once():
     assert end.value.value == "woken"
 
 
-def test_a_body_is_written_as_it_arrives_and_its_end_is_told_after_its_last_piece():
+def test_a_body_is_written_as_it_arrives_and_its_end_is_reported_last():
     moving, source, sink, client = pump(Sized(10))
     source.recv_buffer = b"hello"
     moving.start(sink, b"HEAD ")
@@ -100,7 +100,7 @@ def test_a_body_is_written_as_it_arrives_and_its_end_is_told_after_its_last_piec
     assert moving.moved == 10
 
 
-def test_what_arrives_in_chunks_may_leave_by_other_chunks():
+def test_chunks_may_be_framed_again():
     moving, source, sink, _ = pump(Chunked(bad_request), encoder=CHUNKED)
     source.recv_buffer = b"3\r\nabc\r\n2;x=y\r\nde\r\n"
     moving.start(sink, b"")
@@ -117,14 +117,14 @@ def test_a_full_sink_stops_the_source_until_it_has_drained():
     assert source.transport.reading
 
 
-def test_a_sink_that_is_full_already_stops_the_source_at_once():
+def test_a_sink_that_is_already_full_stops_the_source_immediately():
     moving, source, sink, _ = pump(UntilClose())
     sink.write_paused = True
     moving.start(sink, b"")
     assert not source.transport.reading
 
 
-def test_broken_framing_is_told_and_nothing_of_it_is_written():
+def test_invalid_framing_is_reported_and_not_written():
     moving, source, sink, client = pump(Chunked(bad_request), encoder=CHUNKED)
     moving.start(sink, b"")
     moving.feed(b"zz\r\n")
@@ -134,7 +134,7 @@ def test_broken_framing_is_told_and_nothing_of_it_is_written():
     assert source.pump is None
 
 
-def test_a_small_body_can_be_sent_again_elsewhere():
+def test_a_small_body_can_be_resent():
     moving, source, sink, client = pump(Sized(10), replay=True)
     moving.start(sink, b"1:")
     moving.feed(b"hello")
@@ -148,7 +148,7 @@ def test_a_small_body_can_be_sent_again_elsewhere():
     assert b"".join(other.transport.written) == b"2:helloworld"
 
 
-def test_a_chunked_body_that_was_complete_is_sent_again_with_its_end():
+def test_a_complete_chunked_body_is_resent_with_its_end():
     moving, source, sink, _ = pump(Chunked(bad_request), encoder=CHUNKED, replay=True)
     source.recv_buffer = b"3\r\nabc\r\n0\r\n\r\n"
     moving.start(sink, b"")
@@ -158,7 +158,7 @@ def test_a_chunked_body_that_was_complete_is_sent_again_with_its_end():
     assert b"".join(other.transport.written) == b"3\r\nabc\r\n0\r\n\r\n"
 
 
-def test_a_large_body_is_not_kept():
+def test_a_large_body_is_not_buffered():
     moving, _, sink, _ = pump(Sized(REPLAY_LIMIT * 2), replay=True)
     moving.start(sink, b"")
     moving.feed(b"x" * REPLAY_LIMIT)
@@ -207,7 +207,7 @@ async def test_the_source_is_read_again_after_its_chunks_are_decoded():
     assert source.transport.reading
 
 
-async def test_chunks_that_wait_to_be_decoded_go_to_the_next_backend_if_the_first_fails():
+async def test_pending_chunks_are_sent_to_the_next_backend_after_a_failure():
     moving, _, sink, client = pump(Chunked(bad_request), replay=True)
     moving.start(sink, b"")
     moving.feed(chunk(b"x") * (3 * CHUNKS_AT_ONCE) + last_chunk())
@@ -237,7 +237,7 @@ async def test_no_chunk_is_lost_when_the_backend_closes_before_they_are_decoded(
         assert len(await asyncio.wait_for(read_chunks(client.reader), 10)) == 40 * CHUNKS_AT_ONCE
 
 
-async def test_a_lost_source_has_all_that_was_read_decoded():
+async def test_all_received_bytes_of_a_lost_source_are_decoded():
     moving, source, sink, _ = pump(Chunked(bad_request))
     moving.start(sink, b"")
     moving.feed(chunk(b"x") * (3 * CHUNKS_AT_ONCE) + last_chunk())
@@ -247,7 +247,7 @@ async def test_a_lost_source_has_all_that_was_read_decoded():
     assert b"".join(sink.transport.written) == b"x" * (3 * CHUNKS_AT_ONCE)
 
 
-async def test_a_fast_sender_lets_others_have_their_turn():
+async def test_a_fast_sender_yields_to_others():
     moving, source, sink, _ = pump(UntilClose())
     moving.start(sink, b"")
     for _ in range(LARGE_READS_AT_ONCE - 1):
@@ -258,7 +258,7 @@ async def test_a_fast_sender_lets_others_have_their_turn():
     await settled(lambda: source.transport.reading)
 
 
-async def test_a_client_that_sends_tiny_chunks_does_not_keep_another_one_waiting():
+async def test_tiny_chunks_do_not_delay_another_client():
     """Between two answers to the other client, only a bounded number of chunks is decoded."""
 
     async def handle(reader, writer):

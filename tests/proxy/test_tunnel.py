@@ -50,7 +50,7 @@ async def echoed(client, data):
     return await asyncio.wait_for(client.reader.readexactly(len(data)), 10)
 
 
-async def test_bytes_go_both_ways_and_an_end_leaves_the_other_direction_open():
+async def test_bytes_flow_in_both_directions_and_half_close_is_forwarded():
     async with Stage() as stage:
         await stage.origin(echo)
         client = await opened(stage)
@@ -64,7 +64,7 @@ async def test_bytes_go_both_ways_and_an_end_leaves_the_other_direction_open():
         assert repr(stage.pool) == "<Pool web: 1 up, 0 draining | 0 active, 0 idle>"
 
 
-async def test_over_tls_the_end_of_either_side_is_the_end_of_the_tunnel(tmp_path):
+async def test_over_tls_either_side_ends_the_tunnel(tmp_path):
     """A TLS connection cannot be half-closed: the backend's end closes the client's connection."""
 
     async def once(reader, writer):
@@ -86,7 +86,7 @@ async def test_over_tls_the_end_of_either_side_is_the_end_of_the_tunnel(tmp_path
         client.close()
 
 
-async def test_what_a_side_sends_before_the_other_is_ready_is_not_lost():
+async def test_early_bytes_of_a_tunnel_are_not_lost():
     async def handle(reader, writer):
         await read_request(reader)
         writer.write(AGREE + b"welcome")
@@ -106,7 +106,7 @@ async def test_much_data_flows_with_bounded_buffers():
         assert await echoed(client, data := bytes(range(256)) * 32768) == data
 
 
-async def test_a_refused_upgrade_is_an_answer_like_any_other_and_the_connection_goes_on():
+async def test_a_rejected_upgrade_is_an_ordinary_response():
     async with Stage() as stage:
         await stage.origin(answers(b"no", status=b"426 Upgrade Required", extra=b"Upgrade: other\r\n"))
         client = await stage.client()
@@ -126,7 +126,7 @@ def switch(asked, agreed, *, uploaded=True):
 UPGRADE = b"Connection: upgrade\r\nUpgrade: WebSocket, x/2\r\n"
 
 
-def test_a_backend_may_switch_to_what_was_asked_for():
+def test_a_backend_may_switch_to_an_offered_protocol():
     switch(UPGRADE, b"Upgrade: websocket\r\n")
     switch(UPGRADE, b"Upgrade: x/2\r\n")
 
@@ -142,13 +142,13 @@ def test_a_backend_may_switch_to_what_was_asked_for():
         (b"Connection: upgrade\r\nUpgrade: h2c\r\n", b"Upgrade: h2c\r\n", True),
     ],
 )
-def test_a_backend_may_not_switch_otherwise(asked, agreed, uploaded):
+def test_any_other_switch_is_a_502(asked, agreed, uploaded):
     with pytest.raises(ProxyError) as raised:
         switch(asked, agreed, uploaded=uploaded)
     assert raised.value.status == 502
 
 
-async def test_a_switch_inside_the_requests_body_is_a_502_and_no_byte_of_either_side_gets_through():
+async def test_a_switch_during_the_request_body_is_a_502():
     got = bytearray()
 
     async def handle(reader, writer):
@@ -166,7 +166,7 @@ async def test_a_switch_inside_the_requests_body_is_a_502_and_no_byte_of_either_
         assert bytes(got) in {b"", b"hello"}
 
 
-async def test_a_silent_tunnel_is_closed_after_its_time_and_a_busy_one_is_not():
+async def test_a_silent_tunnel_is_closed_after_the_timeout():
     async with Stage(tunnel_timeout=0.4) as stage:
         await stage.origin(echo)
         silent, busy = await opened(stage), await opened(stage)
@@ -178,7 +178,7 @@ async def test_a_silent_tunnel_is_closed_after_its_time_and_a_busy_one_is_not():
         assert await echoed(busy, b"still here") == b"still here"
 
 
-async def test_a_side_that_has_ended_is_not_waited_for_as_long():
+async def test_a_half_closed_tunnel_has_a_shorter_timeout():
     async def handle(reader, writer):
         await read_request(reader)
         writer.write(AGREE)
@@ -192,7 +192,7 @@ async def test_a_side_that_has_ended_is_not_waited_for_as_long():
         await until(lambda: stage.records)
 
 
-async def test_two_sides_that_do_not_read_are_not_waited_for_for_ever():
+async def test_a_tunnel_whose_sides_do_not_read_times_out():
     async with Stage(tunnel_timeout=0.1, body_timeout=0.1) as stage:
         origin = await stage.origin(echo)
         client = await opened(stage)
@@ -202,7 +202,7 @@ async def test_two_sides_that_do_not_read_are_not_waited_for_for_ever():
         await until(lambda: not origin.open)
 
 
-async def test_a_backend_that_leaves_keeps_its_tunnels_until_they_end():
+async def test_tunnels_of_a_removed_backend_continue():
     async with Stage() as stage:
         origin = await stage.origin(echo)
         client = await opened(stage)
@@ -255,7 +255,7 @@ async def speak(port, number, rounds):
 
 
 @pytest.mark.slow
-async def test_no_websocket_is_dropped_while_instances_come_and_go():
+async def test_no_websocket_is_closed_while_instances_change():
     codes = []
 
     async def handle(socket):

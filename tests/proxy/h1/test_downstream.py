@@ -18,7 +18,7 @@ from tests.until import until
 GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
 
 
-async def test_a_head_may_come_byte_by_byte():
+async def test_a_head_may_arrive_byte_by_byte():
     async with Stage() as stage:
         await stage.origin(answers(b"hello"))
         client = await stage.client()
@@ -44,7 +44,7 @@ async def test_a_repeated_response_is_sent_to_each_client_in_its_version_and_wit
         assert b"\r\nConnection: keep-alive\r\n" in (await old.answer())[1]
 
 
-async def test_a_head_that_comes_byte_by_byte_is_checked_once(monkeypatch):
+async def test_a_head_that_arrives_byte_by_byte_is_checked_once(monkeypatch):
     checks = []
 
     def check(data, limits, checked=0):
@@ -65,7 +65,7 @@ async def test_a_head_that_comes_byte_by_byte_is_checked_once(monkeypatch):
         assert sum(checks) < 2 * (2 * len(GET) + 110)
 
 
-async def test_an_empty_line_before_a_request_is_overlooked_but_not_two():
+async def test_one_empty_line_before_a_request_is_ignored():
     async with Stage() as stage:
         await stage.origin(answers(b"hello"))
         client = (await stage.client()).send(b"\r\n" + GET)
@@ -76,7 +76,7 @@ async def test_an_empty_line_before_a_request_is_overlooked_but_not_two():
         assert (await client.answer())[0] == 400
 
 
-async def test_a_client_that_does_not_read_its_answers_gets_no_more_of_them():
+async def test_a_client_that_does_not_read_receives_no_further_responses():
     """Requests sent ahead wait in the kernel while the write buffer is full; memory stays bounded."""
     async with Stage() as stage:
         await stage.origin(answers(b"x" * 100_000))
@@ -103,7 +103,7 @@ async def take(reading, stage, most):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("rate", "ended"), [(10_000, []), (1_000_000, ["cD"])])
-async def test_a_client_that_reads_slowly_is_cut_off_only_below_the_lowest_rate(rate, ended):
+async def test_a_slow_reader_is_disconnected_only_below_the_minimum_rate(rate, ended):
     """Full buffers take longer than the time-out to drain; what the client acknowledges is progress."""
     async with Stage(body_timeout=0.8, min_body_rate=rate) as stage:
         await stage.origin(answers(b"x" * 4_000_000))
@@ -116,7 +116,7 @@ async def test_a_client_that_reads_slowly_is_cut_off_only_below_the_lowest_rate(
             assert [record.termination for record in stage.records] == ended
 
 
-async def test_little_of_an_answer_is_kept_for_a_client_that_does_not_read():
+async def test_little_of_a_response_is_buffered_for_a_client_that_does_not_read():
     async with Stage() as stage:
         origin = await stage.origin(answers(b"x" * 4_000_000))
         client = await stage.client()
@@ -129,7 +129,7 @@ async def test_little_of_an_answer_is_kept_for_a_client_that_does_not_read():
 
 
 @pytest.mark.parametrize("sent", [b"", GET, b"GET / HT"])
-async def test_a_client_may_leave_at_any_moment(sent):
+async def test_a_client_may_disconnect_at_any_time(sent):
     async with Stage() as stage:
         await stage.origin(answers(b"hello"))
         client = (await stage.client()).send(sent)
@@ -138,7 +138,7 @@ async def test_a_client_may_leave_at_any_moment(sent):
         await until(lambda: not stage.server.context.connections)
 
 
-async def test_draining_answers_what_runs_and_closes():
+async def test_draining_finishes_requests_and_closes_connections():
     release = asyncio.Event()
 
     async def handle(reader, writer):
@@ -171,7 +171,7 @@ async def test_requests_beyond_the_drain_timeout_are_aborted_and_counted():
         assert await stage.server.drain(0.1) == 1
 
 
-def test_a_connection_that_is_never_made_leaves_nothing_behind():
+def test_a_failed_connection_leaves_nothing_behind():
     """As after a TLS handshake that fails."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

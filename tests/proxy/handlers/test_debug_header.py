@@ -25,7 +25,7 @@ async def refusing(reader, writer):
     writer.close()
 
 
-async def test_candidates_exclusions_the_winner_and_every_try_with_its_times():
+async def test_the_header_has_candidates_exclusions_the_choice_and_attempts():
     async with Stage(context=LOOPBACK) as stage:
         broken = await stage.origin(refusing)
         well = await stage.origin(answers(b"well"))
@@ -50,7 +50,7 @@ async def test_candidates_exclusions_the_winner_and_every_try_with_its_times():
         assert suspect["reason"].startswith("consecutive failures: 1; suspect for")
 
 
-async def test_also_why_there_was_no_answer():
+async def test_the_header_has_the_reason_for_an_error():
     async with Stage(context=LOOPBACK) as stage:
         stage.register()
         status, head, _ = await stage.get(extra=ASKING)
@@ -62,7 +62,7 @@ async def test_also_why_there_was_no_answer():
 @pytest.mark.parametrize(
     ("context", "extra"), [(LOOPBACK, b""), ({"explain_to": Networks(["10.0.0.0/8"])}, ASKING), ({}, ASKING)]
 )
-async def test_nobody_else_is_told(context, extra):
+async def test_other_clients_receive_no_debug_header(context, extra):
     async with Stage(context=context) as stage:
         await stage.origin(answers())
         _, head, _ = await stage.get(extra=extra)
@@ -91,7 +91,7 @@ async def test_of_many_instances_some_are_named_and_the_others_counted():
 
 
 @pytest.mark.parametrize("policy", BALANCERS)
-async def test_what_it_says_is_where_the_request_went(policy):
+async def test_the_header_names_the_actual_backend(policy):
     async with Stage(context=LOOPBACK) as stage:
         for number in range(1, 4):
             await stage.origin(answers(b"%d" % number))

@@ -15,7 +15,7 @@ from tests.until import until
         (8443, b"[2001:db8::1]:80", b"https://[2001:db8::1]:8443/a?b=c"),
     ],
 )
-async def test_a_plain_request_is_sent_to_the_same_url_by_tls(port, host, location):
+async def test_a_plain_request_is_redirected_to_tls(port, host, location):
     async with Stage(context={"redirect_port": port}) as stage:
         origin = await stage.origin(answers(b"hello"))
         client = await stage.client()
@@ -39,7 +39,7 @@ async def test_a_body_is_not_read_and_the_connection_ends():
         assert await client.rest() == b""
 
 
-async def test_what_came_to_a_trusted_peer_by_tls_is_served():
+async def test_a_request_over_tls_to_a_trusted_peer_is_served():
     async with Stage(context={"redirect_port": 443, "trusted": Networks(["127.0.0.1"])}) as stage:
         await stage.origin(answers(b"hello"))
         assert (await stage.get(extra=b"X-Forwarded-Proto: https\r\n"))[0] == 200
@@ -48,14 +48,14 @@ async def test_what_came_to_a_trusted_peer_by_tls_is_served():
         assert len(stage.records) == 3
 
 
-async def test_what_is_no_request_is_refused_all_the_same():
+async def test_an_invalid_request_is_rejected_before_the_redirect():
     async with Stage(context={"redirect_port": 443}) as stage:
         client = (await stage.client()).send(b"GET / HTTP/1.1\r\n\r\n")
         assert (await client.answer())[0] == 400
         assert [(record.status, record.termination) for record in stage.records] == [(400, "PR")]
 
 
-async def test_requests_sent_ahead_do_not_keep_another_client_waiting():
+async def test_pipelined_requests_do_not_delay_another_client():
     async with Stage(context={"redirect_port": 443}) as stage:
         greedy, other = await stage.client(), await stage.client()
         request = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"

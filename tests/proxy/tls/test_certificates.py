@@ -56,7 +56,7 @@ def common_name(client):
     return dict(part[0] for part in client.writer.get_extra_info("peercert")["subject"])["commonName"]
 
 
-async def test_requests_by_tls_and_what_the_backend_is_told(authority, pairs):
+async def test_requests_over_tls_have_forwarding_fields(authority, pairs):
     heads = []
 
     async def handle(reader, writer):
@@ -82,9 +82,7 @@ async def test_requests_by_tls_and_what_the_backend_is_told(authority, pairs):
     assert b"X-Client-Cert" not in heads[0]
 
 
-async def test_a_handshake_that_has_begun_when_the_end_begins_is_finished_and_its_request_is_the_last(
-    authority, pairs
-):
+async def test_a_handshake_started_before_the_drain_is_finished(authority, pairs):
     async with Stage() as stage:
         await stage.origin(answers(b"hello"))
         port = await serve(stage, presented(pairs))
@@ -117,7 +115,7 @@ async def test_a_handshake_that_has_begun_when_the_end_begins_is_finished_and_it
         ("127.0.0.1", "shop.example"),
     ],
 )
-async def test_the_name_that_is_asked_for_decides_on_the_certificate(authority, pairs, asked, shown):
+async def test_the_certificate_is_selected_by_sni(authority, pairs, asked, shown):
     async with Stage() as stage:
         client = await connect(await serve(stage, presented(pairs)), trusting(authority), asked)
         assert common_name(client) == shown
@@ -125,7 +123,7 @@ async def test_the_name_that_is_asked_for_decides_on_the_certificate(authority, 
 
 
 @pytest.mark.parametrize("asked", ["other.example", "a.b.wild.example"])
-async def test_an_unknown_name_gets_the_first_certificate(authority, pairs, asked):
+async def test_an_unknown_name_receives_the_first_certificate(authority, pairs, asked):
     async with Stage() as stage:
         context = trusting(authority, check_hostname=False)
         client = await connect(await serve(stage, presented(pairs)), context, asked)
@@ -133,7 +131,7 @@ async def test_an_unknown_name_gets_the_first_certificate(authority, pairs, aske
         client.close()
 
 
-async def test_tls_before_1_2_is_refused(authority, pairs):
+async def test_tls_before_1_2_is_rejected(authority, pairs):
     async with Stage() as stage:
         port = await serve(stage, presented(pairs))
         context = trusting(authority)
@@ -206,7 +204,7 @@ async def test_a_session_is_resumed_even_after_the_certificate_has_changed(tmp_p
         assert b"\nReused, TLS" in second
 
 
-async def test_a_changed_certificate_is_picked_up_and_no_connection_suffers(tmp_path, monkeypatch):
+async def test_a_changed_certificate_is_loaded_without_affecting_connections(tmp_path, monkeypatch):
     monkeypatch.setattr(server, "CERTIFICATES", 0.0)
     authority = Authority(tmp_path)
     pair = authority.sign("shop.example", subject="/CN=old")
@@ -226,7 +224,7 @@ async def test_a_changed_certificate_is_picked_up_and_no_connection_suffers(tmp_
 
 
 @pytest.mark.logs_error(r"certificates have changed but cannot be used")
-def test_a_broken_change_leaves_the_former_certificate(tmp_path, caplog):
+def test_an_invalid_change_keeps_the_previous_certificate(tmp_path, caplog):
     chain, _ = pair = Authority(tmp_path).sign("shop.example")
     certificates = presented([pair])
     before = certificates._contexts
@@ -240,7 +238,7 @@ def test_a_broken_change_leaves_the_former_certificate(tmp_path, caplog):
     assert certificates._contexts is before
 
 
-def test_a_look_between_a_new_chain_and_its_new_key_is_no_error(tmp_path):
+def test_a_new_chain_without_its_new_key_is_not_an_error_at_first(tmp_path):
     chain, key = pair = Authority(tmp_path).sign("shop.example")
     certificates = presented([pair])
     before = certificates._contexts
@@ -273,7 +271,7 @@ def test_names_of_a_certificate(pairs):
     assert [names(chain) for chain, _ in pairs] == [["shop.example"], ["*.wild.example", "api.example"]]
 
 
-def test_what_cannot_be_used_is_one_line_that_names_it(tmp_path, pairs):
+def test_invalid_files_are_one_line_errors(tmp_path, pairs):
     (good, key), (_, other) = pairs
     for wrong in ([(good, other)], [("/nowhere.crt", key)], [(str(tmp_path), key)]):
         with pytest.raises(StartError, match=r"^TLS: [^\n]+$"):
@@ -282,7 +280,7 @@ def test_what_cannot_be_used_is_one_line_that_names_it(tmp_path, pairs):
         presented([], str(tmp_path))
 
 
-async def test_a_handshake_must_end_in_time(pairs):
+async def test_a_handshake_has_a_timeout(pairs):
     async with Stage(head_timeout=0.2) as stage:
         port = await serve(stage, presented(pairs))
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -291,7 +289,7 @@ async def test_a_handshake_must_end_in_time(pairs):
         writer.close()
 
 
-async def test_a_truncated_body_is_seen_as_truncated_by_tls_too(authority, pairs):
+async def test_the_client_can_detect_a_truncated_body_over_tls(authority, pairs):
     async def handle(reader, writer):
         await read_request(reader)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello")
@@ -306,7 +304,7 @@ async def test_a_truncated_body_is_seen_as_truncated_by_tls_too(authority, pairs
         assert stage.records[0].termination == "SD"
 
 
-async def test_a_large_answer_that_closes_arrives_whole(authority, pairs):
+async def test_a_large_response_that_closes_arrives_completely(authority, pairs):
     body = os.urandom(3_000_000)
     async with Stage() as stage:
         await stage.origin(answers(body))
@@ -334,7 +332,7 @@ async def test_a_tunnel_by_tls(authority, pairs):
         await until(lambda: not stage.server.context.connections)
 
 
-async def test_hsts_is_said_by_tls_only_and_not_twice(authority, pairs):
+async def test_hsts_is_sent_once_and_only_over_tls(authority, pairs):
     async with Stage(context={"hsts": 300}) as stage:
         await stage.origin(answers(b"hello"))
         client = await connect(await serve(stage, presented(pairs)), trusting(authority))
@@ -348,7 +346,7 @@ async def test_hsts_is_said_by_tls_only_and_not_twice(authority, pairs):
         client.close()
 
 
-async def test_a_client_that_reads_slowly_gets_all_of_the_last_answer(authority, pairs, monkeypatch):
+async def test_a_slow_reader_receives_all_of_the_last_response(authority, pairs, monkeypatch):
     """However little time it has to answer the end of TLS: that begins when it can have read everything."""
     monkeypatch.setattr(server, "TLS_GOODBYE", 0.001)
     body = os.urandom(600_000)
@@ -388,7 +386,7 @@ def leave(client, how):
     [b"", b"GET / HT", b"\0\r\n\r\n", GET, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")],
 )
 @pytest.mark.parametrize("reads", [True, False])
-async def test_a_client_may_leave_at_any_moment_and_in_any_way(authority, pairs, sent, how, reads):
+async def test_a_client_may_disconnect_at_any_time_in_any_way(authority, pairs, sent, how, reads):
     body = os.urandom(300_000)
     context = trusting(authority)
     async with Stage() as stage:

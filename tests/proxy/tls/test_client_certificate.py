@@ -62,17 +62,17 @@ def told(authority, pair, chosen=FIELDS):
 
 
 @pytest.mark.parametrize("subject", NAMES)
-def test_a_subject_is_written_as_rfc_4514_has_it(authority, subject):
+def test_a_subject_is_formatted_by_rfc_4514(authority, subject):
     pair = authority.sign("alice", subject=subject)
     assert told(authority, pair)["Subject"] == by_openssl(pair[0], "subject")
 
 
-def test_subjects_that_differ_are_told_apart(authority):
+def test_different_subjects_have_different_texts(authority):
     subjects = [told(authority, authority.sign("alice", subject=subject))["Subject"] for subject in NAMES]
     assert len(set(subjects)) == len(NAMES)
 
 
-def test_each_field_is_told_if_it_is_chosen(authority):
+def test_each_selected_field_is_sent(authority):
     pair = authority.sign("alice", subject="/O=Shop/CN=Alice")
     with open(pair[0]) as file:
         der = ssl.PEM_cert_to_DER_cert(file.read())
@@ -89,11 +89,11 @@ def test_each_field_is_told_if_it_is_chosen(authority):
     assert told(authority, pair, ()) == {}
 
 
-def test_of_a_client_without_a_certificate_nothing_is_told(authority):
+def test_without_a_certificate_no_field_is_sent(authority):
     assert told(authority, None) == {}
 
 
-def test_of_a_certificate_that_cannot_be_read_its_names_are_not_told(authority, caplog):
+def test_names_of_an_undecodable_certificate_are_not_sent(authority, caplog):
     pair = authority.sign("alice.zzzz", subject="/CN=alice")
     resign(authority, pair[0], b"zzzz", b"\xffzzz")  # A host name in Latin-1.
     with caplog.at_level("INFO"):
@@ -125,7 +125,7 @@ def read(written):
 @given(st.lists(st.lists(PAIRS, min_size=1, max_size=2).map(tuple), max_size=3).map(tuple))
 @example(((("commonName", "\r\nX: y\0 \x7f"),),))
 @example(((("commonName", "  "), ("commonName", "#")), (("commonName", "a\\2C"),)))
-def test_a_name_can_be_read_back_and_is_one_line_of_ascii(name):
+def test_a_name_can_be_parsed_back_and_is_one_ascii_line(name):
     written = distinguished_name(name)
     assert re.fullmatch("[ -~]*", written)
     assert written == written.strip() or written.endswith(("\\ ", "="))

@@ -36,7 +36,7 @@ def handshake(server, client, session=None):
 @pytest.mark.parametrize(
     ("keys", "resumed"), [((KEYS, KEYS), True), ((KEYS, os.urandom(80)), False), ((b"", b""), False)]
 )
-def test_who_has_the_same_keys_resumes_the_sessions_of_the_other(authority, version, keys, resumed):
+def test_contexts_with_the_same_keys_resume_each_others_sessions(authority, version, keys, resumed):
     pair = authority.sign("shop.example")
     one, other = (presented([pair], ticket_keys=each).context for each in keys)
     client = ssl.create_default_context(cafile=authority.certificate)
@@ -68,7 +68,7 @@ def showing(authority, client_pair, version):
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("keys", [KEYS, b""], ids=["shared", "own"])
-def test_a_client_whose_authority_was_removed_does_not_come_back(authority, clients, tmp_path, version, keys):
+def test_a_client_of_a_removed_authority_cannot_resume(authority, clients, tmp_path, version, keys):
     pair = authority.sign("shop.example")
     trusted = written(tmp_path / "authorities", *clients.values())
     certificates = presented([pair], tls_client_ca=trusted, ticket_keys=keys)

@@ -73,7 +73,7 @@ async def log_in(client, user=b"alice"):
 
 @pytest.mark.parametrize("instances", [1, 3])
 @pytest.mark.parametrize("changes", [{}, {"upstream_keepalive": 0}, {"context": {"preamble": lambda _: b""}}])
-async def test_a_handshake_stays_on_one_connection_and_nobody_else_gets_it(instances, changes):
+async def test_an_authentication_handshake_stays_on_one_exclusive_connection(instances, changes):
     async with Stage(**changes) as stage:
         for _ in range(instances):
             await stage.origin(Ntlm())
@@ -90,7 +90,7 @@ async def test_a_handshake_stays_on_one_connection_and_nobody_else_gets_it(insta
             assert (await ask(stranger))[0] == 401
 
 
-async def test_handshakes_of_many_clients_at_once_do_not_meet():
+async def test_concurrent_handshakes_use_separate_connections():
     async with Stage() as stage:
         for _ in range(2):
             await stage.origin(Ntlm())
@@ -105,7 +105,7 @@ async def test_handshakes_of_many_clients_at_once_do_not_meet():
 @pytest.mark.parametrize(
     "authorization", [b"Negotiate user=alice", b"NEGOTIATE user=alice", b"\t negotiate user=alice"]
 )
-async def test_a_token_that_authenticates_at_once_binds_the_connection_too(authorization):
+async def test_a_single_token_binds_the_connection_too(authorization):
     async with Stage() as stage:
         await stage.origin(Ntlm(b"Negotiate", challenges=False))
         alice, bob = await stage.client(), await stage.client()
@@ -134,7 +134,7 @@ async def test_a_bound_connection_ends_with_its_client():
         await until(lambda: origin.open == 0)
 
 
-async def test_a_bound_connection_ends_when_its_instance_leaves_and_the_client_gets_another():
+async def test_a_bound_connection_ends_when_its_instance_is_removed():
     async with Stage() as stage:
         first = await stage.origin(Ntlm())
         alice = await stage.client()
@@ -159,7 +159,7 @@ async def test_a_bound_connection_that_the_backend_closes_leaves_the_client_unau
         assert await log_in(alice) == (200, b"the mail of alice")
 
 
-async def test_an_instance_that_is_not_well_for_a_moment_is_not_picked_and_no_session_is_mixed_up():
+async def test_a_suspect_instance_is_not_picked_and_sessions_stay_separate():
     async with Stage() as stage:
         origins = [await stage.origin(Ntlm()) for _ in range(2)]
         alice = await stage.client()
@@ -175,7 +175,7 @@ async def test_an_instance_that_is_not_well_for_a_moment_is_not_picked_and_no_se
         assert await ask(alice, b"NTLM user=alice") == (200, b"the mail of alice")
 
 
-async def test_the_only_instance_keeps_its_sessions_although_it_is_not_well():
+async def test_the_only_instance_keeps_its_sessions_while_suspect():
     async with Stage() as stage:
         await stage.origin(Ntlm())
         (backend,) = stage.pool.backends.values()
@@ -189,7 +189,7 @@ async def test_the_only_instance_keeps_its_sessions_although_it_is_not_well():
         assert (status, body) == (200, b"the mail of alice")
 
 
-async def test_a_bound_request_waits_for_room_on_its_own_backend_and_holds_up_no_other():
+async def test_a_bound_request_waits_for_its_backend_and_delays_no_other():
     async with Stage(max_conn=1) as stage:
         scripts = [Ntlm(), Ntlm()]
         for script in scripts:

@@ -9,7 +9,7 @@ from tests.stage import HOST, Stage, answers
 from tests.until import until
 
 
-def test_an_address_is_known_without_asking_anybody():
+def test_an_address_needs_no_look_up():
     assert literal("10.0.0.1", 80) == ((socket.AF_INET, ("10.0.0.1", 80)),)
     ((family, place),) = literal("::1", 80)
     assert family == socket.AF_INET6
@@ -24,7 +24,7 @@ async def test_a_backend_may_be_a_name():
         assert (await stage.get())[2] == b"hello"
 
 
-async def test_a_name_that_nobody_knows_is_a_503():
+async def test_an_unresolvable_name_is_a_503():
     async with Stage() as stage:
         stage.register(Endpoint("web", "no-such-host.invalid", 80, id="nowhere"))
         assert (await stage.get())[0] == 503
@@ -38,7 +38,7 @@ async def test_a_backend_may_have_an_ipv6_address():
         assert (await stage.get())[2] == b"hello"
 
 
-async def test_a_client_that_leaves_while_a_connection_is_opened_is_noticed():
+async def test_a_disconnect_during_the_connect_is_detected():
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -58,7 +58,7 @@ async def test_a_client_that_leaves_while_a_connection_is_opened_is_noticed():
             one.close()
 
 
-async def test_many_clients_at_once_get_connections_of_their_own():
+async def test_concurrent_clients_use_separate_connections():
     async def handle(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
         await together.wait()

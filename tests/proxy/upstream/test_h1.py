@@ -85,7 +85,7 @@ def test_a_head_that_has_not_arrived_completely_is_not_consumed(arrived):
 @pytest.mark.parametrize(
     "arrived", [b"SSH-2.0", b"HTTP/1.1 200 OK\nA: b\n", b"HTTP/1.1 200 OK\r\nA B: c\r\n\r\n"]
 )
-def test_bytes_that_cannot_become_a_head_are_refused_at_once(arrived):
+def test_an_invalid_partial_head_is_rejected_immediately(arrived):
     connection = upstream(arrived)
     with pytest.raises(ProxyError) as refused:
         connection.read_head(request())
@@ -107,7 +107,7 @@ def answer_early(listening):
                 )
 
 
-async def test_an_early_answer_is_heard_though_the_backend_broke_the_connection():
+async def test_an_early_response_is_received_although_the_connection_broke():
     with socket.create_server(("127.0.0.1", 0)) as listening:
         backend = threading.Thread(target=answer_early, args=[listening])
         backend.start()

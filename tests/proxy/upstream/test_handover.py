@@ -22,7 +22,7 @@ class Held(asyncio.Protocol):
         self.lost = True
 
 
-async def test_the_loop_owns_the_descriptor_and_the_socket_object_closes_nothing_any_more():
+async def test_after_the_handover_only_the_loop_closes_the_descriptor():
     with socket.create_server(("127.0.0.1", 0)) as listening:
         near = socket.create_connection(listening.getsockname())
         far, _ = listening.accept()
@@ -42,7 +42,7 @@ async def test_the_loop_owns_the_descriptor_and_the_socket_object_closes_nothing
     far.close()
 
 
-async def test_what_the_loop_refuses_stays_the_sockets():
+async def test_after_a_failed_handover_the_socket_object_owns_the_descriptor():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
         with pytest.raises(ValueError, match="Stream Socket"):
             hand_over(datagrams, Held())

@@ -51,7 +51,7 @@ def stage_with_tls(authority, **changes):
     return Stage(context={"tls": tls, **changes.pop("context", {})}, **changes)
 
 
-async def test_a_client_may_leave_at_any_turn_of_the_loop_and_no_descriptor_is_closed_twice(authority, log):
+async def test_a_disconnect_in_any_loop_iteration_closes_each_descriptor_once(authority, log):
     """The number of a closed descriptor is used again at once; only its new owner may close it."""
     left, others = [], []
 
@@ -75,7 +75,7 @@ async def test_a_client_may_leave_at_any_turn_of_the_loop_and_no_descriptor_is_c
         assert {record.termination for record in left} == {"CC"}
 
 
-async def test_a_handshake_that_takes_too_long_ends_with_its_connection(authority, log):
+async def test_a_slow_handshake_times_out(authority, log):
     async with stage_with_tls(authority, connect_timeout=0.1) as stage:
         origin = await stage.origin(silent)
         assert (await stage.get())[0] == 504
@@ -105,14 +105,14 @@ async def closed(far):
     far.close()
 
 
-async def test_what_arrives_before_the_handshake_closes_the_connection(log):
+async def test_bytes_before_the_handshake_close_the_connection(log):
     near, far = connected()
     far.send(b"SSH-2.0-OpenSSH_9.2\r\n")
     hand_over(near, PlainConnection(Client()))
     await closed(far)
 
 
-async def test_a_connection_that_is_given_up_before_its_transport_is_made_is_closed_then(log):
+async def test_an_abandoned_connection_is_closed_when_its_transport_is_made(log):
     near, far = connected()
     plain = PlainConnection(Client())
     hand_over(near, plain)
@@ -124,7 +124,7 @@ async def test_a_connection_that_is_given_up_before_its_transport_is_made_is_clo
     "greeting",
     [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x15\x03\x01\0\x02\x02\x28"],
 )
-async def test_a_backend_that_speaks_first_speaks_no_tls(authority, log, greeting):
+async def test_a_backend_that_sends_first_is_not_a_tls_server(authority, log, greeting):
     async def handle(reader, writer):
         writer.write(greeting)
         await reader.read(-1)
@@ -136,7 +136,7 @@ async def test_a_backend_that_speaks_first_speaks_no_tls(authority, log, greetin
         await until(lambda: origin.open == 0)
 
 
-async def test_a_preamble_that_cannot_be_sent_leaves_no_socket_open(authority, log):
+async def test_a_failed_preamble_leaves_no_open_socket(authority, log):
     def preamble(_):
         raise ConnectionResetError(104, "Connection reset by peer")
 
@@ -158,9 +158,7 @@ async def test_a_backend_that_closes_in_the_handshake_is_a_503(authority, log):
         assert stage.records[0].termination == "SC"
 
 
-async def test_the_next_address_of_a_name_is_tried_if_the_handshake_with_the_first_one_fails(
-    authority, context, log
-):
+async def test_after_a_failed_handshake_the_next_address_is_tried(authority, context, log):
     async def handle(reader, writer):
         await reader.read(1)
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -180,7 +178,7 @@ async def test_the_next_address_of_a_name_is_tried_if_the_handshake_with_the_fir
 
 
 @pytest.mark.parametrize("name", [".x", "a" * 64, "a\0b", "\u00e9..x", "*" * 300])
-async def test_a_name_that_tls_cannot_carry_is_the_backends_failure(authority, context, log, name):
+async def test_a_name_that_tls_cannot_encode_is_a_failure_of_the_backend(authority, context, log, name):
     server = await asyncio.start_server(answers(b"hello"), "127.0.0.1", 0, ssl=context)
     port = server.sockets[0].getsockname()[1]
     good = Endpoint("web", "127.0.0.1", port, id="good")

@@ -15,7 +15,7 @@ ANYBODY = SimpleNamespace(bound=None)
 GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
 
 
-async def test_the_connection_that_was_used_last_is_used_first():
+async def test_the_most_recently_used_connection_is_reused():
     release = asyncio.Event()
 
     async def handle(reader, writer):
@@ -40,7 +40,7 @@ async def test_the_connection_that_was_used_last_is_used_first():
         newest.close()
 
 
-async def test_an_idle_connection_that_the_backend_closes_is_forgotten():
+async def test_an_idle_connection_closed_by_the_backend_is_removed():
     async def handle(reader, writer):
         await read_request(reader)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
@@ -52,7 +52,7 @@ async def test_an_idle_connection_that_the_backend_closes_is_forgotten():
         await until(lambda: not backend.idle)
 
 
-async def test_bytes_on_an_idle_connection_close_it_and_are_no_requests_answer():
+async def test_bytes_on_an_idle_connection_close_it():
     talk = asyncio.Event()
 
     async def handle(reader, writer):
@@ -74,7 +74,7 @@ async def test_bytes_on_an_idle_connection_close_it_and_are_no_requests_answer()
         assert (await stage.get())[2] == b"hello"
 
 
-async def test_a_connection_on_which_bytes_arrive_is_not_taken_in_the_same_turn_of_the_loop():
+async def test_a_connection_with_unexpected_bytes_is_not_reused_in_the_same_loop_iteration():
     async with Stage(upstream_keepalive=3600) as stage:
         await stage.origin(answers(b"hello"))
         await stage.get()
@@ -84,7 +84,7 @@ async def test_a_connection_on_which_bytes_arrive_is_not_taken_in_the_same_turn_
         assert reuse(backend.idle, ANYBODY, careful=False) is None
 
 
-async def test_a_keep_alive_of_nothing_keeps_no_connection():
+async def test_a_keep_alive_of_zero_keeps_no_connection():
     async with Stage(upstream_keepalive=0) as stage:
         origin = await stage.origin(answers(b"hello"))
         client = await stage.client()
@@ -103,7 +103,7 @@ async def test_a_keep_alive_below_a_second_keeps_connections():
         assert origin.connections == 1
 
 
-async def test_a_response_head_may_come_in_pieces():
+async def test_a_response_head_may_arrive_in_pieces():
     """Each piece arrives after the previous one has been processed."""
     pieces = [
         b"HTTP/1.1 200 OK\r\nX-First: 1\r\n",
@@ -126,7 +126,7 @@ async def test_a_response_head_may_come_in_pieces():
         assert b"\r\nX-First: 1\r\nX-Second: 2\r\n" in head
 
 
-async def test_what_runs_on_a_backend_that_leaves_finishes_and_its_connection_is_not_kept():
+async def test_requests_of_a_removed_backend_finish_and_its_connections_close():
     release = asyncio.Event()
 
     async def handle(reader, writer):

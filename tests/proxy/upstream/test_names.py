@@ -51,7 +51,7 @@ async def stage_with(stage, dns, *names):
     return origin
 
 
-async def test_many_connections_to_one_name_take_one_look_up():
+async def test_many_connections_to_one_name_share_one_look_up():
     dns = Dns()
     async with Stage() as stage:
         await stage_with(stage, dns)
@@ -90,7 +90,7 @@ async def test_previous_addresses_are_kept_while_a_look_up_is_slow():
         await until(lambda: not dns.running)
 
 
-async def test_a_name_that_moved_is_looked_up_anew_when_its_address_refuses():
+async def test_a_name_is_resolved_again_when_its_address_refuses():
     dns = Dns()
     async with Stage() as stage:
         await stage_with(stage, dns)
@@ -100,7 +100,7 @@ async def test_a_name_that_moved_is_looked_up_anew_when_its_address_refuses():
         assert (await stage.get())[2] == b"hello"
 
 
-async def test_a_name_without_an_address_is_the_backends_failure_and_cached_for_a_moment():
+async def test_an_unresolvable_name_is_a_failure_of_the_backend_and_cached_briefly():
     dns = Dns()
     dns.error = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     async with Stage() as stage:
@@ -111,7 +111,7 @@ async def test_a_name_without_an_address_is_the_backends_failure_and_cached_for_
         assert dns.asked == ["app.test"]
 
 
-async def test_a_host_that_can_be_no_name_is_the_backends_failure():
+async def test_an_invalid_host_is_a_failure_of_the_backend():
     async with Stage() as stage:
         origin = await stage.origin(answers(b"hello"))
         for number, host in enumerate(["a..b", "a" * 64 + ".example", "a\0b", "::1%x\r\nEvil: 1", ""]):
@@ -123,7 +123,7 @@ async def test_a_host_that_can_be_no_name_is_the_backends_failure():
             assert [(a.backend.endpoint.id, a.error.code) for a in failed] == [(bad.id, "SC")]
 
 
-async def test_a_port_that_cannot_exist_is_the_backends_failure():
+async def test_an_invalid_port_is_a_failure_of_the_backend():
     async with Stage() as stage:
         origin = await stage.origin(answers(b"hello"))
         stage.register(origin.endpoint, Endpoint("web", "127.0.0.1", 70000, id="bad"))
@@ -132,7 +132,7 @@ async def test_a_port_that_cannot_exist_is_the_backends_failure():
         assert [(a.backend.endpoint.id, a.error.code) for a in failed] == [("bad", "SC")]
 
 
-async def test_names_without_an_answer_hold_up_no_other_name_that_is_known():
+async def test_slow_look_ups_do_not_delay_cached_names():
     dns = Dns()
     async with Stage(connect_timeout=0.2) as stage:
         origin = await stage_with(stage, dns)
@@ -151,7 +151,7 @@ async def test_names_without_an_answer_hold_up_no_other_name_that_is_known():
         assert dns.most == THREADS
 
 
-def test_a_look_up_without_an_answer_does_not_hold_up_the_end_of_the_process():
+def test_a_hanging_look_up_does_not_delay_the_end_of_the_process():
     code = """
 import asyncio, threading
 from pylb.proxy.upstream.names import Name, Names
@@ -165,7 +165,7 @@ asyncio.run(main())
     subprocess.run([sys.executable, "-c", code], check=True, timeout=5)
 
 
-def test_families_alternate_each_call_begins_elsewhere_and_demoted_addresses_come_last():
+def test_families_alternate_starts_rotate_and_demoted_addresses_come_last():
     name = Name()
     six = [(socket.AF_INET6, (f"::{n}", 0, 0, 0)) for n in (1, 2)]
     four = [(socket.AF_INET, (f"10.0.0.{n}", 0)) for n in (1, 2, 3)]
@@ -178,7 +178,7 @@ def test_families_alternate_each_call_begins_elsewhere_and_demoted_addresses_com
     assert name.ordered(80, 6.0)[0][0] == socket.AF_INET6
 
 
-async def test_names_that_were_added_first_are_forgotten_first():
+async def test_the_oldest_names_are_evicted_first():
     names = Names(lambda _: LOCAL)
     for number in range(REMEMBERED + 1):
         names._name(f"app-{number}.test")

@@ -7,7 +7,7 @@ from tests.stage import HOST, Stage
 from tests.until import until
 
 
-def test_it_writes_to_the_socket_itself_and_keeps_what_the_kernel_does_not_take():
+def test_it_writes_to_the_socket_and_buffers_the_rest():
     near, far = socket.socketpair()
     near.setblocking(False)
     pending = PendingTransport(near.fileno())
@@ -22,7 +22,7 @@ def test_it_writes_to_the_socket_itself_and_keeps_what_the_kernel_does_not_take(
     far.close()
 
 
-def test_trouble_is_left_for_the_transport_to_find():
+def test_errors_are_left_to_the_transport():
     near, far = socket.socketpair()
     far.close()
     pending = PendingTransport(near.fileno())
@@ -31,7 +31,7 @@ def test_trouble_is_left_for_the_transport_to_find():
     near.close()
 
 
-def test_given_up_it_writes_nothing_more():
+def test_an_abandoned_transport_writes_nothing():
     near, far = socket.socketpair()
     pending = PendingTransport(near.fileno())
     pending.abort()
@@ -42,7 +42,7 @@ def test_given_up_it_writes_nothing_more():
     far.close()
 
 
-async def test_a_body_larger_than_the_kernel_takes_arrives_whole_on_a_new_connection():
+async def test_a_large_body_arrives_completely_on_a_new_connection():
     body = bytes(range(256)) * 40_000
     seen = []
 
@@ -59,7 +59,7 @@ async def test_a_body_larger_than_the_kernel_takes_arrives_whole_on_a_new_connec
     assert seen == [body]
 
 
-async def test_a_connection_given_up_before_the_loop_has_made_a_transport_is_closed():
+async def test_a_connection_abandoned_before_its_transport_exists_is_closed():
     async def handle(reader, writer):
         await reader.read(-1)
 

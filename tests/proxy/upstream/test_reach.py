@@ -71,7 +71,7 @@ async def test_the_next_address_is_tried_while_the_first_one_is_silent():
 
 
 @pytest.mark.parametrize("hosts", [(SHUT, SHUT), ("255.255.255.255",)])
-async def test_the_next_address_is_tried_at_once_if_the_first_one_refuses(hosts):
+async def test_the_next_address_is_tried_immediately_if_the_first_one_refuses(hosts):
     async with Stage() as stage:
         await by_name(stage, *hosts, LIVE)
         with nothing_left_open():
@@ -80,7 +80,7 @@ async def test_the_next_address_is_tried_at_once_if_the_first_one_refuses(hosts)
             assert monotonic() - begun < ATTEMPT_DELAY
 
 
-async def test_every_address_is_tried_within_the_time_for_all():
+async def test_all_addresses_are_tried_within_the_timeout():
     dead = [f"127.0.1.{number}" for number in (1, 2, 3)]
     async with Stage(connect_timeout=0.6, retries=0) as stage:
         origin = await by_name(stage, *dead, LIVE)
@@ -90,7 +90,7 @@ async def test_every_address_is_tried_within_the_time_for_all():
             assert (await stage.get())[2] == b"hello"
 
 
-async def test_a_client_that_leaves_says_nothing_of_the_addresses():
+async def test_a_disconnected_client_does_not_demote_addresses():
     async with Stage() as stage:
         origin = await by_name(stage, DEAD, "127.0.0.5", LIVE)
         port = origin.endpoint.port
@@ -117,7 +117,7 @@ async def test_connections_spread_over_all_addresses_of_a_name():
         other.close()
 
 
-async def test_a_name_whose_addresses_all_refuse_is_the_backends_failure():
+async def test_refusal_by_all_addresses_is_a_failure_of_the_backend():
     async with Stage() as stage:
         await by_name(stage, SHUT, "127.0.0.4")
         with nothing_left_open():
@@ -129,7 +129,7 @@ async def test_a_name_whose_addresses_all_refuse_is_the_backends_failure():
 
 
 @pytest.mark.parametrize("hosts", [(DEAD, "127.0.0.5"), (DEAD,)])
-async def test_attempts_end_when_the_client_leaves_or_the_time_is_over(hosts):
+async def test_attempts_end_with_the_client_or_the_timeout(hosts):
     async with Stage(connect_timeout=0.1, retries=0) as stage:
         origin = await by_name(stage, *hosts)
         port = origin.endpoint.port
@@ -154,7 +154,7 @@ def no_descriptor_left():
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-async def test_a_descriptor_that_pylb_lacks_is_not_the_backends_failure():
+async def test_a_lack_of_descriptors_is_not_a_failure_of_the_backend():
     async with Stage() as stage:
         await stage.origin(answers(b"hello"))
         client = await stage.client()
@@ -169,6 +169,6 @@ async def test_a_descriptor_that_pylb_lacks_is_not_the_backends_failure():
         assert (await stage.get())[2] == b"hello"
 
 
-def test_used_up_ports_are_told_from_an_address_that_cannot_be_reached_from_here():
+def test_exhausted_ports_differ_from_an_unreachable_address():
     assert _failure(EADDRNOTAVAIL, (socket.AF_INET, ("127.0.0.1", 80))).errno == EADDRNOTAVAIL
     assert _failure(EADDRNOTAVAIL, (socket.AF_INET, ("255.255.255.255", 80))).errno == ENETUNREACH

@@ -44,7 +44,7 @@ async def secured(stage, context, handler, **changes):
     return server
 
 
-async def test_requests_go_by_tls_on_connections_that_are_kept(authority, context):
+async def test_requests_use_persistent_tls_connections(authority, context):
     asked = []
     context.sni_callback = lambda connection, name, _: asked.append(name)
     async with Stage(
@@ -61,7 +61,7 @@ async def test_requests_go_by_tls_on_connections_that_are_kept(authority, contex
         server.close()
 
 
-async def test_the_metadata_says_that_one_backend_speaks_tls_and_under_which_name(authority, context):
+async def test_metadata_sets_tls_and_its_name_for_one_backend(authority, context):
     asked = []
     context.sni_callback = lambda connection, name, _: asked.append(name)
     async with Stage(
@@ -81,7 +81,7 @@ async def test_the_metadata_says_that_one_backend_speaks_tls_and_under_which_nam
         ({"upstream_tls_ca": None, "upstream_tls_verify": False}, 200),
     ],
 )
-async def test_a_backend_that_cannot_prove_its_name_gets_no_request(authority, context, settings, status):
+async def test_a_backend_with_a_wrong_certificate_receives_no_request(authority, context, settings, status):
     heads = []
 
     async def handle(reader, writer):
@@ -101,7 +101,7 @@ async def test_a_backend_that_cannot_prove_its_name_gets_no_request(authority, c
         server.close()
 
 
-async def test_a_backend_that_does_not_speak_tls_is_a_503(authority):
+async def test_a_backend_without_tls_is_a_503(authority):
     async def handle(reader, writer):
         await reader.read(1)
         writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
@@ -126,7 +126,7 @@ async def test_a_handshake_that_takes_too_long_is_a_504(authority):
         await until(lambda: origin.open == 0)
 
 
-async def test_a_backend_may_ask_for_a_certificate(authority, context):
+async def test_a_client_certificate_is_sent_to_backends(authority, context):
     asking = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority.certificate)
     asking.verify_mode = ssl.CERT_REQUIRED
     asking.load_cert_chain(*authority.sign("127.0.0.1", stem="asking"))
@@ -152,7 +152,7 @@ async def test_a_backend_may_ask_for_a_certificate(authority, context):
         ({}, {"tls_name": "a.example"}, ""),
     ],
 )
-def test_who_speaks_tls_and_under_which_name(options, endpoint, name):
+def test_selection_of_tls_and_its_name(options, endpoint, name):
     assert UpstreamTls(BackendConnections(**options)).name_of(replace(ENDPOINT, **endpoint)) == name
 
 
@@ -162,7 +162,7 @@ def test_a_probe_uses_the_context_and_the_name_of_a_backend_with_tls():
     assert tls.of(replace(ENDPOINT, tls=False)) is None
 
 
-def test_a_file_that_cannot_be_used_is_one_line():
+def test_an_invalid_file_is_a_one_line_error():
     with pytest.raises(StartError, match="--upstream-tls: "):
         UpstreamTls(BackendConnections(upstream_tls=True, upstream_tls_ca="/nowhere.pem"))
 
@@ -201,7 +201,7 @@ def end_without_waiting(listening, context, answer, ended):
 
 @pytest.mark.parametrize("framed", [b"Content-Length: %d", b"Connection: close\r\nX: %d"])
 @pytest.mark.parametrize("size", [300_000, 400_000, 500_000, 700_000])
-async def test_a_client_that_reads_late_gets_all_though_the_backend_has_ended_tls(
+async def test_a_slow_client_receives_everything_after_the_backend_has_closed_tls(
     authority, context, framed, size
 ):
     answer = b"HTTP/1.1 200 OK\r\n" + framed % size + b"\r\n\r\n" + bytes(size)
