@@ -73,7 +73,7 @@ class RequestReader:
     def read(self, head: bytes) -> Request:
         """Return the parsed request, from the cache if its fields are stored; see `parse_request`."""
         length = len(head) - len(self._fields)
-        if head[length:] == self._fields:
+        if head.endswith(self._fields):
             match = grammar.REQUEST_LINE.fullmatch(head, 0, length)
             if match is not None and length <= self._longest:
                 method, target = match.groups()

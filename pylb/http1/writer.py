@@ -35,8 +35,19 @@ def request_head(request: Request, client: ClientInfo, request_id: bytes, author
         request_id: the value of X-Request-ID.
         authority: the backend's `host:port`, used as the host if an HTTP/1.0 client sends none.
     """
-    forwarded = request.cached_head or forwarded_headers(request, client, authority)
-    return b"".join((request.method, b" ", request.target, forwarded, request_id, b"\r\n\r\n"))
+    if forwarded := request.cached_head:
+        return b"".join((request.method, b" ", request.target, forwarded, request_id, END_OF_HEAD))
+    return b"".join((
+        request.method, b" ", request.target, b" HTTP/1.1\r",
+        request.lines if request.clean else _request_lines(request, client, authority),
+        client.lines(request), client.via[request.version], request_id, END_OF_HEAD,
+    ))  # fmt: skip
+
+
+def forwarded_headers(request: Request, client: ClientInfo, authority: bytes) -> bytes:
+    """Return the part of a head between the target and the request id; see `request_head`."""
+    head = request_head(request, client, b"", authority)
+    return head[len(request.method) + 1 + len(request.target) : -len(END_OF_HEAD)]
 
 
 class HeadChanges(NamedTuple):
@@ -56,14 +67,6 @@ def changed_head(changes: HeadChanges) -> Callable[[Request, ClientInfo, bytes, 
         return b"".join((request.method, b" ", target, lines, request_id, END_OF_HEAD))
 
     return head
-
-
-def forwarded_headers(request: Request, client: ClientInfo, authority: bytes) -> bytes:
-    """Return the part of a head between the target and the request id; see `request_head`."""
-    return b"".join((
-        b" HTTP/1.1\r", request.lines if request.clean else _request_lines(request, client, authority),
-        client.lines(request), client.via[request.version],
-    ))  # fmt: skip
 
 
 def response_head(

@@ -10,25 +10,20 @@ from pylb.policy.lease import Lease as Attempt
 class Record:
     """The facts of one request. They are filled in during the request, and observers receive them at its end.
 
-    Defaults are class attributes, so that a new record stores only what has happened.
+    The class holds the values of what rarely happens, so that a record stores only what has happened. Values
+    that are read for every request are set by `__init__` (see `http1.parser.Request`).
     """
 
     finished = 0.0
     request: Request | None = None
     """The head, once it is parsed."""
-    id = b""
-    """X-Request-ID."""
     service = ""
     status = 0
     """The status of the response; 499 if the client closed the connection before it."""
     sending = False
     """Whether the head of a response was sent to the client: no other response is possible then."""
-    received = 0
-    """Bytes of the request's body."""
     sent = 0
     """Bytes of the response's body."""
-    termination = NORMAL
-    """HAProxy's termination code: the cause and the phase of the end."""
     detail = ""
 
     def __init__(self, client: str, started: float) -> None:
@@ -37,6 +32,12 @@ class Record:
         self.started = started
         """The time at which the head was complete, in monotonic seconds."""
         self.attempts: list[Attempt] = []
+        self.id = b""
+        """X-Request-ID."""
+        self.received = 0
+        """Bytes of the request's body."""
+        self.termination = NORMAL
+        """HAProxy's termination code: the cause and the phase of the end."""
 
     def ended(self, error: ProxyError) -> None:
         """Record the error. A status that was already sent to the client is kept."""

@@ -46,7 +46,6 @@ class Lease:
     interim = 0
     """Number of interim responses (1xx)."""
     status = 0
-    error: ProxyError | None = None
     resend = False
     """Whether the request was lost on a stale connection, and `again` follows immediately."""
     granted = False
@@ -56,6 +55,8 @@ class Lease:
         self.pool = pool
         self.backend = backend
         self.started = started
+        self.error: ProxyError | None = None
+        """The failure of the attempt."""
 
     def again(self, now: float) -> Lease:
         """Return a lease for a second attempt at the same backend; it also inherits a running trial."""
