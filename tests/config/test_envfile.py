@@ -33,7 +33,7 @@ def test_a_line_of_another_form_is_named(written, line):
     assert str(raised.value) == f"--env-file: {path}, line 2: got {line!r}, expected NAME=VALUE"
 
 
-def test_what_cannot_be_read(written):
+def test_an_unreadable_file_is_an_error(written):
     with pytest.raises(UsageError, match="--env-file: cannot read /nowhere/x"):
         read_env_file("/nowhere/x", "--env-file")
     with pytest.raises(UsageError, match="PYLB_ENV_FILE: cannot read"):
@@ -51,6 +51,6 @@ def test_command_line_then_environment_then_file(written):
     assert parse(Options, [], {"PYLB_ENV_FILE": path}).static == "file:1"
 
 
-def test_a_bad_value_in_it_is_named_like_any_other(written):
+def test_an_invalid_value_in_the_file_is_named(written):
     with pytest.raises(UsageError, match="PYLB_POLICY: got 'x', expected one of"):
         parse(Options, ["--env-file", written("PYLB_POLICY=x"), "--static", "a:1"], {})

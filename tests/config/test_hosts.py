@@ -27,18 +27,18 @@ NOT_ZONES = ["::1%", "::1%x\r\nEvil: 1", "::1%a%b", "::1%" + "x" * 16]
 
 
 @every("host", HOSTS)
-def test_names_and_addresses_are_taken(host):
+def test_names_and_addresses_are_accepted(host):
     assert check_host(host) == host
 
 
 @every("host", NOT_HOSTS + NOT_LABELS + NOT_IPV4 + NOT_ZONES)
-def test_anything_else_is_refused(host):
+def test_anything_else_is_rejected(host):
     with pytest.raises(ValueError, match="expected a host name or an IP address, got"):
         check_host(host)
 
 
 @given(st.text(alphabet="ab-._1:", max_size=80) | st.text())
-def test_every_host_that_is_taken_can_be_looked_up(host):
+def test_every_accepted_host_can_be_resolved(host):
     """Python encodes names by IDNA before it looks them up, which raises UnicodeError for what is no name."""
     taken = ""
     with suppress(ValueError):
@@ -52,6 +52,6 @@ def test_ports_that_something_can_listen_on(port):
 
 
 @pytest.mark.parametrize("port", [-1, 0, 65536])
-def test_other_ports_are_refused(port):
+def test_other_ports_are_rejected(port):
     with pytest.raises(ValueError, match=f"expected a port from 1 to 65535, got {port}"):
         check_port(port)

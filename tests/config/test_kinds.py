@@ -191,12 +191,12 @@ REFUSED = [
 
 
 @every(("kind", "typed", "value"), ACCEPTED)
-def test_accepted(kind, typed, value):
+def test_accepted_values(kind, typed, value):
     assert kind.parse(typed) == value
 
 
 @every(("kind", "typed"), REFUSED)
-def test_refused(kind, typed):
+def test_rejected_values(kind, typed):
     with pytest.raises(ValueError):  # noqa: PT011 - the words come from the kind, not from the error
         kind.parse(typed)
 
@@ -205,18 +205,18 @@ def test_refused(kind, typed):
     "kind", [DURATION, SIZE, ADDRESS, CONSUL, FILE, FLAG, integer(0, 9), or_off(ADDRESS)]
 )
 @given(typed=st.text() | st.text("0123456789.:/[]%@smhkib -"))
-def test_anything_typed_is_read_or_refused(kind, typed):
+def test_any_text_is_parsed_or_rejected(kind, typed):
     with suppress(ValueError):
         kind.parse(typed)
 
 
 @given(st.ip_addresses(v=6) | st.ip_addresses(v=4), st.integers(0, 65535))
-def test_an_address_reads_back_as_it_is_written(ip, port):
+def test_an_address_is_parsed_back(ip, port):
     address = Address(str(ip), port)
     assert ADDRESS.parse(str(address)) == address
 
 
-def test_urls_and_sockets_are_written_as_they_are_typed():
+def test_urls_and_sockets_are_formatted_as_given():
     assert str(CONSUL.parse("[::1]:8500")) == "http://[::1]:8500"
     assert str(CONSUL.parse("unix:///run/consul.sock")) == "unix:///run/consul.sock"
     assert str(ADDRESS.parse("unix:/run/pylb.sock")) == "unix:/run/pylb.sock"

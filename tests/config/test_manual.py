@@ -13,7 +13,7 @@ from pylb.config.option import options
 PAGE = Path(__file__).parents[2] / "docs" / "config.md"
 
 
-def test_the_page_is_current():
+def test_the_page_is_up_to_date():
     assert PAGE.read_text() == markdown(), "run `make docs`"
 
 
@@ -41,6 +41,6 @@ def test_the_help_fits_the_terminal(width):
     assert lines[0] == "Discovery"
 
 
-def test_a_bar_does_not_end_a_cell_of_a_table():
+def test_a_bar_is_escaped_in_a_table():
     rows = [line for line in markdown().splitlines() if line.startswith("| `--admin ")]
     assert [row.replace("\\|", "").count("|") for row in rows] == [5]

@@ -41,14 +41,14 @@ def test_names():
     assert (lid.flag, lid.opposite) == ("--lid", "--no-lid")
 
 
-def test_what_is_said_of_an_option_is_kept():
+def test_the_declaration_of_an_option_is_stored():
     key = by_name(House)["key"]
     assert (key.kind, key.default, key.text) == (DURATION, None, "What opens it.")
     assert (key.fallbacks, key.repeatable) == (("HOUSE_KEY",), False)
     assert by_name(House)["barrel"].repeatable
 
 
-def test_groups_come_in_the_order_of_the_bases_and_an_option_once():
+def test_groups_have_the_order_of_the_bases_and_each_option_once():
     listed = [(title, [o.name for o in members]) for title, members in groups(House)]
     assert listed == [("House", ["boil_time"]), ("Kitchen", ["lid"]), ("Cellar", ["barrel", "key"])]
     assert by_name(House)["boil_time"].default == "5m"
@@ -60,7 +60,7 @@ def test_a_secret_is_not_shown():
     assert "boil_time" in repr(House())
 
 
-def test_what_is_in_force_can_be_shown_without_its_secrets():
+def test_options_in_force_are_shown_without_secrets():
     assert in_force(Cellar(key="s3cret", barrel=(1, 2))) == {"--barrel": "1, 2", "--key": "(secret)"}
     assert in_force(Cellar(barrel=())) == {"--barrel": "", "--key": ""}
     assert in_force(Kitchen()) == {"--boil-time": "180.0", "--lid": "True"}

@@ -13,7 +13,7 @@ from pylb.policy.balance import BALANCERS
 from tests.every import every
 
 
-def test_what_pylb_does_when_told_nothing():
+def test_defaults():
     told_nothing = Options()
     assert told_nothing.listen == (Address("0.0.0.0", 8080),)
     assert told_nothing.admin == Address("127.0.0.1", 8081)
@@ -55,12 +55,12 @@ def test_every_option_has_an_effect():
         ({"static": "a:1", "consul_key": "/k"}, "--consul-key: expected --consul-cert with it"),
     ],
 )
-def test_what_does_not_go_together(given, expected):
+def test_contradictory_options_are_rejected(given, expected):
     with pytest.raises(UsageError, match=expected):
         Options(**given).check()
 
 
-def test_what_goes_together():
+def test_compatible_options_are_accepted():
     Options(static="127.0.0.1:80").check()
     Options(consul=Url("http", "c", 8500), service=("web",), consul_cert="/c", consul_key="/k").check()
 

@@ -16,7 +16,7 @@ def read(*arguments, **environment):
     return parse(Options, [*ENOUGH, *arguments], environment)
 
 
-def test_flags_in_both_spellings():
+def test_flags_with_space_and_with_equals():
     assert read("--connect-timeout", "500ms").connect_timeout == 0.5
     assert read("--connect-timeout=500ms").connect_timeout == 0.5
     assert read("--admin", "off").admin is None
@@ -28,12 +28,12 @@ def test_switches():
     assert read("--consul-tls", "--no-consul-verify").consul_verify is False
 
 
-def test_the_last_of_several_counts():
+def test_the_last_value_is_used():
     assert read("--policy", "random", "--policy", "round-robin").policy == "round-robin"
     assert read("--include-warning", "--no-include-warning").include_warning is False
 
 
-def test_a_repeatable_option_keeps_all_and_forgets_its_default():
+def test_a_repeatable_option_keeps_all_values_instead_of_its_default():
     assert read("--listen", "a:1", "--listen", "b:2").listen == (Address("a", 1), Address("b", 2))
     assert read("--service", "web", "--service=api=/api").service == ("web", "api=/api")
 
@@ -44,7 +44,7 @@ def test_the_environment():
     assert read(PYLB_LISTEN="a:1, b:2,").listen == (Address("a", 1), Address("b", 2))
 
 
-def test_a_flag_goes_before_a_variable_and_that_before_anothers():
+def test_flags_take_precedence_over_variables():
     assert read("--token", "flag", PYLB_TOKEN="own", CONSUL_HTTP_TOKEN="other").token == "flag"
     assert read(PYLB_TOKEN="own", CONSUL_HTTP_TOKEN="other").token == "own"
     assert read(CONSUL_HTTP_TOKEN="other").token == "other"
@@ -116,7 +116,7 @@ def test_mistakes(arguments, environment, line):
     assert str(caught.value) == line
 
 
-def test_the_whole_is_checked():
+def test_the_combination_is_checked():
     with pytest.raises(UsageError, match="expected --consul"):
         parse(Options, [], {})
 
@@ -127,7 +127,7 @@ def test_the_whole_is_checked():
         | st.sampled_from(["--static", "a:1", "--policy", "--listen", "--", "-", "--include-warning"])
     )
 )
-def test_whatever_is_typed_is_read_or_refused_in_one_line(arguments):
+def test_any_input_is_parsed_or_rejected_in_one_line(arguments):
     refused = ""
     try:
         parse(Options, arguments, {})
@@ -146,5 +146,5 @@ def test_whatever_is_typed_is_read_or_refused_in_one_line(arguments):
         ("it's,x", ("it's", "x")),
     ],
 )
-def test_commas_inside_quotes_separate_no_values(text, values):
+def test_commas_inside_quotes_do_not_separate_values(text, values):
     assert parse(Options, [], {"PYLB_STATIC": "a:1", "PYLB_SERVICE": text}).service == values

@@ -28,25 +28,25 @@ ENOUGH = ["--static", "127.0.0.1:80"]
     ],
 )
 @every("command", [Options, HistoryOptions])
-def test_a_variable_that_no_command_knows_is_refused_by_each(command, variable, advice):
+def test_an_unknown_variable_is_rejected_by_every_command(command, variable, advice):
     arguments = ENOUGH if command is Options else []
     with pytest.raises(UsageError) as caught:
         parse(command, arguments, {variable: "8080"}, cli.all_variables)
     assert str(caught.value) == f"{variable!r} is not a known variable; {advice}"
 
 
-def test_one_in_the_file_of_variables_is_refused_too(tmp_path):
+def test_an_unknown_variable_in_the_file_is_rejected(tmp_path):
     file = tmp_path / "pylb.env"
     file.write_text("PYLB_POLICY=random\nPYLB_DRAIN_TIMEOT=5s\nOTHER=x\n")
     with pytest.raises(UsageError, match="; did you mean PYLB_DRAIN_TIMEOUT"):
         parse(Options, [*ENOUGH, "--env-file", str(file)], {})
 
 
-def test_an_empty_one_and_those_of_other_programs_are_none_of_our_business():
+def test_empty_and_foreign_variables_are_ignored():
     assert parse(Options, ENOUGH, {"PYLB_POLCY": "", "PYLBX": "1", "HOME": "/root"})
 
 
-def test_those_that_processes_of_pylb_pass_on_are_known():
+def test_internal_variables_are_known():
     assert parse(Options, ENOUGH, {"PYLB_CHILD": "{}", "PYLB_HANDOVER": "{}"})
 
 
@@ -82,13 +82,13 @@ SERVE = {
 
 
 @pytest.mark.parametrize("command", [DoctorOptions, HistoryOptions, BackendOptions, RegistratorOptions])
-def test_variables_of_serve_say_to_other_commands_only_how_consul_is_reached(command):
+def test_other_commands_read_only_the_shared_variables(command):
     shared = {"PYLB_CONSUL": "consul:8500", "PYLB_TOKEN": "secret"}
     expected = parse(command, [], shared, cli.all_variables)
     assert parse(command, [], SERVE, cli.all_variables) == expected
 
 
-def test_how_consul_is_reached_is_the_same_for_all():
+def test_the_variables_for_consul_are_shared():
     doctor = parse(DoctorOptions, [], SERVE, cli.all_variables)
     assert (str(doctor.consul), doctor.token) == ("http://consul:8500", "secret")
 
@@ -98,7 +98,7 @@ SIGNALS = {"reload", "upgrade", "stop"}
 
 
 @every("name", sorted(cli.COMMANDS.keys() - SIGNALS - {cli.DEFAULT}))
-def test_each_command_has_variables_of_its_own(name):
+def test_each_command_has_separate_variables(name):
     """An option of two commands has one variable only if it is declared once, for both."""
     serve = {option.variable: option for option in options(Options)}
     prefix = f"PYLB_{name.upper().replace('-', '_')}_"
@@ -107,5 +107,5 @@ def test_each_command_has_variables_of_its_own(name):
             assert option.text == serve[option.variable].text
 
 
-def test_a_word_like_no_other_gets_no_guess():
+def test_an_unsimilar_word_has_no_suggestion():
     assert str(unknown("command", "xyzzy", ["serve"])) == "'xyzzy' is not a known command; see pylb --help"

@@ -69,7 +69,7 @@ def shown(aggregate, endpoint):
     return pool.backends.get(identity) or pool.draining.get(identity)
 
 
-def test_what_all_workers_have_on_a_backend(aggregate, workers):
+def test_requests_of_all_workers_are_added_up(aggregate, workers):
     apply(aggregate, workers, ONE, TWO)
     leases = [worker.pool.lease() for worker in workers for _ in range(2)]
     for lease in leases:
@@ -85,7 +85,7 @@ def test_what_all_workers_have_on_a_backend(aggregate, workers):
     assert shown(aggregate, ONE).inflight == shown(aggregate, TWO).inflight == 0
 
 
-def test_a_backend_that_left_is_shown_until_the_last_worker_has_finished(aggregate, workers):
+def test_a_draining_backend_is_shown_until_all_workers_have_finished(aggregate, workers):
     apply(aggregate, workers, ONE, TWO)
     lease = workers[1].pool.lease()
     lease.__enter__()
@@ -98,7 +98,7 @@ def test_a_backend_that_left_is_shown_until_the_last_worker_has_finished(aggrega
 
 
 @pytest.mark.parametrize("state", [State.SUSPECT, State.EJECTED])
-def test_the_worst_that_any_worker_knows_of_a_backend(aggregate, workers, state):
+def test_the_worst_state_of_all_workers_is_shown(aggregate, workers, state):
     apply(aggregate, workers, ONE, TWO)
     bad = workers[1].backend(ONE)
     bad.state, bad.health.failures, bad.health.until = state, 4, 12.5
@@ -125,7 +125,7 @@ def test_panic_in_any_worker_is_shown(aggregate, workers):
     assert not aggregate.pools["web"].panics
 
 
-def test_requests_that_wait_in_any_worker_are_shown_together(aggregate, workers):
+def test_waiting_requests_of_all_workers_are_added_up(aggregate, workers):
     apply(aggregate, workers, ONE)
     for worker, count in zip(workers, (1, 2), strict=True):
         for _ in range(count):
@@ -135,7 +135,7 @@ def test_requests_that_wait_in_any_worker_are_shown_together(aggregate, workers)
     assert aggregate.pools["web"].waiting == 3
 
 
-def test_workers_count_where_control_looks(aggregate, workers):
+def test_workers_write_the_counters_that_control_reads(aggregate, workers):
     apply(aggregate, workers, ONE, TWO)
     for worker in workers:
         worker.backend(ONE).cells[3] += 5
@@ -149,7 +149,7 @@ def test_workers_count_where_control_looks(aggregate, workers):
     assert services["web"][3] == 12, "what a backend has counted stays its service's"
 
 
-def test_who_joins_is_introduced_by_the_workers(aggregate, workers):
+def test_first_requests_are_sent_by_the_workers(aggregate, workers):
     for endpoints in ((ONE,), (ONE, TWO)):
         aggregate.apply(PoolState("web", endpoints))
         for worker in workers:

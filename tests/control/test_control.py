@@ -56,7 +56,7 @@ def failed(state):
     return {key[-1] for key, overlay in state.overlays if overlay.failed}
 
 
-def test_a_decision_takes_effect_at_once_as_a_generation_of_its_own(control, delivered):
+def test_an_override_takes_effect_immediately_as_a_separate_generation(control, delivered):
     find(control, ONE, TWO)
     made = control.override_store.decide("web", Action.DRAIN, backend="web-1")
     assert [e.id for e in delivered[-1].endpoints] == ["web-2"]
@@ -66,14 +66,14 @@ def test_a_decision_takes_effect_at_once_as_a_generation_of_its_own(control, del
     assert [s.generation for s in delivered] == [1, 2, 3]
 
 
-def test_a_decision_outlives_what_the_registry_says_next(control, delivered):
+def test_an_override_persists_across_snapshots(control, delivered):
     find(control, ONE)
     control.override_store.decide("web", Action.DRAIN, backend="web-1")
     find(control, ONE, TWO)
     assert [e.id for e in delivered[-1].endpoints] == ["web-2"]
 
 
-def test_a_decision_before_the_first_answer_waits_for_it(control, delivered):
+def test_an_override_before_the_first_snapshot_applies_to_it(control, delivered):
     control.override_store.decide("web", Action.MAINTENANCE)
     assert delivered == [], "unknown is never a snapshot"
     find(control, ONE)
@@ -89,7 +89,7 @@ def test_every_change_is_in_the_history(control):
     assert second.applied is not None
 
 
-async def test_another_one_goes_on_where_it_ended(control, delivered):
+async def test_a_successor_continues_the_state(control, delivered):
     find(control, ONE, TWO)
     control.override_store.decide("web", Action.DRAIN, backend="web-1")
     control.override_store.decide("web", Action.WEIGHT, backend="web-2", weight=3, seconds=60)
@@ -116,7 +116,7 @@ async def test_another_one_goes_on_where_it_ended(control, delivered):
     successor.override_store.close()
 
 
-async def test_an_instance_without_a_usable_address_ends_no_probes_of_others():
+async def test_an_instance_without_a_usable_address_does_not_affect_other_probes():
     """What the registry's checks let through, a later version may not have checked: a probe survives it."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -128,7 +128,7 @@ async def test_an_instance_without_a_usable_address_ends_no_probes_of_others():
 
 
 @pytest.mark.logs_error(r"task 'probe' crashed: ")
-async def test_a_prober_that_crashes_is_a_problem_and_goes_on():
+async def test_a_crashed_prober_is_reported_and_restarted():
     """Whatever it is that a probe cannot cope with, instances of other services are asked again soon."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -145,7 +145,7 @@ async def test_a_prober_that_crashes_is_a_problem_and_goes_on():
             assert "background task 'probe' crashed" in next(iter(owner.crashes.problems()))
 
 
-async def test_the_decisions_and_the_history_of_another_pylb_are_taken_over(control, delivered):
+async def test_overrides_and_history_of_another_pylb_are_taken_over(control, delivered):
     former = orjson.loads(orjson.dumps(made_by_another()))
     find(control, ONE, TWO)
     control.override_store.decide("web", Action.DRAIN, backend="web-1")
@@ -177,7 +177,7 @@ def made_by_another():
     return other.remember()
 
 
-async def test_a_control_that_follows_goes_on_with_the_history(control):
+async def test_a_successor_continues_the_history(control):
     find(control, ONE)
     former = orjson.loads(orjson.dumps(control.remember()))
     options = Options(static="10.0.0.1:80", service=("web",))

@@ -43,7 +43,7 @@ async def test_the_first_request_to_an_added_instance_ends_the_measurement(count
         assert entry.routed >= entry.applied
 
 
-async def test_without_traffic_there_is_nothing_to_measure(counters):
+async def test_without_traffic_nothing_is_measured(counters):
     recorder = Recorder(counters)
     async with TaskScope("test") as owner:
         recorder.start(owner)

@@ -22,7 +22,7 @@ FOUND = {"consul": Url("http", "127.0.0.1", 8500), "service": ("web",), "registe
         (Address("0.0.0.0", 0), HostPort("10.0.0.7", 80), ("10.0.0.7", 80)),
     ],
 )
-def test_under_which_address(listen, given, expected):
+def test_the_registered_address(listen, given, expected):
     options = Options(**FOUND, listen=(listen,), register_address=given)
     options.check()
     made = identity(options, "gateway")
@@ -31,7 +31,7 @@ def test_under_which_address(listen, given, expected):
 
 
 @pytest.mark.parametrize("given", ["http://10.1.2.3", "10.1.2.3:0", "a..b", "[10.1.2.3]"])
-def test_what_is_no_address_is_refused_at_the_start(given):
+def test_an_invalid_address_is_rejected_at_the_start(given):
     arguments = ["--consul", "consul", "--service", "web", "--register", "edge", "--register-address", given]
     with pytest.raises(
         UsageError, match=r"--register-address: got '.*', expected a host, host:port or \[IPv6\]:port"
@@ -53,6 +53,6 @@ async def test_without_the_option_nothing_is_registered():
         ({"service": ("gateway=/x",)}, "--register gateway: expected another name"),
     ],
 )
-def test_what_cannot_be_registered(changed, words):
+def test_impossible_registrations_are_rejected(changed, words):
     with pytest.raises(UsageError, match=words):
         Options(**{**FOUND, **changed}).check()

@@ -27,7 +27,7 @@ def state():
         os.close(descriptor)
 
 
-def test_what_is_in_the_file_is_taken_over(state):
+def test_the_state_file_is_taken_over(state):
     control = Control()
     take_over(control, state.descriptors)
     take_over(control, [])
@@ -40,7 +40,7 @@ def test_what_is_in_the_file_is_taken_over(state):
 @pytest.mark.parametrize(
     "error", [KeyError("history"), TypeError("colour"), ValueError("x"), AttributeError("y")]
 )
-def test_what_another_version_has_written_is_not_guessed_at(state, caplog, error):
+def test_a_state_of_another_version_is_not_used(state, caplog, error):
     state.write({}, {}, {})
     take_over(Control(error), state.descriptors)
     state.write({}, {}, {"overrides": []})

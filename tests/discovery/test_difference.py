@@ -46,7 +46,7 @@ def test_each_removal_has_its_cause(after, cause, why):
     assert cause in CAUSES
 
 
-def test_who_stays_or_changes_has_not_left():
+def test_unchanged_and_changed_backends_are_not_removals():
     before = snapshot(1, 2)
     after = Snapshot("web", (replace(endpoint(1), weight=7), endpoint(2), endpoint(3)))
     assert removals(before, after) == []

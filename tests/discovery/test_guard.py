@@ -20,7 +20,7 @@ def guard():
     return guard
 
 
-def test_the_first_answer_is_all_there_is():
+def test_the_first_snapshot_is_applied():
     assert numbers(Guard(Counter()).evaluate(snapshot(), NOW)) == []
     assert numbers(Guard(Counter()).evaluate(snapshot(1, untrusted_reason="stale"), NOW)) == [1]
 
@@ -37,12 +37,12 @@ def test_the_first_answer_is_all_there_is():
     ],
     ids=["deregistered", "all deregistered", "critical", "maintenance", "all maintenance", "despite doubt"],
 )
-def test_what_is_beyond_doubt_is_believed_at_once(guard, seen):
+def test_a_trusted_snapshot_is_applied_immediately(guard, seen):
     assert guard.evaluate(seen, NOW) is seen
     assert (guard.due, guard.retained) == (inf, {})
 
 
-def test_additions_and_changes_are_believed_at_once_whatever_the_doubt(guard):
+def test_additions_and_changes_are_applied_immediately_even_if_untrusted(guard):
     guard.lost_contact("refused")
     moved = Snapshot(
         "web", (endpoint(1, port=9101), endpoint(2), endpoint(3), endpoint(4)), untrusted_reason="stale"
@@ -51,7 +51,7 @@ def test_additions_and_changes_are_believed_at_once_whatever_the_doubt(guard):
 
 
 @pytest.mark.parametrize("status", ["critical", "warning"])
-def test_when_all_are_ill_at_once_the_last_ones_are_kept_for_the_empty_guard(guard, status):
+def test_if_all_become_critical_the_last_healthy_ones_are_retained(guard, status):
     ill = snapshot(**{status: [1, 2, 3]})
     kept = guard.evaluate(ill, NOW)
     assert (numbers(kept), kept.excluded, kept.untrusted_reason) == (
@@ -65,24 +65,24 @@ def test_when_all_are_ill_at_once_the_last_ones_are_kept_for_the_empty_guard(gua
     assert (guard.due, guard.reason) == (inf, "")
 
 
-def test_kept_because_all_were_ill_ends_with_the_first_that_is_well(guard):
+def test_retention_ends_with_the_first_healthy_instance(guard):
     guard.evaluate(snapshot(critical=[1, 2, 3]), NOW)
     assert numbers(guard.evaluate(snapshot(1, critical=[2, 3]), NOW + 1)) == [1]
 
 
 @pytest.mark.parametrize("seen", [snapshot(), snapshot(maintenance=[1, 2, 3])])
-def test_who_is_kept_for_illness_goes_when_an_operator_says_so(guard, seen):
+def test_maintenance_ends_the_retention(guard, seen):
     guard.evaluate(snapshot(critical=[1, 2, 3]), NOW)
     assert numbers(guard.evaluate(seen, NOW + 1)) == []
 
 
-def test_one_at_a_time_only_the_last_is_kept(guard):
+def test_only_the_last_healthy_instance_is_retained(guard):
     assert numbers(guard.evaluate(snapshot(1, 2, critical=[3]), NOW)) == [1, 2]
     assert numbers(guard.evaluate(snapshot(1, critical=[2, 3]), NOW)) == [1]
     assert numbers(guard.evaluate(snapshot(critical=[1, 2, 3]), NOW)) == [1]
 
 
-def test_an_empty_registry_after_lost_contact_keeps_everything_until_instances_appear(guard):
+def test_an_empty_registry_after_lost_contact_removes_nothing(guard):
     guard.lost_contact("connection refused")
     kept = guard.evaluate(snapshot(), NOW + 60)
     assert numbers(kept) == [1, 2, 3]
@@ -91,7 +91,7 @@ def test_an_empty_registry_after_lost_contact_keeps_everything_until_instances_a
     assert numbers(guard.evaluate(snapshot(), NOW + 86400)) == [1, 2, 3]
 
 
-def test_they_come_back_one_by_one(guard):
+def test_instances_that_return_one_by_one_keep_the_others_retained(guard):
     guard.lost_contact("refused")
     guard.evaluate(snapshot(), NOW)
     assert numbers(guard.evaluate(snapshot(1), NOW + 5)) == [1, 2, 3]
@@ -103,7 +103,7 @@ def test_they_come_back_one_by_one(guard):
     assert guard.due == inf
 
 
-def test_as_many_as_are_missing_settle_it_soon(guard):
+def test_as_many_instances_as_are_missing_settle_soon(guard):
     """Not the same ones came back, but as many: the old ones have been replaced."""
     guard.lost_contact("refused")
     guard.evaluate(snapshot(), NOW)
@@ -113,7 +113,7 @@ def test_as_many_as_are_missing_settle_it_soon(guard):
     assert guard.evaluate(new, NOW + 6) is new
 
 
-def test_fewer_than_are_missing_settle_it_late(guard):
+def test_fewer_instances_than_are_missing_settle_late(guard):
     guard.lost_contact("refused")
     one = snapshot(1)
     guard.evaluate(one, NOW)
@@ -121,7 +121,7 @@ def test_fewer_than_are_missing_settle_it_late(guard):
     assert guard.evaluate(one, NOW + 10) is one
 
 
-def test_while_a_doubtful_registry_changes_nothing_is_settled(guard):
+def test_an_untrusted_registry_that_changes_does_not_settle(guard):
     guard.lost_contact("refused")
     guard.evaluate(snapshot(1, 2), NOW)
     for count in range(1, 20):
@@ -129,7 +129,7 @@ def test_while_a_doubtful_registry_changes_nothing_is_settled(guard):
         assert set(numbers(guard.evaluate(snapshot(1, 2, *new), NOW + 0.9 * count))) == {1, 2, 3, *new}
 
 
-def test_who_came_back_and_is_then_deregistered_is_gone(guard):
+def test_a_returned_instance_can_be_deregistered(guard):
     """The new registry listed it and, long enough after its start, no longer does: that is its own word."""
     guard.lost_contact("refused")
     guard.evaluate(snapshot(1, 2), NOW)
@@ -137,7 +137,7 @@ def test_who_came_back_and_is_then_deregistered_is_gone(guard):
     assert numbers(guard.evaluate(snapshot(1), NOW + 11)) == [1]
 
 
-def test_a_registry_that_has_only_just_come_back_is_not_believed_to_be_empty(guard):
+def test_a_recently_restored_registry_is_untrusted_if_empty(guard):
     """The servers may remember what the restarted agent is about to deregister."""
     guard.lost_contact("refused")
     guard.evaluate(snapshot(1, 2, 3), NOW)
@@ -145,13 +145,13 @@ def test_a_registry_that_has_only_just_come_back_is_not_believed_to_be_empty(gua
     assert guard.reason == "reconnected to the registry less than 10 s ago"
 
 
-def test_ten_seconds_after_it_came_back_it_is_trusted_again(guard):
+def test_a_registry_is_trusted_again_after_ten_seconds(guard):
     guard.lost_contact("refused")
     guard.evaluate(snapshot(1, 2, 3), NOW)
     assert numbers(guard.evaluate(snapshot(), NOW + 10)) == []
 
 
-def test_a_doubtful_answer_removes_nothing_before_it_settles(guard):
+def test_an_untrusted_snapshot_removes_nothing_before_it_settles(guard):
     doubtful = snapshot(1, 2, untrusted_reason="filtered by ACLs")
     assert numbers(guard.evaluate(doubtful, NOW)) == [1, 2, 3]
     assert numbers(guard.evaluate(doubtful, NOW + 1)) == [1, 2]
@@ -170,7 +170,7 @@ def test_the_checks_of_a_restarted_registry_begin_critical(guard):
     assert guard.retained == {}
 
 
-def test_nothing_is_let_go_while_there_is_no_contact(guard):
+def test_nothing_is_removed_without_contact(guard):
     ill = snapshot(critical=[1, 2, 3])
     guard.evaluate(ill, NOW)
     guard.lost_contact("refused")
@@ -179,7 +179,7 @@ def test_nothing_is_let_go_while_there_is_no_contact(guard):
     assert guard.due == inf
 
 
-def test_a_lost_contact_begins_the_settling_anew(guard):
+def test_lost_contact_restarts_the_settling(guard):
     guard.lost_contact("refused")
     guard.evaluate(snapshot(1, 2), NOW)
     guard.lost_contact("refused")
@@ -187,14 +187,14 @@ def test_a_lost_contact_begins_the_settling_anew(guard):
     assert guard.due == NOW + 61
 
 
-def test_an_address_that_is_registered_anew_replaces_the_held_one(guard):
+def test_a_new_registration_of_an_address_replaces_the_retained_one(guard):
     guard.lost_contact("refused")
     guard.evaluate(snapshot(), NOW)
     again = Snapshot("web", (endpoint(1, id="other-1"), endpoint(2, id="other-2"), endpoint(3, id="other-3")))
     assert guard.evaluate(again, NOW + 1) is again
 
 
-def test_an_instance_that_is_registered_anew_elsewhere_replaces_the_held_one(guard):
+def test_a_new_registration_of_an_instance_replaces_the_retained_one(guard):
     guard.lost_contact("refused")
     guard.evaluate(snapshot(), NOW)
     moved = Snapshot("web", (endpoint(1, port=81), endpoint(2, port=82), endpoint(3, port=83)))
@@ -202,7 +202,7 @@ def test_an_instance_that_is_registered_anew_elsewhere_replaces_the_held_one(gua
     assert guard._guards["flap_absorbed"] == 3
 
 
-def test_single_critical_instances_can_be_given_some_grace():
+def test_critical_instances_can_have_a_grace_period():
     guard = Guard(Counter(), critical_grace=3.0)
     guard.evaluate(snapshot(1, 2, 3), NOW)
     assert numbers(guard.evaluate(snapshot(1, 2, critical=[3]), NOW)) == [1, 2, 3]
@@ -211,7 +211,7 @@ def test_single_critical_instances_can_be_given_some_grace():
     assert numbers(guard.evaluate(snapshot(1, critical=[3]), NOW + 3)) == [1]
 
 
-def test_switched_off_the_registry_has_the_last_word():
+def test_without_the_guard_every_snapshot_is_applied():
     guard = Guard(Counter(), empty_guard=0.0)
     guard.evaluate(snapshot(1), NOW)
     guard.lost_contact("refused")
@@ -228,7 +228,7 @@ def test_guards_are_counted_by_name():
     assert counts == {"retained_empty": 1, "flap_absorbed": 3, "retained_untrusted": 1}
 
 
-def test_log_lines_name_some_and_count_the_rest(caplog):
+def test_log_lines_name_some_instances_and_count_the_others(caplog):
     guard = Guard(Counter())
     guard.evaluate(snapshot(*range(1, 21)), NOW)
     guard.evaluate(snapshot(1, untrusted_reason="stale"), NOW)
@@ -248,7 +248,7 @@ steps = st.lists(
 
 
 @given(steps)
-def test_whatever_happens(history):
+def test_invariants_hold_for_any_sequence(history):
     """What is listed is used at once; what is not listed was used before; without cause nobody is kept."""
     guard = Guard(Counter(), empty_guard=10.0, settle=1.0)
     now, used = NOW, set()

@@ -46,7 +46,7 @@ async def read(provider):
     await read_script(provider, until)
 
 
-async def test_what_differs_is_delivered_with_its_generation_and_cause(run):
+async def test_a_difference_is_delivered_with_generation_and_cause(run):
     pipeline, delivered, provider = run(snapshot(1), snapshot(1), snapshot(1, 2), snapshot(2))
     await read(provider)
     assert [(numbers(s), s.generation, s.cause) for s in delivered] == [
@@ -57,7 +57,7 @@ async def test_what_differs_is_delivered_with_its_generation_and_cause(run):
     assert (pipeline.status.generation, pipeline.status.instances, numbers(pipeline.current)) == (3, 1, [2])
 
 
-async def test_another_output_of_a_check_is_no_change(run):
+async def test_a_new_output_of_a_check_is_no_change(run):
     def ill(reason):
         return Snapshot("web", (endpoint(1),), (Excluded(endpoint(2, status="critical"), reason),))
 
@@ -75,12 +75,12 @@ async def test_the_first_response_or_failure_is_a_first_result(run, first):
     assert pipeline.first_result.is_set()
 
 
-async def test_a_registry_that_hangs_is_not_waited_for(run):
+async def test_a_hanging_registry_times_out(run):
     pipeline, _, _ = run()
     await until(pipeline.first_result.is_set, 2 * RESTORE_AFTER + 1)
 
 
-async def test_that_no_instance_is_listed_is_logged_once_with_the_reason(run, caplog):
+async def test_a_missing_service_is_logged_once_with_the_reason(run, caplog):
     ill = Snapshot("web", (), (Excluded(endpoint(1, status="critical"), "refused"),))
     pipeline, _, provider = run(snapshot(), snapshot())
     await read(provider)
@@ -99,7 +99,7 @@ async def test_that_no_instance_is_listed_is_logged_once_with_the_reason(run, ca
 
 
 @pytest.mark.logs_error(r"web: could not be delivered")
-async def test_what_could_not_be_delivered_is_known_until_a_change_is(run, caplog):
+async def test_a_failed_delivery_is_reported_until_one_succeeds(run, caplog):
     delivered = []
 
     def deliver(found):
@@ -116,7 +116,7 @@ async def test_what_could_not_be_delivered_is_known_until_a_change_is(run, caplo
 
 
 @pytest.mark.logs_error(r"could not be delivered: .*\n(?:.*\n)*RuntimeError: the pool is on fire")
-async def test_a_failed_delivery_is_made_good_by_the_next_response(run, caplog):
+async def test_a_failed_delivery_is_repeated_at_the_next_response(run, caplog):
     taken = []
 
     def deliver(snapshot):
@@ -143,14 +143,14 @@ async def test_an_empty_response_after_an_error_empties_nothing(run):
     assert pipeline.status.guards["retained_untrusted"] == 1
 
 
-async def test_an_error_before_the_first_answer_makes_no_response_untrusted(run):
+async def test_an_error_before_the_first_response_does_not_make_responses_untrusted(run):
     pipeline, delivered, provider = run(OSError("refused"), snapshot(1), snapshot())
     await read(provider)
     assert [numbers(s) for s in delivered] == [[1], []]
     assert pipeline.status.retained == 0
 
 
-async def test_what_was_retained_is_removed_in_time_without_another_response(run):
+async def test_retained_instances_are_removed_without_another_response(run):
     _, delivered, provider = run(snapshot(1), snapshot(critical=[1]), guard=SOON)
     await read(provider)
     assert len(delivered) == 1
@@ -168,7 +168,7 @@ async def test_nothing_is_removed_while_the_registry_does_not_respond(run):
     assert len(delivered) == 1
 
 
-async def test_an_ended_pipeline_leaves_no_timer_behind():
+async def test_an_ended_pipeline_leaves_no_timer():
     delivered = []
     pipeline, _ = scripted_pipeline(delivered.append, snapshot(1), snapshot(critical=[1]), guard=SOON)
     task = asyncio.get_running_loop().create_task(pipeline.run())
@@ -192,7 +192,7 @@ async def test_removals_are_counted_and_logged_with_their_causes(run, caplog):
     assert "web-2 receives no more requests: deregistered" in caplog.text
 
 
-async def test_a_change_of_probes_or_overrides_is_a_state_of_its_own(run):
+async def test_a_change_of_probes_or_overrides_is_a_separate_state(run):
     overrides, overlays = [], {}
 
     class Probes:
@@ -220,7 +220,7 @@ async def test_a_change_of_probes_or_overrides_is_a_state_of_its_own(run):
     assert [e.id for e in pipeline.current.endpoints] == ["web-1", "web-2", "web-3"]
 
 
-async def test_another_pipeline_continues_where_one_ended(run):
+async def test_a_successor_continues_the_state_of_a_pipeline(run):
     first, _, provider = run(snapshot(1, 2), snapshot(1))
     await read(provider)
     remembered = orjson.loads(orjson.dumps(first.remember()))

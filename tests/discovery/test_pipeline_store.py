@@ -39,15 +39,13 @@ async def read(provider):
     await read_script(provider, until)
 
 
-async def test_what_is_delivered_is_stored(run, store):
+async def test_delivered_snapshots_are_stored(run, store):
     _, _, provider = run(snapshot(1), snapshot(1, 2))
     await read(provider)
     assert numbers(store.load("web")[0]) == [1, 2]
 
 
-async def test_while_the_registry_refuses_the_snapshot_on_disk_is_used_and_its_age_reported(
-    run, store, caplog
-):
+async def test_while_the_registry_is_unavailable_the_stored_snapshot_is_used(run, store, caplog):
     caplog.set_level(logging.WARNING)
     store.save(snapshot(1, 2))
     os.utime(store.path("web"), (0, time.time() - 3600))
@@ -59,14 +57,14 @@ async def test_while_the_registry_refuses_the_snapshot_on_disk_is_used_and_its_a
     assert "the registry has not responded; using the instances restored from disk" in caplog.text
 
 
-async def test_a_registry_that_says_nothing_is_not_waited_for(run, store):
+async def test_a_silent_registry_does_not_delay_the_start(run, store):
     store.save(snapshot(1))
     _, delivered, _ = run()
     await until(lambda: delivered, seconds=1.0)
     assert numbers(delivered[0]) == [1]
 
 
-async def test_a_registry_that_answers_is_believed(run, store):
+async def test_a_response_replaces_the_stored_snapshot(run, store):
     store.save(snapshot(1, 2))
     pipeline, delivered, provider = run(snapshot(3))
     await read(provider)
@@ -75,7 +73,7 @@ async def test_a_registry_that_answers_is_believed(run, store):
     assert numbers(store.load("web")[0]) == [3]
 
 
-async def test_a_registry_that_returns_empty_is_untrusted(run, store):
+async def test_an_empty_registry_after_a_start_is_untrusted(run, store):
     store.save(snapshot(1, 2))
     pipeline, delivered, _ = run(ConnectionRefusedError("nobody there"), snapshot())
     await until(lambda: pipeline.status.retained == 2)
@@ -83,7 +81,7 @@ async def test_a_registry_that_returns_empty_is_untrusted(run, store):
     assert numbers(store.load("web")[0]) == [1, 2]
 
 
-async def test_without_a_stored_snapshot_it_is_pending(run):
+async def test_without_a_stored_snapshot_the_service_is_pending(run):
     pipeline, delivered, provider = run(ConnectionRefusedError("nobody there"))
     await read(provider)
     assert pipeline.status.pending

@@ -18,14 +18,14 @@ def memory(tmp_path):
     return SnapshotStore(str(tmp_path / "state"))
 
 
-def test_what_was_saved_is_there_after_a_restart(memory):
+def test_a_saved_snapshot_is_restored_after_a_restart(memory):
     memory.save(KNOWN)
     kept, age = SnapshotStore(str(memory.directory)).load("web")
     assert kept == KNOWN
     assert 0 <= age < 5
 
 
-def test_the_latest_replaces_the_one_before_and_leaves_nothing_behind(memory):
+def test_the_latest_snapshot_replaces_the_previous_one_atomically(memory):
     memory.save(KNOWN)
     memory.save(snapshot(4))
     assert memory.load("web")[0] == snapshot(4)
@@ -40,7 +40,7 @@ def test_its_age_counts_from_the_last_confirmation(memory):
     assert memory.load("web")[1] < 5
 
 
-def test_services_do_not_share_a_file_and_cannot_leave_the_directory(memory):
+def test_each_service_has_a_file_inside_the_directory(memory):
     for service in ("web", "../web", "a/b", "."):
         memory.save(replace(KNOWN, service=service))
     assert {path.parent for path in map(memory.path, ("web", "../web", "a/b", "."))} == {memory.directory}
@@ -48,7 +48,7 @@ def test_services_do_not_share_a_file_and_cannot_leave_the_directory(memory):
     assert len(os.listdir(memory.directory)) == 4
 
 
-def test_nothing_and_nobody_are_no_memory(memory):
+def test_an_empty_store_restores_nothing(memory):
     assert memory.load("web") is None
     memory.save(snapshot())
     assert memory.load("web") is None
@@ -64,7 +64,7 @@ def test_nothing_and_nobody_are_no_memory(memory):
         (lambda content: content.replace(b"snapshot 2", b"snapshot 1"), "expected a first line"),
     ],
 )
-def test_a_spoilt_file_is_ignored_with_one_line(memory, caplog, spoil, complaint):
+def test_a_corrupt_file_is_ignored_with_one_line(memory, caplog, spoil, complaint):
     memory.save(KNOWN)
     path = memory.path("web")
     path.write_bytes(spoil(path.read_bytes()))
@@ -82,12 +82,12 @@ def test_the_file_of_another_service_is_ignored(memory, caplog):
 
 
 @given(st.binary())
-def test_no_content_does_more_than_be_refused(content):
+def test_any_content_is_restored_or_rejected(content):
     with pytest.raises(ValueError, match=r"expected|checksum"):
         read(content, "web")
 
 
-def test_a_full_disk_is_told_once_and_leaves_the_last_state(memory, caplog):
+def test_a_full_disk_is_logged_once_and_keeps_the_last_state(memory, caplog):
     memory.save(KNOWN)
     memory.directory.rename(memory.directory.with_name("gone"))
     for _ in range(3):
@@ -96,7 +96,7 @@ def test_a_full_disk_is_told_once_and_leaves_the_last_state(memory, caplog):
     assert line.endswith("cannot be written: No such file or directory")
 
 
-def test_a_directory_that_cannot_be_is_a_reason_not_to_start(tmp_path):
+def test_an_unusable_directory_prevents_the_start(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StartError, match=r"--state-dir: cannot create .*/file/state: Not a directory"):
         SnapshotStore(str(tmp_path / "file" / "state"))

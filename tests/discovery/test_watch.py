@@ -44,7 +44,7 @@ def run(time):
     return start
 
 
-async def test_whatever_is_raised_the_watch_goes_on(run):
+async def test_the_watch_continues_after_any_exception(run):
     errors = [ValueError("bad"), OSError("refused"), TimeoutError(), RuntimeError(), END, KeyError("x")] * 20
     watch, events, provider = await run(snapshot(1), *errors, snapshot(1, 2))
     assert [numbers(e) for e in events if isinstance(e, Snapshot)] == [[1], [1, 2]]
@@ -64,14 +64,14 @@ async def test_pending_until_the_first_response(run, time):
     assert (watch.status.pending, watch.status.age(time.now + 3)) == (False, 3)
 
 
-async def test_between_errors_it_backs_off_up_to_ten_seconds(run, time):
+async def test_errors_back_off_up_to_ten_seconds(run, time):
     await run(*[ValueError()] * 30, snapshot(1), ValueError(), ValueError())
     assert 0.05 <= time.pauses[0] <= 0.1
     assert all(5 <= pause <= 10 for pause in time.pauses[10:30])
     assert time.pauses[30] <= 0.1
 
 
-async def test_an_error_is_logged_when_it_begins_changes_and_ends_not_at_each_attempt(run, caplog):
+async def test_an_error_is_logged_at_its_start_change_and_end(run, caplog):
     refused, broken = OSError("refused"), ValueError("broken")
     await run(refused, refused, snapshot(1), *[refused] * 9, *[broken] * 9, snapshot(1))
     assert caplog.messages == [
@@ -83,7 +83,7 @@ async def test_an_error_is_logged_when_it_begins_changes_and_ends_not_at_each_at
     ]
 
 
-async def test_changes_are_followed_without_any_pause(run, time):
+async def test_changes_are_delivered_without_a_pause(run, time):
     _, events, _ = await run(*[snapshot(*range(count)) for count in range(1, 201)])
     assert (len(events), time.pauses) == (200, [])
 

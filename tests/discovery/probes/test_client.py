@@ -47,14 +47,14 @@ async def probe():
 @pytest.mark.parametrize(
     ("status", "well"), [(200, True), (204, True), (302, True), (404, False), (503, False)]
 )
-async def test_a_status_from_200_to_399_is_a_good_answer(probe, status, well):
+async def test_a_status_from_200_to_399_is_a_success(probe, status, well):
     async with Server(answers(b"", status=b"%d X" % status)) as server:
         answer = await probe.probe(server.endpoint, "/health")
         assert answer == Result(well, "" if well else f"GET /health: {status}")
 
 
 @pytest.mark.parametrize("host", ["", "shop.example.com", "shop.example.com:8080"])
-async def test_an_instance_that_answers_to_its_own_name_only_is_asked_by_it(host):
+async def test_the_host_of_a_probe_can_be_set(host):
     heads = []
 
     async def picky(reader, writer):
@@ -69,7 +69,7 @@ async def test_an_instance_that_answers_to_its_own_name_only_is_asked_by_it(host
         assert heads[0].count(b"Host:") == 1
 
 
-async def test_it_says_who_it_is_and_asks_on_a_connection_of_its_own(probe):
+async def test_a_probe_has_a_user_agent_and_a_separate_connection(probe):
     heads = []
 
     async def once(reader, writer):
@@ -84,7 +84,7 @@ async def test_it_says_who_it_is_and_asks_on_a_connection_of_its_own(probe):
 
 
 @pytest.mark.parametrize("how", ["/", "tcp"])
-async def test_nobody_there_is_a_bad_answer_that_says_so(probe, how):
+async def test_a_refused_connection_is_a_failure_with_a_reason(probe, how):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         answer = await probe.probe(Endpoint("web", *unused.getsockname()), how)
@@ -97,7 +97,7 @@ INVALID = ["a..b", "a" * 64 + ".example", "", "a b", "a\0b", "::1%no\r\nsuch", "
 
 @pytest.mark.parametrize("how", ["/", "tcp"])
 @pytest.mark.parametrize("address", INVALID)
-async def test_an_address_that_cannot_be_looked_up_is_a_bad_answer(probe, how, address):
+async def test_an_unresolvable_address_is_a_failure(probe, how, address):
     answer = await probe.probe(Endpoint("web", address, 9), how)
     assert not answer.well
     assert answer.why
@@ -105,7 +105,7 @@ async def test_an_address_that_cannot_be_looked_up_is_a_bad_answer(probe, how, a
 
 # asyncio leaves the socket to the garbage collector when it cannot make an SSL object.
 @pytest.mark.logs_error(r"unclosed <socket")
-async def test_a_tls_name_that_cannot_be_encoded_is_a_bad_answer():
+async def test_an_invalid_tls_name_is_a_failure():
     for name in (".x", "a" * 64, "a\0b", "é..x"):
         probe = ProbeClient(2.0, lambda _, name=name: (ssl.create_default_context(), name))
         async with Server(answers(b"")) as server:
@@ -115,7 +115,7 @@ async def test_a_tls_name_that_cannot_be_encoded_is_a_bad_answer():
         assert answer.why
 
 
-async def test_silence_and_nonsense_are_bad_answers_but_good_enough_for_tcp():
+async def test_silence_and_invalid_http_are_failures_except_for_tcp_probes():
     async def silence(reader, writer):
         await reader.read(-1)
 
@@ -134,7 +134,7 @@ async def test_silence_and_nonsense_are_bad_answers_but_good_enough_for_tcp():
     await probe.close()
 
 
-async def test_it_speaks_tls_to_those_that_do(tmp_path):
+async def test_tls_backends_are_probed_over_tls(tmp_path):
     authority = Authority(tmp_path)
     theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     theirs.load_cert_chain(*authority.sign("web.internal"))

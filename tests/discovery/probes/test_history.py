@@ -29,11 +29,11 @@ def verdicts(*answers, fall=3, rise=2):
         ("---!", ". . down ."),
     ],
 )
-def test_three_bad_answers_in_a_row_are_a_verdict_and_two_good_ones_another(answers, expected):
+def test_three_failures_and_two_successes_in_a_row_are_verdicts(answers, expected):
     assert verdicts(answers) == expected
 
 
-def test_each_verdict_has_a_number_of_its_own():
+def test_verdicts_are_numbered():
     history = ProbeHistory(Health(probe_fall=1, probe_rise=1))
     numbers = []
     for answer in (ILL, WELL, ILL):

@@ -62,7 +62,7 @@ class Service:
             await task
 
 
-async def test_who_fails_is_judged_and_who_recovers_too():
+async def test_failures_and_recoveries_give_verdicts():
     service = Service()
     service.register(*WEB[:3])
     async with service.running():
@@ -74,7 +74,7 @@ async def test_who_fails_is_judged_and_who_recovers_too():
     assert service.closed
 
 
-async def test_nothing_begins_anew_when_the_registry_answers_again():
+async def test_probes_continue_across_snapshots():
     service = Service()
     service.answers["web-0"] = ILL
     service.register(*WEB[:2])
@@ -88,7 +88,7 @@ async def test_nothing_begins_anew_when_the_registry_answers_again():
         assert service.failed == ["web-0"]
 
 
-async def test_who_has_gone_is_asked_no_more_and_a_new_address_is_another_instance():
+async def test_probes_of_removed_instances_stop_and_a_new_address_is_a_new_instance():
     service = Service()
     service.answers["web-0"] = ILL
     service.register(*WEB[:2])
@@ -103,7 +103,7 @@ async def test_who_has_gone_is_asked_no_more_and_a_new_address_is_another_instan
         assert service.count("web-0") == 0
 
 
-async def test_who_is_just_being_asked_may_go():
+async def test_an_instance_may_be_removed_during_a_probe():
     """However its last question and its leaving fall together, the others are asked on and on."""
     service = Service(probe_interval=0.001, probe_fall=1)
     service.answers["web-0"] = ILL
@@ -118,7 +118,7 @@ async def test_who_is_just_being_asked_may_go():
         assert service.prober.remember() == []
 
 
-async def test_an_instance_says_how_it_is_asked():
+async def test_an_instance_can_set_its_probe():
     service = Service()
     service.register(WEB[0], replace(WEB[1], probe="tcp"), replace(WEB[2], probe=""))
     async with service.running():
@@ -130,7 +130,7 @@ async def test_an_instance_says_how_it_is_asked():
         ]
 
 
-async def test_nobody_is_asked_who_is_in_maintenance_or_cannot_be():
+async def test_instances_in_maintenance_or_without_address_are_not_probed():
     service = Service()
     service.register(WEB[0], excluded=[replace(WEB[1], status="maintenance"), replace(WEB[2], port=0)])
     async with service.running():
@@ -148,7 +148,7 @@ async def test_nobody_is_asked_who_is_in_maintenance_or_cannot_be():
         (State.UP, "/", False),
     ],
 )
-async def test_a_good_answer_clears_what_requests_say_as_far_as_it_refutes_it(state, how, cleared):
+async def test_a_successful_probe_clears_passive_health_that_it_refutes(state, how, cleared):
     service = Service(probe_http=None if how == "tcp" else how, probe_tcp=how == "tcp")
     service.states["web-0"] = state
     service.register(WEB[0])
@@ -157,7 +157,7 @@ async def test_a_good_answer_clears_what_requests_say_as_far_as_it_refutes_it(st
         assert bool(service.overlays[WEB[0].key].verdict) == cleared
 
 
-async def test_while_things_change_it_asks_more_often():
+async def test_the_interval_is_shorter_during_changes():
     service = Service(probe_interval=0.2)
     service.states["web-0"] = State.SUSPECT
     service.register(*WEB[:2])
@@ -166,7 +166,7 @@ async def test_while_things_change_it_asks_more_often():
         assert service.count("web-1") <= 4
 
 
-async def test_many_verdicts_at_a_time_are_one_change():
+async def test_simultaneous_verdicts_are_one_change():
     service = Service(probe_fall=1, probe_interval=0.01)
     many = [replace(WEB[0], id=f"web-{n}", port=100 + n) for n in range(50)]
     service.answers = {endpoint.id: ILL for endpoint in many}
@@ -176,7 +176,7 @@ async def test_many_verdicts_at_a_time_are_one_change():
         assert len(service.causes) < 10
 
 
-async def test_another_process_goes_on_from_there():
+async def test_a_successor_continues_the_verdicts():
     first = Service()
     first.answers["web-0"] = ILL
     first.register(*WEB[:2])

@@ -28,7 +28,7 @@ def read(service="web", network="", **said):
         {"labels": {"pylb.service": "web", **COMPOSE, "SERVICE_NAME": "other"}},
     ],
 )
-def test_whose_service_it_is(said):
+def test_containers_that_belong_to_the_service(said):
     endpoint, reason = read(**said)
     assert (endpoint.authority, endpoint.id, reason) == ("172.17.0.2:80", "web-1", "")
 
@@ -43,11 +43,11 @@ def test_whose_service_it_is(said):
         {"env": {"SERVICE_NAME": "web", "SERVICE_IGNORE": "1"}},
     ],
 )
-def test_whose_it_is_not(said):
+def test_containers_that_do_not_belong_to_the_service(said):
     assert read(**said) is None
 
 
-def test_the_label_chooses_among_several_ports():
+def test_the_label_selects_one_of_several_ports():
     labels = {"pylb.service": "web", "pylb.port": "81"}
     assert read(labels=labels, exposed=["80/tcp", "81/tcp"])[0].port == 81
 
@@ -77,24 +77,24 @@ def test_a_service_of_several_ports_is_several_services():
         ),
     ],
 )
-def test_why_it_gets_no_requests(said, reason):
+def test_reasons_for_which_a_container_is_excluded(said, reason):
     endpoint, found = read(**{"labels": COMPOSE, **said})
     assert found == reason
     assert endpoint.status == "critical"
 
 
 @pytest.mark.parametrize("key", ["33060-33061/tcp", "/tcp", f"{'9' * 5000}/tcp"])
-def test_a_port_that_cannot_be_read_is_named_and_the_others_count(key):
+def test_an_invalid_port_is_named_and_the_others_are_used(key):
     endpoint, reason = read(labels=COMPOSE, exposed=["80/tcp", key])
     assert (endpoint.port, reason) == (80, "")
     assert endpoint.problems[0].startswith(f"its port {key[:40]!r} is skipped")
 
 
-def test_a_variable_for_an_endless_port_is_for_another_one():
+def test_a_variable_for_an_invalid_port_is_ignored():
     assert read(labels=COMPOSE, env={f"SERVICE_{'9' * 5000}_NAME": "x"})[0].port == 80
 
 
-def test_with_one_port_published_a_registrator_would_call_it_by_the_service_alone():
+def test_names_follow_registrator_for_one_published_port():
     said = {"env": {"SERVICE_NAME": "web"}, "exposed": ["80/tcp", "443/tcp"]}
     published = {"80/tcp": [("0.0.0.0", 8080)]}
     assert read(published=published, **said)[0].port == 80
@@ -113,19 +113,19 @@ def test_with_one_port_published_a_registrator_would_call_it_by_the_service_alon
         ),
     ],
 )
-def test_why_it_takes_none_for_a_while(said, reason):
+def test_reasons_for_which_a_container_is_excluded_temporarily(said, reason):
     endpoint, found = read(**{"labels": COMPOSE, **said})
     assert (endpoint.status, found) == ("maintenance", reason)
 
 
-def test_a_bad_setting_is_reported_and_ignored_alone():
+def test_an_invalid_setting_is_reported_and_ignored():
     said = {"SERVICE_LB_WEIGHT": "x", "SERVICE_LB_SLOWSTART": "30s"}
     endpoint, reason = read(labels=COMPOSE, env=said)
     assert (endpoint.weight, endpoint.slow_start, reason) == (1, 30.0, "")
     assert endpoint.problems == ("lb_weight: expected a whole number from 0 to 1000, got 'x'",)
 
 
-def test_its_labels_say_whether_it_speaks_tls_and_what_is_wrong_with_that():
+def test_labels_set_tls_and_invalid_ones_exclude_the_container():
     labels = COMPOSE | {"SERVICE_LB_TLS": "true", "SERVICE_LB_TLS_NAME": "a.example"}
     endpoint, reason = read(labels=labels)
     assert (endpoint.tls, endpoint.tls_name, reason) == (True, "a.example", "")
@@ -133,7 +133,7 @@ def test_its_labels_say_whether_it_speaks_tls_and_what_is_wrong_with_that():
     assert reason == "lb_tls_name: expected a host name or an IP address, got 'a..b'"
 
 
-def test_what_it_says_of_itself():
+def test_settings_of_a_container_are_read():
     env = {"SERVICE_LB_WEIGHT": "5", "SERVICE_TAGS": "b,a"}
     endpoint, _ = read(
         labels=COMPOSE, env=env, health="healthy", networks={"x": "10.0.0.1", "y": "10.0.0.2"}, network="y"
@@ -146,7 +146,7 @@ def test_what_it_says_of_itself():
     )
 
 
-def test_in_the_machines_own_network_it_listens_on_the_machine():
+def test_a_container_in_the_host_network_has_the_hosts_address():
     assert read(labels=COMPOSE, mode="host", networks={"host": ""})[0].authority == "127.0.0.1:80"
 
 
@@ -164,7 +164,7 @@ def names(snapshot):
 WEB = inspected("web-1", labels=COMPOSE)
 
 
-async def test_changes_come_with_the_events(engine, snapshots):
+async def test_events_cause_changes(engine, snapshots):
     assert names(await anext(snapshots)) == ([], [])
 
     async def start():
@@ -180,7 +180,7 @@ async def test_changes_come_with_the_events(engine, snapshots):
     assert names(await anext(snapshots)) == ([], ["web-1"])
 
 
-async def test_told_to_stop_it_gets_no_more_requests_until_it_is_started_again(engine, snapshots):
+async def test_a_stop_signal_excludes_a_container_until_its_restart(engine, snapshots):
     engine.run(WEB)
     assert names(await anext(snapshots)) == (["web-1"], [])
 
@@ -196,7 +196,7 @@ async def test_told_to_stop_it_gets_no_more_requests_until_it_is_started_again(e
     assert names(await anext(snapshots)) == (["web-1"], [])
 
 
-async def test_what_happens_between_the_first_look_and_the_stream_is_not_missed(engine, snapshots):
+async def test_events_between_listing_and_stream_are_not_missed(engine, snapshots):
     await anext(snapshots)
     assert engine.asked[-1].endswith("json")
 
@@ -209,7 +209,7 @@ async def test_what_happens_between_the_first_look_and_the_stream_is_not_missed(
     assert engine.since[0] < engine.looked
 
 
-async def test_silence_proves_that_the_engine_lives(engine):
+async def test_a_quiet_engine_is_verified(engine):
     engine.run(WEB)
     provider = DockerProvider(docker_at(engine.url), "web", resync=0.01)
     async with aclosing(provider.watch()) as watching:
@@ -217,7 +217,7 @@ async def test_silence_proves_that_the_engine_lives(engine):
     assert first.same_content(second)
 
 
-async def test_tags_choose(engine):
+async def test_tags_filter_containers(engine):
     engine.run(inspected("web-1", id="1" * 64, labels=COMPOSE, env={"SERVICE_TAGS": "blue"}))
     engine.run(inspected("web-2", id="2" * 64, labels=COMPOSE))
     provider = DockerProvider(docker_at(engine.url), "web", tags=["blue"])
@@ -225,7 +225,7 @@ async def test_tags_choose(engine):
         assert names(await anext(watching)) == (["web-1"], [])
 
 
-async def test_an_engine_in_trouble_is_an_error_and_never_empty(engine, snapshots):
+async def test_a_failing_engine_is_an_error_and_never_empty(engine, snapshots):
     engine.run(WEB)
     await anext(snapshots)
 
@@ -238,7 +238,7 @@ async def test_an_engine_in_trouble_is_an_error_and_never_empty(engine, snapshot
         await asyncio.gather(anext(snapshots), trouble())
 
 
-async def test_one_that_cannot_be_read_is_listed_and_keeps_no_change_from_the_pool(engine, snapshots, caplog):
+async def test_an_unreadable_container_is_listed_and_delays_no_change(engine, snapshots, caplog):
     db = inspected("db-1", id="d" * 64)
     engine.run(WEB)
     engine.run(db)
@@ -259,7 +259,7 @@ async def test_one_that_cannot_be_read_is_listed_and_keeps_no_change_from_the_po
     assert [r.getMessage() for r in caplog.records if "db-1" in r.getMessage()] == [f"web: db-1: {reason}"]
 
 
-async def test_one_that_was_read_before_an_outage_of_the_engine_is_still_known(engine):
+async def test_containers_are_known_across_an_outage_of_the_engine(engine):
     engine.run(WEB)
     provider = DockerProvider(docker_at(engine.url), "web")
     for _ in range(2):
@@ -284,7 +284,7 @@ async def test_pause_and_unpause(engine, snapshots):
     assert names(await anext(snapshots)) == (["web-1"], [])
 
 
-async def test_a_busy_engine_proves_that_it_lives_as_often_as_a_quiet_one(engine):
+async def test_a_busy_engine_is_verified_as_often_as_a_quiet_one(engine):
     engine.run(WEB)
     provider = DockerProvider(docker_at(engine.url), "web", resync=0.2)
     async with aclosing(provider.watch()) as watching:
@@ -309,7 +309,7 @@ def of_project(name, project, number):
     return inspected(name, id=str(number) * 64, labels=labels, networks={project: f"10.0.0.{number}"})
 
 
-async def test_two_projects_with_one_service_name_are_told_apart(engine, caplog):
+async def test_projects_with_the_same_service_name_are_distinguished(engine, caplog):
     engine.run(of_project("shop-web-1", "shop", 1))
     engine.run(of_project("blog-web-1", "blog", 2))
     for project, expected in (("shop", ["shop-web-1"]), ("", ["blog-web-1", "shop-web-1"])):

@@ -8,13 +8,13 @@ from tests.every import every
 @pytest.mark.parametrize(
     ("key", "value", "weight"), [("lb_weight", "3", 3), ("LB_WEIGHT", "0", 0), ("x", "3", 1)]
 )
-def test_a_weight_is_taken_over(key, value, weight):
+def test_a_weight_is_parsed(key, value, weight):
     settings = read_settings({"other": "1", key: value})
     assert (settings.weight, settings.problems) == (weight, ())
 
 
 @every("value", ["", "-1", "1.5", "1001", "heavy", "٣", "9" * 50, None])
-def test_a_bad_weight_is_reported_and_ignored(value):
+def test_an_invalid_weight_is_reported_and_ignored(value):
     settings = read_settings({"lb_weight": value})
     assert settings.weight == 1
     (problem,) = settings.problems
@@ -23,22 +23,22 @@ def test_a_bad_weight_is_reported_and_ignored(value):
 
 
 @pytest.mark.parametrize(("value", "seconds"), [("30s", 30.0), ("500ms", 0.5), ("0", 0.0), ("5", 5.0)])
-def test_a_time_is_taken_over(value, seconds):
+def test_a_duration_is_parsed(value, seconds):
     assert read_settings({"lb_slowstart": value}).slow_start == seconds
 
 
 @pytest.mark.parametrize(("value", "limit"), [("8", 8), ("0", 0), ("1000000", 1_000_000)])
-def test_a_limit_is_taken_over(value, limit):
+def test_a_limit_is_parsed(value, limit):
     assert read_settings({"lb_maxconn": value}).max_conn == limit
 
 
 @pytest.mark.parametrize(("value", "tls"), [("true", True), ("on", True), ("1", True), ("false", False)])
-def test_whether_it_speaks_tls_is_taken_over(value, tls):
+def test_tls_is_parsed(value, tls):
     assert read_settings({"lb_tls": value}).tls is tls
     assert read_settings({}, [f"lb_tls={value}"]).tls is tls
 
 
-def test_a_tag_alone_says_that_it_speaks_tls_unless_metadata_says_otherwise():
+def test_metadata_takes_precedence_over_the_tls_tag():
     assert read_settings({}, ["blue", "lb_tls", "lb_tls_name=a.example"]) == Settings(
         tls=True, tls_name="a.example"
     )
@@ -56,17 +56,17 @@ def test_a_tag_alone_says_that_it_speaks_tls_unless_metadata_says_otherwise():
         ("lb_tls_name", "\u00e9..x", "a host name or an IP address"),
     ],
 )
-def test_what_is_wrong_about_tls_keeps_it_from_requests(key, value, expected):
+def test_an_invalid_tls_setting_excludes_the_instance(key, value, expected):
     settings = read_settings({key: value})
     assert settings.unusable == f"{key}: expected {expected}, got {value[:40]!r}"
     assert (settings.tls, settings.tls_name) == (None, "")
 
 
-def test_what_is_not_given_is_as_for_all():
+def test_missing_settings_have_the_defaults_of_the_options():
     assert read_settings({"version": "1"}) == Settings()
 
 
-def test_each_is_checked_by_itself():
+def test_each_setting_is_validated_separately():
     settings = read_settings({"lb_weight": "2", "lb_maxconn": "-1", "LB_SLOWSTART": "soon"})
     assert (settings.weight, settings.max_conn, settings.slow_start) == (2, None, None)
     assert settings.problems == (
@@ -89,7 +89,7 @@ def instance(name, **meta):
     }
 
 
-def test_an_instance_with_a_bad_setting_is_served_by_the_registrys_weight():
+def test_an_instance_with_an_invalid_weight_has_the_registrys_weight():
     items = [instance("a", lb_weight="3"), instance("bb", lb_weight="many"), instance("ccc")]
     endpoints, excluded = read_instances("web", items)
     assert [e.weight for e in endpoints] == [6, 2, 2]
@@ -97,7 +97,7 @@ def test_an_instance_with_a_bad_setting_is_served_by_the_registrys_weight():
     assert not excluded
 
 
-def test_an_instance_is_excluded_alone_if_it_cannot_be_known_whether_it_speaks_tls():
+def test_an_invalid_tls_setting_excludes_only_its_instance():
     items = [instance("a", lb_tls="maybe"), instance("bb", lb_tls="true", lb_tls_name="a.example")]
     (endpoint,), (excluded,) = read_instances("web", items)
     assert (endpoint.id, endpoint.tls, endpoint.tls_name) == ("bb", True, "a.example")

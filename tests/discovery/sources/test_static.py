@@ -18,7 +18,7 @@ def test_a_list_of_backends():
     assert len({e.key for e in endpoints}) == 3
 
 
-def test_weight_zero_takes_a_backend_out_without_forgetting_it():
+def test_weight_zero_excludes_a_backend():
     assert parse_static("web", "a:80;weight=0")[0].weight == 0
 
 
@@ -53,7 +53,7 @@ def test_a_malformed_item_is_named_in_one_line(text, item):
     assert "\n" not in words
 
 
-def test_a_backend_given_twice_is_refused():
+def test_a_repeated_backend_is_rejected():
     with pytest.raises(UsageError, match="--static: got a:80 twice, expected each backend once"):
         parse_static("web", "a:80,b:80,a:80;weight=2")
 

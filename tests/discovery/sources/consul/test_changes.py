@@ -24,7 +24,7 @@ def test_a_service_whose_check_fails_or_passes_again_has_changed():
     assert changes.unhealthy("critical", [check("api", "d")]) == {"web"}
 
 
-def test_states_are_compared_each_with_itself():
+def test_each_state_is_compared_separately():
     changes = Changes()
     changes.unhealthy("critical", [check("web")])
     assert changes.unhealthy("warning", []) == set()
@@ -37,7 +37,7 @@ def test_the_output_of_a_check_does_not_count():
     assert changes.unhealthy("critical", [check("web", Output="refused")]) == set()
 
 
-def test_a_check_of_a_node_concerns_all_services_there():
+def test_a_check_of_a_node_affects_all_its_services():
     changes = Changes()
     changes.instances("n1", instances("web", "api"))
     changes.instances("n2", instances("shop"))
@@ -46,7 +46,7 @@ def test_a_check_of_a_node_concerns_all_services_there():
     assert changes.unhealthy("critical", []) == {"web", "api", "new"}
 
 
-def test_what_is_no_check_is_left_out():
+def test_invalid_checks_are_skipped():
     assert Changes().unhealthy("critical", [None, "x", check("web")]) == {"web"}
 
 
@@ -68,7 +68,7 @@ def test_instances_on_a_node(after, changed):
     assert changes.instances("n1", after) == changed
 
 
-def test_an_id_that_passes_to_another_service_concerns_both():
+def test_an_id_that_moves_affects_both_services():
     changes = Changes()
     before, after = (
         orjson.dumps({"Node": {"Address": ""}, "Services": {"x": {"Service": name, "ModifyIndex": 1}}})
@@ -78,7 +78,7 @@ def test_an_id_that_passes_to_another_service_concerns_both():
     assert changes.instances("n1", after) == {"web", "api"}
 
 
-def test_checks_that_come_and_go_on_a_node_but_not_their_states():
+def test_added_and_removed_checks_of_a_node_are_changes():
     changes = Changes()
 
     def seen(*checks):
@@ -91,7 +91,7 @@ def test_checks_that_come_and_go_on_a_node_but_not_their_states():
     assert seen() == {"web", "api"}
 
 
-def test_nodes_that_are_gone():
+def test_removed_nodes_are_changes():
     changes = Changes()
     changes.instances("n1", instances("web"))
     changes.instances("n2", instances("api"))
@@ -101,7 +101,7 @@ def test_nodes_that_are_gone():
 
 
 @pytest.mark.parametrize("style", [{"separators": (",", ":")}, {"indent": 4}], ids=["compact", "indented"])
-def test_whatever_strings_an_entry_holds_only_its_own_service_has_changed(style):
+def test_any_entry_changes_only_its_service(style):
     """Consul's development agents indent their answers."""
     odd = 'a"}, {"Node": "n1", "x"}, "y": {"ID": "}, {'
 
@@ -137,12 +137,12 @@ def test_whatever_strings_an_entry_holds_only_its_own_service_has_changed(style)
         b'{"Node": {"Address": ""}, "Services": {"x": {"ID": "x"}}}',
     ],
 )
-def test_what_is_no_list_of_instances(document):
+def test_an_invalid_list_of_instances_is_an_error(document):
     with pytest.raises(ValueError, match="expected"):
         Changes().instances("n1", document)
 
 
 @pytest.mark.parametrize("document", [b"null", b"[1]", b'[{"ServiceName": "web"}]', b"[{]"])
-def test_what_is_no_list_of_checks(document):
+def test_an_invalid_list_of_checks_is_an_error(document):
     with pytest.raises(ValueError, match=r"expected|object"):
         Changes().checks("n1", document)

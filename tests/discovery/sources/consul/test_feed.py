@@ -84,7 +84,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-async def test_every_change_of_a_service_is_seen(agent, shared, change):
+async def test_every_change_of_a_service_is_detected(agent, shared, change):
     await agent.register({"ID": "web-1", "Name": "web", "Port": 80, "Check": TTL})
     with shared.subscribe("web") as web:
         first = await web.health()
@@ -94,7 +94,7 @@ async def test_every_change_of_a_service_is_seen(agent, shared, change):
     assert second.items != first.items
 
 
-async def test_an_instance_that_only_its_check_has_shown_is_seen_to_go_without_it(agent, shared, monkeypatch):
+async def test_the_removal_of_an_instance_without_its_check_is_detected(agent, shared, monkeypatch):
     """The list of instances is as old as before the instance came, and does not differ when it is gone."""
     monkeypatch.setattr(consul_feed, "LATER", 0.3)
     await agent.register({"ID": "web-1", "Name": "web", "Port": 80, "Check": TTL})
@@ -118,7 +118,7 @@ async def test_an_instance_that_only_its_check_has_shown_is_seen_to_go_without_i
         await waiting
 
 
-async def test_a_service_that_did_not_change_is_not_asked_for(agent, shared):
+async def test_an_unchanged_service_is_not_queried(agent, shared):
     for name in ("web", "api"):
         await agent.register({"ID": f"{name}-1", "Name": name, "Port": 80})
     with shared.subscribe("web") as web, shared.subscribe("api") as api:
@@ -134,14 +134,14 @@ async def test_a_service_that_did_not_change_is_not_asked_for(agent, shared):
         waiting[0].cancel()
 
 
-async def test_a_wait_ends_with_an_answer_although_nothing_changed(agent, shared):
+async def test_a_wait_ends_without_a_change(agent, shared):
     await agent.register({"ID": "web-1", "Name": "web", "Port": 80})
     with shared.subscribe("web") as web:
         first = await web.health()
         assert ids(await asyncio.wait_for(web.health(index=first.index, wait=0.05), 5)) == ["web-1"]
 
 
-async def test_the_first_services_have_a_query_each_and_a_free_one_goes_to_the_next(registry, agent):
+async def test_the_first_services_have_separate_queries_and_free_ones_are_reused(registry, agent):
     async with ConsulFeed(consul_at(f"http://{registry.address}"), own_queries=1) as feed:
         for name in ("web", "api"):
             with feed.subscribe(name) as subscription:
@@ -152,7 +152,7 @@ async def test_the_first_services_have_a_query_each_and_a_free_one_goes_to_the_n
                         await other.health()  # nobody runs the feed
 
 
-async def test_a_hundred_services_need_no_more_connections_than_sixteen(registry, follow, monkeypatch):
+async def test_a_hundred_services_use_at_most_sixteen_connections(registry, follow, monkeypatch):
     most = 0
     original = consul_feed.ConsulClient
 
@@ -170,9 +170,7 @@ async def test_a_hundred_services_need_no_more_connections_than_sixteen(registry
     assert most == CONNECTIONS < 16
 
 
-async def test_when_the_agent_goes_each_service_is_told_once_and_goes_on_when_it_is_back(
-    agent, registry, shared
-):
+async def test_an_outage_of_the_agent_is_reported_once_per_service(agent, registry, shared):
     await agent.register({"ID": "web-1", "Name": "web", "Port": 80})
     port = int(registry.address.rpartition(":")[2])
     with shared.subscribe("web") as web:
@@ -188,7 +186,7 @@ async def test_when_the_agent_goes_each_service_is_told_once_and_goes_on_when_it
         await again.stop()
 
 
-async def test_a_feed_whose_queries_fail_in_the_moment_of_its_cancellation_ends(monkeypatch):
+async def test_a_feed_ends_although_queries_fail_during_its_cancellation(monkeypatch):
     asked = asyncio.Event()
 
     async def fail_when_cancelled(*_):
@@ -208,7 +206,7 @@ async def test_a_feed_whose_queries_fail_in_the_moment_of_its_cancellation_ends(
     assert task.cancelled()
 
 
-async def test_a_catalog_that_cannot_be_understood_is_an_error_of_each_service(scripted, follow):
+async def test_an_invalid_catalog_is_an_error_of_each_service(scripted, follow):
     feed = follow(scripted.url, own_queries=0)
     scripted.then(*[Answer(body=b"nonsense")] * 3)
     with feed.subscribe("web") as web, pytest.raises(ConsulError, match="cannot"):

@@ -30,7 +30,7 @@ def check(status, check_id="service:web-1", **fields):
     return {"CheckID": check_id, "Status": status, **defaults, **fields}
 
 
-def test_an_instance_as_consul_describes_it():
+def test_an_instance_is_parsed():
     found = only(
         instance(
             1, Tags=["b", "a"], Meta={"z": "1", "a": "2"}, Weights={"Passing": 7, "Warning": 1}, created=42
@@ -42,15 +42,15 @@ def test_an_instance_as_consul_describes_it():
     assert (found.tags, found.meta) == (("b", "a"), (("a", "2"), ("z", "1")))
 
 
-def test_without_an_address_of_its_own_it_has_its_nodes():
+def test_an_instance_without_address_has_that_of_its_node():
     assert only(instance(1, address="")).address == "10.9.9.9"
 
 
-def test_absent_weights_are_one():
+def test_missing_weights_are_one():
     assert only(instance(1, Weights=None)).weight == 1
 
 
-def test_an_instance_without_any_check_passes_and_is_known_as_unchecked():
+def test_an_instance_without_checks_passes_as_unchecked():
     item = instance(1)
     del item["Checks"][1]
     assert not only(item).checked
@@ -75,7 +75,7 @@ SERF = check("critical", "serfHealth", ServiceID="", Name="Serf Health Status", 
         ([check("odd")], "critical", "critical: tcp"),
     ],
 )
-def test_the_worst_check_decides_and_says_why(checks, status, why):
+def test_the_worst_check_decides_and_gives_the_reason(checks, status, why):
     item = {**instance(1), "Checks": checks}
     endpoints, excluded = read(item)
     found = [*endpoints, *(e.endpoint for e in excluded)]
@@ -83,7 +83,7 @@ def test_the_worst_check_decides_and_says_why(checks, status, why):
     assert [e.reason for e in excluded] == ([why] if why else [])
 
 
-def test_a_warning_instance_is_used_on_demand_with_the_weight_it_has_then():
+def test_a_warning_instance_is_optionally_used_with_its_warning_weight():
     item = instance(1, "warning", Weights={"Passing": 10, "Warning": 2})
     assert reason(item).startswith("warning")
     assert only(item, include_warning=True).weight == 2
@@ -111,13 +111,13 @@ def test_a_warning_instance_is_used_on_demand_with_the_weight_it_has_then():
         ("a string", "expected an object, got 'a string'"),
     ],
 )
-def test_a_bad_instance_is_set_aside_and_the_others_are_not(item, why):
+def test_an_invalid_instance_is_excluded_alone(item, why):
     endpoints, excluded = read(instance(7), item, instance(8))
     assert [e.id for e in endpoints] == ["web-7", "web-8"]
     assert [e.reason.startswith(f"invalid: {why}") for e in excluded] == [True]
 
 
-def test_a_bad_instance_keeps_its_name():
+def test_an_invalid_instance_keeps_its_name():
     _, excluded = read(instance(1, port=0), None)
     assert [e.endpoint.key for e in excluded] == [("", "", "#1"), ("dc1", "n1", "web-1")]
 
@@ -133,13 +133,13 @@ def test_of_two_on_one_address_the_newer_is_used():
         ]
 
 
-def test_a_newer_one_that_is_still_critical_does_not_displace_an_older_one():
+def test_a_newer_critical_instance_does_not_replace_an_older_one():
     endpoints, excluded = read(instance(1, port=80), instance(2, "critical", port=80))
     assert [e.id for e in endpoints] == ["web-1"]
     assert [e.endpoint.id for e in excluded] == ["web-2"]
 
 
-def test_maintenance_of_the_newer_one_silences_the_address():
+def test_maintenance_of_the_newer_instance_excludes_the_address():
     newer = {**instance(2, port=80), "Checks": [MAINTENANCE]}
     endpoints, excluded = read(instance(1, port=80), newer)
     assert endpoints == ()
@@ -187,7 +187,7 @@ def nearly_valid(draw):
 
 
 @given(st.lists(valid | nearly_valid() | json, max_size=8), st.booleans())
-def test_whatever_comes_each_item_ends_in_one_place(items, include_warning):
+def test_any_item_is_used_or_excluded_once(items, include_warning):
     endpoints, excluded = read(*items, include_warning=include_warning)
     assert len(endpoints) + len(excluded) == len(items)
     assert len({e.authority for e in endpoints}) == len(endpoints)

@@ -15,16 +15,16 @@ from tests.registries import consul_at
         ({"web"}, ""),
     ],
 )
-def test_what_there_is_instead(known, words):
+def test_similar_services_are_named(known, words):
     assert explanation("web", (), known) == words
 
 
-def test_it_may_be_the_tags():
+def test_missing_tags_are_the_reason():
     words = "Consul knows web, but no instance with the tags blue, new"
     assert explanation("web", ["blue", "new"], {"web", "api"}) == words
 
 
-async def test_names_are_asked_for_now_and_then(scripted):
+async def test_names_are_queried_at_intervals(scripted):
     now = 100.0
     missing = Missing("web", (), lambda: now)
     async with ConsulClient(consul_at(scripted.url)) as client:

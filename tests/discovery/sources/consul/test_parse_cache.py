@@ -18,7 +18,7 @@ def read(rereading, items):
     return {endpoint.id: endpoint for endpoint in endpoints}
 
 
-def test_what_is_said_again_is_the_same_object():
+def test_a_repeated_entry_is_the_same_object():
     rereading = Rereading()
     before = read(rereading, answer(1, 2, 3))
     for numbers in ((1, 2, 3), (1, 2, 3, 4), (0, 1, 2, 3), (1, 3), (3,)):
@@ -27,7 +27,7 @@ def test_what_is_said_again_is_the_same_object():
         assert all(after[name] is endpoint for name, endpoint in before.items() if name in after)
 
 
-def test_what_is_said_otherwise_is_read_anew():
+def test_a_changed_entry_is_parsed():
     rereading = Rereading()
     before = read(rereading, answer(1, 2, 3))
     after = read(rereading, [*answer(1), *answer(2, Tags=["v2"]), *answer(3)])
@@ -36,7 +36,7 @@ def test_what_is_said_otherwise_is_read_anew():
     assert after["web-3"] is before["web-3"]
 
 
-def test_where_many_have_left_the_rest_is_read_anew_and_remembered_from_then_on():
+def test_after_many_removals_the_rest_is_parsed_and_stored():
     rereading = Rereading()
     before = read(rereading, answer(*range(1, REACH + 3)))
     (after,) = read(rereading, answer(REACH + 2)).values()
@@ -44,7 +44,7 @@ def test_where_many_have_left_the_rest_is_read_anew_and_remembered_from_then_on(
     assert read(rereading, answer(REACH + 2))[after.id] is after
 
 
-def test_what_cannot_be_understood_is_set_aside_each_time():
+def test_an_invalid_entry_is_excluded_each_time():
     rereading = Rereading()
     for _ in range(2):
         endpoints, excluded = read_instances("web", [*answer(1), "no instance"], read=rereading.next())
@@ -55,7 +55,7 @@ def test_what_cannot_be_understood_is_set_aside_each_time():
 @given(
     st.lists(st.lists(st.tuples(st.integers(1, 9), st.sampled_from(["v1", "v2"])), max_size=8), max_size=6)
 )
-def test_nothing_is_read_in_another_way_for_it(answers):
+def test_cached_results_match_the_parser(answers):
     rereading = Rereading()
     for described in answers:
         items = [instance(number, Tags=[tag], Meta={"of": tag}) for number, tag in described]

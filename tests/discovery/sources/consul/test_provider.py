@@ -48,7 +48,7 @@ async def take(provider, count):
         return [await anext(snapshots) for _ in range(count)]
 
 
-async def test_each_query_waits_for_news_since_the_last_answer(scripted, provide):
+async def test_each_query_blocks_on_the_last_index(scripted, provide):
     scripted.then(Answer(web_instances(1), 5), Answer(web_instances(1, 2), 7), Answer(web_instances(1, 2), 7))
     snapshots = await take(provider := provide(tags=["blue"]), 3)
     assert [numbers(s) for s in snapshots] == [[1], [1, 2], [1, 2]]
@@ -73,13 +73,13 @@ async def test_a_service_without_any_instance_is_explained(scripted, provide):
         assert not (await anext(snapshots)).empty
 
 
-async def test_an_index_of_zero_is_never_waited_on(scripted, provide):
+async def test_an_index_of_zero_is_not_used(scripted, provide):
     scripted.then(Answer([], 0), Answer([], 0))
     await take(provide(), 2)
     assert scripted.queries[1]["index"] == "1"
 
 
-async def test_an_index_that_goes_back_is_forgotten_and_its_content_used_with_caution(scripted, provide):
+async def test_a_decreased_index_is_reset_and_the_answer_untrusted(scripted, provide):
     answers = [
         Answer(web_instances(1, 2), 90),
         Answer(web_instances(2, 3), 12),
@@ -93,7 +93,7 @@ async def test_an_index_that_goes_back_is_forgotten_and_its_content_used_with_ca
     assert provider.status.guards["index_reset"] == 1
 
 
-async def test_after_an_error_it_begins_without_an_index(scripted, provide):
+async def test_after_an_error_the_first_query_has_no_index(scripted, provide):
     provider = provide()
     scripted.then(Answer(web_instances(1), 90), DROP, Answer(web_instances(1), 12))
     with pytest.raises(ConnectionError):
@@ -104,7 +104,7 @@ async def test_after_an_error_it_begins_without_an_index(scripted, provide):
 
 
 @pytest.mark.parametrize("last", [[], [instance(1, "critical")]], ids=["none listed", "none healthy"])
-async def test_that_none_is_left_must_be_confirmed_by_the_leader(scripted, provide, last):
+async def test_an_empty_answer_is_confirmed_by_the_leader(scripted, provide, last):
     scripted.then(Answer(web_instances(1), 5), Answer(last, 6), Answer(last, 6))
     snapshots = await take(provider := provide(), 2)
     assert [(numbers(s), s.untrusted_reason) for s in snapshots] == [([1], ""), ([], "")]
@@ -112,14 +112,14 @@ async def test_that_none_is_left_must_be_confirmed_by_the_leader(scripted, provi
     assert provider.status.guards == {"empty_confirmed": 1}
 
 
-async def test_what_the_leader_says_instead_is_used(scripted, provide):
+async def test_another_answer_of_the_leader_is_used(scripted, provide):
     scripted.then(Answer(web_instances(1), 5), Answer([], 6), Answer(web_instances(1, 2), 8), HANG)
     snapshots = await take(provider := provide(consistency="stale"), 2)
     assert [numbers(s) for s in snapshots] == [[1], [1, 2]]
     assert provider.status.guards == {"empty_refuted": 1}
 
 
-async def test_a_leader_that_cannot_be_asked_confirms_nothing(scripted, provide):
+async def test_an_unavailable_leader_confirms_nothing(scripted, provide):
     scripted.then(Answer(web_instances(1), 5), Answer([], 6), Answer(status=500, body=b"No cluster leader"))
     with pytest.raises(ConsulError, match="No cluster leader"):
         await take(provide(), 2)
@@ -138,7 +138,7 @@ async def test_a_filtered_answer_is_never_empty(scripted, provide):
     assert provider.status.guards == {"acl_filtered": 1}
 
 
-async def test_a_filtered_answer_is_used_with_caution(scripted, provide):
+async def test_a_filtered_answer_is_untrusted(scripted, provide):
     scripted.then(Answer(web_instances(1), 5, headers=FILTERED))
     (snapshot,) = await take(provide(), 1)
     assert numbers(snapshot) == [1]
@@ -146,7 +146,7 @@ async def test_a_filtered_answer_is_used_with_caution(scripted, provide):
 
 
 @pytest.mark.parametrize(("headers", "guard"), [(NO_LEADER, "no_leader"), (OLD, "stale_contact")])
-async def test_instead_of_a_server_that_is_behind_the_leader_is_asked(scripted, provide, headers, guard):
+async def test_an_outdated_server_is_replaced_by_the_leader(scripted, provide, headers, guard):
     scripted.then(Answer(web_instances(1), 5, headers=headers), Answer(web_instances(1, 2), 8))
     (snapshot,) = await take(provider := provide(consistency="stale"), 1)
     assert (numbers(snapshot), snapshot.untrusted_reason) == ([1, 2], "")
@@ -154,33 +154,33 @@ async def test_instead_of_a_server_that_is_behind_the_leader_is_asked(scripted, 
     assert provider.status.guards == {guard: 1}
 
 
-async def test_a_server_that_is_nearly_up_to_date_is_believed(scripted, provide):
+async def test_a_recent_answer_of_a_follower_is_trusted(scripted, provide):
     scripted.then(Answer(web_instances(1), 5, headers=YOUNG))
     (snapshot,) = await take(provide(consistency="stale"), 1)
     assert (snapshot.untrusted_reason, len(scripted.queries)) == ("", 1)
 
 
-async def test_without_a_leader_an_old_answer_is_used_with_caution(scripted, provide):
+async def test_without_a_leader_an_old_answer_is_untrusted(scripted, provide):
     scripted.then(Answer(web_instances(1), 5, headers=OLD), Answer(status=500))
     (snapshot,) = await take(provide(consistency="stale"), 1)
     assert numbers(snapshot) == [1]
     assert snapshot.untrusted_reason == "the server that answered last heard from its leader 2.0 s ago"
 
 
-async def test_without_a_leader_none_is_no_answer(scripted, provide):
+async def test_without_a_leader_an_empty_answer_is_an_error(scripted, provide):
     scripted.then(Answer([], 5, headers=NO_LEADER))
     with pytest.raises(ConsulError, match=r"lists no instance of web, but .* knows no leader"):
         await take(provide(), 1)
 
 
-async def test_warnings_are_used_on_demand(scripted, provide):
+async def test_warning_instances_are_optional(scripted, provide):
     scripted.then(*[Answer([instance(1, "warning")])] * 2)
     (cautious,) = await take(provide(), 1)
     (bold,) = await take(provide(include_warning=True), 1)
     assert (numbers(cautious), numbers(bold)) == ([], [1])
 
 
-async def test_one_bad_instance_stops_nothing(scripted, provide):
+async def test_one_invalid_instance_affects_no_other(scripted, provide):
     scripted.then(Answer([instance(1), instance(2, Tags="red"), instance(3)]))
     (snapshot,) = await take(provide(), 1)
     assert numbers(snapshot) == [1, 3]
@@ -210,7 +210,7 @@ async def watched(provide):
             await task
 
 
-async def test_a_connection_that_went_silent_is_replaced(scripted, watched, monkeypatch):
+async def test_a_silent_connection_is_replaced(scripted, watched, monkeypatch):
     """Half-open TCP under a long poll froze pools for 15 minutes (Traefik issue 11688)."""
     monkeypatch.setattr(client_module, "ANSWER_TIMEOUT", -58.3)
     pipeline, delivered = watched()
@@ -221,7 +221,7 @@ async def test_a_connection_that_went_silent_is_replaced(scripted, watched, monk
     assert pipeline.status.errors == 1
 
 
-async def test_killed_restarted_empty_and_filled_again_it_never_loses_an_instance(scripted, watched):
+async def test_a_restarted_empty_consul_loses_no_instance(scripted, watched):
     pipeline, delivered = watched()
     scripted.then(Answer(web_instances(1, 2, 3), 90), DROP, *[DROP] * 5, Answer(status=500))
     scripted.then(Answer([], 11), Answer([], 12), Answer([], 13))
@@ -232,7 +232,7 @@ async def test_killed_restarted_empty_and_filled_again_it_never_loses_an_instanc
     assert (pipeline.status.retained, pipeline.status.guards["flap_absorbed"]) == (0, 3)
 
 
-async def test_too_many_connections_are_waited_out_with_a_hint(scripted, watched):
+async def test_a_connection_limit_is_retried_with_a_hint(scripted, watched):
     pipeline, delivered = watched()
     scripted.then(Answer(status=429, body=b"Your IP is issuing too many concurrent connections"), HANG)
     await until(lambda: pipeline.status.error)
@@ -240,7 +240,7 @@ async def test_too_many_connections_are_waited_out_with_a_hint(scripted, watched
     assert delivered == []
 
 
-async def test_it_asks_for_health_even_if_nothing_changes(scripted, watched):
+async def test_health_is_queried_without_changes(scripted, watched):
     """The end of a wait brings everything anew: that repairs a missed event (Traefik issue 6613)."""
     _, delivered = watched()
     scripted.then(Answer(web_instances(1), 5), Answer(web_instances(1, 2), 5))

@@ -53,19 +53,19 @@ def instances(guarded_consul):
     ],
     ids=["all", "none", "nodes", "one node"],
 )
-async def test_registered_instances_that_the_token_may_not_read(look, instances, rules, hidden, lacking):
+async def test_unreadable_registered_instances_are_found(look, instances, rules, hidden, lacking):
     visibility = look(rules)
     found = await visibility.hidden(instances)
     assert [e.id for e in found] == hidden
     assert await visibility.missing("seen", instances) == lacking
 
 
-async def test_an_instance_that_is_gone_is_hidden_from_nobody(look, instances):
+async def test_a_removed_instance_is_not_hidden(look, instances):
     gone = Endpoint("seen", "127.0.0.1", 80, node="visible-a", id="seen-3")
     assert await look("").hidden([gone]) == ()
 
 
-async def test_an_id_that_belongs_to_another_service_now_is_not_hidden(look, instances):
+async def test_an_id_moved_to_another_service_is_not_hidden(look, instances):
     before = Endpoint("other", "127.0.0.1", 80, node="visible-a", id="seen-1")
     assert await look(READ).hidden([before]) == ()
 
@@ -74,11 +74,11 @@ async def test_an_id_that_belongs_to_another_service_now_is_not_hidden(look, ins
     ("rules", "lacking"),
     [(READ, ""), ('service "unseen" { policy = "read" }', "node:read"), ("", 'service:read on "unseen"')],
 )
-async def test_why_a_service_of_which_nothing_is_known_may_look_empty(look, rules, lacking):
+async def test_missing_rights_for_an_empty_service_are_named(look, rules, lacking):
     assert await look(rules).missing("unseen") == lacking
 
 
-async def test_without_acls_consul_is_asked_once(scripted):
+async def test_without_acls_consul_is_queried_once(scripted):
     async with ConsulClient(consul_at(scripted.url)) as client:
         visibility = Visibility(client)
         gone = Endpoint("web", "127.0.0.1", 80, node="n1", id="web-1")
