@@ -60,7 +60,7 @@ async def control_server(doors, owner):
     made.close()
 
 
-async def test_everybody_is_told_everything_whenever_they_come(control_server, doors, owner):
+async def test_every_worker_receives_the_full_state(control_server, doors, owner):
     early = Worker("worker 1", doors[1], owner)
     await until(lambda: control_server.members)
     control_server.publish(update(1))
@@ -74,7 +74,7 @@ async def test_everybody_is_told_everything_whenever_they_come(control_server, d
     assert all(worker["applied"] for worker in control_server.serving())
 
 
-async def test_applied_is_what_all_go_by(control_server, doors, owner):
+async def test_applied_is_called_when_all_workers_have_applied(control_server, doors, owner):
     workers = [Worker(f"worker {number}", doors[1], owner) for number in (1, 2)]
     await until(lambda: len(control_server.members) == 2)
     done = []
@@ -87,7 +87,7 @@ async def test_applied_is_what_all_go_by(control_server, doors, owner):
     assert all(worker.generations["web"] == 3 for worker in workers)
 
 
-async def test_one_that_hangs_holds_up_nobody_and_nothing_is_applied_by_all(control_server, doors, owner):
+async def test_a_hanging_worker_delays_no_other(control_server, doors, owner):
     quick = Worker("worker 1", doors[1], owner)
     hung = connect(doors[1], Hello("worker 2", 2, 1, 0))
     await until(lambda: len(control_server.members) == 2)
@@ -103,7 +103,7 @@ async def test_one_that_hangs_holds_up_nobody_and_nothing_is_applied_by_all(cont
     await until(lambda: done and done[-1] == 19)
 
 
-async def test_without_workers_nothing_is_applied_until_one_comes(control_server, doors, owner):
+async def test_without_workers_nothing_is_applied(control_server, doors, owner):
     done = []
     control_server.publish(update(1), lambda: done.append(1))
     await asyncio.sleep(0.01)
@@ -112,7 +112,7 @@ async def test_without_workers_nothing_is_applied_until_one_comes(control_server
     await until(lambda: done == [1])
 
 
-async def test_workers_follow_the_next_control_by_themselves(doors, owner):
+async def test_workers_connect_to_the_next_control(doors, owner):
     first = ControlServer(doors[0])
     first.open(owner)
     worker = Worker("worker 1", doors[1], owner)
@@ -127,7 +127,7 @@ async def test_workers_follow_the_next_control_by_themselves(doors, owner):
     second.close()
 
 
-async def test_when_the_supervisor_is_gone_nobody_is_followed_any_more(doors):
+async def test_without_a_supervisor_workers_do_not_reconnect(doors):
     """The mailbox has gone with it: there will be no other control, and that is no reason to crash."""
     control, workers = doors
     control.close()
@@ -135,7 +135,7 @@ async def test_when_the_supervisor_is_gone_nobody_is_followed_any_more(doors):
     await asyncio.wait_for(worker_client.follow(), 10)
 
 
-async def test_when_everybody_else_is_gone_the_door_is_left_alone(control_server, doors, owner):
+async def test_without_peers_the_control_socket_is_not_polled(control_server, doors, owner):
     """It can be read for ever then, and there is nothing to read: neither a crash nor a loop that spins."""
     crashes = []
     loop = asyncio.get_running_loop()
@@ -149,7 +149,7 @@ async def test_when_everybody_else_is_gone_the_door_is_left_alone(control_server
     assert loop.remove_reader(doors[0]) is False, "it is not read any more"
 
 
-async def test_what_one_finds_out_all_others_hear_and_those_that_come_later(control_server, doors, owner):
+async def test_health_updates_reach_all_current_and_later_workers(control_server, doors, owner):
     workers = [Worker(f"worker {number}", doors[1], owner) for number in (1, 2, 3)]
     await until(lambda: len(control_server.members) == 3)
     control_server.publish(update(1))

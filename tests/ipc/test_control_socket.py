@@ -15,7 +15,7 @@ def doors():
     workers.close()
 
 
-def test_ends_wait_for_whoever_comes(doors):
+def test_connections_wait_for_the_next_control(doors):
     control, workers = doors
     assert accept(control) is None
     ours = [connect(workers, greeting) for greeting in (ONE, TWO)]
@@ -30,7 +30,7 @@ def test_ends_wait_for_whoever_comes(doors):
     assert accept(control) is None
 
 
-def test_one_who_left_before_it_was_welcomed_is_simply_gone(doors):
+def test_a_worker_that_left_before_its_accept_is_ignored(doors):
     control, workers = doors
     connect(workers, ONE).close()
     said, theirs = accept(control)
@@ -38,7 +38,7 @@ def test_one_who_left_before_it_was_welcomed_is_simply_gone(doors):
     theirs.close()
 
 
-def test_nobody_can_come_any_more_or_take_it(doors):
+def test_a_closed_control_socket_is_an_error(doors):
     control, workers = doors
     connect(workers, ONE).close()
     workers.close()
@@ -59,7 +59,7 @@ def next_descriptor():
         return made.fileno()
 
 
-def test_a_full_mailbox_is_told_and_nothing_is_leaked(doors):
+def test_a_full_control_socket_is_reported_without_leaks(doors):
     _, workers = doors
     ours = []
 

@@ -47,7 +47,7 @@ def wait(child):
     child.ended(os.waitpid(child.pid, 0)[1])
 
 
-def test_it_says_where_it_stands_until_it_ends(start):
+def test_a_child_reports_its_states(start):
     child = start(SAYS)
     assert (child.state, child.serving, child.served, child.alive) == ("starting", False, False, True)
     wait(child)
@@ -64,13 +64,13 @@ def test_it_says_where_it_stands_until_it_ends(start):
         ("import os; os.kill(os.getpid(), 40)", "was killed by signal 40"),
     ],
 )
-def test_how_it_ended_in_words(start, code, fate):
+def test_the_end_of_a_child_is_described(start, code, fate):
     child = start(code)
     wait(child)
     assert (child.fate, child.served) == (fate, False)
 
 
-def test_who_is_asked_to_end_is_expected_to(start):
+def test_the_end_of_a_signalled_child_is_expected(start):
     child = start("import time; time.sleep(60)")
     assert (child.expected, child.deadline) == (False, inf)
     child.send(signal.SIGTERM, 100.0)
@@ -81,7 +81,7 @@ def test_who_is_asked_to_end_is_expected_to(start):
     child.send(signal.SIGTERM)
 
 
-def test_one_that_hangs_is_not_expected_to_end(start):
+def test_the_end_of_a_hanging_child_is_unexpected(start):
     child = start("import time; time.sleep(60)")
     os.kill(child.pid, signal.SIGSTOP)
     child.abort(100.0)
@@ -93,12 +93,12 @@ def test_one_that_hangs_is_not_expected_to_end(start):
     child.kill()
 
 
-def test_ctrl_c_in_a_terminal_is_not_for_it(start):
+def test_ctrl_c_does_not_reach_a_child(start):
     child = start("import time; time.sleep(60)")
     assert os.getpgid(child.pid) == child.pid != os.getpgid(0)
 
 
-def test_the_end_of_its_lifeline_is_noticed(start):
+def test_the_end_of_the_supervisor_pipe_is_detected(start):
     child = start("pass")
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     child.hear()

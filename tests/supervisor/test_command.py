@@ -49,7 +49,7 @@ def answer(monkeypatch):
 
 
 @pytest.mark.parametrize(("command", "number"), [(reload, signal.SIGHUP), (upgrade, signal.SIGUSR2)])
-def test_a_command_signals_whom_the_file_names_and_waits(target, outcomes, answer, command, number):
+def test_a_command_signals_the_process_of_the_pid_file_and_waits(target, outcomes, answer, command, number):
     name = command.__name__
     outcomes.begin(name)
     sent = answer(
@@ -63,7 +63,7 @@ def test_a_command_signals_whom_the_file_names_and_waits(target, outcomes, answe
     assert printed.getvalue() == f"pylb, process {os.getpid()}: generation 3 serves\n"
 
 
-def test_what_is_refused_is_an_error(target, outcomes, answer):
+def test_a_rejection_is_an_error(target, outcomes, answer):
     answer(
         lambda: outcomes.begin("reload"),
         lambda: outcomes.end("reload", "reload refused: PYLB_POLICY: got 'x'", failed=True),
@@ -72,13 +72,13 @@ def test_what_is_refused_is_an_error(target, outcomes, answer):
         reload(target)
 
 
-def test_a_pylb_that_ends_meanwhile_is_not_waited_for(target, outcomes, answer, retained):
+def test_waiting_ends_if_pylb_ends(target, outcomes, answer, retained):
     answer(lambda: os.ftruncate(retained.descriptor, 0))
     with pytest.raises(StartError, match="does not hold the number of a process"):
         reload(target)
 
 
-def test_there_is_an_end_to_waiting(target, outcomes, answer):
+def test_waiting_has_a_timeout(target, outcomes, answer):
     answer()
     with pytest.raises(StartError, match=r"reload: no outcome within 0\.01 s, see the log of process"):
         reload(Awaited(pid_file=target.pid_file, timeout=0.01))
@@ -100,7 +100,7 @@ def test_stop_is_a_signal(target, answer, capsys):
     assert capsys.readouterr().out == f"sent SIGTERM to pylb, process {os.getpid()}\n"
 
 
-def test_who_may_not_send_is_told(target, monkeypatch):
+def test_missing_permission_is_an_error(target, monkeypatch):
     def refuse(*_):
         raise PermissionError(1, "Operation not permitted")
 
@@ -109,6 +109,6 @@ def test_who_may_not_send_is_told(target, monkeypatch):
         stop(target)
 
 
-def test_nobody_is_signalled_by_guess():
+def test_without_a_locked_pid_file_no_process_is_signalled():
     with pytest.raises(UsageError, match="expected --pid-file PATH"):
         Target().check()

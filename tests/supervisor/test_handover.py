@@ -22,11 +22,11 @@ def _environment(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_nothing_is_handed_over():
+def test_without_a_handover_there_are_no_sockets():
     assert Handover.take() == Handover({}, {}, {}, None, None)
 
 
-def test_a_successor_gets_it_all(monkeypatch, listening):
+def test_a_successor_receives_all_sockets_and_files(monkeypatch, listening):
     copies = [os.dup(listening.fileno()) for _ in range(4)]
     plain = {"127.0.0.1:80": [[socket.socket(fileno=copies[0]), socket.socket(fileno=copies[1])]]}
     admin = {"127.0.0.1:81": [[socket.socket(fileno=copies[2])]]}
@@ -64,7 +64,7 @@ print([ports(given.plain), ports(given.tls), ports(given.admin), left])
 
 
 @pytest.mark.parametrize("other", [0, 1])
-def test_sockets_of_systemd_are_for_clients_but_those_that_are_named_otherwise(other):
+def test_sockets_of_systemd_are_selected_by_name(other):
     servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]
     ports = [server.getsockname()[1] for server in servers]
 
@@ -87,7 +87,7 @@ def test_sockets_of_systemd_are_for_clients_but_those_that_are_named_otherwise(o
     assert ran.stdout == f"{expected}\n", ran.stderr
 
 
-def test_what_travels_is_json(listening):
+def test_the_handover_is_json(listening):
     packed = Handover({"a:1": [[listening]]}).to_environment(7)[HANDOVER]
     assert orjson.loads(packed) == {
         "plain": {"a:1": [[listening.fileno()]]},

@@ -32,7 +32,7 @@ def plain(listeners, number):
     return listeners.of_worker(number)[0]
 
 
-def test_a_socket_for_each_worker_and_each_queues_at_once(made):
+def test_every_worker_has_a_listening_socket(made):
     listeners = made(listen=(ANY, Address("::1", 0)), listen_tls=(ANY,), admin=ANY, workers=3)
     per_worker = [listeners.of_worker(number) for number in range(3)]
     assert len({each.fileno() for kinds in per_worker for sockets in kinds for each in sockets}) == 9
@@ -48,7 +48,7 @@ def test_a_socket_for_each_worker_and_each_queues_at_once(made):
     assert listeners.operators == f"127.0.0.1:{address(admin)[1]}"
 
 
-def test_what_was_handed_over_is_kept_opened_or_closed_as_it_is_wanted_now(made):
+def test_inherited_sockets_are_kept_extended_or_closed(made):
     other = Address("127.0.0.2", 0)
     old = made(listen=(ANY, other), listen_tls=(ANY,), admin=ANY, workers=2)
     given = Handover(dict(old.plain), dict(old.tls), dict(old.admin))
@@ -62,14 +62,14 @@ def test_what_was_handed_over_is_kept_opened_or_closed_as_it_is_wanted_now(made)
     assert (new.of_control(), addresses(new.admin), new.operators) == ([], [], "off")
 
 
-def test_with_less_workers_no_socket_is_left_alone(made):
+def test_with_fewer_workers_every_socket_is_served(made):
     old = made(listen=(ANY,), workers=4)
     new = made(listen=(ANY,), workers=2, given=Handover(dict(old.plain)))
     assert [len(plain(new, number)) for number in range(2)] == [2, 2]
 
 
 @pytest.mark.parametrize("kind", [0, 1], ids=["plain", "tls"])
-def test_those_of_systemd_take_the_place_of_all_that_was_asked_for(made, kind):
+def test_sockets_of_systemd_replace_the_options(made, kind):
     with socket.create_server(("127.0.0.1", 0)) as server:
         given = Handover(*([{}] * kind), {SYSTEMD: [[server]]})
         listeners = made(listen=(ANY,), listen_tls=(ANY,), workers=2, given=given)

@@ -10,7 +10,7 @@ def pid_file(tmp_path):
     return str(tmp_path / "pylb.pid")
 
 
-def test_what_has_begun_and_how_it_ended_can_be_read(pid_file):
+def test_begin_and_outcome_can_be_read(pid_file):
     assert read(pid_file) is None
     file = OutcomeFile(pid_file)
     file.create()
@@ -31,7 +31,7 @@ def test_what_has_begun_and_how_it_ended_can_be_read(pid_file):
     assert os.listdir(os.path.dirname(pid_file)) == []
 
 
-def test_the_next_pylb_goes_on_counting(pid_file):
+def test_a_successor_continues_the_count(pid_file):
     former, following = OutcomeFile(pid_file), OutcomeFile(pid_file)
     former.begin("upgrade")
     following.create()
@@ -53,7 +53,7 @@ def test_without_a_pid_file_nothing_is_written(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
-def test_where_nothing_can_be_written_one_line_says_so(tmp_path, caplog):
+def test_an_unwritable_file_is_logged_in_one_line(tmp_path, caplog):
     file = OutcomeFile(str(tmp_path / "no" / "pylb.pid"))
     file.create()
     file.begin("reload")
@@ -64,7 +64,7 @@ def test_where_nothing_can_be_written_one_line_says_so(tmp_path, caplog):
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"reload": 1}', '{"reload": {"colour": "blue"}}'])
-def test_what_is_no_outcome_is_none(pid_file, content):
+def test_an_invalid_file_has_no_outcome(pid_file, content):
     with open(pid_file + ".outcome", "w") as file:
         file.write(content)
     assert read(pid_file) is None

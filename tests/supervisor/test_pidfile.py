@@ -11,7 +11,7 @@ def path(tmp_path):
     return str(tmp_path / "pylb.pid")
 
 
-def test_who_runs_is_named_by_its_file_and_only_while_it_runs(path):
+def test_the_pid_file_names_the_running_process(path):
     mine = PidFile(path)
     mine.write()
     assert running(path) == os.getpid()
@@ -23,7 +23,7 @@ def test_who_runs_is_named_by_its_file_and_only_while_it_runs(path):
     os.close(PidFile(path).descriptor)
 
 
-def test_a_file_left_by_a_crash_is_taken_over_whatever_it_says(path):
+def test_a_stale_pid_file_is_replaced(path):
     with open(path, "w") as file:
         file.write("99999999999999\n")
     mine = PidFile(path)
@@ -34,7 +34,7 @@ def test_a_file_left_by_a_crash_is_taken_over_whatever_it_says(path):
     os.close(mine.descriptor)
 
 
-def test_a_successor_holds_it_without_a_gap_and_is_not_removed_by_its_predecessor(path):
+def test_a_successor_inherits_the_lock_without_a_gap(path):
     old = PidFile(path)
     old.write()
     new = PidFile(path, os.dup(old.descriptor))
@@ -47,7 +47,7 @@ def test_a_successor_holds_it_without_a_gap_and_is_not_removed_by_its_predecesso
 
 
 @pytest.mark.parametrize("content", ["", "x\n"])
-def test_a_file_without_a_number(path, content):
+def test_a_file_without_a_number_is_an_error(path, content):
     mine = PidFile(path)
     with open(path, "w") as file:
         file.write(content)
@@ -56,7 +56,7 @@ def test_a_file_without_a_number(path, content):
     os.close(mine.descriptor)
 
 
-def test_where_nothing_can_be_written_or_read(tmp_path):
+def test_an_unusable_path_is_an_error(tmp_path):
     nowhere = str(tmp_path / "no" / "pylb.pid")
     with pytest.raises(StartError, match=r"--pid-file: cannot write .*: No such file or directory"):
         PidFile(nowhere)
@@ -64,7 +64,7 @@ def test_where_nothing_can_be_written_or_read(tmp_path):
         running(nowhere)
 
 
-def test_a_link_is_not_followed_neither_to_write_nor_to_read(tmp_path, path):
+def test_a_symbolic_link_is_not_followed(tmp_path, path):
     target = tmp_path / "important"
     target.write_text("4711\n")
     os.symlink(target, path)
@@ -76,14 +76,14 @@ def test_a_link_is_not_followed_neither_to_write_nor_to_read(tmp_path, path):
     assert target.read_text() == "4711\n"
 
 
-def test_what_is_no_file_is_refused_at_once(path):
+def test_other_kinds_of_files_are_rejected_immediately(path):
     os.mkfifo(path)
     for use in (PidFile, running):
         with pytest.raises(StartError, match="expected a regular file, or none yet"):
             use(path)
 
 
-def test_a_file_that_another_one_has_replaced_is_not_removed(path):
+def test_a_replaced_file_is_not_removed(path):
     mine = PidFile(path)
     mine.write()
     os.unlink(path)

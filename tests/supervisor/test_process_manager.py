@@ -33,7 +33,7 @@ def command(monkeypatch):
 
 @pytest.mark.logs_error(r"cannot start (control|worker 1): No such file")
 @pytest.mark.logs_error(r"\(pid \d+\) was killed by SIGKILL")
-async def test_a_start_that_the_machine_refuses_is_tried_again(processes, command, caplog):
+async def test_a_failed_start_is_retried(processes, command, caplog):
     command("/nonexistent")
     processes.refill()
     assert [record.getMessage() for record in caplog.records] == [
@@ -52,7 +52,7 @@ async def test_a_start_that_the_machine_refuses_is_tried_again(processes, comman
 
 
 @pytest.mark.parametrize("successor", [pytest.param(False, marks=KILLED), True])
-async def test_who_has_ended_keeps_no_seat(processes, command, successor):
+async def test_an_ended_process_leaves_its_slot(processes, command, successor):
     command(sys.executable, "-c", "import time; time.sleep(60)")
     slot = processes.workers[0]
     child = processes.start(slot)

@@ -18,7 +18,7 @@ print(program.command("worker", program.arguments()))
         (["serve", "--static", "a:1"], ["--static", "a:1"]),
     ],
 )
-def test_the_same_interpreter_and_script_with_another_role(tmp_path, arguments, expected):
+def test_a_child_has_the_same_interpreter_and_script(tmp_path, arguments, expected):
     script = tmp_path / "pylb"
     script.write_text(CODE)
     ran = subprocess.run(

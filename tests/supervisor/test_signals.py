@@ -18,7 +18,7 @@ def queue():
         signal.signal(number, handler)
 
 
-def test_they_wait_in_their_order_until_they_are_taken(queue):
+def test_signals_are_queued_in_order(queue):
     assert queue.take() == []
     for number in (signal.SIGUSR2, signal.SIGHUP, signal.SIGUSR1):
         os.kill(os.getpid(), number)
@@ -27,13 +27,13 @@ def test_they_wait_in_their_order_until_they_are_taken(queue):
     assert queue.take() == []
 
 
-def test_more_than_there_is_room_for_do_no_harm(queue):
+def test_an_overflow_of_signals_is_harmless(queue):
     for _ in range(70_000):
         signal.raise_signal(signal.SIGHUP)
     assert set(queue.take()) == {signal.SIGHUP}
 
 
-def test_afterwards_they_do_again_what_they_did(queue):
+def test_previous_handlers_are_restored(queue):
     other = SignalQueue([signal.SIGURG])
     other.open()
     other.close()

@@ -28,7 +28,7 @@ def take(slot, child):
     return child
 
 
-def test_ready_is_who_serves(slot):
+def test_a_serving_child_is_ready(slot):
     assert not slot.ready()
     child = take(slot, Child())
     assert not slot.ready()
@@ -36,7 +36,7 @@ def test_ready_is_who_serves(slot):
     assert slot.ready()
 
 
-def test_an_accident_is_made_good_at_once_again_and_again(slot):
+def test_a_crash_is_repaired_immediately(slot):
     for now in range(10, 100, 10):
         child = take(slot, Child(served=True, started=now - STEADY - 1, code=-9))
         assert slot.left_by(child, now) == 0
@@ -44,7 +44,7 @@ def test_an_accident_is_made_good_at_once_again_and_again(slot):
         assert not slot.cannot_start(child)
 
 
-def test_one_that_never_lasts_is_started_less_and_less_often(slot):
+def test_a_child_that_never_lasts_is_started_with_back_off(slot):
     slot.left_by(take(slot, Child(served=True, code=1)), STEADY + 1)
     pauses = [slot.left_by(take(slot, Child(served=True, code=1)), 0) for _ in range(12)]
     assert pauses[:4] == [0.1, 0.2, 0.4, 0.8]
@@ -53,7 +53,7 @@ def test_one_that_never_lasts_is_started_less_and_less_often(slot):
     assert slot.left_by(take(slot, Child(served=True, started=0, code=1)), STEADY + 1) == 0
 
 
-def test_what_never_worked_is_tried_three_times(slot):
+def test_a_child_that_never_worked_is_tried_three_times(slot):
     verdicts = []
     for _ in range(3):
         child = take(slot, Child(code=1))
@@ -62,12 +62,12 @@ def test_what_never_worked_is_tried_three_times(slot):
     assert verdicts == [False, False, True]
 
 
-def test_a_start_that_failed_is_tried_again_later_and_later(slot):
+def test_failed_starts_have_back_off(slot):
     assert [slot.not_started(10.0) for _ in range(3)] == [0.1, 0.2, 0.4]
     assert slot.due == 10.4
 
 
-def test_options_that_cannot_be_used_are_tried_once(slot):
+def test_unusable_options_are_tried_once(slot):
     child = take(slot, Child(code=2))
     slot.left_by(child, 0)
     assert slot.cannot_start(child)

@@ -19,18 +19,18 @@ def loaded(module):
 
 
 @pytest.mark.parametrize("module", ["pylb.supervisor.supervisor", "pylb.supervisor.start"])
-def test_the_supervisor_has_neither_a_loop_nor_http(module):
+def test_the_supervisor_imports_neither_event_loop_nor_http(module):
     assert loaded(module) & {"asyncio", "uvloop", "aiohttp", "consul", "rich", "http"} == set()
 
 
-def test_a_worker_has_only_what_serves():
+def test_a_worker_imports_only_what_it_needs():
     assert (
         loaded("pylb.worker.process") & {"aiohttp", "consul", "aiodocker", "rich", "yarl", "opentelemetry"}
         == set()
     )
 
 
-def test_it_stays_small():
+def test_the_supervisor_is_small():
     path = Path(pylb.supervisor.supervisor.__file__)
     for name in ("supervisor", "process_manager", "procedures", "slot", "child"):
         assert path.with_stem(name).read_text().count("\n") < 300

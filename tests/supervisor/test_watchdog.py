@@ -44,7 +44,7 @@ def test_a_child_without_a_heartbeat_hangs_and_one_with_heartbeats_does_not(hear
     assert works.silence == 0
 
 
-def test_a_heartbeat_begins_the_time_anew(heartbeats):
+def test_a_heartbeat_restarts_the_timeout(heartbeats):
     child = Child(0)
     watchdog = Watchdog(10.0, heartbeats.__getitem__, 0.0)
     assert look(watchdog, [child], 0, 10) is None
@@ -52,7 +52,7 @@ def test_a_heartbeat_begins_the_time_anew(heartbeats):
     assert look(watchdog, [child], 10, 100) == (child, 21)
 
 
-def test_a_pause_of_the_whole_machine_is_no_silence(heartbeats):
+def test_a_suspended_machine_does_not_count(heartbeats):
     child = Child(0)
     watchdog = Watchdog(10.0, heartbeats.__getitem__, 0.0)
     assert list(watchdog.hung([child], 3600.0)) == []
@@ -65,12 +65,12 @@ def test_a_child_that_is_not_ready_has_a_minute(heartbeats):
     assert look(watchdog, [child], 0, 100) == (child, STARTUP + 1)
 
 
-def test_one_that_writes_no_heartbeats_is_not_watched(heartbeats):
+def test_a_child_without_heartbeats_is_not_watched(heartbeats):
     child = Child(None)
     assert look(Watchdog(10.0, heartbeats.__getitem__, 0.0), [child], 0, 100) is None
 
 
-def test_without_a_time_out_nothing_hangs(heartbeats):
+def test_without_a_timeout_nothing_is_watched(heartbeats):
     watchdog = Watchdog(None, heartbeats.__getitem__, 0.0)
     assert not watchdog.enabled
     assert Watchdog(10.0, heartbeats.__getitem__, 0.0).enabled
