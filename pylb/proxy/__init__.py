@@ -8,6 +8,7 @@ discovery, registries or the admin API. Decisions (which pool, which backend, wh
     handlers/            redirect and debug header; chooses what serves the requests of a connection
     h1/                  a client connection with HTTP/1: it parses heads and frames responses
     forward              takes a request to a backend and the response to the client
+    routing              finds the route of a request and applies its actions
     queue, tunnel        wait for a backend with capacity; relay bytes after an upgrade
     failure              records and refuses a request that failed
     exchange             what a handler needs of a request and its client
