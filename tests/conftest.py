@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("pylb", deadline=None)  # How fast a busy machine is says nothing about the code.
-settings.register_profile("quick", deadline=None, max_examples=20, stateful_step_count=20)
+settings.register_profile("quick", deadline=None, max_examples=10, stateful_step_count=20)
 """For the inner loop, `make check`."""
 settings.load_profile("pylb")
 

@@ -1,4 +1,4 @@
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pylb.policy.budget import CREDIT, RetryBudget
@@ -35,7 +35,6 @@ def test_a_budget_of_0_percent_allows_only_free_retries():
 
 
 @given(st.integers(1, 500), st.integers(100, 1000), st.integers(0, 100_000), st.integers(1, 20))
-@settings(deadline=None, max_examples=50)
 def test_retries_add_at_most_a_fifth_to_the_load(in_flight, rate, before, seconds):
     """However good the times before, and though every request asks for two retries."""
     budget, granted = RetryBudget(20), 0

@@ -1,7 +1,6 @@
 """What failures do to a pool: who is left out, for how long, and that somebody is always left."""
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -400,4 +399,3 @@ class PoolUnderFailure(RuleBasedStateMachine):
 
 
 TestPoolUnderFailure = PoolUnderFailure.TestCase
-TestPoolUnderFailure.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

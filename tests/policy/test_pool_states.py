@@ -2,7 +2,6 @@
 
 from random import Random
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -96,4 +95,3 @@ class PoolUnderChange(RuleBasedStateMachine):
 
 
 TestPoolUnderChange = PoolUnderChange.TestCase
-TestPoolUnderChange.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

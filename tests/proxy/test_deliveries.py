@@ -6,7 +6,7 @@ from itertools import groupby
 
 import pytest
 import uvloop
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pylb.config.backends import CONDITIONS
@@ -88,7 +88,6 @@ ACTS = st.lists(
 )
 
 
-@settings(max_examples=40)
 @given(st.sampled_from([b"GET", b"PUT", b"POST"]), ACTS, st.integers(0, 3), st.sampled_from([0, 4, 12]))
 def test_deliveries_never_exceed_the_rules(method, acts, retries, kept):
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
