@@ -60,7 +60,7 @@ class Demo:
     async def started(self):
         """Wait until three instances receive requests and a fourth is in reserve; return all processes."""
         await self.command("web-4")
-        await self.says(r"3 up")
+        await self.says(r"3 routable")
         return {self.process.pid, *descendants(self.process.pid)}
 
     async def ended(self):
@@ -247,7 +247,7 @@ async def test_ports_in_use_are_replaced_and_reported(http):
         command = [sys.executable, "-m", "pylb", "demo", "--instances", "1", *wished]
         with running(command, reader, stdin=subprocess.DEVNULL, stdout=writer) as demo:
             os.close(writer)
-            await demo.says("1 up")
+            await demo.says("1 routable")
             assert demo.text.count(f"(port {port} is in use)") == 3
             assert set(await ask(http, await demo.url(), 2)) == {"web-1"}
 
