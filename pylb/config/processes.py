@@ -18,8 +18,7 @@ class Processes(Group):
     workers: int | None = option(
         or_auto(integer(1, 256)),
         "auto",
-        "Number of worker processes; `auto` is one per available CPU, within the CPU limit of a container. "
-        "With 1, pylb is a single process.",
+        "Number of worker processes; `auto` is one per available CPU, within the CPU limit of a container.",
     )
     cpu_affinity: bool = option(FLAG, "off", "Bind each worker to one CPU.")
     watchdog_timeout: float | None = option(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import cast
 
 from pylb.observe.gauges import FAILURES, IDLE, IN_FLIGHT, PANICS, PROCESS, QUEUED, SERVES, STATE, UNTIL
 from pylb.observe.shared_counters import SharedCounters
 from pylb.policy.backend import Backend, State
 from pylb.policy.pool import Pool
-from pylb.policy.shared import SharedBackend
+from pylb.policy.shared import SharedBackend, SharedPool
 
 TRAFFIC_STATES = (State.UP, State.HALF_OPEN, State.SUSPECT, State.EJECTED)
 """The states of a backend by passive health checks, from good to bad."""
@@ -51,19 +51,21 @@ class WorkerCounters:
         """Count remaining requests of a backend to its service. Other workers still see those in flight."""
         backend.cells = self.service(backend.endpoint.service)
 
-    def meet(self, pools: Iterable[Pool]) -> None:
+    def meet(self, pools: Collection[Pool]) -> None:
         """Register this worker's row, and limit sums to the rows that workers use.
 
         The memory has more rows than workers, and each selection sums the requests of all rows.
         """
         serves = self.block.gauge(PROCESS, SERVES)
         serves[self.block.row] = True
-        rows = max(row for row, worker in enumerate(serves, 1) if worker)
-        if rows != self._rows:
-            self._rows = rows
+        rows = [row for row, worker in enumerate(serves) if worker]
+        if rows[-1] + 1 != self._rows:
+            self._rows = rows[-1] + 1
             for pool in pools:
                 for backend in pool.backends.values():
                     self._share(backend)
+        for pool in pools:
+            cast(SharedPool, pool).set_alone(alone=rows == [self.block.row])
 
     def publish(self, backend: Backend) -> None:
         """Publish the state of a backend in this worker."""

@@ -62,13 +62,23 @@ class SharedPool(Pool):
     kind = SharedBackend
 
     _compared: tuple[Backend, ...] = ()
-    """Backends to refresh before each pick: all eligible ones if the policy compares the load of all, else
-    none."""
+    """Backends to refresh before each pick: all eligible ones if the policy compares the load of all and
+    other workers send requests, else none."""
+    _alone = False
+    """Whether no other worker sends requests. Then picks cost what they cost in a `Pool`."""
 
     def rebuild(self, *, reweighted: bool = False) -> None:
         """See `Pool.rebuild`."""
         super().rebuild(reweighted=reweighted)
-        self._compared = self.eligible if self._balancer.reads_load else ()
+        self._compared = self.eligible if self._balancer.reads_load and not self._alone else ()
+
+    def set_alone(self, *, alone: bool) -> None:
+        """Set whether no other worker sends requests to these backends."""
+        if alone != self._alone:
+            self._alone = alone
+            for backend in self.backends.values():
+                backend.refresh()
+            self.rebuild()
 
     def lease(self, tried: Collection[Backend] = (), now: float = 0.0, key: bytes | None = None) -> Lease:
         """See `Pool.lease`."""

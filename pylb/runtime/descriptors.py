@@ -9,7 +9,7 @@ import sys
 log = logging.getLogger("pylb")
 
 RESERVE = 64
-"""Descriptors reserved for everything except clients, backends and operators."""
+"""Descriptors reserved for everything except clients and backends."""
 PER_CLIENT = 2
 """Descriptors per client: its connection, and one to a backend."""
 OPERATORS = range(8, 257)
@@ -34,30 +34,24 @@ def most_operators(limit: int) -> int:
     return min(max(limit // OPERATORS_SHARE, OPERATORS.start), OPERATORS[-1])
 
 
-def most_clients(limit: int, *, admin: bool) -> int:
-    """The maximum client connections of a process with this many descriptors.
-
-    Args:
-        limit: number of descriptors.
-        admin: whether the admin port is in the same process.
-    """
-    return max(1, (limit - RESERVE - (most_operators(limit) if admin else 0)) // PER_CLIENT)
+def most_clients(limit: int) -> int:
+    """The maximum client connections of a process with this many descriptors."""
+    return max(1, (limit - RESERVE) // PER_CLIENT)
 
 
-def admissible(wanted: int, *, admin: bool) -> int:
+def admissible(wanted: int) -> int:
     """The client connections that this process accepts: those wanted, limited by its descriptors.
 
     Args:
         wanted: the configured maximum; 0 for no limit.
-        admin: whether the admin port is in the same process.
     """
-    return min(wanted or sys.maxsize, most_clients(raise_limit(), admin=admin))
+    return min(wanted or sys.maxsize, most_clients(raise_limit()))
 
 
-def tell_shortage(wanted: int, *, admin: bool) -> None:
+def log_shortage(wanted: int) -> None:
     """Log, once for all processes, if the descriptors permit fewer clients than configured."""
     limit = raise_limit()
-    if wanted > (most := most_clients(limit, admin=admin)):
+    if wanted > (most := most_clients(limit)):
         log.info(
             "--max-connections: the limit of %d open files (ulimit -n) permits %d clients per worker, not %d",
             limit,

@@ -1,9 +1,6 @@
-"""`pylb`: from the options to the processes that they ask for."""
+"""`pylb serve`: checks the options, opens the listening sockets and runs the supervisor."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from pkgutil import resolve_name
 
 from pylb.assembly.pools import read_routes
 from pylb.assembly.tls import read_certificates
@@ -13,26 +10,27 @@ from pylb.discovery.snapshot_store import SnapshotStore
 from pylb.ipc.supervisor_pipe import SupervisorPipe
 from pylb.proxy.upstream.tls import UpstreamTls
 from pylb.runtime.cpus import usable_cpus
-from pylb.runtime.descriptors import tell_shortage
+from pylb.runtime.descriptors import log_shortage
 from pylb.runtime.logs import log_to_stderr
 from pylb.supervisor.handover import Handover, Predecessor
 from pylb.supervisor.listeners import Listeners
 from pylb.supervisor.pidfile import PidFile
+from pylb.supervisor.supervisor import Supervisor
 
 
 def run(options: Options) -> int:
-    """Serve until told to stop: in this process alone, or with a supervisor, control and workers.
+    """Serve until a signal ends pylb; return the exit code.
 
     Raises:
-        UsageError: the options contradict each other.
-        StartError: an address cannot be bound, a file cannot be used, or pylb runs already.
+        UsageError: options contradict each other.
+        StartError: an address cannot be bound, a file cannot be used, or another pylb has the pid file.
     """
     log_to_stderr(options.log_level)
     read_routes(options)
     read_certificates(options)
     UpstreamTls(BackendConnections.of(options))
     if options.state_dir:
-        SnapshotStore(options.state_dir)  # What cannot be used is refused before anything is started.
+        SnapshotStore(options.state_dir)  # Report an unusable directory before anything starts.
     workers = options.workers or usable_cpus()
     given = Handover.take()
     pid_file = PidFile(options.pid_file, given.pid_file) if options.pid_file else None
@@ -47,10 +45,6 @@ def run(options: Options) -> int:
         Predecessor(SupervisorPipe(given.supervisor_pipe), given.state) if given.supervisor_pipe else None
     )
     if pid_file and not predecessor:
-        pid_file.write()  # A successor puts its own id there when it serves.
-    tell_shortage(options.max_connections, admin=workers == 1)
-    # A supervisor is to stay small: it does not even import what serves.
-    serve: Callable[..., int] = resolve_name(
-        "pylb.balancer:serve" if workers == 1 else "pylb.supervisor.supervisor:supervise"
-    )
-    return serve(options, listeners, predecessor, pid_file)
+        pid_file.write()  # A successor writes its id when it serves.
+    log_shortage(options.max_connections)
+    return Supervisor(options, listeners, predecessor, pid_file).run()

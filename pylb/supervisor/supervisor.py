@@ -42,13 +42,6 @@ SIGNALS = (
 )
 
 
-def supervise(
-    options: Options, listeners: Listeners, predecessor: Predecessor | None, pid_file: PidFile | None
-) -> int:
-    """Be a supervisor until told to stop; return the exit code."""
-    return Supervisor(options, listeners, predecessor, pid_file).run()
-
-
 class Supervisor:
     """Runs a crew from the start to the end.
 

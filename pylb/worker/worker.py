@@ -74,9 +74,7 @@ class Worker:
             retries=Retries.of(options),
             clients=ClientRules(
                 trusted=Networks(options.trusted_proxies),
-                admission=Connections(
-                    admissible(options.max_connections, admin=processes == 1), options.max_client_connections
-                ),
+                admission=Connections(admissible(options.max_connections), options.max_client_connections),
                 hsts=options.hsts,
                 client_info=partial(
                     ForwardedClientInfo if options.forwarded else ClientInfo, via=options.via

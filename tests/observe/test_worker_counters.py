@@ -78,3 +78,20 @@ def test_workers_read_each_others_counts_in_any_start_order():
         worker.meet()
     assert (first.sees(), second.sees()) == (1, 2)
     assert first.counters.block.gauge(PROCESS, SERVES).tolist()[:8] == [1, 1, 0, 0, 0, 0, 0, 0]
+
+
+def test_a_worker_that_is_alone_reads_no_loads_of_others():
+    memory = bytearray(1 << 20)
+    first, second = Worker(3, memory), Worker(1, memory)
+    first.counters.block.gauge(PROCESS, SLOTS)[15] = 5
+    first.meet()
+    assert first.pool._compared == ()
+    second.meet()
+    second.backend.count(+1)
+    first.meet()
+    assert first.pool._compared == (first.backend,)
+    first.pool.lease()
+    assert first.backend.elsewhere == 1
+    first.counters.block.forget(1)
+    first.meet()
+    assert (first.pool._compared, first.backend.elsewhere) == ((), 0)

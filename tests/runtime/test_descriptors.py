@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from pylb.runtime import descriptors
-from pylb.runtime.descriptors import admissible, most_clients, most_operators, tell_shortage
+from pylb.runtime.descriptors import admissible, log_shortage, most_clients, most_operators
 
 
 def test_the_soft_limit_becomes_the_hard_one():
@@ -19,14 +19,12 @@ def test_the_soft_limit_becomes_the_hard_one():
 
 
 def test_descriptors_allow_a_backend_connection_per_client():
-    assert most_clients(1024, admin=False) == 480
-    assert most_clients(10, admin=False) == 1
+    assert most_clients(1024) == 480
+    assert most_clients(10) == 1
 
 
-def test_descriptors_are_reserved_for_the_admin_port():
+def test_the_admin_port_has_a_share_of_the_descriptors():
     assert [most_operators(limit) for limit in (10, 256, 1024, 1 << 20)] == [8, 32, 128, 256]
-    for limit in (256, 1024, 1 << 20):
-        assert 2 * most_clients(limit, admin=True) + most_operators(limit) <= limit - 64
 
 
 @pytest.fixture
@@ -35,15 +33,15 @@ def thousand(monkeypatch):
 
 
 def test_the_number_of_clients_is_limited_by_option_and_descriptors(thousand):
-    assert [admissible(wanted, admin=False) for wanted in (0, 100, 480, 481)] == [480, 100, 480, 480]
+    assert [admissible(wanted) for wanted in (0, 100, 480, 481)] == [480, 100, 480, 480]
 
 
 def test_too_few_descriptors_are_logged(thousand, caplog):
     caplog.set_level(logging.INFO)
-    tell_shortage(480, admin=False)
-    tell_shortage(0, admin=False)
+    log_shortage(480)
+    log_shortage(0)
     assert caplog.messages == []
-    tell_shortage(481, admin=False)
+    log_shortage(481)
     assert caplog.messages == [
         "--max-connections: the limit of 1024 open files (ulimit -n) permits 480 clients per worker, not 481"
     ]

@@ -115,7 +115,8 @@ async def clinic(consul, engine, capsys):
         serving = asyncio.create_task(balancer.serve([front], admin=[admin]))  # noqa: TID251
         await made.known_to_pylb(*made.ids)
         yield made
-        balancer.stop_at_once()
+        balancer.stop()
+        balancer.worker.server.close()
         await serving
         for id_, service in (await made.agent.services()).items():
             if service["Service"] == SERVICE:

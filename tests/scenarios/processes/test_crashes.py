@@ -15,19 +15,20 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.logs_error(r"worker \d \(pid \d+\) was killed by SIGKILL")
-async def test_a_killed_worker_causes_no_refused_connection(program):
-    pylb = program()
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_killed_worker_causes_no_refused_connection(program, workers):
+    pylb = program(workers=workers)
     for _ in range(2):
         await pylb.origin()
     await pylb.start()
     async with pylb.clients(16) as clients:
         await clients.more()
         for count in (1, 2, 3):
-            victim = pylb.processes("worker")[count % 2].pid
+            victim = pylb.processes("worker")[count % workers].pid
             os.kill(victim, signal.SIGKILL)
             killed = time.monotonic()
             await pylb.said(f"pid {victim}.* was killed by SIGKILL.*; another one starts")
-            await pylb.said(r"worker \d is serving", 2 + count)
+            await pylb.said(r"worker \d is serving", workers + count)
             back = time.monotonic() - killed
             await clients.more()
     assert back < 5, "a second is usual; here others keep the machine busy"

@@ -14,13 +14,14 @@ from tests.until import until
 pytestmark = pytest.mark.slow
 
 
-async def test_a_reload_replaces_all_processes_except_the_supervisor_and_loses_nothing(program):
-    pylb = program()
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_reload_replaces_all_processes_except_the_supervisor_and_loses_nothing(program, workers):
+    pylb = program(workers=workers)
     for _ in range(2):
         await pylb.origin()
     await pylb.start()
     before = {p.pid for role in ("worker", "control") for p in pylb.processes(role)}
-    assert len(before) == 3
+    assert len(before) == workers + 1
     supervisor = pylb.pid
     async with pylb.clients(16) as clients:
         await clients.more()
@@ -30,7 +31,7 @@ async def test_a_reload_replaces_all_processes_except_the_supervisor_and_loses_n
             await clients.more()
     assert clients.failures == {}
     assert set(clients.answers) == {"web-1", "web-2"}
-    await until(lambda: len(pylb.family()) == 4, 10)
+    await until(lambda: len(pylb.family()) == workers + 2, 10)
     assert pylb.pid == supervisor
     assert not before & {p.pid for p in pylb.family()}
     assert await pylb.metric("pylb_restarts_total") == 0

@@ -17,7 +17,6 @@ from tests.until import until
 pytestmark = pytest.mark.slow
 
 BOTH = pytest.mark.parametrize("workers", [1, 2])
-"""The order is the same in a single process."""
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -233,22 +232,8 @@ async def test_a_port_in_use_is_a_one_line_error(program):
     assert (await first.get("/", admin=False))[0] == 200
 
 
-@pytest.mark.logs_error(r"a single process cannot replace itself")
-async def test_a_single_process_rejects_a_reload(program):
-    pylb = program(workers=1)
-    await pylb.origin()
-    await pylb.start()
-    for number, name in ((signal.SIGHUP, "reload"), (signal.SIGUSR2, "upgrade")):
-        pylb.send(number)
-        await pylb.said(f"{name} refused: a single process cannot replace itself")
-    pylb.send(signal.SIGUSR1)
-    assert (await pylb.get("/", admin=False)) == (200, "web-1")
-    assert len(pylb.family()) == 1
-
-
-@BOTH
-async def test_an_unusable_state_directory_is_a_one_line_error(program, workers):
-    pylb = program("--state-dir", "/proc/none", "--static", "127.0.0.1:1", workers=workers)
+async def test_an_unusable_state_directory_is_a_one_line_error(program):
+    pylb = program("--state-dir", "/proc/none", "--static", "127.0.0.1:1")
     await pylb.start(serving=False)
     assert await pylb.ended() == 1
     assert pylb.lines == ["pylb: --state-dir: cannot create /proc/none: No such file or directory"]

@@ -127,14 +127,20 @@ async def test_an_upgrade_with_rejected_options_prints_the_reason_and_exits_with
     await pylb.said(f"reload: only an upgrade changes {flags}")
 
 
-@pytest.mark.logs_error("refused: a single process cannot replace itself")
-async def test_a_single_process_rejects_an_upgrade_with_a_reason(program):
+async def test_the_commands_work_with_one_worker(program):
     pylb = program(workers=1)
     await pylb.origin()
     await pylb.start()
-    for name in ("reload", "upgrade"):
-        said = await command(name, pylb, expected=1)
-        assert said.startswith(f"pylb: {name} refused: a single process cannot replace itself")
+    async with pylb.clients(4) as clients:
+        await clients.more()
+        assert (await command("reload", pylb)).endswith(": generation 2 serves\n")
+        before = pylb.pid
+        assert "has taken over" in await command("upgrade", pylb)
+        assert pylb.pid != before
+        await clients.more()
+    assert clients.failures == {}
+    assert "sent SIGTERM" in await command("stop", pylb)
+    await until(lambda: not pylb.family(), 30)
 
 
 async def command(name, pylb, expected=0):
@@ -166,8 +172,7 @@ async def test_from_two_workers_to_three_and_to_one(program, tmp_path):
             pylb.send(signal.SIGUSR2)
             await until(lambda before=before: pylb.pid != before, 60)
         await clients.more()
-        count = workers + 2 if workers > 1 else 1
-        await until(lambda count=count: len(pylb.family()) == count, 60)
+        await until(lambda count=workers + 2: len(pylb.family()) == count, 60)
         if not number:
             decided.append(await decide(pylb, action="policy", policy="random"))
         assert await listed(pylb, "overrides") == decided

@@ -57,7 +57,8 @@ class Deployment:
         return socket.create_server(("127.0.0.1", self._admin_port))
 
     async def _stop(self, serving: asyncio.Task[int]) -> None:
-        self.balancer.stop_at_once()
+        self.balancer.stop()
+        self.balancer.worker.server.close()
         await serving
 
     async def start(self, name: str, *, seconds: float = 0.0) -> None:
