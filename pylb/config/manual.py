@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from textwrap import wrap
 
+from pylb.config.backends import POLICIES
 from pylb.config.kinds import ADDRESS, CONSUL, DURATION, FILE, FLAG, SIZE
 from pylb.config.option import Group, Option, groups, options
 from pylb.config.options import Options
@@ -51,7 +52,7 @@ def _sentence(option: Option) -> str:
     return option.text.replace("`", "") + (f" ({', '.join(notes)})" if notes else "")
 
 
-_INTRODUCTION = """\
+_INTRODUCTION = f"""\
 # Options
 
 <!-- Written by `make docs` from the declarations in pylb/config; do not edit it here. -->
@@ -72,7 +73,7 @@ It ignores the variables that Kubernetes sets for a service named `pylb` (`PYLB_
 If a value is invalid, pylb exits at the start with code 2 and one line that names the source, the value and
 the expected form:
 
-    pylb: --policy: got 'foo', expected one of least-connections, round-robin, random-two, random
+    pylb: --policy: got 'foo', expected one of {", ".join(POLICIES)}
 """
 
 

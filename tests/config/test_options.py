@@ -9,7 +9,6 @@ import pylb
 from pylb.config import Address, Options, Url
 from pylb.config.option import options
 from pylb.errors import UsageError
-from pylb.policy.balance import BALANCERS
 from tests.every import every
 
 
@@ -19,11 +18,6 @@ def test_defaults():
     assert told_nothing.admin == Address("127.0.0.1", 8081)
     assert (told_nothing.policy, told_nothing.access_log) == ("least-connections", "off")
     assert (told_nothing.connect_timeout, told_nothing.response_timeout) == (2.0, 60.0)
-
-
-def test_every_policy_can_be_chosen_and_only_those():
-    policy = next(o for o in options(Options) if o.name == "policy")
-    assert policy.kind.metavar.split("|") == list(BALANCERS)
 
 
 @every("declared", options(Options), ids=lambda o: o.name)

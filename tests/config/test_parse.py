@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pylb.config import Address, Options, Url
+from pylb.config.backends import POLICIES
 from pylb.config.parse import parse
 from pylb.errors import UsageError
 from tests.every import every
@@ -79,22 +80,22 @@ def test_consuls_own_variables(tmp_path):
     assert read(CONSUL_CACERT=file, CONSUL_CAPATH="").consul_ca == file
 
 
-POLICIES = "one of least-connections, round-robin, random-two, random"
+EXPECTED_POLICIES = f"one of {', '.join(POLICIES)}"
 
 
 @every(
     ("arguments", "environment", "line"),
     [
-        (["--policy", "foo"], {}, f"--policy: got 'foo', expected {POLICIES}"),
-        ([], {"PYLB_POLICY": "foo"}, f"PYLB_POLICY: got 'foo', expected {POLICIES}"),
+        (["--policy", "foo"], {}, f"--policy: got 'foo', expected {EXPECTED_POLICIES}"),
+        ([], {"PYLB_POLICY": "foo"}, f"PYLB_POLICY: got 'foo', expected {EXPECTED_POLICIES}"),
         (
             [],
             {"CONSUL_HTTP_ADDR": "x:y"},
             "CONSUL_HTTP_ADDR: got 'x:y', expected host:port, http://host:port, https://host:port or unix:///path",
         ),
-        (["--policy"], {}, f"--policy: expected {POLICIES}"),
-        (["--policy", "--include-warning"], {}, f"--policy: expected {POLICIES}"),
-        (["--policy", ""], {}, f"--policy: got '', expected {POLICIES}"),
+        (["--policy"], {}, f"--policy: expected {EXPECTED_POLICIES}"),
+        (["--policy", "--include-warning"], {}, f"--policy: expected {EXPECTED_POLICIES}"),
+        (["--policy", ""], {}, f"--policy: got '', expected {EXPECTED_POLICIES}"),
         (["--polcy", "random"], {}, "'--polcy' is not a known option; did you mean --policy?"),
         (["--polcy=random"], {}, "'--polcy' is not a known option; did you mean --policy?"),
         (["--pol", "random"], {}, "'--pol' is not a known option; did you mean --policy?"),

@@ -1,6 +1,7 @@
 """Balancing policies: which of the eligible backends receives the next attempt.
 
-A policy is a class (or a function that returns one) in a file of this folder, and its name in `BALANCERS`.
+A policy is a file of this folder, and its name in `config.backends.POLICIES`: the file of `random-two` is
+`random_two.py`. Its `build(backends, rng)`, a class or a function, returns a `Balancer`.
 The pool builds it from the backends that may be picked, and builds it again whenever that set or a weight
 changes. A policy may therefore precompute anything that makes `pick` cheap, and it never checks health,
 limits or slow start: the pool applies these rules to every policy.
@@ -19,19 +20,15 @@ Glossary:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pkgutil import resolve_name
 from random import Random
 
+from pylb.config.backends import POLICIES
 from pylb.policy.backend import Backend
 from pylb.policy.balance.balancer import Balancer
-from pylb.policy.balance.least_connections import least_connections
-from pylb.policy.balance.random import PowerOfTwo, RandomChoice
-from pylb.policy.balance.round_robin import RoundRobin
 
 BALANCERS: dict[str, Callable[[Sequence[Backend], Random], Balancer]] = {
-    "least-connections": least_connections,
-    "round-robin": RoundRobin,
-    "random-two": PowerOfTwo,
-    "random": RandomChoice,
+    name: resolve_name(f"{__name__}.{name.replace('-', '_')}:build") for name in POLICIES
 }
 
 __all__ = ["BALANCERS", "Balancer"]

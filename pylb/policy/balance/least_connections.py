@@ -9,14 +9,14 @@ from random import Random
 from pylb.policy.backend import Backend
 from pylb.policy.balance.balancer import Balancer
 from pylb.policy.balance.edf import initial_deadlines
-from pylb.policy.balance.random import PowerOfTwo
+from pylb.policy.balance.random_two import PowerOfTwo
 
 SCAN_LIMIT = 16
 """Pools of up to this size are scanned completely: in small pools two random choices are visibly less even
 (Envoy #11004), and a scan of sixteen backends still takes less than a microsecond."""
 
 
-def least_connections(backends: Sequence[Backend], rng: Random) -> Balancer:
+def build(backends: Sequence[Backend], rng: Random) -> Balancer:
     """Build the policy: exact in small pools, the better of two random backends in large ones."""
     if len(backends) > SCAN_LIMIT:
         return PowerOfTwo(backends, rng)

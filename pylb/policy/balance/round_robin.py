@@ -50,3 +50,6 @@ def _rotated(backends: list[Backend], rng: Random) -> list[Backend]:
     """Return the backends in their order, from a random one on."""
     start = int(rng.random() * len(backends))
     return backends[start:] + backends[:start]
+
+
+build = RoundRobin

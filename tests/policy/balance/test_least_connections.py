@@ -9,9 +9,9 @@ from pylb.policy.balance.least_connections import (
     SCAN_LIMIT,
     LeastConnections,
     WeightedLeastConnections,
-    least_connections,
+    build,
 )
-from pylb.policy.balance.random import PowerOfTwo
+from pylb.policy.balance.random_two import PowerOfTwo
 from tests.policy.backends import backends, gaps, surprise, take
 
 RANDOM = st.randoms(use_true_random=False)
@@ -22,8 +22,8 @@ POOL = st.lists(
 
 
 def test_small_pools_are_scanned_and_large_ones_sampled():
-    assert isinstance(least_connections(backends(*[1] * SCAN_LIMIT), Random(1)), LeastConnections)
-    assert isinstance(least_connections(backends(*[1] * (SCAN_LIMIT + 1)), Random(1)), PowerOfTwo)
+    assert isinstance(build(backends(*[1] * SCAN_LIMIT), Random(1)), LeastConnections)
+    assert isinstance(build(backends(*[1] * (SCAN_LIMIT + 1)), Random(1)), PowerOfTwo)
 
 
 @given(POOL, RANDOM)
@@ -32,7 +32,7 @@ def test_the_least_loaded_backend_is_picked(states, rng):
     for backend, (_, here, elsewhere) in zip(pool, states, strict=True):
         backend.count(here)
         backend.on_peer_update(elsewhere)
-    balancer = least_connections(pool, rng)
+    balancer = build(pool, rng)
     for _ in range(50):
         picked = balancer.pick()
         assert picked.load == min(b.load for b in pool)
@@ -41,7 +41,7 @@ def test_the_least_loaded_backend_is_picked(states, rng):
 
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=SCAN_LIMIT), RANDOM)
 def test_ties_in_an_idle_pool_are_resolved_by_smooth_weighted_rotation(weights, rng):
-    sequence = take(least_connections(backends(*weights), rng), 1000)
+    sequence = take(build(backends(*weights), rng), 1000)
     slack = len(weights) - 1 + 1e-6
     for member, weight in enumerate(weights):
         due = sum(weights) / weight
@@ -54,7 +54,7 @@ def test_ties_are_resolved_by_rotation(size, weight, seed, rng):
     pool = backends(*[weight] * size)
     plain = LeastConnections(pool, Random(seed))
     weighted = WeightedLeastConnections(pool, Random(seed))
-    assert type(least_connections(pool, rng)) is LeastConnections
+    assert type(build(pool, rng)) is LeastConnections
     for _ in range(100):
         picked = plain.pick()
         assert picked is weighted.pick()
@@ -72,20 +72,20 @@ def test_ties_among_busy_backends_are_resolved_fairly(idle):
         if number not in idle:
             backend.count(+1)
     cycle = sum(weights[number] for number in idle)
-    counts = Counter(take(least_connections(pool, Random(2)), 100 * cycle))
+    counts = Counter(take(build(pool, Random(2)), 100 * cycle))
     assert all(abs(counts[number] - 100 * weights[number]) <= 2 for number in idle)
     assert set(counts) == set(idle)
 
 
 def test_first_picks_of_many_rebuilt_balancers_follow_the_weights():
     weights = (5, 3, 1, 1)
-    counts = Counter(take(least_connections(backends(*weights), Random(seed)), 1)[0] for seed in range(5000))
+    counts = Counter(take(build(backends(*weights), Random(seed)), 1)[0] for seed in range(5000))
     assert surprise([counts[number] for number in range(4)], weights) < 6
 
 
 def test_a_backend_that_was_busy_receives_no_burst_later():
     pool = backends(1, 1, 1)
-    balancer = least_connections(pool, Random(4))
+    balancer = build(pool, Random(4))
     pool[0].count(+1)
     assert 0 not in take(balancer, 300)
     pool[0].count(-1)
@@ -94,7 +94,7 @@ def test_a_backend_that_was_busy_receives_no_burst_later():
 
 def test_requests_in_flight_are_proportional_to_weight():
     pool = backends(4, 2, 1, 1)
-    balancer = least_connections(pool, Random(6))
+    balancer = build(pool, Random(6))
     for _ in range(800):
         balancer.pick().count(+1)
     assert [backend.inflight for backend in pool] == [400, 200, 100, 100]
@@ -104,7 +104,7 @@ def test_requests_in_flight_are_proportional_to_weight():
 def test_a_slow_backend_receives_fewer_requests(size):
     """Always twice as many requests under way as there are backends; the first takes ten times as long."""
     pool = backends(*[1] * size)
-    balancer = least_connections(pool, Random(8))
+    balancer = build(pool, Random(8))
     ends = [deque() for _ in pool]
     counts = Counter()
     for now in range(3000):
