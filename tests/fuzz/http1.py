@@ -1,4 +1,4 @@
-"""Throw mutated messages at the HTTP/1 layer: `python -m tests.fuzz.http1 --executions 1000000`.
+"""Fuzzes the HTTP/1 layer with mutated messages: `python -m tests.fuzz.http1 --executions 1000000`.
 
 The seeds are the wire cases. A mutant that comes to an end not seen before becomes a seed itself, so the
 search goes where there is something to find. Every execution checks `tests.http1.invariants`; a message that
@@ -56,14 +56,14 @@ def mutant(seed, other, chance):
 
 
 def judge(kind, message, cut):
-    """What becomes of it, in words. Half of the requests come from a peer that is believed."""
+    """Return a description of the result. Half of the requests come from a trusted peer."""
     if kind == "requests":
         return check_request(message, cut, trusted=cut % 2 == 1)
     return check_response(message, cut)
 
 
 def by_mutation(executions, seed, say):
-    """Judge that many mutants; true if none broke an invariant."""
+    """Check this number of mutants; return whether none broke an invariant."""
     chance = random.Random(seed)
     pools = {kind: seeds(kind, "valid") for kind in KINDS}
     donors = {kind: pool + seeds(kind, "invalid") for kind, pool in pools.items()}
@@ -90,7 +90,7 @@ def by_mutation(executions, seed, say):
 
 
 def by_atheris(executions, seed):
-    """Let libFuzzer judge; it ends the process."""
+    """Run libFuzzer, which ends the process."""
     import tempfile
     from pathlib import Path
 

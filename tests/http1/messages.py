@@ -1,4 +1,4 @@
-"""Strategies: messages out of the pieces that matter; right, nearly right, and wrong."""
+"""Hypothesis strategies for valid, nearly valid and invalid messages."""
 
 from hypothesis import strategies as st
 

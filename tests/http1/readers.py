@@ -1,4 +1,4 @@
-"""How h11, and llhttp by way of httptools, read a message, in the same words."""
+"""Parses messages with h11 and with llhttp (through httptools) into one common form."""
 
 from dataclasses import dataclass
 
@@ -19,11 +19,11 @@ class Message:
 
 
 REFUSED = None
-"""What a parser makes of a message that it does not accept."""
+"""The result for a message that a parser rejects."""
 
 
 def plain(fields):
-    """Fields in a form that does not show how a parser spells them."""
+    """Return fields in a form that does not depend on the parser."""
     return tuple((bytes(name).lower(), bytes(value).strip(b"\t ").lower()) for name, value in fields)
 
 

@@ -1,4 +1,4 @@
-"""One spelling for each address, wherever it comes from."""
+"""Canonical forms of addresses from all sources."""
 
 from pylb.http1.address import LONGEST, canonical, of_node, of_peer
 from tests.every import every

@@ -134,7 +134,7 @@ def test_trailers_are_limited():
 
 
 def lines_run(action):
-    """How many lines of Python an action runs; unlike its time, the same on every machine."""
+    """Return the number of Python lines that an action executes, which is the same on every machine."""
     count = 0
 
     def trace(frame, event, argument):
@@ -152,7 +152,7 @@ def lines_run(action):
 
 
 def retained(decoder):
-    """How many bytes a decoder keeps until more arrive."""
+    """Return the number of bytes that a decoder stores."""
     return len(decoder._partial)
 
 

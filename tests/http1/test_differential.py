@@ -1,4 +1,5 @@
-"""What pylb accepts, h11 and llhttp read the same way or refuse; what pylb sends on, they read the same way.
+"""h11 and llhttp interpret accepted messages alike or reject them, and interpret all forwarded messages
+alike.
 
 That they refuse some of what pylb accepts is harmless: a target beyond ASCII, a method that llhttp does not
 list, white space before a chunk's extension, trailers with the names of framing fields.
@@ -48,7 +49,7 @@ def message(head, words, body, trailers):
 
 
 def one_request(data):
-    """The first request in the data, on the wire and as pylb understands it; the same as it is sent on."""
+    """Return the first request in the data as received and as parsed by pylb, and both forms as forwarded."""
     head, rest = split(data)
     request = parse_request(head, Limits())
     decoder = Chunked(bad_request) if request.chunked else Sized(request.length)
@@ -74,7 +75,7 @@ def one_response(data):
 
 
 def check_agreement(read, came, sent, *, may_refuse):
-    """Compare readings; of trailers only those that are passed on, since pylb drops the others on arrival."""
+    """Compare interpretations. Only forwarded trailers are compared, because pylb drops the others."""
     wire, understood = came
     reading = read(wire)
     if reading is not REFUSED:

@@ -1,4 +1,4 @@
-"""What proxies say of a client, and which of their fields counts."""
+"""The fields in which proxies describe a client, and their precedence."""
 
 import pytest
 

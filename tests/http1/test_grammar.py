@@ -23,7 +23,7 @@ R = b"HTTP/1.1 200 OK\r\n"
 
 
 def operations(tree, inside=()):
-    """All operations of a parsed pattern, each with its argument and with the operations around it."""
+    """Yield all operations of a parsed pattern with their arguments and enclosing operations."""
     for operation, argument in tree:
         yield operation, argument, inside
         for part in argument if isinstance(argument, tuple | list) else [argument]:
@@ -36,7 +36,7 @@ def operations(tree, inside=()):
 
 
 def unsafe(pattern):
-    """What of a pattern is wrong in some Python that pylb runs on; see the top of `pylb/http1/grammar.py`."""
+    """Return the defective constructs of a pattern; see the docstring of `pylb/http1/grammar.py`."""
     repeats = {codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT}
     found = []
     for operation, argument, inside in operations(sre.parse(pattern)):

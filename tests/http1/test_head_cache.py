@@ -1,4 +1,4 @@
-"""What was remembered must come to the same as what the parser makes of it."""
+"""Cached results must equal those of the parser."""
 
 import pytest
 
@@ -25,12 +25,12 @@ OK = b"HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: %d\r\n\r\n"
 
 
 def facts(message):
-    """All that is known of a message from what was read."""
+    """Return all attributes of a parsed message."""
     return {name: getattr(message, name) for name in dir(message) if name[0] != "_" and name != "cached_head"}
 
 
 def reading(first, *, limits=None):
-    """A reader that has read this before."""
+    """Return a reader that has parsed this head."""
     reader = RequestReader(limits or Limits(), HeadCache(), ORIGIN)
     reader.read(first)
     return reader

@@ -15,7 +15,7 @@ def request(host=b"shop.example", fields=None):
 
 
 def told(origin, host=b"shop.example", fields=None):
-    """What a backend is told, by name."""
+    """Return the fields that a backend receives, by name."""
     asked = request(host, fields)
     lines = origin.lines(asked)
     assert origin.identify(asked).lines == lines

@@ -1,4 +1,4 @@
-"""What becomes of `traceparent` (W3C Trace Context §2.2, §3.2, §4.3)."""
+"""Handling of `traceparent` (W3C Trace Context §2.2, §3.2, §4.3)."""
 
 import re
 from random import Random

@@ -1,4 +1,4 @@
-"""The data plane is tested on the loop that it runs on."""
+"""Fixtures: uvloop, and a faster sweep."""
 
 import pytest
 import uvloop
@@ -7,7 +7,7 @@ from pylb.proxy import sweep
 
 
 def pytest_asyncio_loop_factories():
-    """Every test here runs on uvloop."""
+    """Run every test of this folder on uvloop."""
     return {"uvloop": uvloop.new_event_loop}
 
 

@@ -1,4 +1,4 @@
-"""In a turn all is read, then requests run on, then answers leave, in order and each for itself."""
+"""One batch: all reads, then the requests, then all writes in order, each independent of the others."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ from tests.policy.backends import endpoint
 
 
 class Wire(asyncio.Transport):
-    """Writes down who sent what; one that is broken fails."""
+    """Records writes; a broken one raises."""
 
     def __init__(self, name, sent, *, broken=False):
         super().__init__()
@@ -47,7 +47,7 @@ def connected(batch, name, sent):
 
 @pytest.fixture
 def streams(sent):
-    """Some of one loop."""
+    """Clients of one event loop."""
     batch = WriteBatch(print)
     return [connected(batch, name, sent) for name in range(3)]
 
@@ -64,7 +64,7 @@ async def test_queued_messages_are_written_at_the_end_of_the_batch(streams, sent
 
 
 class Answering:
-    """A client that posts an answer when it is woken."""
+    """A client that queues a response when it is resumed."""
 
     def __init__(self, stream, sent):
         self.stream = stream
@@ -150,7 +150,7 @@ async def test_a_failed_request_does_not_affect_the_others(streams, sent, caplog
 
 
 class Ending:
-    """A client whose request ends when it is woken."""
+    """A client whose request ends when it is resumed."""
 
     def __init__(self, batch, stream):
         self.batch = batch

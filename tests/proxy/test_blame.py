@@ -33,7 +33,7 @@ async def begins_an_event_stream(reader, writer):
 
 
 async def ended(stage, count=1):
-    """How the requests ended, and what that means for the only backend."""
+    """Return the ends of the requests and the state of the only backend."""
     await until(lambda: len(stage.records) == count)
     (backend,) = stage.pool.backends.values()
     return [record.termination for record in stage.records], backend.health.total

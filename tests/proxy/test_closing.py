@@ -35,7 +35,7 @@ def _sweeps_are_frequent(monkeypatch):
 
 @pytest.fixture(params=["plain", "tls"])
 def reach(request, authority, pair):
-    """Connect to a stage."""
+    """Connect to the server."""
 
     async def plain(stage):
         return await stage.client()
@@ -48,7 +48,7 @@ def reach(request, authority, pair):
 
 
 async def send_for(client, seconds):
-    """Send a little now and then, for so long; raise if the connection is broken."""
+    """Send a few bytes at intervals for this time; raise if the connection breaks."""
     end = monotonic() + seconds
     while monotonic() < end:
         client.send(b"x" * 1000)
@@ -57,13 +57,13 @@ async def send_for(client, seconds):
 
 
 async def sweeps(stage, count):
-    """Wait for so many sweeps."""
+    """Wait for this number of sweeps."""
     seen = set()
     await until(lambda: seen.add(stage.server.sweep.due) or len(seen) > count)
 
 
 async def refuses_early(reader, writer):
-    """A backend that answers a request before it has read the body, and reads the rest of it all the same."""
+    """A backend that responds before it has read the body, and then reads the rest."""
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
     writer.write_eof()
@@ -126,7 +126,7 @@ async def test_pipelined_requests_do_not_destroy_the_last_response(reach):
 
 
 async def test_a_rejection_half_closes_plain_connections_immediately():
-    """TLS has no end for one direction."""
+    """TLS has no half-close."""
     async with Stage() as stage:
         client = await stage.client()
         client.send(b"\x16\x03" + b"x" * 5_000_000)
@@ -138,7 +138,7 @@ async def test_a_rejection_half_closes_plain_connections_immediately():
 
 
 async def test_a_client_that_does_not_read_costs_one_system_call_per_sweep(authority, pair, monkeypatch):
-    """However much it sends meanwhile."""
+    """The amount of data that it sends meanwhile does not matter."""
     looks = []
     writable = closing.writable
     monkeypatch.setattr(closing, "writable", lambda connection: looks.append(1) or writable(connection))

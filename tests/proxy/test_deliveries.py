@@ -20,7 +20,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
 class Counting:
-    """A backend that keeps its connections, and notes each delivery of `/counted` before it acts.
+    """A backend that keeps its connections open and records each delivery of `/counted`.
 
     Args:
         name: what it is called in the notes.
@@ -55,7 +55,7 @@ class Counting:
 
 
 async def keep_connections(stage, backends, count):
-    """Let each backend have so many connections that were used and are kept."""
+    """Open this number of idle connections to each backend."""
     asked = [(await stage.client()).send(b"GET /warm HTTP/1.1\r\n" + HOST + b"\r\n") for _ in range(count)]
     await until(lambda: sum(backend.waiting for backend in backends) == count)
     for backend in backends:
@@ -65,7 +65,7 @@ async def keep_connections(stage, backends, count):
 
 
 async def deliveries(method, acts, retries, *, kept=6, response=60.0):
-    """Where a request was delivered, in order: backend, and whether on a kept connection."""
+    """Return the deliveries of a request in order: backend, and whether on a reused connection."""
     noted = []
     async with Stage(**NEVER_OUT, retries=retries, retry_on=frozenset(CONDITIONS)) as stage:
         backends = [Counting(n, *act, noted) for n, act in enumerate(acts)]
@@ -113,7 +113,7 @@ async def test_a_timed_out_request_is_not_resent_to_the_same_backend(method, mos
 
 
 async def test_a_request_sent_on_a_stale_connection_stays_with_its_backend():
-    """It may have been carried out; a second backend would do it again."""
+    """The backend may have processed it; a second backend would process it again."""
     gone = asyncio.Event()
 
     async def answers_once(reader, writer):
@@ -142,7 +142,7 @@ async def test_a_request_sent_on_a_stale_connection_stays_with_its_backend():
 
 
 async def test_a_resent_request_keeps_its_place_within_limits():
-    """Whoever waits in line does not get it, so that the limit holds."""
+    """Waiting requests do not receive the place, so that the limit holds."""
     inside, most = 0, 0
     proceed = asyncio.Event()
 

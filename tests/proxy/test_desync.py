@@ -1,4 +1,4 @@
-"""Bytes that a backend should not have sent never become the answer to another request."""
+"""Unexpected bytes of a backend never become the response to another request."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 class Forger:
-    """A backend that sends the forged bytes after its answer, once it is told to."""
+    """A backend that sends forged bytes after its response on command."""
 
     def __init__(self, answer):
         self.answer = answer

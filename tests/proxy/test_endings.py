@@ -1,4 +1,4 @@
-"""How the record says that a request ended: defects of pylb, shutdowns, and answers of pylb's own."""
+"""Records of requests that end by defects of pylb, shutdowns, and pylb's own responses."""
 
 import asyncio
 import logging

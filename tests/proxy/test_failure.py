@@ -1,4 +1,4 @@
-"""A request that fails is recorded once and refused, in whichever handler it fails."""
+"""A request that fails in any handler is recorded once and rejected."""
 
 import pytest
 

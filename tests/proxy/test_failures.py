@@ -1,4 +1,4 @@
-"""What can go wrong between a client and a backend, what the client sees of it, and what the record says."""
+"""Failures between client and backend, their responses and their records."""
 
 import asyncio
 import socket
@@ -23,7 +23,7 @@ def endings(stage):
 
 @pytest.fixture
 def refused():
-    """An endpoint where nobody listens: bound, so that nobody else takes the port, but not listening."""
+    """An endpoint that refuses connections: its port is bound but not listening."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield Endpoint("web", "127.0.0.1", bound.getsockname()[1], id="refused")
@@ -80,7 +80,7 @@ async def test_after_a_connect_timeout_another_backend_is_used(blackhole):
 
 
 async def closes_after_first(reader, writer):
-    """Answers one request per connection, then closes as soon as the second one comes, without a word."""
+    """Answers one request per connection and closes without a response when the second one arrives."""
     await read_request(reader)
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
     await read_request(reader)
@@ -149,7 +149,7 @@ async def test_an_invalid_response_is_a_502_without_its_bytes(answer):
 
 
 async def test_interim_responses_restart_the_response_timeout():
-    """Each 1xx is a sign of life, and begins the time-out anew (RFC 9110 section 15.2)."""
+    """Each 1xx restarts the timeout (RFC 9110 section 15.2)."""
 
     async def handle(reader, writer):
         await read_request(reader)
@@ -234,7 +234,7 @@ async def test_a_disconnected_client_ends_the_exchange():
 
 
 async def test_a_hanging_backend_is_ejected_by_clients_that_give_up(monkeypatch):
-    """It accepts connections, and its clients leave long before any time-out."""
+    """It accepts connections, and its clients disconnect long before any timeout."""
     monkeypatch.setattr(health, "GIVEN_UP", 0.01)
 
     async def hang(reader, writer):
@@ -290,7 +290,7 @@ async def test_a_silent_client_is_closed_without_a_response():
 
 
 async def test_delays_of_pylb_do_not_count_as_client_timeouts():
-    """What it sent while the process was held up is read before its connection is judged."""
+    """Data sent while the process was delayed is read before the deadline is checked."""
     async with Stage(keepalive_timeout=0.3) as stage:
         await stage.origin(answers())
         client = await stage.client()

@@ -12,7 +12,7 @@ from tests.until import until
 
 
 def script(*responses):
-    """An origin that gives these answers in order, one per request, on any number of connections."""
+    """An origin that sends these responses in order, one per request, on any number of connections."""
     left = list(responses)
 
     async def handle(reader, writer):

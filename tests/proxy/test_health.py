@@ -1,4 +1,4 @@
-"""Backends that fail, under requests: they leave the rotation and come back, and clients notice little."""
+"""Failing backends under load are excluded and restored, with few failed requests."""
 
 import asyncio
 

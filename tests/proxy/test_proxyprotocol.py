@@ -91,7 +91,7 @@ def test_an_invalid_preamble_is_rejected(data):
 
 
 async def told(preamble, trusted="127.0.0.1", extra=b"", rate=0, **context):
-    """What a backend is told of a request after that preamble, and the record; nothing if it was refused."""
+    """Return the fields that a backend receives after this preamble, and the record; None if rejected."""
     heads = []
 
     async def handle(reader, writer):

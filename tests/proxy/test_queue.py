@@ -1,4 +1,4 @@
-"""Requests that wait for a backend with room, from the client's side."""
+"""Requests that wait for a backend with capacity, from the client's side."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ GET = b"GET /%d HTTP/1.1\r\n" + HOST + b"\r\n"
 
 
 class Slow:
-    """Answers a request when it is told to, and never has more than it should."""
+    """Answers requests on command and checks the limit of requests."""
 
     def __init__(self):
         self.paths = []
@@ -32,7 +32,7 @@ class Slow:
 
 
 async def crowd(stage, count):
-    """Clients that come one after the other."""
+    """Start clients one after the other."""
     clients = []
     for number in range(count):
         clients.append((await stage.client()).send(GET % number))

@@ -1,4 +1,4 @@
-"""Limits that hold for clients: how large, how slow, how often, how many."""
+"""Limits on clients: size, rate and number of bodies, requests and connections."""
 
 import asyncio
 
@@ -36,7 +36,7 @@ async def test_a_body_above_the_limit_is_a_413(request_bytes, status):
 
 
 async def trickle(client):
-    """Send a byte now and then until the connection ends."""
+    """Send a byte at intervals until the connection ends."""
     while not client.reader.at_eof():
         client.send(b"x")
         await asyncio.sleep(0.02)
@@ -120,7 +120,7 @@ async def test_a_client_that_does_not_read_its_last_response_is_disconnected():
 
 
 def reads_after_answering(received, *, body=b"accepted"):
-    """A backend that answers as soon as it has the head, and reads the body all the same."""
+    """A backend that responds to the head and then reads the body."""
 
     async def handle(reader, writer):
         head = await reader.readuntil(b"\r\n\r\n")

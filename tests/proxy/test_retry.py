@@ -1,4 +1,4 @@
-"""Requests that fail on one backend and are answered by another; and those that must not be tried again."""
+"""Requests that are retried on another backend, and requests that must not be retried."""
 
 import asyncio
 from time import monotonic

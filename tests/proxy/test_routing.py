@@ -12,7 +12,7 @@ from tests.stage import HOST, Stage, answers, read_request
 
 
 def recording(heads, extra=b""):
-    """A backend that keeps the heads that it receives."""
+    """A backend that records the heads that it receives."""
 
     async def handle(reader, writer):
         while head := await read_request(reader):

@@ -1,4 +1,4 @@
-"""Where a client is: whom pylb believes, and what it tells the backend."""
+"""The client of a request: trusted fields, and the fields for backends."""
 
 import asyncio
 import socket
@@ -18,7 +18,7 @@ LOOPBACK = Networks(["127.0.0.1"])
 
 
 async def told(fields, rate=0, **context):
-    """The fields that a backend gets, by name in lower case, and the record of the request."""
+    """Return the fields that a backend receives, by name in lower case, and the record."""
     heads = []
 
     async def handle(reader, writer):

@@ -1,4 +1,4 @@
-"""The sweep's duties: each runs every time, whatever another one raises."""
+"""Each duty of the sweep runs every time, also after exceptions of others."""
 
 import asyncio
 import logging

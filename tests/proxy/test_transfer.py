@@ -22,7 +22,7 @@ from tests.until import until
 
 
 class Transport(asyncio.Transport):
-    """Remembers what it was told."""
+    """Records its calls."""
 
     def __init__(self):
         super().__init__()
@@ -43,7 +43,7 @@ class Transport(asyncio.Transport):
 
 
 class Client:
-    """What a pump tells of its progress."""
+    """Records the progress of a pump."""
 
     def __init__(self):
         self.progressed = False
@@ -58,7 +58,7 @@ class Client:
 
 
 class AtOnce(WriteBatch):
-    """Does not wait for others."""
+    """Runs without a batch."""
 
     def schedule(self):
         self.run()

@@ -1,4 +1,5 @@
-"""After an upgrade: any protocol both ways, ends passed on as ends, and no tunnel broken by a change."""
+"""Tunnels after an upgrade: any protocol, half-close in both directions, unaffected by changes of the
+pool."""
 
 import asyncio
 from contextlib import AsyncExitStack, suppress
@@ -241,7 +242,7 @@ async def test_a_backend_that_dies_ends_its_tunnels():
 
 
 async def speak(port, number, rounds):
-    """One WebSocket user's life; fails if anything is lost or changed."""
+    """One WebSocket client; fails if a message is lost or changed."""
     async with connect(f"ws://127.0.0.1:{port}/{number}", max_size=None) as socket:
         for batch in range(rounds):
             await socket.send([f"{number} ", "in ", "pieces ", str(batch)])

@@ -1,4 +1,4 @@
-"""A client's connection between its requests: what it may begin with, and how it ends."""
+"""A client connection between its requests: its start and its end."""
 
 import asyncio
 import gc
@@ -172,7 +172,7 @@ async def test_requests_beyond_the_drain_timeout_are_aborted_and_counted():
 
 
 def test_a_failed_connection_leaves_nothing_behind():
-    """As after a TLS handshake that fails."""
+    """This happens after a failed TLS handshake."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         Downstream(Stage().server.context, lambda *_: forward)

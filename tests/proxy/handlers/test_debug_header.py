@@ -1,4 +1,4 @@
-"""`X-Pylb-Explain`: what a client that may know is told, and that nobody else is."""
+"""`X-Pylb-Explain`: its content for permitted clients, and nothing for others."""
 
 import json
 from dataclasses import replace
@@ -20,7 +20,7 @@ def told(head):
 
 
 async def refusing(reader, writer):
-    """A backend that reads a request and hangs up."""
+    """A backend that reads a request and closes the connection."""
     await read_request(reader)
     writer.close()
 

@@ -33,7 +33,7 @@ def pairs(authority):
 
 
 async def serve(stage, certificates):
-    """Let the stage listen by TLS as well; the port."""
+    """Open a TLS listener; return its port."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     await stage.server.listen_tls(listening, certificates)

@@ -1,4 +1,4 @@
-"""What backends are told of a client's certificate: each name has one spelling, which no other has."""
+"""The certificate fields for backends: each name has a unique text."""
 
 import hashlib
 import re
@@ -39,7 +39,7 @@ def by_openssl(chain, name):
 
 
 def told(authority, pair, chosen=FIELDS):
-    """What is told of a certificate that a client shows in a handshake, by name."""
+    """Return the fields for a certificate that a client presents in a handshake, by name."""
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(*authority.sign("shop.example"))
     server.load_verify_locations(authority.certificate)
@@ -106,7 +106,7 @@ TEXT = {"CN": "commonName", "O": "organizationName", "1.2.3.4": "1.2.3.4"}
 
 
 def read(written):
-    """The name that a text stands for, by RFC 4514 §3."""
+    """Parse a name by RFC 4514 §3."""
     name = []
     for relative in re.findall(r"(?:\\.|[^\\,])+", written):
         pairs = []

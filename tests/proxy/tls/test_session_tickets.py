@@ -59,7 +59,7 @@ def written(path, *authorities):
 
 
 def showing(authority, client_pair, version):
-    """How a client connects that has a certificate."""
+    """Return a client context with a certificate."""
     context = ssl.create_default_context(cafile=authority.certificate)
     context.maximum_version = version
     context.load_cert_chain(*client_pair)

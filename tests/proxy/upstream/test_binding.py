@@ -10,7 +10,7 @@ from tests.until import until
 
 
 class Ntlm:
-    """A backend as IIS is one: the handshake tells it whose connection this is. It needs no more after that.
+    """A backend like IIS: the handshake authenticates the connection, and later requests need no credentials.
 
     Args:
         scheme: the one that it offers.

@@ -1,4 +1,4 @@
-"""Opening connections: to addresses and names, to what refuses and what never answers."""
+"""Opening connections to addresses and names, including refusing and silent ones."""
 
 import asyncio
 import socket

@@ -36,7 +36,7 @@ def context(authority):
 
 @pytest.fixture
 def log(caplog):
-    """Fails a test in which anything was logged as an error."""
+    """Fail a test that logs an error."""
     yield caplog
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
@@ -52,7 +52,7 @@ def stage_with_tls(authority, **changes):
 
 
 async def test_a_disconnect_in_any_loop_iteration_closes_each_descriptor_once(authority, log):
-    """The number of a closed descriptor is used again at once; only its new owner may close it."""
+    """The number of a closed descriptor is reused immediately; only its new owner may close it."""
     left, others = [], []
 
     def observe(record):
@@ -84,7 +84,7 @@ async def test_a_slow_handshake_times_out(authority, log):
 
 
 class Client:
-    """A client whose coroutine need not be run."""
+    """A client without a coroutine."""
 
     def wake(self):
         pass

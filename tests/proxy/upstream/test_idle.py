@@ -1,4 +1,4 @@
-"""Idle connections to backends: which are kept, which are used again, which are noticed to have died."""
+"""Idle connections to backends: retention, reuse and detection of closed ones."""
 
 import asyncio
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Backends that are registered by name: how often names are looked up, and what happens if that fails."""
+"""Backends registered by name: look-ups, caching and failures."""
 
 import socket
 import subprocess
@@ -17,7 +17,7 @@ LOCAL = [(socket.AF_INET, ("127.0.0.1", 0))]
 
 
 class Dns:
-    """Answers look-ups as it is told to; each runs in a thread."""
+    """A resolver with scripted answers; each look-up runs in a thread."""
 
     def __init__(self):
         self.asked = []

@@ -1,4 +1,4 @@
-"""What stands in for a transport until the loop has made one."""
+"""The pending transport, used until the loop has created the real one."""
 
 import socket
 

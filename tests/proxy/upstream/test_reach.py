@@ -1,4 +1,4 @@
-"""Connecting to a backend with several addresses, of which some are dead; running out of descriptors."""
+"""Connecting to a backend with several addresses, some of which do not respond; lack of descriptors."""
 
 import asyncio
 import gc

@@ -7,7 +7,7 @@ from tests.components import client_programs
 
 
 def pytest_asyncio_loop_factories():
-    """Every test here runs on uvloop."""
+    """Run every test of this folder on uvloop."""
     return {"uvloop": uvloop.new_event_loop}
 
 
