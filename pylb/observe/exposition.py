@@ -155,6 +155,24 @@ BACKEND_NOW = (
     Family("backend_weight", "gauge", "Weight of a backend relative to its peers.", attrgetter("weight")),
 )
 
+"""Gauges by backend: the value of each is read from a `Backend`."""
+
+POOL_NOW = (
+    Family(
+        "panic",
+        "gauge",
+        "Whether the pool is in panic mode: too few backends are healthy.",
+        lambda pool: int(pool.panics),
+    ),
+    Family(
+        "queue_requests",
+        "gauge",
+        "Requests that wait for a backend below its connection limit.",
+        attrgetter("waiting"),
+    ),
+)
+"""Gauges by service: the value of each is read from a `Pool`."""
+
 DISCOVERY = (
     Family(
         "discovery_up",
@@ -185,13 +203,19 @@ def _number(name: str, kind: str, text: str) -> Family:
 
 
 BUILD = _number("build_info", "gauge", "Always 1; the labels are the versions of pylb and Python.")
-CONNECTIONS = _number("client_connections", "gauge", "Open client connections.")
+PROCESSES_NOW = (
+    Family(
+        "client_connections",
+        "gauge",
+        "Open client connections.",
+        lambda block: sum(block.gauge(gauges.PROCESS, gauges.CLIENTS)),
+    ),
+)
+"""Gauges of all processes together, read from the shared memory."""
 PROCESSES = tuple(_counter(each) for each in gauges.COUNTERS)
 """Counters of the processes themselves."""
 WORKERS = _number("workers", "gauge", "Workers that serve requests and receive changes.")
 BACKENDS = _number("backends", "gauge", "Backends by state.")
-PANICS = _number("panic", "gauge", "Whether the pool is in panic mode: too few backends are healthy.")
-QUEUED = _number("queue_requests", "gauge", "Requests that wait for a backend below its connection limit.")
 POOL_EVENTS = _number("pool_events_total", "counter", "State changes and limits of a pool, by event.")
 AGE = _number("discovery_age_seconds", "gauge", "Time since the last usable registry response.")
 GUARDS = _number(
@@ -234,7 +258,8 @@ def processes(block: SharedCounters, workers: int) -> Iterator[str]:
     """The metrics of the processes. `workers`: the number of serving workers."""
     yield BUILD.text([(labels(version=__version__, python=python_version()), 1)])
     yield WORKERS.text([("", workers)])
-    yield CONNECTIONS.text([("", sum(block.gauge(gauges.PROCESS, gauges.CLIENTS)))])
+    for family in PROCESSES_NOW:
+        yield family.text([("", block)])
     totals = block.total(gauges.PROCESS)
     for family in PROCESSES:
         yield family.text([("", totals)])
@@ -279,8 +304,9 @@ def pools(pools: Collection[Pool]) -> Iterator[str]:
         present = {b.name: b for b in (*pool.draining.values(), *pool.backends.values())}
         rows += [(labels(service=pool.service, backend=name), backend) for name, backend in present.items()]
     yield BACKENDS.text(states)
-    yield PANICS.text([(labels(service=pool.service), int(pool.panics)) for pool in pools])
-    yield QUEUED.text([(labels(service=pool.service), pool.waiting) for pool in pools])
+    by_service = [(labels(service=pool.service), pool) for pool in pools]
+    for family in POOL_NOW:
+        yield family.text(by_service)
     for family in BACKEND_NOW:
         yield family.text(rows)
 
