@@ -40,7 +40,7 @@ class Source:
 
     @property
     def has_releases(self) -> bool:
-        """Whether it is a Debian archive proper, not its security updates and not somebody's add-on."""
+        """Whether it is a main Debian archive, not security updates or another repository."""
         return "main" in self.components and not any(
             word in suite for suite in self.suites for word in ("security", "/")
         )
@@ -239,7 +239,7 @@ def chaos_programs() -> Path:
 
 
 CLIENT_PROGRAMS = {"curl": "curl", "node": "nodejs", "openssl": "openssl"}
-"""The programs that speak to pylb in tests, and where each comes from."""
+"""The client programs of the tests and their sources."""
 
 
 def client_programs() -> Path:

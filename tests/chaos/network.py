@@ -1,4 +1,4 @@
-"""A network of its own for each backend, which can be cut: then packets vanish, and nobody says so.
+"""A separate network for each backend that can be cut, so that packets are dropped silently.
 
 It takes root. A cut is a route: what the backend sends to pylb goes nowhere, so pylb hears nothing, not even
 that a connection is refused.

@@ -1,4 +1,4 @@
-"""A server that answers health queries by a script: what Consul may do, said exactly."""
+"""A server that answers health queries by a script of Consul's possible behaviour."""
 
 import asyncio
 from dataclasses import dataclass, field

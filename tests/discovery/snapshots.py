@@ -1,4 +1,4 @@
-"""Snapshots, said shortly."""
+"""Short constructors of snapshots."""
 
 from pylb.model import Endpoint, Excluded, Snapshot
 

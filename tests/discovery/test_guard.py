@@ -249,7 +249,8 @@ steps = st.lists(
 
 @given(steps)
 def test_invariants_hold_for_any_sequence(history):
-    """What is listed is used at once; what is not listed was used before; without cause nobody is kept."""
+    """Listed instances are used immediately, other ones only if they were used before, and none is retained
+    without cause."""
     guard = Guard(Counter(), empty_guard=10.0, settle=1.0)
     now, used = NOW, set()
     for states, untrusted_reason, lost, pause in history:

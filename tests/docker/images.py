@@ -63,7 +63,7 @@ class Image:
             self.file(name, path.read_bytes(), mode=0o755)
 
     def tree(self, folder, name):
-        """All that lies below a folder, as root's and readable for everybody."""
+        """All files below a folder, owned by root and readable for all."""
 
         def chosen(entry):
             if LEFT_OUT.search(f"/{entry.name}"):

@@ -65,7 +65,7 @@ def prepare_machine(folder):
 
 
 def listen(path):
-    """Open the engine's socket as FIRST, under this path and where everybody expects it."""
+    """Open the engine's socket as FIRST, at this path and at the default path."""
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(str(path))
     listening.listen(128)

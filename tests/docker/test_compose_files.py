@@ -38,7 +38,7 @@ async def test_compose_files_start_scale_and_stop(own_engine, file, command):
 
 
 ORDER = ("lb", "web", "registrator", "consul")
-"""Whoever sends requests ends before whoever answers them, whoever registers before the registry."""
+"""Clients end before their servers, and registrators before the registry."""
 
 
 def ended(engine, stop):

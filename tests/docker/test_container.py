@@ -1,4 +1,4 @@
-"""The image alone: who it runs as, how many workers it has, how it stops, what becomes of orphans."""
+"""The image: its user, number of workers, stop, and orphaned processes."""
 
 import asyncio
 import json

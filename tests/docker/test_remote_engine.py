@@ -94,6 +94,6 @@ async def test_the_registrator_of_a_remote_engine(engine):
 
 
 async def web_is_registered(engine):
-    """None if nobody can say."""
+    """None if it is unknown."""
     status, text = await get(engine, SERVICES)
     return "web" in {each["Service"] for each in json.loads(text).values()} if status == 200 else None

@@ -1,5 +1,4 @@
-"""h11 and llhttp interpret accepted messages alike or reject them, and interpret all forwarded messages
-alike.
+"""h11 and llhttp interpret the messages that pylb accepts and forwards in the same way.
 
 That they refuse some of what pylb accepts is harmless: a target beyond ASCII, a method that llhttp does not
 list, white space before a chunk's extension, trailers with the names of framing fields.

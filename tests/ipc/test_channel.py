@@ -81,7 +81,7 @@ async def test_an_invalid_message_closes_the_connection(ends):
 
 
 async def test_a_received_message_can_be_answered_after_eof():
-    """A message may be heard before whoever opens the channel goes on."""
+    """A message may arrive before the code that opens the channel continues."""
     ours, theirs = socket.socketpair()
     with theirs:
         message = orjson.dumps(["update", {"generation": 3}])

@@ -22,7 +22,7 @@ COMBINED = re.compile(
     r" (?P<connect>[^/ ]+)/(?P<head>[^/ ]+)/(?P<total>[^/ ]+) (?P<tries>\d+) (?P<termination>\S\S)"
     r' "(?P<id>[^"]*)"\n'
 )
-"""What a log parser is told to expect."""
+"""The format for a log parser."""
 
 
 def combined(done, now=NOON):

@@ -64,7 +64,8 @@ def test_failures_of_clients_or_pages_are_not_resets(phase, status, outcome):
 
 
 def marked(outcome, *times, rules=RULES):
-    """How long it is left alone after failures at these moments, each of a request that had just begun."""
+    """Return the durations of exclusion after failures at these times, each of a request that had just
+    begun."""
     health = PassiveHealth()
     spans = []
     for now in times:

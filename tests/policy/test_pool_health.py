@@ -1,4 +1,4 @@
-"""What failures do to a pool: who is left out, for how long, and that somebody is always left."""
+"""Effects of failures on a pool: exclusions, their durations, and at least one eligible backend."""
 
 import pytest
 from hypothesis import strategies as st
@@ -355,7 +355,7 @@ def test_health_updates_of_other_workers_are_applied_and_not_forwarded():
 
 
 class PoolUnderFailure(RuleBasedStateMachine):
-    """Whatever happens to requests: somebody is always left, and everybody comes back."""
+    """For any results of requests, a backend is always eligible and all are restored eventually."""
 
     def __init__(self):
         super().__init__()

@@ -29,7 +29,7 @@ class PoolUnderChange(RuleBasedStateMachine):
         self.endpoints = {}
         self.leases = []
         self.living = {}
-        """Which object stands for an identity, for as long as it is listed or has requests."""
+        """The object of each identity, for as long as it is listed or has requests."""
 
     @rule(endpoints=st.lists(ENDPOINTS, max_size=8))
     def snapshot(self, endpoints):

@@ -1,4 +1,4 @@
-"""What active probes do to a pool: who fails gets no requests, as long as enough others do not."""
+"""Effects of active probes on a pool: failed backends are excluded while enough others are healthy."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ REFUSED = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
 
 
 class Service:
-    """A pool of three, and what is said of them."""
+    """A pool of three backends and their verdicts."""
 
     def __init__(self):
         self.now = 100.0

@@ -17,7 +17,7 @@ from tests.policy.backends import endpoint, web_pool
 
 
 class Service:
-    """A pool, the leases that are held, and who waits."""
+    """A pool, its leases and its waiters."""
 
     def __init__(self, count=2, *, endpoints=(), **rules):
         self.pool = web_pool(policy="round-robin", rng=Random(1), **{"max_conn": 2} | rules)
@@ -177,7 +177,7 @@ def test_limits_do_not_change_passive_health():
 
 
 class Crowd(RuleBasedStateMachine):
-    """Whatever comes and goes: limits hold, the order holds, and nobody waits while there is room."""
+    """For any sequence, limits and order hold, and no request waits while there is capacity."""
 
     def __init__(self):
         super().__init__()

@@ -1,5 +1,4 @@
-"""Tunnels after an upgrade: any protocol, half-close in both directions, unaffected by changes of the
-pool."""
+"""Tunnels after an upgrade: any protocol, half-close in both directions, unaffected by pool changes."""
 
 import asyncio
 from contextlib import AsyncExitStack, suppress

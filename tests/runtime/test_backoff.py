@@ -35,7 +35,7 @@ def test_a_success_resets_the_delay():
 
 
 def test_another_kind_of_error_resets_the_delay():
-    """After a minute of nobody there, `No cluster leader` must not be followed by 10 s of silence."""
+    """After a minute of refused connections, `No cluster leader` must not be followed by 10 s of silence."""
     backoff = Backoff(NoJitter())
     for _ in range(60):
         backoff.after(ABSENT)

@@ -119,7 +119,7 @@ async def test_a_task_may_close_its_own_scope():
 
 
 class Flaky:
-    """Background work that crashes as often as it is told, and then goes on."""
+    """A background task that crashes a given number of times and then continues."""
 
     def __init__(self, *crashes):
         self.crashes = list(crashes)

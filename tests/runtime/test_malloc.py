@@ -1,4 +1,4 @@
-"""What glibc is told is seen by the pages that it has the kernel map again."""
+"""The settings of glibc, verified by the number of page faults."""
 
 import platform
 import subprocess

@@ -1,4 +1,4 @@
-"""Who is told of requests: nobody, the access log, a collector."""
+"""The sinks of finished requests: none, the access log, a collector."""
 
 import pytest
 
@@ -11,7 +11,7 @@ STATIC = {"static": "127.0.0.1:80"}
 
 
 def count(_):
-    """What is called if nobody else is told."""
+    """The function that is called without other sinks."""
 
 
 def test_without_sinks_there_is_no_cost():

@@ -1,4 +1,4 @@
-"""What the supervisor is made of; what it does is told in tests/scenarios/processes."""
+"""The imports and the size of the supervisor; tests/scenarios/processes tests its behaviour."""
 
 import subprocess
 import sys

@@ -11,7 +11,7 @@ from tests.stage import answers, read_request
 
 
 class Server:
-    """A server that answers as it is told, and the endpoint that it is."""
+    """A scripted server and its endpoint."""
 
     def __init__(self, handler):
         self.handler = handler

@@ -51,7 +51,7 @@ const talkAll = (count, rounds) =>
 
 
 def page(connection, request):
-    """Answer with the page whoever does not ask for a WebSocket."""
+    """Answer requests without an upgrade with the page."""
     if "Upgrade" in request.headers:
         return None
     response = connection.respond(200, PAGE)

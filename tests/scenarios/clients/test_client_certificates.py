@@ -1,4 +1,4 @@
-"""Clients that show a certificate: what the web service learns of it, and who is kept out."""
+"""Clients with certificates: the fields for the web service, and rejected clients."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""Consul is killed, comes back empty, and is told again, while clients keep asking: no request fails.
+"""Consul is killed, restarts empty and is filled again under load: no request fails.
 
 `OUTAGE_SECONDS=60 pytest tests/scenarios/discovery/test_outage_under_traffic.py` makes it last.
 """

@@ -20,7 +20,7 @@ SERVICE, TAG = "clinic", "blue"
 
 
 class Clinic:
-    """What stands there, and ways to break it; `examine` is the command as typed."""
+    """The stack and its faults; `examine` runs the command."""
 
     def __init__(self, consul, engine, capsys):
         self.consul = consul
@@ -99,7 +99,7 @@ class Clinic:
 
 @pytest.fixture
 async def clinic(consul, engine, capsys):
-    """The stack, healthy; one listener stands for both instances."""
+    """A healthy stack; both instances share one listener."""
     made = Clinic(consul, engine, capsys)
     listening = await asyncio.start_server(lambda _, writer: writer.close(), "0.0.0.0", 0)
     made.port = listening.sockets[0].getsockname()[1]
@@ -126,7 +126,7 @@ async def clinic(consul, engine, capsys):
 
 @pytest.fixture
 async def between(clinic, aiohttp_server):
-    """The fields that whoever stands between the doctor and Consul puts into the answers."""
+    """The fields that a proxy between the doctor and Consul adds to responses."""
     fields = {}
 
     async def forward(request):

@@ -61,7 +61,7 @@ class Program:
         await self._stack.aclose()
 
     async def origin(self, handler: Handler | None = None) -> Origin:
-        """Start a backend; it says its name to everybody."""
+        """Start a backend whose responses contain its name."""
         name = f"web-{len(self.origins) + 1}"
         origin = Origin(handler or answers(name.encode()))
         await origin.start(name)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 class Sick:
-    """Answers everybody, but says on request that it should not be asked."""
+    """Answers all requests, but fails its health check on command."""
 
     def __init__(self):
         self.well = True

@@ -1,4 +1,4 @@
-"""HUP: new workers and a new control take over, one after the other, and nobody notices."""
+"""HUP: new workers and a new control take over one after the other without failed requests."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The end, in the order in which nobody is surprised; and the ends that are not orderly."""
+"""The orderly end, and other ends."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 class Held:
-    """An origin that begins its answers and ends them when it is told to."""
+    """An origin that begins its responses and ends them on command."""
 
     def __init__(self):
         self.release = asyncio.Event()
@@ -137,7 +137,7 @@ async def test_a_killed_pylb_leaves_nothing_behind(program):
 
 
 async def test_ctrl_c_in_a_terminal_ends_all_processes_in_order(program):
-    """The terminal sends INT to the whole foreground group: nobody but the supervisor may take it."""
+    """The terminal sends INT to the whole foreground group; only the supervisor may receive it."""
     pylb = program()
     origin = await pylb.origin()
     master, slave = pty.openpty()
@@ -192,7 +192,7 @@ async def test_a_child_that_cannot_start_is_a_one_line_error(program, tmp_path):
 @pytest.mark.logs_error(r"worker \d \(pid \d+\) was killed by SIGKILL")
 @pytest.mark.logs_error(r"\(pid \d+\) ended with exit code 1;")
 async def test_a_child_that_no_longer_starts_is_retried_with_back_off(program, tmp_path):
-    """The code on the disk was broken after the start: who serves goes on, and it may be mended yet."""
+    """The code on disk was broken after the start: serving workers continue until it is repaired."""
     directory = tmp_path / "late"
     directory.mkdir()
     pylb = program(PYTHONPATH=f"{directory}:{os.environ.get('PYTHONPATH', '')}")

@@ -1,4 +1,4 @@
-"""Clients that speak TLS do not notice either that processes come and go."""
+"""Changes of processes do not affect TLS clients."""
 
 import asyncio
 import re

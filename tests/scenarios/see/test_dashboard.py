@@ -28,7 +28,7 @@ async def browser():
 
 @pytest.fixture
 async def page(browser):
-    """A tab; what it says on its console is in `said`."""
+    """A browser tab; `said` has its console messages."""
     page = await browser.new_page(viewport={"width": 1180, "height": 1020}, color_scheme="light")
     page.said = []
     page.on("console", lambda message: page.said.append(message.text))

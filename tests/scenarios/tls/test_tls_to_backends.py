@@ -23,7 +23,7 @@ def authority(tmp_path_factory):
 
 @pytest.fixture
 async def backend(authority):
-    """The port of a web service that speaks TLS as `backend.example`, and nothing else."""
+    """The port of a web service with TLS for the name `backend.example` only."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*authority.sign("backend.example"))
     server = await asyncio.start_server(answers(b"hello"), "127.0.0.1", 0, ssl=context)

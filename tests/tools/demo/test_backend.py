@@ -59,7 +59,7 @@ async def test_it_prints_its_address_and_serves_there(http):
 async def test_a_signal_ends_it_after_requests_and_connections_have_ended(http, number):
     async with started() as service, begun(http, service, "/slow?seconds=0.5") as running:
         service.process.send_signal(number)
-        assert (await fetch(http, service.url))[0] == 200  # whoever has not heard of it yet
+        assert (await fetch(http, service.url))[0] == 200  # For clients that have not applied the change yet.
         assert (await running.read()).startswith(b"HTTP/1.1 200 OK\r\n")
         await http.close()
         assert await service.ended() == 0
@@ -115,7 +115,9 @@ async def test_it_registers_and_deregisters_before_it_stops(http, registry, stat
             service.process.terminate()
             while await statuses():
                 await asyncio.sleep(0.01)
-            assert (await fetch(http, service.url))[0] == 200  # somebody has not heard of it yet
+            assert (await fetch(http, service.url))[
+                0
+            ] == 200  # For clients that have not applied the change yet.
         await http.close()
         assert await service.ended() == 0
         left = (await service.process.stdout.read()).decode().splitlines()

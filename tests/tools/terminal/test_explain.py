@@ -49,7 +49,7 @@ async def test_without_an_eligible_backend_the_exit_code_is_1(pylb, know, comman
 
 
 async def test_the_explanation_matches_the_backend_of_a_request(view, know):
-    """What is said of the next pick is compared with it, a thousand times, under a load that changes."""
+    """The explanation is compared with the next pick a thousand times under changing load."""
     from pylb.admin.explain import explain
 
     know("web", *(Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}", weight=1 + n % 3) for n in range(8)))
