@@ -12,7 +12,9 @@ from pylb.policy.networks import Networks
 from pylb.routes.actions import Actions, Redirect
 from pylb.routes.path import normalise
 
-_VARIABLE = re.compile(rb"(/?\$path|\$host)")
+_VARIABLE = re.compile(rb"(/?\$path|\$hostname|\$host)")
+
+_PORT = re.compile(rb":[0-9]*\Z")
 
 
 class Answer(NamedTuple):
@@ -99,7 +101,9 @@ class Location:
         original, mark, query = request.target.partition(b"?")
         if not path.startswith(b"/") or (stripped and original == stripped):
             path = b""
-        values = {b"/$path": path, b"$path": path, b"$host": request.host}
+        path = path.replace(b"\\", b"%5C")  # Browsers read /\ as //, which begins another host.
+        name = _PORT.sub(b"", request.host)
+        values = {b"/$path": path, b"$path": path, b"$host": request.host, b"$hostname": name}
         url = b"".join(values.get(part, part) for part in self._parts) or b"/"
         if self._adds_query and mark:
             url += mark + query

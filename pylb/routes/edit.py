@@ -74,10 +74,10 @@ class RequestEdit:
             block = self._remove.sub(b"", block)
         host = authority if self._to_backend else self._host
         if host:
-            block = _HOST.sub(b"", block, 1)
-            host = b"\nHost: %b\r" % host
-        version, _, rest = block.partition(b"\n")
-        self._edited = b"%b%b%b\n%b" % (version, host, self._added, rest)
+            version, _, rest = _HOST.sub(b"", block, 1).partition(b"\n")
+            block = b"%b\nHost: %b\r\n%b" % (version, host, rest)  # First (RFC 9110 section 7.2).
+        lines, _, request_id = block.rpartition(b"\n")
+        self._edited = b"%b%b\n%b" % (lines, self._added, request_id)
         return self._edited
 
 

@@ -7,54 +7,20 @@ as many steps as routes are nested, whatever the number of routes.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import Request
 from pylb.routes.compiled import CompiledRoute
-from pylb.routes.match import Labels, Match, PathKind
+from pylb.routes.match import Host, Labels
+from pylb.routes.order import host_order
+from pylb.routes.places import compile_host, host_name
+
+EXACT, ONE, ANY = Labels.NONE.value, Labels.ONE.value, Labels.ANY.value
 
 KNOWN_HOSTS = 1024
 """Hosts whose paths are cached. A client can send any number of hosts, so the cache is cleared when full."""
-
-
-def host_name(host: bytes) -> bytes:
-    """Return the host of a request as routes write it: in lower case, without port and final dot."""
-    host = host.lower()
-    if host.startswith(b"["):
-        return host[: host.find(b"]") + 1]
-    return host.partition(b":")[0].removesuffix(b".")
-
-
-def compile_path(match: Match) -> Callable[[bytes], bool]:
-    """Return a test of a path that begins with the literal characters of the match."""
-    literal = match.literal.encode()
-    size = len(literal)
-    if match.kind is PathKind.EXACT:
-        return lambda path: len(path) == size
-    if match.kind is PathKind.PREFIX or not size:
-        return lambda _path: True
-    if match.kind is PathKind.SEGMENTS:
-        return lambda path: path[size : size + 1] in b"/"  # Also at the end: the empty string is in each.
-    glob = compile_glob(match.path)
-    return lambda path: glob.fullmatch(path) is not None
-
-
-def compile_glob(text: str) -> re.Pattern[bytes]:
-    """Return a pattern of a glob. Each `*` takes as little as possible and is never tried again: the cost is
-    linear in the length of the path for each `*` (as in `fnmatch`).
-    """  # noqa: D205
-    first, *others = (
-        b"".join(b"." if char == "?" else re.escape(char.encode()) for char in part)
-        for part in re.split(r"\*+", text)
-    )
-    if not others:
-        return re.compile(first, re.DOTALL)
-    last = others.pop()
-    between = b"".join(b"(?>.*?%b)" % part for part in others)
-    return re.compile(b"%b%b.*%b" % (first, between, last), re.DOTALL)
 
 
 class PathIndex:
@@ -108,18 +74,22 @@ class HostIndex:
         routes: in the order of precedence.
     """
 
-    __slots__ = ("_by_host", "_known")
+    __slots__ = ("_by_host", "_globs", "_known")
 
     def __init__(self, routes: Iterable[CompiledRoute]) -> None:
-        grouped: dict[tuple[bytes, Labels], list[CompiledRoute]] = {}
+        grouped: dict[tuple[str, str, bool], list[CompiledRoute]] = {}
+        globs: set[Host] = set()
         for route in routes:
-            host = route.route.match.host
-            grouped.setdefault((host.name.encode(), host.labels), []).append(route)
+            match = route.route.match
+            grouped.setdefault((match.host.name, match.host.labels.value, match.of_port), []).append(route)
+            if match.host.labels is Labels.GLOB:
+                globs.add(match.host)
         self._by_host = {host: PathIndex(group) for host, group in grouped.items()}
+        self._globs = {host: compile_host(host) for host in globs}
         self._known: dict[bytes, tuple[PathIndex, ...]] = {}
 
     def paths(self, host: bytes) -> tuple[PathIndex, ...]:
-        """Return the routes of the hosts that match: exact, the longest wildcard first, none.
+        """Return the routes of the hosts that match: exact, the longest pattern first, none.
 
         Args:
             host: as in the `Host` field, with or without a port.
@@ -137,12 +107,20 @@ class HostIndex:
             yield from index.candidates(path)
 
     def _search(self, name: bytes) -> Iterator[PathIndex]:
-        hosts: list[tuple[bytes, Labels]] = [(name, Labels.NONE)] if name else []
-        _, dot, suffix = name.partition(b".")
+        """Find the hosts in a number of steps that depends on the labels of the name, and on the globs."""
+        text = name.decode("latin-1")
+        hosts = [(text, EXACT)] if text else []
+        _, dot, suffix = text.partition(".")
         if dot:
-            hosts.append((suffix, Labels.ONE))
+            hosts.append((suffix, ONE))
         while dot:
-            hosts.append((suffix, Labels.ANY))
-            _, dot, suffix = suffix.partition(b".")
-        hosts.append((b"", Labels.NONE))
-        yield from (self._by_host[host] for host in hosts if host in self._by_host)
+            hosts.append((suffix, ANY))
+            _, dot, suffix = suffix.partition(".")
+        matching = [host for host, fits in self._globs.items() if fits(name)]
+        if matching:
+            matching += [Host(name, Labels(labels)) for name, labels in hosts]
+            hosts = [(host.name, host.labels.value) for host in sorted(matching, key=host_order)]
+        for name_, labels in (*hosts, ("", EXACT)):
+            for of_port in (True, False):
+                if found := self._by_host.get((name_, labels, of_port)):
+                    yield found

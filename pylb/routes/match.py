@@ -18,6 +18,7 @@ LONGEST_VALUE = 1024
 """Characters of a value in a route: of a header field, of a URL."""
 
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
+_HOST_GLOB = re.compile(r"[a-z0-9_.*?-]+")
 _PATH = re.compile(r"/[!-~]*")
 _METHOD = re.compile(r"[A-Z][A-Z_-]{0,31}")
 _FIELD = re.compile(r"[A-Za-z][0-9A-Za-z!#$%&'*+.^_`|~-]{0,127}")
@@ -33,6 +34,8 @@ class Labels(Enum):
     """One or more, as in nginx and fabio."""
     ONE = "one"
     """Exactly one, as in Traefik and in certificates."""
+    GLOB = "glob"
+    """`*` and `?` stand anywhere in the name, as in fabio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,12 @@ class Host:
     """What may precede the name."""
 
     def __str__(self) -> str:
-        return self.name if self.labels is Labels.NONE else f"*.{self.name}"
+        return f"*.{self.name}" if self.labels in {Labels.ANY, Labels.ONE} else self.name
+
+    @property
+    def weight(self) -> int:
+        """The number of characters that a host must have, as far as the pattern gives them."""
+        return len(re.sub(r"[*?]", "", str(self)))
 
 
 ANY_HOST = Host()
@@ -82,11 +90,19 @@ class Match:
     """`http` or `https`, as the client used it; empty for both."""
     default_port: bool = False
     """Whether a request that names a port other than its scheme's does not match, as in fabio."""
+    excludes: tuple[Match, ...] = ()
+    """Matches that a request must not meet, as in rules of Traefik."""
 
     @property
     def matchers(self) -> int:
         """The number of conditions besides host and path."""
-        return bool(self.methods) + len(self.headers) + len(self.queries) + bool(self.scheme)
+        conditions = len(self.headers) + len(self.queries) + len(self.excludes)
+        return bool(self.methods) + bool(self.scheme) + conditions
+
+    @property
+    def of_port(self) -> bool:
+        """Whether it is for one port of a host: `h:80/` precedes all paths of `h/` in fabio."""
+        return self.default_port and bool(self.scheme)
 
     @property
     def literal(self) -> str:
@@ -137,6 +153,14 @@ def read_host(text: str, labels: Labels = Labels.ANY) -> Host:
             f"{text!r} is no host, expected one like shop.example.com or *.example.com, without a port"
         )
     return Host(name[2:], labels) if wild else Host(name)
+
+
+def read_host_glob(text: str) -> Host:
+    """Read a host such as `a*.example.com`, in which `*` is any characters and `?` is one."""
+    name = text.lower().removesuffix(".")
+    if not _HOST_GLOB.fullmatch(name) or len(name) > 255:
+        raise ValueError(f"{text!r} is no host, expected one like a*.example.com, without a port")
+    return Host(name, Labels.GLOB)
 
 
 def read_path(text: str, kind: PathKind = PathKind.SEGMENTS) -> str:

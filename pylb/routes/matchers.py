@@ -9,6 +9,8 @@ from urllib.parse import unquote_to_bytes
 from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import Request
 from pylb.routes.match import Match
+from pylb.routes.path import normalise
+from pylb.routes.places import compile_host, compile_path, host_name
 
 Test = Callable[[Request, ClientInfo], bool]
 """Whether a request meets a condition."""
@@ -28,6 +30,7 @@ def compile_tests(match: Match) -> tuple[Test, ...]:
         tests.append(names_default_port)
     tests += [_header(name.encode(), value.encode()) for name, value in match.headers]
     tests += [_query(name.encode(), value.encode()) for name, value in match.queries]
+    tests += [_outside(excluded) for excluded in match.excludes]
     return tuple(tests)
 
 
@@ -64,6 +67,22 @@ def _query(name: bytes, value: bytes) -> Test:
             (_decoded(written), _decoded(given)) == (name, value)
             for written, _, given in (pair.partition(b"=") for pair in query.split(b"&"))
         )
+
+    return test
+
+
+def _outside(match: Match) -> Test:
+    """Return a test whether a request does not meet a match."""
+    literal = match.literal.encode()
+    fits_host, fits_path, tests = compile_host(match.host), compile_path(match), compile_tests(match)
+
+    def test(request: Request, client: ClientInfo) -> bool:
+        try:
+            path = normalise(request.target.partition(b"?")[0])
+        except ValueError:
+            return False
+        inside = path.startswith(literal) and fits_path(path) and fits_host(host_name(request.host))
+        return not (inside and all(test(request, client) for test in tests))
 
     return test
 

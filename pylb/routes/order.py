@@ -16,6 +16,7 @@ from enum import IntEnum
 from pylb.routes.match import ANY_HOST, Host, Labels, PathKind
 from pylb.routes.route import Route
 
+_LABELS = {labels: place for place, labels in enumerate((Labels.NONE, Labels.ONE, Labels.ANY, Labels.GLOB))}
 _KINDS = {kind: place for place, kind in enumerate(PathKind)}
 
 
@@ -41,7 +42,8 @@ def order(route: Route) -> tuple[int, ...]:
         return (Tier.IMPORTED, -route.priority)
     return (
         tier(route),
-        *_host(match.host),
+        *host_order(match.host),
+        int(not match.of_port),
         -len(match.literal),
         _KINDS[match.kind],
         -len(match.path),
@@ -49,7 +51,8 @@ def order(route: Route) -> tuple[int, ...]:
     )
 
 
-def _host(host: Host) -> tuple[int, int, int]:
+def host_order(host: Host) -> tuple[int, int, int]:
+    """Return the sort key of a host: exact, the longest pattern, none."""
     if host == ANY_HOST:
         return (2, 0, 0)
-    return (int(host.labels is not Labels.NONE), -len(host.name), int(host.labels is Labels.ANY))
+    return (int(host.labels is not Labels.NONE), -host.weight, _LABELS[host.labels])

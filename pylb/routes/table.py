@@ -13,9 +13,10 @@ from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import Request
 from pylb.policy.pool import Pool
 from pylb.routes.compiled import CompiledRoute
-from pylb.routes.index import HostIndex, PathIndex, compile_path
+from pylb.routes.index import HostIndex, PathIndex
 from pylb.routes.order import Tier, tier
 from pylb.routes.path import normalise
+from pylb.routes.places import compile_path
 from pylb.routes.resolve import is_catch_all, resolve
 from pylb.routes.route import Route
 from pylb.routes.share import Shares

@@ -2,6 +2,7 @@ import pytest
 
 from pylb.routes.actions import Actions, Redirect
 from pylb.routes.apply import Access, Answer, Location, PathEdit
+from tests.every import every
 from tests.routes.heads import CLIENT, PROXIED, head
 
 
@@ -9,7 +10,7 @@ def changed(path, **actions):
     return PathEdit(Actions(**actions))(path.encode())[0].decode()
 
 
-@pytest.mark.parametrize(
+@every(
     ("path", "result"),
     [
         ("/app", "/"),
@@ -24,9 +25,7 @@ def test_strip_removes_whole_segments(path, result):
     assert changed(path, strip=("/app",)) == result
 
 
-@pytest.mark.parametrize(
-    ("path", "result"), [("/app", "/"), ("/app/x", "/x"), ("/application", "/lication"), ("/ap", "/ap")]
-)
+@every(("path", "result"), [("/app", "/"), ("/app/x", "/x"), ("/application", "/lication"), ("/ap", "/ap")])
 def test_strip_by_characters_as_fabio_and_traefik(path, result):
     assert changed(path, strip=("/app",), by_characters=True) == result
 
@@ -37,13 +36,13 @@ def test_the_first_beginning_that_fits_is_stripped_and_returned():
     assert edit(b"/x") == (b"/x", b"")
 
 
-@pytest.mark.parametrize("path", ["/a../x", "/a.", "/a..", "/a./x"])
+@every("path", ["/a../x", "/a.", "/a..", "/a./x"])
 def test_what_becomes_a_dot_segment_is_refused(path):
     with pytest.raises(ValueError, match="not in normal form"):
         changed(path, strip=("/a",), by_characters=True)
 
 
-@pytest.mark.parametrize(
+@every(
     ("path", "rewrite", "result"),
     [
         ("/a/x", ("/a", "/b/c"), "/b/c/x"),
@@ -63,7 +62,7 @@ def test_strip_precedes_rewrite_and_prepend():
     assert changed("/a", strip=("/a",), prepend="/b") == "/b/"
 
 
-@pytest.mark.parametrize(
+@every(
     ("url", "target", "location"),
     [
         ("https://$host$path", "/p?q=1", "https://a.example:81/p?q=1"),
@@ -72,6 +71,8 @@ def test_strip_precedes_rewrite_and_prepend():
         ("/x$path?y", "/p?q=1", "/x/p?y"),
         ("https://n/$host", "/p?q=1", "https://n/a.example:81"),
         ("$path", "/p", "/p"),
+        ("$path", "/\\evil.example", "/%5Cevil.example"),
+        ("https://$hostname:8443$path", "/p", "https://a.example:8443/p"),
     ],
 )
 def test_redirects(url, target, location):

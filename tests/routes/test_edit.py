@@ -9,12 +9,12 @@ BLOCK = b" HTTP/1.1\r\nHost: a.example\r\nX-A: 1\r\nx_a: 2\r\nX-AB: 3\r\nX-Reque
 
 def test_set_replaces_all_spellings_of_a_field():
     edit = RequestEdit([FieldAction(Verb.SET, "X-A", "new")])
-    assert edit(BLOCK, b"") == b" HTTP/1.1\r\nX-A: new\r\nHost: a.example\r\nX-AB: 3\r\nX-Request-ID: "
+    assert edit(BLOCK, b"") == b" HTTP/1.1\r\nHost: a.example\r\nX-AB: 3\r\nX-A: new\r\nX-Request-ID: "
 
 
 def test_add_keeps_and_remove_removes():
     add = RequestEdit([FieldAction(Verb.ADD, "X-A", "new"), FieldAction(Verb.ADD, "X-A", "other")])
-    assert add(BLOCK, b"").startswith(b" HTTP/1.1\r\nX-A: new\r\nX-A: other\r\nHost: a.example\r\nX-A: 1\r\n")
+    assert add(BLOCK, b"") == BLOCK.replace(b"X-Request", b"X-A: new\r\nX-A: other\r\nX-Request")
     remove = RequestEdit([FieldAction(Verb.REMOVE, "x-a")])
     assert remove(BLOCK, b"") == b" HTTP/1.1\r\nHost: a.example\r\nX-AB: 3\r\nX-Request-ID: "
 
@@ -25,7 +25,7 @@ def test_the_actions_are_applied_in_order():
         FieldAction(Verb.REMOVE, "x-b"),
         FieldAction(Verb.ADD, "X-B", "2"),
     ]
-    assert RequestEdit(actions)(BLOCK, b"").startswith(b" HTTP/1.1\r\nX-B: 2\r\nHost: a.example\r\n")
+    assert RequestEdit(actions)(BLOCK, b"") == BLOCK.replace(b"X-Request", b"X-B: 2\r\nX-Request")
 
 
 def test_the_host_is_replaced():
@@ -44,7 +44,7 @@ def test_a_request_without_host_receives_one():
 def test_the_stripped_prefix_replaces_that_of_others():
     block = b" HTTP/1.1\r\nHost: a\r\nX-Forwarded-Prefix: /evil\r\nX-Request-ID: "
     edited = RequestEdit((), prefix="/api")(block, b"")
-    assert edited == b" HTTP/1.1\r\nX-Forwarded-Prefix: /api\r\nHost: a\r\nX-Request-ID: "
+    assert edited == b" HTTP/1.1\r\nHost: a\r\nX-Forwarded-Prefix: /api\r\nX-Request-ID: "
 
 
 def test_an_edit_depends_on_nothing_but_its_arguments():

@@ -4,9 +4,10 @@ from pylb.routes.actions import Actions, FieldAction, Redirect, Response, Verb
 from pylb.routes.grammar import LONGEST_ROUTE, MOST_WORDS, parse_route, parse_service
 from pylb.routes.match import Host, Labels, Match, PathKind
 from pylb.routes.route import Route, Share
+from tests.every import every
 
 
-@pytest.mark.parametrize(
+@every(
     ("text", "route"),
     [
         ("web", Route("web")),
@@ -94,7 +95,7 @@ def test_reads(text, route):
         assert parse_service(text) == route
 
 
-@pytest.mark.parametrize(
+@every(
     ("text", "complaint"),
     [
         ("", "does not start with the name of a service"),

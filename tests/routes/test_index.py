@@ -1,50 +1,9 @@
-from time import process_time
-
 import pytest
 
-from pylb.routes.index import KNOWN_HOSTS, compile_glob, host_name
-from tests.routes.heads import service, table
-
-
-@pytest.mark.parametrize(
-    ("host", "name"),
-    [
-        (b"A.Example:80", b"a.example"),
-        (b"a.example.", b"a.example"),
-        (b"a.example.:80", b"a.example"),
-        (b"[::1]:80", b"[::1]"),
-        (b"", b""),
-    ],
-)
-def test_a_host_is_compared_without_port_and_final_dot(host, name):
-    assert host_name(host) == name
-
-
-@pytest.mark.parametrize(
-    ("glob", "path", "matches"),
-    [
-        ("/*.png", "/a/b.png", True),
-        ("/*.png", "/a.pngx", False),
-        ("/a?c", "/abc", True),
-        ("/a?c", "/ac", False),
-        ("/**", "/", True),
-        ("/*a*a", "/a", False),
-        ("/*a*a", "/aa", True),
-        ("/x*y*z", "/xyyz", True),
-        ("/x", "/x", True),
-        ("/[a]", "/[a]", True),
-        ("/[a]", "/a", False),
-    ],
-)
-def test_globs(glob, path, matches):
-    assert (compile_glob(glob).fullmatch(path.encode()) is not None) is matches
-
-
-def test_a_glob_with_many_wildcards_costs_no_more_than_linear_time():
-    glob = compile_glob("/" + "a*" * 200 + "b")
-    started = process_time()
-    assert glob.fullmatch(b"/" + b"a" * 8000) is None
-    assert process_time() - started < 0.5
+from pylb.routes.index import KNOWN_HOSTS
+from pylb.routes.match import Match, PathKind, read_host, read_host_glob
+from pylb.routes.route import Route
+from tests.routes.heads import SECURE, compiled, service, table
 
 
 def test_more_hosts_than_are_cached_change_nothing():
@@ -52,3 +11,36 @@ def test_more_hosts_than_are_cached_change_nothing():
     for number in range(KNOWN_HOSTS + 10):
         assert service(routes, f"h{number}.shop.example", "/") == "shop"
         assert service(routes, f"h{number}.example", "/") == "web"
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("abc.example.com", "exact"),
+        ("abd.example.com", "long"),
+        ("axd.example.com", "short"),
+        ("x.example.com", "wide"),
+        ("x.example.org", "none"),
+    ],
+)
+def test_the_longest_pattern_of_a_host(host, expected):
+    hosts = {
+        "short": read_host_glob("a*.example.com"),
+        "long": read_host_glob("ab*.example.com"),
+        "exact": read_host("abc.example.com"),
+        "wide": read_host("*.example.com"),
+    }
+    routes = [Route("none", Match(path="/", kind=PathKind.PREFIX))]
+    routes += [Route(name, Match(host, "/", PathKind.PREFIX)) for name, host in hosts.items()]
+    assert service(compiled(routes), host, "/x") == expected
+
+
+def test_routes_for_a_port_precede_all_paths_of_the_host():
+    host = read_host("h.example")
+    port = Match(host, "/", PathKind.PREFIX, scheme="http", default_port=True)
+    path = Match(host, "/api", PathKind.PREFIX, default_port=True)
+    routes = compiled([Route("path", path), Route("port", port)])
+    assert service(routes, "h.example", "/api") == "port"
+    assert service(routes, "h.example:80", "/api") == "port"
+    assert service(routes, "h.example", "/api", client=SECURE) == "path"
+    assert service(routes, "h.example:8080", "/api") is None

@@ -12,9 +12,10 @@ from pylb.routes.match import (
     read_methods,
     read_path,
 )
+from tests.every import every
 
 
-@pytest.mark.parametrize(
+@every(
     ("text", "host"),
     [
         ("Shop.Example.COM.", Host("shop.example.com")),
@@ -28,7 +29,7 @@ def test_hosts(text, host):
     assert read_host(text) == host
 
 
-@pytest.mark.parametrize(
+@every(
     "text",
     [
         "",
@@ -52,7 +53,7 @@ def test_what_is_no_host(text):
         read_host(text)
 
 
-@pytest.mark.parametrize(
+@every(
     ("text", "kind", "path"),
     [
         ("/api/", PathKind.SEGMENTS, "/api"),
@@ -67,7 +68,7 @@ def test_paths(text, kind, path):
     assert read_path(text, kind) == path
 
 
-@pytest.mark.parametrize(
+@every(
     ("text", "kind"),
     [
         ("", PathKind.EXACT),
@@ -94,13 +95,13 @@ def test_methods_are_a_set():
     assert read_methods("POST,GET,POST") == ("GET", "POST")
 
 
-@pytest.mark.parametrize("text", ["", "get", "GET,", "GET POST", "G\u00c9T"])
+@every("text", ["", "get", "GET,", "GET POST", "G\u00c9T"])
 def test_what_is_no_method(text):
     with pytest.raises(ValueError, match="is no list of methods"):
         read_methods(text)
 
 
-@pytest.mark.parametrize(
+@every(
     ("name", "value"),
     [
         ("", "x"),
@@ -131,7 +132,7 @@ def test_a_match_counts_its_matchers():
     )
 
 
-@pytest.mark.parametrize(
+@every(
     ("match", "catches"),
     [
         (Match(), True),
@@ -146,7 +147,7 @@ def test_a_match_without_host_and_path_catches_all(match, catches):
     assert match.host in (ANY_HOST, Host("a"))
 
 
-@pytest.mark.parametrize(
+@every(
     ("one", "other", "overlap"),
     [
         (Match(methods=("GET",)), Match(methods=("POST",)), False),

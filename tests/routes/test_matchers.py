@@ -1,7 +1,6 @@
-import pytest
-
-from pylb.routes.match import Match
+from pylb.routes.match import Host, Match
 from pylb.routes.matchers import compile_tests, is_secure
+from tests.every import every
 from tests.routes.heads import CLIENT, PROXIED, SECURE, head
 
 
@@ -15,7 +14,7 @@ def test_a_method_is_compared_exactly():
     assert not meets(match, head(method="get"))
 
 
-@pytest.mark.parametrize(
+@every(
     ("field", "met"),
     [
         ("X-Canary: 1", True),
@@ -32,7 +31,7 @@ def test_one_field_has_the_whole_value(field, met):
     assert meets(Match(headers=(("x-canary", "1"),)), head("/", "a", field)) is met
 
 
-@pytest.mark.parametrize(
+@every(
     ("target", "met"),
     [
         ("/?v=a+b", True),
@@ -54,6 +53,19 @@ def test_an_empty_parameter():
     assert not meets(Match(queries=(("v", ""),)), head("/?v=1"))
 
 
+def test_a_request_must_not_meet_what_is_excluded():
+    match = Match(excludes=(Match(Host("a.example"), "/admin", methods=("GET",)),))
+    assert not meets(match, head("/admin/x"))
+    assert not meets(match, head("/x/../admin"))
+    assert not meets(match, head("/%zz"))
+    assert meets(match, head("/admin/x", method="POST"))
+    assert meets(match, head("/administration"))
+    assert meets(match, head("/admin", "b.example"))
+    twice = Match(excludes=(match,))
+    assert meets(twice, head("/admin"))
+    assert not meets(twice, head("/x"))
+
+
 def test_the_scheme_is_that_of_the_client_as_far_as_a_trusted_proxy_reports_it():
     https, proto = Match(scheme="https"), "X-Forwarded-Proto: https"
     assert not meets(https, head())
@@ -63,7 +75,7 @@ def test_the_scheme_is_that_of_the_client_as_far_as_a_trusted_proxy_reports_it()
     assert is_secure(head("/", "a", "X-Forwarded-Proto: wss"), PROXIED)
 
 
-@pytest.mark.parametrize(
+@every(
     ("host", "plain", "secure"),
     [
         ("a", True, True),

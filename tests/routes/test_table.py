@@ -2,7 +2,6 @@ from collections import Counter
 from dataclasses import replace
 from itertools import cycle
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +11,7 @@ from pylb.routes.match import ANY_HOST, Host, Labels, Match, PathKind
 from pylb.routes.path import normalise
 from pylb.routes.route import Route
 from pylb.routes.table import RouteTable
+from tests.every import every
 from tests.routes.heads import CLIENT, SECURE, compiled, find, head, service, table
 
 
@@ -25,7 +25,7 @@ class TestMatch:
         ]:
             assert service(routes, host, target, method=method) == "web"
 
-    @pytest.mark.parametrize(
+    @every(
         ("target", "expected"),
         [
             ("/api", "api"),
@@ -52,7 +52,7 @@ class TestMatch:
     def test_longest_path_by_whole_segments(self, target, expected):
         assert service(table("api=/api", "web", "v2=/api/v2"), "any.example", target) == expected
 
-    @pytest.mark.parametrize(
+    @every(
         ("host", "target", "expected"),
         [
             ("shop.example.com", "/", "shop"),
@@ -82,7 +82,7 @@ class TestMatch:
     def test_a_short_path_of_the_host_beats_a_long_one_of_none(self):
         assert service(table("api=/api/v2", "shop=a.example"), "a.example", "/api/v2/x") == "shop"
 
-    @pytest.mark.parametrize(
+    @every(
         ("host", "expected"),
         [
             ("a.example.com", "exact"),
@@ -109,7 +109,7 @@ class TestMatch:
         assert service(routes, "a.example.com", "/") == "one"
         assert service(routes, "a.b.example.com", "/") is None
 
-    @pytest.mark.parametrize(
+    @every(
         ("target", "expected"),
         [
             ("/a", "exact"),
@@ -158,12 +158,12 @@ class TestMatch:
 
 
 class TestOnly:
-    @pytest.mark.parametrize("text", ["web", "web=/", "web=/ path=prefix", "web policy=random"])
+    @every("text", ["web", "web=/", "web=/ path=prefix", "web policy=random"])
     def test_one_route_that_changes_nothing_needs_no_lookup(self, text):
         routes = table(text)
         assert routes.only is find(routes, head()).pool
 
-    @pytest.mark.parametrize(
+    @every(
         "text",
         [
             "web=/a",
@@ -189,7 +189,7 @@ class TestOnly:
 
 
 class TestProblems:
-    @pytest.mark.parametrize(
+    @every(
         "texts",
         [("a", "b"), ("web", "web"), ("a=/x", "b=/x/"), ("a=H.example", "b=h.example"), ("a weight=1", "b")],
     )

@@ -1,6 +1,5 @@
 from dataclasses import replace
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,11 +8,10 @@ from pylb.routes.grammar import parse_route, parse_service
 from pylb.routes.match import ANY_HOST, Host, Labels, Match, PathKind
 from pylb.routes.route import Route, Share
 from pylb.routes.text import route_text, service_text
+from tests.every import every
 
 
-@pytest.mark.parametrize(
-    "text", ["web", "api=/api", "shop=a.example", "a=a.example/cart method=GET weight=5"]
-)
+@every("text", ["web", "api=/api", "shop=a.example", "a=a.example/cart method=GET weight=5"])
 def test_a_route_is_written_as_it_was_read(text):
     assert service_text(parse_service(text)) == text
 
