@@ -84,34 +84,21 @@ class ConsulCatalog:
         nodes: list[Any] = answer.read()
         return nodes
 
-    async def node_instances(self, name: str) -> bytes:
-        """Return the JSON document of a node and the instances on it; `null` if there is no such node.
-
-        What lists a node is compared with the list before, and read only if it differs: not here.
+    async def node_instances(self, name: str) -> CatalogAnswer:
+        """Return a node and the instances on it; `null` if there is no such node.
 
         Raises:
             ConsulError: no usable answer.
         """
-        return await self._document(("v1", "catalog", "node", name))
+        return await self._get(("v1", "catalog", "node", name), dict)
 
-    async def node_checks(self, name: str) -> bytes:
-        """Return the JSON document of the checks on a node; it costs Consul a third of `node_instances`.
+    async def node_checks(self, name: str) -> CatalogAnswer:
+        """Return the checks on a node; it costs Consul a third of `node_instances`.
 
         Raises:
             ConsulError: no usable answer.
         """
-        return await self._document(("v1", "health", "node", name))
-
-    async def _document(self, path: tuple[str, ...]) -> bytes:
-        def read(response: consul.base.Response) -> bytes:
-            check_status(response, f"to /{'/'.join(path)}")
-            body: bytes = response.body
-            return body
-
-        body: bytes = await self._client.http.get(
-            read, path, params=self._params(), headers=self._client.prepare_headers(), raw=True
-        )
-        return body
+        return await self._get(("v1", "health", "node", name), list)
 
     async def _get(
         self, path: tuple[str, ...], kind: type, index: int = 0, wait: float = 0.0

@@ -11,5 +11,5 @@ OWN = int(sys.argv[1])
 
 if OWN >= 0:
     consul_feed.OWN_QUERIES = OWN
-    consul_feed.CONNECTIONS = OWN + consul_feed.SHARED_QUERIES + consul_feed.FETCHES
+    consul_feed.CONNECTIONS = OWN + consul_feed.SHARED_QUERIES + consul_feed.LISTINGS + consul_feed.FETCHES
 sys.exit(cli.main(sys.argv[2:]))

@@ -8,6 +8,7 @@ import pytest
 from pylb.clients.consul import ConsulClient, ConsulError
 from pylb.clients.consul_agent import ConsulAgent
 from pylb.discovery.sources.consul import feed as consul_feed
+from pylb.discovery.sources.consul import shared_queries
 from pylb.discovery.sources.consul.feed import CONNECTIONS, ConsulFeed
 from pylb.registry.embedded import DevRegistry
 from tests.clients.scripted_consul import Answer
@@ -96,12 +97,12 @@ async def test_every_change_of_a_service_is_detected(agent, shared, change):
 
 async def test_the_removal_of_an_instance_without_its_check_is_detected(agent, shared, monkeypatch):
     """The list of instances is as old as before the instance came, and does not differ when it is gone."""
-    monkeypatch.setattr(consul_feed, "LATER", 0.3)
+    monkeypatch.setattr(shared_queries, "LATER", 0.3)
     await agent.register({"ID": "web-1", "Name": "web", "Port": 80, "Check": TTL})
     with shared.subscribe("web") as web, shared.subscribe("api") as api:
 
         async def until_listed(subscription, *expected):
-            async with asyncio.timeout(consul_feed.LATER + 10):
+            async with asyncio.timeout(shared_queries.LATER + 10):
                 answer = await subscription.health()
                 while ids(answer) != list(expected):
                     answer = await subscription.health(index=answer.index)
@@ -196,7 +197,7 @@ async def test_a_feed_ends_although_queries_fail_during_its_cancellation(monkeyp
         except asyncio.CancelledError:
             raise ConsulError("the connection broke") from None
 
-    monkeypatch.setattr(consul_feed.ConsulCatalog, "checks", fail_when_cancelled)
+    monkeypatch.setattr(shared_queries.ConsulCatalog, "checks", fail_when_cancelled)
     feed = ConsulFeed(consul_at("http://127.0.0.1:9"), own_queries=0)
     task = asyncio.get_running_loop().create_task(feed.run())
     with feed.subscribe("web"):
