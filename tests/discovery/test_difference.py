@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from pylb.discovery.difference import CAUSES, difference, new_problems, removals
-from pylb.discovery.sources.consul.health import read_instances
+from pylb.discovery.sources.consul.health import parse_instances
 from pylb.model import Endpoint, Snapshot
 from tests.discovery.snapshots import endpoint, snapshot
 from tests.every import every
@@ -23,7 +23,7 @@ def read(*checks, ids=("1",), port=80):
         }
         for name in ids
     ]
-    return Snapshot("web", *read_instances("web", items))
+    return Snapshot("web", *parse_instances("web", items))
 
 
 @every(

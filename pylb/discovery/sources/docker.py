@@ -1,4 +1,4 @@
-"""Endpoints straight from a Docker engine: its containers are the registry."""
+"""Yields the containers of a Docker engine as the instances of a service."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from pylb.model import Endpoint, Excluded, Snapshot
 log = logging.getLogger("pylb.discovery")
 
 RESYNC = 30.0
-"""Seconds without an event after which everything is looked at again all the same."""
+"""Seconds without an event after which all containers are read again."""
 SERVICE_LABEL, PORT_LABEL, COMPOSE_LABEL = "pylb.service", "pylb.port", "com.docker.compose.service"
 NODE = "docker"
 """The node of every endpoint's key."""
 LOOPBACK = "127.0.0.1"
-"""Where a container listens that lives in the engine machine's own network."""
+"""The address of a container in the network of the host."""
 
 
 class DockerProvider:
-    """Yields the containers of one service whenever something has happened to any.
+    """Yields the containers of one service after each event of any container.
 
-    A container belongs to the service if it says so: by its label `pylb.service`, else by `SERVICE_NAME` or
-    `SERVICE_<port>_NAME` as for a registrator, else by its name in the compose file.
+    The service of a container is its label `pylb.service`, else `SERVICE_NAME` or `SERVICE_<port>_NAME` as
+    for a registrator, else its name in the Compose file.
 
     Args:
-        settings: where the engine is.
+        settings: the address of the engine.
         service: the service's name.
-        tags: only containers whose SERVICE_TAGS hold all of these.
-        network: the network whose addresses count; the first that gives one, if empty.
-        project: only containers of this Compose project; of any, if empty.
-        resync: seconds without an event after which it looks again; a snapshot without a change is yielded
-            as often, however many events there are.
+        tags: only containers with all of these in SERVICE_TAGS.
+        network: the network of the addresses; empty for the first one with an address.
+        project: only containers of this Compose project; empty for any.
+        resync: seconds without an event after which all containers are read again, and between two snapshots
+            without a change.
         clock: seconds since the epoch.
     """
 
@@ -70,27 +70,27 @@ class DockerProvider:
         """See `Provider.watch`.
 
         Raises:
-            EngineError: the engine does not answer; nothing is known then.
+            EngineError: the engine does not respond.
         """
         stopping = Stopping()
         async with DockerClient(self.settings) as docker:
             began = self._clock()
-            known = await self._look(docker, stopping)
+            known = await self._read(docker, stopping)
             yield known
             async for events in docker.events(since=began, quiet=self._resync):
                 for event in events:
                     stopping.on_event(event.action, event.container, event.signal)
                 self._reader.changed(event.container for event in events)
-                snapshot = await self._look(docker, stopping)
+                snapshot = await self._read(docker, stopping)
                 due = not events or snapshot.observed - known.observed >= self._resync
                 if due or not snapshot.same_content(known):
                     known = snapshot
                     yield known
 
-    async def _look(self, docker: DockerClient, stopping: Stopping) -> Snapshot:
-        """Read all containers and pick the service's."""
+    async def _read(self, docker: DockerClient, stopping: Stopping) -> Snapshot:
+        """Read all containers and select those of the service."""
         inventory = await self._reader.read(docker)
-        told_to_stop = stopping.among(inventory.containers)
+        stopped = stopping.among(inventory.containers)
         endpoints = []
         excluded = [self._unread(each) for each in inventory.unread]
         projects = set()
@@ -103,21 +103,21 @@ class DockerProvider:
             endpoint, reason = read
             if not self.tags <= set(endpoint.tags):
                 continue
-            if not _says_its_service(container):
+            if not _names_its_service(container):
                 projects.add(container.project)
-            if container.id in told_to_stop:
-                excluded.append(Excluded(replace(endpoint, status="maintenance"), "it was told to stop"))
+            if container.id in stopped:
+                excluded.append(Excluded(replace(endpoint, status="maintenance"), "it is being stopped"))
             elif reason:
                 excluded.append(Excluded(endpoint, reason))
             else:
                 endpoints.append(endpoint)
-        self._complain({*self._unreadable(inventory.unread), *self._mixed(projects)})
+        self._report({*self._unreadable(inventory.unread), *self._mixed(projects)})
         return Snapshot(
             self.service, tuple(endpoints), tuple(excluded), observed=self._clock(), cause="docker"
         )
 
     def _unread(self, container: Unread) -> Excluded:
-        """List a container of which nobody knows whether it belongs to the service."""
+        """Exclude a container that cannot be read, since it may belong to the service."""
         endpoint = Endpoint(self.service, "", 0, node=NODE, id=container.name, status="critical")
         return Excluded(endpoint, container.problem, cause="invalid")
 
@@ -129,7 +129,7 @@ class DockerProvider:
             among = ", ".join(sorted(projects))
             yield f"several Compose projects are balanced together: {among}; --project chooses one"
 
-    def _complain(self, problems: set[str]) -> None:
+    def _report(self, problems: set[str]) -> None:
         """Log each problem once, for as long as it lasts."""
         for problem in sorted(problems - self._problems):
             log.warning("%s: %s", self.service, problem)
@@ -137,15 +137,15 @@ class DockerProvider:
 
 
 def read_container(service: str, container: Container, network: str = "") -> tuple[Endpoint, str] | None:
-    """Make an endpoint of a container, with the reason why it may get no requests, if any.
+    """Return a container as an endpoint, with the reason why it receives no requests, if any.
 
     Args:
-        service: the service that is looked for.
+        service: the name of the service.
         container: the container.
-        network: the network whose addresses count; the first that gives one, if empty.
+        network: the network of the addresses; empty for the first one with an address.
 
     Returns:
-        None if it does not run, or belongs to another service.
+        None if the container does not run, or belongs to another service.
     """
     if not container.running:
         return None
@@ -158,12 +158,12 @@ def read_container(service: str, container: Container, network: str = "") -> tup
         return None
     port = candidates[0] if candidates else Port(0)
     address = LOOPBACK if container.on_host else container.address(network)
-    said = metadata(container, port)
-    settings = read_settings(dict(said.values), split_tags(said.get("tags")))
-    asleep = _takes_none(container)
+    values = metadata(container, port)
+    settings = read_settings(dict(values.values), split_tags(values.get("tags")))
+    paused = _not_serving(container)
     reason = (
-        asleep
-        or _ailing(container)
+        paused
+        or _unhealthy(container)
         or reason
         or settings.unusable
         or _unreachable(candidates, address, network)
@@ -181,22 +181,22 @@ def read_container(service: str, container: Container, network: str = "") -> tup
         tls=settings.tls,
         tls_name=settings.tls_name,
         problems=(*settings.problems, *container.problems),
-        status="maintenance" if asleep else "critical" if reason else "passing",
-        tags=split_tags(said.get("tags")),
+        status="maintenance" if paused else "critical" if reason else "passing",
+        tags=split_tags(values.get("tags")),
         meta=(("container", container.short_id),),
         checked=bool(container.health),
     )
     return endpoint, reason
 
 
-def _takes_none(container: Container) -> str:
-    """Why a container takes no requests whatever its health is; empty if it does."""
+def _not_serving(container: Container) -> str:
+    """Return why a container serves no requests whatever its health is; empty if it does."""
     if container.one_off:
         return "docker compose run started it for one command"
     return "it is paused" if container.paused else ""
 
 
-def _ailing(container: Container) -> str:
+def _unhealthy(container: Container) -> str:
     if container.health not in {"unhealthy", "starting"}:
         return ""
     return ": ".join(filter(None, (f"Docker reports {container.health}", container.health_output)))
@@ -211,10 +211,10 @@ def _unreachable(candidates: Sequence[Port], address: str, network: str) -> str:
 
 
 def ports_of(service: str, container: Container) -> list[Port] | None:
-    """The ports at which a container offers a service; None if it does not.
+    """Return the ports of a container for a service; None if it does not belong to the service.
 
     Raises:
-        ValueError: the label that names the port cannot be read.
+        ValueError: the label with the port is invalid.
     """
     labels = dict(container.labels)
     exposed = [port for port in container.ports if port.protocol == "tcp"]
@@ -222,7 +222,7 @@ def ports_of(service: str, container: Container) -> list[Port] | None:
     if named and SERVICE_LABEL not in labels:
         return named
     if (
-        labels.get(SERVICE_LABEL, "" if _says_its_service(container) else labels.get(COMPOSE_LABEL))
+        labels.get(SERVICE_LABEL, "" if _names_its_service(container) else labels.get(COMPOSE_LABEL))
         != service
     ):
         return None
@@ -234,7 +234,7 @@ def ports_of(service: str, container: Container) -> list[Port] | None:
         raise ValueError(f"label {PORT_LABEL}: {error}") from None
 
 
-def _says_its_service(container: Container) -> bool:
-    """Whether it names its service itself, so that its name in a compose file does not count."""
+def _names_its_service(container: Container) -> bool:
+    """Whether the container names its service itself, so that its name in a Compose file is ignored."""
     tcp = (port for port in container.ports if port.protocol == "tcp")
     return SERVICE_LABEL in dict(container.labels) or any(metadata(container, p).get("name") for p in tcp)

@@ -1,9 +1,9 @@
-"""Settings that an instance brings along in its service's meta data: those of `KINDS`.
+"""Settings of an instance in the metadata of its registration: those of `KINDS`.
 
-Registrator makes them of the environment or the labels of a container: `SERVICE_LB_WEIGHT=3` becomes the key
-`lb_weight`. Each is checked by itself; one that is wrong is reported and ignored, the others hold, and the
-instance is served all the same. Only what decides about TLS is not ignored: requests would be sent in clear
-text, or to whoever has another name.
+Registrator takes them from the environment or the labels of a container: `SERVICE_LB_WEIGHT=3` becomes the
+key `lb_weight`. Each setting is validated alone. An invalid one is reported and ignored, and the instance
+stays routable. The TLS settings are the exception: without them, requests would be sent in clear text, or to
+a server with another name.
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ from typing import Any
 from pylb.config.kinds import DURATION_OR_ZERO, FLAG, HOST, PROBE, Kind, integer
 
 MOST_WEIGHT = 1000
-"""By which Consul's own weight, at most 65535 by habit, may be multiplied."""
+"""Maximum factor of the weight in Consul."""
 
 MOST_REQUESTS = 1_000_000
-"""On an instance at a time; beyond that it is a slip of the keyboard."""
+"""Maximum of concurrent requests; a larger number is a mistake."""
 
 MAX_QUOTED = 40
-"""Characters of a bad value that are quoted."""
+"""Characters of an invalid value that are quoted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What an instance wants."""
+    """The settings of one instance."""
 
     weight: int = 1
-    """Multiplies the weight that the registry gives it; 0 takes it out of the rotation."""
+    """Factor of the weight in the registry; with 0 the instance receives no requests."""
     max_conn: int | None = None
-    """How many requests it takes at a time; 0: any number, None: as for all."""
+    """Maximum concurrent requests; 0 for no limit, None for the default of the options."""
     slow_start: float | None = None
-    """Seconds in which it comes to its whole share when it is new; None: as for all."""
+    """Seconds of slow start; None for the default of the options."""
     probe: str | None = None
-    """How it is to be probed: `tcp`, a path, or empty for not at all; None: as for all."""
+    """The probe: `tcp`, a path, or empty for none; None for the default of the options."""
     tls: bool | None = None
-    """Whether it is connected to by TLS; None: as for all."""
+    """Whether connections use TLS; None for the default of the options."""
     tls_name: str = ""
-    """The name that its certificate must carry; empty: as for all."""
+    """The name that its certificate must contain; empty for the default of the options."""
     problems: tuple[str, ...] = ()
-    """What is wrong with those that were ignored, a sentence each."""
+    """One sentence for each setting that was ignored."""
     unusable: str = ""
-    """Why it must get no requests; empty if it may."""
+    """Why the instance must receive no requests; empty if it may."""
 
 
 KINDS: dict[str, tuple[str, Kind[Any]]] = {
@@ -54,18 +54,18 @@ KINDS: dict[str, tuple[str, Kind[Any]]] = {
     "lb_tls": ("tls", FLAG),
     "lb_tls_name": ("tls_name", HOST),
 }
-"""By key: the field of `Settings`, and what the value may be."""
+"""By key: the field of `Settings`, and the kind of its value."""
 
 NECESSARY = frozenset({"tls", "tls_name"})
-"""Fields without which an instance must get no requests, if they are set to something that is wrong."""
+"""Fields whose invalid values exclude the instance."""
 
 
 def read_settings(meta: Mapping[str, object], tags: Sequence[str] = ()) -> Settings:
-    """Read the settings among an instance's meta data and tags; the case of a key does not matter.
+    """Read the settings in the metadata and tags of an instance; the case of a key is ignored.
 
     Args:
-        meta: what is said there goes before what tags say.
-        tags: those of the form `lb_weight=3` count; `lb_tls` alone is `lb_tls=true`.
+        meta: takes precedence over tags.
+        tags: those of the form `lb_weight=3`; `lb_tls` alone means `lb_tls=true`.
     """
     tagged = dict(
         tag.partition("=")[::2] if "=" in tag else (tag, "true") for tag in tags if _is_setting(tag)

@@ -1,4 +1,4 @@
-"""Endpoints that are written down: `10.0.0.1:80,[2001:db8::1]:80,web.example:8080;weight=3`."""
+"""Fixed instances of `--static`: `10.0.0.1:80,[2001:db8::1]:80,web.example:8080;weight=3`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ MAX_WEIGHT = 65535
 
 
 class StaticProvider:
-    """Yields the same endpoints for as long as pylb runs.
+    """Yields one snapshot with the given endpoints.
 
     Args:
-        service: the service that they belong to.
+        service: the name of the service.
         endpoints: from `parse_static`.
     """
 
@@ -32,7 +32,7 @@ class StaticProvider:
 
 
 def parse_static(service: str, text: str) -> tuple[Endpoint, ...]:
-    """Read a comma-separated list of `HOST:PORT` or `HOST:PORT;weight=N`; IPv6 addresses in brackets.
+    """Parse a comma-separated list of `HOST:PORT` or `HOST:PORT;weight=N`; IPv6 addresses in brackets.
 
     Raises:
         UsageError: an item is malformed or given twice; the message is one line that names it.

@@ -26,7 +26,7 @@ from pylb.clients.docker import DockerClient, EngineError
 from pylb.clients.inventory import Inventory, InventoryReader
 from pylb.config import Address
 from pylb.config.sources import Consul, Docker
-from pylb.discovery.sources.consul.health import read_instances
+from pylb.discovery.sources.consul.health import parse_instances
 from pylb.discovery.sources.consul.visibility import Visibility
 from pylb.model import Endpoint
 from pylb.tools.doctor.facts import Facts, Instances, Registry
@@ -115,7 +115,7 @@ async def _read_services(client: ConsulClient, registry: Registry, services: Seq
     found: dict[str, Instances] = {}
     for service in services or sorted(known - {CONSUL}):
         answer = await client.service_health(service)
-        passing, excluded = read_instances(service, answer.items, include_warning=True)
+        passing, excluded = parse_instances(service, answer.items, include_warning=True)
         lacking = "" if answer.items else await visibility.missing(service)
         found[service] = Instances(
             passing=passing, excluded=excluded, hidden=answer.filtered, lacking=lacking

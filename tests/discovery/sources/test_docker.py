@@ -190,7 +190,7 @@ async def test_a_stop_signal_excludes_a_container_until_its_restart(engine, snap
 
     told, _ = await asyncio.gather(anext(snapshots), stop())
     assert [(x.endpoint.id, x.endpoint.status, x.reason) for x in told.excluded] == [
-        ("web-1", "maintenance", "it was told to stop")
+        ("web-1", "maintenance", "it is being stopped")
     ]
     engine.tell("start", WEB)
     assert names(await anext(snapshots)) == (["web-1"], [])

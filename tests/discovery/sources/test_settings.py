@@ -1,6 +1,6 @@
 import pytest
 
-from pylb.discovery.sources.consul.health import read_instances
+from pylb.discovery.sources.consul.health import parse_instances
 from pylb.discovery.sources.settings import Settings, read_settings
 from tests.every import every
 
@@ -91,7 +91,7 @@ def instance(name, **meta):
 
 def test_an_instance_with_an_invalid_weight_has_the_registrys_weight():
     items = [instance("a", lb_weight="3"), instance("bb", lb_weight="many"), instance("ccc")]
-    endpoints, excluded = read_instances("web", items)
+    endpoints, excluded = parse_instances("web", items)
     assert [e.weight for e in endpoints] == [6, 2, 2]
     assert [len(e.problems) for e in endpoints] == [0, 1, 0]
     assert not excluded
@@ -99,7 +99,7 @@ def test_an_instance_with_an_invalid_weight_has_the_registrys_weight():
 
 def test_an_invalid_tls_setting_excludes_only_its_instance():
     items = [instance("a", lb_tls="maybe"), instance("bb", lb_tls="true", lb_tls_name="a.example")]
-    (endpoint,), (excluded,) = read_instances("web", items)
+    (endpoint,), (excluded,) = parse_instances("web", items)
     assert (endpoint.id, endpoint.tls, endpoint.tls_name) == ("bb", True, "a.example")
     assert excluded.endpoint.id == "a"
     assert excluded.reason.startswith("invalid: lb_tls: expected true, false,")

@@ -1,12 +1,11 @@
-"""Which services of a Consul catalog have changed: the differences between what it said before and says now.
+"""Finds the services that differ between two states of a Consul catalog.
 
-Three kinds of documents are compared, which together show every change of an instance, however many services
-there are: the checks that do not pass, the checks on each node, and the instances on each node. Nothing is
-asked here.
+It compares three kinds of documents, which together show every change of an instance: the checks that do not
+pass, the checks on each node, and the instances on each node. It does no I/O.
 
-The documents of a node may hold thousands of entries, nearly all as before. So they are split into the bytes
-of single entries, and only those that differ are read: a whole document makes so many objects that garbage
-collection stops the process for 200 ms.
+The document of a node may have thousands of entries, and nearly all of them are as before. So a document is
+split into the bytes of its entries, and only entries that differ are parsed: parsing a whole document creates
+so many objects that a garbage collection takes 200 ms.
 """
 
 from __future__ import annotations
@@ -18,23 +17,23 @@ from typing import Any
 import orjson
 
 Check = tuple[str, str, str]
-"""A check that does not pass: its node, its id, and its service; without a service it concerns the node."""
+"""A check that does not pass: its node, its id, and its service; empty for a check of the node."""
 Facts = set[tuple[str, ...]]
-"""What an entry says of services: tuples that begin with the name of one."""
+"""The relevant values of an entry: tuples that begin with the name of a service."""
 
 CHECK = b'{"Node":'
-"""How a check begins, unless Consul indents its answers, as development agents do."""
+"""The start of a check, unless Consul indents its answers, as development agents do."""
 BETWEEN_CHECKS = re.compile(rb'(?<=\})\s*,\s*(?=\{\s*"Node"\s*:)')
-"""What separates two checks; it cannot be part of a string, where each quote has a backslash before it."""
+"""The separator of two checks; strings cannot contain it, because their quotes follow a backslash."""
 BETWEEN_INSTANCES = re.compile(rb'(?<=\})\s*,\s*(?="[^"]*"\s*:\s*\{\s*"ID"\s*:)')
-"""What separates two instances, likewise."""
+"""The separator of two instances."""
 BEFORE_INSTANCES = re.compile(rb'\s*,\s*"Services"\s*:\s*\{')
 END = b"\0"
-"""Ends the address before an entry; JSON has no such byte."""
+"""The end of the address before an entry; JSON does not contain this byte."""
 
 
 class Changes:
-    """Remembers the documents of one catalog, and compares each with the next."""
+    """Keeps the documents of one catalog, and compares each with the next."""
 
     def __init__(self) -> None:
         self._unhealthy: dict[str, frozenset[Check]] = {}
@@ -43,9 +42,9 @@ class Changes:
         self._instances = Documents(split_instances, instance_facts)
 
     def unhealthy(self, state: str, items: Iterable[Any]) -> set[str]:
-        """Take the checks that are in a state; return the services that are concerned by a difference.
+        """Replace the checks in a state; return the services of those that differ.
 
-        A check's output does not count: it may differ with each run.
+        The output of a check is ignored: it may differ in each run.
         """
         now = frozenset(
             (str(item.get("Node")), str(item.get("CheckID")), str(item.get("ServiceName") or ""))
@@ -59,23 +58,23 @@ class Changes:
         return changed
 
     def checks(self, node: str, document: bytes) -> set[str]:
-        """Take the checks on a node; return the services of which any have come or gone.
+        """Replace the checks on a node; return the services with added or removed checks.
 
         Raises:
-            ValueError: it is another document.
+            ValueError: the document has another form.
         """
         return self._checks.replace(node, document)
 
     def instances(self, node: str, document: bytes) -> set[str]:
-        """Take the instances on a node; return the services of which any differ.
+        """Replace the instances on a node; return the services of those that differ.
 
         Raises:
-            ValueError: it is another document.
+            ValueError: the document has another form.
         """
         return self._instances.replace(node, document)
 
     def retain(self, nodes: Collection[str]) -> set[str]:
-        """Forget all other nodes; return the services that had instances there."""
+        """Discard all other nodes; return the services that had instances there."""
         self._checks.retain(nodes)
         return self._instances.retain(nodes)
 
@@ -87,8 +86,8 @@ class Documents:
     """One document for each node.
 
     Args:
-        split: finds the entries of a document.
-        read: finds in an entry what counts.
+        split: splits a document into entries.
+        read: returns the relevant values of an entry.
     """
 
     def __init__(self, split: Callable[[bytes], Iterable[bytes]], read: Callable[[bytes], Facts]) -> None:
@@ -98,14 +97,14 @@ class Documents:
         self._entries: dict[str, frozenset[bytes]] = {}
 
     def services(self, node: str) -> set[str]:
-        """Names of the services that a node's document mentions."""
+        """Return the names of the services in a node's document."""
         return {service for service, *_ in self._facts(self._entries.get(node, ()))}
 
     def replace(self, node: str, document: bytes) -> set[str]:
-        """Take a node's next document; return the services that it says something else of.
+        """Replace a node's document; return the services with entries that differ.
 
         Raises:
-            ValueError: it cannot be understood.
+            ValueError: the document has another form.
         """
         if self._documents.get(node) == document:
             return set()
@@ -115,7 +114,7 @@ class Documents:
         return {service for service, *_ in changed}
 
     def retain(self, nodes: Collection[str]) -> set[str]:
-        """Forget all other nodes; return the services that their documents mentioned."""
+        """Discard all other nodes; return the services in their documents."""
         changed: set[str] = set()
         for node in self._entries.keys() - set(nodes):
             changed |= self.services(node)
@@ -130,22 +129,22 @@ def split_checks(document: bytes) -> list[bytes]:
     """Split the answer of `/v1/health/node/NAME` into checks.
 
     Raises:
-        ValueError: it is no array.
+        ValueError: the document is no array.
     """
     array = document.strip()
     if not (array.startswith(b"[") and array.endswith(b"]")):
         raise ValueError(f"expected an array of checks, got {document[:40]!r}")
     entries = array[1:-1].strip()
-    if entries.startswith(CHECK):  # ten times as fast
+    if entries.startswith(CHECK):  # Ten times as fast.
         return [CHECK + entry + b"}" for entry in entries[len(CHECK) : -1].split(b"}," + CHECK)]
     return BETWEEN_CHECKS.split(entries) if entries else []
 
 
 def check_facts(entry: bytes) -> Facts:
-    """Read a check; whether it passes is not what counts here, nor are those of the node itself.
+    """Return the identity of a check; its status is not part of it. A check of the node has none.
 
     Raises:
-        ValueError: it is no check.
+        ValueError: the entry is no check.
     """
     check = orjson.loads(entry)
     try:
@@ -159,7 +158,7 @@ def split_instances(document: bytes) -> list[bytes]:
     """Split the answer of `/v1/catalog/node/NAME` into instances, each after the address of the node.
 
     Raises:
-        ValueError: it is no object with a node and services.
+        ValueError: the document is no object with a node and services.
     """
     whole = document.strip()
     if whole == b"null":
@@ -177,10 +176,10 @@ def split_instances(document: bytes) -> list[bytes]:
 
 
 def instance_facts(entry: bytes) -> Facts:
-    """Read an instance.
+    """Return the values of an instance that change with each registration.
 
     Raises:
-        ValueError: it is no instance.
+        ValueError: the entry is no instance.
     """
     address, _, instance = entry.partition(END)
     try:

@@ -1,7 +1,7 @@
-"""Consul's health answers as endpoints: a pure translation, one instance at a time.
+"""Translates Consul's health answers to endpoints, one instance at a time.
 
-An instance that cannot be understood is set aside with the reason and never stops the others: one bad tag
-must not freeze all routes (fabio issue 282).
+Rules: pure functions. An instance that cannot be parsed is excluded with the reason and does not affect the
+others: in fabio, one bad tag froze all routes (issue 282).
 """
 
 from __future__ import annotations
@@ -15,23 +15,24 @@ from pylb.discovery.sources.settings import read_settings
 from pylb.model import Endpoint, Excluded
 
 SEVERITY = {"passing": 0, "warning": 1, "critical": 2, "maintenance": 3}
-"""Consul's aggregate is the worst of all checks, with maintenance, which it stores as a check, above them."""
+"""The status of an instance is that of its worst check; maintenance, which Consul stores as a check, is above
+all others."""
 NODE_MAINTENANCE = "_node_maintenance"
 SERVICE_MAINTENANCE = "_service_maintenance:"
 MAX_WEIGHT = 65535
-"""Consul itself accepts no larger one (`structs.ValidateWeights`)."""
+"""The maximum that Consul accepts (`structs.ValidateWeights`)."""
 MAX_REASON = 160
-"""Characters of a check's output that are quoted."""
+"""Characters of a reason, which quotes the output of a check."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """The worst that any check says of an instance, and in which words."""
+class CheckSummary:
+    """The worst status of an instance's checks, with the reason."""
 
     status: str = "passing"
     reason: str = ""
     of_node: bool = False
-    """Whether it is a check of the machine, not of the instance."""
+    """Whether the worst check is one of the node."""
 
     @property
     def cause(self) -> str:
@@ -39,29 +40,29 @@ class Verdict:
         return "node" if self.of_node and self.status != "maintenance" else self.status
 
 
-Read = tuple[Endpoint, Verdict]
-"""What is read of one instance."""
-Reader = Callable[[str, Any], Read]
-"""Reads an instance of a service from an element of the array; see `read_instance`."""
+Parsed = tuple[Endpoint, CheckSummary]
+"""The result for one instance."""
+Parser = Callable[[str, Any], Parsed]
+"""Parses an element of the array; see `parse_instance`."""
 
 
-def read_instance(service: str, item: Any) -> Read:
+def parse_instance(service: str, item: Any) -> Parsed:
     """Translate one element of the array.
 
-    The address is the service's own or, if that is empty, its node's. The weight is the one that the instance
-    has in its present state (`Weights.Passing`, `Weights.Warning`).
+    The address is the service's own or, if that is empty, its node's. The weight is the one for the
+    present status (`Weights.Passing`, `Weights.Warning`).
 
     Raises:
-        ValueError: something in it is missing or is not what Consul documents.
+        ValueError: a value is missing or has another form than Consul documents.
     """
     if not isinstance(item, dict):
         raise ValueError(f"expected an object, got {item!r}"[:MAX_REASON])
     described = _get(item, "Service", dict, {})
     checks = _get(item, "Checks", list, [])
     node = _get(item, "Node", dict, {})
-    verdict = judge(checks)
+    summary = summarize(checks)
     weights = _get(described, "Weights", dict, {})
-    weight = _get(weights, "Warning" if verdict.status == "warning" else "Passing", int, 1)
+    weight = _get(weights, "Warning" if summary.status == "warning" else "Passing", int, 1)
     if not 0 <= weight <= MAX_WEIGHT:
         raise ValueError(f"expected a weight from 0 to {MAX_WEIGHT}, got {weight}")
     meta = _get(described, "Meta", dict, {})
@@ -77,7 +78,7 @@ def read_instance(service: str, item: Any) -> Read:
         node=_get(node, "Node", str, ""),
         id=_get(described, "ID", str, ""),
         weight=weight * settings.weight,
-        status=verdict.status,
+        status=summary.status,
         tags=tags,
         meta=tuple(sorted((str(k), str(v)) for k, v in meta.items())),
         created=_get(described, "CreateIndex", int, 0),
@@ -89,37 +90,35 @@ def read_instance(service: str, item: Any) -> Read:
         problems=settings.problems,
         checked=any(c.get("ServiceID") and not _is_maintenance(c) for c in checks),
     )
-    return endpoint, verdict
+    return endpoint, summary
 
 
-def read_instances(
-    service: str, items: Sequence[Any], *, include_warning: bool = False, read: Reader = read_instance
+def parse_instances(
+    service: str, items: Sequence[Any], *, include_warning: bool = False, parse: Parser = parse_instance
 ) -> tuple[tuple[Endpoint, ...], tuple[Excluded, ...]]:
     """Translate the JSON array of `/v1/health/service/NAME`.
 
     Args:
-        service: the name that was asked for.
+        service: the name of the service.
         items: the array.
-        include_warning: whether instances whose worst check warns may be sent requests too.
-        read: translates one element.
+        include_warning: whether instances with the status `warning` are routable.
+        parse: translates one element.
 
     Returns:
-        Those that may be sent requests, and the others with the reason; both in a stable order.
+        The routable instances, and the others with the reasons; both in a stable order.
     """
     endpoints: list[Endpoint] = []
     excluded: list[Excluded] = []
     for position, item in enumerate(items):
         try:
-            endpoint, verdict = read(service, item)
+            endpoint, summary = parse(service, item)
         except ValueError as error:
-            excluded.append(
-                Excluded(_nameless(service, item, position), f"invalid: {error}", cause="invalid")
-            )
+            excluded.append(Excluded(_invalid(service, item, position), f"invalid: {error}", cause="invalid"))
             continue
-        if verdict.status == "passing" or (verdict.status == "warning" and include_warning):
+        if summary.status == "passing" or (summary.status == "warning" and include_warning):
             endpoints.append(endpoint)
         else:
-            excluded.append(Excluded(endpoint, verdict.reason, cause=verdict.cause))
+            excluded.append(Excluded(endpoint, summary.reason, cause=summary.cause))
     endpoints, excluded = collapse(endpoints, excluded)
     return (
         tuple(sorted(endpoints, key=lambda e: e.key)),
@@ -127,8 +126,8 @@ def read_instances(
     )
 
 
-def judge(checks: Sequence[Any]) -> Verdict:
-    """Return the worst of an instance's checks; those of its node, such as `serfHealth`, count too.
+def summarize(checks: Sequence[Any]) -> CheckSummary:
+    """Summarize the checks of an instance; those of its node, such as `serfHealth`, count too.
 
     Raises:
         ValueError: a check is not an object.
@@ -141,21 +140,21 @@ def judge(checks: Sequence[Any]) -> Verdict:
         if SEVERITY.get(found, SEVERITY["critical"]) > SEVERITY[status]:
             worst, status = check, found if found in SEVERITY else "critical"
     if worst is None:
-        return Verdict()
+        return CheckSummary()
     if status == "maintenance":
-        return Verdict(status, _words(status, worst.get("Notes")))
+        return CheckSummary(status, _words(status, worst.get("Notes")))
     words = _words(status, worst.get("Name"), worst.get("Output"))
-    return Verdict(status, words, of_node=not worst.get("ServiceID"))
+    return CheckSummary(status, words, of_node=not worst.get("ServiceID"))
 
 
 def collapse(
     endpoints: Sequence[Endpoint], excluded: Sequence[Excluded]
 ) -> tuple[list[Endpoint], list[Excluded]]:
-    """Leave one instance per address and port; the others are set aside as duplicates.
+    """Keep one instance per address and port; exclude the others as duplicates.
 
-    A registrator that is created anew under another host name leaves its old registrations behind, which keep
-    passing for ever (registrator issue 586). The newest registration wins; but one that is still critical
-    does not displace an older one that passes, because both speak of the same listener.
+    A registrator that is recreated under another host name leaves its old registrations behind, and their
+    checks pass for ever (registrator issue 586). The newest registration is used. A newer one that is still
+    critical does not replace an older one that passes, because both describe the same listener.
     """
     claims: dict[tuple[str, int], list[Endpoint]] = {}
     for endpoint in [*endpoints, *(e.endpoint for e in excluded if e.endpoint.status == "maintenance")]:
@@ -179,13 +178,13 @@ def _is_maintenance(check: Mapping[str, Any]) -> bool:
 
 
 def _words(*parts: object) -> str:
-    """Join what there is, the first line of each: `critical: tcp 10.0.0.1:80: connection refused`."""
+    """Join the first lines of the given parts: `critical: tcp 10.0.0.1:80: connection refused`."""
     lines = [str(part).strip().partition("\n")[0] for part in parts if part]
     return ": ".join(line for line in lines if line)[:MAX_REASON]
 
 
 def _get(mapping: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
-    """Return a member that is absent, null or of the right type."""
+    """Return a member of the expected type; the default if it is absent or null."""
     value = mapping.get(name)
     if value is None:
         return default
@@ -194,8 +193,8 @@ def _get(mapping: Mapping[str, Any], name: str, kind: type, default: Any) -> Any
     return value
 
 
-def _nameless(service: str, item: Any, position: int) -> Endpoint:
-    """Make the best description of an instance that cannot be understood, to list it by."""
+def _invalid(service: str, item: Any, position: int) -> Endpoint:
+    """Describe an instance that cannot be parsed as far as possible."""
     sections = item if isinstance(item, dict) else {}
     service_part, node_part = (
         part if isinstance(part := sections.get(name), dict) else {} for name in ("Service", "Node")

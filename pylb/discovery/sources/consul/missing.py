@@ -1,6 +1,7 @@
-"""Why a service has no instance at all: nobody registers it, or its name is another one.
+"""Explains why a service has no instance: it is not registered yet, or registered under another name.
 
-A misspelled `--service` looks like a service that is still to come. So what the registry does know is named.
+A misspelled `--service` looks like a service that is not registered yet, so the explanation names the
+services that Consul knows.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from time import monotonic
 
 from pylb.clients.consul import ConsulClient, ConsulError
 from pylb.clients.consul_catalog import ConsulCatalog
+from pylb.discovery.abbreviation import abbreviated
 
-AGAIN = 10.0
-"""Seconds until Consul is asked once more: the names of other services change, too."""
+INTERVAL = 10.0
+"""Seconds between two queries for the names of all services."""
 MAX_NAMED = 8
-"""Services that are named before they are only counted."""
+"""Services that an explanation names before it only counts them."""
 CONSUL = "consul"
-"""The service that Consul itself is registered as."""
+"""The name of Consul's own service."""
 
 
 class Missing:
@@ -26,7 +28,7 @@ class Missing:
 
     Args:
         service: its name.
-        tags: what instances must carry.
+        tags: the tags that instances must have.
         clock: monotonic seconds.
     """
 
@@ -34,40 +36,39 @@ class Missing:
         self._service = service
         self._tags = tags
         self._clock = clock
-        self._asked = -inf
-        self._words = ""
+        self._queried = -inf
+        self._explanation = ""
 
     async def explain(self, client: ConsulClient) -> str:
-        """Say it in words; empty if Consul does not answer.
+        """Return the explanation; empty if Consul does not answer.
 
         Args:
-            client: where Consul is.
+            client: the client for the query.
         """
         now = self._clock()
-        if now >= self._asked + AGAIN:
-            self._asked = now
+        if now >= self._queried + INTERVAL:
+            self._queried = now
             try:
                 names = (await ConsulCatalog(client).services()).read()
             except ConsulError:
-                return self._words
-            self._words = explanation(self._service, self._tags, names.keys() - {CONSUL})
-        return self._words
+                return self._explanation
+            self._explanation = explanation(self._service, self._tags, names.keys() - {CONSUL})
+        return self._explanation
 
 
 def explanation(service: str, tags: Sequence[str], known: frozenset[str] | set[str]) -> str:
-    """Say why a service has no instance, by the names of those that have some.
+    """Return why a service has no instance, given the names of those that have some.
 
     Args:
-        service: the one without.
-        tags: what its instances must carry.
-        known: the names.
+        service: the service without an instance.
+        tags: the tags that its instances must have.
+        known: the names of all services.
     """
     if service in known:
         return f"Consul knows {service}, but no instance with the tags {', '.join(tags)}" if tags else ""
     if not known:
         return "Consul knows no service at all"
     close = get_close_matches(service, sorted(known), n=1) or (sorted(known) if len(known) == 1 else [])
-    more = len(known) - MAX_NAMED
-    named = ", ".join(sorted(known)[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
+    named = abbreviated(sorted(known), most=MAX_NAMED)
     advice = f"; did you mean {close[0]}?" if close else ""
     return f"Consul knows {named}{advice}"

@@ -1,40 +1,40 @@
-"""Reading one answer after the other, without reading twice what is said again.
+"""Parses each response of a service, and entries that have not changed only once.
 
-Each answer of Consul lists all instances of a service, most of them in the very words of the answer before,
-and in the same order. What they mean is remembered; and as the endpoints are the same objects then, whoever
-compares them later is quick, too.
+Each response of Consul lists all instances of a service; most entries are identical to those of the response
+before, and in the same order. For these the cache returns the same objects again, which makes later
+comparisons fast as well.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from pylb.discovery.sources.consul.health import Read, Reader, read_instance
+from pylb.discovery.sources.consul.health import Parsed, Parser, parse_instance
 
-REACH = 4
-"""How far is looked ahead for the same words: some may have left that stood between."""
+LOOK_AHEAD = 4
+"""Entries of the last response that are compared: instances between them may have been removed."""
 
 
-class Rereading:
-    """Remembers the last answer's instances, and what was read there."""
+class ParseCache:
+    """The entries of the last response, and what they were parsed to."""
 
     def __init__(self) -> None:
-        self._before: list[tuple[Any, Read]] = []
+        self._last: list[tuple[Any, Parsed]] = []
 
-    def next(self) -> Reader:
-        """What reads the instances of the next answer, in their order."""
-        before, self._before = self._before, []
+    def next(self) -> Parser:
+        """Return the parser for the entries of the next response, in their order."""
+        last, self._last = self._last, []
         place = 0
 
-        def read(service: str, item: Any) -> Read:
+        def parse(service: str, item: Any) -> Parsed:
             nonlocal place
             found = None
-            for ahead in range(place, min(place + REACH, len(before))):
-                if before[ahead][0] == item:
-                    found, place = before[ahead], ahead + 1
+            for ahead in range(place, min(place + LOOK_AHEAD, len(last))):
+                if last[ahead][0] == item:
+                    found, place = last[ahead], ahead + 1
                     break
-            found = found or (item, read_instance(service, item))
-            self._before.append(found)
+            found = found or (item, parse_instance(service, item))
+            self._last.append(found)
             return found[1]
 
-        return read
+        return parse

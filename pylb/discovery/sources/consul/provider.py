@@ -1,4 +1,7 @@
-"""Endpoints from Consul: one answer after the other, each weighed before it is passed on."""
+"""Yields the instances of a service in Consul: one snapshot for each answer.
+
+Rules: an answer that may be incomplete is marked as untrusted. An empty answer that may be wrong is an error.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ from dataclasses import replace
 from pylb.clients.consul import ConsulError, HealthAnswer
 from pylb.discovery.abbreviation import abbreviated
 from pylb.discovery.sources.consul.feed import ConsulFeed, Subscription
-from pylb.discovery.sources.consul.health import read_instances
+from pylb.discovery.sources.consul.health import parse_instances
 from pylb.discovery.sources.consul.missing import Missing
-from pylb.discovery.sources.consul.parse_cache import Rereading
+from pylb.discovery.sources.consul.parse_cache import ParseCache
 from pylb.discovery.sources.consul.visibility import Visibility
 from pylb.discovery.status import DiscoveryStatus
 from pylb.model import Endpoint, Snapshot
@@ -20,12 +23,12 @@ from pylb.model import Endpoint, Snapshot
 log = logging.getLogger("pylb.discovery")
 
 WAIT = 55.0
-"""Seconds that Consul may keep a query open. Its end without news is also a full resynchronisation, and keeps
-the connection from looking idle to what lies between."""
+"""Seconds that Consul may keep a query open. An answer without a change is also a full resynchronisation, and
+prevents devices in between from closing an idle connection."""
 HIDDEN_WAIT = 10.0
-"""The same while ACLs hide instances: a token that gets its rights back wakes no query."""
+"""The same while ACLs hide instances: a token that regains its rights does not end a query."""
 MAX_STALENESS = 2.0
-"""Seconds since a server heard from the leader, above which the leader itself is asked."""
+"""Seconds since the server's last contact with the leader; above that, pylb queries the leader itself."""
 
 
 class ConsulProvider:
@@ -34,9 +37,9 @@ class ConsulProvider:
     Args:
         feed: the connections to Consul.
         service: the service's name.
-        status: gets the index and the guards taken.
-        tags: only instances that carry all of these.
-        include_warning: whether instances whose checks warn are sent requests.
+        status: receives the index and the actions of guards.
+        tags: only instances with all of these tags.
+        include_warning: whether instances with the status `warning` are routable.
         wait: seconds that Consul may keep a query open.
         clock: seconds since the epoch.
     """
@@ -60,33 +63,33 @@ class ConsulProvider:
         self.wait = wait
         self._feed = feed
         self._clock = clock
-        self._rereading = Rereading()
+        self._parse_cache = ParseCache()
         self._missing = Missing(service, tags)
         self._known: tuple[Endpoint, ...] = ()
-        """What the last snapshot let requests go to."""
+        """The routable instances of the last snapshot."""
 
     async def watch(self) -> AsyncGenerator[Snapshot, None]:
         """See `Provider.watch`. Each call begins without an index.
 
         Raises:
-            ConsulError: no answer, or one that proves nothing.
+            ConsulError: no answer, or an empty one that may be wrong.
         """
         with self._feed.subscribe(self.service) as subscription:
             visibility = Visibility(subscription.client)
             index, healthy = 0, False
             while True:
-                answer = await self._ask(subscription, index)
-                snapshot = await self._complete(self._read(answer), visibility)
+                answer = await self._query(subscription, index)
+                snapshot = await self._complete(self._parse(answer), visibility)
                 if healthy and not snapshot.endpoints:
-                    answer = await self._ask(subscription, 0, "consistent")
-                    snapshot = await self._complete(self._read(answer), visibility)
+                    answer = await self._query(subscription, 0, "consistent")
+                    snapshot = await self._complete(self._parse(answer), visibility)
                     self.status.guards["empty_refuted" if snapshot.endpoints else "empty_confirmed"] += 1
                 if answer.index < index:
-                    # Another server, or another registry altogether (Consul issue 7939): begin anew, and do
-                    # not take what may be an older state as proof that something has gone.
+                    # Another server, or another registry (Consul issue 7939): restart without an index. The
+                    # answer may be an older state, so it does not prove that an instance is gone.
                     self.status.guards["index_reset"] += 1
                     snapshot = replace(
-                        snapshot, untrusted_reason=f"the index went back from {index} to {answer.index}"
+                        snapshot, untrusted_reason=f"the index decreased from {index} to {answer.index}"
                     )
                     index = 0
                 else:
@@ -98,10 +101,10 @@ class ConsulProvider:
                     self.status.missing = await self._missing.explain(subscription.client)
                 yield snapshot
 
-    async def _ask(
+    async def _query(
         self, subscription: Subscription, index: int, consistency: str | None = None
     ) -> HealthAnswer:
-        """Ask once; if a server answers that is behind the leader, ask the leader, if there is one."""
+        """Query once, and again at the leader if the server that answered is behind it."""
         answer = await subscription.health(
             tags=self.tags,
             index=index,
@@ -116,13 +119,13 @@ class ConsulProvider:
         try:
             return await subscription.health(tags=self.tags, consistency="default")
         except ConsulError:
-            return answer  # what it adds is welcome even so
+            return answer  # It may add and change instances all the same.
 
-    def _read(self, answer: HealthAnswer) -> Snapshot:
-        """Translate an answer, with the reasons to doubt it.
+    def _parse(self, answer: HealthAnswer) -> Snapshot:
+        """Translate an answer; note why it may be incomplete.
 
         Raises:
-            ConsulError: it lists nothing at all, and there is reason to doubt that.
+            ConsulError: it is empty, and may be incomplete.
         """
         untrusted_reason = behind(answer)
         if answer.filtered:
@@ -130,8 +133,8 @@ class ConsulProvider:
             untrusted_reason = "Consul hides instances from this token, it needs service:read and node:read"
         if untrusted_reason and not answer.items:
             raise ConsulError(f"Consul lists no instance of {self.service}, but {untrusted_reason}")
-        endpoints, excluded = read_instances(
-            self.service, answer.items, include_warning=self.include_warning, read=self._rereading.next()
+        endpoints, excluded = parse_instances(
+            self.service, answer.items, include_warning=self.include_warning, parse=self._parse_cache.next()
         )
         return Snapshot(
             service=self.service,
@@ -168,13 +171,13 @@ class ConsulProvider:
         if hidden and before != len(hidden):
             self.status.guards["acl_filtered"] += 1
             names = abbreviated([e.id for e in hidden])
-            log.warning("%s: keeping %s: registered, but %s", self.service, names, why)
+            log.warning("%s: retaining %s: registered, but %s", self.service, names, why)
 
 
 def behind(answer: HealthAnswer) -> str:
-    """Say in what way the answering server may have missed something; empty if it has not."""
+    """Return why the answering server may lack changes; empty if it does not."""
     if not answer.known_leader:
         return "the server that answered knows no leader"
     if answer.last_contact > MAX_STALENESS:
-        return f"the server that answered last heard from its leader {answer.last_contact:.1f} s ago"
+        return f"the server that answered had no contact with its leader for {answer.last_contact:.1f} s"
     return ""

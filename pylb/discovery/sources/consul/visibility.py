@@ -1,4 +1,4 @@
-"""Whether instances that Consul no longer lists are deregistered, or hidden from the token by ACLs."""
+"""Distinguishes instances that are deregistered from those that ACLs hide from the token."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from pylb.model import Endpoint
 
 
 class Visibility:
-    """Asks the Consul agent of one client what its token may read.
+    """Queries which instances the token of one client may read.
 
-    A cluster without ACLs is asked once: enabling them restarts its agents, which ends the connection.
+    A cluster without ACLs is queried once: enabling them restarts its agents, which ends the connection.
 
     Args:
-        client: the connection.
+        client: the client for the queries.
     """
 
     def __init__(self, client: ConsulClient) -> None:
         self._acl = ConsulAcl(client)
         self._catalog = ConsulCatalog(client)
         self._enabled: bool | None = None
-        """Whether ACLs are enabled; None as long as that is unknown."""
+        """Whether ACLs are enabled; None while that is unknown."""
 
     async def hidden(self, vanished: Collection[Endpoint]) -> tuple[Endpoint, ...]:
-        """Return those of the instances that are registered although they are not listed.
+        """Return the instances that are registered although they are not listed.
 
         Raises:
             ConsulError: Consul gave no usable answer.
@@ -46,7 +46,7 @@ class Visibility:
         return tuple(e for e in vanished if e.key in found.registered and not _readable(e, found, nodes))
 
     async def missing(self, service: str, instances: Collection[Endpoint] = ()) -> str:
-        """Name the rights that the token lacks to read a service; empty if it lacks none.
+        """Return the rights that the token lacks to read a service, as text; empty if it lacks none.
 
         Args:
             service: the service's name.
@@ -73,12 +73,12 @@ class Visibility:
 def _readable(instance: Endpoint, found: LookUp, nodes: Collection[str]) -> bool:
     """Whether the token may read a registered instance, so that it is missing for another reason.
 
-    It has lost a tag that is asked for, belongs to another service now, or is younger than the answer.
+    It has lost a required tag, belongs to another service now, or is newer than the answer.
     """
     service = found.services.get(instance.id)
     return service is not None and (service != instance.service or instance.node in nodes)
 
 
 def _rights(instance: Endpoint) -> tuple[Right, Right]:
-    """What it takes to read an instance."""
+    """The rights that are required to read an instance."""
     return Right("service", instance.service), Right("node", instance.node)

@@ -4,13 +4,13 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pylb.discovery.sources.consul.health import read_instances
+from pylb.discovery.sources.consul.health import parse_instances
 from tests.clients.scripted_consul import instance
 from tests.every import every
 
 
 def read(*items, **options):
-    return read_instances("web", items, **options)
+    return parse_instances("web", items, **options)
 
 
 def only(*items, **options):

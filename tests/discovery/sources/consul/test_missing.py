@@ -1,5 +1,5 @@
 from pylb.clients.consul import ConsulClient
-from pylb.discovery.sources.consul.missing import AGAIN, Missing, explanation
+from pylb.discovery.sources.consul.missing import INTERVAL, Missing, explanation
 from tests.every import every
 from tests.registries import consul_at
 
@@ -32,8 +32,8 @@ async def test_names_are_queried_at_intervals(scripted):
         assert await missing.explain(client) == "Consul knows no service at all"
         scripted.names = {"consul": [], "http": ["blue"]}
         assert await missing.explain(client) == "Consul knows no service at all"
-        now += AGAIN
+        now += INTERVAL
         assert await missing.explain(client) == "Consul knows http; did you mean http?"
         await scripted.stop()
-        now += AGAIN
+        now += INTERVAL
         assert await missing.explain(client) == "Consul knows http; did you mean http?"

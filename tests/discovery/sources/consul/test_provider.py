@@ -88,7 +88,7 @@ async def test_a_decreased_index_is_reset_and_the_answer_untrusted(scripted, pro
     scripted.then(*answers, HANG)
     snapshots = await take(provider := provide(), 3)
     assert [numbers(s) for s in snapshots] == [[1, 2], [2, 3], [2, 3]]
-    assert [s.untrusted_reason for s in snapshots] == ["", "the index went back from 90 to 12", ""]
+    assert [s.untrusted_reason for s in snapshots] == ["", "the index decreased from 90 to 12", ""]
     assert [query.get("index") for query in scripted.queries] == [None, "90", None]
     assert provider.status.guards["index_reset"] == 1
 
@@ -164,7 +164,7 @@ async def test_without_a_leader_an_old_answer_is_untrusted(scripted, provide):
     scripted.then(Answer(web_instances(1), 5, headers=OLD), Answer(status=500))
     (snapshot,) = await take(provide(consistency="stale"), 1)
     assert numbers(snapshot) == [1]
-    assert snapshot.untrusted_reason == "the server that answered last heard from its leader 2.0 s ago"
+    assert snapshot.untrusted_reason == "the server that answered had no contact with its leader for 2.0 s"
 
 
 async def test_without_a_leader_an_empty_answer_is_an_error(scripted, provide):
