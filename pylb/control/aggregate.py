@@ -1,4 +1,8 @@
-"""What control shows of the workers: their pools, with what all of them together have on each backend."""
+"""What control shows of the workers: the pools, with the figures of all workers together.
+
+Rule: a change of one pool does no work for the others; with 1,000 services that would take longer than the
+change itself.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +21,12 @@ from pylb.policy.pool import Pool
 
 
 class Aggregate:
-    """Pools that nobody picks from: they follow the snapshots, and get their numbers from shared memory.
+    """Pools that apply the same states as the workers, and read their figures from shared memory.
 
     Args:
-        options: how the pools would choose.
-        services: the services.
-        counters: gives each backend its slot.
+        options: the options of pools.
+        services: the names of the services.
+        counters: assigns a slot of the counters to each backend.
     """
 
     def __init__(self, options: Options, services: Iterable[str], counters: Counters) -> None:
@@ -31,56 +35,55 @@ class Aggregate:
         self._slots: dict[Backend, int] = {}
 
     def apply(self, state: PoolState) -> None:
-        """Take over a snapshot; the slots of backends come and go with them."""
-        self.refresh()
+        """Apply the state of a pool; assign and release the slots of its backends."""
         pool = self.pools[state.service]
+        self._refresh(pool, monotonic())
         change = pool.apply(state)
-        pool.untested.clear()  # The workers introduce them.
+        pool.untested.clear()  # The workers send first requests.
         for backend in change.removed:
             self._counters.detach(backend)
+            if backend.state is State.GONE:
+                del self._slots[backend]
         for backend in change.added:
             self._counters.attach(backend)
         slots = self._counters.slots(state.service)
         self._slots |= {backend: slots[backend.name] for backend in change.added}
-        self._forget_gone()
 
     def update(self, service: str) -> Update:
-        """What workers have to know of a service."""
+        """Return the message with the state of a service for workers."""
         counters = self._counters
         state = self.pools[service].applied if service else None
         return Update(service, counters.slot(service), counters.slots(service), state)
 
     def state_of(self, endpoint: Endpoint) -> State:
-        """Where the requests of any worker have put an instance."""
+        """Return the worst state of an instance in any worker, according to requests."""
         backend = self.pools[endpoint.service].backends.get((endpoint.key, endpoint.authority))
         if backend is None or backend.state not in TRAFFIC_STATES:
             return State.GONE
         return TRAFFIC_STATES[max(self._counters.block.gauge(self._slots[backend], STATE))]
 
     def refresh(self) -> None:
-        """Look at what the workers have in flight, how backends stand there, and which ones have drained."""
+        """Read the figures of all pools."""
+        now = monotonic()
+        for pool in self.pools.values():
+            self._refresh(pool, now)
+
+    def _refresh(self, pool: Pool, now: float) -> None:
+        """Read requests in flight, idle connections and states from the workers; forget drained backends."""
         block = self._counters.block
-        for backend, slot in self._slots.items():
+        for backend in (*pool.backends.values(), *pool.draining.values()):
+            slot = self._slots[backend]
             backend.count(sum(block.gauge(slot, IN_FLIGHT)) - backend.inflight)
             backend.idle = [None] * sum(block.gauge(slot, IDLE))
             if backend.state in TRAFFIC_STATES:
                 backend.state = TRAFFIC_STATES[max(block.gauge(slot, STATE))]
                 backend.health.failures = max(block.gauge(slot, FAILURES))
                 backend.health.until = max(block.gauge(slot, UNTIL)) / 1000
-        for pool in self.pools.values():
-            for backend in [b for b in pool.draining.values() if not b.inflight]:
-                pool.forget(backend)
-            pool.tick(monotonic())
-            pool.rebuild()
-            slot = self._counters.slot(pool.service)
-            pool.panics = any(block.gauge(slot, PANICS))
-            pool.waiting_elsewhere = sum(block.gauge(slot, QUEUED))
-        self._forget_gone()
-
-    def _forget_gone(self) -> None:
-        shown = {
-            backend
-            for pool in self.pools.values()
-            for backend in (*pool.backends.values(), *pool.draining.values())
-        }
-        self._slots = {backend: slot for backend, slot in self._slots.items() if backend in shown}
+        for backend in [each for each in pool.draining.values() if not each.inflight]:
+            pool.forget(backend)
+            del self._slots[backend]
+        pool.tick(now)
+        pool.rebuild()
+        slot = self._counters.slot(pool.service)
+        pool.panics = any(block.gauge(slot, PANICS))
+        pool.waiting_elsewhere = sum(block.gauge(slot, QUEUED))

@@ -91,6 +91,7 @@ class ControlProcess:
         self.supervisor_pipe = supervisor_pipe
         self.lifecycle = Lifecycle()
         self._file = bootstrap.state_file
+        self._remembering: asyncio.Handle | None = None
         state = self._file.read()
         routes = read_routes(options)
         services = services_of(routes)
@@ -142,13 +143,13 @@ class ControlProcess:
         """Send the state of a pool to all workers, and to those that start later."""
         self.aggregate.apply(state)
         self.control_server.publish(self.aggregate.update(state.service), applied)
-        self._remember()
+        self._remember_soon()
 
     def set_log_level_everywhere(self, level: str) -> None:
         """Let all processes say as much in the log; the supervisor says little anyway."""
         set_log_level(level)
         self.control_server.publish(replace(self.aggregate.update(UNROUTED), log_level=level))
-        self._remember()
+        self._remember_soon()
 
     async def run(self) -> int:
         """Know, until told to stop; return the exit code."""
@@ -214,7 +215,15 @@ class ControlProcess:
         self._stop.set()
         self._may_be_asked.set()
 
+    def _remember_soon(self) -> None:
+        """Write the state file when the workers have been sent the change, once for several changes."""
+        if self._remembering is None:
+            self._remembering = asyncio.get_running_loop().call_soon(self._remember)
+
     def _remember(self, entries: int | None = RECENT) -> None:
+        if self._remembering is not None:
+            self._remembering.cancel()
+            self._remembering = None
         self._file.write(
             self.control_server.updates, self.counters.remember(), self.control.remember(entries)
         )

@@ -19,6 +19,8 @@ from dataclasses import replace
 from math import inf
 from typing import Any, Protocol
 
+import orjson
+
 from pylb.discovery import report
 from pylb.discovery.difference import difference
 from pylb.discovery.guard import Guard
@@ -87,6 +89,7 @@ class Pipeline:
         self._store = store
         self._clock = clock
         self._recheck: asyncio.TimerHandle | None = None
+        self._remembered: orjson.Fragment | None = None
 
     async def run(self) -> None:
         """Follow the registry until cancelled."""
@@ -137,7 +140,7 @@ class Pipeline:
         except Exception as error:  # A defect; the next response is delivered all the same.
             report.undelivered(state.service, cause, error, status)
             return False
-        self.current = snapshot
+        self.current, self._remembered = snapshot, None
         report.delivered(before, snapshot, cause, status, self._clock())
         return True
 
@@ -184,11 +187,15 @@ class Pipeline:
         snapshot = replace(snapshot, untrusted_reason=self.status.untrusted_reason)
         self._publish(snapshot, f"restored from disk: {difference(None, snapshot)}", snapshot.observed)
 
-    def remember(self) -> dict[str, Any] | None:
-        """Return what `resume` needs, for JSON; None if nothing is known yet."""
-        if self.current is None:
-            return None
-        return {"snapshot": self.current, "generation": self.status.generation}
+    def remember(self) -> orjson.Fragment | None:
+        """Return what `resume` needs, as JSON; None if nothing is known yet.
+
+        The result is kept until the next change, since control remembers all pipelines after each change.
+        """
+        if self._remembered is None and self.current is not None:
+            content = {"snapshot": self.current, "generation": self.status.generation}
+            self._remembered = orjson.Fragment(orjson.dumps(content))
+        return self._remembered
 
     def resume(self, remembered: Mapping[str, Any]) -> None:
         """Continue where the pipeline of an earlier control process ended; deliver nothing."""

@@ -1,7 +1,7 @@
 """The cost of many services on one Consul agent, and the delay until a change affects requests.
 
 `python -m bench.change.services` runs a real Consul server with `--services` services of three instances
-each on `--nodes` nodes, and a pylb with one worker that balances all of them. `--changes` times, it
+each on `--nodes` nodes, and a pylb that balances all of them. `--changes` times, it
 registers an instance of a random service, makes its check critical and passing again, and deregisters it,
 while a client sends requests for that service.
 

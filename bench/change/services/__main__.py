@@ -33,6 +33,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     option("--services", type=positive, nargs="+", default=[8, 300, 1000], help="services (8 300 1000)")
     option("--nodes", type=positive, default=3, help="nodes among which instances are divided (3)")
     option("--own", type=int, default=-1, help="services with a separate query (pylb's default)")
+    option("--workers", type=positive, default=1, help="workers of pylb (1)")
     option("--changes", type=positive, default=30, help="temporary instances (30)")
     option("--quiet", type=seconds, default=10.0, help="seconds of measurement without changes (10)")
     option("--unchecked", action="store_true", help="register instances without checks")
@@ -84,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     services=services,
                     nodes=options.nodes,
                     own=options.own,
+                    workers=options.workers,
                     changes=options.changes,
                     quiet=options.quiet,
                     checked=not options.unchecked,

@@ -10,6 +10,6 @@ from pylb.discovery.sources.consul import feed as consul_feed
 OWN = int(sys.argv[1])
 
 if OWN >= 0:
+    consul_feed.CONNECTIONS += OWN - consul_feed.OWN_QUERIES
     consul_feed.OWN_QUERIES = OWN
-    consul_feed.CONNECTIONS = OWN + consul_feed.SHARED_QUERIES + consul_feed.LISTINGS + consul_feed.FETCHES
 sys.exit(cli.main(sys.argv[2:]))

@@ -36,6 +36,7 @@ class Settings:
     nodes: int
     own: int
     """Services with a separate query; pylb's default if negative."""
+    workers: int
     changes: int
     quiet: float
     """Seconds without changes."""
@@ -105,7 +106,7 @@ def measure(settings: Settings) -> Result:
         old, new = enter(origin(b"old")), enter(origin(b"new"))
         services.fill(old)
         began = time.monotonic()
-        pylb, admin = enter(start(settings.own, consul, names, cores))
+        pylb, admin = enter(start(settings, consul, names, cores))
         pylb.wait_until_ready("/ready", containing=b'"ready": true')
         if not wait_for(lambda: complete(admin, len(names)), READY):
             raise StartError(f"not all of {len(names)} services are ready")
@@ -140,12 +141,27 @@ class Ports:
 
 
 @contextmanager
-def start(own: int, consul: Server, names: list[str], cores: Sequence[int]) -> Iterator[tuple[Server, Ports]]:
-    """Run pylb with one worker in front of all services."""
+def start(
+    settings: Settings, consul: Server, names: list[str], cores: Sequence[int]
+) -> Iterator[tuple[Server, Ports]]:
+    """Run pylb in front of all services."""
     port, admin = free_port(), free_port()
-    argv = [sys.executable, str(HERE / "launch.py"), str(own), "--consul", f"127.0.0.1:{consul.port}"]
+    argv = [
+        sys.executable,
+        str(HERE / "launch.py"),
+        str(settings.own),
+        "--consul",
+        f"127.0.0.1:{consul.port}",
+    ]
     argv += [part for name in names for part in ("--service", f"{name}={name}.example")]
-    argv += ["--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin}", "--workers", "1"]
+    argv += [
+        "--listen",
+        f"127.0.0.1:{port}",
+        "--admin",
+        f"127.0.0.1:{admin}",
+        "--workers",
+        str(settings.workers),
+    ]
     argv += ["--access-log", "off", "--log-level", "warning", "--policy", "round-robin"]
     argv += ["--slow-start", "0"]
     with temporary_directory() as directory, serve("pylb", Command(argv), admin, directory, cores) as pylb:

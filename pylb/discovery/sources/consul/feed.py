@@ -25,14 +25,14 @@ from pylb.clients.consul import (
 )
 from pylb.clients.consul_catalog import ConsulCatalog
 from pylb.config.sources import Consul
-from pylb.discovery.sources.consul.shared_queries import LISTINGS, SHARED_QUERIES, WAIT, SharedQueries
+from pylb.discovery.sources.consul.shared_queries import SHARED_QUERIES, WAIT, SharedQueries
 from pylb.runtime.backoff import Backoff
 
 OWN_QUERIES = 8
 """Services with a blocking query each: the first ones."""
-FETCHES = 2
-"""Concurrent queries of services that share blocking queries."""
-CONNECTIONS = OWN_QUERIES + SHARED_QUERIES + LISTINGS + FETCHES
+FETCHES = 4
+"""Concurrent queries without a wait."""
+CONNECTIONS = OWN_QUERIES + SHARED_QUERIES + FETCHES
 """With the one that keeps pylb registered, 16."""
 
 
