@@ -1,4 +1,4 @@
-"""How the world finds pylb and asks it: the admin server, and the entry in the registry."""
+"""The admin server, and pylb's own entry in the registry."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ async def admin_endpoint(
     sockets: Sequence[socket.socket],
     owner: TaskScope,
 ) -> AsyncIterator[Leave]:
-    """Be open meanwhile.
+    """Serve inside the context.
 
     Args:
-        options: what the user wants.
-        view: what is shown.
-        override_store: what may be changed.
-        sockets: where the admin server answers.
-        owner: of the task that keeps the entry in the registry true.
+        options: the options of pylb.
+        view: the data to read.
+        override_store: applies changes by operators.
+        sockets: the listening sockets of the admin server.
+        owner: of the task that updates the entry in the registry.
 
     Yields:
-        What removes that entry; see `registered`.
+        The function that removes that entry; see `registered`.
     """
     async with AsyncExitStack() as stack:
         stack.callback(override_store.close)

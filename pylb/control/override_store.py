@@ -1,4 +1,4 @@
-"""What an operator changed at run time: listed, revocable, ended in time, and each change said aloud."""
+"""Keeps the overrides of operators: each can be revoked, may expire, and is written to the audit log."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ audit = logging.getLogger("pylb.audit")
 
 
 class OverrideStore:
-    """Keeps the overrides.
+    """The overrides in force.
 
     Args:
-        changed: called with a service and the cause whenever what holds for the service has changed.
+        changed: called with a service and the cause after its overrides have changed.
         clock: seconds since the epoch.
     """
 
     def __init__(self, changed: Callable[[str, str], None], clock: Callable[[], float] = time) -> None:
         self.overrides: dict[int, Override] = {}
-        """In force, by id."""
+        """By id."""
         self._changed = changed
         self._clock = clock
         self._timers: dict[int, asyncio.TimerHandle] = {}
@@ -44,17 +44,17 @@ class OverrideStore:
         seconds: float | None = None,
         client: str = "",
     ) -> Override:
-        """Put an override in force; one that says the same of the same backend makes way for it.
+        """Apply an override; it replaces one with the same subject.
 
         Args:
-            service: whose pool changes.
-            action: what is decided.
+            service: the service of the pool; empty for all of pylb.
+            action: the effect.
             backend: an instance's id or `host:port`; empty for the whole service.
             weight: for `Action.WEIGHT`.
             policy: for `Action.POLICY`.
             level: for `Action.LOG_LEVEL`.
-            reason: in the operator's words, for others to read.
-            seconds: how long it holds; None: until revoked.
+            reason: the operator's text.
+            seconds: when it expires; None for never.
             client: the operator's address, for the log.
         """
         self._count += 1
@@ -68,14 +68,14 @@ class OverrideStore:
         return made
 
     def revoke(self, number: int, client: str = "") -> Override | None:
-        """End an override; None if there is no such one."""
+        """End an override. Returns None if it does not exist."""
         ended = self._forget(number)
         if ended is not None:
             self._announce(ended, f"end of {replace(ended, reason='')}", client)
         return ended
 
     def remember(self) -> list[dict[str, Any]]:
-        """All overrides, for JSON, which knows no infinity."""
+        """Return all overrides, for JSON, which has no infinity."""
         return [
             {
                 **asdict(each),
@@ -86,7 +86,7 @@ class OverrideStore:
         ]
 
     def resume(self, remembered: Iterable[dict[str, Any]]) -> None:
-        """Put in force what another one remembered, and nothing else; nobody is told."""
+        """Replace all overrides by those of another store, without a call of `changed`."""
         resumed = [
             Override(
                 **{
@@ -104,7 +104,7 @@ class OverrideStore:
             self._count = max(self._count, made.id)
 
     def close(self) -> None:
-        """Let no timer outlive the process."""
+        """Cancel all timers."""
         for timer in self._timers.values():
             timer.cancel()
 
@@ -113,7 +113,7 @@ class OverrideStore:
         if override.expires < inf:
             left = max(0.0, override.expires - self._clock())
             loop = asyncio.get_running_loop()
-            self._timers[override.id] = loop.call_later(left, self.revoke, override.id, "its time is over")
+            self._timers[override.id] = loop.call_later(left, self.revoke, override.id, "expired")
 
     def _forget(self, number: int) -> Override | None:
         timer = self._timers.pop(number, None)

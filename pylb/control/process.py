@@ -1,8 +1,8 @@
-"""`pylb control`: the process that knows. The supervisor starts it.
+"""`pylb control`: the control process, which the supervisor starts.
 
-Discovery, metrics and the admin server are here, and nothing that a request has to wait for. When it dies,
-the workers go on with what they know, and the supervisor starts another one, which finds in the state file
-what this one knew.
+It connects `Control` with the workers, the supervisor, the state file and the admin endpoint. No request
+waits for it. When it dies, the workers continue with their last states, and the supervisor starts another
+control process, which continues from the state file.
 """
 
 from __future__ import annotations
@@ -41,26 +41,26 @@ if TYPE_CHECKING:
     from pylb.control.registration import Leave
 
 UNROUTED = ""
-"""The service of requests that are for none."""
+"""The service of requests that match no route."""
 
 ADMIN_ENDPOINT = "pylb.control.admin_endpoint:admin_endpoint"
-"""Workers may be waiting for the first snapshot: what they do not need is loaded after it."""
+"""Imported after the first snapshots, since workers may be waiting for these."""
 
 RECENT = 50
-"""Entries of the history that outlive a control that is killed. To write all of them at each change would
-take longer than the change; a control that ends in order writes them all."""
+"""Entries of the history that are written after each change, for the case that the process is killed. Writing
+all of them would take longer than the change; a process that ends normally writes all."""
 
 HEARTBEAT = 1.0
 """Seconds between two heartbeats."""
 
-PATIENCE = 1.0
-"""Seconds that workers have to come over from the control before."""
+JOIN_TIMEOUT = 1.0
+"""Seconds that workers have to connect to this process after the one before has ended."""
 
 WORDS = {state.word: state for state in ProcessState}
 
 
 def run(options: Options) -> int:
-    """Know, until told to stop."""
+    """Run until the supervisor stops the process."""
     bootstrap = Bootstrap.take()
     log_to_stderr(options.log_level, bootstrap.name)
     trace_fatal_signals()  # The watchdog aborts a control that hangs.
@@ -77,12 +77,12 @@ async def _run(options: Options, bootstrap: Bootstrap, supervisor_pipe: Supervis
 
 
 class ControlProcess:
-    """Control with what ties it to the other processes.
+    """Control with its connections to the other processes.
 
     Args:
-        options: what the user wants.
-        bootstrap: what the supervisor gave it.
-        supervisor_pipe: to the supervisor.
+        options: the options of pylb.
+        bootstrap: the descriptors and memory from the supervisor.
+        supervisor_pipe: the connection to the supervisor.
     """
 
     def __init__(self, options: Options, bootstrap: Bootstrap, supervisor_pipe: SupervisorPipe) -> None:
@@ -133,10 +133,10 @@ class ControlProcess:
             max_age=options.ready_max_age,
             crashes=self.crashes.problems,
         )
-        self._may_be_asked = asyncio.Event()
-        """While another pylb still answers at the same admin address, this one must not."""
+        self._may_open_admin = asyncio.Event()
+        """Set when no other pylb serves the same admin address any more."""
         if not bootstrap.successor:
-            self._may_be_asked.set()
+            self._may_open_admin.set()
         self._stop = asyncio.Event()
 
     def deliver(self, state: PoolState, applied: Callable[[], None]) -> None:
@@ -146,20 +146,20 @@ class ControlProcess:
         self._remember_soon()
 
     def set_log_level_everywhere(self, level: str) -> None:
-        """Let all processes say as much in the log; the supervisor says little anyway."""
+        """Set the log level of all processes but the supervisor, which logs little."""
         set_log_level(level)
         self.control_server.publish(replace(self.aggregate.update(UNROUTED), log_level=level))
         self._remember_soon()
 
     async def run(self) -> int:
-        """Know, until told to stop; return the exit code."""
+        """Run until the supervisor stops the process; return the exit code."""
         async with AsyncExitStack() as stack:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGQUIT):
                 loop.add_signal_handler(number, self._end)
             for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
                 loop.add_signal_handler(number, lambda: None)
-            self.supervisor_pipe.listen(loop, self._heard, self._end)
+            self.supervisor_pipe.listen(loop, self._on_state, self._end)
             owner = await stack.enter_async_context(TaskScope("control", self.crashes))
             keep_running(self._beat, name="heartbeat", owner=owner)
             self.control_server.open(owner)
@@ -167,24 +167,24 @@ class ControlProcess:
             self.control.start(owner)
             self.supervisor_pipe.tell(ProcessState.SERVING.word)
             await self.control.first_result()
-            await self._may_be_asked.wait()
+            await self._may_open_admin.wait()
             if self.bootstrap.replaces:
-                # Workers serve, and come over in a moment: nobody should hear from us that there are none.
+                # The workers connect in a moment; until then the admin endpoint would report none.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self.control_server.joined.wait(), PATIENCE)
+                    await asyncio.wait_for(self.control_server.joined.wait(), JOIN_TIMEOUT)
             admin_endpoint: Callable[..., AbstractAsyncContextManager[Leave]] = resolve_name(ADMIN_ENDPOINT)
             admin, _ = self.bootstrap.sockets()
             opened = admin_endpoint(self.options, self.view, self.control.override_store, admin, owner)
             leave = await stack.enter_async_context(opened)
             spawn(self._depart(leave), name="depart", owner=owner)
             gc.collect()
-            gc.freeze()  # What is here now lives as long as the process.
+            gc.freeze()  # These objects live as long as the process.
             await self._stop.wait()
-        self._remember(None)  # For the control, or the pylb, that comes after this one.
+        self._remember(None)  # For the next control process, or the next pylb.
         return 0
 
     def _workers(self) -> list[dict[str, Any]]:
-        """The workers that serve, and how many seconds ago each of them last showed that it works."""
+        """The workers that serve, with the seconds since the last heartbeat of each."""
         workers, now = self.control_server.serving(), monotonic()
         for worker in workers:
             heartbeat = self.counters.block.heartbeat(worker.pop("row"))
@@ -192,31 +192,31 @@ class ControlProcess:
         return workers
 
     async def _beat(self) -> None:
-        """Show the supervisor that this process works."""
+        """Send heartbeats to the supervisor."""
         while True:
             self.counters.block.beat(monotonic())
             await asyncio.sleep(HEARTBEAT)
 
     async def _depart(self, leave: Leave) -> None:
-        """When all of pylb is about to end: be found no more, and say so to the supervisor, which waits."""
+        """Deregister pylb when all of it is about to end, and report that to the supervisor, which waits."""
         await self.lifecycle.wait(ProcessState.LEAVING)
         await leave()
         self.supervisor_pipe.tell(ProcessState.LEAVING.word)
 
-    def _heard(self, word: str) -> None:
-        """The supervisor says where all of pylb stands."""
+    def _on_state(self, word: str) -> None:
+        """Apply the state of pylb as a whole, which the supervisor sends."""
         if self.lifecycle.state is ProcessState.STARTING and WORDS[word] is ProcessState.SERVING:
             take_over(self.control, self.bootstrap.predecessor)
         self.lifecycle.advance(WORDS[word])
         if self.lifecycle.state is not ProcessState.STARTING:
-            self._may_be_asked.set()
+            self._may_open_admin.set()
 
     def _end(self) -> None:
         self._stop.set()
-        self._may_be_asked.set()
+        self._may_open_admin.set()
 
     def _remember_soon(self) -> None:
-        """Write the state file when the workers have been sent the change, once for several changes."""
+        """Write the state file after the change was sent to the workers, once for several changes."""
         if self._remembering is None:
             self._remembering = asyncio.get_running_loop().call_soon(self._remember)
 

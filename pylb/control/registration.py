@@ -1,4 +1,4 @@
-"""Keeps pylb's own entry in Consul for as long as pylb serves, if it is to have one."""
+"""Keeps pylb registered in Consul while it serves, if `--register` is set."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ Leave = Callable[[], Awaitable[None]]
 async def registered(
     options: Options, obstacles: Callable[[], Sequence[str]], owner: TaskScope
 ) -> AsyncIterator[Leave]:
-    """Be registered meanwhile, if the options say so.
+    """Keep pylb registered inside the context, if the options require it.
 
     Args:
-        options: what the user wants.
-        obstacles: why pylb should be sent no requests; nothing if it should.
-        owner: of the task that keeps the entry true.
+        options: the options of pylb.
+        obstacles: returns the reasons why pylb should receive no requests.
+        owner: of the task that updates the entry.
 
     Yields:
-        What removes the entry. Who is only replaced by another pylb does not call it.
+        A function that removes the entry. A pylb that is replaced by another one does not call it.
     """
     if options.register is None:
         yield _nothing
@@ -50,7 +50,7 @@ async def registered(
 
 
 def identity(options: Options, service: str) -> Identity:
-    """How pylb is found: by the first address that it listens on, or the one that the options name."""
+    """The registered address: the first one that pylb listens on, or that of the options."""
     listen = (*options.listen, *options.listen_tls)[0]
     given = options.register_address or HostPort("" if listen.host in ANY else listen.host)
     return Identity(service, socket.gethostname(), given.port or listen.port, given.host)

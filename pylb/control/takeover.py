@@ -1,4 +1,4 @@
-"""What a pylb takes over from the one that it replaces: operators' decisions, and the history of changes."""
+"""Continues the overrides and the history of the pylb that is replaced."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ log = logging.getLogger("pylb")
 
 
 def take_over(control: Control, state: Sequence[int]) -> None:
-    """Let control go on from the state file of the pylb that is replaced, as it is now.
+    """Read the state file of the pylb that is replaced, and continue from it.
 
-    What another version has written in a way that this one cannot read is not guessed at; a warning says so.
+    A file of an incompatible version is ignored with a warning.
 
     Args:
-        control: of the new pylb.
+        control: the control of the new pylb.
         state: the descriptors of the state file; none if there is nothing to take over.
     """
     if not state:
         return
     first, second = state
     try:
-        former = StateFile((first, second)).read_control()
-        if former:
-            control.take_over(former)
+        remembered = StateFile((first, second)).read_control()
+        if remembered:
+            control.take_over(remembered)
     except (LookupError, TypeError, ValueError, AttributeError, OSError) as error:
-        log.warning("operators' decisions and the history of the former pylb cannot be read: %r", error)
+        log.warning("overrides and history of the replaced pylb cannot be read: %r", error)

@@ -25,8 +25,8 @@ from pylb.runtime.concurrently import run_all
 SHARED_QUERIES = 3
 """Blocking queries."""
 LISTINGS = 3
-"""Concurrent queries that list something on a node: fewer than `feed.FETCHES`, so that a service that a listing
-has found is queried before the listing ends."""
+"""Concurrent queries that list something on a node: fewer than `feed.FETCHES`, so that a service that a
+listing has found is queried before the listing ends."""
 UNHEALTHY = ("critical", "warning")
 HINTING = "critical"
 """The query whose returns without a difference are hints; one is enough."""
