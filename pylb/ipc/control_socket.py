@@ -1,8 +1,8 @@
-"""How workers find control, and find it again: a mailbox that exists as long as the supervisor does.
+"""The control socket, over which workers connect to control. It exists as long as the supervisor.
 
-A worker makes a socket pair and puts one end into the mailbox. A control that lives takes it out; if there is
-none at the moment, the end waits there for the next one. So nobody needs to know who was started first, and
-nothing has a name that others could connect to.
+A worker creates a socket pair and sends one end over the control socket. The running control process accepts
+it; without one, the end stays in the socket's queue for the next control process. The order of the starts
+therefore does not matter, and there is no name to which other programs could connect.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from dataclasses import asdict, dataclass
 import orjson
 
 GREETING = 4096
-"""Bytes that a worker may need to say who it is."""
+"""Maximum length of the first message of a worker, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Who wants to be told about changes."""
+    """The first message of a worker, which identifies it."""
 
     name: str
     pid: int
     generation: int
     row: int
-    """Its own in the shared memory."""
+    """The worker's row in the shared memory."""
 
 
 def control_socket() -> tuple[socket.socket, socket.socket]:
-    """Make one; return the end for control, and the end for workers."""
+    """Create the control socket. Returns the end for control and the end for workers."""
     ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     for end in ends:
         end.setblocking(False)
@@ -36,11 +36,11 @@ def control_socket() -> tuple[socket.socket, socket.socket]:
 
 
 def connect(control_socket: socket.socket, greeting: Hello) -> socket.socket:
-    """Leave one end of a new socket pair for control; return the other.
+    """Send one end of a new socket pair to control, and return the other end.
 
     Raises:
-        BlockingIOError: the mailbox is full.
-        ConnectionError: there is no mailbox any more: control and the supervisor are gone.
+        BlockingIOError: the queue of the control socket is full.
+        ConnectionError: the control socket is closed, because control and the supervisor have ended.
     """
     ours, theirs = socket.socketpair()
     with theirs:
@@ -53,15 +53,15 @@ def connect(control_socket: socket.socket, greeting: Hello) -> socket.socket:
 
 
 def accept(control_socket: socket.socket) -> tuple[Hello, socket.socket] | None:
-    """Take the next end out of the mailbox; None if it is empty.
+    """Accept the next worker; None if none is waiting.
 
     Raises:
-        ConnectionError: nobody can come any more: all workers and the supervisor are gone.
+        ConnectionError: no worker can connect, because all workers and the supervisor have ended.
     """
     try:
         content, ends, _, _ = socket.recv_fds(control_socket, GREETING, 1)
     except BlockingIOError:
         return None
     if not content:
-        raise ConnectionError("the mailbox has no other side any more")
+        raise ConnectionError("the control socket is at EOF")
     return Hello(**orjson.loads(content)), socket.socket(fileno=ends[0])

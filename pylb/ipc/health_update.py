@@ -1,4 +1,4 @@
-"""What one worker has found out about a backend, for the others."""
+"""A state of a backend that one worker has determined, sent to the other workers through control."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ import orjson
 from pylb.model import Key
 from pylb.policy.backend import Backend, State
 
-HEALTH_UPDATE = "news"
-"""The kind of message that carries one."""
+HEALTH_UPDATE = "health"
+"""The kind of the message."""
 
 
 @dataclass(frozen=True, slots=True)
 class HealthUpdate:
-    """Where a backend stands from now on. Times are monotonic seconds, the same for all of a machine."""
+    """The new state of a backend. Times are monotonic seconds, which all processes of a machine share."""
 
     service: str
     key: Key
     authority: str
     state: State
     since: float
-    """When it was marked, or when the mark was made that is lifted."""
+    """The start of the exclusion, or of the exclusion that ends."""
     until: float
     refused: bool
-    """Whether it accepts no connection."""
+    """Whether it refuses connections."""
 
     @classmethod
     def of(cls, backend: Backend) -> HealthUpdate:
-        """What is known here."""
+        """Return the state of a backend of this worker."""
         key, authority = backend.identity
         health = backend.health
         since, until = max(0.0, health.since), max(0.0, health.until)  # JSON knows no infinity.
@@ -39,15 +39,15 @@ class HealthUpdate:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> HealthUpdate:
-        """From what JSON made of it."""
+        """Decode a parsed JSON object."""
         first, second, third = data["key"]
         return cls(**{**data, "key": (first, second, third), "state": State(data["state"])})
 
     def to_bytes(self) -> bytes:
-        """As JSON."""
+        """Encode as JSON."""
         return orjson.dumps(self)
 
     @property
     def subject(self) -> str:
-        """Whom it is about: later news of the same takes its place."""
+        """The backend. A later update of the same subject replaces an unsent one."""
         return f"{self.service} {self.key} {self.authority}"

@@ -1,4 +1,4 @@
-"""What control tells workers of one service: the whole of it, so that only the newest counts."""
+"""The complete state of one service, from control to the workers. A newer update replaces an older one."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import orjson
 from pylb.model import PoolState
 
 UPDATE = "update"
-"""The kind of message that carries one."""
+"""The kind of the message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """One service as control knows it."""
+    """The state of one service, and the places of its counters."""
 
     service: str
-    """Empty for requests that are for no service."""
+    """Empty for requests without a service."""
     slot: int
-    """Where to count requests of the service that reach no backend."""
+    """The counters of requests that reach no backend."""
     slots: Mapping[str, int]
-    """Where to count requests that reach one, by its authority."""
+    """The counters of each backend, by authority."""
     state: PoolState | None
-    """None: the registry has not answered yet."""
+    """None until the registry has answered."""
     log_level: str = ""
-    """The least important message to write; empty: as before."""
+    """The new log level; empty for no change."""
 
     @property
     def generation(self) -> int:
@@ -35,12 +35,12 @@ class Update:
         return self.state.generation if self.state else 0
 
     def to_bytes(self) -> bytes:
-        """As JSON."""
+        """Encode as JSON."""
         return orjson.dumps(self)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Update:
-        """From what JSON made of it."""
+        """Decode a parsed JSON object."""
         state = data["state"]
         return cls(
             data["service"],

@@ -1,4 +1,4 @@
-"""A worker's side of the channel: it follows control, whichever control there is."""
+"""A worker's side of the channel: connects to control, and to the next control process after its end."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from pylb.ipc.health_update import HEALTH_UPDATE, HealthUpdate
 from pylb.ipc.update import Update
 
 APPLIED = "applied"
-"""The kind of message that says which generation of a service a worker goes by."""
+"""The kind of the message with the generation of a service that a worker has applied."""
 
 AGAIN = 0.1
-"""Seconds until a worker that found the mailbox full leaves another end there."""
+"""Seconds until a worker retries to connect if the queue of the control socket is full."""
 
 
 class WorkerClient:
-    """The connection to control, and to the next one when that is gone.
+    """The connection to control, which is renewed when control is replaced.
 
     Args:
-        control_socket: the workers' end of the mailbox.
-        greeting: who this worker is.
-        apply: takes updates; when it returns, the worker goes by them.
-        hear: takes what other workers have found out.
+        control_socket: the workers' end of the control socket.
+        greeting: identifies this worker.
+        apply: applies an update.
+        hear: applies a health update of another worker.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class WorkerClient:
         hear: Callable[[HealthUpdate], object],
     ) -> None:
         control_socket.setblocking(False)
-        self._door = control_socket
+        self._control_socket = control_socket
         self._greeting = greeting
         self._apply = apply
         self._hear = hear
@@ -52,7 +52,7 @@ class WorkerClient:
         """
         while True:
             try:
-                end = connect(self._door, self._greeting)
+                end = connect(self._control_socket, self._greeting)
             except BlockingIOError:
                 await asyncio.sleep(AGAIN)
                 continue
