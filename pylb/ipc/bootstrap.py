@@ -1,4 +1,4 @@
-"""What a child gets from its supervisor: its place, and descriptors. It travels in one variable."""
+"""The data that a child process inherits from the supervisor, in one environment variable."""
 
 from __future__ import annotations
 
@@ -14,59 +14,58 @@ from pylb.ipc.shared_memory import SharedMemory
 from pylb.ipc.state_file import StateFile
 
 TICKET_KEYS = 80
-"""Bytes of the keys for TLS session tickets: as many as OpenSSL wants."""
+"""Bytes of the keys for TLS session tickets: the number that OpenSSL requires."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bootstrap:
-    """All of it. The numbers are those of descriptors, the same in both processes."""
+    """The inherited data. Descriptors have the same numbers in both processes."""
 
     name: str
-    """What logs call the child: `worker 1`, `control`."""
+    """The name of the child in logs: `worker 1`, `control`."""
     number: int = 0
-    """Which worker it is, from 0."""
+    """The number of the worker, from 0."""
     workers: int
-    """How many there are in a generation."""
+    """Number of workers in a generation."""
     generation: int
     row: int
-    """Its own in the shared memory."""
+    """The child's row in the shared memory."""
     successor: bool = False
-    """Whether another pylb still serves, which this one is to replace: there is no hurry, and one must not be
-    taken for the other."""
+    """Whether this pylb replaces another one that still serves."""
     predecessor: list[int] = field(default_factory=list)
-    """Two files in memory: the state of that other pylb."""
+    """The two state files of the replaced pylb."""
     replaces: bool = False
-    """Whether another child still does this one's work: it gets everything ready, and begins when it is told
-    where pylb stands."""
+    """Whether this child replaces another one: it prepares, and starts its work after a message of the
+    supervisor."""
     listening: list[int] = field(default_factory=list)
-    """Sockets."""
+    """Listening sockets without TLS, or for the admin endpoint."""
     tls: list[int] = field(default_factory=list)
-    """Those where clients speak TLS."""
+    """Listening sockets with TLS."""
     supervisor_pipe: int
-    """To the supervisor: the child tells its states, either side notices when the other is gone."""
+    """The child's end of the supervisor pipe."""
     control_socket: int
-    """To the mailbox where control and workers meet."""
+    """The child's end of the control socket."""
     counters: int
     gauges: int
     state: list[int]
     tickets: int | None = None
-    """A file in memory with the keys for TLS session tickets, which all workers share. The keys themselves
-    are not here, as crash reports and child processes may show an environment."""
+    """A file in memory with the keys for TLS session tickets, which all workers share. The environment does
+    not contain the keys, because crash reports and child processes may reveal it."""
     fixed: dict[str, str] = field(default_factory=dict)
-    """The options by which the supervisor goes, which a reload cannot change; see `supervision.fixed`."""
+    """The options of the supervisor, which a reload cannot change; see `supervisor.fixed_options`."""
     layout: int
-    """What the supervisor's program makes of the shared memory, as a number to compare."""
+    """A number that identifies the supervisor's layout of the shared memory."""
 
     def to_environment(self) -> dict[str, str]:
-        """As variables for the child's environment."""
+        """Return the variables for the child's environment."""
         return {CHILD: orjson.dumps(asdict(self)).decode()}
 
     @classmethod
     def take(cls) -> Bootstrap:
-        """What this process has inherited. Its own children will not.
+        """Read the inherited data, and remove it from the environment.
 
         Raises:
-            StartError: nothing, or something that another version of the program has packed.
+            StartError: there is none, or it was written by another version of the program.
         """
         packed = os.environ.pop(CHILD, "")
         if not packed:
@@ -81,7 +80,7 @@ class Bootstrap:
 
     @property
     def descriptors(self) -> list[int]:
-        """All that must stay open in the child."""
+        """All descriptors that must stay open in the child."""
         tickets = [] if self.tickets is None else [self.tickets]
         memory = [self.counters, self.gauges, *self.state, *self.predecessor]
         return [*self.listening, *self.tls, self.supervisor_pipe, self.control_socket, *memory, *tickets]
@@ -93,12 +92,12 @@ class Bootstrap:
 
     @property
     def state_file(self) -> StateFile:
-        """What control knows."""
+        """The state of control."""
         first, second = self.state
         return StateFile((first, second))
 
     def ticket_keys(self) -> bytes:
-        """The keys for TLS session tickets; to be read once."""
+        """Return the keys for TLS session tickets. Can be called once."""
         if self.tickets is None:
             return b""
         keys = os.pread(self.tickets, TICKET_KEYS, 0)
@@ -106,13 +105,13 @@ class Bootstrap:
         return keys
 
     def sockets(self) -> tuple[list[socket.socket], list[socket.socket]]:
-        """The listening ones, without TLS and with it; to be made once."""
+        """Return the listening sockets without and with TLS. Can be called once."""
         plain, tls = ([socket.socket(fileno=each) for each in kind] for kind in (self.listening, self.tls))
         return plain, tls
 
 
 def new_ticket_keys() -> int:
-    """Make up keys for TLS session tickets; return the descriptor of the file in memory that holds them."""
+    """Create keys for TLS session tickets in a file in memory. Returns its descriptor."""
     descriptor = os.memfd_create("pylb ticket keys")
     os.write(descriptor, os.urandom(TICKET_KEYS))
     return descriptor

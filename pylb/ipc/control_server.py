@@ -1,6 +1,6 @@
-"""Control's side of the channels: every worker gets what is true now, and says when it goes by it.
+"""Control's side of the channels: sends the current state to every worker, and tracks what each has applied.
 
-What one of them finds out about a backend is passed on to the others.
+It also forwards the health updates of one worker to the others.
 """
 
 from __future__ import annotations
@@ -32,33 +32,34 @@ class Member:
         self.greeting = greeting
         self.channel = Channel(lambda kind, content: heard(self, kind, content), lambda: lost(self))
         self.applied: dict[str, int] = {}
-        """By service: the generation that it goes by. Nothing here yet: it has not said."""
+        """The generation that the worker has applied, by service; empty until its first message."""
 
     def __repr__(self) -> str:
         return f"<Member {self.greeting.name}, generation {self.greeting.generation}: {self.applied}>"
 
 
 class ControlServer:
-    """All workers.
+    """The connections to all workers.
 
     Args:
-        control_socket: the end of the mailbox where they come from.
+        control_socket: control's end of the control socket.
     """
 
     def __init__(self, control_socket: socket.socket) -> None:
         self.members: set[Member] = set()
         self.updates: dict[str, bytes] = {}
-        """By service: the last update, ready to be sent."""
+        """The last update of each service, encoded."""
         self.joined = asyncio.Event()
-        """Whether a worker has said what it goes by."""
-        self._news: dict[str, HealthUpdate] = {}
-        """By subject: what workers have found out, as long as it holds; for those that come later."""
-        self._door = control_socket
+        """Whether a worker has applied an update."""
+        self._health_updates: dict[str, HealthUpdate] = {}
+        """Unexpired health updates by subject, for workers that connect later."""
+        self._control_socket = control_socket
         self._under_way: dict[str, deque[tuple[int, Callable[[], None]]]] = defaultdict(deque)
-        """By service: generations that not all workers go by, and what to call when they do."""
+        """By service: generations that not all workers have applied, with the functions to call
+        afterwards."""
 
     def serving(self) -> list[dict[str, Any]]:
-        """The workers that go by something."""
+        """Return the workers that have applied an update."""
         return [
             {**asdict(member.greeting), "applied": dict(member.applied)}
             for member in sorted(self.members, key=lambda member: (member.greeting.name, member.greeting.pid))
@@ -66,22 +67,22 @@ class ControlServer:
         ]
 
     def open(self, owner: TaskScope) -> None:
-        """Let workers in, until the owner ends."""
-        self._door.setblocking(False)
-        asyncio.get_running_loop().add_reader(self._door, self._let_in, owner)
+        """Accept workers until the owner ends."""
+        self._control_socket.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._control_socket, self._accept, owner)
 
     def close(self) -> None:
-        """Let nobody in any more, and hang up."""
-        asyncio.get_running_loop().remove_reader(self._door)
+        """Stop accepting workers, and close all channels."""
+        asyncio.get_running_loop().remove_reader(self._control_socket)
         for member in self.members:
             member.channel.close()
 
     def publish(self, update: Update, applied: Callable[[], None] | None = None) -> None:
-        """Send an update to all workers; those that are behind skip what it replaces.
+        """Send an update to all workers. It replaces unsent updates of the same service.
 
         Args:
-            update: all that there is to say of a service.
-            applied: called when every worker goes by this update, or by a newer one.
+            update: the complete state of a service.
+            applied: called when every worker has applied this update or a newer one.
         """
         if applied:
             self._under_way[update.service].append((update.generation, applied))
@@ -89,24 +90,24 @@ class ControlServer:
         for member in self.members:
             member.channel.post(UPDATE, update.service, content)
 
-    def _let_in(self, owner: TaskScope) -> None:
+    def _accept(self, owner: TaskScope) -> None:
         try:
-            while (newcomer := accept(self._door)) is not None:
-                greeting, end = newcomer
+            while (accepted := accept(self._control_socket)) is not None:
+                greeting, end = accepted
                 member = Member(greeting, self._heard, self._lost)
-                spawn(self._join(member, end), name=f"greet {greeting.name}", owner=owner)
-        except ConnectionError:  # Everybody else is gone, and so is this process in a moment.
-            asyncio.get_running_loop().remove_reader(self._door)
+                spawn(self._join(member, end), name=f"join {greeting.name}", owner=owner)
+        except ConnectionError:  # All workers and the supervisor have ended; this process ends soon, too.
+            asyncio.get_running_loop().remove_reader(self._control_socket)
 
     async def _join(self, member: Member, end: socket.socket) -> None:
         self.members.add(member)
         await member.channel.open(end)
-        log.debug("%s (pid %d) is here", member.greeting.name, member.greeting.pid)
+        log.debug("%s (pid %d) has connected", member.greeting.name, member.greeting.pid)
         for service, content in self.updates.items():
             member.channel.post(UPDATE, service, content)
-        for news in self._news.values():
-            if news.until > monotonic():
-                member.channel.post(HEALTH_UPDATE, news.subject, news.to_bytes())
+        for update in self._health_updates.values():
+            if update.until > monotonic():
+                member.channel.post(HEALTH_UPDATE, update.subject, update.to_bytes())
 
     def _heard(self, member: Member, kind: str, content: Mapping[str, Any]) -> None:
         if kind == HEALTH_UPDATE:
@@ -116,22 +117,24 @@ class ControlServer:
             self.joined.set()
             self._settle(content["service"])
 
-    def _pass_on(self, news: HealthUpdate, author: Member) -> None:
-        """Tell all but one of the workers, and keep what will not be over soon."""
+    def _pass_on(self, update: HealthUpdate, author: Member) -> None:
+        """Send a health update to all workers except its author, and store it until it expires."""
         now = monotonic()
-        self._news = {each.subject: each for each in self._news.values() if each.until > now}
-        self._news[news.subject] = news
+        self._health_updates = {
+            each.subject: each for each in self._health_updates.values() if each.until > now
+        }
+        self._health_updates[update.subject] = update
         for member in self.members - {author}:
-            member.channel.post(HEALTH_UPDATE, news.subject, news.to_bytes())
+            member.channel.post(HEALTH_UPDATE, update.subject, update.to_bytes())
 
     def _lost(self, member: Member) -> None:
         self.members.discard(member)
-        log.debug("%s (pid %d) has left", member.greeting.name, member.greeting.pid)
+        log.debug("%s (pid %d) has disconnected", member.greeting.name, member.greeting.pid)
         for service in self.updates:
             self._settle(service)
 
     def _settle(self, service: str) -> None:
-        """Look how far all workers have got."""
+        """Call the functions of the generations that all workers have applied."""
         reached = min((member.applied.get(service, 0) for member in self.members), default=0)
         under_way = self._under_way[service]
         while under_way and under_way[0][0] <= reached:
