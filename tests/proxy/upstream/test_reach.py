@@ -82,7 +82,7 @@ async def test_the_next_address_is_tried_immediately_if_the_first_one_refuses(ho
 
 async def test_all_addresses_are_tried_within_the_timeout():
     dead = [f"127.0.1.{number}" for number in (1, 2, 3)]
-    async with Stage(connect_timeout=0.6, retries=0) as stage:
+    async with Stage(connect_timeout=1.0, retries=0) as stage:
         origin = await by_name(stage, *dead, LIVE)
         with ExitStack() as stack:
             for host in dead:
