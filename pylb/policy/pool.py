@@ -110,6 +110,8 @@ class Pool:
         self._balancer = self._unlimited
         """The balancer that `lease` uses: `_unlimited`, wrapped in `Limited` if any eligible backend has a
         limit."""
+        self._refreshed: tuple[Backend, ...] = ()
+        """Backends to refresh before each pick; none in a pool of a single process (`policy.shared`)."""
         self.untested: list[Backend] = []
         """Backends that joined others and have had no request yet, as far as this worker knows."""
         self.half_open: list[Backend] = []
@@ -183,6 +185,8 @@ class Pool:
             ProxyError: no backend is eligible (503).
             Full: every eligible backend is at its limit of requests; see `join_queue`.
         """
+        for backend in self._refreshed:
+            backend.refresh()
         if not tried and (self.untested or self.half_open):
             first = self._first_request(now)
             if first is not None:

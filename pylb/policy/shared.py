@@ -10,12 +10,10 @@ meanwhile, which under load is no better than local counts (docs/adr/counting-ac
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 from pylb.model import Endpoint
 from pylb.policy.backend import Backend
-from pylb.policy.lease import Lease
 from pylb.policy.pool import Pool
 
 
@@ -61,16 +59,13 @@ class SharedPool(Pool):
 
     kind = SharedBackend
 
-    _compared: tuple[Backend, ...] = ()
-    """Backends to refresh before each pick: all eligible ones if the policy compares the load of all and
-    other workers send requests, else none."""
     _alone = False
     """Whether no other worker sends requests. Then picks cost what they cost in a `Pool`."""
 
     def rebuild(self, *, reweighted: bool = False) -> None:
         """See `Pool.rebuild`."""
         super().rebuild(reweighted=reweighted)
-        self._compared = self.eligible if self._balancer.reads_load and not self._alone else ()
+        self._refreshed = self.eligible if self._balancer.reads_load and not self._alone else ()
 
     def set_alone(self, *, alone: bool) -> None:
         """Set whether no other worker sends requests to these backends."""
@@ -79,9 +74,3 @@ class SharedPool(Pool):
             for backend in self.backends.values():
                 backend.refresh()
             self.rebuild()
-
-    def lease(self, tried: Collection[Backend] = (), now: float = 0.0, key: bytes | None = None) -> Lease:
-        """See `Pool.lease`."""
-        for backend in self._compared:
-            backend.refresh()
-        return super().lease(tried, now, key)

@@ -85,13 +85,13 @@ def test_a_worker_that_is_alone_reads_no_loads_of_others():
     first, second = Worker(3, memory), Worker(1, memory)
     first.counters.block.gauge(PROCESS, SLOTS)[15] = 5
     first.meet()
-    assert first.pool._compared == ()
+    assert first.pool._refreshed == ()
     second.meet()
     second.backend.count(+1)
     first.meet()
-    assert first.pool._compared == (first.backend,)
+    assert first.pool._refreshed == (first.backend,)
     first.pool.lease()
     assert first.backend.elsewhere == 1
     first.counters.block.forget(1)
     first.meet()
-    assert (first.pool._compared, first.backend.elsewhere) == ((), 0)
+    assert (first.pool._refreshed, first.backend.elsewhere) == ((), 0)
