@@ -56,17 +56,21 @@ class ConsulAgent:
         """What it wrote to its standard output, over all its lives."""
         return self.directory / "consul.log"
 
-    def launch(self) -> None:
-        """Start it, on the same ports as before, without waiting for a leader."""
+    def launch(self, *more: str) -> None:
+        """Start it, on the same ports as before, without waiting for a leader.
+
+        Args:
+            more: arguments for this life only.
+        """
         ports = [f"-{name}-port={port}" for name, port in self._ports.items()]
         command = [str(consul_binary()), "agent", "-dev", "-client=127.0.0.1", "-bind=127.0.0.1", *ports]
-        command += ["-hcl=disable_update_check = true", *self._arguments]
+        command += ["-hcl=disable_update_check = true", *self._arguments, *more]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, cwd=self.directory, stdout=log, stderr=log)
 
-    def start(self) -> None:
-        """Start it, on the same ports as before, and wait until it has a leader."""
-        self.launch()
+    def start(self, *more: str) -> None:
+        """Start it, on the same ports as before, and wait until it has a leader. See `launch`."""
+        self.launch(*more)
         self.wait_for_leader()
 
     def wait_for_leader(self) -> None:

@@ -63,8 +63,8 @@ async def test_the_image_runs_without_root_and_has_a_health_check(lb):
 
 @pytest.mark.parametrize(
     ("options", "arguments", "expected"),
-    [(["--cpus=1"], [], 0), (["--cpus=1.5"], [], 2)],
-    ids=["one CPU is one process", "one and a half are two workers"],
+    [(["--cpus=1"], [], 1), (["--cpus=1.5"], [], 2)],
+    ids=["one CPU is one worker", "one and a half are two workers"],
 )
 async def test_the_number_of_workers_follows_the_cpu_limit(lb, options, arguments, expected):
     engine = lb(*arguments, options=options)

@@ -1,15 +1,20 @@
-"""`python launch.py OWN ARGUMENT...`: pylb with a separate query for each of OWN services."""
+"""`python launch.py ARGUMENT...`: pylb with a separate query for each of so many services.
+
+The number is in the environment, because the supervisor starts each process of pylb with this file and with
+arguments of its own; a negative number leaves pylb as it is.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 
 from pylb import cli
 from pylb.discovery.sources.consul import feed as consul_feed
 
-OWN = int(sys.argv[1])
+OWN = int(os.environ["BENCH_OWN_QUERIES"])
 
 if OWN >= 0:
     consul_feed.CONNECTIONS += OWN - consul_feed.OWN_QUERIES
     consul_feed.OWN_QUERIES = OWN
-sys.exit(cli.main(sys.argv[2:]))
+sys.exit(cli.main())

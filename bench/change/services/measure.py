@@ -149,7 +149,6 @@ def start(
     argv = [
         sys.executable,
         str(HERE / "launch.py"),
-        str(settings.own),
         "--consul",
         f"127.0.0.1:{consul.port}",
     ]
@@ -164,7 +163,8 @@ def start(
     ]
     argv += ["--access-log", "off", "--log-level", "warning", "--policy", "round-robin"]
     argv += ["--slow-start", "0"]
-    with temporary_directory() as directory, serve("pylb", Command(argv), admin, directory, cores) as pylb:
+    command = Command(argv, {"BENCH_OWN_QUERIES": str(settings.own)})
+    with temporary_directory() as directory, serve("pylb", command, admin, directory, cores) as pylb:
         yield pylb, Ports(port, pylb)
 
 

@@ -60,7 +60,7 @@ async def test_an_upgrade_that_cannot_start_is_aborted(program, tmp_path):
     assert {p.pid for p in pylb.family()} == before
 
 
-async def test_an_upgrade_without_a_registry_is_aborted(program, tmp_path, own_consul):
+async def test_an_upgrade_waits_for_the_registry(program, own_consul):
     """The old one knows its instances; the new one would have none."""
     pylb = program("--consul", own_consul.http, "--service", "web")
     origin = await pylb.origin()
@@ -76,8 +76,8 @@ async def test_an_upgrade_without_a_registry_is_aborted(program, tmp_path, own_c
         await pylb.said("upgrade: begun")
         await until(lambda: len(pylb.family()) == 8, 20)
         await clients.more(200)
-        await asyncio.to_thread(own_consul.start)
-        await put(own_consul, "agent/service/register", body)
+        registered = 'service { id = "web-1" name = "web" address = "127.0.0.1" port = %d }'
+        await asyncio.to_thread(own_consul.start, f"-hcl={registered % origin.endpoint.port}")
         assert await pylb.ended() == 0
         await clients.more()
     assert clients.failures == {}
