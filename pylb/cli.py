@@ -116,7 +116,7 @@ ROLES = {
     for role, function in {
         "control": "pylb.control.process:run",
         "worker": "pylb.worker.process:run",
-        "rehearse": "pylb.supervisor.preflight:run",
+        "preflight": "pylb.supervisor.preflight:run",
     }.items()
 }
 """The child processes of a running pylb; the supervisor starts each with its own arguments."""

@@ -67,7 +67,7 @@ def run(options: Options) -> int:
     supervisor_pipe = SupervisorPipe(socket.socket(fileno=bootstrap.supervisor_pipe))
     if bootstrap.replaces:
         resolve_name(ADMIN_ENDPOINT)
-        supervisor_pipe.tell(PREPARED)
+        supervisor_pipe.send(PREPARED)
         supervisor_pipe.wait()
     return uvloop.run(_run(options, bootstrap, supervisor_pipe))
 
@@ -165,7 +165,7 @@ class ControlProcess:
             self.control_server.open(owner)
             stack.callback(self.control_server.close)
             self.control.start(owner)
-            self.supervisor_pipe.tell(ProcessState.SERVING.word)
+            self.supervisor_pipe.send(ProcessState.SERVING.word)
             await self.control.first_result()
             await self._may_open_admin.wait()
             if self.bootstrap.replaces:
@@ -201,7 +201,7 @@ class ControlProcess:
         """Deregister pylb when all of it is about to end, and report that to the supervisor, which waits."""
         await self.lifecycle.wait(ProcessState.LEAVING)
         await leave()
-        self.supervisor_pipe.tell(ProcessState.LEAVING.word)
+        self.supervisor_pipe.send(ProcessState.LEAVING.word)
 
     def _on_state(self, word: str) -> None:
         """Apply the state of pylb as a whole, which the supervisor sends."""

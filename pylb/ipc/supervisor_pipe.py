@@ -1,7 +1,8 @@
-"""The connection between the supervisor and a child: words, and the knowledge that the other still lives.
+"""The connection between the supervisor and a child process.
 
-A child tells each of its states; control is told those of the whole. When one side dies the other reads the
-end of the connection: the supervisor starts another child, a child finishes what it has begun and ends.
+A child sends each of its states; control also receives the states of pylb as a whole. A message is one word.
+When one side dies, the other reads the end of the connection: the supervisor starts a replacement, a child
+finishes its requests and ends.
 """
 
 from __future__ import annotations
@@ -29,42 +30,42 @@ class SupervisorPipe:
         end.setblocking(False)
         self.end = end
 
-    def tell(self, word: str) -> None:
-        """Say a word; if nobody can hear it any more, that is noticed elsewhere."""
+    def send(self, word: str) -> None:
+        """Send a word. A lost connection is not an error here: `receive` reports it."""
         with contextlib.suppress(OSError):
             self.end.send(f"{word}\n".encode())
 
-    def hear(self) -> list[str] | None:
-        """The words that have come since the last call; None if the other side is gone."""
+    def receive(self) -> list[str] | None:
+        """Return the words received since the last call; None if the other side is gone."""
         try:
-            said = self.end.recv(4096)
+            data = self.end.recv(4096)
         except BlockingIOError:
             return []
         except OSError:
             return None
-        return said.decode().split() if said else None
+        return data.decode().split() if data else None
 
     def wait(self) -> None:
-        """Until there is a word to hear, or the other side is gone."""
-        news = select.poll()
-        news.register(self.end, select.POLLIN)
-        news.poll()
+        """Block until a word arrives or the other side is gone."""
+        poll = select.poll()
+        poll.register(self.end, select.POLLIN)
+        poll.poll()
 
     def listen(
-        self, loop: AbstractEventLoop, words: Callable[[str], object], alone: Callable[[], object]
+        self, loop: AbstractEventLoop, on_word: Callable[[str], object], on_close: Callable[[], object]
     ) -> None:
-        """Have a loop call `words` with each word, and `alone` when the other side is gone."""
+        """Let an event loop call `on_word` with each word, and `on_close` when the other side is gone."""
 
         def readable() -> None:
-            heard = self.hear()
-            if heard is None:
+            words = self.receive()
+            if words is None:
                 loop.remove_reader(self.end)
-                alone()
-            for word in heard or ():
-                words(word)
+                on_close()
+            for word in words or ():
+                on_word(word)
 
         loop.add_reader(self.end, readable)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close this end."""
         self.end.close()

@@ -14,16 +14,16 @@ from pylb.supervisor.signals import name_of
 
 
 class Child:
-    """One process: what it has said, and how it ended.
+    """One process: its state, its messages and its end.
 
     Args:
-        name: what logs call it.
-        command: what to execute.
-        environment: variables for it alone.
-        descriptors: what stays open in it.
-        supervisor_pipe: our end.
-        row: its own in the shared memory; None for one that writes nothing there.
-        stderr: a file for its standard error, in place of ours.
+        name: its name in log lines.
+        command: the command line.
+        environment: additional variables.
+        descriptors: those that the process inherits.
+        supervisor_pipe: the supervisor's end.
+        row: its row in the shared memory; None if it has none.
+        stderr: a file for its standard error. By default the supervisor's.
 
     Raises:
         OSError: the process cannot be started.
@@ -44,26 +44,26 @@ class Child:
         self.supervisor_pipe = supervisor_pipe
         self.row = row
         self.heartbeat = 0
-        """The last that was seen."""
+        """The last heartbeat read, in monotonic milliseconds."""
         self.silence = 0.0
-        """Seconds for which that has not changed."""
+        """Seconds since it last changed."""
         self.state = STARTING
-        """The last of its states that it told."""
+        """The last state that it sent."""
         self.words: list[str] = []
-        """All that it sent."""
+        """All words that it sent."""
         self.served = False
-        """Whether it ever was ready."""
+        """Whether it was ever ready."""
         self.code: int | None = None
-        """How it ended: the exit code, or minus the number of the signal that killed it."""
+        """The exit code, or minus the number of the signal that killed it; None while it runs."""
         self.expected = False
-        """Whether it was asked to end, or will be replaced as it has said that it ends."""
+        """Whether its end is not a failure: it was signalled, or announced its end."""
         self.started = monotonic()
         self.silent = False
-        """Whether it has closed its end of the lifeline: it has ended, or is about to."""
+        """Whether it has closed its end of the pipe: it has ended, or is about to."""
         self.deadline = inf
-        """When it is killed if it has not ended."""
-        # A process group of its own: Ctrl-C in a terminal reaches the supervisor only, which sees to the rest
-        # in the right order.
+        """When it is killed, in monotonic seconds."""
+        # In a separate process group: Ctrl-C in a terminal reaches only the supervisor, which stops the
+        # others in the right order.
         self._process = subprocess.Popen(  # noqa: S603 - our own program
             command,
             env={**os.environ, **environment},
@@ -76,17 +76,17 @@ class Child:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs, as far as is known."""
+        """Whether its end has not been reaped."""
         return self.code is None
 
     @property
     def serving(self) -> bool:
-        """Whether it is ready, and has not begun to end."""
+        """Whether it is ready and does not drain."""
         return self.alive and self.state == SERVING
 
-    def hear(self) -> None:
-        """Take note of what it has said."""
-        words = self.supervisor_pipe.hear()
+    def receive(self) -> None:
+        """Read the words that it has sent."""
+        words = self.supervisor_pipe.receive()
         self.silent = words is None
         for word in words or ():
             self.words.append(word)
@@ -94,45 +94,45 @@ class Child:
             self.served |= word == SERVING
 
     def expect_end(self, deadline: float = inf) -> None:
-        """Be prepared for its end; it is killed if it still runs at `deadline`."""
+        """Treat its end as expected, and kill it at `deadline`."""
         self.expected = True
         self.deadline = min(self.deadline, deadline)
 
     def send(self, number: signal.Signals, deadline: float = inf) -> None:
-        """Ask it to end, if it has not."""
+        """Send a signal that ends it, unless it has ended."""
         self.expect_end(deadline)
         if self.alive:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """End it at once, if it has not ended."""
+        """Kill it, unless it has ended."""
         if self.alive:
             os.kill(self.pid, signal.SIGKILL)
 
     def abort(self, deadline: float) -> None:
-        """End one that hangs. It writes where it hangs, if it can; `enforce` kills it after the deadline.
+        """Abort a hung process, which then logs its stack if it can; `enforce` kills it after the deadline.
 
         The end is not expected, so the child is replaced like one that died.
         """
         self.deadline = min(self.deadline, deadline)
         if self.alive:
-            for number in (signal.SIGABRT, signal.SIGCONT):  # One that is stopped has to go on to end.
+            for number in (signal.SIGABRT, signal.SIGCONT):  # A stopped process must continue to end.
                 os.kill(self.pid, number)
 
     def reopen_logs(self) -> None:
-        """Ask it to open its log files anew; one that is not ready yet will open them anyway."""
+        """Let it reopen its log files. A process that is not ready will open them anyway."""
         if self.alive and self.served:
             os.kill(self.pid, signal.SIGUSR1)
 
     def ended(self, status: int) -> None:
-        """Take note of its end, given the status that `waitpid` returned."""
-        self.hear()
+        """Record its end, with the status that `waitpid` returned."""
+        self.receive()
         self.code = self._process.returncode = os.waitstatus_to_exitcode(status)
         self.supervisor_pipe.close()
 
     @property
     def fate(self) -> str:
-        """How it ended, in words."""
+        """How it ended, as text for the log."""
         if self.code is not None and self.code < 0:
             return f"was killed by {name_of(-self.code)}"
         return f"ended with exit code {self.code}"

@@ -15,13 +15,13 @@ from pylb.errors import StartError, UsageError
 from pylb.supervisor.outcome import Outcome, read
 from pylb.supervisor.pidfile import running
 
-LOOK = 0.05
-"""Seconds between two looks at the outcome."""
+POLL_INTERVAL = 0.05
+"""Seconds between two reads of the outcome file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target(Group):
-    """Which pylb is meant."""
+    """The pylb to signal."""
 
     title: ClassVar = "Which pylb"
     shared: ClassVar = True
@@ -29,10 +29,10 @@ class Target(Group):
     pid_file: str | None = option(PATH, None, "The --pid-file that it was started with.")
 
     def check(self) -> None:
-        """Refuse to guess.
+        """Require a pid file.
 
         Raises:
-            UsageError: no pid file is named.
+            UsageError: no pid file is given.
         """
         if not self.pid_file:
             raise UsageError("expected --pid-file PATH: the file that the running pylb was started with")
@@ -40,7 +40,7 @@ class Target(Group):
 
 @dataclass(frozen=True, kw_only=True)
 class Awaited(Target):
-    """Which pylb is meant, and how long to wait for it."""
+    """The pylb to signal, and how long to wait for the outcome."""
 
     title: ClassVar = "How long to wait"
     prefix: ClassVar = "PYLB_OUTCOME_"
@@ -49,24 +49,24 @@ class Awaited(Target):
 
 
 def reload(target: Awaited) -> int:
-    """Replace workers and control by new ones, with the code and options that are there now."""
+    """Replace workers and control, with the current code and options."""
     return _wait_for("reload", signal.SIGHUP, target)
 
 
 def upgrade(target: Awaited) -> int:
-    """Replace the whole program by what is on disk now."""
+    """Replace the whole program by the version on disk."""
     return _wait_for("upgrade", signal.SIGUSR2, target)
 
 
 def stop(target: Target) -> int:
-    """Finish what runs, then end."""
+    """Finish the requests in flight, then end."""
     pid = _send(signal.SIGTERM, target)
     sys.stdout.write(f"sent SIGTERM to pylb, process {pid}\n")
     return 0
 
 
 def _send(number: signal.Signals, target: Target) -> int:
-    """Signal the pylb that runs; return its process id."""
+    """Signal the running pylb; return its process id."""
     pid = running(str(target.pid_file))
     try:
         os.kill(pid, number)
@@ -76,7 +76,7 @@ def _send(number: signal.Signals, target: Target) -> int:
 
 
 def _wait_for(name: str, number: signal.Signals, target: Awaited) -> int:
-    """Signal the pylb that runs and wait for the first such procedure that begins after now to end.
+    """Signal the running pylb and wait until the procedure that this signal starts has ended.
 
     Raises:
         StartError: it has failed, or there is no outcome.
@@ -93,7 +93,7 @@ def _wait_for(name: str, number: signal.Signals, target: Awaited) -> int:
         if monotonic() > deadline:
             raise StartError(f"{name}: no outcome within {target.timeout:g} s, see the log of process {pid}")
         running(path)
-        sleep(LOOK)
+        sleep(POLL_INTERVAL)
     if outcome.failed:
         raise StartError(outcome.text)
     sys.stdout.write(f"pylb, process {pid}: {outcome.text}\n")

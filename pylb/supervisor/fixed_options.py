@@ -1,4 +1,4 @@
-"""The options that the supervisor itself goes by: a reload cannot change them, an upgrade can."""
+"""The options of the supervisor itself: an upgrade can change them, a reload cannot."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ FIXED = (
 
 
 def fixed(options: Options) -> dict[str, str]:
-    """Their values by flag, as texts."""
+    """Return their values by flag, as text."""
     values = in_force(options)
     return {flag: values[flag] for flag in FIXED}
 
 
 def changed(before: Mapping[str, str], options: Options) -> list[str]:
-    """The flags of those that are not as they were; one that another version does not know is."""
+    """Return the flags of the changed options, including those unknown to the running version."""
     return [flag for flag, value in fixed(options).items() if before.get(flag, value) != value]

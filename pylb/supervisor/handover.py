@@ -1,4 +1,4 @@
-"""What a pylb gets from whoever starts it: sockets from systemd, or everything from the pylb it replaces."""
+"""The inherited descriptors of a pylb: sockets from systemd, or all state of the pylb that it replaces."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from pylb.ipc.supervisor_pipe import SupervisorPipe
 from pylb.runtime.sockets import Group
 
 SYSTEMD = "systemd"
-"""The address under which the sockets stand that systemd has passed: they take the place of `--listen`."""
+"""The key of the sockets that systemd has passed; they replace those of `--listen`."""
 FIRST = 3
 """The first descriptor that systemd passes (sd_listen_fds(3))."""
 TLS, ADMIN = "tls", "admin"
-"""`FileDescriptorName=` of those where clients speak TLS, and of the one that is for the admin server."""
+"""`FileDescriptorName=` of the sockets for TLS clients, and of the socket of the admin server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """Sockets by the address that was asked for, and the ties to a predecessor."""
+    """Sockets by the configured address, and the connection to a predecessor."""
 
     plain: Mapping[str, list[Group]] = field(default_factory=dict)
     tls: Mapping[str, list[Group]] = field(default_factory=dict)
     admin: Mapping[str, list[Group]] = field(default_factory=dict)
     supervisor_pipe: socket.socket | None = None
-    """To the pylb that is to be replaced: it is told when this one serves."""
+    """To the pylb that this one replaces, which receives a message when this one serves."""
     pid_file: int | None = None
     """Its descriptor, with the lock on it."""
     state: Sequence[int] = ()
-    """The descriptors of the predecessor's state file: what operators have decided there."""
+    """The descriptors of the predecessor's state file, which holds the overrides of operators."""
 
     @classmethod
     def take(cls) -> Handover:
-        """What this process was given. Its own children will not be given it again."""
+        """Return the handover of this process, and remove it from the environment of its children."""
         packed = os.environ.pop(HANDOVER, "")
         if not packed:
             return cls._from_systemd()
@@ -46,7 +46,7 @@ class Handover:
             _unpacked(given["plain"]),
             _unpacked(given["tls"]),
             _unpacked(given["admin"]),
-            _socket(given["lifeline"]),
+            _socket(given["supervisor_pipe"]),
             given["pid_file"],
             given.get("state", ()),
         )
@@ -67,12 +67,12 @@ class Handover:
         return cls(plain, tls, admin)
 
     def to_environment(self, supervisor_pipe: int) -> dict[str, str]:
-        """As variables for a successor, given the number of its end of the lifeline."""
+        """Return the variables for a successor; `supervisor_pipe` is the descriptor of its end."""
         given = {
             "plain": _packed(self.plain),
             "tls": _packed(self.tls),
             "admin": _packed(self.admin),
-            "lifeline": supervisor_pipe,
+            "supervisor_pipe": supervisor_pipe,
             "pid_file": self.pid_file,
             "state": [*self.state],
         }
@@ -80,7 +80,7 @@ class Handover:
 
     @property
     def descriptors(self) -> list[int]:
-        """All that must stay open in the successor, but for the lifeline."""
+        """All descriptors that the successor inherits, except the supervisor pipe."""
         kinds = (self.plain, self.tls, self.admin)
         groups = [group for kind in kinds for groups in kind.values() for group in groups]
         files = [*self.state, *([self.pid_file] if self.pid_file else [])]

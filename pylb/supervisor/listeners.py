@@ -1,8 +1,8 @@
-"""All listening sockets of one pylb. They belong to the supervisor, and outlive every worker.
+"""The listening sockets of one pylb. The supervisor owns them, so they outlive every worker.
 
 A connection that the kernel has accepted waits in the queue of one socket until a worker takes it. Closing
-that socket would reset it; so a socket is never closed while anybody still connects to it, but passed from
-worker to worker, and from one pylb to the next.
+that socket would reset the connection. Therefore no socket in use is closed: it passes from one worker to
+the next, and from one pylb to the next.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from pylb.supervisor.handover import SYSTEMD, Handover
 
 
 class Listeners:
-    """Opens what was not handed over; closes what was, but is not wanted any more.
+    """Opens configured sockets that were not inherited; closes inherited ones that are not configured.
 
     Args:
-        listen: where clients connect.
-        listen_tls: where they do and speak TLS.
-        admin: where operators do.
-        workers: how many there are: each gets a socket of its own.
-        given: what was handed over.
+        listen: addresses for clients without TLS.
+        listen_tls: addresses for TLS clients.
+        admin: the address of the admin server.
+        workers: the number of workers; each gets a separate socket.
+        given: the inherited sockets.
 
     Raises:
         StartError: an address cannot be bound.
@@ -58,16 +58,16 @@ class Listeners:
 
     @property
     def clients(self) -> str:
-        """Where clients connect, as a log line shows it."""
+        """The addresses for clients, as text for the log."""
         return ", ".join([*addresses(self.plain), *(f"{address} (TLS)" for address in addresses(self.tls))])
 
     @property
     def operators(self) -> str:
-        """Where operators connect, as a log line shows it."""
+        """The address of the admin server, as text for the log."""
         return ", ".join(addresses(self.admin)) or "off"
 
     def of_worker(self, number: int) -> tuple[list[socket.socket], list[socket.socket]]:
-        """The sockets on which one worker, from 0, takes connections: without TLS, and with it."""
+        """The sockets of one worker, numbered from 0: without TLS, and with TLS."""
         plain, tls = (
             [each for group in _groups(kind) for each in share(group, number, self.workers)]
             for kind in (self.plain, self.tls)
@@ -75,18 +75,18 @@ class Listeners:
         return plain, tls
 
     def of_control(self) -> list[socket.socket]:
-        """The sockets on which operators are answered."""
+        """The sockets of the admin server."""
         return [listening for group in _groups(self.admin) for listening in group]
 
     def close(self) -> None:
-        """Close them all: from now on connections are refused, once no worker has the sockets any more."""
+        """Close all. The kernel refuses connections when no worker has the sockets open either."""
         for kind in (self.plain, self.tls, self.admin):
             for group in _groups(kind):
                 close(group)
 
 
 def addresses(groups: Mapping[str, list[Group]]) -> list[str]:
-    """Where these listen."""
+    """The addresses of these sockets."""
     return [where(group[0]) for group in _groups(groups)]
 
 

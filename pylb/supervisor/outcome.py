@@ -1,7 +1,7 @@
-"""The outcome file: what became of each reload and upgrade, for the commands that wait for it.
+"""The outcome file: the results of reloads and upgrades, for the commands that wait for them.
 
-A signal carries no answer. So the supervisor counts, in a file next to the pid file, how many reloads and
-upgrades have begun and ended, and writes down how the last of each ended.
+A signal has no response. Therefore the supervisor writes to a file next to the pid file how many reloads and
+upgrades have begun and ended, and the result of the last one.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ SUFFIX = ".outcome"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Of one kind of procedure, `reload` or `upgrade`."""
+    """The outcome of one kind of procedure, `reload` or `upgrade`."""
 
     begun: int = 0
     """How many have begun."""
     ended: int = 0
     """How many of them have ended."""
     failed: bool = False
-    """Whether the last one has left everything as it was."""
+    """Whether the last one failed and changed nothing."""
     text: str = ""
-    """Its result, or why it has failed."""
+    """Its result, or the reason of its failure."""
 
 
 class OutcomeFile:
@@ -45,19 +45,19 @@ class OutcomeFile:
         self._path = Path(pid_file + SUFFIX) if pid_file else None
 
     def create(self) -> None:
-        """Show that this pylb writes outcomes; those of the pylb that it replaces stay."""
+        """Create the file. It keeps the outcomes of the pylb that this one replaces."""
         if self._pid_file:
             self._write(read(self._pid_file) or {})
 
     def begin(self, name: str) -> None:
-        """Note that a procedure has begun."""
+        """Record that a procedure has begun."""
         if self._pid_file:
             outcomes = read(self._pid_file) or {}
             former = outcomes.get(name, Outcome())
             self._write({**outcomes, name: replace(former, begun=former.begun + 1)})
 
     def end(self, name: str, text: str, *, failed: bool = False) -> None:
-        """Note that the last procedure that has begun has ended."""
+        """Record the end of the last procedure that has begun."""
         if self._pid_file:
             outcomes = read(self._pid_file) or {}
             begun = outcomes.get(name, Outcome(begun=1)).begun
@@ -86,12 +86,12 @@ class OutcomeFile:
 
 
 def _private(path: str, flags: int) -> int:
-    """A refused option is quoted, and may be a secret."""
+    """Open a file for its owner only: an outcome quotes a refused option, which may be a secret."""
     return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def read(pid_file: str) -> dict[str, Outcome] | None:
-    """The outcomes by the name of the procedure; None if the pylb of that pid file writes none."""
+    """Return the outcomes by the name of the procedure; None if the pylb of that pid file writes none."""
     try:
         descriptor = os.open(pid_file + SUFFIX, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:

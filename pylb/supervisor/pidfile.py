@@ -1,7 +1,7 @@
-"""The pid file: who is to be signalled, and a lock that says whether it still runs.
+"""The pid file: the process to signal, and a lock that it holds while it runs.
 
-A number alone proves nothing: after a crash it may belong to another program. The lock is on the open file,
-which a successor inherits; the kernel lets go of it when the last one who has it open has ended.
+The number alone is not sufficient: after a crash it may belong to another program. The lock is on the open
+file, which a successor inherits; the kernel releases it when the last process that has it open ends.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class PidFile:
     """The file of a running pylb.
 
     Args:
-        path: where it is.
-        inherited: its descriptor, if the pylb that is replaced has handed it over.
+        path: its path.
+        inherited: its descriptor, if it comes from the pylb that this one replaces.
 
     Raises:
         StartError: it cannot be written, or another pylb holds it.
@@ -41,13 +41,13 @@ class PidFile:
             raise StartError(f"--pid-file: cannot write {path}: {_reason(error)}") from None
 
     def write(self) -> None:
-        """Put this process's id into it."""
+        """Write the id of this process."""
         line = f"{os.getpid()}\n".encode()
-        os.pwrite(self.descriptor, line, 0)  # Who reads it meanwhile never finds it empty.
+        os.pwrite(self.descriptor, line, 0)  # A concurrent reader never reads an empty file.
         os.ftruncate(self.descriptor, len(line))
 
     def remove(self) -> bool:
-        """Remove it at the end, unless a successor has taken it over; return whether it is gone."""
+        """Remove it at the end, unless a successor has replaced it; return whether it was removed."""
         with contextlib.suppress(OSError):
             same = os.path.samestat(os.fstat(self.descriptor), os.lstat(self._path))
             if same and os.pread(self.descriptor, LONGEST, 0).strip() == str(os.getpid()).encode():
@@ -57,10 +57,10 @@ class PidFile:
 
 
 def running(path: str) -> int:
-    """The process that a pid file names.
+    """Return the process id in a pid file.
 
     Raises:
-        StartError: there is none, or it does not run any more.
+        StartError: there is no pid file, or its process does not run.
     """
     try:
         descriptor = _open(path, os.O_RDONLY)
@@ -88,7 +88,7 @@ def _lock(path: str) -> int:
 
 
 def _open(path: str, flags: int) -> int:
-    """Open the file itself: where others may write to the directory, a link could name any other file."""
+    """Open the file without following links: in a shared directory, a link could name any file."""
     descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)

@@ -1,7 +1,7 @@
-"""`pylb preflight`: tries out what a reload would start, with the code and the options of now.
+"""`pylb preflight`: checks the current code and options before a reload.
 
-Whatever is wrong comes to light here, in a process that nobody needs: an option that cannot be used, a module
-that cannot be imported, a program that would read the shared memory differently.
+Errors appear in this separate process and affect no other: an invalid option, a module that cannot be
+imported, a program with another layout of the shared memory.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from pylb.supervisor.fixed_options import changed
 from pylb.worker.process import run as run_worker
 from pylb.worker.worker import Worker
 
-PLAYERS = (run_control, run_worker)
-"""What a reload would run: that it could be imported is half of the proof."""
+ENTRY_POINTS = (run_control, run_worker)
+"""What a reload runs; importing it is a part of the check."""
 
 
 def run(options: Options) -> int:
-    """Do what control and a worker do before they begin.
+    """Do what control and a worker do before they serve.
 
     Sends the supervisor the flags of those options that have changed and need an upgrade.
 
@@ -41,7 +41,9 @@ def run(options: Options) -> int:
     bootstrap = Bootstrap.take()
     log_to_stderr(options.log_level, bootstrap.name)
     if bootstrap.layout != LAYOUT:
-        raise StartError("the program on disk counts differently from the one that runs: upgrade it instead")
+        raise StartError(
+            "the program on disk has another layout of the counters than the running one: upgrade instead"
+        )
     bootstrap.state_file.read()
     block = SharedCounters()
     worker = Worker(options, WorkerCounters(block), Sinks(options))
@@ -49,5 +51,5 @@ def run(options: Options) -> int:
     access(options)
     supervisor_pipe = SupervisorPipe(socket.socket(fileno=bootstrap.supervisor_pipe))
     for flag in changed(bootstrap.fixed, options):
-        supervisor_pipe.tell(flag)
+        supervisor_pipe.send(flag)
     return 0

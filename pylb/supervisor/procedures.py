@@ -1,6 +1,6 @@
-"""What takes several steps: each plan is a generator that yields the condition it waits for.
+"""Procedures of several steps: each is a generator that yields the condition for which it waits.
 
-The supervisor goes on with everything else meanwhile, and with the plan when the condition holds.
+The supervisor continues its other work meanwhile, and resumes the procedure when the condition holds.
 """
 
 from __future__ import annotations
@@ -20,56 +20,58 @@ from pylb.supervisor.process_manager import GRACE, ProcessManager
 log = logging.getLogger("pylb.supervisor")
 
 START_TIME = 60.0
-"""Seconds that a process may take to get ready while another one does its work."""
-AT_ONCE = 1.0
-"""Seconds that processes have for an end at once."""
-GOODBYE = 3.0
-"""Seconds that control has to take pylb out of the registry."""
+"""Seconds in which a replacement must become ready."""
+IMMEDIATE_END = 1.0
+"""Seconds that processes have for an immediate end."""
+DEREGISTRATION = 3.0
+"""Seconds that control has to deregister pylb."""
 LEAVING = "leaving"
 RETIRED = "retired"
-"""A predecessor's control has ended."""
+"""Sent to a successor when the control of this pylb has ended."""
 COMPLAINT = "pylb: "
-"""How the line begins in which a process says why it cannot work."""
+"""Beginning of the line in which a process reports a fatal error."""
 
 Condition = Callable[[], bool]
 Steps = Generator[Condition, None, str]
-"""Returns its result in words."""
+"""Returns its result as text."""
 
 
-class PlanError(Exception):
-    """A plan has failed, and all goes on as it was; the message says why."""
+class ProcedureError(Exception):
+    """A procedure has failed and has changed nothing; the message is the reason."""
 
 
 def within(seconds: float, condition: Condition) -> Generator[Condition, None, bool]:
-    """Wait for a condition, but no longer than that; whether it holds in the end."""
+    """Wait for a condition for at most `seconds`; return whether it holds."""
     deadline = monotonic() + seconds
     yield lambda: condition() or monotonic() > deadline
     return condition()
 
 
 def reload(processes: ProcessManager, drain_timeout: float) -> Steps:
-    """Replace control and every worker by new ones, with the code and the options of now; lose nothing.
+    """Replace control and every worker, with the current code and options, without losing a request.
 
-    The new control has loaded everything when the old one ends, and goes on from what that one knew last. The
-    new worker of a seat listens on the same sockets as the old one, which is told to finish only when the new
-    one is ready. What would not work is found out before anything is touched.
+    The new control has loaded everything before the old one ends, and continues from its last state. A new
+    worker listens on the same sockets as the old one, which drains only when the new one is ready. The
+    preflight detects errors before anything changes.
 
     Raises:
-        PlanError: the new options or the new program cannot be used.
+        ProcedureError: the new options or the new program cannot be used.
     """
     needs_upgrade = yield from preflight(processes)
     processes.generation += 1
     yield from replace_control(processes)
     for slot in processes.workers:
         if not processes.room:
-            log.warning("reload waits: too many workers of earlier generations still finish their requests")
+            log.warning("reload waits: too many workers of earlier generations still drain")
         yield lambda: processes.room
         slot.successor = successor = processes.start(slot)
         ready = yield from within(START_TIME, lambda: successor.serving or not successor.alive)  # noqa: B023
         if not ready or not successor.serving:
             successor.send(signal.SIGKILL)
             slot.successor = None
-            raise PlanError(f"given up: the new {slot.name} did not get ready; the others stay as they are")
+            raise ProcedureError(
+                f"given up: the new {slot.name} was not ready in time; the other processes are unchanged"
+            )
         former = slot.promote()
         if former:
             former.send(signal.SIGTERM, monotonic() + drain_timeout + GRACE)
@@ -82,12 +84,12 @@ def reload(processes: ProcessManager, drain_timeout: float) -> Steps:
 
 
 def preflight(processes: ProcessManager) -> Generator[Condition, None, list[str]]:
-    """Try out the code and the options of now; return the options that have changed but need an upgrade.
+    """Check the current code and options; return the changed options that need an upgrade.
 
     Raises:
-        PlanError: they cannot be used.
+        ProcedureError: they cannot be used.
     """
-    stderr = os.memfd_create("pylb rehearsal")
+    stderr = os.memfd_create("pylb preflight")
     with open(stderr, errors="replace") as printed:
         preflight = processes.preflight(stderr)
         ended = yield from within(START_TIME, lambda: not preflight.alive)
@@ -98,16 +100,16 @@ def preflight(processes: ProcessManager) -> Generator[Condition, None, list[str]
     if preflight.code == 0:
         return [word for word in preflight.words if word.startswith("--")]
     complaints = [line.removeprefix(COMPLAINT) for line in text.splitlines() if line.startswith(COMPLAINT)]
-    unknown = f"the rehearsal {preflight.fate}" if ended else f"the rehearsal took {START_TIME:g} s"
+    unknown = f"the preflight {preflight.fate}" if ended else f"the preflight took {START_TIME:g} s"
     reason = complaints[-1] if complaints else unknown
-    raise PlanError(f"refused: {reason}; generation {processes.generation} goes on")
+    raise ProcedureError(f"refused: {reason}; generation {processes.generation} continues")
 
 
 def replace_control(processes: ProcessManager) -> Generator[Condition, None, None]:
-    """Let a new control take the seat of the old one.
+    """Replace control.
 
     Raises:
-        PlanError: it did not.
+        ProcedureError: the new control did not become ready.
     """
     slot = processes.control
     slot.successor = successor = processes.start(slot, replaces=True)
@@ -115,49 +117,51 @@ def replace_control(processes: ProcessManager) -> Generator[Condition, None, Non
     if not successor.alive or successor.state != PREPARED:
         successor.send(signal.SIGKILL)
         slot.successor = None
-        raise PlanError("given up: the new control did not get ready; all stays as it is")
+        raise ProcedureError("given up: the new control was not ready in time; nothing has changed")
     former = slot.child
     if former:
         former.send(signal.SIGTERM, monotonic() + GRACE)
     yield lambda: slot.child is not former or former is None
     if slot.successor is not successor:
-        raise PlanError(f"given up: the new control {successor.fate} before it could begin")
+        raise ProcedureError(f"given up: the new control {successor.fate} before its takeover")
     slot.promote()
     processes.send_state(successor)
     if not (yield from within(START_TIME, slot.ready)):
-        raise PlanError("given up: the new control is not ready; the workers stay as they are")
+        raise ProcedureError("given up: the new control is not ready; the workers are unchanged")
 
 
 def upgrade(processes: ProcessManager, handover: Handover) -> Steps:
-    """Start another pylb on the same sockets.
+    """Replace this pylb by a new one on the same sockets.
 
     Raises:
-        PlanError: it does not serve.
+        ProcedureError: it does not serve.
     """
     if os.getpid() == 1:
-        raise PlanError("refused: pylb is process 1, with which its container would end; reload it instead")
+        raise ProcedureError(
+            "refused: pylb is process 1, with which its container would end; reload it instead"
+        )
     successor = processes.start_successor(handover)
     yield from within(START_TIME, lambda: successor.serving or not successor.alive)
     if not successor.serving:
-        reason = "was not ready in time" if successor.alive else f"{successor.fate}, and its log says why"
+        reason = "was not ready in time" if successor.alive else f"{successor.fate}, see its log"
         successor.send(signal.SIGTERM, monotonic() + GRACE)
-        raise PlanError(f"given up: {successor.name} {reason}; this one goes on")
+        raise ProcedureError(f"given up: {successor.name} {reason}; this one continues")
     log.info("process %d has taken over", successor.pid)
     processes.refilling = False
     control = processes.control.child
     if control:
         control.send(signal.SIGTERM, monotonic() + GRACE)
         yield lambda: not control.alive
-    # Nothing is decided here any more: what was is in the state file, and operators are answered there.
-    successor.supervisor_pipe.tell(RETIRED)
+    # The state file has all overrides; from now on the successor serves the admin port.
+    successor.supervisor_pipe.send(RETIRED)
     processes.disown(successor)
     return f"process {successor.pid} has taken over"
 
 
 def take_over(processes: ProcessManager, predecessor: SupervisorPipe) -> Steps:
-    """Tell the pylb that is replaced that this one serves; answer operators when its control has ended."""
-    predecessor.tell(SERVING)
-    yield from within(2 * GRACE, lambda: predecessor.hear() != [])
+    """Notify the replaced pylb that this one serves; open the admin port when its control has ended."""
+    predecessor.send(SERVING)
+    yield from within(2 * GRACE, lambda: predecessor.receive() != [])
     processes.announce(SERVING)
     return ""
 
@@ -165,13 +169,14 @@ def take_over(processes: ProcessManager, predecessor: SupervisorPipe) -> Steps:
 def stop(
     processes: ProcessManager, listeners: Listeners, drain_timeout: float, shutdown_delay: float
 ) -> Steps:
-    """End in the order in which nobody is surprised.
+    """Stop in order.
 
-    First pylb leaves the registry, and /ready says no while all goes on; then nothing new is accepted, and
-    what runs may finish; control goes last, so that all of it can be watched.
+    pylb deregisters, and /ready fails while requests are still served. Then no connection is accepted, and
+    requests in flight finish. Control ends last, so that the admin port shows the progress.
     """
     processes.announce(LEAVING)
-    yield from within(GOODBYE, lambda: not processes.control.ready())  # Control says when it has left.
+    # Control reports when it has deregistered.
+    yield from within(DEREGISTRATION, lambda: not processes.control.ready())
     yield from within(shutdown_delay, lambda: False)
     processes.announce(DRAINING)
     yield from finish(processes, listeners, drain_timeout)
@@ -189,7 +194,7 @@ def retire(processes: ProcessManager, listeners: Listeners, drain_timeout: float
 def finish(
     processes: ProcessManager, listeners: Listeners, drain_timeout: float
 ) -> Generator[Condition, None, None]:
-    """Accept nothing new, let what runs finish, and then control."""
+    """Accept no connection, let the workers finish their requests, then end control."""
     processes.refilling = False
     control = processes.control.child
     for child in processes.children.values():
@@ -203,11 +208,11 @@ def finish(
 
 
 def stop_at_once(processes: ProcessManager, listeners: Listeners) -> Steps:
-    """End without regard for what runs."""
+    """End immediately and abort requests."""
     processes.refilling = False
     for child in processes.children.values():
-        # Who is not ready yet does not know QUIT, and would leave a core dump.
-        child.send(signal.SIGQUIT if child.served else signal.SIGTERM, monotonic() + AT_ONCE)
+        # A process that is not ready does not handle QUIT and would dump core.
+        child.send(signal.SIGQUIT if child.served else signal.SIGTERM, monotonic() + IMMEDIATE_END)
     listeners.close()
     yield lambda: not processes.children
     log.info("pylb is stopped")

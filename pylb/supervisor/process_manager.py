@@ -1,4 +1,4 @@
-"""The crew: the processes that a supervisor keeps, each in its seat."""
+"""The processes of a supervisor: starts them, receives their states, reaps and replaces them."""
 
 from __future__ import annotations
 
@@ -28,21 +28,20 @@ from pylb.supervisor.watchdog import PERIOD, Watchdog
 log = logging.getLogger("pylb.supervisor")
 
 ABORT = 1.0
-"""Seconds that a hung child has to say where it hangs, before it is killed."""
-
+"""Seconds in which a hung child may log its stack before it is killed."""
 GRACE = 5.0
 """Seconds beyond its own time limit after which a child that should have ended is killed."""
 
 
 class ProcessManager:
-    """Starts children, hears what they say, takes note of their end, and fills empty seats.
+    """Starts children, receives their states, reaps them, and refills empty slots.
 
     Args:
-        listeners: where requests are taken, and by how many processes.
-        drain_timeout: seconds that a worker may take to finish what runs.
+        listeners: the listening sockets, and the number of workers.
+        drain_timeout: seconds that a worker has to finish its requests.
         watchdog_timeout: seconds without a heartbeat after which a child is hung; None: never.
-        fixed: the options that a reload cannot change; see `supervision.fixed`.
-        predecessor: the state file of another pylb that still serves, which this one is to replace.
+        fixed: the options that a reload cannot change; see `fixed_options.fixed`.
+        predecessor: the state file of the pylb that this one replaces.
     """
 
     def __init__(
@@ -56,11 +55,11 @@ class ProcessManager:
     ) -> None:
         self.generation = 1
         self.refilling = True
-        """Whether an empty seat is filled again."""
+        """Whether empty slots are refilled."""
         self.fatal_reason = ""
-        """Why it is no use to go on, once it is not."""
+        """Reason for giving up; empty while recoverable."""
         self.children: dict[int, Child] = {}
-        """All that run, by process id, in a seat or not."""
+        """All running children by process id, whether or not they have a slot."""
         self.control = Slot("control", "control", 0, listeners.of_control())
         self.workers = [
             Slot("worker", f"worker {number + 1}", number, *listeners.of_worker(number))
@@ -75,12 +74,12 @@ class ProcessManager:
         self._watchdog = Watchdog(watchdog_timeout, self._block.heartbeat, monotonic())
         self._rows = list(self._memory.worker_rows)
         self._state = StateFile.create()
-        self._tickets = new_ticket_keys()
-        self._doors = dict(zip(("control", "worker"), control_socket(), strict=True))
+        self._ticket_keys = new_ticket_keys()
+        self._control_sockets = control_socket()  # The ends of control and of the workers.
 
     @property
     def slots(self) -> list[Slot]:
-        """All of them."""
+        """The slots of control and the workers."""
         return [self.control, *self.workers]
 
     @property
@@ -90,25 +89,25 @@ class ProcessManager:
 
     @property
     def state(self) -> Sequence[int]:
-        """The descriptors of the state file, where control keeps what it knows."""
+        """The descriptors of the state file of control."""
         return self._state.descriptors
 
     def announce(self, word: str) -> None:
-        """Tell control, and every control after it, where pylb as a whole stands."""
+        """Send the state of pylb as a whole to control, and to each later control."""
         self._word = word
         if self.control.child:
-            self.control.child.supervisor_pipe.tell(word)
+            self.control.child.supervisor_pipe.send(word)
 
     def reopen_logs(self) -> None:
-        """Let every process open its log files anew."""
+        """Let every process reopen its log files."""
         for child in self.children.values():
             child.reopen_logs()
 
     def start(self, slot: Slot, *, replaces: bool = False) -> Child:
-        """Start a process that can take a seat; one that relieves another waits to be briefed.
+        """Start a process for a slot; with `replaces`, it waits for `send_state`.
 
         Raises:
-            OSError: the machine has no room for one more process.
+            OSError: the process cannot be started.
         """
         row = heapq.heappop(self._rows) if slot.role == "worker" else self._memory.control_row
         try:
@@ -122,21 +121,21 @@ class ProcessManager:
         return child
 
     def send_state(self, child: Child) -> None:
-        """Tell a child where pylb as a whole stands."""
-        child.supervisor_pipe.tell(self._word)
+        """Send a child the state of pylb as a whole."""
+        child.supervisor_pipe.send(self._word)
 
     def preflight(self, stderr: int) -> Child:
-        """Start a process that tries out what control and workers would do, with code and options of now.
+        """Start a process that checks the current code and options (`supervisor.preflight`).
 
         Args:
-            stderr: a file for what it prints.
+            stderr: a file for its standard error.
         """
         return self._execute(
-            Slot("rehearse", "rehearsal"), "rehearse", self._memory.control_row, stderr=stderr
+            Slot("preflight", "preflight"), "preflight", self._memory.control_row, stderr=stderr
         )
 
     def start_successor(self, handover: Handover) -> Child:
-        """Start another pylb, which is to take everything over."""
+        """Start another pylb, which replaces this one."""
         ours, theirs = socket.socketpair()
         with theirs:
             environment = handover.to_environment(theirs.fileno())
@@ -145,24 +144,26 @@ class ProcessManager:
             return self._launch("the new pylb", command, environment, descriptors, ours)
 
     def disown(self, child: Child) -> None:
-        """Let a child live on without us."""
+        """Stop supervising a child."""
         del self.children[child.pid]
 
-    def hear(self) -> None:
-        """Take note of what the children have said."""
+    def receive(self) -> None:
+        """Read the states that children have sent."""
         for child in self.children.values():
             if not child.silent:
-                child.hear()
+                child.receive()
         for slot in self.workers:
-            leaving = slot.child
-            if leaving and leaving.state == DRAINING and not leaving.expected:
-                log.warning("%s (pid %d) ends unasked; another one takes over", slot.name, leaving.pid)
-                leaving.expect_end(monotonic() + self._drain_timeout + GRACE)
-                slot.left_by(leaving, monotonic())
+            current = slot.child
+            if current and current.state == DRAINING and not current.expected:
+                log.warning(
+                    "%s (pid %d) drains without a signal; another one replaces it", slot.name, current.pid
+                )
+                current.expect_end(monotonic() + self._drain_timeout + GRACE)
+                slot.on_end(current, monotonic())
                 self._block.cells(PROCESS)[RESTARTS] += 1
 
     def reap(self) -> None:
-        """Take note of who has ended. As process 1 of a container we are the parent of all orphans, too."""
+        """Reap ended children. Process 1 of a container is also the parent of all orphans."""
         with contextlib.suppress(ChildProcessError):
             while ended := os.waitpid(-1, os.WNOHANG):
                 pid, status = ended
@@ -174,18 +175,18 @@ class ProcessManager:
                     self._reap(child)
 
     def refill(self) -> None:
-        """Start somebody for each empty seat whose time has come."""
+        """Start a process for each empty slot whose delay is over."""
         for slot in self.slots:
             empty = slot.child is None and slot.successor is None
             if self.refilling and empty and slot.due <= monotonic() and (slot is self.control or self.room):
                 try:
                     slot.child = self.start(slot)
                 except OSError as error:
-                    pause = slot.not_started(monotonic())
-                    log.error("cannot start %s: %s; next try in %g s", slot.name, error.strerror, pause)
+                    pause = slot.on_start_failure(monotonic())
+                    log.error("cannot start %s: %s; next attempt in %g s", slot.name, error.strerror, pause)
 
     def enforce(self) -> None:
-        """Kill who should have ended by now."""
+        """Kill children whose deadline is over."""
         for child in self.children.values():
             if child.deadline < monotonic():
                 log.warning("%s (pid %d) did not end in time and is killed", child.name, child.pid)
@@ -193,7 +194,7 @@ class ProcessManager:
                 child.deadline = inf
 
     def watch(self) -> None:
-        """End the children that hang; they are replaced like those that died."""
+        """Abort hung children; they are replaced like those that died."""
         watched = [slot.child for slot in self.slots if slot.child and slot.child.deadline == inf]
         now = monotonic()
         for child in self._watchdog.hung(watched, now):
@@ -206,11 +207,11 @@ class ProcessManager:
             child.abort(now + ABORT)
             self._block.cells(PROCESS)[HUNG] = int(now * 1000)
 
-    def patience(self, turn: float) -> float | None:
-        """Seconds after which something may have to be done although nothing happens; None: never.
+    def poll_timeout(self, turn: float) -> float | None:
+        """Seconds after which the supervisor must act without an event; None if never.
 
         Args:
-            turn: how often to look while a child may have to be killed, or started.
+            turn: seconds between two checks while a child may have to be killed or started.
         """
         if any(child.deadline < inf for child in self.children.values()) or any(
             slot.child is None for slot in self.slots
@@ -236,11 +237,11 @@ class ProcessManager:
                 listening=[each.fileno() for each in slot.listening],
                 tls=[each.fileno() for each in slot.tls],
                 supervisor_pipe=theirs.fileno(),
-                control_socket=self._doors["control" if slot is self.control else "worker"].fileno(),
+                control_socket=self._control_sockets[role != "control"].fileno(),
                 counters=self._memory.counters,
                 gauges=self._memory.gauges,
                 state=[*self._state.descriptors],
-                tickets=self._tickets if role == "worker" else None,
+                tickets=self._ticket_keys if role == "worker" else None,
                 layout=LAYOUT,
                 fixed=self._fixed,
             )
@@ -269,26 +270,26 @@ class ProcessManager:
         return child
 
     def _reap(self, child: Child) -> None:
-        """Settle what a child leaves behind: its row, its requests, its seat."""
+        """Release the row and the slot of an ended child, and count its lost requests."""
         lost = self._free(child.row)
         for each in self.slots:
             if each.successor is child:
-                each.successor = None  # Nobody can take over any more.
+                each.successor = None  # The replacement failed.
         slot = next((slot for slot in self.slots if slot.child is child), None)
         if child.expected or slot is None:
             if slot:
                 slot.child = None
             return
-        pause = slot.left_by(child, monotonic())
+        pause = slot.on_end(child, monotonic())
         after = f" with {lost} requests in flight" if lost else ""
-        then = f"another one starts {f'in {pause:g} s' if pause else 'at once'}"
+        then = f"another one starts {f'in {pause:g} s' if pause else 'immediately'}"
         if slot.cannot_start(child):
             self.fatal_reason = then = f"{child.name} cannot start"
         log.error("%s (pid %d) %s%s; %s", child.name, child.pid, child.fate, after, then)
         self._block.cells(PROCESS)[RESTARTS] += 1
 
     def _free(self, row: int | None) -> int:
-        """Let another worker have a row, if it is a worker's; return how many requests it had in flight."""
+        """Free the row of a worker; return the number of requests that it had in flight."""
         if row is None or row not in self._memory.worker_rows:
             return 0
         lost = self._block.forget(row)

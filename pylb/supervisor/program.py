@@ -1,4 +1,4 @@
-"""How to run this very program once more, with the code that is on disk by then."""
+"""The command line to start this program again, with the code on disk at that time."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Sequence
 
 
 def command(role: str, arguments: Sequence[str]) -> list[str]:
-    """The command line for a process that does `role` with these arguments of the user's.
+    """Return the command line of a process for `role` with these arguments of the user.
 
-    The interpreter gets the options that it was given now (`-X`, `-O`, `-m pylb` or the path of a script), so
-    that the other process finds the same code in the same way.
+    The interpreter gets the same options as this one (`-X`, `-O`, `-m pylb` or the path of a script), so that
+    the other process imports the same code.
     """
     interpreter = sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1]
     return [sys.executable, *interpreter, role, *arguments]
 
 
 def arguments() -> list[str]:
-    """What the user typed, without the name of the command."""
+    """Return the arguments of the user, without the name of the command."""
     given = sys.argv[1:]
     return given if not given or given[0].startswith("-") else given[1:]

@@ -1,4 +1,4 @@
-"""Signals as a queue: the handler does nothing, the loop acts when it is ready to."""
+"""A queue of signals: the handlers do nothing, and the supervisor's loop takes the signals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 
 
 def name_of(number: int) -> str:
-    """What a signal is called; real-time signals have no names but the first and the last."""
+    """Return the name of a signal; only the first and the last real-time signal have names."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -18,7 +18,7 @@ def name_of(number: int) -> str:
 
 
 class SignalQueue:
-    """Collects signals from `open` on; its `descriptor` is readable while there are some.
+    """Collects signals after `open`; `descriptor` is readable while the queue is not empty.
 
     Args:
         numbers: the signals.
@@ -29,19 +29,19 @@ class SignalQueue:
         self.descriptor, self._end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def open(self) -> None:
-        """Begin."""
+        """Install the handlers."""
         signal.set_wakeup_fd(self._end, warn_on_full_buffer=False)
         for number in self._numbers:
             signal.signal(number, _ignore)
 
     def take(self) -> list[signal.Signals]:
-        """Those that came since the last call, in their order."""
+        """Return the signals since the last call, in order."""
         with contextlib.suppress(BlockingIOError):
             return [signal.Signals(number) for number in os.read(self.descriptor, 4096)]
         return []
 
     def close(self) -> None:
-        """End; the signals do again what they did by default."""
+        """Close the queue and restore the default handlers."""
         signal.set_wakeup_fd(-1)
         for number in self._numbers:
             signal.signal(number, signal.SIG_DFL)
@@ -50,4 +50,4 @@ class SignalQueue:
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:
-    """Python has written the number into the pipe; that is all."""
+    """Do nothing: Python has already written the number to the pipe."""

@@ -1,7 +1,7 @@
-"""The supervisor: sees to it that control and the workers are there, and does what signals say.
+"""The supervisor: keeps control and the workers running, and handles signals.
 
-It knows nothing of HTTP and of discovery, and runs no event loop, so that there is little in it that could
-fail. Signals queue, and the loop acts.
+It has no HTTP, no discovery and no event loop, so that little in it can fail. Signals are queued; its loop
+handles them.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from pylb.supervisor.handover import Handover, Predecessor
 from pylb.supervisor.listeners import Listeners
 from pylb.supervisor.outcome import OutcomeFile
 from pylb.supervisor.pidfile import PidFile
-from pylb.supervisor.procedures import Condition, PlanError, Steps
+from pylb.supervisor.procedures import Condition, ProcedureError, Steps
 from pylb.supervisor.process_manager import ProcessManager
 from pylb.supervisor.signals import SignalQueue
 
 log = logging.getLogger("pylb.supervisor")
 
 TURN = 0.05
-"""Seconds between two looks while something is under way. Otherwise only news wakes the supervisor."""
+"""Seconds between two checks during a procedure. Otherwise only events wake the supervisor."""
 
 SIGNALS = (
     signal.SIGTERM,
@@ -43,13 +43,13 @@ SIGNALS = (
 
 
 class Supervisor:
-    """Runs a crew from the start to the end.
+    """Runs pylb from its start to its end.
 
     Args:
-        options: what the user wants.
-        listeners: where requests are taken, and by how many processes.
+        options: the options of pylb.
+        listeners: the listening sockets, and the number of workers.
         predecessor: the pylb that this one replaces, if there is one.
-        pid_file: where this process's id is to be found, if anywhere.
+        pid_file: the pid file, if there is one.
     """
 
     def __init__(
@@ -74,14 +74,14 @@ class Supervisor:
         self._signals = SignalQueue(SIGNALS)
         self._serving = False
         self._procedures: list[Procedure] = []
-        """What is to be done, one after the other."""
+        """The running procedure and those that wait."""
         self._awaited: Condition = always
-        """What the first of them waits for."""
+        """The condition for which the first one waits."""
         self._ending = False
         self._code = 0
 
     def run(self) -> int:
-        """Supervise until told to stop; return the exit code."""
+        """Supervise until pylb ends; return the exit code."""
         processes = self._processes
         self._signals.open()
         try:
@@ -89,8 +89,8 @@ class Supervisor:
             while self._procedures or not self._ending:
                 self._wait()
                 for number in self._signals.take():
-                    self._obey(number)
-                processes.hear()
+                    self._handle(number)
+                processes.receive()
                 processes.reap()
                 if processes.fatal_reason and not self._code:
                     self._give_up()
@@ -108,28 +108,28 @@ class Supervisor:
         return self._code
 
     def _wait(self) -> None:
-        """Until there is news, or for a moment if something is under way or has to be watched."""
-        news = select.poll()
-        news.register(self._signals.descriptor, select.POLLIN)
+        """Wait for an event, or for a short time during a procedure."""
+        poll = select.poll()
+        poll.register(self._signals.descriptor, select.POLLIN)
         for child in self._processes.children.values():
             if not child.silent:
-                news.register(child.supervisor_pipe.end, select.POLLIN)
-        patience = TURN if self._procedures else self._processes.patience(TURN)
-        news.poll(None if patience is None else 1000 * patience)
+                poll.register(child.supervisor_pipe.end, select.POLLIN)
+        timeout = TURN if self._procedures else self._processes.poll_timeout(TURN)
+        poll.poll(None if timeout is None else 1000 * timeout)
 
-    def _obey(self, number: signal.Signals) -> None:
-        """Do, or plan, what a signal asks for. CHLD only wakes us."""
+    def _handle(self, number: signal.Signals) -> None:
+        """Handle a signal. CHLD only wakes the loop."""
         options = self._options
         match number:
             case signal.SIGTERM | signal.SIGINT if not self._ending:
-                log.info("%s: stopping; once more stops at once", number.name)
+                log.info("%s: stopping; a second signal stops immediately", number.name)
                 self._end(
                     procedures.stop(
                         self._processes, self._listeners, options.drain_timeout, options.shutdown_delay
                     )
                 )
             case signal.SIGTERM | signal.SIGINT | signal.SIGQUIT:
-                log.info("%s: stopping at once", number.name)
+                log.info("%s: stopping immediately", number.name)
                 self._end(procedures.stop_at_once(self._processes, self._listeners))
             case signal.SIGHUP:
                 self._schedule(Procedure("reload", procedures.reload(self._processes, options.drain_timeout)))
@@ -139,10 +139,10 @@ class Supervisor:
                 self._schedule(self._upgrade())
 
     def _schedule(self, procedure: Procedure) -> None:
-        """Do something after what is under way, unless it is planned already, or too late."""
+        """Run a procedure after the current one, unless it is scheduled already or pylb ends."""
         name = procedure.name
         if not self._ending and name not in [other.name for other in self._procedures[1:]]:
-            log.info("%s: begun" if not self._procedures else "%s: waits for what is under way", name)
+            log.info("%s: begun" if not self._procedures else "%s: waits for the current procedure", name)
             self._procedures.append(procedure)
 
     def _upgrade(self) -> Procedure:
@@ -159,7 +159,7 @@ class Supervisor:
         self._end(procedures.retire(self._processes, self._listeners, self._options.drain_timeout))
 
     def _end(self, steps: Steps) -> None:
-        """Do this instead of all that was planned; then it is over."""
+        """Replace all procedures by the last one."""
         self._ending = True
         self._procedures = [Procedure("end", steps, reported=False)]
         self._awaited = always
@@ -170,7 +170,7 @@ class Supervisor:
         self._end(procedures.stop_at_once(self._processes, self._listeners))
 
     def _announce_ready(self) -> None:
-        """Tell everybody, once all are ready for the first time."""
+        """Log and report that pylb serves, once all processes are ready for the first time."""
         if not self._serving and all(slot.ready() for slot in self._processes.slots):
             self._serving = True
             log.info(
@@ -192,7 +192,7 @@ class Supervisor:
                 self._processes.announce(SERVING)
 
     def _go_on(self) -> None:
-        """Go on with the present plan as far as that is possible now."""
+        """Run the steps whose conditions hold."""
         while self._procedures and self._awaited():
             procedure = self._procedures[0]
             if not procedure.begun and procedure.reported:
@@ -202,13 +202,13 @@ class Supervisor:
                 self._awaited = next(procedure.steps)
             except StopIteration as ended:
                 self._finish(procedure, ended.value)
-            except (PlanError, OSError) as error:
+            except (ProcedureError, OSError) as error:
                 reason = f"given up: {error.strerror}" if isinstance(error, OSError) else error
                 log.error("%s %s", procedure.name, reason)
                 self._finish(procedure, f"{procedure.name} {reason}", failed=True)
 
     def _finish(self, procedure: Procedure, text: str, *, failed: bool = False) -> None:
-        """Note how a plan has ended, and begin what follows it."""
+        """Record the end of a procedure, and call its `after` if it succeeded."""
         self._awaited = always
         self._procedures.remove(procedure)
         if procedure.reported:
@@ -219,17 +219,17 @@ class Supervisor:
 
 @dataclass(eq=False)
 class Procedure:
-    """Something that is to be done, step by step."""
+    """A scheduled procedure."""
 
     name: str
     steps: Steps
     after: Callable[[], None] = lambda: None
-    """What follows if it succeeds."""
+    """Called when it succeeds."""
     reported: bool = True
-    """Whether a command may wait for it."""
+    """Whether its outcome is written for commands that wait for it."""
     begun: bool = False
 
 
 def always() -> bool:
-    """Nothing is waited for."""
+    """The condition that always holds."""
     return True

@@ -1,7 +1,7 @@
-"""The watchdog: finds children that run but do not work, by the heartbeats that they write to shared memory.
+"""The watchdog: detects hung children by the heartbeats that they write to shared memory.
 
 gunicorn's arbiter (`--timeout`) and HAProxy's watchdog do the same: a worker that hangs keeps its connections
-and its place, so it is ended to be replaced.
+and its slot, so it is aborted and replaced.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from math import inf
 from pylb.supervisor.child import Child
 
 PERIOD = 1.0
-"""Seconds between two looks at the heartbeats while nothing else happens."""
+"""Seconds between two checks of the heartbeats without other events."""
 STARTUP = 60.0
-"""Seconds that a child has until it is ready, if that is longer than the time-out."""
+"""Seconds in which a child must become ready, if that is longer than the timeout."""
 
 
 class Watchdog:
@@ -25,24 +25,24 @@ class Watchdog:
 
     Args:
         timeout: seconds without a heartbeat after which a child is hung; None: never.
-        heartbeat: the last heartbeat of a row of the shared memory; any other value means that it works.
+        heartbeat: the last heartbeat of a row of the shared memory; it changes while the child works.
         now: monotonic seconds.
     """
 
     def __init__(self, timeout: float | None, heartbeat: Callable[[int], int], now: float) -> None:
         self._timeout = inf if timeout is None else timeout
         self._heartbeat = heartbeat
-        self._looked = now
+        self._checked_at = now
 
     @property
     def enabled(self) -> bool:
-        """Whether there is a time-out."""
+        """Whether there is a timeout."""
         return self._timeout < inf
 
     def hung(self, children: Iterable[Child], now: float) -> Iterator[Child]:
         """Yield the children that are hung. `now`: monotonic seconds."""
-        elapsed = min(now - self._looked, 2 * PERIOD)
-        self._looked = now
+        elapsed = min(now - self._checked_at, 2 * PERIOD)
+        self._checked_at = now
         for child in children:
             if child.row is None:
                 continue

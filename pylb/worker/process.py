@@ -74,7 +74,7 @@ class WorkerProcess:
         self.options = options
         self.bootstrap = bootstrap
         self.supervisor_pipe = SupervisorPipe(socket.socket(fileno=bootstrap.supervisor_pipe))
-        self.lifecycle = Lifecycle(bootstrap.name, self.supervisor_pipe.tell)
+        self.lifecycle = Lifecycle(bootstrap.name, self.supervisor_pipe.send)
         self.counters = WorkerCounters(bootstrap.memory.block(bootstrap.row))
         self.sinks = Sinks(options, lock=bootstrap.counters)
         self.worker = Worker(

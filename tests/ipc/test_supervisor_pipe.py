@@ -17,30 +17,30 @@ def ends():
 
 def test_messages_pass_in_both_directions_and_eof_is_detected(ends):
     here, there = ends
-    assert here.hear() == []
-    there.tell("starting")
-    there.tell("serving")
-    here.tell("draining")
-    assert (here.hear(), there.hear()) == (["starting", "serving"], ["draining"])
-    there.tell("stopped")
+    assert here.receive() == []
+    there.send("starting")
+    there.send("serving")
+    here.send("draining")
+    assert (here.receive(), there.receive()) == (["starting", "serving"], ["draining"])
+    there.send("stopped")
     there.close()
-    assert here.hear() == ["stopped"]
-    assert here.hear() is None
-    here.tell("anybody?")
+    assert here.receive() == ["stopped"]
+    assert here.receive() is None
+    here.send("anybody?")
 
 
 def test_messages_are_buffered(ends):
     here, _ = ends
     for _ in range(100_000):
-        here.tell("serving")
+        here.send("serving")
 
 
 async def test_the_loop_calls_back_for_each_message_and_at_eof(ends):
     here, there = ends
     heard, alone = [], []
     here.listen(asyncio.get_running_loop(), heard.append, lambda: alone.append(True))
-    there.tell("serving")
-    there.tell("leaving")
+    there.send("serving")
+    there.send("leaving")
     await until(lambda: heard == ["serving", "leaving"])
     assert not alone
     there.close()
@@ -51,9 +51,9 @@ async def test_the_loop_calls_back_for_each_message_and_at_eof(ends):
 
 def test_waiting_for_the_first_message_does_not_consume_it(ends):
     here, there = ends
-    there.tell("serving")
+    there.send("serving")
     here.wait()
-    assert here.hear() == ["serving"]
+    assert here.receive() == ["serving"]
     there.close()
     here.wait()
-    assert here.hear() is None
+    assert here.receive() is None

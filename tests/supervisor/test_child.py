@@ -101,6 +101,6 @@ def test_ctrl_c_does_not_reach_a_child(start):
 def test_the_end_of_the_supervisor_pipe_is_detected(start):
     child = start("pass")
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    child.hear()
+    child.receive()
     assert child.silent
     wait(child)

@@ -93,7 +93,7 @@ def test_the_handover_is_json(listening):
         "plain": {"a:1": [[listening.fileno()]]},
         "tls": {},
         "admin": {},
-        "lifeline": 7,
+        "supervisor_pipe": 7,
         "pid_file": None,
         "state": [],
     }

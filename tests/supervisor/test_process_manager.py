@@ -37,8 +37,8 @@ async def test_a_failed_start_is_retried(processes, command, caplog):
     command("/nonexistent")
     processes.refill()
     assert [record.getMessage() for record in caplog.records] == [
-        "cannot start control: No such file or directory; next try in 0.1 s",
-        "cannot start worker 1: No such file or directory; next try in 0.1 s",
+        "cannot start control: No such file or directory; next attempt in 0.1 s",
+        "cannot start worker 1: No such file or directory; next attempt in 0.1 s",
     ]
     assert not processes.children
     command(sys.executable, "-c", "import time; time.sleep(60)")

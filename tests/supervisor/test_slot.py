@@ -39,37 +39,37 @@ def test_a_serving_child_is_ready(slot):
 def test_a_crash_is_repaired_immediately(slot):
     for now in range(10, 100, 10):
         child = take(slot, Child(served=True, started=now - STEADY - 1, code=-9))
-        assert slot.left_by(child, now) == 0
+        assert slot.on_end(child, now) == 0
         assert (slot.child, slot.due) == (None, now)
         assert not slot.cannot_start(child)
 
 
 def test_a_child_that_never_lasts_is_started_with_back_off(slot):
-    slot.left_by(take(slot, Child(served=True, code=1)), STEADY + 1)
-    pauses = [slot.left_by(take(slot, Child(served=True, code=1)), 0) for _ in range(12)]
+    slot.on_end(take(slot, Child(served=True, code=1)), STEADY + 1)
+    pauses = [slot.on_end(take(slot, Child(served=True, code=1)), 0) for _ in range(12)]
     assert pauses[:4] == [0.1, 0.2, 0.4, 0.8]
     assert pauses[-1] == LONGEST_PAUSE
     assert not slot.cannot_start(Child(code=1)), "it worked once"
-    assert slot.left_by(take(slot, Child(served=True, started=0, code=1)), STEADY + 1) == 0
+    assert slot.on_end(take(slot, Child(served=True, started=0, code=1)), STEADY + 1) == 0
 
 
 def test_a_child_that_never_worked_is_tried_three_times(slot):
     verdicts = []
     for _ in range(3):
         child = take(slot, Child(code=1))
-        slot.left_by(child, 0)
+        slot.on_end(child, 0)
         verdicts.append(slot.cannot_start(child))
     assert verdicts == [False, False, True]
 
 
 def test_failed_starts_have_back_off(slot):
-    assert [slot.not_started(10.0) for _ in range(3)] == [0.1, 0.2, 0.4]
+    assert [slot.on_start_failure(10.0) for _ in range(3)] == [0.1, 0.2, 0.4]
     assert slot.due == 10.4
 
 
 def test_unusable_options_are_tried_once(slot):
     child = take(slot, Child(code=2))
-    slot.left_by(child, 0)
+    slot.on_end(child, 0)
     assert slot.cannot_start(child)
 
 

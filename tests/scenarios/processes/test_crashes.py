@@ -156,7 +156,7 @@ async def test_a_worker_signalled_to_end_is_replaced_before_its_end(program):
     await until(lambda: pylb.origins[0].open == 8, 20)
     worker = pylb.processes("worker")[0]
     worker.terminate()
-    await pylb.said(f"pid {worker.pid}.* ends unasked; another one takes over")
+    await pylb.said(f"pid {worker.pid}.* drains without a signal; another one replaces it")
     await pylb.said(r"worker \d is serving", 3)
     assert len(pylb.processes("worker")) == 3, "the old one still has requests"
     release.set()

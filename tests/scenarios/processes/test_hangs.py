@@ -32,7 +32,7 @@ async def test_a_hanging_worker_is_reported_and_replaced(program):
         while not any(shown in text for text in await problems(pylb)):
             await asyncio.sleep(0.05)
     await pylb.said(rf"worker \d \(pid {hung.pid}\) has sent no heartbeat for 4.* s and is killed")
-    await pylb.said(rf"\(pid {hung.pid}\) was killed by SIGABRT; another one starts at once")
+    await pylb.said(rf"\(pid {hung.pid}\) was killed by SIGABRT; another one starts immediately")
     await pylb.said(r"worker \d is serving", 3)
     assert await pylb.metric("pylb_restarts_total") == 1
     async with pylb.clients(8) as clients:

@@ -60,7 +60,7 @@ async def test_the_old_control_serves_until_the_new_one_has_loaded_everything(pr
     await served_by(pylb, "web-1", "web-2")
 
 
-@pytest.mark.logs_error(r"reload given up: the new control did not get ready")
+@pytest.mark.logs_error(r"reload given up: the new control was not ready in time")
 async def test_a_new_control_that_dies_at_its_start_changes_nothing(program):
     pylb = program()
     await pylb.origin()
@@ -70,7 +70,7 @@ async def test_a_new_control_that_dies_at_its_start_changes_nothing(program):
     pylb.send(signal.SIGHUP)
     new = await until(lambda: [p for p in pylb.processes("control") if p.pid != old.pid], 30)
     new[0].kill()
-    await pylb.said("reload given up: the new control did not get ready; all stays as it is")
+    await pylb.said("reload given up: the new control was not ready in time; nothing has changed")
     await until(lambda: {p.pid for p in pylb.family()} == before)
     pylb.send(signal.SIGHUP)
     await pylb.said("serves$")
@@ -88,7 +88,7 @@ async def test_a_new_control_that_dies_before_its_takeover_is_replaced(program):
     new = await until(lambda: [p for p in pylb.processes("control") if p.pid != old.pid], 30)
     await until(lambda: pending(old, signal.SIGTERM), 30)
     new[0].kill()
-    await pylb.said("reload given up: the new control was killed by SIGKILL before it could begin")
+    await pylb.said("reload given up: the new control was killed by SIGKILL before its takeover")
     gone = {old.pid, new[0].pid}
     await until(lambda: {p.pid for p in pylb.processes("control")} - gone, 30)
     pylb.send(signal.SIGHUP)
@@ -113,7 +113,7 @@ async def test_an_invalid_option_changes_nothing(program, tmp_path):
     options.write_text("PYLB_POLICY=nonsense\n")
     pylb.send(signal.SIGHUP)
     reason = "PYLB_POLICY: got 'nonsense', expected one of least-connections"
-    await pylb.said(f"reload refused: {reason}.*; generation 1 goes on")
+    await pylb.said(f"reload refused: {reason}.*; generation 1 continues")
     await pylb.said("^pylb: PYLB_POLICY: got 'nonsense', expected one of least-connections")
     assert not [line for line in pylb.lines if "Traceback" in line]
     assert {p.pid for p in pylb.family()} == before
@@ -163,7 +163,7 @@ async def test_reloads_wait_for_serving_workers_and_the_memory_is_bounded(progra
         pylb.send(signal.SIGHUP)
         if generation < 4:
             await pylb.said(f"generation {generation + 1} serves")
-    await pylb.said("reload waits: too many workers of earlier generations still finish their requests")
+    await pylb.said("reload waits: too many workers of earlier generations still drain")
     release.set()
     await pylb.said("generation 5 serves")
     for reader, writer in retained:

@@ -63,7 +63,7 @@ async def test_a_stop_fails_ready_then_closes_the_port_then_ends(program, worker
     await reader.readuntil(b"he")
 
     pylb.send(signal.SIGTERM)
-    await pylb.said("SIGTERM: stopping; once more stops at once")
+    await pylb.said("SIGTERM: stopping; a second signal stops immediately")
     await pylb.said("pylb is leaving")
     status, body = await pylb.get("/ready")
     assert (status, json.loads(body)["reasons"]) == (503, ["pylb is leaving"])
@@ -167,7 +167,7 @@ async def test_ctrl_c_in_a_terminal_ends_all_processes_in_order(program):
     loop.remove_reader(master)
     os.close(master)
     assert process.returncode == 0
-    assert b"SIGINT: stopping; once more stops at once" in said
+    assert b"SIGINT: stopping; a second signal stops immediately" in said
     assert b"Traceback" not in said
     assert b"ERROR" not in said
     await pylb.gone()

@@ -53,7 +53,7 @@ async def test_an_upgrade_that_cannot_start_is_aborted(program, tmp_path):
     async with pylb.clients(4) as clients:
         pylb.send(signal.SIGUSR2)
         await pylb.said(
-            "upgrade given up: the new pylb ended with exit code 2, and its log says why; this one goes on"
+            "upgrade given up: the new pylb ended with exit code 2, see its log; this one continues"
         )
         await clients.more()
     assert clients.failures == {}
@@ -115,11 +115,9 @@ async def test_an_upgrade_with_rejected_options_prints_the_reason_and_exits_with
     options.write_text("PYLB_POLICY=nonsense\n")
     said = await command("reload", pylb, expected=1)
     assert said.startswith("pylb: reload refused: PYLB_POLICY: got 'nonsense', expected one of least-conn")
-    assert said.endswith("; generation 1 goes on\n")
+    assert said.endswith("; generation 1 continues\n")
     said = await command("upgrade", pylb, expected=1)
-    assert said.startswith(
-        "pylb: upgrade given up: the new pylb ended with exit code 2, and its log says why"
-    )
+    assert said.startswith("pylb: upgrade given up: the new pylb ended with exit code 2, see its log")
     options.write_text("PYLB_POLICY=random\nPYLB_SHUTDOWN_DELAY=1s\nPYLB_WATCHDOG_TIMEOUT=20s\n")
     said = await command("reload", pylb)
     flags = "--shutdown-delay, --watchdog-timeout"
