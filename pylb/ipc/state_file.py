@@ -45,6 +45,8 @@ class StateFile:
 
     def __init__(self, descriptors: tuple[int, int]) -> None:
         self.descriptors = descriptors
+        self._written: tuple[int, int, bytes] | None = None
+        """Descriptor, sequence number and header of the last write by this process."""
 
     @classmethod
     def create(cls) -> StateFile:
@@ -63,10 +65,24 @@ class StateFile:
         """
         told = [orjson.Fragment(update) for update in updates.values()]
         body = orjson.dumps({"updates": told, "counters": counters, "control": control})
-        contents = [(self._content(each) or NOTHING, each) for each in self.descriptors]
-        ((_, _), older), ((sequence, _), _) = sorted(contents)
-        header = HEADER.pack(sequence + 1, len(body), crc32(body, sequence + 1))
-        os.pwrite(older, header + body, 0)
+        sequence, older = self._turn()
+        header = HEADER.pack(sequence, len(body), crc32(body, sequence))
+        whole = os.pwrite(older, header + body, 0) == len(header) + len(body)
+        self._written = (older, sequence, header) if whole else None
+
+    def _turn(self) -> tuple[int, int]:
+        """The next sequence number, and the descriptor of the file that it belongs into: the older one.
+
+        A file whose header is still that of this writer's last write is whole, so its body is not read.
+        """
+        if self._written is not None:
+            newer, sequence, header = self._written
+            (older,) = {*self.descriptors} - {newer}
+            if os.pread(newer, HEADER.size, 0) == header and self._sequence(older) < sequence:
+                return sequence + 1, older
+        contents = [((self._content(each) or NOTHING)[0], each) for each in self.descriptors]
+        (_, older), (sequence, _) = sorted(contents)
+        return sequence + 1, older
 
     def read(self) -> State | None:
         """The newest state that is whole; None if none was ever written."""
@@ -89,6 +105,12 @@ class StateFile:
                 break
         data: dict[str, Any] | None = orjson.loads(body) if body else None
         return data
+
+    def _sequence(self, descriptor: int) -> int:
+        """The sequence number in a header, whether the file is whole or not."""
+        header = os.pread(descriptor, HEADER.size, 0).ljust(HEADER.size, b"\0")
+        sequence: int = HEADER.unpack(header)[0]
+        return sequence
 
     def _content(self, descriptor: int) -> tuple[int, bytes] | None:
         """Sequence number and body; None if they do not belong together: a writer is at it, or died of it."""

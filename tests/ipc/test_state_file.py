@@ -46,6 +46,22 @@ def test_every_process_can_read_the_last_state(state):
     assert state.read().counters == {"used": 9}, "and a successor goes on"
 
 
+def test_two_writers_that_take_turns_lose_nothing(state):
+    other = StateFile(state.descriptors)
+    for generation, writer in enumerate((state, state, other, state, other, other, state, state), 1):
+        write(writer, generation)
+        assert StateFile(state.descriptors).read().counters == {"used": generation}
+
+
+def test_a_write_reads_no_more_than_the_headers(state, monkeypatch):
+    write(state, 1, size=100)
+    write(state, 2, size=100)
+    read, pread = [], os.pread
+    monkeypatch.setattr(os, "pread", lambda fd, length, at: read.append(length) or pread(fd, length, at))
+    write(state, 3, size=100)
+    assert sum(read) == 2 * HEADER.size
+
+
 @pytest.mark.parametrize("cut", [0, 1, 8, HEADER.size, HEADER.size + 5, HEADER.size + 200])
 def test_a_partial_write_leaves_the_previous_state(state, cut, monkeypatch):
     write(state, 1)
