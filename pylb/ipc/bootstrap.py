@@ -48,7 +48,7 @@ class Bootstrap:
     counters: int
     gauges: int
     state: list[int]
-    tickets: int | None = None
+    ticket_keys_file: int | None = None
     """A file in memory with the keys for TLS session tickets, which all workers share. The environment does
     not contain the keys, because crash reports and child processes may reveal it."""
     fixed: dict[str, str] = field(default_factory=dict)
@@ -81,9 +81,9 @@ class Bootstrap:
     @property
     def descriptors(self) -> list[int]:
         """All descriptors that must stay open in the child."""
-        tickets = [] if self.tickets is None else [self.tickets]
+        ticket_keys = [] if self.ticket_keys_file is None else [self.ticket_keys_file]
         memory = [self.counters, self.gauges, *self.state, *self.predecessor]
-        return [*self.listening, *self.tls, self.supervisor_pipe, self.control_socket, *memory, *tickets]
+        return [*self.listening, *self.tls, self.supervisor_pipe, self.control_socket, *memory, *ticket_keys]
 
     @property
     def memory(self) -> SharedMemory:
@@ -98,10 +98,10 @@ class Bootstrap:
 
     def ticket_keys(self) -> bytes:
         """Return the keys for TLS session tickets. Can be called once."""
-        if self.tickets is None:
+        if self.ticket_keys_file is None:
             return b""
-        keys = os.pread(self.tickets, TICKET_KEYS, 0)
-        os.close(self.tickets)
+        keys = os.pread(self.ticket_keys_file, TICKET_KEYS, 0)
+        os.close(self.ticket_keys_file)
         return keys
 
     def sockets(self) -> tuple[list[socket.socket], list[socket.socket]]:

@@ -1,8 +1,8 @@
-"""A connection between two processes that carries whole messages, of each subject no more than the newest.
+"""A connection between two processes that carries messages; only the newest of each subject is queued.
 
-On the wire: four bytes of length, then JSON: the kind of message, and its content. Whoever sends never waits:
-while the other side does not read, at most one message is on its way and one on each subject is kept, so that
-a stopped process costs its peer nothing, and gets what is true now when it goes on.
+A message is four bytes of length, then JSON: the kind of message and its content. The sender never blocks.
+While the peer does not read, at most one message is in transit and the newest one of each subject is queued.
+Thus a stopped process uses no memory of its peer, and receives the current state when it continues.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import orjson
 
 LENGTH = struct.Struct("!I")
 LONGEST = 1 << 30
-"""Bytes of a message; a longer one is no message."""
+"""Maximum bytes of a message; the connection is closed at a longer one."""
 
 
 class Channel(asyncio.Protocol):
-    """One end.
+    """One end of the connection.
 
     Args:
         receive: called with the kind and the content of each message.
-        lost: called once, when the other end is gone.
+        lost: called once, when the connection is closed.
     """
 
     def __init__(self, receive: Callable[[str, Any], None], lost: Callable[[], None]) -> None:
@@ -33,26 +33,26 @@ class Channel(asyncio.Protocol):
         self._lost = lost
         self._transport: asyncio.Transport | None = None
         self._full = False
-        self._waiting: dict[tuple[str, str], bytes] = {}
-        self._inbox = bytearray()
+        self._queue: dict[tuple[str, str], bytes] = {}
+        self._recv_buffer = bytearray()
 
     async def open(self, end: socket.socket) -> None:
-        """Use one end of a socket pair. What was posted goes out; messages may come before this returns."""
+        """Use one end of a socket pair and send the queue. Messages may arrive before this returns."""
         await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=end)
 
     def post(self, kind: str, subject: str, content: bytes) -> None:
-        """Send a message as soon as the other side takes it.
+        """Queue a message, which is sent as soon as the peer reads.
 
         Args:
-            kind: of message.
-            subject: it replaces one of its kind on the same subject that still waits.
+            kind: the kind of message.
+            subject: the message replaces a queued one of the same kind and subject.
             content: JSON.
         """
-        self._waiting[kind, subject] = b'["%b",%b]' % (kind.encode(), content)
+        self._queue[kind, subject] = b'["%b",%b]' % (kind.encode(), content)
         self._send()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection immediately."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -78,21 +78,21 @@ class Channel(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
-        inbox = self._inbox
-        inbox += data
-        while len(inbox) >= LENGTH.size:
-            (length,) = LENGTH.unpack_from(inbox)
+        buffer = self._recv_buffer
+        buffer += data
+        while len(buffer) >= LENGTH.size:
+            (length,) = LENGTH.unpack_from(buffer)
             end = LENGTH.size + length
             if length > LONGEST:
                 self.close()
                 return
-            if len(inbox) < end:
+            if len(buffer) < end:
                 return
-            kind, content = orjson.loads(memoryview(inbox)[LENGTH.size : end])
-            del inbox[:end]
+            kind, content = orjson.loads(memoryview(buffer)[LENGTH.size : end])
+            del buffer[:end]
             self._receive(kind, content)
 
     def _send(self) -> None:
-        while self._waiting and self._transport is not None and not self._full:
-            message = self._waiting.pop(next(iter(self._waiting)))
+        while self._queue and self._transport is not None and not self._full:
+            message = self._queue.pop(next(iter(self._queue)))
             self._transport.write(LENGTH.pack(len(message)) + message)

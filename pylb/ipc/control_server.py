@@ -27,10 +27,10 @@ class Member:
     """One worker."""
 
     def __init__(
-        self, greeting: Hello, heard: Callable[[Member, str, Any], None], lost: Callable[[Member], None]
+        self, greeting: Hello, on_message: Callable[[Member, str, Any], None], lost: Callable[[Member], None]
     ) -> None:
         self.greeting = greeting
-        self.channel = Channel(lambda kind, content: heard(self, kind, content), lambda: lost(self))
+        self.channel = Channel(lambda kind, content: on_message(self, kind, content), lambda: lost(self))
         self.applied: dict[str, int] = {}
         """The generation that the worker has applied, by service; empty until its first message."""
 
@@ -94,7 +94,7 @@ class ControlServer:
         try:
             while (accepted := accept(self._control_socket)) is not None:
                 greeting, end = accepted
-                member = Member(greeting, self._heard, self._lost)
+                member = Member(greeting, self._on_message, self._lost)
                 spawn(self._join(member, end), name=f"join {greeting.name}", owner=owner)
         except ConnectionError:  # All workers and the supervisor have ended; this process ends soon, too.
             asyncio.get_running_loop().remove_reader(self._control_socket)
@@ -109,7 +109,7 @@ class ControlServer:
             if update.until > monotonic():
                 member.channel.post(HEALTH_UPDATE, update.subject, update.to_bytes())
 
-    def _heard(self, member: Member, kind: str, content: Mapping[str, Any]) -> None:
+    def _on_message(self, member: Member, kind: str, content: Mapping[str, Any]) -> None:
         if kind == HEALTH_UPDATE:
             self._pass_on(HealthUpdate.from_dict(content), member)
         else:

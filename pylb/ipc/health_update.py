@@ -34,7 +34,7 @@ class HealthUpdate:
         """Return the state of a backend of this worker."""
         key, authority = backend.identity
         health = backend.health
-        since, until = max(0.0, health.since), max(0.0, health.until)  # JSON knows no infinity.
+        since, until = max(0.0, health.since), max(0.0, health.until)  # JSON has no infinity.
         return cls(backend.endpoint.service, key, authority, backend.state, since, until, health.refused)
 
     @classmethod

@@ -9,22 +9,22 @@ from mmap import ALLOCATIONGRANULARITY, mmap
 from pylb.observe.shared_counters import Memory, SharedCounters
 
 EXTENT = 1 << 36
-"""Bytes that a file may come to hold. It is sparse: only what was written takes memory. So no process has to
-make it longer, and none can make it shorter."""
+"""Size of each file in bytes. It is sparse: only written pages use memory. Therefore no process has to resize
+it."""
 
 GENERATIONS = 4
-"""Generations of workers that can be alive at a time. While that many finish their requests, a reload waits:
-no storm of reloads can fill the memory."""
+"""Maximum generations of workers at a time. While that many still drain, a reload waits, so that frequent
+reloads cannot exhaust the memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class SharedMemory:
-    """Two files in memory.
+    """Two files in memory, for counters and gauges.
 
     Args:
-        counters: descriptor of the one with the counters.
-        gauges: descriptor of the one with the gauges.
-        workers: how many workers a generation has.
+        counters: descriptor of the file of the counters.
+        gauges: descriptor of the file of the gauges.
+        workers: number of workers in a generation.
     """
 
     counters: int
@@ -33,7 +33,7 @@ class SharedMemory:
 
     @classmethod
     def create(cls, workers: int) -> SharedMemory:
-        """Make empty ones."""
+        """Create empty files."""
         memory = cls(os.memfd_create("pylb counters"), os.memfd_create("pylb gauges"), workers)
         for descriptor in (memory.counters, memory.gauges):
             os.ftruncate(descriptor, EXTENT)
@@ -41,21 +41,21 @@ class SharedMemory:
 
     @property
     def worker_rows(self) -> range:
-        """Rows for workers."""
+        """The rows of workers."""
         return range(GENERATIONS * self.workers)
 
     @property
     def control_row(self) -> int:
-        """Control's."""
+        """The row of control."""
         return GENERATIONS * self.workers
 
     @property
     def supervisor_row(self) -> int:
-        """The supervisor's."""
+        """The row of the supervisor."""
         return GENERATIONS * self.workers + 1
 
     def block(self, row: int) -> SharedCounters:
-        """The block, for the process that has this row."""
+        """Map the block for the process with this row."""
         rows = self.supervisor_row + 1
         return SharedCounters(
             rows=rows, row=row, counters=_mapping(self.counters), gauges=_mapping(self.gauges)
@@ -63,7 +63,7 @@ class SharedMemory:
 
 
 def _mapping(descriptor: int) -> Memory:
-    """Maps a file, piece by piece, from its beginning."""
+    """Return a function that maps the next bytes of a file."""
     mapped = 0
 
     def following(size: int) -> mmap:

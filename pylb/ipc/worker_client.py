@@ -17,7 +17,7 @@ from pylb.ipc.update import Update
 APPLIED = "applied"
 """The kind of the message with the generation of a service that a worker has applied."""
 
-AGAIN = 0.1
+RETRY_DELAY = 0.1
 """Seconds until a worker retries to connect if the queue of the control socket is full."""
 
 
@@ -28,7 +28,7 @@ class WorkerClient:
         control_socket: the workers' end of the control socket.
         greeting: identifies this worker.
         apply: applies an update.
-        hear: applies a health update of another worker.
+        on_health_update: applies a health update of another worker.
     """
 
     def __init__(
@@ -36,25 +36,26 @@ class WorkerClient:
         control_socket: socket.socket,
         greeting: Hello,
         apply: Callable[[Update], object],
-        hear: Callable[[HealthUpdate], object],
+        on_health_update: Callable[[HealthUpdate], object],
     ) -> None:
         control_socket.setblocking(False)
         self._control_socket = control_socket
         self._greeting = greeting
         self._apply = apply
-        self._hear = hear
+        self._on_health_update = on_health_update
         self._channel: Channel | None = None
 
     async def follow(self) -> None:
-        """Take what control sends, for as long as there is a supervisor that would start another control.
+        """Receive the messages of control, and of the next control, until the supervisor has ended.
 
-        An end is left for the next control at once: only one that lives takes it, so this cannot run wild.
+        After a loss the worker reconnects immediately. Its socket waits until a control accepts it, so that
+        this is not a busy loop.
         """
         while True:
             try:
                 end = connect(self._control_socket, self._greeting)
             except BlockingIOError:
-                await asyncio.sleep(AGAIN)
+                await asyncio.sleep(RETRY_DELAY)
                 continue
             except ConnectionError:
                 return
@@ -66,14 +67,14 @@ class WorkerClient:
             finally:
                 self._channel.close()
 
-    def tell(self, news: HealthUpdate) -> None:
-        """Let the other workers know. Without control they find out for themselves, which costs a retry."""
+    def send(self, update: HealthUpdate) -> None:
+        """Send a health update to the other workers. It is lost without a control, at the cost of a retry."""
         if self._channel:
-            self._channel.post(HEALTH_UPDATE, news.subject, news.to_bytes())
+            self._channel.post(HEALTH_UPDATE, update.subject, update.to_bytes())
 
     def _receive(self, kind: str, content: dict[str, Any]) -> None:
         if kind == HEALTH_UPDATE:
-            self._hear(HealthUpdate.from_dict(content))
+            self._on_health_update(HealthUpdate.from_dict(content))
             return
         update = Update.from_dict(content)
         self._apply(update)

@@ -241,7 +241,7 @@ class ProcessManager:
                 counters=self._memory.counters,
                 gauges=self._memory.gauges,
                 state=[*self._state.descriptors],
-                tickets=self._ticket_keys if role == "worker" else None,
+                ticket_keys_file=self._ticket_keys if role == "worker" else None,
                 layout=LAYOUT,
                 fixed=self._fixed,
             )

@@ -1,4 +1,4 @@
-"""`pylb worker`: one process that takes requests. The supervisor starts it."""
+"""`pylb worker`: one process that serves clients. The supervisor starts it."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ from pylb.worker.worker import Worker
 
 log = logging.getLogger("pylb.health")
 
-PATIENCE = 5.0
-"""Seconds from control's first word that a worker waits for the first snapshot of every service, where nobody
-serves meanwhile."""
-SILENCE = 30.0
-"""Seconds that it waits for that word."""
-PUBLISHED = 1.0
+FIRST_SNAPSHOT_TIMEOUT = 5.0
+"""Seconds after the first message of control in which a worker waits for a snapshot of every service. There
+is no limit if another pylb serves meanwhile."""
+FIRST_MESSAGE_TIMEOUT = 30.0
+"""Seconds in which a worker waits for the first message of control."""
+PUBLISH_INTERVAL = 1.0
 """Seconds between two publications of the gauges that are not worth a write per request."""
-SHARE = 0.01
-"""Of the process's time that publishing may use: with very many backends it is done less often."""
+PUBLISH_SHARE = 0.01
+"""Maximum share of CPU time for publication: with very many backends the interval is longer."""
 
 
 def run(options: Options) -> int:
-    """Take requests until told to stop."""
+    """Serve clients until a signal ends the process; return the exit code."""
     bootstrap = Bootstrap.take()
     log_to_stderr(options.log_level, bootstrap.name)
     trace_fatal_signals()  # The watchdog aborts a worker that hangs.
@@ -60,14 +60,14 @@ async def _run(options: Options, bootstrap: Bootstrap) -> int:
 
 
 class WorkerProcess:
-    """A worker with what ties it to the other processes.
+    """A worker with its connections to the other processes.
 
-    It goes by the last snapshots that it was told of. Those that control told to others before are in the
-    state file, so it needs nobody to be alive in order to start.
+    It applies the snapshots that control sends. The last ones are also in the state file: a worker can
+    start without control.
 
     Args:
-        options: what the user wants.
-        bootstrap: what the supervisor gave it.
+        options: the options of pylb.
+        bootstrap: the data from the supervisor.
     """
 
     def __init__(self, options: Options, bootstrap: Bootstrap) -> None:
@@ -89,46 +89,46 @@ class WorkerProcess:
         self.worker.server.sweep.on_crash = self.crashes.add
         self.worker.server.sweep.add(self.counters.block.beat)
         for each in self.worker.pools.values():
-            each.on_state_change = self._notice
+            each.on_state_change = self._on_state_change
         greeting = Hello(bootstrap.name, os.getpid(), bootstrap.generation, bootstrap.row)
         self.worker_client = WorkerClient(
             socket.socket(fileno=bootstrap.control_socket), greeting, self.apply, self.on_peer_update
         )
-        self._told = asyncio.Event()
-        """Whether control has said anything."""
-        self._decided = asyncio.Event()
-        """Whether all services are known, or it is over already."""
+        self._first_message = asyncio.Event()
+        """Set after the first message of control."""
+        self._all_applied = asyncio.Event()
+        """Set when every pool has a snapshot, or the worker has to end."""
         self._stop = asyncio.Event()
 
     def apply(self, update: Update) -> None:
-        """Go by what control says of a service."""
-        self._told.set()
+        """Apply an update of a service."""
+        self._first_message.set()
         self.counters.assign(update.service, update.slot, update.slots)
         if update.state and update.service in self.worker.pools:
             self.worker.apply(update.state)
         if update.log_level:
             set_log_level(update.log_level)
         if all(pool.applied for pool in self.worker.pools.values()):
-            self._decided.set()
+            self._all_applied.set()
 
-    def on_peer_update(self, news: HealthUpdate) -> None:
-        """Go by what another worker has found out about a backend."""
-        log.debug("another worker says: %s is %s", news.authority, news.state.value)
-        pool = self.worker.pools.get(news.service)
+    def on_peer_update(self, update: HealthUpdate) -> None:
+        """Apply the health update of another worker."""
+        log.debug("health update of another worker: %s is %s", update.authority, update.state.value)
+        pool = self.worker.pools.get(update.service)
         if pool:
             pool.on_peer_update(
-                (news.key, news.authority),
-                news.state,
-                since=news.since,
-                until=news.until,
-                refused=news.refused,
+                (update.key, update.authority),
+                update.state,
+                since=update.since,
+                until=update.until,
+                refused=update.refused,
             )
 
     async def run(self) -> int:
-        """Serve until told to stop; return the exit code."""
+        """Serve until a signal ends the process; return the exit code."""
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self.sinks.close)
-            self._obey()
+            self._handle_signals()
             if state := self.bootstrap.state_file.read():
                 for update in state.updates:
                     self.apply(update)
@@ -140,17 +140,18 @@ class WorkerProcess:
                 self.lifecycle.advance(ProcessState.SERVING)
                 keep_malloc_arenas()
                 gc.collect()
-                gc.freeze()  # What is here now lives as long as the process.
+                gc.freeze()  # Present objects live as long as the process.
                 await self._stop.wait()
             self.lifecycle.advance(ProcessState.DRAINING)
             await self.worker.drain(self.options.drain_timeout)
         self.lifecycle.advance(ProcessState.STOPPED)
         return 0
 
-    def _obey(self) -> None:
-        """TERM, or a supervisor that is gone: finish what runs. QUIT: end at once. USR1: reopen logs.
+    def _handle_signals(self) -> None:
+        """Install the signal handlers.
 
-        The rest is not for us.
+        TERM, and the end of the supervisor: drain. QUIT: end immediately. USR1: reopen logs. Other signals
+        are for the supervisor, and have no effect.
         """
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._finish)
@@ -162,33 +163,31 @@ class WorkerProcess:
 
     def _finish(self) -> None:
         self._stop.set()
-        self._told.set()
-        self._decided.set()
+        self._first_message.set()
+        self._all_applied.set()
 
     def _end(self) -> None:
         self._finish()
         self.worker.server.close()
 
     async def _ready(self) -> bool:
-        """Wait until it is known where to send requests; false if it is over before that.
+        """Wait until every pool has a snapshot; return False if the worker has to end first.
 
-        If nobody serves meanwhile it begins even so after a while: an honest 503 is better than silence.
+        If no other pylb serves meanwhile, the wait is limited; after it, requests are answered with 503.
         """
-        hurry = not self.bootstrap.successor
+        limited = not self.bootstrap.successor
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._told.wait(), SILENCE if hurry else None)
-            await asyncio.wait_for(self._decided.wait(), PATIENCE if hurry else None)
+            await asyncio.wait_for(self._first_message.wait(), FIRST_MESSAGE_TIMEOUT if limited else None)
+            await asyncio.wait_for(self._all_applied.wait(), FIRST_SNAPSHOT_TIMEOUT if limited else None)
         return not self._stop.is_set()
 
-    def _notice(self, backend: Backend) -> None:
-        """A backend stands elsewhere: where requests have put it is worth telling at once."""
+    def _on_state_change(self, backend: Backend) -> None:
+        """Log and publish a change of state, and send it to the other workers if requests have caused it."""
         log_state(backend)
         self.counters.publish(backend)
-        if backend.state not in {
-            State.FAILED,
-            State.HALF_OPEN,
-        }:  # The others know from control, or the clock.
-            self.worker_client.tell(HealthUpdate.of(backend))
+        # Control sends FAILED to all workers, and HALF_OPEN follows from the clock.
+        if backend.state not in {State.FAILED, State.HALF_OPEN}:
+            self.worker_client.send(HealthUpdate.of(backend))
 
     async def _publish(self) -> None:
         while True:
@@ -200,4 +199,4 @@ class WorkerProcess:
                     self.counters.publish_pool(pool)
                 for backend in pool.backends.values():
                     self.counters.publish(backend)
-            await asyncio.sleep(max(PUBLISHED, (process_time() - started) / SHARE))
+            await asyncio.sleep(max(PUBLISH_INTERVAL, (process_time() - started) / PUBLISH_SHARE))

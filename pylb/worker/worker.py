@@ -1,4 +1,4 @@
-"""A worker: the data plane with what it needs of the rest, and nothing that can make it wait."""
+"""A worker: the data plane of one process, without a connection to the control plane."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ log = logging.getLogger("pylb")
 
 
 class Worker:
-    """Serves clients from the snapshots it is given; with the last one for as long as no newer one comes.
+    """Serves clients by the last snapshot of each pool.
 
     Args:
-        options: what the user wants.
-        counters: where requests are counted.
-        sinks: who is told of requests besides.
-        pool: what kind of pools it balances over.
-        processes: how many workers share the limits.
-        ticket_keys: what they all seal TLS session tickets with.
+        options: the options of pylb.
+        counters: the counters of requests.
+        sinks: the other observers of requests.
+        pool: the class of its pools.
+        processes: the number of workers that share the limits.
+        ticket_keys: the keys for TLS session tickets, which all workers share.
     """
 
     def __init__(
@@ -91,10 +91,10 @@ class Worker:
         self.server = Server(context, handlers, proxy_protocol=options.proxy_protocol)
         self._sinks = sinks
         self._published: dict[tuple[str, int], int] = {}
-        """What was published last, by service and cell."""
+        """The counts at the last publication, by service and index of the counter."""
 
     async def listen(self, plain: Iterable[socket.socket], tls: Iterable[socket.socket] = ()) -> None:
-        """Serve the clients that connect to these."""
+        """Accept connections on these sockets."""
         for listening in plain:
             await self.server.listen(listening)
         if self._certificates:
@@ -111,7 +111,7 @@ class Worker:
         return change
 
     def publish(self) -> None:
-        """Write down what is true of this worker as a whole, for whoever shows it."""
+        """Publish the gauges and counters of the worker as a whole to the shared memory."""
         block = self.counters.block
         block.gauge(PROCESS, CLIENTS)[block.row] = len(self.server.context.connections)
         own = block.cells(PROCESS)
@@ -121,14 +121,14 @@ class Worker:
                 self._grow(service, self.counters.service(service), EVENT + place, pool.events[event])
 
     def _grow(self, service: str, own: memoryview, cell: int, count: int) -> None:
-        """Let a counter grow by as much as what it counts has grown."""
+        """Add the difference since the last publication to a counter."""
         own[cell] += count - self._published.get((service, cell), 0)
         self._published[service, cell] = count
 
     async def drain(self, timeout: float) -> None:
-        """Finish what runs, for at most so many seconds; what has not ended then is cut off and counted."""
+        """Finish requests for at most `timeout` seconds; then close and count the remaining connections."""
         cut = await self.server.drain(timeout)
         self.counters.block.cells(PROCESS)[CUT] += cut
         if cut:
-            log.warning("%d connections were cut off: they had not ended in %g s", cut, timeout)
+            log.warning("%d connections were closed: they had not ended in %g s", cut, timeout)
         self.publish()

@@ -19,7 +19,7 @@ GIVEN = Bootstrap(
     counters=1,
     gauges=1,
     state=[2, 2],
-    tickets=None,
+    ticket_keys_file=None,
     layout=7,
 )
 
@@ -56,11 +56,11 @@ def test_ticket_keys_are_passed_by_a_descriptor_and_read_once():
     keys = new_ticket_keys()
     secret = os.pread(keys, 100, 0)
     assert len(secret) == 80
-    given = replace(GIVEN, tickets=os.dup(keys))
-    assert given.tickets in given.descriptors
+    given = replace(GIVEN, ticket_keys_file=os.dup(keys))
+    assert given.ticket_keys_file in given.descriptors
     assert secret.hex() not in str(given.to_environment())
     assert given.ticket_keys() == secret
     with pytest.raises(OSError, match="Bad file descriptor"):
-        os.fstat(given.tickets)
+        os.fstat(given.ticket_keys_file)
     os.close(keys)
     assert GIVEN.ticket_keys() == b""

@@ -54,7 +54,7 @@ async def test_a_blocked_reader_receives_the_newest_message_of_each_subject(ends
         for kind in ("web", "api"):
             here.post("number", kind, orjson.dumps({"of": kind, "n": number, "filling": "x" * 100_000}))
         await asyncio.sleep(0)
-    assert len(here._waiting) == 2
+    assert len(here._queue) == 2
     assert here._transport.get_write_buffer_size() < 200_000
     late = []
     reader = Channel(lambda _, content: late.append((content["of"], content["n"])), list)

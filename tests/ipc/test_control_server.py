@@ -158,12 +158,12 @@ async def test_health_updates_reach_all_current_and_later_workers(control_server
     found = HealthUpdate(
         "web", ("dc1", "node", "web-1"), "10.0.0.1:1", State.SUSPECT, now, now + 60, refused=True
     )
-    workers[0].worker_client.tell(found)
+    workers[0].worker_client.send(found)
     await until(lambda: workers[1].heard == workers[2].heard == [found])
     assert workers[0].heard == []
     late = Worker("worker 4", doors[1], owner)
     await until(lambda: late.heard == [found])
-    workers[1].worker_client.tell(replace(found, state=State.UP, until=monotonic()))
+    workers[1].worker_client.send(replace(found, state=State.UP, until=monotonic()))
     await until(lambda: workers[0].heard and late.heard[-1].state is State.UP)
     later = Worker("worker 5", doors[1], owner)
     await until(lambda: later.generations == {"web": 1})

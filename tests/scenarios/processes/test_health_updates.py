@@ -18,7 +18,7 @@ async def test_a_refused_connection_is_reported_to_all_workers(program):
     found = await pylb.said(rf"(\S+ \S+) WARNING worker (\d) .*{dead.endpoint.authority} is suspect for 30 s")
     other = 3 - int(found[2])
     heard = await pylb.said(
-        rf"(\S+ \S+) DEBUG   worker {other} .*another worker says: {dead.endpoint.authority} is suspect"
+        rf"(\S+ \S+) DEBUG   worker {other} .*another worker: {dead.endpoint.authority} is suspect"
     )
     assert seconds(heard[1]) - seconds(found[1]) < 1, "a millisecond is usual"
     # The kernel chooses a worker by the client's port: so many connections reach both.

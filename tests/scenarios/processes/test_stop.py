@@ -96,7 +96,7 @@ async def test_requests_beyond_the_drain_timeout_are_aborted_and_counted(program
     writer.write(GET)
     await reader.readuntil(b"he")
     pylb.send(signal.SIGTERM)
-    await pylb.said("1 connections were cut off: they had not ended in 0.5 s")
+    await pylb.said("1 connections were closed: they had not ended in 0.5 s")
     with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
         await reader.readexactly(2)
     assert await pylb.ended() == 0
