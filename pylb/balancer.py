@@ -25,6 +25,7 @@ from pylb.control.control import Control
 from pylb.model import PoolState
 from pylb.observe.counters import Counters
 from pylb.observe.shared_counters import SharedCounters
+from pylb.policy.pool_rows import PoolRows
 from pylb.runtime.crashes import Crashes
 from pylb.runtime.lifecycle import Lifecycle, ProcessState, TaskScope
 from pylb.runtime.malloc import keep_malloc_arenas
@@ -59,7 +60,7 @@ class Balancer:
         )
         self.view = View(
             lifecycle=self.lifecycle,
-            pools=self.worker.pools,
+            rows=PoolRows(self.worker.pools),
             watches={service: each.status for service, each in self.control.pipelines.items()},
             counters=counters,
             clock=monotonic,

@@ -12,7 +12,7 @@ from pylb.errors import Fault, Phase
 from pylb.model import Endpoint, PoolState
 from pylb.observe import exposition
 from pylb.observe.exposition import Family
-from tests.admin.conftest import clock, know, operator, view  # noqa: F401
+from tests.admin.conftest import clock, counters, know, operator, pools, view  # noqa: F401
 
 DOCS = Path(__file__).parents[1] / "docs"
 DASHBOARD = json.loads((DOCS / "monitoring/grafana.json").read_text())

@@ -15,6 +15,7 @@ from pylb.observe.counter_layout import CELLS
 from pylb.observe.counters import Counters
 from pylb.observe.shared_counters import Memory, SharedCounters
 from pylb.policy.pool import Pool
+from pylb.policy.pool_rows import row_of
 
 WORKERS = 2
 
@@ -46,7 +47,7 @@ def test_scrape(benchmark: BenchmarkFixture, size: int) -> None:
                 cells[cell] = slot * 1_000 + cell
 
     def scrape() -> None:
-        for piece in (*exposition.traffic(counters), *exposition.pools([pool])):
+        for piece in (*exposition.traffic(counters), *exposition.pools([row_of(pool)])):
             piece.encode()
 
     changes(benchmark, scrape)

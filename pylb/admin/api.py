@@ -117,7 +117,9 @@ class Api:
     async def samples(self, _: web.Request) -> web.Response:
         """Fifteen minutes of traffic, by service."""
         rings = self._view.samples.services
-        return _json({name: [s.as_dict() for s in rings[name]] for name in self._view.pools if name in rings})
+        return _json(
+            {name: [s.as_dict() for s in rings[name]] for name in self._view.rows.services if name in rings}
+        )
 
     async def explain(self, request: web.Request) -> web.Response:
         """The route and the backend that a request would get, and why."""
@@ -179,17 +181,16 @@ class Api:
 
     def _find(self, service: str, backend: str) -> None:
         """Refuse an override of a service or backend that does not exist."""
-        pool = self._view.pools.get(service)
-        if pool is None:
+        if service not in self._view.rows.services:
             _refuse(web.HTTPNotFound, f"there is no service {service!r}")
         known = {
             name
             for row in state.backends(self._view)
-            if row["service"] == pool.service
+            if row["service"] == service
             for name in (row["id"], row["address"])
         }
         if backend and backend not in known:
-            _refuse(web.HTTPNotFound, f"service {pool.service} has no backend {backend!r}")
+            _refuse(web.HTTPNotFound, f"service {service} has no backend {backend!r}")
 
     async def revoke(self, request: web.Request) -> web.Response:
         """Revoke an override."""

@@ -11,7 +11,6 @@ from pylb.errors import ProxyError
 from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import Request, parse_request
 from pylb.policy.explain import explain as explain_pick
-from pylb.policy.pool import Pool
 from pylb.routes.path import normalise
 from pylb.routes.table import Candidate
 from pylb.routes.text import service_text
@@ -47,19 +46,19 @@ def explain(
         return {**_nothing(f"the route is blocked: {route.blocked}", route.service), **_routes(candidates)}
     if not route.has_pool:
         return {**_nothing("pylb answers the request itself", route.service), **_routes(candidates)}
-    return {**_pick(view, view.pools[route.service]), **_routes(candidates), "target": _target(view, request)}
+    return {**_pick(view, route.service), **_routes(candidates), "target": _target(view, request)}
 
 
-def _pick(view: View, pool: Pool) -> dict[str, Any]:
-    """The backend that the next request of a pool would get."""
+def _pick(view: View, service: str) -> dict[str, Any]:
+    """The backend that the next request of a service would get."""
     view.refresh()
-    winner = pool.upcoming()
+    pool, winner = view.rows.row(service), view.rows.upcoming(service)
     told = explain_pick(pool, view.clock())
     for candidate in told["candidates"]:
-        candidate["wins"] = winner is not None and candidate["address"] == winner.name
+        candidate["wins"] = candidate["address"] == winner
     return {
         **told,
-        "winner": winner and winner.name,
+        "winner": winner,
         "why": f"{pool.policy} among {len(pool.eligible)}" if winner else pool.why_empty(),
     }
 
@@ -85,7 +84,7 @@ def _routes(candidates: Iterable[Candidate]) -> dict[str, Any]:
 
 def _target(view: View, request: Request) -> str | None:
     """The target that a backend would receive; None if the route refuses the path."""
-    if view.routes.only is not None:
+    if view.routes.takes_all:
         return request.target.decode("latin-1")
     path, mark, query = request.target.partition(b"?")
     path = normalise(path)

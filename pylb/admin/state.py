@@ -47,10 +47,10 @@ def services(view: View) -> list[dict[str, Any]]:
             "generation": members[service]["generation"],
             "observed": members[service]["observed"],
             "cause": members[service]["cause"],
-            "policy": pool.policy,
+            "policy": view.rows.row(service).policy,
             "traffic": _latest(view.samples.services.get(service)),
         }
-        for service, pool in view.pools.items()
+        for service in view.rows.services
     ]
 
 
@@ -94,7 +94,8 @@ def problems(view: View) -> Iterator[dict[str, str]]:
                 "error", "", f"{name} has sent no heartbeat for {age:.0f} s; --watchdog-timeout replaces it"
             )
     ages = {service: watch.age(view.clock()) for service, watch in view.watches.items()}
-    for service, pool in view.pools.items():
+    for service in view.rows.services:
+        pool = view.rows.row(service)
         watch = view.watches[service]
         if not pool.eligible:
             yield _problem("error", service, pool.why_empty() + (watch.missing and f": {watch.missing}"))

@@ -8,16 +8,16 @@ from itertools import chain
 from math import inf
 from typing import Any, Protocol
 
+from pylb.model import PoolState
 from pylb.observe import exposition
 from pylb.observe.counters import Counters
 from pylb.observe.exposition import Watched
 from pylb.observe.gauges import CLIENTS, LINES_DROPPED, PROCESS
 from pylb.observe.history import History
 from pylb.observe.samples import Samples
-from pylb.policy.backend import Backend
 from pylb.policy.explain import why_not
 from pylb.policy.overrides import Override
-from pylb.policy.pool import Pool
+from pylb.policy.rows import BackendRow, ServiceRow
 from pylb.routes.table import RouteTable
 
 
@@ -40,15 +40,32 @@ class Lifecycle(Protocol):
         """Whether the process accepts new requests."""
 
 
+class Rows(Protocol):
+    """The pools as plain rows; see `policy.rows`."""
+
+    @property
+    def services(self) -> Iterable[str]:
+        """The names of the services."""
+
+    def applied(self, service: str) -> PoolState | None:
+        """Return the last state of a pool; None while the registry has not answered yet."""
+
+    def row(self, service: str) -> ServiceRow:
+        """Return the row of a service, with the present figures."""
+
+    def upcoming(self, service: str) -> str | None:
+        """Return the address of the backend that the next request receives; None if none is eligible."""
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """One process, as the admin server sees it."""
 
     lifecycle: Lifecycle
-    pools: Mapping[str, Pool]
-    """By service. The process is ready when each pool has its first snapshot."""
+    rows: Rows
+    """The pools. The process is ready when each pool has its first snapshot."""
     watches: Mapping[str, Watched]
-    """By service; the same services as `pools`."""
+    """By service; the same services as `rows`."""
     counters: Counters
     clock: Callable[[], float]
     """Monotonic seconds, the watches' clock."""
@@ -69,7 +86,7 @@ class View:
     crashes: Callable[[], Iterable[str]] = tuple
     """Returns one sentence for each background task that crashed recently."""
     refresh: Callable[[], object] = lambda: None
-    """Updates pools and gauges, in a process that does not update them continuously."""
+    """Updates the counters and gauges, in a process that does not update them continuously."""
 
     def connections(self) -> int:
         """The number of connected clients."""
@@ -85,8 +102,8 @@ class View:
         reasons = [] if self.lifecycle.serving else [f"pylb is {self.lifecycle.state.word}"]
         if not self.workers():
             reasons.append("no worker is running")
-        for service, pool in self.pools.items():
-            if pool.applied is None:
+        for service in self.rows.services:
+            if self.rows.applied(service) is None:
                 error = self.watches[service].error
                 reason = f"service {service}: the registry has not answered yet"
                 reasons.append(f"{reason}: {error}" if error else reason)
@@ -125,7 +142,7 @@ class View:
     def membership(self) -> dict[str, Any]:
         """By service: the backends of the pool, and the excluded instances with the reasons."""
         self.refresh()
-        return {service: _membership(pool, self.clock()) for service, pool in self.pools.items()}
+        return {service: _membership(self.rows.row(service), self.clock()) for service in self.rows.services}
 
     def metrics(self) -> Iterator[str]:
         """All metrics for Prometheus, in pieces that take a few milliseconds each."""
@@ -133,13 +150,13 @@ class View:
         return chain(
             exposition.processes(self.counters.block, len(self.workers())),
             exposition.discovery(self.watches.values(), self.clock()),
-            exposition.pools(self.pools.values()),
+            exposition.pools([self.rows.row(service) for service in self.rows.services]),
             exposition.changes(self.history),
             exposition.traffic(self.counters),
         )
 
 
-def _membership(pool: Pool, now: float) -> dict[str, Any]:
+def _membership(pool: ServiceRow, now: float) -> dict[str, Any]:
     applied = pool.applied
     return {
         "generation": applied.generation if applied else 0,
@@ -147,7 +164,7 @@ def _membership(pool: Pool, now: float) -> dict[str, Any]:
         "cause": applied.cause if applied else "",
         "panic": pool.panics,
         "queued": pool.waiting,
-        "backends": [_backend(b, now) for b in (*pool.backends.values(), *pool.draining.values())],
+        "backends": [_backend(b, now) for b in (*pool.backends, *pool.draining)],
         "excluded": [
             {"id": e.endpoint.id, "address": e.endpoint.authority, "reason": e.reason}
             for e in (applied.excluded if applied else ())
@@ -155,7 +172,7 @@ def _membership(pool: Pool, now: float) -> dict[str, Any]:
     }
 
 
-def _backend(backend: Backend, now: float) -> dict[str, Any]:
+def _backend(backend: BackendRow, now: float) -> dict[str, Any]:
     endpoint = backend.endpoint
     return {
         "id": endpoint.id,
@@ -164,12 +181,12 @@ def _backend(backend: Backend, now: float) -> dict[str, Any]:
         "state": backend.state.value,
         "why": why_not(backend, now),
         "status": endpoint.status,
-        "failures": backend.health.failures,
-        "ejected_seconds": round(max(0.0, backend.health.until - now), 1),
+        "failures": backend.failures,
+        "ejected_seconds": round(max(0.0, backend.until - now), 1),
         "weight": backend.weight,
         "ramp_fraction": backend.ramp_fraction,
-        "in_flight": backend.inflight,
-        "idle_connections": len(backend.idle),
+        "in_flight": backend.in_flight,
+        "idle_connections": backend.idle,
         "tags": endpoint.tags,
         "problems": endpoint.problems,
         "probe": backend.overlay.verdict.why if backend.overlay.verdict else "",

@@ -7,7 +7,7 @@ Glossary:
     Control: the pipelines of all services, with probes, overrides and history (`control`).
     Override: a change by an operator, until it expires or is revoked (`override_store`).
     Recorder: writes the history of changes, and samples the traffic (`recorder`).
-    Aggregate: the pools as control shows them, with the figures of all workers (`aggregate`).
+    Aggregate: the last state of each pool, and rows with the figures of all workers (`aggregate`).
     Admin endpoint: the admin server and pylb's own entry in the registry (`admin_endpoint`, `registration`).
     Take over: to continue the overrides and the history of the pylb that is replaced (`takeover`).
     Remember, resume: to write and to read what the next control process needs.

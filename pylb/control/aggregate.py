@@ -1,4 +1,7 @@
-"""What control shows of the workers: the pools, with the figures of all workers together.
+"""What control shows of the workers: rows of all pools, with the figures of all workers together.
+
+A row combines the last state of a pool with the gauges of its backends in shared memory, which the workers
+write. Control holds no pool: it balances nothing and judges no request.
 
 Rule: a change of one pool does no work for the others; with 1,000 services that would take longer than the
 change itself.
@@ -7,21 +10,34 @@ change itself.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from time import monotonic
+from dataclasses import dataclass
+from random import Random
 
-from pylb.assembly.pools import make_pool
 from pylb.config import Options
 from pylb.ipc.update import Update
-from pylb.model import Endpoint, PoolState
+from pylb.model import Endpoint, Key, Overlay, PoolState
 from pylb.observe.counters import Counters
-from pylb.observe.gauges import FAILURES, IDLE, IN_FLIGHT, PANICS, QUEUED, STATE, UNTIL
+from pylb.observe.gauges import FAILURES, IDLE, IN_FLIGHT, PANICS, QUEUED, STATE, UNTIL, WITHHELD
 from pylb.observe.worker_counters import TRAFFIC_STATES
 from pylb.policy.backend import Backend, State
-from pylb.policy.pool import Pool
+from pylb.policy.balance import BALANCERS
+from pylb.policy.panic import served_in_panic
+from pylb.policy.rows import BackendRow, ServiceRow
+
+Identity = tuple[Key, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An instance of a pool, and the slot of its counters."""
+
+    endpoint: Endpoint
+    overlay: Overlay
+    slot: int
 
 
 class Aggregate:
-    """Pools that apply the same states as the workers, and read their figures from shared memory.
+    """The states that the workers apply, and the rows that show them; see `admin.views.Rows`.
 
     Args:
         options: the options of pools.
@@ -30,60 +46,128 @@ class Aggregate:
     """
 
     def __init__(self, options: Options, services: Iterable[str], counters: Counters) -> None:
-        self.pools = {service: make_pool(Pool, service, options) for service in services}
+        self.services = tuple(services)
+        self._options = options
         self._counters = counters
-        self._slots: dict[Backend, int] = {}
+        self._states: dict[str, PoolState] = {}
+        self._members: dict[str, dict[Identity, Member]] = {service: {} for service in self.services}
+        """Every routable instance of the last state, by key and authority."""
+        self._draining: dict[str, dict[Identity, Member]] = {service: {} for service in self.services}
+        """Instances that are no longer routable, and that had requests when last read."""
 
     def apply(self, state: PoolState) -> None:
-        """Apply the state of a pool; assign and release the slots of its backends."""
-        pool = self.pools[state.service]
-        self._refresh(pool, monotonic())
-        change = pool.apply(state)
-        pool.untested.clear()  # The workers send first requests.
-        for backend in change.removed:
-            self._counters.detach(backend)
-            if backend.state is State.GONE:
-                del self._slots[backend]
-        for backend in change.added:
-            self._counters.attach(backend)
-        slots = self._counters.slots(state.service)
-        self._slots |= {backend: slots[backend.name] for backend in change.added}
+        """Store the state of a pool; assign and release the slots of its backends."""
+        known, counters = self._members[state.service], self._counters
+        instances = {(e.key, e.authority): (e, overlay) for e, overlay in state.instances()}
+        removed = {identity: member for identity, member in known.items() if identity not in instances}
+        for member in removed.values():
+            counters.release(member.endpoint)
+        for identity, (endpoint, _) in instances.items():
+            if identity not in known:
+                counters.allocate(endpoint)
+        slots = counters.slots(state.service)
+        self._members[state.service] = {
+            identity: Member(endpoint, overlay, slots[endpoint.authority])
+            for identity, (endpoint, overlay) in instances.items()
+        }
+        left = self._draining[state.service] | removed
+        self._draining[state.service] = self._unfinished(
+            {identity: member for identity, member in left.items() if identity not in instances}
+        )
+        self._states[state.service] = state
 
     def update(self, service: str) -> Update:
         """Return the message with the state of a service for workers."""
         counters = self._counters
-        state = self.pools[service].applied if service else None
-        return Update(service, counters.slot(service), counters.slots(service), state)
+        return Update(service, counters.slot(service), counters.slots(service), self._states.get(service))
 
     def state_of(self, endpoint: Endpoint) -> State:
         """Return the worst state of an instance in any worker, according to requests."""
-        backend = self.pools[endpoint.service].backends.get((endpoint.key, endpoint.authority))
-        if backend is None or backend.state not in TRAFFIC_STATES:
-            return State.GONE
-        return TRAFFIC_STATES[max(self._counters.block.gauge(self._slots[backend], STATE))]
+        member = self._members[endpoint.service].get((endpoint.key, endpoint.authority))
+        return State.GONE if member is None or member.overlay.failed else self._traffic_state(member)
 
-    def refresh(self) -> None:
-        """Read the figures of all pools."""
-        now = monotonic()
-        for pool in self.pools.values():
-            self._refresh(pool, now)
+    def applied(self, service: str) -> PoolState | None:
+        """Return the last state of a pool; None while the registry has not answered yet."""
+        return self._states.get(service)
 
-    def _refresh(self, pool: Pool, now: float) -> None:
-        """Read requests in flight, idle connections and states from the workers; forget drained backends."""
-        block = self._counters.block
-        for backend in (*pool.backends.values(), *pool.draining.values()):
-            slot = self._slots[backend]
-            backend.count(sum(block.gauge(slot, IN_FLIGHT)) - backend.inflight)
-            backend.idle = [None] * sum(block.gauge(slot, IDLE))
-            if backend.state in TRAFFIC_STATES:
-                backend.state = TRAFFIC_STATES[max(block.gauge(slot, STATE))]
-                backend.health.failures = max(block.gauge(slot, FAILURES))
-                backend.health.until = max(block.gauge(slot, UNTIL)) / 1000
-        for backend in [each for each in pool.draining.values() if not each.inflight]:
-            pool.forget(backend)
-            del self._slots[backend]
-        pool.tick(now)
-        pool.rebuild()
-        slot = self._counters.slot(pool.service)
-        pool.panics = any(block.gauge(slot, PANICS))
-        pool.waiting_elsewhere = sum(block.gauge(slot, QUEUED))
+    def row(self, service: str) -> ServiceRow:
+        """Return the row of a service, with the present figures of all workers."""
+        block, slot = self._counters.block, self._counters.slot(service)
+        state = self._states.get(service)
+        draining = self._draining[service] = self._unfinished(self._draining[service])
+        backends = [
+            self._row(each, State.FAILED if each.overlay.failed else self._traffic_state(each))
+            for each in self._members[service].values()
+        ]
+        panics = any(block.gauge(slot, PANICS))
+        candidates = [backend for backend in backends if backend.weight > 0]
+        if panics and self._options.panic == "serve":
+            eligible = served_in_panic(candidates)
+        else:
+            eligible = [backend for backend in candidates if backend.state is State.UP]
+        return ServiceRow(
+            service=service,
+            policy=(state and state.policy) or self._options.policy,
+            applied=state,
+            backends=tuple(backends),
+            draining=tuple(self._row(each, State.DRAINING) for each in draining.values()),
+            eligible=tuple(eligible),
+            panics=panics,
+            waiting=sum(block.gauge(slot, QUEUED)),
+        )
+
+    def upcoming(self, service: str) -> str | None:
+        """Return the address of the backend that a request would receive; None if none is eligible.
+
+        A half-open backend without a request is due for its trial. Otherwise a new balancer of the policy
+        picks by the present weights and loads: each worker has a position of its own in a rotation and random
+        numbers of its own, which control does not know.
+        """
+        row = self.row(service)
+        eligible = set(row.eligible)
+        for each in row.backends:
+            half_open = each.state is State.HALF_OPEN and each not in eligible
+            if half_open and each.weight > 0 and not each.in_flight:
+                return each.name
+        if not eligible:
+            return None
+        return BALANCERS[row.policy]([_backend(each) for each in row.eligible], Random()).pick().name
+
+    def _row(self, member: Member, state: State) -> BackendRow:
+        """Return the row of a backend: its state in the pool, and the figures of all workers."""
+        block, slot = self._counters.block, member.slot
+        endpoint, overlay = member.endpoint, member.overlay
+        withheld = max(block.gauge(slot, WITHHELD))
+        ramp_fraction = (1000 - withheld) / 1000 if withheld else 1  # A full weight is shown as an integer.
+        weight = (endpoint.weight if overlay.weight is None else overlay.weight) * ramp_fraction
+        in_flight = sum(block.gauge(slot, IN_FLIGHT))
+        return BackendRow(
+            endpoint=endpoint,
+            overlay=overlay,
+            state=state,
+            weight=weight,
+            ramp_fraction=ramp_fraction,
+            in_flight=in_flight,
+            load=in_flight / (weight or 1),
+            idle=sum(block.gauge(slot, IDLE)),
+            failures=max(block.gauge(slot, FAILURES)),
+            until=max(block.gauge(slot, UNTIL)) / 1000,
+            refused=overlay.verdict is not None and overlay.verdict.refused,
+        )
+
+    def _traffic_state(self, member: Member) -> State:
+        return TRAFFIC_STATES[max(self._counters.block.gauge(member.slot, STATE))]
+
+    def _unfinished(self, members: dict[Identity, Member]) -> dict[Identity, Member]:
+        """Return those instances that still have requests in any worker."""
+        gauge = self._counters.block.gauge
+        return {identity: each for identity, each in members.items() if any(gauge(each.slot, IN_FLIGHT))}
+
+
+def _backend(row: BackendRow) -> Backend:
+    """Return a backend with the weight and the load of a row, for a balancer."""
+    backend = Backend(row.endpoint)
+    backend.update(row.endpoint, row.overlay)
+    backend.ramp(row.ramp_fraction)
+    backend.count(row.in_flight)
+    return backend

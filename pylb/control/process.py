@@ -119,13 +119,12 @@ class ControlProcess:
         self.set_log_level_everywhere(self.control.log_level)
         self.view = View(
             lifecycle=self.lifecycle,
-            pools=self.aggregate.pools,
+            rows=self.aggregate,
             watches={service: each.status for service, each in self.control.pipelines.items()},
             counters=self.counters,
             clock=monotonic,
-            refresh=self.aggregate.refresh,
             workers=self._workers,
-            routes=RouteTable(routes, self.aggregate.pools),
+            routes=RouteTable(routes, None),
             history=self.control.recorder.history,
             samples=self.control.recorder.samples,
             overrides=self.control.override_store.overrides,

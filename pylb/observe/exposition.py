@@ -22,7 +22,7 @@ from pylb.observe.histogram import Histogram
 from pylb.observe.history import History
 from pylb.observe.shared_counters import SharedCounters
 from pylb.policy.backend import State
-from pylb.policy.pool import Pool
+from pylb.policy.rows import ServiceRow
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -145,17 +145,13 @@ TERMINATIONS = Family(
 """By service only: a rejected request has no backend, and other failures are already counted by backend."""
 
 BACKEND_NOW = (
-    Family("backend_requests_in_flight", "gauge", "Requests in flight on a backend.", attrgetter("inflight")),
     Family(
-        "backend_connections_idle",
-        "gauge",
-        "Idle connections to a backend.",
-        lambda backend: len(backend.idle),
+        "backend_requests_in_flight", "gauge", "Requests in flight on a backend.", attrgetter("in_flight")
     ),
+    Family("backend_connections_idle", "gauge", "Idle connections to a backend.", attrgetter("idle")),
     Family("backend_weight", "gauge", "Weight of a backend relative to its peers.", attrgetter("weight")),
 )
-
-"""Gauges by backend: the value of each is read from a `Backend`."""
+"""Gauges by backend: the value of each is read from a `BackendRow`."""
 
 POOL_NOW = (
     Family(
@@ -171,7 +167,7 @@ POOL_NOW = (
         attrgetter("waiting"),
     ),
 )
-"""Gauges by service: the value of each is read from a `Pool`."""
+"""Gauges by service: the value of each is read from a `ServiceRow`."""
 
 DISCOVERY = (
     Family(
@@ -284,12 +280,12 @@ def traffic(counters: Counters) -> Iterator[str]:
     )
 
 
-def pools(pools: Collection[Pool]) -> Iterator[str]:
+def pools(pools: Collection[ServiceRow]) -> Iterator[str]:
     """The current state of the pools and their backends."""
     states, rows = [], []
     for pool in pools:
-        weightless = sum(backend.weight <= 0 for backend in pool.backends.values())
-        marked = Counter(backend.state for backend in pool.backends.values())
+        weightless = sum(backend.weight <= 0 for backend in pool.backends)
+        marked = Counter(backend.state for backend in pool.backends)
         for state, number in (
             ("up", marked[State.UP] - weightless),
             ("suspect", marked[State.SUSPECT]),
@@ -301,7 +297,7 @@ def pools(pools: Collection[Pool]) -> Iterator[str]:
             ("excluded", len(pool.applied.excluded) if pool.applied else 0),
         ):
             states.append((labels(service=pool.service, state=state), number))
-        present = {b.name: b for b in (*pool.draining.values(), *pool.backends.values())}
+        present = {b.name: b for b in (*pool.draining, *pool.backends)}
         rows += [(labels(service=pool.service, backend=name), backend) for name, backend in present.items()]
     yield BACKENDS.text(states)
     by_service = [(labels(service=pool.service), pool) for pool in pools]

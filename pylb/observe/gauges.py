@@ -21,7 +21,9 @@ FAILURES: Final = 3
 """Consecutive failures of a backend."""
 UNTIL: Final = 4
 """The end of a backend's suspension, in monotonic milliseconds; 0 if it is not suspended."""
-GAUGES: Final = 5
+WITHHELD: Final = 5
+"""Thousandths of a backend's weight that slow start withholds; 0 if the full weight applies."""
+GAUGES: Final = 6
 """Number of gauges per slot and process."""
 
 PANICS: Final = 0

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import cast
 
-from pylb.observe.gauges import FAILURES, IDLE, IN_FLIGHT, PANICS, PROCESS, QUEUED, SERVES, STATE, UNTIL
+from pylb.observe.gauges import (
+    FAILURES,
+    IDLE,
+    IN_FLIGHT,
+    PANICS,
+    PROCESS,
+    QUEUED,
+    SERVES,
+    STATE,
+    UNTIL,
+    WITHHELD,
+)
 from pylb.observe.shared_counters import SharedCounters
 from pylb.policy.backend import Backend, State
 from pylb.policy.pool import Pool
@@ -79,6 +90,7 @@ class WorkerCounters:
             (STATE, TRAFFIC_STATES.index(backend.state)),
             (FAILURES, health.failures),
             (UNTIL, 0 if up else int(health.until * 1000)),
+            (WITHHELD, round(1000 * (1 - backend.ramp_fraction))),
         ):
             block.gauge(slot, which)[block.row] = value
 

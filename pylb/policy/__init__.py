@@ -10,5 +10,6 @@ Glossary:
     Ejected: excluded after consecutive failures, or as an outlier.
     Half-open: after an exclusion; one trial request at a time until one succeeds.
     QueuedRequest: a request in the queue, waiting for a backend with capacity.
+    Row: the values of a pool or a backend at one moment, for everything that shows them (`rows`).
     Override: an operator's decision, applied to a snapshot before the pool receives it.
 """

@@ -108,6 +108,11 @@ class Backend:
         return self.key, self.name
 
     @property
+    def refused(self) -> bool:
+        """Whether it refused the last connection."""
+        return self.health.refused
+
+    @property
     def limited(self) -> bool:
         """Whether the backend has a limit of requests."""
         return self.limit < inf

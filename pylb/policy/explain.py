@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from pylb.model import Endpoint
-from pylb.policy.backend import Backend, State
-from pylb.policy.pool import Pool
+from pylb.policy.backend import State
+from pylb.policy.rows import BackendRow, ServiceRow
 
 LEFT = "left the registry; running requests finish"
 
 
-def explain(pool: Pool, now: float) -> dict[str, Any]:
-    """Return the state of a pool as a JSON object. The call changes nothing.
+def explain(pool: ServiceRow, now: float) -> dict[str, Any]:
+    """Return the state of a pool as a JSON object.
 
     Args:
-        pool: of the requested service.
+        pool: the row of the requested service.
         now: monotonic seconds.
     """
     return {
@@ -27,7 +27,7 @@ def explain(pool: Pool, now: float) -> dict[str, Any]:
             {
                 **_named(backend.endpoint),
                 "weight": backend.weight,
-                "in_flight": backend.inflight,
+                "in_flight": backend.in_flight,
                 "load": backend.load,
             }
             for backend in pool.eligible
@@ -36,27 +36,27 @@ def explain(pool: Pool, now: float) -> dict[str, Any]:
     }
 
 
-def excluded(pool: Pool, now: float) -> Iterator[tuple[Endpoint, str]]:
+def excluded(pool: ServiceRow, now: float) -> Iterator[tuple[Endpoint, str]]:
     """Yield every instance that receives no requests, and the reason."""
     known = {e.endpoint.authority: e.reason for e in pool.applied.excluded} if pool.applied else {}
     eligible = set(pool.eligible)
-    for backend in pool.backends.values():
+    for backend in pool.backends:
         if backend not in eligible:
             yield backend.endpoint, why_not(backend, now)
-    for backend in pool.draining.values():
+    for backend in pool.draining:
         yield backend.endpoint, known.get(backend.name) or why_not(backend, now)
-    here = {backend.name for backend in (*pool.backends.values(), *pool.draining.values())}
+    here = {backend.name for backend in (*pool.backends, *pool.draining)}
     for each in pool.applied.excluded if pool.applied else ():
         if each.endpoint.authority not in here:
             yield each.endpoint, each.reason
 
 
-def why_not(backend: Backend, now: float) -> str:
+def why_not(backend: BackendRow, now: float) -> str:
     """Return why a backend receives no requests or fewer than its weight implies; empty if neither."""
     match backend.state:
         case State.SUSPECT | State.EJECTED:
-            left = max(0.0, backend.health.until - now)
-            failures = f"consecutive failures: {backend.health.failures}"
+            left = max(0.0, backend.until - now)
+            failures = f"consecutive failures: {backend.failures}"
             return f"{failures}; {backend.state.value} for {left:.0f} s more"
         case State.HALF_OPEN:
             return "half-open after ejection: one trial request at a time until one succeeds"

@@ -29,17 +29,15 @@ from pylb.policy.change import Change
 from pylb.policy.first_request import due_for_first_request
 from pylb.policy.lease import Lease
 from pylb.policy.outliers import Outliers
+from pylb.policy.panic import served_in_panic
 from pylb.policy.passive_health import HealthTracker
 from pylb.policy.queue import Queue, QueuedRequest
+from pylb.policy.rows import why_empty
 from pylb.policy.slowstart import SlowStart
 
 REDRAWS = 3
 """Picks that may return a backend already tried, before the pool builds a balancer of the others alone. In a
 large pool one pick usually suffices, and a new balancer costs as much there as a change of the pool."""
-
-REASONS = 5
-"""Number of instances whose exclusion is explained when none is eligible; the text must fit
-into one log line."""
 
 
 class Pool:
@@ -270,18 +268,7 @@ class Pool:
 
     def why_empty(self) -> str:
         """Return the reason why no backend is eligible, as text for the operator."""
-        if self.applied is None:
-            return f"service {self.service!r}: the registry has not answered yet"
-        reasons = [f"{e.endpoint.id or e.endpoint.authority}: {e.reason}" for e in self.applied.excluded]
-        reasons += [
-            f"{b.endpoint.id or b.name}: {'weight 0' if b.weight <= 0 else b.state.value}"
-            for b in self.backends.values()
-        ]
-        if not reasons:
-            return f"service {self.service!r}: the registry lists no instance"
-        if len(reasons) > REASONS:
-            reasons[REASONS:] = [f"{len(reasons) - REASONS} more"]
-        return f"service {self.service!r}: no instance is eligible ({'; '.join(reasons)})"
+        return why_empty(self.service, self.applied, self.backends.values())
 
     def rebuild(self, *, reweighted: bool = False) -> None:
         """Compute which backends are eligible, and build a new balancer if the set has changed.
@@ -296,8 +283,9 @@ class Pool:
             self.events["panic"] += 1
         self.panics = panics
         if panics and self._options.panic == "serve":
-            healthy = [b for b in candidates if b.state is State.UP or not b.health.refused] or candidates
-        eligible = tuple(healthy)
+            eligible = tuple(served_in_panic(candidates))
+        else:
+            eligible = tuple(healthy)
         self.untested = [b for b in self.untested if b in eligible]
         self.half_open = [b for b in candidates if b.state is State.HALF_OPEN and b not in eligible]
         if reweighted or eligible != self.eligible:

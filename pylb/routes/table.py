@@ -37,7 +37,7 @@ class RouteTable:
 
     Args:
         routes: the declarations, the oldest first.
-        pools: the pool of each service.
+        pools: the pool of each service; None in a process that explains routes and forwards no requests.
         generation: increases with each table.
         draw: returns a random number from 0 to 1, without 1; divides requests by weight.
     """
@@ -45,7 +45,7 @@ class RouteTable:
     def __init__(
         self,
         routes: Sequence[Route],
-        pools: Mapping[str, Pool],
+        pools: Mapping[str, Pool] | None,
         generation: int = 0,
         draw: Callable[[], float] = random,
     ) -> None:
@@ -60,8 +60,10 @@ class RouteTable:
         self._own = HostIndex(tiers[Tier.OWN])
         self._imported = HostIndex(tiers[Tier.IMPORTED]) if tiers[Tier.IMPORTED] else None
         self._rest = PathIndex(tiers[Tier.REST])
-        self.only = compiled[0].pool if len(compiled) == 1 and _takes_all(compiled[0]) else None
-        """The pool of all requests, if there is one route that changes nothing."""
+        self.takes_all = len(compiled) == 1 and _takes_all(compiled[0])
+        """Whether there is one route, it takes all requests, and it changes nothing."""
+        self.only = compiled[0].pool if self.takes_all else None
+        """The pool of all requests, if one route takes all of them."""
 
     def match(self, path: bytes, request: Request, client: ClientInfo) -> CompiledRoute | None:
         """Return the route of a request, or None if no route takes it.
@@ -122,11 +124,14 @@ class RouteTable:
 
 
 def _compile(
-    group: tuple[Route, ...], pools: Mapping[str, Pool], draw: Callable[[], float], rank: int
+    group: tuple[Route, ...], pools: Mapping[str, Pool] | None, draw: Callable[[], float], rank: int
 ) -> CompiledRoute:
     compiled = [
         CompiledRoute(
-            route, pools[route.service] if route.has_pool else None, compile_path(route.match), rank
+            route,
+            pools[route.service] if pools is not None and route.has_pool else None,
+            compile_path(route.match),
+            rank,
         )
         for route in group
     ]

@@ -23,6 +23,7 @@ from pylb.ipc.update import Update
 from pylb.ipc.worker_client import WorkerClient
 from pylb.observe.worker_counters import WorkerCounters
 from pylb.policy.backend import Backend, State
+from pylb.policy.change import Change
 from pylb.policy.shared import SharedPool
 from pylb.runtime.crashes import Crashes
 from pylb.runtime.lifecycle import Lifecycle, ProcessState, TaskScope, keep_running
@@ -105,11 +106,18 @@ class WorkerProcess:
         self._first_message.set()
         self.counters.assign(update.service, update.slot, update.slots)
         if update.state and update.service in self.worker.pools:
-            self.worker.apply(update.state)
+            self._publish_change(self.worker.apply(update.state), update.service)
         if update.log_level:
             set_log_level(update.log_level)
         if all(pool.applied for pool in self.worker.pools.values()):
             self._all_applied.set()
+
+    def _publish_change(self, change: Change, service: str) -> None:
+        """Publish at once what a change has decided in this worker: panic mode, and ramps of new backends."""
+        self.counters.publish_pool(self.worker.pools[service])
+        for backend in change.added:
+            if backend.ramp_fraction < 1:
+                self.counters.publish(backend)
 
     def on_peer_update(self, update: HealthUpdate) -> None:
         """Apply the health update of another worker."""

@@ -13,6 +13,7 @@ from pylb.observe.samples import Samples
 from pylb.observe.shared_counters import SharedCounters
 from pylb.policy.overrides import pool_state
 from pylb.policy.pool import Pool
+from pylb.policy.pool_rows import PoolRows
 from pylb.routes.grammar import parse_service
 from pylb.routes.table import RouteTable
 from pylb.runtime.lifecycle import Lifecycle
@@ -41,14 +42,22 @@ def operator():
 
 
 @pytest.fixture
-def view(clock, operator):
-    """The view of a process that has just started, for the services `web` and `api`."""
-    counters = Counters(SharedCounters(), clock)
+def counters(clock):
+    return Counters(SharedCounters(), clock)
+
+
+@pytest.fixture
+def pools(counters):
     options = PoolOptions(slow_start=0.0)
-    pools = {name: Pool(name, options, cells=counters.allocate) for name in ("web", "api")}
+    return {name: Pool(name, options, cells=counters.allocate) for name in ("web", "api")}
+
+
+@pytest.fixture
+def view(clock, operator, counters, pools):
+    """The view of a process that has just started, for the services `web` and `api`."""
     return View(
         lifecycle=Lifecycle(),
-        pools=pools,
+        rows=PoolRows(pools),
         watches={name: DiscoveryStatus(name) for name in pools},
         counters=counters,
         clock=clock,
@@ -67,7 +76,7 @@ def app(view, operator):
 
 
 @pytest.fixture
-def know(view):
+def know(view, pools):
     """Deliver a snapshot from the registry."""
 
     def answer(service, *endpoints, excluded=()):
@@ -79,7 +88,7 @@ def know(view):
             cause="consul index 7: +web-1",
         )
         view.history.was_applied(view.history.record(state), state.observed)
-        view.pools[service].apply(state)
+        pools[service].apply(state)
         view.watches[service].answered = view.clock()
         view.watches[service].instances = len(endpoints)
         view.watches[service].error = ""

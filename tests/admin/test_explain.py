@@ -11,9 +11,9 @@ from pylb.routes.table import RouteTable
 ONE, TWO, THREE = (Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}") for n in (1, 2, 3))
 
 
-def test_explain_names_candidates_exclusions_and_the_choice(view, know):
+def test_explain_names_candidates_exclusions_and_the_choice(view, pools, know):
     know("web", ONE, TWO, excluded=(Excluded(THREE, "critical: refused"),))
-    busy = view.pools["web"].backends[ONE.key, "10.0.0.1:80"]
+    busy = pools["web"].backends[ONE.key, "10.0.0.1:80"]
     busy.count(+1)
     told = explain(view, "any.example", "/x")
     assert (told["service"], told["policy"], told["winner"]) == ("web", "least-connections", "10.0.0.2:80")
@@ -32,7 +32,7 @@ def test_explain_gives_the_reason_if_no_backend_is_eligible(view, know):
 
 
 def with_routes(view, *routes):
-    return replace(view, routes=RouteTable(routes, view.pools))
+    return replace(view, routes=RouteTable(routes, None))
 
 
 def test_explain_shows_the_candidates_among_the_routes_and_the_target_for_the_backend(view, know):

@@ -18,11 +18,11 @@ def texts(view):
     return [problem["text"] for problem in problems(view) if problem["service"] == "web"]
 
 
-def test_every_instance_has_a_row_with_state_and_reason(view, know, operator):
+def test_every_instance_has_a_row_with_state_and_reason(view, pools, know, operator):
     know("web", ONE, TWO)
     operator.decide("web", Action.DRAIN, backend="web-2", reason="deploy")
     operator.decide("web", Action.WEIGHT, backend="web-1", weight=0)
-    with view.pools["web"].lease():
+    with pools["web"].lease():
         know("web", ONE, TWO, excluded=(Excluded(THREE, "critical: refused"),))
         shown = {name: (row["state"], row["why"]) for name, row in rows(view).items()}
         assert shown["web-1"] == ("up", "weight 0")
@@ -60,9 +60,9 @@ def test_an_undelivered_change_is_a_problem(view, know):
     assert texts(view) == ["the last change could not be delivered: TypeError: Integer exceeds 64-bit range"]
 
 
-def test_a_backend_that_mostly_fails_is_a_problem(view, know):
+def test_a_backend_that_mostly_fails_is_a_problem(view, pools, know):
     know("web", ONE)
-    cells = view.pools["web"].backends[ONE.key, "10.0.0.1:80"].cells
+    cells = pools["web"].backends[ONE.key, "10.0.0.1:80"].cells
     view.samples.take(1.0)
     cells[DURATION] += 10
     cells[CODES.index("5xx")] += 4
@@ -95,10 +95,10 @@ def test_a_worker_without_a_heartbeat_is_a_problem(view, monkeypatch):
     assert {"severity": "error", "service": "", "text": text} in [*problems(view)]
 
 
-def test_the_state_includes_traffic_samples(view, know):
+def test_the_state_includes_traffic_samples(view, pools, know):
     know("web", ONE)
     view.samples.take(1.0)
-    view.pools["web"].backends[ONE.key, "10.0.0.1:80"].cells[DURATION] += 10
+    pools["web"].backends[ONE.key, "10.0.0.1:80"].cells[DURATION] += 10
     view.samples.take(2.0)
     shown = state(view, 5.0)
     assert shown["time"] == 5.0

@@ -74,10 +74,10 @@ def test_readiness_warns_of_a_service_without_instances(view, know):
     assert readiness["services"]["web"]["missing"] == "Consul knows http; did you mean http?"
 
 
-def test_membership_lists_backends_and_excluded_instances_with_reasons(view, know):
+def test_membership_lists_backends_and_excluded_instances_with_reasons(view, pools, know):
     first, second = (Endpoint("web", f"10.0.0.{n}", 80, node="n", id=f"web-{n}", weight=n) for n in (1, 2))
     know("web", first)
-    with view.pools["web"].lease():
+    with pools["web"].lease():
         know("web", second, excluded=(Excluded(first, "critical: TCP connect refused"),))
         shown = view.membership()
     assert shown["api"] == {

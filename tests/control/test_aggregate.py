@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from pylb.config import Options
+from pylb.config.backends import POLICIES
 from pylb.control.aggregate import Aggregate
-from pylb.model import Endpoint, PoolState
+from pylb.model import Endpoint, Overlay, PoolState, ProbeVerdict
 from pylb.observe.counter_layout import CELLS
 from pylb.observe.counters import Counters
 from pylb.observe.gauges import GAUGES
@@ -63,10 +66,8 @@ def apply(aggregate, workers, *endpoints, generation=1):
 
 
 def shown(aggregate, endpoint):
-    aggregate.refresh()
-    pool = aggregate.pools["web"]
-    identity = (endpoint.key, endpoint.authority)
-    return pool.backends.get(identity) or pool.draining.get(identity)
+    row = aggregate.row("web")
+    return next((each for each in (*row.backends, *row.draining) if each.endpoint.id == endpoint.id), None)
 
 
 def test_requests_of_all_workers_are_added_up(aggregate, workers):
@@ -78,11 +79,11 @@ def test_requests_of_all_workers_are_added_up(aggregate, workers):
     workers[1].backend(ONE).idle.append(object())
     for worker in workers:
         worker.publish()
-    assert sum(shown(aggregate, e).inflight for e in (ONE, TWO)) == 4
-    assert len(shown(aggregate, ONE).idle) == 2
+    assert sum(shown(aggregate, e).in_flight for e in (ONE, TWO)) == 4
+    assert shown(aggregate, ONE).idle == 2
     for lease in leases:
         lease.__exit__(None, None, None)
-    assert shown(aggregate, ONE).inflight == shown(aggregate, TWO).inflight == 0
+    assert shown(aggregate, ONE).in_flight == shown(aggregate, TWO).in_flight == 0
 
 
 def test_a_draining_backend_is_shown_until_all_workers_have_finished(aggregate, workers):
@@ -92,7 +93,7 @@ def test_a_draining_backend_is_shown_until_all_workers_have_finished(aggregate, 
     left, stays = (ONE, TWO) if lease.backend.endpoint == ONE else (TWO, ONE)
     apply(aggregate, workers, stays, generation=2)
     assert shown(aggregate, left).state is State.DRAINING
-    assert shown(aggregate, left).inflight == 1
+    assert shown(aggregate, left).in_flight == 1
     lease.__exit__(None, None, None)
     assert shown(aggregate, left) is None
 
@@ -105,9 +106,10 @@ def test_the_worst_state_of_all_workers_is_shown(aggregate, workers, state):
     for worker in workers:
         worker.publish()
     found = shown(aggregate, ONE)
-    assert (found.state, found.health.failures, found.health.until) == (state, 4, 12.5)
+    assert (found.state, found.failures, found.until) == (state, 4, 12.5)
     assert shown(aggregate, TWO).state is State.UP
-    assert aggregate.pools["web"].eligible == (shown(aggregate, TWO),)
+    assert [each.endpoint for each in aggregate.row("web").eligible] == [TWO]
+    assert aggregate.state_of(ONE) is state
     bad.state = State.UP
     workers[1].publish()
     assert shown(aggregate, ONE).state is State.UP
@@ -117,12 +119,10 @@ def test_panic_in_any_worker_is_shown(aggregate, workers):
     apply(aggregate, workers, ONE, TWO)
     workers[0].pool.panics = True
     workers[0].publish()
-    aggregate.refresh()
-    assert aggregate.pools["web"].panics
+    assert aggregate.row("web").panics
     workers[0].pool.panics = False
     workers[0].publish()
-    aggregate.refresh()
-    assert not aggregate.pools["web"].panics
+    assert not aggregate.row("web").panics
 
 
 def test_waiting_requests_of_all_workers_are_added_up(aggregate, workers):
@@ -131,8 +131,7 @@ def test_waiting_requests_of_all_workers_are_added_up(aggregate, workers):
         for _ in range(count):
             worker.pool.join_queue(QueuedRequest((), lambda: None))
         worker.publish()
-    aggregate.refresh()
-    assert aggregate.pools["web"].waiting == 3
+    assert aggregate.row("web").waiting == 3
 
 
 def test_workers_write_the_counters_that_control_reads(aggregate, workers):
@@ -149,13 +148,63 @@ def test_workers_write_the_counters_that_control_reads(aggregate, workers):
     assert services["web"][3] == 12, "what a backend has counted stays its service's"
 
 
-def test_first_requests_are_sent_by_the_workers(aggregate, workers):
-    for endpoints in ((ONE,), (ONE, TWO)):
-        aggregate.apply(PoolState("web", endpoints))
-        for worker in workers:
-            worker.apply(aggregate.update("web"))
-    assert aggregate.pools["web"].untested == []
-    for worker in workers:
-        assert worker.pool.lease().backend.endpoint == TWO
-        assert worker.pool.lease().backend.endpoint in {ONE, TWO}
-        assert worker.pool.untested == []
+def test_the_ramp_of_slow_start_is_shown(aggregate, workers):
+    apply(aggregate, workers, replace(ONE, weight=10))
+    workers[1].backend(ONE).ramp(0.3)
+    workers[1].publish()
+    found = shown(aggregate, ONE)
+    assert (found.ramp_fraction, found.weight) == (0.3, 3)
+    workers[1].backend(ONE).ramp(1)
+    workers[1].publish()
+    assert (shown(aggregate, ONE).ramp_fraction, shown(aggregate, ONE).weight) == (1, 10)
+    assert str(shown(aggregate, ONE).weight) == "10", "as the registry has it"
+
+
+def test_an_instance_whose_probes_fail_is_shown_as_failed_by_its_state_alone(aggregate):
+    overlays = ((ONE.key, Overlay(probe="tcp", verdict=ProbeVerdict(well=False, why="refused", number=1))),)
+    aggregate.apply(PoolState("web", (ONE, TWO), overlays=overlays))
+    assert shown(aggregate, ONE).state is State.FAILED
+    assert aggregate.state_of(ONE) is State.GONE
+    assert aggregate.upcoming("web") == TWO.authority
+
+
+def test_in_panic_all_backends_that_accept_connections_are_eligible(aggregate, workers):
+    apply(aggregate, workers, ONE, TWO)
+    for endpoint in (ONE, TWO):
+        bad = workers[0].backend(endpoint)
+        bad.state, bad.health.until = State.EJECTED, 12.5
+    workers[0].publish()
+    assert aggregate.row("web").eligible == ()
+    workers[0].pool.panics = True
+    workers[0].publish()
+    assert [each.endpoint for each in aggregate.row("web").eligible] == [ONE, TWO]
+
+
+def test_before_the_first_state_no_backend_is_upcoming(aggregate):
+    assert (aggregate.upcoming("web"), aggregate.applied("web")) == (None, None)
+    assert "has not answered yet" in aggregate.row("web").why_empty()
+
+
+def test_the_upcoming_backend_is_the_least_loaded_one_of_all_workers(aggregate, workers):
+    apply(aggregate, workers, ONE, TWO)
+    for worker, endpoint in zip(workers, (ONE, TWO), strict=True):
+        worker.backend(endpoint).count(+1)
+    workers[1].backend(ONE).count(+1)
+    assert aggregate.upcoming("web") == TWO.authority
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_each_policy_has_an_upcoming_backend(aggregate, policy):
+    aggregate.apply(PoolState("web", (replace(ONE, weight=0), TWO), policy=policy))
+    assert aggregate.row("web").policy == policy
+    assert aggregate.upcoming("web") == TWO.authority
+
+
+def test_a_half_open_backend_is_upcoming_until_its_trial_runs(aggregate, workers):
+    apply(aggregate, workers, ONE, TWO)
+    trial = workers[0].backend(ONE)
+    trial.state, trial.health.until = State.HALF_OPEN, 12.5
+    workers[0].publish()
+    assert aggregate.upcoming("web") == ONE.authority
+    trial.count(+1)
+    assert aggregate.upcoming("web") == TWO.authority

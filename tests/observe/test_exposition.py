@@ -14,6 +14,7 @@ from pylb.observe.history import History
 from pylb.observe.metrics import Metrics
 from pylb.observe.shared_counters import SharedCounters
 from pylb.policy.pool import Pool
+from pylb.policy.pool_rows import row_of
 from tests.observe.records import attempt, backend, record
 
 
@@ -99,7 +100,7 @@ def test_pools_have_backends_by_state_and_requests_in_flight():
     with lease:
         left = tuple(e for e in endpoints if e.key != lease.backend.key)
         pool.apply(PoolState("web", left, (Excluded(endpoints[3], "critical"),)))
-        values, _ = samples(exposition.pools([pool, Pool("api")]))
+        values, _ = samples(exposition.pools([row_of(pool), row_of(Pool("api"))]))
     states = {"up": 2, "zero_weight": 1, "draining": 1, "excluded": 1}
     for state, number in states.items():
         assert values["pylb_backends", "service=web", f"state={state}"] == number
@@ -115,7 +116,7 @@ def test_an_address_that_returns_under_another_id_is_one_series():
     pool.apply(PoolState("web", (Endpoint("web", "10.0.0.1", 80, id="old"),)))
     with pool.lease():
         pool.apply(PoolState("web", (Endpoint("web", "10.0.0.1", 80, id="new"),)))
-        samples(exposition.pools([pool]))
+        samples(exposition.pools([row_of(pool)]))
 
 
 def test_the_age_of_discovery_is_exposed():
@@ -169,7 +170,7 @@ def test_a_thousand_backends_are_written_in_small_pieces(counters):
     endpoints = tuple(Endpoint("web", f"10.0.{n // 250}.{n % 250}", 8080, id=str(n)) for n in range(1000))
     pool = Pool("web", cells=counters.allocate)
     pool.apply(PoolState("web", endpoints))
-    pieces = [*exposition.traffic(counters), *exposition.pools([pool])]
+    pieces = [*exposition.traffic(counters), *exposition.pools([row_of(pool)])]
     lines = [piece.count("\n") for piece in pieces]
     assert sum(lines) > 50_000
     assert max(lines) < 20_000, "between two pieces others get their turn"

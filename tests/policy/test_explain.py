@@ -3,13 +3,14 @@ from dataclasses import replace
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.model import Excluded, PoolState
 from pylb.policy.explain import LEFT, excluded, explain, why_not
+from pylb.policy.pool_rows import row_of
 from tests.policy.backends import endpoint, web_pool
 
 REFUSED = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
 
 
 def reasons(pool, now=0.0):
-    return {e.id: reason for e, reason in excluded(pool, now)}
+    return {e.id: reason for e, reason in excluded(row_of(pool), now)}
 
 
 def test_every_instance_is_a_candidate_or_excluded_for_a_reason():
@@ -30,7 +31,7 @@ def test_every_instance_is_a_candidate_or_excluded_for_a_reason():
             generation=3,
         )
     )
-    told = explain(pool, 100.0)
+    told = explain(row_of(pool), 100.0)
     assert [c["id"] for c in told["candidates"]] == [two.id]
     assert told["generation"] == 3
     assert {e["id"]: e["reason"] for e in told["excluded"]} == reasons(pool, 100.0)
@@ -44,13 +45,14 @@ def test_every_instance_is_a_candidate_or_excluded_for_a_reason():
 
 
 def test_before_the_first_snapshot_there_are_no_candidates():
-    assert explain(web_pool(), 0.0)["candidates"] == explain(web_pool(), 0.0)["excluded"] == []
+    assert explain(row_of(web_pool()), 0.0)["candidates"] == []
+    assert explain(row_of(web_pool()), 0.0)["excluded"] == []
 
 
 def test_a_new_backend_has_a_reduced_weight():
     pool = web_pool()
     pool.apply(PoolState("web", (endpoint(1),)))
     (backend,) = pool.eligible
-    assert why_not(backend, 0.0) == ""
+    assert why_not(row_of(pool).backends[0], 0.0) == ""
     backend.ramp(0.3)
-    assert why_not(backend, 0.0) == "slow start: 30% of its weight"
+    assert why_not(row_of(pool).backends[0], 0.0) == "slow start: 30% of its weight"

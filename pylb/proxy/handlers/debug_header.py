@@ -15,6 +15,7 @@ from pylb.http1.parser import Request, Response
 from pylb.observe.accesslog import attempt_fields
 from pylb.observe.record import Record
 from pylb.policy.explain import explain
+from pylb.policy.pool_rows import row_of
 from pylb.proxy.exchange import Exchange
 from pylb.proxy.failure import fail
 from pylb.proxy.forward import forward
@@ -49,7 +50,7 @@ def _pool_state(client: Exchange, request: Request) -> dict[str, Any]:
     pool = client.context.routes.pool(request, client.client_info)
     if pool is None:
         return {"service": None}
-    state = explain(pool, monotonic())
+    state = explain(row_of(pool), monotonic())
     for instances in ("candidates", "excluded"):
         found = state[instances]
         if len(found) > MAX_INSTANCES:

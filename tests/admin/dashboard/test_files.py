@@ -4,7 +4,7 @@ from importlib.resources import files
 import pytest
 
 from pylb.admin.dashboard.files import FILES
-from tests.admin.conftest import app, clock, operator, view  # noqa: F401
+from tests.admin.conftest import app, clock, counters, operator, pools, view  # noqa: F401
 
 
 @pytest.mark.parametrize("path", FILES)

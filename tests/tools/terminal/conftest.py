@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from tests.admin.conftest import app, clock, know, operator, view  # noqa: F401
+from tests.admin.conftest import app, clock, counters, know, operator, pools, view  # noqa: F401
 
 
 @pytest.fixture

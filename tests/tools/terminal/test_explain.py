@@ -31,10 +31,10 @@ def test_the_host_field_is_found_in_any_case():
 
 
 async def test_the_selected_backend_is_marked_and_the_excluded_have_reasons(
-    pylb, view, know, command, capsys
+    pylb, know, command, capsys, pools
 ):
     know("web", ONE, TWO, excluded=(Excluded(THREE, "critical: refused"),))
-    view.pools["web"].backends[ONE.key, "10.0.0.1:80"].count(+1)
+    pools["web"].backends[ONE.key, "10.0.0.1:80"].count(+1)
     assert await command("explain", "GET", "/x", "-H", "host: a", "--admin", pylb) == 0
     first, _, *rows = capsys.readouterr().out.splitlines()
     assert first == "GET /x for a: service web, least-connections among 2"
@@ -48,12 +48,12 @@ async def test_without_an_eligible_backend_the_exit_code_is_1(pylb, know, comman
     assert "the registry lists no instance" in capsys.readouterr().out
 
 
-async def test_the_explanation_matches_the_backend_of_a_request(view, know):
+async def test_the_explanation_matches_the_backend_of_a_request(view, know, pools):
     """The explanation is compared with the next pick a thousand times under changing load."""
     from pylb.admin.explain import explain
 
     know("web", *(Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}", weight=1 + n % 3) for n in range(8)))
-    pool, open_leases = view.pools["web"], []
+    pool, open_leases = pools["web"], []
     for number in range(1000):
         said = explain(view, "", "/")["winner"]
         lease = pool.lease()
