@@ -42,7 +42,8 @@ def test_a_changed_figure_changes_the_page(copy):
 def test_with_several_machines_each_figure_names_its_machine(copy):
     for figures in (copy / "performance").glob("*.json"):
         record = json.loads(figures.read_text())
-        record["result"]["machine"] |= {"cpu": "Old" if figures.stem == "failure" else "New", "kernel": "6.1"}
+        cpu = "Old" if figures.stem == "failure" else "New"
+        record["result"]["machine"] |= {"cpu": cpu, "kernel": "6.1", "python": "3.11.2"}
         figures.write_text(json.dumps(record))
     text = write_page(copy).read_text()
     assert "\nMachine: (1) New, " in text
