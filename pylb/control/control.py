@@ -95,7 +95,8 @@ class Control:
     def take_over(self, remembered: Mapping[str, Any]) -> None:
         """Continue the overrides and the history of the pylb that this one replaces.
 
-        The instances are not taken over: this pylb queries the registry itself.
+        This pylb queries the registry itself. The former instances are used only if its first response misses
+        them; see `Pipeline.expect`.
 
         Args:
             remembered: what `remember` returned there.
@@ -108,6 +109,9 @@ class Control:
         changed = before ^ set(self.override_store.overrides.values())
         for service in sorted({override.service for override in changed}):
             self._changed(service, f"{DECIDED}taken over from the pylb that was replaced")
+        for each in remembered["pipelines"]:
+            if pipeline := self.pipelines.get(each["snapshot"]["service"]):
+                pipeline.expect(each)
 
     def _resume(self, remembered: Mapping[str, Any]) -> None:
         """Apply the overrides and continue the history of another control process."""

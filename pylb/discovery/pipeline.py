@@ -204,3 +204,12 @@ class Pipeline:
         self.status.instances = len(snapshot.endpoints)
         self._guard.resume(snapshot, "the control process was restarted")
         self._probes.follow(snapshot)
+
+    def expect(self, remembered: Mapping[str, Any]) -> None:
+        """Know the instances of the pylb that this one replaces, without using them.
+
+        The guard retains those that the first response misses: a registry that has just restarted may respond
+        before it has read its services again.
+        """
+        snapshot = Snapshot.from_dict(remembered["snapshot"])
+        self._guard.resume(snapshot, "pylb was replaced since the response before")

@@ -234,3 +234,21 @@ async def test_a_successor_continues_the_state_of_a_pipeline(run):
     provider.then(snapshot(1, 2))
     await read(provider)
     assert [(numbers(s), s.generation) for s in delivered] == [([1, 2], 3)]
+
+
+async def test_a_new_pylb_does_not_accept_an_empty_first_response(run):
+    """The registry has restarted and not yet read its services, in the moment of an upgrade."""
+    former, _, provider = run(snapshot(1, 2))
+    await read(provider)
+    remembered = orjson.loads(orjson.dumps(former.remember()))
+    pipeline, delivered, provider = run(snapshot())
+    pipeline.expect(remembered)
+    assert pipeline.current is None, "it queries the registry itself"
+    await read(provider)
+    assert [numbers(s) for s in delivered] == [[1, 2]]
+    assert pipeline.status.untrusted_reason == (
+        "contact was lost (pylb was replaced since the response before)"
+    )
+    provider.then(snapshot(2, 3))
+    await read(provider)
+    assert [numbers(s) for s in delivered][1:] == [[1, 2, 3]]
