@@ -143,7 +143,7 @@ async def test_the_registrator_serves_health_and_metrics(recipe):
     assert "pylb_registrator_services 1.0" in text
     for service in ("registrator", "lb"):
         name = recipe.container(service)
-        await until(lambda: recipe.inspect(name)["State"]["Health"]["Status"] == "healthy", 30)  # noqa: B023
+        await until(lambda: recipe.inspect(name)["State"]["Health"]["Status"] == "healthy", 120)  # noqa: B023
 
 
 async def test_the_doctor_has_findings_only_after_a_fault(recipe):

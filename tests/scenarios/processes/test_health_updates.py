@@ -24,8 +24,13 @@ async def test_a_refused_connection_is_reported_to_all_workers(program):
     # The kernel chooses a worker by the client's port: so many connections reach both.
     for _ in range(24):
         assert (await pylb.get("/", admin=False)) == (200, "web-2")
+    # On a busy machine the other worker may have tried it before it heard, but not afterwards.
     suspicions = [line for line in pylb.lines if re.search("is suspect for", line)]
-    assert len(suspicions) == 1
+    assert all(stamp(line) <= heard[1] for line in suspicions)
+
+
+def stamp(line):
+    return " ".join(line.split()[:2])
 
 
 def seconds(stamp):
