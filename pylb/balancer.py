@@ -48,7 +48,7 @@ class Balancer:
         self.lifecycle = Lifecycle()
         self.sinks = Sinks(options)
         counters = Counters(SharedCounters(), monotonic)
-        self.crashes = Crashes(counters.block)
+        self.crashes = Crashes(counters.shared)
         self.worker = Worker(options, counters, self.sinks)
         self.worker.server.sweep.on_crash = self.crashes.add
         self.control = Control(
@@ -102,9 +102,9 @@ class Balancer:
         """Serve on these sockets until `stop` is called; return the exit code."""
         async with AsyncExitStack() as stack:
             stack.callback(self.sinks.close)
-            owner = await stack.enter_async_context(TaskScope("control", self.crashes))
-            self.control.start(owner)
-            opened = admin_endpoint(self.options, self.view, self.control.override_store, admin, owner)
+            scope = await stack.enter_async_context(TaskScope("control", self.crashes))
+            self.control.start(scope)
+            opened = admin_endpoint(self.options, self.view, self.control.override_store, admin, scope)
             leave = await stack.enter_async_context(opened)
             await self.worker.listen(plain, tls)
             log.info(

@@ -48,7 +48,7 @@ class Connection:
 
     def __init__(self, heads: list[bytes], answers: list[bytes]) -> None:
         counters = Counters(SharedCounters(), monotonic)
-        web = Pool("web", cells=counters.allocate)
+        web = Pool("web", counters=counters.allocate)
         self.context = Context(
             RouteTable([parse_service("web")], {"web": web}), {"web": web}, observe=Metrics(counters).count
         )

@@ -11,7 +11,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench.micro.pools import snapshot
 from bench.micro.timing import changes
 from pylb.observe import exposition
-from pylb.observe.counter_layout import CELLS
+from pylb.observe.counter_layout import SLOT_LENGTH
 from pylb.observe.counters import Counters
 from pylb.observe.shared_counters import Memory, SharedCounters
 from pylb.policy.pool import Pool
@@ -38,13 +38,13 @@ def test_scrape(benchmark: BenchmarkFixture, size: int) -> None:
     pages: list[bytearray] = []
     blocks = [SharedCounters(rows=WORKERS + 1, row=row, counters=shared(pages)) for row in range(WORKERS + 1)]
     counters = Counters(blocks[WORKERS], monotonic)
-    pool = Pool("web", cells=counters.allocate)
+    pool = Pool("web", counters=counters.allocate)
     pool.apply(snapshot(size))
     for slot in counters.slots("web").values():
         for worker in blocks[:WORKERS]:
-            cells = worker.cells(slot)
-            for cell in range(CELLS):
-                cells[cell] = slot * 1_000 + cell
+            values = worker.counters(slot)
+            for index in range(SLOT_LENGTH):
+                values[index] = slot * 1_000 + index
 
     def scrape() -> None:
         for piece in (*exposition.traffic(counters), *exposition.pools([row_of(pool)])):

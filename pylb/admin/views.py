@@ -91,11 +91,11 @@ class View:
     def connections(self) -> int:
         """The number of connected clients."""
         self.refresh()
-        return sum(self.counters.block.gauge(PROCESS, CLIENTS))
+        return sum(self.counters.shared.gauge(PROCESS, CLIENTS))
 
     def log_lines_dropped(self) -> int:
         """The number of dropped access log lines since the start."""
-        return self.counters.block.total(PROCESS)[LINES_DROPPED]
+        return self.counters.shared.total(PROCESS)[LINES_DROPPED]
 
     def obstacles(self) -> list[str]:
         """The reasons why the process is not ready, one sentence each; empty if it is ready."""
@@ -148,7 +148,7 @@ class View:
         """All metrics for Prometheus, in pieces that take a few milliseconds each."""
         self.refresh()
         return chain(
-            exposition.processes(self.counters.block, len(self.workers())),
+            exposition.processes(self.counters.shared, len(self.workers())),
             exposition.discovery(self.watches.values(), self.clock()),
             exposition.pools([self.rows.row(service) for service in self.rows.services]),
             exposition.changes(self.history),

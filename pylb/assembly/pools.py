@@ -68,7 +68,9 @@ def make_pool(
         service,
         PoolOptions.of(options),
         processes=processes,
-        outliers=Outliers(lambda backend: int(backend.cells[ATTEMPTS])) if options.eject_outliers else None,
+        outliers=Outliers(lambda backend: int(backend.counters[ATTEMPTS]))
+        if options.eject_outliers
+        else None,
         clock=clock,
         on_state_change=on_state_change or log_state,
     )

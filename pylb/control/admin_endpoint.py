@@ -23,7 +23,7 @@ async def admin_endpoint(
     view: View,
     override_store: OverrideStore,
     sockets: Sequence[socket.socket],
-    owner: TaskScope,
+    scope: TaskScope,
 ) -> AsyncIterator[Leave]:
     """Serve inside the context.
 
@@ -32,7 +32,7 @@ async def admin_endpoint(
         view: the data to read.
         override_store: applies changes by operators.
         sockets: the listening sockets of the admin server.
-        owner: of the task that updates the entry in the registry.
+        scope: holds the task that updates the entry in the registry.
 
     Yields:
         The function that removes that entry; see `registered`.
@@ -44,4 +44,4 @@ async def admin_endpoint(
         stack.push_async_callback(app.close)
         for listening in sockets:
             await app.listen(listening)
-        yield await stack.enter_async_context(registered(options, view.obstacles, owner))
+        yield await stack.enter_async_context(registered(options, view.obstacles, scope))

@@ -92,14 +92,14 @@ class Aggregate:
 
     def row(self, service: str) -> ServiceRow:
         """Return the row of a service, with the present figures of all workers."""
-        block, slot = self._counters.block, self._counters.slot(service)
+        shared, slot = self._counters.shared, self._counters.slot(service)
         state = self._states.get(service)
         draining = self._draining[service] = self._unfinished(self._draining[service])
         backends = [
             self._row(each, State.FAILED if each.overlay.failed else self._traffic_state(each))
             for each in self._members[service].values()
         ]
-        panics = any(block.gauge(slot, PANICS))
+        panics = any(shared.gauge(slot, PANICS))
         candidates = [backend for backend in backends if backend.weight > 0]
         if panics and self._options.panic == "serve":
             eligible = served_in_panic(candidates)
@@ -113,7 +113,7 @@ class Aggregate:
             draining=tuple(self._row(each, State.DRAINING) for each in draining.values()),
             eligible=tuple(eligible),
             panics=panics,
-            waiting=sum(block.gauge(slot, QUEUED)),
+            waiting=sum(shared.gauge(slot, QUEUED)),
         )
 
     def upcoming(self, service: str) -> str | None:
@@ -135,12 +135,12 @@ class Aggregate:
 
     def _row(self, member: Member, state: State) -> BackendRow:
         """Return the row of a backend: its state in the pool, and the figures of all workers."""
-        block, slot = self._counters.block, member.slot
+        shared, slot = self._counters.shared, member.slot
         endpoint, overlay = member.endpoint, member.overlay
-        withheld = max(block.gauge(slot, WITHHELD))
+        withheld = max(shared.gauge(slot, WITHHELD))
         ramp_fraction = (1000 - withheld) / 1000 if withheld else 1  # A full weight is shown as an integer.
         weight = (endpoint.weight if overlay.weight is None else overlay.weight) * ramp_fraction
-        in_flight = sum(block.gauge(slot, IN_FLIGHT))
+        in_flight = sum(shared.gauge(slot, IN_FLIGHT))
         return BackendRow(
             endpoint=endpoint,
             overlay=overlay,
@@ -149,18 +149,18 @@ class Aggregate:
             ramp_fraction=ramp_fraction,
             in_flight=in_flight,
             load=in_flight / (weight or 1),
-            idle=sum(block.gauge(slot, IDLE)),
-            failures=max(block.gauge(slot, FAILURES)),
-            until=max(block.gauge(slot, UNTIL)) / 1000,
+            idle=sum(shared.gauge(slot, IDLE)),
+            failures=max(shared.gauge(slot, FAILURES)),
+            until=max(shared.gauge(slot, UNTIL)) / 1000,
             refused=overlay.verdict is not None and overlay.verdict.refused,
         )
 
     def _traffic_state(self, member: Member) -> State:
-        return TRAFFIC_STATES[max(self._counters.block.gauge(member.slot, STATE))]
+        return TRAFFIC_STATES[max(self._counters.shared.gauge(member.slot, STATE))]
 
     def _unfinished(self, members: dict[Identity, Member]) -> dict[Identity, Member]:
         """Return those instances that still have requests in any worker."""
-        gauge = self._counters.block.gauge
+        gauge = self._counters.shared.gauge
         return {identity: each for identity, each in members.items() if any(gauge(each.slot, IN_FLIGHT))}
 
 

@@ -140,14 +140,14 @@ class Control:
         overridden = (each.level for each in self.override_store.overrides.values() if each.level)
         return next(overridden, self._options.log_level)
 
-    def start(self, owner: TaskScope) -> None:
-        """Start all pipelines; they run until the owner ends."""
-        self.recorder.start(owner)
-        keep_running(self.prober.run, name="probe", owner=owner)
+    def start(self, scope: TaskScope) -> None:
+        """Start all pipelines; they run until the scope closes."""
+        self.recorder.start(scope)
+        keep_running(self.prober.run, name="probe", scope=scope)
         if self._source.run is not None:
-            keep_running(self._source.run, name="follow the registry", owner=owner)
+            keep_running(self._source.run, name="follow the registry", scope=scope)
         for service, pipeline in self.pipelines.items():
-            keep_running(pipeline.run, name=f"watch {service}", owner=owner)
+            keep_running(pipeline.run, name=f"watch {service}", scope=scope)
 
     async def first_result(self) -> None:
         """Wait until each pipeline has a first response or failure, or its registry takes longer."""

@@ -96,9 +96,9 @@ class ControlProcess:
         routes = read_routes(options)
         services = services_of(routes)
         self.counters = Counters(
-            bootstrap.memory.block(bootstrap.row), monotonic, state.counters if state else None
+            bootstrap.memory.attach(bootstrap.row), monotonic, state.counters if state else None
         )
-        self.crashes = Crashes(self.counters.block)
+        self.crashes = Crashes(self.counters.shared)
         self.aggregate = Aggregate(options, services, self.counters)
         self.control_server = ControlServer(socket.socket(fileno=bootstrap.control_socket))
         self.control = Control(
@@ -159,11 +159,11 @@ class ControlProcess:
             for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
                 loop.add_signal_handler(number, lambda: None)
             self.supervisor_pipe.listen(loop, self._on_state, self._end)
-            owner = await stack.enter_async_context(TaskScope("control", self.crashes))
-            keep_running(self._beat, name="heartbeat", owner=owner)
-            self.control_server.open(owner)
+            scope = await stack.enter_async_context(TaskScope("control", self.crashes))
+            keep_running(self._beat, name="heartbeat", scope=scope)
+            self.control_server.open(scope)
             stack.callback(self.control_server.close)
-            self.control.start(owner)
+            self.control.start(scope)
             self.supervisor_pipe.send(ProcessState.SERVING.word)
             await self.control.first_result()
             await self._may_open_admin.wait()
@@ -173,9 +173,9 @@ class ControlProcess:
                     await asyncio.wait_for(self.control_server.joined.wait(), JOIN_TIMEOUT)
             admin_endpoint: Callable[..., AbstractAsyncContextManager[Leave]] = resolve_name(ADMIN_ENDPOINT)
             admin, _ = self.bootstrap.sockets()
-            opened = admin_endpoint(self.options, self.view, self.control.override_store, admin, owner)
+            opened = admin_endpoint(self.options, self.view, self.control.override_store, admin, scope)
             leave = await stack.enter_async_context(opened)
-            spawn(self._depart(leave), name="depart", owner=owner)
+            spawn(self._depart(leave), name="depart", scope=scope)
             gc.collect()
             gc.freeze()  # These objects live as long as the process.
             await self._stop.wait()
@@ -186,14 +186,14 @@ class ControlProcess:
         """The workers that serve, with the seconds since the last heartbeat of each."""
         workers, now = self.control_server.serving(), monotonic()
         for worker in workers:
-            heartbeat = self.counters.block.heartbeat(worker.pop("row"))
+            heartbeat = self.counters.shared.heartbeat(worker.pop("row"))
             worker["heartbeat_age"] = round(now - heartbeat / 1000, 3)
         return workers
 
     async def _beat(self) -> None:
         """Send heartbeats to the supervisor."""
         while True:
-            self.counters.block.beat(monotonic())
+            self.counters.shared.beat(monotonic())
             await asyncio.sleep(HEARTBEAT)
 
     async def _depart(self, leave: Leave) -> None:

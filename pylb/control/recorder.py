@@ -36,12 +36,12 @@ class Recorder:
         self.history = History()
         self.samples = Samples(counters)
         self._counters = counters
-        self._owner: TaskScope | None = None
+        self._scope: TaskScope | None = None
 
-    def start(self, owner: TaskScope) -> None:
-        """Take samples until the owner ends."""
-        self._owner = owner
-        keep_running(self._sample, name="samples", owner=owner)
+    def start(self, scope: TaskScope) -> None:
+        """Take samples until the scope closes."""
+        self._scope = scope
+        keep_running(self._sample, name="samples", scope=scope)
 
     def record(self, state: PoolState) -> Callable[[], None]:
         """Record a state that is about to be delivered; return what to call when all workers apply it."""
@@ -51,14 +51,14 @@ class Recorder:
         self.history.was_applied(entry, time())
         recent = self.samples.services.get(state.service)
         added = {e.authority for e in state.endpoints if name(e) in entry.added}
-        if self._owner and added and recent and recent[-1].requests:
-            total = self._counters.block.total
+        if self._scope and added and recent and recent[-1].requests:
+            total = self._counters.shared.total
             before = {
                 slot: total(slot)[ATTEMPTS]
                 for address, slot in self._counters.slots(entry.service).items()
                 if address in added
             }
-            spawn(self._routed(entry, before), name=f"routed {entry.service}", owner=self._owner)
+            spawn(self._routed(entry, before), name=f"routed {entry.service}", scope=self._scope)
 
     async def _sample(self) -> None:
         while True:
@@ -68,12 +68,12 @@ class Recorder:
 
     async def _routed(self, entry: Entry, before: dict[int, int]) -> None:
         """Wait for the first request to an added instance. `before`: attempts so far, by slot."""
-        block = self._counters.block
+        shared = self._counters.shared
         pause = FIRST_CHECK
         while time() < entry.time + ROUTED_TIMEOUT:
             await asyncio.sleep(pause)
             if any(
-                any(block.gauge(slot, IN_FLIGHT)) or block.total(slot)[ATTEMPTS] > count
+                any(shared.gauge(slot, IN_FLIGHT)) or shared.total(slot)[ATTEMPTS] > count
                 for slot, count in before.items()
             ):
                 self.history.was_routed(entry, time())

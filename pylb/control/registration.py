@@ -21,14 +21,14 @@ Leave = Callable[[], Awaitable[None]]
 
 @asynccontextmanager
 async def registered(
-    options: Options, obstacles: Callable[[], Sequence[str]], owner: TaskScope
+    options: Options, obstacles: Callable[[], Sequence[str]], scope: TaskScope
 ) -> AsyncIterator[Leave]:
     """Keep pylb registered inside the context, if the options require it.
 
     Args:
         options: the options of pylb.
         obstacles: returns the reasons why pylb should receive no requests.
-        owner: of the task that updates the entry.
+        scope: holds the task that updates the entry.
 
     Yields:
         A function that removes the entry. A pylb that is replaced by another one does not call it.
@@ -41,7 +41,7 @@ async def registered(
             ConsulAgent(client), identity(options, options.register), obstacles
         )
         keeping = keep_running(
-            self_registration.keep, name=f"be registered as {options.register}", owner=owner
+            self_registration.keep, name=f"be registered as {options.register}", scope=scope
         )
         try:
             yield self_registration.leave

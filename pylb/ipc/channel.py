@@ -40,7 +40,7 @@ class Channel(asyncio.Protocol):
         """Use one end of a socket pair and send the queue. Messages may arrive before this returns."""
         await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=end)
 
-    def post(self, kind: str, subject: str, content: bytes) -> None:
+    def queue_message(self, kind: str, subject: str, content: bytes) -> None:
         """Queue a message, which is sent as soon as the peer reads.
 
         Args:

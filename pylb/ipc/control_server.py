@@ -27,15 +27,15 @@ class Member:
     """One worker."""
 
     def __init__(
-        self, greeting: Hello, on_message: Callable[[Member, str, Any], None], lost: Callable[[Member], None]
+        self, hello: Hello, on_message: Callable[[Member, str, Any], None], lost: Callable[[Member], None]
     ) -> None:
-        self.greeting = greeting
+        self.hello = hello
         self.channel = Channel(lambda kind, content: on_message(self, kind, content), lambda: lost(self))
         self.applied: dict[str, int] = {}
         """The generation that the worker has applied, by service; empty until its first message."""
 
     def __repr__(self) -> str:
-        return f"<Member {self.greeting.name}, generation {self.greeting.generation}: {self.applied}>"
+        return f"<Member {self.hello.name}, generation {self.hello.generation}: {self.applied}>"
 
 
 class ControlServer:
@@ -61,15 +61,15 @@ class ControlServer:
     def serving(self) -> list[dict[str, Any]]:
         """Return the workers that have applied an update."""
         return [
-            {**asdict(member.greeting), "applied": dict(member.applied)}
-            for member in sorted(self.members, key=lambda member: (member.greeting.name, member.greeting.pid))
+            {**asdict(member.hello), "applied": dict(member.applied)}
+            for member in sorted(self.members, key=lambda member: (member.hello.name, member.hello.pid))
             if member.applied
         ]
 
-    def open(self, owner: TaskScope) -> None:
-        """Accept workers until the owner ends."""
+    def open(self, scope: TaskScope) -> None:
+        """Accept workers until the scope closes."""
         self._control_socket.setblocking(False)
-        asyncio.get_running_loop().add_reader(self._control_socket, self._accept, owner)
+        asyncio.get_running_loop().add_reader(self._control_socket, self._accept, scope)
 
     def close(self) -> None:
         """Stop accepting workers, and close all channels."""
@@ -88,26 +88,26 @@ class ControlServer:
             self._under_way[update.service].append((update.generation, applied))
         self.updates[update.service] = content = update.to_bytes()
         for member in self.members:
-            member.channel.post(UPDATE, update.service, content)
+            member.channel.queue_message(UPDATE, update.service, content)
 
-    def _accept(self, owner: TaskScope) -> None:
+    def _accept(self, scope: TaskScope) -> None:
         try:
             while (accepted := accept(self._control_socket)) is not None:
-                greeting, end = accepted
-                member = Member(greeting, self._on_message, self._lost)
-                spawn(self._join(member, end), name=f"join {greeting.name}", owner=owner)
+                hello, end = accepted
+                member = Member(hello, self._on_message, self._lost)
+                spawn(self._join(member, end), name=f"join {hello.name}", scope=scope)
         except ConnectionError:  # All workers and the supervisor have ended; this process ends soon, too.
             asyncio.get_running_loop().remove_reader(self._control_socket)
 
     async def _join(self, member: Member, end: socket.socket) -> None:
         self.members.add(member)
         await member.channel.open(end)
-        log.debug("%s (pid %d) has connected", member.greeting.name, member.greeting.pid)
+        log.debug("%s (pid %d) has connected", member.hello.name, member.hello.pid)
         for service, content in self.updates.items():
-            member.channel.post(UPDATE, service, content)
+            member.channel.queue_message(UPDATE, service, content)
         for update in self._health_updates.values():
             if update.until > monotonic():
-                member.channel.post(HEALTH_UPDATE, update.subject, update.to_bytes())
+                member.channel.queue_message(HEALTH_UPDATE, update.subject, update.to_bytes())
 
     def _on_message(self, member: Member, kind: str, content: Mapping[str, Any]) -> None:
         if kind == HEALTH_UPDATE:
@@ -125,11 +125,11 @@ class ControlServer:
         }
         self._health_updates[update.subject] = update
         for member in self.members - {author}:
-            member.channel.post(HEALTH_UPDATE, update.subject, update.to_bytes())
+            member.channel.queue_message(HEALTH_UPDATE, update.subject, update.to_bytes())
 
     def _lost(self, member: Member) -> None:
         self.members.discard(member)
-        log.debug("%s (pid %d) has disconnected", member.greeting.name, member.greeting.pid)
+        log.debug("%s (pid %d) has disconnected", member.hello.name, member.hello.pid)
         for service in self.updates:
             self._settle(service)
 

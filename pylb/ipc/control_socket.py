@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 import orjson
 
-GREETING = 4096
+HELLO_SIZE = 4096
 """Maximum length of the first message of a worker, in bytes."""
 
 
@@ -35,7 +35,7 @@ def control_socket() -> tuple[socket.socket, socket.socket]:
     return ends
 
 
-def connect(control_socket: socket.socket, greeting: Hello) -> socket.socket:
+def connect(control_socket: socket.socket, hello: Hello) -> socket.socket:
     """Send one end of a new socket pair to control, and return the other end.
 
     Raises:
@@ -45,7 +45,7 @@ def connect(control_socket: socket.socket, greeting: Hello) -> socket.socket:
     ours, theirs = socket.socketpair()
     with theirs:
         try:
-            socket.send_fds(control_socket, [orjson.dumps(asdict(greeting))], [theirs.fileno()])
+            socket.send_fds(control_socket, [orjson.dumps(asdict(hello))], [theirs.fileno()])
         except OSError:
             ours.close()
             raise
@@ -59,7 +59,7 @@ def accept(control_socket: socket.socket) -> tuple[Hello, socket.socket] | None:
         ConnectionError: no worker can connect, because all workers and the supervisor have ended.
     """
     try:
-        content, ends, _, _ = socket.recv_fds(control_socket, GREETING, 1)
+        content, ends, _, _ = socket.recv_fds(control_socket, HELLO_SIZE, 1)
     except BlockingIOError:
         return None
     if not content:

@@ -1,4 +1,4 @@
-"""The block of counters and gauges as memory that all processes of one supervisor map."""
+"""The counters and gauges as memory that all processes of one supervisor map."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class SharedMemory:
         """The row of the supervisor."""
         return GENERATIONS * self.workers + 1
 
-    def block(self, row: int) -> SharedCounters:
-        """Map the block for the process with this row."""
+    def attach(self, row: int) -> SharedCounters:
+        """Map the counters for the process with this row."""
         rows = self.supervisor_row + 1
         return SharedCounters(
             rows=rows, row=row, counters=_mapping(self.counters), gauges=_mapping(self.gauges)

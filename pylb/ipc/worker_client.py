@@ -26,7 +26,7 @@ class WorkerClient:
 
     Args:
         control_socket: the workers' end of the control socket.
-        greeting: identifies this worker.
+        hello: identifies this worker.
         apply: applies an update.
         on_health_update: applies a health update of another worker.
     """
@@ -34,13 +34,13 @@ class WorkerClient:
     def __init__(
         self,
         control_socket: socket.socket,
-        greeting: Hello,
+        hello: Hello,
         apply: Callable[[Update], object],
         on_health_update: Callable[[HealthUpdate], object],
     ) -> None:
         control_socket.setblocking(False)
         self._control_socket = control_socket
-        self._greeting = greeting
+        self._hello = hello
         self._apply = apply
         self._on_health_update = on_health_update
         self._channel: Channel | None = None
@@ -53,7 +53,7 @@ class WorkerClient:
         """
         while True:
             try:
-                end = connect(self._control_socket, self._greeting)
+                end = connect(self._control_socket, self._hello)
             except BlockingIOError:
                 await asyncio.sleep(RETRY_DELAY)
                 continue
@@ -70,7 +70,7 @@ class WorkerClient:
     def send(self, update: HealthUpdate) -> None:
         """Send a health update to the other workers. It is lost without a control, at the cost of a retry."""
         if self._channel:
-            self._channel.post(HEALTH_UPDATE, update.subject, update.to_bytes())
+            self._channel.queue_message(HEALTH_UPDATE, update.subject, update.to_bytes())
 
     def _receive(self, kind: str, content: dict[str, Any]) -> None:
         if kind == HEALTH_UPDATE:
@@ -80,4 +80,4 @@ class WorkerClient:
         self._apply(update)
         if self._channel:
             applied = {"service": update.service, "generation": update.generation}
-            self._channel.post(APPLIED, update.service, orjson.dumps(applied))
+            self._channel.queue_message(APPLIED, update.service, orjson.dumps(applied))

@@ -1,11 +1,11 @@
 """The layout of a slot of counters: the index of each counter.
 
-A slot consists of `CELLS` signed 64-bit integers and belongs to one backend or one service. A counter only
+A slot has `SLOT_LENGTH` signed 64-bit integers and belongs to one backend or one service. A counter only
 increases while its slot belongs to the same backend. All processes that share the memory must use the same
 layout: `shared_counters.LAYOUT` identifies it. This module contains constants only.
 
 A plain counter is one declaration: `NAME: Final = _counter(metric, help)`. Its index, its metrics by service
-and by backend, and their help derive from it. Code that counts uses the name: `cells[NAME] += 1`.
+and by backend, and their help derive from it. Code that counts uses the name: `counters[NAME] += 1`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ BUCKETS: Final = len(BOUNDS) + 1
 
 CODES: Final = ("499", "1xx", "2xx", "3xx", "4xx", "5xx")
 """The classes of statuses. Index 0 is nginx's 499: the client closed the connection before the response."""
-CODE_CELL: Final = bytes(0 if status in (0, 499) else min(max(status // 100, 1), 5) for status in range(1000))
+CODE_INDEX: Final = bytes(
+    0 if status in (0, 499) else min(max(status // 100, 1), 5) for status in range(1000)
+)
 """Maps a status to the index of the counter of its class."""
 
 _declared: list[Counter] = []
@@ -92,6 +94,6 @@ TERMINATIONS: Final = (
     *("IQ", "IH", "ID"),
 )
 """Every termination code of a request that does not complete normally."""
-TERMINATION_CELL: Final = {code: EVENT + len(EVENTS) + place for place, code in enumerate(TERMINATIONS)}
+TERMINATION_INDEX: Final = {code: EVENT + len(EVENTS) + place for place, code in enumerate(TERMINATIONS)}
 """Maps a termination code to the index of its counter."""
-CELLS: Final = EVENT + len(EVENTS) + len(TERMINATIONS)
+SLOT_LENGTH: Final = EVENT + len(EVENTS) + len(TERMINATIONS)

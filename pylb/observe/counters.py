@@ -22,15 +22,15 @@ class Counters:
     its counts are added to the slot of its service, so that the totals of a service never decrease.
 
     Args:
-        block: the memory of the counters.
+        shared: the memory of the counters.
         clock: monotonic seconds, the same for all processes of this machine.
         memory: the result of `remember`, if a previous process assigned slots.
     """
 
     def __init__(
-        self, block: SharedCounters, clock: Callable[[], float], memory: dict[str, Any] | None = None
+        self, shared: SharedCounters, clock: Callable[[], float], memory: dict[str, Any] | None = None
     ) -> None:
-        self.block = block
+        self.shared = shared
         self._clock = clock
         self._services: dict[str, int] = {}
         self._backends: dict[tuple[str, str], int] = {}
@@ -57,12 +57,12 @@ class Counters:
 
     def attach(self, backend: Backend) -> None:
         """Attach counters to a backend."""
-        backend.cells = self.allocate(backend.endpoint)
+        backend.counters = self.allocate(backend.endpoint)
 
     def detach(self, backend: Backend) -> None:
         """Release the counters of a backend; its remaining requests are counted to its service."""
         self.release(backend.endpoint)
-        backend.cells = self.service(backend.endpoint.service)
+        backend.counters = self.service(backend.endpoint.service)
 
     def allocate(self, endpoint: Endpoint) -> memoryview:
         """The counters of a backend. Backends with the same address share them, also after a return."""
@@ -70,7 +70,7 @@ class Counters:
         if name not in self._backends:
             self._backends[name] = self._slot_for(name)
         self._users[name] += 1
-        return self.block.cells(self._backends[name])
+        return self.shared.counters(self._backends[name])
 
     def release(self, endpoint: Endpoint) -> None:
         """Undo one `allocate` after the removal of a backend."""
@@ -82,7 +82,7 @@ class Counters:
 
     def service(self, name: str) -> memoryview:
         """The counters of requests that reached no backend; `name` is "" if no service matched."""
-        return self.block.cells(self.slot(name))
+        return self.shared.counters(self.slot(name))
 
     def slot(self, service: str) -> int:
         """The number of the slot of a service."""
@@ -97,12 +97,12 @@ class Counters:
 
     def read(self) -> tuple[dict[str, list[int]], dict[tuple[str, str], list[int]]]:
         """Totals by service, present and former backends included, and by present backend."""
-        backends = {name: self.block.total(slot) for name, slot in self._backends.items()}
-        parts = {service: [self.block.total(slot)] for service, slot in self._services.items()}
+        backends = {name: self.shared.total(slot) for name, slot in self._backends.items()}
+        parts = {service: [self.shared.total(slot)] for service, slot in self._services.items()}
         for (service, _), total in backends.items():
             parts.setdefault(service, []).append(total)
         for (service, _), (slot, _) in self._left.items():
-            parts.setdefault(service, []).append(self.block.total(slot))
+            parts.setdefault(service, []).append(self.shared.total(slot))
         return {service: add(totals) for service, totals in parts.items()}, backends
 
     def _slot_for(self, name: tuple[str, str]) -> int:
@@ -113,7 +113,7 @@ class Counters:
         for former, (slot, left) in self._left.items():
             if left > latest:
                 break
-            if not any(self.block.gauge(slot, IN_FLIGHT)):
+            if not any(self.shared.gauge(slot, IN_FLIGHT)):
                 del self._left[former]
                 self._empty(slot, into=self.service(former[0]))
                 return slot
@@ -121,12 +121,12 @@ class Counters:
 
     def _next(self) -> int:
         self._used += 1
-        self.block.gauge(PROCESS, SLOTS)[self.block.row] = self._used
+        self.shared.gauge(PROCESS, SLOTS)[self.shared.row] = self._used
         return self._used - 1
 
     def _empty(self, slot: int, *, into: memoryview) -> None:
         """Move the counts of a slot to another one. It writes this process's row only, even below zero."""
-        own = self.block.cells(slot)
-        for cell, count in enumerate(self.block.total(slot)):
-            own[cell] -= count
-            into[cell] += count
+        own = self.shared.counters(slot)
+        for index, count in enumerate(self.shared.total(slot)):
+            own[index] -= count
+            into[index] += count

@@ -139,7 +139,7 @@ TERMINATIONS = Family(
     "terminations_total",
     "counter",
     "Requests that did not complete normally, by termination code, as in the access log.",
-    itemgetter(*counter_layout.TERMINATION_CELL.values()),
+    itemgetter(*counter_layout.TERMINATION_INDEX.values()),
     tuple(("", f'code="{code}"') for code in counter_layout.TERMINATIONS),
 )
 """By service only: a rejected request has no backend, and other failures are already counted by backend."""
@@ -204,7 +204,7 @@ PROCESSES_NOW = (
         "client_connections",
         "gauge",
         "Open client connections.",
-        lambda block: sum(block.gauge(gauges.PROCESS, gauges.CLIENTS)),
+        lambda shared: sum(shared.gauge(gauges.PROCESS, gauges.CLIENTS)),
     ),
 )
 """Gauges of all processes together, read from the shared memory."""
@@ -250,13 +250,13 @@ class Watched(Protocol):
         """Seconds since the last usable response; None if there was none."""
 
 
-def processes(block: SharedCounters, workers: int) -> Iterator[str]:
+def processes(shared: SharedCounters, workers: int) -> Iterator[str]:
     """The metrics of the processes. `workers`: the number of serving workers."""
     yield BUILD.text([(labels(version=__version__, python=python_version()), 1)])
     yield WORKERS.text([("", workers)])
     for family in PROCESSES_NOW:
-        yield family.text([("", block)])
-    totals = block.total(gauges.PROCESS)
+        yield family.text([("", shared)])
+    totals = shared.total(gauges.PROCESS)
     for family in PROCESSES:
         yield family.text([("", totals)])
 

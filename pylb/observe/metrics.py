@@ -13,7 +13,7 @@ from pylb.observe.counter_layout import (
     ABORTED,
     ATTEMPTS,
     BOUNDS,
-    CODE_CELL,
+    CODE_INDEX,
     CONNECT,
     CONNECT_ERRORS,
     CONNECT_TIME,
@@ -25,7 +25,7 @@ from pylb.observe.counter_layout import (
     RESPONSE_ERRORS,
     RETRIES,
     SENT,
-    TERMINATION_CELL,
+    TERMINATION_INDEX,
     TIMEOUTS,
 )
 from pylb.observe.counters import Counters
@@ -53,45 +53,45 @@ class Metrics:
         bucket, microseconds = bisect_left(BOUNDS, duration), int(duration * 1e6)
         if attempts:
             last = attempts[-1]
-            cells = last.backend.cells
-            cells[ATTEMPTS] += 1
+            counters = last.backend.counters
+            counters[ATTEMPTS] += 1
             if last.head:
                 waited = last.head - last.started
                 same = waited == duration  # Most responses arrive together with their head.
-                cells[HEAD + (bucket if same else bisect_left(BOUNDS, waited))] += 1
-                cells[HEAD_TIME] += microseconds if same else int(waited * 1e6)
+                counters[HEAD + (bucket if same else bisect_left(BOUNDS, waited))] += 1
+                counters[HEAD_TIME] += microseconds if same else int(waited * 1e6)
             if not last.reused or last.error is not None or len(attempts) > 1:
                 count_attempts(attempts)
         else:
-            cells = self._counters.service(record.service)
-        cells[CODE_CELL[record.status]] += 1
-        cells[SENT] += record.sent
+            counters = self._counters.service(record.service)
+        counters[CODE_INDEX[record.status]] += 1
+        counters[SENT] += record.sent
         if record.received:
-            cells[RECEIVED] += record.received
-        cells[DURATION + bucket] += 1
-        cells[DURATION_TIME] += microseconds
+            counters[RECEIVED] += record.received
+        counters[DURATION + bucket] += 1
+        counters[DURATION_TIME] += microseconds
         if record.termination != NORMAL:
-            cells[TERMINATION_CELL[record.termination]] += 1
+            counters[TERMINATION_INDEX[record.termination]] += 1
             if record.termination[0] in LEFT:
-                cells[ABORTED] += 1
+                counters[ABORTED] += 1
 
 
 def count_attempts(attempts: list[Lease]) -> None:
     """Count rare events: new connections, failures, retries."""
     for attempt in attempts:
-        cells = attempt.backend.cells
+        counters = attempt.backend.counters
         if attempt is not attempts[-1]:
-            cells[ATTEMPTS] += 1
+            counters[ATTEMPTS] += 1
         if attempt is not attempts[0]:
-            cells[RETRIES] += 1
+            counters[RETRIES] += 1
         if attempt.connected and not attempt.reused:
             waited = attempt.connected - attempt.started
-            cells[CONNECT + bisect_left(BOUNDS, waited)] += 1
-            cells[CONNECT_TIME] += int(waited * 1e6)
+            counters[CONNECT + bisect_left(BOUNDS, waited)] += 1
+            counters[CONNECT_TIME] += int(waited * 1e6)
         error = attempt.error
         if error is None:
             continue
         if error.fault is Fault.UPSTREAM_TIMEOUT:
-            cells[TIMEOUTS] += 1
+            counters[TIMEOUTS] += 1
         if error.fault is Fault.UPSTREAM or error.fault is Fault.UPSTREAM_TIMEOUT:
-            cells[CONNECT_ERRORS if error.phase is Phase.CONNECT else RESPONSE_ERRORS] += 1
+            counters[CONNECT_ERRORS if error.phase is Phase.CONNECT else RESPONSE_ERRORS] += 1

@@ -78,7 +78,7 @@ class Samples:
 
 _END = counter_layout.DURATION + counter_layout.BUCKETS
 _ERRORS = counter_layout.CODES.index("5xx")
-_NOTHING = [0] * counter_layout.CELLS
+_NOTHING = [0] * counter_layout.SLOT_LENGTH
 
 
 def _difference(before: Totals | None, after: Totals, now: float, elapsed: float) -> Sample:

@@ -1,7 +1,7 @@
 """The memory of counters and gauges: tables of integers that several processes can share.
 
-Counters: a slot of `CELLS` integers per backend and per service, and a row per process. A process writes only
-its own row, so no locks are needed; a total is the sum of the rows.
+Counters: a slot of `SLOT_LENGTH` integers per backend and per service, and a row per process. A process
+writes only its own row, so no locks are needed; a total is the sum of the rows.
 
 Gauges: a few current values per slot. The values of all processes are adjacent, so that a sum is one call:
 least-connections sums them for each selection.
@@ -16,7 +16,7 @@ from typing import Any
 from zlib import crc32
 
 from pylb.observe import counter_layout, gauges
-from pylb.observe.counter_layout import CELLS
+from pylb.observe.counter_layout import SLOT_LENGTH
 from pylb.observe.gauges import (
     CLIENTS,
     CRASHED,
@@ -59,16 +59,16 @@ class SharedCounters:
     ) -> None:
         self.rows = rows
         self.row = row
-        self._counters = Pages(counters, rows * PAGE_SLOTS * CELLS)
+        self._counters = Pages(counters, rows * PAGE_SLOTS * SLOT_LENGTH)
         self._gauges = Pages(gauges, rows * PAGE_SLOTS * GAUGES)
 
-    def cells(self, slot: int) -> memoryview:
+    def counters(self, slot: int) -> memoryview:
         """The counters of `slot` that this process writes."""
-        return self._cells(slot, self.row)
+        return self._slice(slot, self.row)
 
     def total(self, slot: int) -> list[int]:
         """The counters of `slot`, summed over all processes."""
-        return add([self._cells(slot, row).tolist() for row in range(self.rows)])
+        return add([self._slice(slot, row).tolist() for row in range(self.rows)])
 
     def gauge(self, slot: int, which: int) -> memoryview:
         """One gauge of `slot`, with an item per process."""
@@ -96,10 +96,10 @@ class SharedCounters:
             self.gauge(PROCESS, which)[row] = 0
         return lost
 
-    def _cells(self, slot: int, row: int) -> memoryview:
+    def _slice(self, slot: int, row: int) -> memoryview:
         page, place = divmod(slot, PAGE_SLOTS)
-        start = (row * PAGE_SLOTS + place) * CELLS
-        return self._counters[page][start : start + CELLS]
+        start = (row * PAGE_SLOTS + place) * SLOT_LENGTH
+        return self._counters[page][start : start + SLOT_LENGTH]
 
 
 class Pages:

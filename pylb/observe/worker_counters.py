@@ -30,22 +30,22 @@ class WorkerCounters:
     """The counterpart of `Counters` in a worker: attaches counters to backends, but assigns no slots.
 
     Args:
-        block: the memory of the counters.
+        shared: the memory of the counters.
     """
 
-    def __init__(self, block: SharedCounters) -> None:
-        self.block = block
+    def __init__(self, shared: SharedCounters) -> None:
+        self.shared = shared
         self._services: dict[str, memoryview] = {}
         self._places: dict[str, int] = {}
         self._slots: dict[str, Mapping[str, int]] = {}
-        self._rows = block.rows
+        self._rows = shared.rows
         """The number of rows, from the first on, that workers use."""
-        self._nowhere = memoryview(bytearray(block.cells(PROCESS).nbytes)).cast("q")
+        self._nowhere = memoryview(bytearray(shared.counters(PROCESS).nbytes)).cast("q")
         """Receives counts before slots are assigned; they are discarded."""
 
     def assign(self, service: str, slot: int, slots: Mapping[str, int]) -> None:
         """Store the slot of a service, and those of its backends by authority."""
-        self._services[service] = self.block.cells(slot)
+        self._services[service] = self.shared.counters(slot)
         self._places[service] = slot
         self._slots[service] = slots
 
@@ -55,20 +55,20 @@ class WorkerCounters:
 
     def attach(self, backend: Backend) -> None:
         """Attach the counters of a backend, and share its requests in flight with the other workers."""
-        backend.cells = self.block.cells(self._slots[backend.endpoint.service][backend.name])
+        backend.counters = self.shared.counters(self._slots[backend.endpoint.service][backend.name])
         self._share(backend)
 
     def detach(self, backend: Backend) -> None:
         """Count remaining requests of a backend to its service. Other workers still see those in flight."""
-        backend.cells = self.service(backend.endpoint.service)
+        backend.counters = self.service(backend.endpoint.service)
 
     def meet(self, pools: Collection[Pool]) -> None:
         """Register this worker's row, and limit sums to the rows that workers use.
 
         The memory has more rows than workers, and each selection sums the requests of all rows.
         """
-        serves = self.block.gauge(PROCESS, SERVES)
-        serves[self.block.row] = True
+        serves = self.shared.gauge(PROCESS, SERVES)
+        serves[self.shared.row] = True
         rows = [row for row, worker in enumerate(serves) if worker]
         if rows[-1] + 1 != self._rows:
             self._rows = rows[-1] + 1
@@ -76,14 +76,14 @@ class WorkerCounters:
                 for backend in pool.backends.values():
                     self._share(backend)
         for pool in pools:
-            cast(SharedPool, pool).set_alone(alone=rows == [self.block.row])
+            cast(SharedPool, pool).set_alone(alone=rows == [self.shared.row])
 
     def publish(self, backend: Backend) -> None:
         """Publish the state of a backend in this worker."""
         slot = self._slots[backend.endpoint.service].get(backend.name)
         if slot is None or backend.state not in TRAFFIC_STATES:
             return
-        block, health = self.block, backend.health
+        shared, health = self.shared, backend.health
         up = backend.state is State.UP
         for which, value in (
             (IDLE, len(backend.idle)),
@@ -92,15 +92,15 @@ class WorkerCounters:
             (UNTIL, 0 if up else int(health.until * 1000)),
             (WITHHELD, round(1000 * (1 - backend.ramp_fraction))),
         ):
-            block.gauge(slot, which)[block.row] = value
+            shared.gauge(slot, which)[shared.row] = value
 
     def publish_pool(self, pool: Pool) -> None:
         """Publish the state of a pool in this worker."""
-        block, slot = self.block, self._places[pool.service]
-        block.gauge(slot, PANICS)[block.row] = pool.panics
-        block.gauge(slot, QUEUED)[block.row] = len(pool.queue)
+        shared, slot = self.shared, self._places[pool.service]
+        shared.gauge(slot, PANICS)[shared.row] = pool.panics
+        shared.gauge(slot, QUEUED)[shared.row] = len(pool.queue)
 
     def _share(self, backend: Backend) -> None:
         slot = self._slots[backend.endpoint.service][backend.name]
-        in_flight = self.block.gauge(slot, IN_FLIGHT)[: self._rows]
-        cast(SharedBackend, backend).share(in_flight, self.block.row)
+        in_flight = self.shared.gauge(slot, IN_FLIGHT)[: self._rows]
+        cast(SharedBackend, backend).share(in_flight, self.shared.row)

@@ -44,8 +44,8 @@ class Backend:
     __slots__ = (
         "answered",
         "authority",
-        "cells",
         "connections",
+        "counters",
         "elsewhere",
         "endpoint",
         "health",
@@ -62,7 +62,7 @@ class Backend:
         "weight",
     )
 
-    def __init__(self, endpoint: Endpoint, cells: Any = None) -> None:
+    def __init__(self, endpoint: Endpoint, counters: Any = None) -> None:
         self.endpoint = endpoint
         self.overlay = PLAIN
         """What probes and operators have decided about the instance."""
@@ -99,7 +99,7 @@ class Backend:
         """All open connections, in use or idle."""
         self.idle: list[Any] = []
         """Open connections without a request, newest last; `proxy.upstream` owns them."""
-        self.cells = cells
+        self.counters = counters
         """This worker's counters for it, which `observe.metrics` provides and reads."""
 
     @property

@@ -48,7 +48,7 @@ class Pool:
         options: balancing, retries and health. The policy that an operator has set takes precedence.
         processes: the number of processes among which limits are divided.
         rng: source of every random choice; the same seed repeats the same picks.
-        cells: returns the counters of a new backend.
+        counters: returns the counters of a new backend.
         outliers: finds backends that fail more often than their peers; None switches this off.
         clock: monotonic seconds; read only after failures and on changes.
         on_state_change: called with a backend after requests or probes have changed its state.
@@ -64,7 +64,7 @@ class Pool:
         *,
         processes: int = 1,
         rng: Random | None = None,
-        cells: Callable[[Endpoint], Any] = lambda _: None,
+        counters: Callable[[Endpoint], Any] = lambda _: None,
         outliers: Outliers | None = None,
         clock: Callable[[], float] = lambda: 0.0,
         on_state_change: Callable[[Backend], None] = lambda _: None,
@@ -99,7 +99,7 @@ class Pool:
         self._budget = RetryBudget(options.retry_budget)
         self._policy = BALANCERS[options.policy]
         self._rng = rng or Random()
-        self._cells = cells
+        self._new_counters = counters
         self._clock = clock
         self._health_tracker = HealthTracker(options, outliers, self.events, self._report)
         self._slow_start = SlowStart(options.slow_start)
@@ -126,7 +126,7 @@ class Pool:
         for identity, (endpoint, overlay) in instances.items():
             backend = self.backends.get(identity)
             if backend is None:
-                backend = self.draining.get(identity) or self.kind(endpoint, self._cells(endpoint))
+                backend = self.draining.get(identity) or self.kind(endpoint, self._new_counters(endpoint))
                 added.append(backend)
             elif (backend.endpoint, backend.overlay) != (endpoint, overlay):
                 weight = endpoint.weight if overlay.weight is None else overlay.weight

@@ -22,8 +22,8 @@ class SharedBackend(Backend):
 
     __slots__ = ("_all", "_own")
 
-    def __init__(self, endpoint: Endpoint, cells: Any = None) -> None:
-        super().__init__(endpoint, cells)
+    def __init__(self, endpoint: Endpoint, counters: Any = None) -> None:
+        super().__init__(endpoint, counters)
         self._all = memoryview(bytearray(8)).cast("q")
         """Requests in flight on it, one item per worker. Private memory until `share` is called."""
         self._own = 0

@@ -346,9 +346,9 @@ class BodyPump:
         """Go on in the next iteration of the loop, after the other connections had their turn."""
         if not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._go_on)
+            asyncio.get_running_loop().call_soon(self._resume)
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         self._scheduled = False
         if self.source.pump is self and self.sink is not None:
             self.feed(b"")

@@ -5,7 +5,7 @@ shared counters for crashes. A background task is started only through `spawn` o
 
 Glossary:
     Lifecycle: the state of a process, from starting to stopped; it only moves forward.
-    Task scope: the owner of background tasks; it cancels them when it closes.
+    Task scope: holds background tasks and cancels them when it closes.
     Crash: an exception that ended a background task, which is then restarted and reported.
     Backoff: increasing delays between attempts after errors.
     Token bucket: a rate limit that permits a burst.

@@ -33,11 +33,11 @@ class Crashes:
     """The crashes of one process. Workers also write them to shared memory, where control reads them.
 
     Args:
-        block: the memory of the counters.
+        shared: the memory of the counters.
     """
 
-    def __init__(self, block: SharedCounters | None = None) -> None:
-        self._block = block
+    def __init__(self, shared: SharedCounters | None = None) -> None:
+        self._shared = shared
         self._by_task: dict[str, Crash] = {}
 
     def add(self, task: str, error: BaseException) -> None:
@@ -46,9 +46,9 @@ class Crashes:
         former = self._by_task.get(task)
         count = former.count + 1 if former else 1
         self._by_task[task] = Crash(task, f"{type(error).__name__}: {error}", count, now)
-        if self._block:
-            self._block.cells(PROCESS)[CRASHES] += 1
-            self._block.gauge(PROCESS, CRASHED)[self._block.row] = int(now * 1000)
+        if self._shared:
+            self._shared.counters(PROCESS)[CRASHES] += 1
+            self._shared.gauge(PROCESS, CRASHED)[self._shared.row] = int(now * 1000)
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for each recent crash, in this process and in those that share its memory."""
@@ -57,11 +57,11 @@ class Crashes:
             if (ago := now - crash.at) < REPORTED:
                 times = f"crashed {crash.count} times, last" if crash.count > 1 else "crashed"
                 yield f"the background task {crash.task!r} {times} {ago:.0f} s ago: {crash.error}"
-        if not self._block:
+        if not self._shared:
             return
-        hung = self._block.total(PROCESS)[HUNG]
+        hung = self._shared.total(PROCESS)[HUNG]
         if hung and (ago := now - hung / 1000) < REPORTED:
             yield f"a hung process was replaced {ago:.0f} s ago; see the log for its stack trace"
-        for row, at in enumerate(self._block.gauge(PROCESS, CRASHED)):
-            if at and row != self._block.row and (ago := now - at / 1000) < REPORTED:
+        for row, at in enumerate(self._shared.gauge(PROCESS, CRASHED)):
+            if at and row != self._shared.row and (ago := now - at / 1000) < REPORTED:
                 yield f"a background task of a worker crashed {ago:.0f} s ago; see its log"

@@ -100,8 +100,8 @@ class TaskScope:
     Unlike in `asyncio.TaskGroup`, the crash of one task does not cancel the others: an error in one client's
     connection must not affect another connection.
 
-        async with TaskScope("control") as owner:
-            spawn(watch(), name="watch web", owner=owner)
+        async with TaskScope("control") as scope:
+            spawn(watch(), name="watch web", scope=scope)
 
     Args:
         name: for log lines.
@@ -145,43 +145,43 @@ class TaskScope:
         log.error("%s: task %r crashed: %r", self.name, task, error, exc_info=error)
 
 
-def spawn(coroutine: Coroutine[Any, Any, T], *, name: str, owner: TaskScope) -> asyncio.Task[T]:
-    """Run `coroutine` as a task of `owner`, in the running loop.
+def spawn(coroutine: Coroutine[Any, Any, T], *, name: str, scope: TaskScope) -> asyncio.Task[T]:
+    """Run `coroutine` as a task of `scope`, in the running loop.
 
     Args:
         coroutine: the coroutine to run.
         name: the activity, for log lines and debuggers: `watch web`.
-        owner: the scope that holds the task and cancels it when it closes.
+        scope: the scope that holds the task and cancels it when it closes.
 
     Raises:
         RuntimeError: the scope is closed.
     """
-    if owner.closed:
+    if scope.closed:
         coroutine.close()
-        raise RuntimeError(f"{owner.name} has ended, it cannot start {name!r}")
+        raise RuntimeError(f"{scope.name} has ended, it cannot start {name!r}")
     task = asyncio.create_task(coroutine, name=name)  # noqa: TID251  # the one place where it is allowed
-    owner.tasks.add(task)
-    task.add_done_callback(owner.settle)
+    scope.tasks.add(task)
+    task.add_done_callback(scope.settle)
     return task
 
 
 def keep_running(
-    work: Callable[[], Coroutine[Any, Any, object]], *, name: str, owner: TaskScope
+    work: Callable[[], Coroutine[Any, Any, object]], *, name: str, scope: TaskScope
 ) -> asyncio.Task[None]:
-    """Run `work()` as a task of `owner` until it returns; restart it after a crash, with back-off.
+    """Run `work()` as a task of `scope` until it returns; restart it after a crash, with back-off.
 
     Args:
         work: creates the coroutine for each run.
         name: the activity, for log lines, problems and debuggers: `watch web`.
-        owner: the scope that holds the task and cancels it when it closes.
+        scope: the scope that holds the task and cancels it when it closes.
 
     Raises:
         RuntimeError: the scope is closed.
     """
-    return spawn(_restarting(work, name, owner), name=name, owner=owner)
+    return spawn(_restarting(work, name, scope), name=name, scope=scope)
 
 
-async def _restarting(work: Callable[[], Coroutine[Any, Any, object]], name: str, owner: TaskScope) -> None:
+async def _restarting(work: Callable[[], Coroutine[Any, Any, object]], name: str, scope: TaskScope) -> None:
     now = asyncio.get_running_loop().time
     backoff = Backoff()
     while True:
@@ -198,10 +198,10 @@ async def _restarting(work: Callable[[], Coroutine[Any, Any, object]], name: str
         except Exception as error:
             crash = error
         if (
-            owner.closed
+            scope.closed
         ):  # `asyncio.TaskGroup` loses a cancellation if one of its tasks fails at the same time.
             return
-        owner.crashed(name, crash)
+        scope.crashed(name, crash)
         if now() - started > STABLE:
             backoff.reset()
         await asyncio.sleep(backoff.after(crash))

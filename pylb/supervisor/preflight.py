@@ -45,9 +45,9 @@ def run(options: Options) -> int:
             "the program on disk has another layout of the counters than the running one: upgrade instead"
         )
     bootstrap.state_file.read()
-    block = SharedCounters()
-    worker = Worker(options, WorkerCounters(block), Sinks(options))
-    Control(options, list(worker.pools), lambda *_: None, Counters(block, monotonic))
+    shared = SharedCounters()
+    worker = Worker(options, WorkerCounters(shared), Sinks(options))
+    Control(options, list(worker.pools), lambda *_: None, Counters(shared, monotonic))
     access(options)
     supervisor_pipe = SupervisorPipe(socket.socket(fileno=bootstrap.supervisor_pipe))
     for flag in changed(bootstrap.fixed, options):

@@ -26,7 +26,7 @@ IMMEDIATE_END = 1.0
 DEREGISTRATION = 3.0
 """Seconds that control has to deregister pylb."""
 LEAVING = "leaving"
-RETIRED = "retired"
+PREDECESSOR_ENDED = "predecessor ended"
 """Sent to a successor when the control of this pylb has ended."""
 COMPLAINT = "pylb: "
 """Beginning of the line in which a process reports a fatal error."""
@@ -153,7 +153,7 @@ def upgrade(processes: ProcessManager, handover: Handover) -> Steps:
         control.send(signal.SIGTERM, monotonic() + GRACE)
         yield lambda: not control.alive
     # The state file has all overrides; from now on the successor serves the admin port.
-    successor.supervisor_pipe.send(RETIRED)
+    successor.supervisor_pipe.send(PREDECESSOR_ENDED)
     processes.disown(successor)
     return f"process {successor.pid} has taken over"
 

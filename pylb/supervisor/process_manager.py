@@ -70,8 +70,8 @@ class ProcessManager:
         self._predecessor = predecessor
         self._word = STARTING
         self._memory = SharedMemory.create(listeners.workers)
-        self._block = self._memory.block(self._memory.supervisor_row)
-        self._watchdog = Watchdog(watchdog_timeout, self._block.heartbeat, monotonic())
+        self._shared = self._memory.attach(self._memory.supervisor_row)
+        self._watchdog = Watchdog(watchdog_timeout, self._shared.heartbeat, monotonic())
         self._rows = list(self._memory.worker_rows)
         self._state = StateFile.create()
         self._ticket_keys = new_ticket_keys()
@@ -160,7 +160,7 @@ class ProcessManager:
                 )
                 current.expect_end(monotonic() + self._drain_timeout + GRACE)
                 slot.on_end(current, monotonic())
-                self._block.cells(PROCESS)[RESTARTS] += 1
+                self._shared.counters(PROCESS)[RESTARTS] += 1
 
     def reap(self) -> None:
         """Reap ended children. Process 1 of a container is also the parent of all orphans."""
@@ -195,9 +195,9 @@ class ProcessManager:
 
     def watch(self) -> None:
         """Abort hung children; they are replaced like those that died."""
-        watched = [slot.child for slot in self.slots if slot.child and slot.child.deadline == inf]
+        running = [slot.child for slot in self.slots if slot.child and slot.child.deadline == inf]
         now = monotonic()
-        for child in self._watchdog.hung(watched, now):
+        for child in self._watchdog.hung(running, now):
             log.error(
                 "%s (pid %d) has sent no heartbeat for %.3g s and is killed",
                 child.name,
@@ -205,18 +205,18 @@ class ProcessManager:
                 child.silence,
             )
             child.abort(now + ABORT)
-            self._block.cells(PROCESS)[HUNG] = int(now * 1000)
+            self._shared.counters(PROCESS)[HUNG] = int(now * 1000)
 
-    def poll_timeout(self, turn: float) -> float | None:
+    def poll_timeout(self, interval: float) -> float | None:
         """Seconds after which the supervisor must act without an event; None if never.
 
         Args:
-            turn: seconds between two checks while a child may have to be killed or started.
+            interval: seconds between two checks while a child may have to be killed or started.
         """
         if any(child.deadline < inf for child in self.children.values()) or any(
             slot.child is None for slot in self.slots
         ):
-            return turn
+            return interval
         return PERIOD if self._watchdog.enabled else None
 
     def _execute(
@@ -286,13 +286,13 @@ class ProcessManager:
         if slot.cannot_start(child):
             self.fatal_reason = then = f"{child.name} cannot start"
         log.error("%s (pid %d) %s%s; %s", child.name, child.pid, child.fate, after, then)
-        self._block.cells(PROCESS)[RESTARTS] += 1
+        self._shared.counters(PROCESS)[RESTARTS] += 1
 
     def _free(self, row: int | None) -> int:
         """Free the row of a worker; return the number of requests that it had in flight."""
         if row is None or row not in self._memory.worker_rows:
             return 0
-        lost = self._block.forget(row)
-        self._block.cells(PROCESS)[LOST] += lost
+        lost = self._shared.forget(row)
+        self._shared.counters(PROCESS)[LOST] += lost
         heapq.heappush(self._rows, row)
         return lost

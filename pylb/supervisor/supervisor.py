@@ -28,7 +28,7 @@ from pylb.supervisor.signals import SignalQueue
 
 log = logging.getLogger("pylb.supervisor")
 
-TURN = 0.05
+POLL_INTERVAL = 0.05
 """Seconds between two checks during a procedure. Otherwise only events wake the supervisor."""
 
 SIGNALS = (
@@ -98,7 +98,7 @@ class Supervisor:
                 processes.watch()
                 processes.enforce()
                 self._announce_ready()
-                self._go_on()
+                self._advance()
         finally:
             for child in processes.children.values():
                 child.send(signal.SIGKILL)
@@ -114,7 +114,7 @@ class Supervisor:
         for child in self._processes.children.values():
             if not child.silent:
                 poll.register(child.supervisor_pipe.end, select.POLLIN)
-        timeout = TURN if self._procedures else self._processes.poll_timeout(TURN)
+        timeout = POLL_INTERVAL if self._procedures else self._processes.poll_timeout(POLL_INTERVAL)
         poll.poll(None if timeout is None else 1000 * timeout)
 
     def _handle(self, number: signal.Signals) -> None:
@@ -191,7 +191,7 @@ class Supervisor:
             else:
                 self._processes.announce(SERVING)
 
-    def _go_on(self) -> None:
+    def _advance(self) -> None:
         """Run the steps whose conditions hold."""
         while self._procedures and self._awaited():
             procedure = self._procedures[0]

@@ -193,8 +193,8 @@ async def _register(options: RegistratorOptions, admin: list[socket.socket]) -> 
         await runner.setup()
         for listening in admin:
             await web.SockSite(runner, listening).start()
-        owner = await stack.enter_async_context(TaskScope("registrator"))
-        keep_running(registrator.listen, name="read the engine's events", owner=owner)
-        keep_running(registrator.keep, name="synchronize the registry with the engine", owner=owner)
+        scope = await stack.enter_async_context(TaskScope("registrator"))
+        keep_running(registrator.listen, name="read the engine's events", scope=scope)
+        keep_running(registrator.keep, name="synchronize the registry with the engine", scope=scope)
         await stop.wait()
     return 0

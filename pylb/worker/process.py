@@ -76,7 +76,7 @@ class WorkerProcess:
         self.bootstrap = bootstrap
         self.supervisor_pipe = SupervisorPipe(socket.socket(fileno=bootstrap.supervisor_pipe))
         self.lifecycle = Lifecycle(bootstrap.name, self.supervisor_pipe.send)
-        self.counters = WorkerCounters(bootstrap.memory.block(bootstrap.row))
+        self.counters = WorkerCounters(bootstrap.memory.attach(bootstrap.row))
         self.sinks = Sinks(options, lock=bootstrap.counters)
         self.worker = Worker(
             options,
@@ -86,14 +86,14 @@ class WorkerProcess:
             processes=bootstrap.workers,
             ticket_keys=bootstrap.ticket_keys(),
         )
-        self.crashes = Crashes(self.counters.block)
+        self.crashes = Crashes(self.counters.shared)
         self.worker.server.sweep.on_crash = self.crashes.add
-        self.worker.server.sweep.add(self.counters.block.beat)
+        self.worker.server.sweep.add(self.counters.shared.beat)
         for each in self.worker.pools.values():
             each.on_state_change = self._on_state_change
-        greeting = Hello(bootstrap.name, os.getpid(), bootstrap.generation, bootstrap.row)
+        hello = Hello(bootstrap.name, os.getpid(), bootstrap.generation, bootstrap.row)
         self.worker_client = WorkerClient(
-            socket.socket(fileno=bootstrap.control_socket), greeting, self.apply, self.on_peer_update
+            socket.socket(fileno=bootstrap.control_socket), hello, self.apply, self.on_peer_update
         )
         self._first_message = asyncio.Event()
         """Set after the first message of control."""
@@ -140,11 +140,11 @@ class WorkerProcess:
             if state := self.bootstrap.state_file.read():
                 for update in state.updates:
                     self.apply(update)
-            owner = await stack.enter_async_context(TaskScope(self.lifecycle.name, self.crashes))
-            keep_running(self.worker_client.follow, name="follow control", owner=owner)
+            scope = await stack.enter_async_context(TaskScope(self.lifecycle.name, self.crashes))
+            keep_running(self.worker_client.follow, name="follow control", scope=scope)
             if await self._ready():
                 await self.worker.listen(*self.bootstrap.sockets())
-                keep_running(self._publish, name="publish gauges", owner=owner)
+                keep_running(self._publish, name="publish gauges", scope=scope)
                 self.lifecycle.advance(ProcessState.SERVING)
                 keep_malloc_arenas()
                 gc.collect()

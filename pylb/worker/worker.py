@@ -112,23 +112,23 @@ class Worker:
 
     def publish(self) -> None:
         """Publish the gauges and counters of the worker as a whole to the shared memory."""
-        block = self.counters.block
-        block.gauge(PROCESS, CLIENTS)[block.row] = len(self.server.context.connections)
-        own = block.cells(PROCESS)
+        shared = self.counters.shared
+        shared.gauge(PROCESS, CLIENTS)[shared.row] = len(self.server.context.connections)
+        own = shared.counters(PROCESS)
         self._grow("", own, LINES_DROPPED, self._sinks.lines_dropped)
         for service, pool in self.pools.items():
             for place, event in enumerate(EVENTS):
                 self._grow(service, self.counters.service(service), EVENT + place, pool.events[event])
 
-    def _grow(self, service: str, own: memoryview, cell: int, count: int) -> None:
+    def _grow(self, service: str, own: memoryview, index: int, count: int) -> None:
         """Add the difference since the last publication to a counter."""
-        own[cell] += count - self._published.get((service, cell), 0)
-        self._published[service, cell] = count
+        own[index] += count - self._published.get((service, index), 0)
+        self._published[service, index] = count
 
     async def drain(self, timeout: float) -> None:
         """Finish requests for at most `timeout` seconds; then close and count the remaining connections."""
         cut = await self.server.drain(timeout)
-        self.counters.block.cells(PROCESS)[CUT] += cut
+        self.counters.shared.counters(PROCESS)[CUT] += cut
         if cut:
             log.warning("%d connections were closed: they had not ended in %g s", cut, timeout)
         self.publish()

@@ -49,7 +49,7 @@ def counters(clock):
 @pytest.fixture
 def pools(counters):
     options = PoolOptions(slow_start=0.0)
-    return {name: Pool(name, options, cells=counters.allocate) for name in ("web", "api")}
+    return {name: Pool(name, options, counters=counters.allocate) for name in ("web", "api")}
 
 
 @pytest.fixture

@@ -62,16 +62,16 @@ def test_an_undelivered_change_is_a_problem(view, know):
 
 def test_a_backend_that_mostly_fails_is_a_problem(view, pools, know):
     know("web", ONE)
-    cells = pools["web"].backends[ONE.key, "10.0.0.1:80"].cells
+    counters = pools["web"].backends[ONE.key, "10.0.0.1:80"].counters
     view.samples.take(1.0)
-    cells[DURATION] += 10
-    cells[CODES.index("5xx")] += 4
+    counters[DURATION] += 10
+    counters[CODES.index("5xx")] += 4
     view.samples.take(2.0)
     assert texts(view) == ["10.0.0.1:80 answers 40% of its requests with 5xx"]
 
 
 def test_lost_log_lines_are_a_problem(view):
-    view.counters.block.cells(PROCESS)[LINES_DROPPED] = 2
+    view.counters.shared.counters(PROCESS)[LINES_DROPPED] = 2
     assert {
         "severity": "warning",
         "service": "",
@@ -98,7 +98,7 @@ def test_a_worker_without_a_heartbeat_is_a_problem(view, monkeypatch):
 def test_the_state_includes_traffic_samples(view, pools, know):
     know("web", ONE)
     view.samples.take(1.0)
-    pools["web"].backends[ONE.key, "10.0.0.1:80"].cells[DURATION] += 10
+    pools["web"].backends[ONE.key, "10.0.0.1:80"].counters[DURATION] += 10
     view.samples.take(2.0)
     shown = state(view, 5.0)
     assert shown["time"] == 5.0

@@ -6,7 +6,7 @@ from pylb.config import Options
 from pylb.config.backends import POLICIES
 from pylb.control.aggregate import Aggregate
 from pylb.model import Endpoint, Overlay, PoolState, ProbeVerdict
-from pylb.observe.counter_layout import CELLS
+from pylb.observe.counter_layout import SLOT_LENGTH
 from pylb.observe.counters import Counters
 from pylb.observe.gauges import GAUGES
 from pylb.observe.shared_counters import PAGE_SLOTS, SharedCounters
@@ -21,7 +21,7 @@ ONE, TWO = (Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}") for n in (1, 2))
 @pytest.fixture
 def blocks():
     """Of two workers and control."""
-    counters, gauges = (bytearray(3 * PAGE_SLOTS * each * 8) for each in (CELLS, GAUGES))
+    counters, gauges = (bytearray(3 * PAGE_SLOTS * each * 8) for each in (SLOT_LENGTH, GAUGES))
     return [
         SharedCounters(rows=3, row=r, counters=lambda _: counters, gauges=lambda _: gauges) for r in range(3)
     ]
@@ -33,8 +33,8 @@ def aggregate(blocks):
 
 
 class Worker:
-    def __init__(self, block):
-        self.counters = WorkerCounters(block)
+    def __init__(self, shared):
+        self.counters = WorkerCounters(shared)
         self.pool = SharedPool("web")
 
     def apply(self, update):
@@ -56,7 +56,7 @@ class Worker:
 
 @pytest.fixture
 def workers(blocks):
-    return [Worker(block) for block in blocks[:2]]
+    return [Worker(shared) for shared in blocks[:2]]
 
 
 def apply(aggregate, workers, *endpoints, generation=1):
@@ -137,7 +137,7 @@ def test_waiting_requests_of_all_workers_are_added_up(aggregate, workers):
 def test_workers_write_the_counters_that_control_reads(aggregate, workers):
     apply(aggregate, workers, ONE, TWO)
     for worker in workers:
-        worker.backend(ONE).cells[3] += 5
+        worker.backend(ONE).counters[3] += 5
         worker.counters.service("web")[3] += 1
     services, backends = aggregate._counters.read()
     assert backends["web", "10.0.0.1:80"][3] == 10

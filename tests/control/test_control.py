@@ -35,16 +35,16 @@ def control(delivered):
 
 @asynccontextmanager
 async def probing(*endpoints, state_of=lambda _: State.UP):
-    """A control that probes these instances; its owner, and the snapshots that it delivers."""
+    """A control that probes these instances; its task scope, and the snapshots that it delivers."""
     delivered = []
     options = Options(static="10.0.0.1:80", service=("web",), probe_interval=0.02, probe_fall=1)
     counters = Counters(SharedCounters(), lambda: 0.0)
     control = Control(options, ["web"], lambda s, _: delivered.append(s), counters, state_of=state_of)
-    async with TaskScope("control") as owner:
-        control.start(owner)
+    async with TaskScope("control") as scope:
+        control.start(scope)
         await control.first_result()
         find(control, *endpoints)
-        yield owner, delivered
+        yield scope, delivered
 
 
 def find(control, *endpoints):
@@ -122,9 +122,9 @@ async def test_an_instance_without_a_usable_address_does_not_affect_other_probes
         unused.bind(("127.0.0.1", 0))
         odd = Endpoint("web", "a..b", 80, id="odd", probe="tcp")
         dead = Endpoint("web", *unused.getsockname(), id="dead", probe="tcp")
-        async with probing(odd, dead) as (owner, delivered):
+        async with probing(odd, dead) as (scope, delivered):
             await until(lambda: failed(delivered[-1]) == {"odd", "dead"})
-            assert [*owner.crashes.problems()] == []
+            assert [*scope.crashes.problems()] == []
 
 
 @pytest.mark.logs_error(r"task 'probe' crashed: ")
@@ -140,9 +140,9 @@ async def test_a_crashed_prober_is_reported_and_restarted():
                 raise error
             return State.UP
 
-        async with probing(dead, state_of=state_of) as (owner, delivered):
+        async with probing(dead, state_of=state_of) as (scope, delivered):
             await until(lambda: failed(delivered[-1]))
-            assert "background task 'probe' crashed" in next(iter(owner.crashes.problems()))
+            assert "background task 'probe' crashed" in next(iter(scope.crashes.problems()))
 
 
 async def test_overrides_and_history_of_another_pylb_are_taken_over(control, delivered):

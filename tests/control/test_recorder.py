@@ -22,30 +22,32 @@ def change(recorder, counters, *endpoints):
     """A pool changes, as control would have it."""
     applied = recorder.record(PoolState("web", endpoints, observed=time()))
     entry = recorder.history.entries[-1]
-    cells = {endpoint.id: counters.allocate(endpoint) for endpoint in endpoints if endpoint.id in entry.added}
+    values = {
+        endpoint.id: counters.allocate(endpoint) for endpoint in endpoints if endpoint.id in entry.added
+    }
     applied()
-    return entry, cells
+    return entry, values
 
 
 async def test_the_first_request_to_an_added_instance_ends_the_measurement(counters):
     recorder = Recorder(counters)
-    async with TaskScope("test") as owner:
-        recorder.start(owner)
-        _, cells = change(recorder, counters, ONE)
+    async with TaskScope("test") as scope:
+        recorder.start(scope)
+        _, values = change(recorder, counters, ONE)
         recorder.samples.take(time())
-        cells["web-1"][DURATION] += 5
+        values["web-1"][DURATION] += 5
         recorder.samples.take(time() + 0.1)
-        entry, cells = change(recorder, counters, ONE, TWO)
+        entry, values = change(recorder, counters, ONE, TWO)
         assert entry.applied < 1
         assert entry.routed is None
-        cells["web-2"][ATTEMPTS] += 1
+        values["web-2"][ATTEMPTS] += 1
         await until(lambda: entry.routed is not None)
         assert entry.routed >= entry.applied
 
 
 async def test_without_traffic_nothing_is_measured(counters):
     recorder = Recorder(counters)
-    async with TaskScope("test") as owner:
-        recorder.start(owner)
+    async with TaskScope("test") as scope:
+        recorder.start(scope)
         change(recorder, counters, ONE)
-        assert {task.get_name() for task in owner.tasks} == {"samples"}
+        assert {task.get_name() for task in scope.tasks} == {"samples"}

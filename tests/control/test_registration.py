@@ -40,9 +40,9 @@ def test_an_invalid_address_is_rejected_at_the_start(given):
 
 
 async def test_without_the_option_nothing_is_registered():
-    async with TaskScope("test") as owner, registered(Options(static="a:1"), list, owner) as leave:
+    async with TaskScope("test") as scope, registered(Options(static="a:1"), list, scope) as leave:
         await leave()
-        assert not owner.tasks
+        assert not scope.tasks
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ async def registrator(
     async with (
         DockerClient(docker_at(engine.url)) as docker,
         ConsulClient(consul_at(consul.url)) as client,
-        TaskScope("registrator") as owner,
+        TaskScope("registrator") as scope,
     ):
         made = Registrator(
             docker,
@@ -80,8 +80,8 @@ async def registrator(
             stop_signals=stop_signals,
         )
         if listens:
-            spawn(made.listen(), name="listen", owner=owner)
-        spawn(made.keep(), name="keep", owner=owner)
+            spawn(made.listen(), name="listen", scope=scope)
+        spawn(made.keep(), name="keep", scope=scope)
         yield made.status
 
 

@@ -42,8 +42,8 @@ async def test_messages_of_any_size_arrive_completely_and_in_order(ends):
     (here, there), heard, _ = await ends()
     sent = [{"n": n, "filling": "x" * (n * 7919)} for n in range(40)]
     for message in sent:
-        here.post("number", str(message["n"]), orjson.dumps(message))
-    there.post("word", "", b'"back"')
+        here.queue_message("number", str(message["n"]), orjson.dumps(message))
+    there.queue_message("word", "", b'"back"')
     await until(lambda: len(heard[1]) == 40 and heard[0])
     assert heard == [[("word", "back")], [("number", message) for message in sent]]
 
@@ -52,7 +52,9 @@ async def test_a_blocked_reader_receives_the_newest_message_of_each_subject(ends
     (here, there), *_ = await ends(both=False)
     for number in range(500):
         for kind in ("web", "api"):
-            here.post("number", kind, orjson.dumps({"of": kind, "n": number, "filling": "x" * 100_000}))
+            here.queue_message(
+                "number", kind, orjson.dumps({"of": kind, "n": number, "filling": "x" * 100_000})
+            )
         await asyncio.sleep(0)
     assert len(here._queue) == 2
     assert here._transport.get_write_buffer_size() < 200_000
@@ -68,7 +70,7 @@ async def test_the_end_of_one_side_is_reported_to_the_other_once(ends):
     (here, there), _, lost = await ends()
     there.close()
     await asyncio.wait_for(lost[0].wait(), 5)
-    here.post("a", "", b"1")
+    here.queue_message("a", "", b"1")
     here.close()
 
 
@@ -86,7 +88,9 @@ async def test_a_received_message_can_be_answered_after_eof():
     with theirs:
         message = orjson.dumps(["update", {"generation": 3}])
         theirs.sendall(LENGTH.pack(len(message)) + message)
-        channel = Channel(lambda kind, content: channel.post("applied", "web", orjson.dumps(content)), list)
+        channel = Channel(
+            lambda kind, content: channel.queue_message("applied", "web", orjson.dumps(content)), list
+        )
         await channel.open(ours)
         theirs.setblocking(False)
         answer = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(theirs, 100), 5)

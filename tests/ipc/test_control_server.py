@@ -20,13 +20,13 @@ from tests.until import until
 class Worker:
     """What a worker was told."""
 
-    def __init__(self, name, workers_door, owner):
+    def __init__(self, name, control_socket, scope):
         self.told = []
         self.heard = []
         self.worker_client = WorkerClient(
-            workers_door, Hello(name, 1, 1, 0), self.told.append, self.heard.append
+            control_socket, Hello(name, 1, 1, 0), self.told.append, self.heard.append
         )
-        spawn(self.worker_client.follow(), name=name, owner=owner)
+        spawn(self.worker_client.follow(), name=name, scope=scope)
 
     @property
     def generations(self):
@@ -39,7 +39,7 @@ def update(generation, service="web", size=1):
 
 
 @pytest.fixture
-async def doors():
+async def control_sockets():
     control, workers = control_socket()
     yield control, workers
     control.close()
@@ -47,26 +47,26 @@ async def doors():
 
 
 @pytest.fixture
-async def owner():
+async def scope():
     async with TaskScope("test") as owned:
         yield owned
 
 
 @pytest.fixture
-async def control_server(doors, owner):
-    made = ControlServer(doors[0])
-    made.open(owner)
+async def control_server(control_sockets, scope):
+    made = ControlServer(control_sockets[0])
+    made.open(scope)
     yield made
     made.close()
 
 
-async def test_every_worker_receives_the_full_state(control_server, doors, owner):
-    early = Worker("worker 1", doors[1], owner)
+async def test_every_worker_receives_the_full_state(control_server, control_sockets, scope):
+    early = Worker("worker 1", control_sockets[1], scope)
     await until(lambda: control_server.members)
     control_server.publish(update(1))
     control_server.publish(update(4, "api"))
     control_server.publish(Update("", 9, {}, None))
-    late = Worker("worker 2", doors[1], owner)
+    late = Worker("worker 2", control_sockets[1], scope)
     await until(lambda: early.generations == late.generations == {"web": 1, "api": 4, "": 0})
     assert late.told[0].state == update(1).state
     await until(lambda: len(control_server.serving()) == 2)
@@ -74,8 +74,8 @@ async def test_every_worker_receives_the_full_state(control_server, doors, owner
     assert all(worker["applied"] for worker in control_server.serving())
 
 
-async def test_applied_is_called_when_all_workers_have_applied(control_server, doors, owner):
-    workers = [Worker(f"worker {number}", doors[1], owner) for number in (1, 2)]
+async def test_applied_is_called_when_all_workers_have_applied(control_server, control_sockets, scope):
+    workers = [Worker(f"worker {number}", control_sockets[1], scope) for number in (1, 2)]
     await until(lambda: len(control_server.members) == 2)
     done = []
     control_server.publish(update(1), lambda: done.append(1))
@@ -87,9 +87,9 @@ async def test_applied_is_called_when_all_workers_have_applied(control_server, d
     assert all(worker.generations["web"] == 3 for worker in workers)
 
 
-async def test_a_hanging_worker_delays_no_other(control_server, doors, owner):
-    quick = Worker("worker 1", doors[1], owner)
-    hung = connect(doors[1], Hello("worker 2", 2, 1, 0))
+async def test_a_hanging_worker_delays_no_other(control_server, control_sockets, scope):
+    quick = Worker("worker 1", control_sockets[1], scope)
+    hung = connect(control_sockets[1], Hello("worker 2", 2, 1, 0))
     await until(lambda: len(control_server.members) == 2)
     done = []
     for generation in range(1, 20):
@@ -103,54 +103,54 @@ async def test_a_hanging_worker_delays_no_other(control_server, doors, owner):
     await until(lambda: done and done[-1] == 19)
 
 
-async def test_without_workers_nothing_is_applied(control_server, doors, owner):
+async def test_without_workers_nothing_is_applied(control_server, control_sockets, scope):
     done = []
     control_server.publish(update(1), lambda: done.append(1))
     await asyncio.sleep(0.01)
     assert (done, control_server.serving()) == ([], [])
-    Worker("worker 1", doors[1], owner)
+    Worker("worker 1", control_sockets[1], scope)
     await until(lambda: done == [1])
 
 
-async def test_workers_connect_to_the_next_control(doors, owner):
-    first = ControlServer(doors[0])
-    first.open(owner)
-    worker = Worker("worker 1", doors[1], owner)
+async def test_workers_connect_to_the_next_control(control_sockets, scope):
+    first = ControlServer(control_sockets[0])
+    first.open(scope)
+    worker = Worker("worker 1", control_sockets[1], scope)
     first.publish(update(1))
     await until(lambda: worker.generations == {"web": 1})
     first.close()
     await asyncio.sleep(0.02)
-    second = ControlServer(doors[0])
+    second = ControlServer(control_sockets[0])
     second.publish(update(2))
-    second.open(owner)
+    second.open(scope)
     await until(lambda: worker.generations == {"web": 2})
     second.close()
 
 
-async def test_without_a_supervisor_workers_do_not_reconnect(doors):
+async def test_without_a_supervisor_workers_do_not_reconnect(control_sockets):
     """The mailbox has gone with it: there will be no other control, and that is no reason to crash."""
-    control, workers = doors
+    control, workers = control_sockets
     control.close()
     worker_client = WorkerClient(workers, Hello("worker 1", 1, 1, 0), print, print)
     await asyncio.wait_for(worker_client.follow(), 10)
 
 
-async def test_without_peers_the_control_socket_is_not_polled(control_server, doors, owner):
+async def test_without_peers_the_control_socket_is_not_polled(control_server, control_sockets, scope):
     """It can be read for ever then, and there is nothing to read: neither a crash nor a loop that spins."""
     crashes = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: crashes.append(context))
-    early = connect(doors[1], Hello("worker 1", 1, 1, 0))
-    doors[1].close()
+    early = connect(control_sockets[1], Hello("worker 1", 1, 1, 0))
+    control_sockets[1].close()
     await until(lambda: control_server.members)
     early.close()
     await until(lambda: not control_server.members)
     assert crashes == []
-    assert loop.remove_reader(doors[0]) is False, "it is not read any more"
+    assert loop.remove_reader(control_sockets[0]) is False, "it is not read any more"
 
 
-async def test_health_updates_reach_all_current_and_later_workers(control_server, doors, owner):
-    workers = [Worker(f"worker {number}", doors[1], owner) for number in (1, 2, 3)]
+async def test_health_updates_reach_all_current_and_later_workers(control_server, control_sockets, scope):
+    workers = [Worker(f"worker {number}", control_sockets[1], scope) for number in (1, 2, 3)]
     await until(lambda: len(control_server.members) == 3)
     control_server.publish(update(1))
     await until(lambda: len(control_server.serving()) == 3)
@@ -161,11 +161,11 @@ async def test_health_updates_reach_all_current_and_later_workers(control_server
     workers[0].worker_client.send(found)
     await until(lambda: workers[1].heard == workers[2].heard == [found])
     assert workers[0].heard == []
-    late = Worker("worker 4", doors[1], owner)
+    late = Worker("worker 4", control_sockets[1], scope)
     await until(lambda: late.heard == [found])
     workers[1].worker_client.send(replace(found, state=State.UP, until=monotonic()))
     await until(lambda: workers[0].heard and late.heard[-1].state is State.UP)
-    later = Worker("worker 5", doors[1], owner)
+    later = Worker("worker 5", control_sockets[1], scope)
     await until(lambda: later.generations == {"web": 1})
     control_server.publish(update(2))
     await until(lambda: later.generations == {"web": 2})

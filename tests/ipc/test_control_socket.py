@@ -8,20 +8,20 @@ ONE, TWO = Hello("worker 1", 11, 1, 0), Hello("worker 2", 12, 1, 0)
 
 
 @pytest.fixture
-def doors():
+def control_sockets():
     control, workers = control_socket()
     yield control, workers
     control.close()
     workers.close()
 
 
-def test_connections_wait_for_the_next_control(doors):
-    control, workers = doors
+def test_connections_wait_for_the_next_control(control_sockets):
+    control, workers = control_sockets
     assert accept(control) is None
-    ours = [connect(workers, greeting) for greeting in (ONE, TWO)]
-    for greeting, end in zip((ONE, TWO), ours, strict=True):
+    ours = [connect(workers, hello) for hello in (ONE, TWO)]
+    for hello, end in zip((ONE, TWO), ours, strict=True):
         said, theirs = accept(control)
-        assert said == greeting
+        assert said == hello
         end.sendall(b"hello")
         assert theirs.recv(10) == b"hello"
         theirs.close()
@@ -30,16 +30,16 @@ def test_connections_wait_for_the_next_control(doors):
     assert accept(control) is None
 
 
-def test_a_worker_that_left_before_its_accept_is_ignored(doors):
-    control, workers = doors
+def test_a_worker_that_left_before_its_accept_is_ignored(control_sockets):
+    control, workers = control_sockets
     connect(workers, ONE).close()
     said, theirs = accept(control)
     assert (said, theirs.recv(10)) == (ONE, b"")
     theirs.close()
 
 
-def test_a_closed_control_socket_is_an_error(doors):
-    control, workers = doors
+def test_a_closed_control_socket_is_an_error(control_sockets):
+    control, workers = control_sockets
     connect(workers, ONE).close()
     workers.close()
     said, theirs = accept(control)
@@ -59,8 +59,8 @@ def next_descriptor():
         return made.fileno()
 
 
-def test_a_full_control_socket_is_reported_without_leaks(doors):
-    _, workers = doors
+def test_a_full_control_socket_is_reported_without_leaks(control_sockets):
+    _, workers = control_sockets
     ours = []
 
     def fill():

@@ -22,19 +22,19 @@ def test_every_process_has_its_own_row(memory):
 
 
 def test_writes_are_visible_to_all_processes_after_growth(memory):
-    blocks = [memory.block(row) for row in (0, 1, memory.control_row)]
+    blocks = [memory.attach(row) for row in (0, 1, memory.control_row)]
     for slot in (0, 5, PAGE_SLOTS, 3 * PAGE_SLOTS + 1):
-        for block in blocks:
-            block.cells(slot)[2] += 1 + block.row
-            block.gauge(slot, IN_FLIGHT)[block.row] = 7
-    for block in (*blocks, memory.block(memory.supervisor_row)):
+        for shared in blocks:
+            shared.counters(slot)[2] += 1 + shared.row
+            shared.gauge(slot, IN_FLIGHT)[shared.row] = 7
+    for shared in (*blocks, memory.attach(memory.supervisor_row)):
         for slot in (0, 5, PAGE_SLOTS, 3 * PAGE_SLOTS + 1):
-            assert block.total(slot)[2] == 1 + 2 + 1 + memory.control_row
-            assert sum(block.gauge(slot, IN_FLIGHT)) == 21
-        assert sum(block.total(6)) == 0
+            assert shared.total(slot)[2] == 1 + 2 + 1 + memory.control_row
+            assert sum(shared.gauge(slot, IN_FLIGHT)) == 21
+        assert sum(shared.total(6)) == 0
 
 
 def test_unused_memory_is_not_allocated(memory):
-    memory.block(0).cells(3 * PAGE_SLOTS)[0] = 1
+    memory.attach(0).counters(3 * PAGE_SLOTS)[0] = 1
     used = sum(os.fstat(descriptor).st_blocks * 512 for descriptor in (memory.counters, memory.gauges))
     assert used < 100_000

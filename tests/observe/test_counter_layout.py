@@ -12,7 +12,7 @@ def test_every_counter_has_its_own_index():
         for name, value in vars(counter_layout).items()
         if name.isupper()
         and isinstance(value, int)
-        and name not in ("BUCKETS", "DURATION", "HEAD", "CONNECT", "EVENT", "CELLS")
+        and name not in ("BUCKETS", "DURATION", "HEAD", "CONNECT", "EVENT", "SLOT_LENGTH")
     ]
     buckets = [
         first + i
@@ -21,8 +21,8 @@ def test_every_counter_has_its_own_index():
     ]
     used = [*range(len(counter_layout.CODES)), *single, *buckets]
     events = [counter_layout.EVENT + place for place in range(len(counter_layout.EVENTS))]
-    endings = counter_layout.TERMINATION_CELL.values()
-    assert sorted([*used, *events, *endings]) == list(range(counter_layout.CELLS))
+    endings = counter_layout.TERMINATION_INDEX.values()
+    assert sorted([*used, *events, *endings]) == list(range(counter_layout.SLOT_LENGTH))
 
 
 def test_every_termination_code_is_counted():
@@ -37,13 +37,13 @@ def test_every_termination_code_is_counted():
 
 
 def test_every_status_has_its_class():
-    by_class = {counter_layout.CODES[counter_layout.CODE_CELL[status]] for status in range(200, 300)}
+    by_class = {counter_layout.CODES[counter_layout.CODE_INDEX[status]] for status in range(200, 300)}
     assert by_class == {"2xx"}
     statuses = (101, 204, 304, 404, 498, 499, 500, 599)
-    assert [counter_layout.CODES[counter_layout.CODE_CELL[s]] for s in statuses] == [
+    assert [counter_layout.CODES[counter_layout.CODE_INDEX[s]] for s in statuses] == [
         "1xx", "2xx", "3xx", "4xx", "4xx", "499", "5xx", "5xx",
     ]  # fmt: skip
-    assert counter_layout.CODES[counter_layout.CODE_CELL[0]] == "499"
+    assert counter_layout.CODES[counter_layout.CODE_INDEX[0]] == "499"
 
 
 def test_bounds_are_ascending():

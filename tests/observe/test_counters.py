@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pylb.model import Endpoint
-from pylb.observe.counter_layout import CELLS
+from pylb.observe.counter_layout import SLOT_LENGTH
 from pylb.observe.counters import GRACE, Counters
 from pylb.observe.gauges import GAUGES, IN_FLIGHT
 from pylb.observe.shared_counters import PAGE_SLOTS, SharedCounters
@@ -31,9 +31,9 @@ def counters(clock):
     return Counters(SharedCounters(), clock)
 
 
-def shown(counters, cell=0):
+def shown(counters, index=0):
     _, backends = counters.read()
-    return {authority: total[cell] for (_, authority), total in backends.items()}
+    return {authority: total[index] for (_, authority), total in backends.items()}
 
 
 def of_service(counters, service="web"):
@@ -70,8 +70,8 @@ def test_a_released_backend_is_hidden_but_counts_for_its_service(counters):
     counters.release(web(1))
     _, backends = counters.read()
     assert backends == {
-        ("web", "10.0.0.2:80"): [20] + [0] * (CELLS - 1),
-        ("api", "10.0.0.1:80"): [500] + [0] * (CELLS - 1),
+        ("web", "10.0.0.2:80"): [20] + [0] * (SLOT_LENGTH - 1),
+        ("api", "10.0.0.1:80"): [500] + [0] * (SLOT_LENGTH - 1),
     }
     assert of_service(counters) == 31
     assert of_service(counters, "api") == 500
@@ -101,8 +101,8 @@ def test_counters_are_reused_after_the_grace_time_and_cleared(counters, clock):
 
 
 def two_rows():
-    """A worker's and control's view of one block."""
-    page, gauges = bytearray(2 * PAGE_SLOTS * CELLS * 8), bytearray(2 * PAGE_SLOTS * GAUGES * 8)
+    """A worker's and control's view of the same counters."""
+    page, gauges = bytearray(2 * PAGE_SLOTS * SLOT_LENGTH * 8), bytearray(2 * PAGE_SLOTS * GAUGES * 8)
     return (SharedCounters(rows=2, row=r, counters=lambda _: page, gauges=lambda _: gauges) for r in range(2))
 
 
@@ -111,15 +111,15 @@ def test_reuse_does_not_change_rows_of_other_processes(clock):
     counters = Counters(control, clock)
     counters.allocate(web(1))
     (slot,) = counters.slots("web").values()
-    worker.cells(slot)[0] = 10
+    worker.counters(slot)[0] = 10
     counters.release(web(1))
     clock.now += GRACE
     counters.allocate(web(2))
     assert counters.slots("web") == {"10.0.0.2:80": slot}
-    assert worker.cells(slot)[0] == 10
+    assert worker.counters(slot)[0] == 10
     assert shown(counters) == {"10.0.0.2:80": 0}
     assert of_service(counters) == 10
-    worker.cells(slot)[0] += 1
+    worker.counters(slot)[0] += 1
     assert shown(counters) == {"10.0.0.2:80": 1}
 
 
@@ -141,7 +141,7 @@ def test_counters_with_requests_in_flight_are_not_reused(clock):
 
 
 def test_a_successor_continues_the_counts(clock):
-    page = bytearray(PAGE_SLOTS * CELLS * 8)
+    page = bytearray(PAGE_SLOTS * SLOT_LENGTH * 8)
     before = Counters(SharedCounters(counters=lambda _: page), clock)
     before.service("web")[0] = 1
     before.allocate(web(1))[0] = 10

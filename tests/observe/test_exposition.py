@@ -141,12 +141,12 @@ def test_the_age_of_discovery_is_exposed():
 
 
 def test_processes_are_exposed():
-    block = SharedCounters(rows=2)
+    shared = SharedCounters(rows=2)
     for row, clients in enumerate((5, 7)):
-        block.gauge(gauges.PROCESS, gauges.CLIENTS)[row] = clients
-    for cell in range(5):
-        block.cells(gauges.PROCESS)[cell] = 10 + cell
-    values, _ = samples(exposition.processes(block, 2))
+        shared.gauge(gauges.PROCESS, gauges.CLIENTS)[row] = clients
+    for index in range(5):
+        shared.counters(gauges.PROCESS)[index] = 10 + index
+    values, _ = samples(exposition.processes(shared, 2))
     assert {name[0].removeprefix("pylb_"): value for name, value in values.items()} == {
         "build_info": 1,
         "workers": 2,
@@ -168,7 +168,7 @@ def test_names_are_escaped(name):
 
 def test_a_thousand_backends_are_written_in_small_pieces(counters):
     endpoints = tuple(Endpoint("web", f"10.0.{n // 250}.{n % 250}", 8080, id=str(n)) for n in range(1000))
-    pool = Pool("web", cells=counters.allocate)
+    pool = Pool("web", counters=counters.allocate)
     pool.apply(PoolState("web", endpoints))
     pieces = [*exposition.traffic(counters), *exposition.pools([row_of(pool)])]
     lines = [piece.count("\n") for piece in pieces]

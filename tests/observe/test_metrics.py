@@ -7,14 +7,14 @@ from pylb.observe.metrics import Metrics
 from pylb.observe.shared_counters import SharedCounters
 from tests.observe.records import attempt, backend, record
 
-CELL_NAMES = {
+INDEX_NAMES = {
     value: name
     for name, value in vars(counter_layout).items()
     if name.isupper()
     and isinstance(value, int)
-    and name not in ("BUCKETS", "DURATION", "HEAD", "CONNECT", "EVENT", "CELLS")
+    and name not in ("BUCKETS", "DURATION", "HEAD", "CONNECT", "EVENT", "SLOT_LENGTH")
 }
-TERMINATIONS = {cell: code for code, cell in counter_layout.TERMINATION_CELL.items()}
+TERMINATIONS = {index: code for code, index in counter_layout.TERMINATION_INDEX.items()}
 
 
 @pytest.fixture
@@ -35,20 +35,20 @@ HISTOGRAMS = {
 
 
 def told(values):
-    """The cells that are not zero, by name; buckets by their upper bound."""
+    """The counters that are not zero, by name; buckets by their upper bound."""
     seen = {}
-    for cell, value in enumerate(values):
+    for index, value in enumerate(values):
         if not value:
             continue
-        if cell < len(counter_layout.CODES):
-            seen[counter_layout.CODES[cell]] = value
-        elif cell in CELL_NAMES:
-            seen[CELL_NAMES[cell]] = value
-        elif cell in TERMINATIONS:
-            seen[TERMINATIONS[cell]] = value
+        if index < len(counter_layout.CODES):
+            seen[counter_layout.CODES[index]] = value
+        elif index in INDEX_NAMES:
+            seen[INDEX_NAMES[index]] = value
+        elif index in TERMINATIONS:
+            seen[TERMINATIONS[index]] = value
         else:
-            first = max(first for first in HISTOGRAMS if first <= cell)
-            seen[HISTOGRAMS[first], [*counter_layout.BOUNDS, float("inf")][cell - first]] = value
+            first = max(first for first in HISTOGRAMS if first <= index)
+            seen[HISTOGRAMS[first], [*counter_layout.BOUNDS, float("inf")][index - first]] = value
     return seen
 
 
@@ -56,7 +56,7 @@ def told(values):
 def test_a_simple_request_is_counted(counters, count, head):
     web = backend(counters=counters)
     count(record(attempt(web, head=head, status=200), duration=0.002, sent=49))
-    assert told(web.cells) == {
+    assert told(web.counters) == {
         "2xx": 1,
         "SENT": 49,
         "ATTEMPTS": 1,
@@ -70,7 +70,7 @@ def test_a_simple_request_is_counted(counters, count, head):
 def test_a_fresh_connection_and_a_body(counters, count):
     web = backend(counters=counters)
     count(record(attempt(web, connect=0.25, head=3.0), duration=70.0, status=404, received=10, sent=20))
-    assert told(web.cells) == {
+    assert told(web.counters) == {
         "4xx": 1,
         "RECEIVED": 10,
         "SENT": 20,
@@ -90,15 +90,17 @@ def test_a_bucket_includes_its_bound(counters, count, bound):
     request = record(attempt(web))
     request.started, request.finished = 0.0, bound
     count(request)
-    assert told(web.cells)["duration", bound] == 1
+    assert told(web.counters)["duration", bound] == 1
 
 
 def test_a_retry_counts_at_both_backends(counters, count):
     dead, good = backend(counters=counters), backend("10.0.0.2", counters=counters)
     refused = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "connection refused")
     count(record(attempt(dead, connect=-1, error=refused), attempt(good, connect=0.0, head=0.001)))
-    assert told(dead.cells) == {"ATTEMPTS": 1, "CONNECT_ERRORS": 1}
-    assert told(good.cells).items() >= {"2xx": 1, "ATTEMPTS": 1, "RETRIES": 1, ("connect", 0.0005): 1}.items()
+    assert told(dead.counters) == {"ATTEMPTS": 1, "CONNECT_ERRORS": 1}
+    assert (
+        told(good.counters).items() >= {"2xx": 1, "ATTEMPTS": 1, "RETRIES": 1, ("connect", 0.0005): 1}.items()
+    )
 
 
 @pytest.mark.parametrize(
@@ -121,8 +123,8 @@ def test_failures_are_counted_by_fault(counters, count, phase, fault, expected):
     request.ended(error)
     count(request)
     failures = {"CONNECT_ERRORS", "RESPONSE_ERRORS", "TIMEOUTS", "ABORTED"}
-    assert told(web.cells).keys() & failures == expected
-    assert told(web.cells)[error.code] == 1
+    assert told(web.counters).keys() & failures == expected
+    assert told(web.counters)[error.code] == 1
 
 
 def test_requests_without_a_backend_count_for_their_service(counters, count):

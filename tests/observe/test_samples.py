@@ -15,12 +15,12 @@ def counters():
 
 
 def test_a_sample_covers_the_time_since_the_last_one(counters):
-    samples, cells = Samples(counters), counters.allocate(WEB)
+    samples, values = Samples(counters), counters.allocate(WEB)
     samples.take(100.0)
     assert samples.services == {}, "there is no rate without a time before"
-    cells[DURATION + 3] += 8
-    cells[CODES.index("5xx")] += 2
-    cells[SENT] += 4096
+    values[DURATION + 3] += 8
+    values[CODES.index("5xx")] += 2
+    values[SENT] += 4096
     samples.take(102.0)
     (sample,) = samples.services["web"]
     assert (sample.requests, sample.errors, sample.sent) == (4.0, 1.0, 2048.0)
@@ -31,8 +31,8 @@ def test_a_sample_covers_the_time_since_the_last_one(counters):
 
 
 def test_totals_do_not_decrease_when_an_instance_is_removed(counters):
-    samples, cells = Samples(counters), counters.allocate(WEB)
-    cells[DURATION] += 5
+    samples, values = Samples(counters), counters.allocate(WEB)
+    values[DURATION] += 5
     samples.take(1.0)
     counters.release(WEB)
     samples.take(2.0)

@@ -2,13 +2,13 @@ from mmap import mmap
 
 import pytest
 
-from pylb.observe.counter_layout import CELLS
+from pylb.observe.counter_layout import SLOT_LENGTH
 from pylb.observe.gauges import CLIENTS, GAUGES, IDLE, IN_FLIGHT, PROCESS, SLOTS
 from pylb.observe.shared_counters import PAGE_SLOTS, SharedCounters
 
 
-def shared(memory, rows=2):
-    """What that many processes see of one block."""
+def views(memory, rows=2):
+    """What that many processes see of the same counters."""
     counters, gauges = [], []
 
     def pages(made):
@@ -30,33 +30,33 @@ def shared(memory, rows=2):
 
 @pytest.mark.parametrize("memory", [bytearray, lambda size: mmap(-1, size)], ids=["private", "shared"])
 def test_processes_write_their_rows_and_read_the_sum(memory):
-    first, second = shared(memory)
+    first, second = views(memory)
     for slot in (3, PAGE_SLOTS, 2 * PAGE_SLOTS + 1):
-        first.cells(slot)[5] += 10
-        second.cells(slot)[5] += 4
-        second.cells(slot)[6] += 1
-        for block in (first, second):
-            assert block.total(slot)[5:7] == [14, 1]
-            assert sum(block.total(slot - 1)) == sum(block.total(slot + 1)) == 0
+        first.counters(slot)[5] += 10
+        second.counters(slot)[5] += 4
+        second.counters(slot)[6] += 1
+        for shared in (first, second):
+            assert shared.total(slot)[5:7] == [14, 1]
+            assert sum(shared.total(slot - 1)) == sum(shared.total(slot + 1)) == 0
 
 
 def test_every_number_has_its_own_place():
-    block = SharedCounters(rows=3)
+    shared = SharedCounters(rows=3)
     for slot in (0, 1, PAGE_SLOTS - 1, PAGE_SLOTS):
         for which in range(GAUGES):
             for row in range(3):
-                block.gauge(slot, which)[row] += 1
+                shared.gauge(slot, which)[row] += 1
         for row in range(3):
-            cells = block._cells(slot, row)
-            for cell in range(CELLS):
-                cells[cell] += 1
+            counters = shared._slice(slot, row)
+            for index in range(SLOT_LENGTH):
+                counters[index] += 1
     for slot in (0, 1, PAGE_SLOTS - 1, PAGE_SLOTS):
-        assert block.total(slot) == [3] * CELLS
-        assert all(block.gauge(slot, which).tolist() == [1, 1, 1] for which in range(GAUGES))
+        assert shared.total(slot) == [3] * SLOT_LENGTH
+        assert all(shared.gauge(slot, which).tolist() == [1, 1, 1] for which in range(GAUGES))
 
 
 def test_a_gauge_is_visible_to_all_processes():
-    first, second = shared(bytearray)
+    first, second = views(bytearray)
     there = second.gauge(7, IN_FLIGHT)
     first.gauge(7, IN_FLIGHT)[first.row] = 3
     there[second.row] = 4
@@ -65,15 +65,15 @@ def test_a_gauge_is_visible_to_all_processes():
 
 
 def test_requests_in_flight_of_a_dead_process_are_returned_and_cleared():
-    living, dead = shared(bytearray)
+    living, dead = views(bytearray)
     living.gauge(PROCESS, SLOTS)[living.row] = PAGE_SLOTS + 2
     for slot in (1, PAGE_SLOTS + 1):
-        for block in (living, dead):
-            block.gauge(slot, IN_FLIGHT)[block.row] = 2
-            block.gauge(slot, IDLE)[block.row] = 5
-            block.cells(slot)[0] = 9
-    for block in (living, dead):
-        block.gauge(PROCESS, CLIENTS)[block.row] = 8
+        for shared in (living, dead):
+            shared.gauge(slot, IN_FLIGHT)[shared.row] = 2
+            shared.gauge(slot, IDLE)[shared.row] = 5
+            shared.counters(slot)[0] = 9
+    for shared in (living, dead):
+        shared.gauge(PROCESS, CLIENTS)[shared.row] = 8
     assert living.forget(dead.row) == 4
     assert living.forget(dead.row) == 0
     for slot in (1, PAGE_SLOTS + 1):

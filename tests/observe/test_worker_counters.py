@@ -11,21 +11,21 @@ WEB = Endpoint("web", "10.0.0.1", 80)
 
 
 def test_counters_have_the_assigned_index():
-    block = SharedCounters(rows=2, row=1)
-    counters = WorkerCounters(block)
+    shared = SharedCounters(rows=2, row=1)
+    counters = WorkerCounters(shared)
     counters.service("web")[0] += 1
     counters.assign("web", 3, {WEB.authority: 4})
     backend = SharedBackend(WEB)
     counters.attach(backend)
-    backend.cells[0] += 10
+    backend.counters[0] += 10
     backend.count(+1)
     counters.service("web")[0] += 100
-    assert (block.total(3)[0], block.total(4)[0]) == (100, 10), "and what came before is lost"
-    assert block.gauge(4, IN_FLIGHT).tolist() == [0, 1]
+    assert (shared.total(3)[0], shared.total(4)[0]) == (100, 10), "and what came before is lost"
+    assert shared.gauge(4, IN_FLIGHT).tolist() == [0, 1]
     counters.detach(backend)
-    backend.cells[0] += 1000
-    assert (block.total(3)[0], block.total(4)[0]) == (1100, 10)
-    assert block.gauge(4, IN_FLIGHT).tolist() == [0, 1], "what runs there is seen until it has ended"
+    backend.counters[0] += 1000
+    assert (shared.total(3)[0], shared.total(4)[0]) == (1100, 10)
+    assert shared.gauge(4, IN_FLIGHT).tolist() == [0, 1], "what runs there is seen until it has ended"
 
 
 def test_a_removed_backend_publishes_nothing():
@@ -59,7 +59,7 @@ class Worker:
 def test_workers_read_each_others_counts_in_any_start_order():
     memory = bytearray(1 << 20)
     first, second = Worker(0, memory), Worker(1, memory)
-    first.counters.block.gauge(PROCESS, SLOTS)[15] = 5
+    first.counters.shared.gauge(PROCESS, SLOTS)[15] = 5
     for worker in (first, second, first):
         worker.meet()
         worker.backend.count(+1)
@@ -71,19 +71,19 @@ def test_workers_read_each_others_counts_in_any_start_order():
     for worker in (late, first, second):
         worker.meet()
     assert (first.sees(), second.sees(), late.sees()) == (2, 3, 3)
-    assert first.counters.block.gauge(4, IN_FLIGHT).tolist() == [2, 1, 0, 0, 0, 0, 0, 1, *[0] * 8]
+    assert first.counters.shared.gauge(4, IN_FLIGHT).tolist() == [2, 1, 0, 0, 0, 0, 0, 1, *[0] * 8]
 
-    assert first.counters.block.forget(7) == 1
+    assert first.counters.shared.forget(7) == 1
     for worker in (first, second):
         worker.meet()
     assert (first.sees(), second.sees()) == (1, 2)
-    assert first.counters.block.gauge(PROCESS, SERVES).tolist()[:8] == [1, 1, 0, 0, 0, 0, 0, 0]
+    assert first.counters.shared.gauge(PROCESS, SERVES).tolist()[:8] == [1, 1, 0, 0, 0, 0, 0, 0]
 
 
 def test_a_worker_that_is_alone_reads_no_loads_of_others():
     memory = bytearray(1 << 20)
     first, second = Worker(3, memory), Worker(1, memory)
-    first.counters.block.gauge(PROCESS, SLOTS)[15] = 5
+    first.counters.shared.gauge(PROCESS, SLOTS)[15] = 5
     first.meet()
     assert first.pool._refreshed == ()
     second.meet()
@@ -92,6 +92,6 @@ def test_a_worker_that_is_alone_reads_no_loads_of_others():
     assert first.pool._refreshed == (first.backend,)
     first.pool.lease()
     assert first.backend.elsewhere == 1
-    first.counters.block.forget(1)
+    first.counters.shared.forget(1)
     first.meet()
     assert (first.pool._refreshed, first.backend.elsewhere) == ((), 0)

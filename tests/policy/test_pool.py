@@ -113,11 +113,11 @@ class TestApply:
     def test_nothing_changes_if_counters_cannot_be_had(self):
         full = RuntimeError("no slot left")
 
-        def cells(endpoint):
+        def counters(endpoint):
             if endpoint is WEB[3]:
                 raise full
 
-        pool = pool_of(WEB[1], WEB[2], cells=cells)
+        pool = pool_of(WEB[1], WEB[2], counters=counters)
         before = pool.backends.copy()
         with pytest.raises(RuntimeError):
             pool.apply(snapshot(WEB[2], WEB[3]))
@@ -126,7 +126,7 @@ class TestApply:
 
     def test_counters_are_asked_for_once_per_backend(self):
         asked = []
-        pool = pool_of(WEB[1], cells=asked.append)
+        pool = pool_of(WEB[1], counters=asked.append)
         pool.apply(snapshot(WEB[1], WEB[2]))
         assert asked == [WEB[1], WEB[2]]
 

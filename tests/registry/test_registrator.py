@@ -48,7 +48,7 @@ async def running(engine, consul, hostname="", ttl=0.0, **options):
     async with (
         DockerClient(docker_at(engine.url)) as docker,
         ConsulClient(consul_at(consul)) as client,
-        TaskScope("registrator") as owner,
+        TaskScope("registrator") as scope,
     ):
         made = Registrator(
             docker,
@@ -58,8 +58,8 @@ async def running(engine, consul, hostname="", ttl=0.0, **options):
             ),
             **{"resync": 60.0, **options},
         )
-        spawn(made.listen(), name="listen", owner=owner)
-        spawn(made.keep(), name="keep", owner=owner)
+        spawn(made.listen(), name="listen", scope=scope)
+        spawn(made.keep(), name="keep", scope=scope)
         yield made.status
 
 
@@ -378,10 +378,10 @@ async def test_an_event_during_the_cancellation_does_not_prevent_the_end(engine,
     async with (
         DockerClient(docker_at(engine.url)) as docker,
         ConsulClient(consul_at(url(registry))) as client,
-        TaskScope("registrator") as owner,
+        TaskScope("registrator") as scope,
     ):
         made = Registrator(docker, ConsulAgent(client), lambda e, _: Rules(owner=e.id, hostname=e.name))
-        keeping = spawn(made.keep(), name="keep", owner=owner)
+        keeping = spawn(made.keep(), name="keep", scope=scope)
         await until(lambda: made.status.synchronized)
         await asyncio.sleep(0)
         made._wake.set()

@@ -53,12 +53,12 @@ async def here(consul):
     obstacles = ["pylb is starting"]
     async with (
         ConsulClient(consul_at(consul.url)) as client,
-        TaskScope("presence") as owner,
+        TaskScope("presence") as scope,
     ):
         identity = Identity("gateway", "host-1", 8080, "127.0.0.1")
         made = SelfRegistration(ConsulAgent(client), identity, lambda: obstacles)
         made.obstacles, made.client = obstacles, client
-        spawn(made.keep(), name="presence", owner=owner)
+        spawn(made.keep(), name="presence", scope=scope)
         yield made
     async with ConsulClient(consul_at(consul.url)) as client:
         await ConsulAgent(client).deregister(identity.id)
@@ -88,8 +88,8 @@ async def test_a_removed_entry_is_registered_again(consul, here):
 async def test_an_unavailable_consul_delays_neither_start_nor_end(unused_tcp_port, caplog):
     async with ConsulClient(consul_at(f"http://127.0.0.1:{unused_tcp_port}")) as client:
         away = SelfRegistration(ConsulAgent(client), Identity("gateway", "host-1", 80), list)
-        async with TaskScope("presence") as owner:
-            spawn(away.keep(), name="presence", owner=owner)
+        async with TaskScope("presence") as scope:
+            spawn(away.keep(), name="presence", scope=scope)
             await until(lambda: "cannot report the status of" in caplog.text)
             async with asyncio.timeout(5):
                 await away.leave()

@@ -50,7 +50,7 @@ def test_control_reports_the_crashes_of_workers_as_long_as_they_live(now, blocks
 
 def test_a_replaced_hung_process_is_a_problem_for_some_time(now, blocks):
     control, supervisor = Crashes(blocks[0]), blocks[1]
-    supervisor.cells(PROCESS)[HUNG] = 999_000
+    supervisor.counters(PROCESS)[HUNG] = 999_000
     assert [*control.problems()] == ["a hung process was replaced 1 s ago; see the log for its stack trace"]
     now[0] += REPORTED
     assert [*control.problems()] == []

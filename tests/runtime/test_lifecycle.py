@@ -66,19 +66,19 @@ async def test_a_task_has_a_name_and_a_result_and_is_removed_from_its_scope():
     async def answer():
         return 42
 
-    async with TaskScope("test") as owner:
-        task = spawn(answer(), name="watch web", owner=owner)
+    async with TaskScope("test") as scope:
+        task = spawn(answer(), name="watch web", scope=scope)
         assert task.get_name() == "watch web"
-        assert owner.tasks == {task}
+        assert scope.tasks == {task}
         assert await task == 42
         await asyncio.sleep(0)
-        assert owner.tasks == set()
+        assert scope.tasks == set()
 
 
 async def test_closing_a_scope_cancels_its_tasks_and_waits_for_their_cleanup():
     log = []
-    async with TaskScope("test") as owner:
-        tasks = [spawn(forever(log), name=str(i), owner=owner) for i in range(3)]
+    async with TaskScope("test") as scope:
+        tasks = [spawn(forever(log), name=str(i), scope=scope) for i in range(3)]
         await asyncio.sleep(0)
     assert log == ["ended"] * 3
     assert all(task.cancelled() for task in tasks)
@@ -86,9 +86,9 @@ async def test_closing_a_scope_cancels_its_tasks_and_waits_for_their_cleanup():
 
 @pytest.mark.logs_error(r"task 'watch web' crashed: KeyError")
 async def test_a_crash_is_logged_and_does_not_affect_other_tasks(caplog):
-    async with TaskScope("control") as owner:
-        sibling = spawn(forever(), name="sibling", owner=owner)
-        await asyncio.wait([spawn(crash(), name="watch web", owner=owner)])
+    async with TaskScope("control") as scope:
+        sibling = spawn(forever(), name="sibling", scope=scope)
+        await asyncio.wait([spawn(crash(), name="watch web", scope=scope)])
         await asyncio.sleep(0)
         assert not sibling.done()
     (record,) = caplog.records
@@ -98,23 +98,23 @@ async def test_a_crash_is_logged_and_does_not_affect_other_tasks(caplog):
 
 
 async def test_a_cancellation_is_not_a_crash(caplog):
-    async with TaskScope("control") as owner:
-        spawn(forever(), name="sibling", owner=owner)
+    async with TaskScope("control") as scope:
+        spawn(forever(), name="sibling", scope=scope)
         await asyncio.sleep(0)
     assert not caplog.records
 
 
 async def test_a_closed_scope_spawns_no_task():
-    owner = TaskScope("control")
-    await owner.close()
+    scope = TaskScope("control")
+    await scope.close()
     with pytest.raises(RuntimeError, match="control has ended, it cannot start 'late'"):
-        spawn(forever(), name="late", owner=owner)
+        spawn(forever(), name="late", scope=scope)
 
 
 async def test_a_task_may_close_its_own_scope():
-    owner = TaskScope("control")
-    sibling = spawn(forever(), name="sibling", owner=owner)
-    await spawn(owner.close(), name="closer", owner=owner)
+    scope = TaskScope("control")
+    sibling = spawn(forever(), name="sibling", scope=scope)
+    await spawn(scope.close(), name="closer", scope=scope)
     assert sibling.cancelled()
 
 
@@ -142,10 +142,10 @@ class Flaky:
 @pytest.mark.logs_error(r"task 'probe' crashed: ")
 async def test_a_crashed_background_task_is_restarted_and_reported(caplog, crash):
     work = Flaky(crash)
-    async with TaskScope("control") as owner:
-        keep_running(work.run, name="probe", owner=owner)
+    async with TaskScope("control") as scope:
+        keep_running(work.run, name="probe", scope=scope)
         await asyncio.wait_for(work.running.wait(), 5)
-        (problem,) = owner.crashes.problems()
+        (problem,) = scope.crashes.problems()
         assert problem.startswith("the background task 'probe' crashed 0 s ago: " + type(crash).__name__)
     assert work.ended
     (record,) = caplog.records
@@ -162,27 +162,27 @@ async def test_restarts_have_back_off():
         starts.append(loop.time())
         raise KeyError
 
-    async with TaskScope("control") as owner:
-        keep_running(work, name="probe", owner=owner)
+    async with TaskScope("control") as scope:
+        keep_running(work, name="probe", scope=scope)
         await until(lambda: len(starts) == 4)
-        assert "crashed 4 times, last 0 s ago: KeyError" in next(iter(owner.crashes.problems()))
+        assert "crashed 4 times, last 0 s ago: KeyError" in next(iter(scope.crashes.problems()))
     assert starts[1] - starts[0] >= 0.05
     assert starts[3] - starts[2] >= 0.2
 
 
 async def test_a_finished_background_task_is_not_restarted():
-    async with TaskScope("control") as owner:
-        task = keep_running(lambda: asyncio.sleep(0), name="follow control", owner=owner)
+    async with TaskScope("control") as scope:
+        task = keep_running(lambda: asyncio.sleep(0), name="follow control", scope=scope)
         await task
-        assert [*owner.crashes.problems()] == []
+        assert [*scope.crashes.problems()] == []
 
 
 @pytest.mark.logs_error(r"task 'greet worker 1' crashed: KeyError")
 async def test_a_crash_of_a_one_time_task_is_reported():
-    async with TaskScope("control") as owner:
-        await asyncio.wait([spawn(crash(), name="greet worker 1", owner=owner)])
+    async with TaskScope("control") as scope:
+        await asyncio.wait([spawn(crash(), name="greet worker 1", scope=scope)])
         await asyncio.sleep(0)
-        assert "'greet worker 1' crashed" in next(iter(owner.crashes.problems()))
+        assert "'greet worker 1' crashed" in next(iter(scope.crashes.problems()))
 
 
 async def test_a_task_that_fails_during_its_cancellation_is_not_restarted(caplog):
@@ -199,8 +199,8 @@ async def test_a_task_that_fails_during_its_cancellation_is_not_restarted(caplog
         async with asyncio.TaskGroup() as group:
             group.create_task(fail_when_cancelled())
 
-    async with TaskScope("control") as owner:
-        keep_running(work, name="watch web", owner=owner)
+    async with TaskScope("control") as scope:
+        keep_running(work, name="watch web", scope=scope)
         await started.wait()
-        await asyncio.wait_for(owner.close(), 5)
+        await asyncio.wait_for(scope.close(), 5)
     assert caplog.records == []

@@ -21,7 +21,7 @@ class RandomChoice:
     same for ten thousand backends as for ten, whereas the cost of a binary search grows with their number.
     """
 
-    __slots__ = ("_backends", "_cells", "_equal", "_guide", "_random", "_starts", "_total")
+    __slots__ = ("_backends", "_equal", "_guide", "_per_width", "_random", "_starts", "_total")
 
     reads_load = False
 
@@ -37,7 +37,7 @@ class RandomChoice:
         it."""
         width = self._total / (len(weights) or 1)
         self._guide = [bisect(starts, cell * width) - 1 for cell in range(len(weights) + 1)]
-        self._cells = 1 / (width or 1)
+        self._per_width = 1 / (width or 1)
         """Cells per unit of weight."""
 
     def pick(self, key: bytes | None = None) -> Backend:
@@ -49,7 +49,7 @@ class RandomChoice:
     def _index(self, point: float) -> int:
         """Return the index of the backend whose interval contains `point`."""
         starts = self._starts
-        index = self._guide[int(point * self._cells)]
+        index = self._guide[int(point * self._per_width)]
         while starts[index + 1] <= point:
             index += 1
         return index

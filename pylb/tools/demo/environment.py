@@ -40,17 +40,17 @@ class Environment:
         balancer: the load balancer, which watches the registry.
         fleet: the instances in the registry.
         traffic: the generator of requests to the balancer.
-        owner: the owner of the tasks that keys start.
+        scope: holds the tasks that keys start.
     """
 
     def __init__(
-        self, registry: Url, balancer: Balancer, fleet: Fleet, traffic: Traffic, owner: TaskScope
+        self, registry: Url, balancer: Balancer, fleet: Fleet, traffic: Traffic, scope: TaskScope
     ) -> None:
         self.registry = registry
         self.balancer = balancer
         self.fleet = fleet
         self.traffic = traffic
-        self._owner = owner
+        self._scope = scope
         self._scoreboard = Scoreboard(balancer.worker.pools[SERVICE], balancer.view.counters)
 
     async def serve(
@@ -69,7 +69,7 @@ class Environment:
             display: the display.
         """
         with display.open(links, self.press):
-            spawn(self._show(display), name="show", owner=self._owner)
+            spawn(self._show(display), name="show", scope=self._scope)
             return await self.balancer.serve(listening, admin=admin)
 
     def press(self, key: str) -> None:
@@ -86,7 +86,7 @@ class Environment:
 
     def end(self) -> None:
         """Begin the orderly end; a second call ends the demo immediately."""
-        if not self._owner.closed:
+        if not self._scope.closed:
             self._begin(self._end(), "end")
 
     def frame(self) -> Frame:
@@ -110,7 +110,7 @@ class Environment:
             await asyncio.sleep(FRAME_INTERVAL)
 
     def _begin(self, action: Coroutine[Any, Any, None], name: str) -> None:
-        spawn(action, name=name, owner=self._owner)
+        spawn(action, name=name, scope=self._scope)
 
 
 @asynccontextmanager
@@ -141,9 +141,9 @@ async def set_up(url: str, *, registry_port: int, size: int, policy: str) -> Asy
 
         client = await stack.enter_async_context(ConsulClient(Consul(consul=consul)))
         fleet = await stack.enter_async_context(Fleet(client, SERVICE, in_use))
-        owner = await stack.enter_async_context(TaskScope("demo"))
+        scope = await stack.enter_async_context(TaskScope("demo"))
         await fleet.grow(size)
-        yield Environment(consul, balancer, fleet, Traffic(url), owner)
+        yield Environment(consul, balancer, fleet, Traffic(url), scope)
 
 
 async def _registry(port: int) -> DevRegistry:

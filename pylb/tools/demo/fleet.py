@@ -65,7 +65,7 @@ class Fleet:
         self._in_use = in_use
         self._names = (f"{service}-{number}" for number in count(1))
         self._processes: set[Process] = set()
-        self._owner = TaskScope("fleet")
+        self._scope = TaskScope("fleet")
         self._next = self._begin()
         """The instance in reserve, started or starting."""
 
@@ -113,7 +113,7 @@ class Fleet:
 
     async def close(self) -> None:
         """End every process."""
-        await self._owner.close()
+        await self._scope.close()
         for process in self._processes:
             if process.stdin:
                 process.stdin.close()
@@ -140,7 +140,7 @@ class Fleet:
 
     def _begin(self) -> asyncio.Task[Instance]:
         name = next(self._names)
-        return spawn(self._start(name), name=f"start {name}", owner=self._owner)
+        return spawn(self._start(name), name=f"start {name}", scope=self._scope)
 
     async def _start(self, name: str) -> Instance:
         """Start a process, and wait until it prints its address.
@@ -167,7 +167,7 @@ class Fleet:
         if not url.port:
             raise StartError(f"{name} did not start: expected its address, got {line!r}")
         instance = Instance(process, Endpoint(self._service, "127.0.0.1", url.port, id=name))
-        spawn(self._follow(instance), name=f"follow {name}", owner=self._owner)
+        spawn(self._follow(instance), name=f"follow {name}", scope=self._scope)
         return instance
 
     async def _follow(self, instance: Instance) -> None:

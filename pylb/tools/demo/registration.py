@@ -77,9 +77,9 @@ async def registered(registry: Url, instance: Endpoint) -> AsyncIterator[None]:
         instance: the instance. A wildcard address is replaced by the local address that is used to reach the
             registry.
     """
-    async with ConsulClient(Consul(consul=registry)) as client, TaskScope(instance.id) as owner:
+    async with ConsulClient(Consul(consul=registry)) as client, TaskScope(instance.id) as scope:
         entering = _register_with_retries(client, registry, instance)
-        entry = spawn(entering, name=f"register {instance.id}", owner=owner)
+        entry = spawn(entering, name=f"register {instance.id}", scope=scope)
         yield
         if not entry.done():
             return

@@ -73,7 +73,7 @@ class Scoreboard:
         """
         pool = self._pool
         backends = [*pool.backends.values(), *pool.draining.values()]
-        answered = {backend: backend.cells[ATTEMPTS] for backend in backends}
+        answered = {backend: backend.counters[ATTEMPTS] for backend in backends}
         if pool.applied and pool.applied.generation != self._generation:
             self._generation = pool.applied.generation
             self._before = self._seen

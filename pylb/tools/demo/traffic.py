@@ -46,7 +46,7 @@ class Traffic:
         """Start the clients."""
         self._clients = TaskScope("traffic")
         for number in range(CLIENTS):
-            spawn(self._send_requests(), name=f"client {number}", owner=self._clients)
+            spawn(self._send_requests(), name=f"client {number}", scope=self._clients)
 
     async def stop(self) -> None:
         """Stop the clients, and wait for the responses to requests in flight."""

@@ -97,7 +97,7 @@ class Simulation:
         outcome = self.outcome
         sent = [instance.requests for instance in self._instances]
         links: list[Connections] = [
-            backend.cells for pool in self._pools for backend in pool.backends.values()
+            backend.counters for pool in self._pools for backend in pool.backends.values()
         ]
         outcome.seconds = self.now
         outcome.busiest = max(sent) * len(sent) / (sum(sent) or 1)
@@ -142,7 +142,7 @@ class Simulation:
         Raises:
             ProxyError: the instance has failed, or fails meanwhile.
         """
-        link: Connections = lease.backend.cells
+        link: Connections = lease.backend.counters
         instance = link.instance
         if instance.is_dead(self.now):
             raise ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
@@ -217,7 +217,7 @@ class Simulation:
         def link(to: Endpoint) -> Connections:
             return Connections(self._instances[numbers[to]], self._layout.keep)
 
-        kind = partial(SharedPool if workers > 1 else Pool, rng=self._rng, cells=link)
+        kind = partial(SharedPool if workers > 1 else Pool, rng=self._rng, counters=link)
         make = partial(make_pool, kind, SERVICE, self._options, workers)
         pools = [make(clock=lambda: self.now, on_state_change=lambda _: None) for _ in range(workers)]
         for pool in pools:

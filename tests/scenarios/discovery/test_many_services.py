@@ -45,8 +45,8 @@ async def test_three_hundred_services_become_ready_and_follow_changes_over_sixte
 
     options = Options(consul=Url("http", "127.0.0.1", own_consul.port), service=tuple(SERVICES))
     control = Control(options, SERVICES, deliver, Counters(SharedCounters(), lambda: 0.0))
-    async with TaskScope("control") as owner:
-        control.start(owner)
+    async with TaskScope("control") as scope:
+        control.start(scope)
         await until(lambda: found == {service: {f"{service}-1"} for service in SERVICES}, seconds=20)
         assert len(connections(own_consul.port)) <= 16
         async with aiohttp.ClientSession(own_consul.url) as session:

@@ -23,13 +23,13 @@ class Balanced:
         out = tuple(Excluded(Endpoint("web", "h", int(i[4:]), id=i), why) for i, why in excluded)
         change = self.pool.apply(PoolState("web", endpoints, out, generation=self._generation))
         for backend in change.added:
-            backend.cells = self.counters.allocate(backend.endpoint)
+            backend.counters = self.counters.allocate(backend.endpoint)
 
     def answer(self, instance, count=1, code="2xx"):
         for backend in (*self.pool.backends.values(), *self.pool.draining.values()):
             if backend.endpoint.id == instance:
-                backend.cells[ATTEMPTS] += count
-                backend.cells[CODES.index(code)] += count
+                backend.counters[ATTEMPTS] += count
+                backend.counters[CODES.index(code)] += count
 
     def shares(self, now=0.0):
         return {row.name: row.share for row in self.board.read(now).rows}
