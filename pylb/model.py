@@ -58,7 +58,7 @@ class Endpoint:
     """One sentence for each invalid setting of its registration; such settings are ignored."""
     created: int = 0
     """The registry's creation index; if two ids have the same address, the newer one is used."""
-    checked: bool = True
+    has_checks: bool = True
     """Whether the registry runs any check on it."""
 
     @property
@@ -132,8 +132,8 @@ class ProbeVerdict:
     well: bool
     number: int
     """Increases with each verdict. A new positive verdict supersedes earlier results of requests."""
-    refused: bool = False
-    """Whether the instance refuses connections."""
+    unreachable: bool = False
+    """Whether no connection to the instance can be opened."""
     why: str = ""
     """The reason of a negative verdict, as text."""
 

@@ -48,7 +48,7 @@ def test_no_snapshot_differs_from_an_empty_snapshot():
 
 
 FULL = replace(
-    WEB_1, tags=("a", "b"), meta=(("k", "v"),), weight=2, status="warning", created=7, checked=False
+    WEB_1, tags=("a", "b"), meta=(("k", "v"),), weight=2, status="warning", created=7, has_checks=False
 )
 
 

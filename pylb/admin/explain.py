@@ -53,11 +53,11 @@ def _pick(view: View, service: str) -> dict[str, Any]:
     """The backend that the next request of a service would get."""
     view.refresh()
     pool, winner = view.rows.row(service), view.rows.upcoming(service)
-    told = explain_pick(pool, view.clock())
-    for candidate in told["candidates"]:
+    explained = explain_pick(pool, view.clock())
+    for candidate in explained["candidates"]:
         candidate["wins"] = candidate["address"] == winner
     return {
-        **told,
+        **explained,
         "winner": winner,
         "why": f"{pool.policy} among {len(pool.eligible)}" if winner else pool.why_empty(),
     }

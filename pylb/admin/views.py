@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from pylb.model import PoolState
 from pylb.observe import exposition
 from pylb.observe.counters import Counters
-from pylb.observe.exposition import Watched
+from pylb.observe.exposition import WatchStatus
 from pylb.observe.gauges import CLIENTS, LINES_DROPPED, PROCESS
 from pylb.observe.history import History
 from pylb.observe.samples import Samples
@@ -64,7 +64,7 @@ class View:
     lifecycle: Lifecycle
     rows: Rows
     """The pools. The process is ready when each pool has its first snapshot."""
-    watches: Mapping[str, Watched]
+    watches: Mapping[str, WatchStatus]
     """By service; the same services as `rows`."""
     counters: Counters
     clock: Callable[[], float]
@@ -127,7 +127,7 @@ class View:
             "services": {service: self._freshness(watch) for service, watch in self.watches.items()},
         }
 
-    def _freshness(self, watch: Watched) -> dict[str, Any]:
+    def _freshness(self, watch: WatchStatus) -> dict[str, Any]:
         age = watch.age(self.clock())
         return {
             "age_seconds": None if age is None else round(age, 3),
@@ -190,5 +190,5 @@ def _backend(backend: BackendRow, now: float) -> dict[str, Any]:
         "tags": endpoint.tags,
         "problems": endpoint.problems,
         "probe": backend.overlay.verdict.why if backend.overlay.verdict else "",
-        "verified": endpoint.checked or bool(backend.overlay.probe),
+        "verified": endpoint.has_checks or bool(backend.overlay.probe),
     }

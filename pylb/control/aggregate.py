@@ -152,7 +152,7 @@ class Aggregate:
             idle=sum(shared.gauge(slot, IDLE)),
             failures=max(shared.gauge(slot, FAILURES)),
             until=max(shared.gauge(slot, UNTIL)) / 1000,
-            refused=overlay.verdict is not None and overlay.verdict.refused,
+            unreachable=overlay.verdict is not None and overlay.verdict.unreachable,
         )
 
     def _traffic_state(self, member: Member) -> State:

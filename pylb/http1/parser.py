@@ -117,22 +117,22 @@ class Response:
         """Whether the response has a `Date`."""
 
 
-def check_beginning(data: bytes, limits: Limits, checked: int = 0) -> int:
+def check_beginning(data: bytes, limits: Limits, scanned: int = 0) -> int:
     """Reject an incomplete head as soon as it cannot become a valid request.
 
     Args:
         data: the part of the head that has arrived, at least one byte, without empty lines before the head.
         limits: limits on heads.
-        checked: number of bytes that an earlier call has checked, so that the total cost does not depend on
+        scanned: number of bytes that an earlier call has scanned, so that the total cost does not depend on
             the size of the pieces in which a head arrives.
 
     Returns:
-        Number of bytes that need not be checked again.
+        Number of bytes that need not be scanned again.
 
     Raises:
         ProxyError: 400, 414 or 431: TLS, bare line feeds, too many bytes.
     """
-    new = data[checked:]
+    new = data[scanned:]
     line_ends, cut = new.count(b"\r\n"), new.endswith(b"\r")
     if (
         grammar.BEGINNING.match(data) is None

@@ -26,7 +26,7 @@ class HealthUpdate:
     since: float
     """The start of the exclusion, or of the exclusion that ends."""
     until: float
-    refused: bool
+    unreachable: bool
     """Whether it refuses connections."""
 
     @classmethod
@@ -35,7 +35,7 @@ class HealthUpdate:
         key, authority = backend.identity
         health = backend.health
         since, until = max(0.0, health.since), max(0.0, health.until)  # JSON has no infinity.
-        return cls(backend.endpoint.service, key, authority, backend.state, since, until, health.refused)
+        return cls(backend.endpoint.service, key, authority, backend.state, since, until, health.unreachable)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> HealthUpdate:

@@ -217,7 +217,7 @@ AGE = _number("discovery_age_seconds", "gauge", "Time since the last usable regi
 GUARDS = _number(
     "guards_total", "counter", "Registry responses that a guard held back or corrected, by guard."
 )
-DEPARTURES = _number("endpoint_removals_total", "counter", "Instances removed from a pool, by cause.")
+REMOVALS = _number("endpoint_removals_total", "counter", "Instances removed from a pool, by cause.")
 
 
 APPLIED = _propagation(
@@ -229,7 +229,7 @@ ROUTED = _propagation(
 )
 
 
-class Watched(Protocol):
+class WatchStatus(Protocol):
     """The status of a watch; `discovery.status.DiscoveryStatus` documents each field."""
 
     service: str
@@ -313,7 +313,7 @@ def changes(recorded: History) -> Iterator[str]:
         yield family.text([(labels(service=service), each) for service, each in histograms.items()])
 
 
-def discovery(watches: Iterable[Watched], now: float) -> Iterator[str]:
+def discovery(watches: Iterable[WatchStatus], now: float) -> Iterator[str]:
     """How fresh the knowledge is. `now`: monotonic seconds."""
     rows = [(labels(service=watch.service), watch) for watch in watches]
     for family in DISCOVERY:
@@ -326,7 +326,7 @@ def discovery(watches: Iterable[Watched], now: float) -> Iterator[str]:
             for guard, number in watch.guards.items()
         ],
     )
-    yield DEPARTURES.text(
+    yield REMOVALS.text(
         [
             (f"{name},{labels(cause=cause)}", number)
             for name, watch in rows

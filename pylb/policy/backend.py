@@ -108,9 +108,9 @@ class Backend:
         return self.key, self.name
 
     @property
-    def refused(self) -> bool:
-        """Whether it refused the last connection."""
-        return self.health.refused
+    def unreachable(self) -> bool:
+        """Whether the last connection to it could not be opened."""
+        return self.health.unreachable
 
     @property
     def limited(self) -> bool:

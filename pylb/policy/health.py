@@ -62,7 +62,7 @@ class Outcome(Enum):
     """No response in time, or none until the client gave up."""
     RESET = "reset"
     """The backend broke the connection."""
-    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
     """No connection could be opened."""
 
 
@@ -94,7 +94,7 @@ def classify(
     if is_stale(error, reused=reused, answered=answered):
         return None
     if error.phase is Phase.CONNECT:
-        return Outcome.REFUSED
+        return Outcome.UNREACHABLE
     if status >= 500:
         return Outcome.FAILURE
     if error.fault is Fault.UPSTREAM_TIMEOUT:
@@ -118,11 +118,11 @@ class PassiveHealth:
         "ejections",
         "failures",
         "first",
-        "refused",
         "since",
         "suspicions",
         "total",
         "trial",
+        "unreachable",
         "until",
     )
 
@@ -137,8 +137,8 @@ class PassiveHealth:
         """Consecutive failures."""
         self.first = -inf
         """Start of the first request of these failures."""
-        self.refused = False
-        """Whether the last failure was a refused connection."""
+        self.unreachable = False
+        """Whether the last failure was a failed connect."""
         self.suspicions = 0
         """Number of times that it became suspect."""
         self.ejections = 0
@@ -160,7 +160,7 @@ class PassiveHealth:
         if started < self.since:
             return False
         self.failures = 0
-        self.refused = False
+        self.unreachable = False
         self.until = min(self.until, now)
         return True
 
@@ -174,8 +174,8 @@ class PassiveHealth:
         if not self.failures:
             self.first = started
         self.failures += 1
-        self.refused = outcome is Outcome.REFUSED
-        if outcome not in {Outcome.REFUSED, Outcome.RESET} or not options.suspect_time:
+        self.unreachable = outcome is Outcome.UNREACHABLE
+        if outcome not in {Outcome.UNREACHABLE, Outcome.RESET} or not options.suspect_time:
             return False
         self.suspicions += 1
         doublings = min(self.suspicions - 1, MAX_DOUBLINGS)

@@ -17,4 +17,4 @@ def served_in_panic(candidates: Sequence[Candidate]) -> Sequence[Candidate]:
     Args:
         candidates: the backends of the pool whose weight is above 0.
     """
-    return [b for b in candidates if b.state is State.UP or not b.refused] or candidates
+    return [b for b in candidates if b.state is State.UP or not b.unreachable] or candidates

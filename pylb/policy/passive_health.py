@@ -83,11 +83,11 @@ class HealthTracker:
         """Apply a new probe verdict or a `restore` override; earlier results of requests no longer count."""
         verdict = backend.overlay.verdict
         backend.clear()
-        backend.health.refused = verdict is not None and verdict.refused
+        backend.health.unreachable = verdict is not None and verdict.unreachable
         return self._set_state(backend, State.FAILED if backend.overlay.failed else State.UP)
 
     def on_peer_update(
-        self, backend: Backend, state: State, *, since: float, until: float, refused: bool, size: int
+        self, backend: Backend, state: State, *, since: float, until: float, unreachable: bool, size: int
     ) -> bool:
         """Apply a change of state that another worker has detected, without reporting it again.
 
@@ -100,7 +100,7 @@ class HealthTracker:
             since: when the other worker changed the state, in monotonic seconds, which all processes of a
                 machine share. A change older than the last one known here is ignored.
             until: end of the exclusion.
-            refused: whether the backend refuses connections.
+            unreachable: whether no connection to the backend can be opened.
             size: number of backends in the pool.
         """
         health = backend.health
@@ -108,7 +108,7 @@ class HealthTracker:
             return False
         if state is State.EJECTED and not self._may_eject(backend, size):
             return False
-        health.since, health.until, health.refused = since, until, refused
+        health.since, health.until, health.unreachable = since, until, unreachable
         if state is not State.UP:
             backend.needs_settle = True
         backend.state = state

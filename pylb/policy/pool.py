@@ -355,7 +355,7 @@ class Pool:
         *,
         until: float,
         since: float | None = None,
-        refused: bool = False,
+        unreachable: bool = False,
     ) -> None:
         """Apply a change of state that another worker has detected, without reporting it again.
 
@@ -365,12 +365,12 @@ class Pool:
             until: end of the exclusion, in monotonic seconds, which all processes of a machine share.
             since: when the other worker changed the state; now by default. A change older than the last one
                 known here is ignored.
-            refused: whether the backend refuses connections.
+            unreachable: whether no connection to the backend can be opened.
         """
         backend = self.backends.get(identity)
         since = self._clock() if since is None else since
         if backend and self._health_tracker.on_peer_update(
-            backend, state, since=since, until=until, refused=refused, size=len(self.backends)
+            backend, state, since=since, until=until, unreachable=unreachable, size=len(self.backends)
         ):
             self.rebuild()
 

@@ -66,5 +66,5 @@ def _backend(backend: Backend) -> BackendRow:
         len(backend.idle),
         backend.health.failures,
         backend.health.until,
-        backend.refused,
+        backend.unreachable,
     )

@@ -35,7 +35,7 @@ class BackendRow:
     """Consecutive failures."""
     until: float
     """End of the exclusion, in monotonic seconds; in the past if there is none."""
-    refused: bool
+    unreachable: bool
     """Whether it refuses connections, as far as this process knows."""
 
     @property

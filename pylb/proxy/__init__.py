@@ -38,7 +38,7 @@ Glossary:
     Preamble: the PROXY protocol header at the beginning of a connection.
     Record: the facts of one request; the exchange begins it and reports it once.
     RelayDirection: one direction of a tunnel.
-    Stream: a source and sink of bytes with back-pressure.
+    ByteStream: a source and sink of bytes with back-pressure.
     Sweep: the timer that checks every deadline four times a second.
     Tunnel: bytes in both directions after a 101 response.
     Upstream: one exchange with a backend; with HTTP/1 the connection itself.

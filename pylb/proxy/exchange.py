@@ -17,7 +17,7 @@ from pylb.observe.record import Record
 from pylb.policy.pool import Pool
 from pylb.proxy.addresses import ConnectionAddresses
 from pylb.proxy.context import Context
-from pylb.proxy.transfer import BodyPump, Stream
+from pylb.proxy.transfer import BodyPump, ByteStream
 from pylb.proxy.upstream.binding import Bindings
 from pylb.proxy.upstream.upstream import Upstream
 from pylb.proxy.waiter import Waiter
@@ -26,7 +26,7 @@ ExtraFields = Callable[[Response | None], bytes]
 """Returns field lines to add to a response, given the backend's response; None for a response of pylb."""
 
 
-class Exchange(Waiter, Stream, Protocol):
+class Exchange(Waiter, ByteStream, Protocol):
     """A request that is being served: its client, the stream of its body, and the stream of its response."""
 
     context: Context

@@ -60,14 +60,14 @@ def writable(connection: socket.socket) -> bool:
     return bool(poll.poll(0))
 
 
-class Stream(Protocol):
+class ByteStream(Protocol):
     """A source and sink of bytes with back-pressure in both directions."""
 
     recv_buffer: bytes
     """Bytes that have arrived and are not consumed."""
     pump: BodyPump | None
     """Consumes what arrives while a body moves."""
-    producer: Stream | None
+    producer: ByteStream | None
     """The stream whose bytes fill this one's write buffer."""
     write_paused: bool
     """Whether the write buffer is full."""
@@ -119,7 +119,7 @@ class Connection(asyncio.Protocol):
         """Bytes that have arrived and are not consumed."""
         self.pump: BodyPump | None = None
         """Consumes what arrives while a body moves."""
-        self.producer: Stream | None = None
+        self.producer: ByteStream | None = None
         """The stream whose bytes fill this write buffer."""
         self.write_paused = False
         """Whether the write buffer is full."""
@@ -208,10 +208,10 @@ class BodyPump:
     )
 
     def __init__(
-        self, source: Stream, decoder: Decoder, encoder: Encoder, client: Waiter, *, replay: bool = False
+        self, source: ByteStream, decoder: Decoder, encoder: Encoder, client: Waiter, *, replay: bool = False
     ) -> None:
         self.source = source
-        self.sink: Stream | None = None
+        self.sink: ByteStream | None = None
         self.decoder = decoder
         self.encoder = encoder
         self.client = client
@@ -225,7 +225,7 @@ class BodyPump:
         self._scheduled = False
         self._large_reads = 0
 
-    def start(self, sink: Stream, head: bytes) -> None:
+    def start(self, sink: ByteStream, head: bytes) -> None:
         """Write `head` and the arrived part of the body to `sink`; the rest follows as it arrives."""
         self.client.progressed = True
         self.sink = sink

@@ -16,7 +16,7 @@ from pylb.http1.parser import Request, Response
 from pylb.http1.writer import response_head
 from pylb.observe.record import Record
 from pylb.proxy.exchange import Exchange
-from pylb.proxy.transfer import EVENT, BodyPump, Stream
+from pylb.proxy.transfer import EVENT, BodyPump, ByteStream
 from pylb.proxy.upstream.upstream import Upstream
 from pylb.proxy.waiter import Waiter
 
@@ -26,7 +26,7 @@ class RelayDirection(BodyPump):
 
     __slots__ = ()
 
-    def __init__(self, source: Stream, client: Waiter) -> None:
+    def __init__(self, source: ByteStream, client: Waiter) -> None:
         super().__init__(source, UntilClose(), IDENTITY, client)
 
     def half_close(self) -> bool:

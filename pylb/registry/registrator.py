@@ -94,7 +94,7 @@ class Registrator:
         self._failures = Failures(log)
         self._failed: dict[str, str] = {}
         """Failures of the current round, by subject."""
-        self._refused = 0
+        self._failed_rounds = 0
         """Consecutive rounds in which Consul rejected a call."""
 
     async def listen(self) -> None:
@@ -146,7 +146,7 @@ class Registrator:
         except (EngineError, ConsulException) as error:
             self._engine = None  # another engine may answer next time
             self._failed = {"": str(error)}
-            self._refused = 0
+            self._failed_rounds = 0
         except Exception as error:  # no container may prevent the registration of others
             log.debug("unexpected error in a round", exc_info=error)
             self._failed = {"": f"{type(error).__name__}: {error}"}
@@ -154,11 +154,11 @@ class Registrator:
         self._failures.replace(self._failed)
         self.status.failure = str(self._failures)
         if not self._failed:
-            self._refused = 0
+            self._failed_rounds = 0
             self.status.synchronized = self._clock()
             return self._resync
-        self._refused += 1
-        return min(RETRY * (1 << min(self._refused - 1, MAX_DOUBLINGS)), max(RETRY, self._resync))
+        self._failed_rounds += 1
+        return min(RETRY * (1 << min(self._failed_rounds - 1, MAX_DOUBLINGS)), max(RETRY, self._resync))
 
     async def _apply(self, wanted: Desired, owner: str) -> None:
         """Make the missing calls; a rejected call is recorded and does not stop the others.

@@ -53,7 +53,7 @@ class LogWriter:
         """Bytes accepted by `write`, since the start."""
         self._settled = 0
         """Bytes written or dropped by the thread, since the start."""
-        self._refused = 0
+        self._overflowed = 0
         """Lines dropped by `write` because the backlog was full."""
         self._lost = 0
         """Lines dropped by the thread after a write error."""
@@ -69,13 +69,13 @@ class LogWriter:
     @property
     def dropped(self) -> int:
         """Lines dropped since the start."""
-        return self._refused + self._lost
+        return self._overflowed + self._lost
 
     def write(self, line: bytes) -> None:
         """Queue a line, or drop it if the backlog is full; never block."""
         waiting = self._accepted - self._settled
         if waiting > BACKLOG:
-            self._refused += 1
+            self._overflowed += 1
             if not self._refusing:
                 self._refusing = True
                 log.warning("%s: the reader is too slow; dropping lines until it has caught up", self._name)

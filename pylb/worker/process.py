@@ -129,7 +129,7 @@ class WorkerProcess:
                 update.state,
                 since=update.since,
                 until=update.until,
-                refused=update.refused,
+                unreachable=update.unreachable,
             )
 
     async def run(self) -> int:

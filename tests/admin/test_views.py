@@ -111,10 +111,10 @@ def test_each_piece_of_metrics_has_complete_families(view, know, families):
 
 
 @pytest.mark.parametrize(
-    ("checked", "probe", "verified"),
+    ("has_checks", "probe", "verified"),
     [(True, None, True), (False, None, False), (False, "", False), (False, "/health", True)],
 )
-def test_an_instance_without_checks_is_unverified(view, know, checked, probe, verified):
-    know("web", Endpoint("web", "10.0.0.1", 80, id="web-1", checked=checked, probe=probe))
+def test_an_instance_without_checks_is_unverified(view, know, has_checks, probe, verified):
+    know("web", Endpoint("web", "10.0.0.1", 80, id="web-1", has_checks=has_checks, probe=probe))
     (backend,) = view.membership()["web"]["backends"]
     assert backend["verified"] is verified

@@ -6,28 +6,28 @@ import asyncio
 from contextlib import suppress
 from pathlib import Path
 
+from tests.chaos.environment import Environment
 from tests.chaos.load import CLIENTS
 from tests.chaos.scenario import Row, is_state, row, scenario
-from tests.chaos.stage import Stage
 from tests.chaos.tmpfs import Tmpfs
 from tests.components import faketime_library
 
 
 @scenario
 async def restarted_without_registry(directory: Path) -> Row:
-    async with Stage(directory, "--state-dir", str(directory / "state")) as stage:
-        stage.consul.kill()
-        stage.end_pylb()
-        seconds = await stage.start_pylb()
-        async with stage.load() as load:
+    async with Environment(directory, "--state-dir", str(directory / "state")) as environment:
+        environment.consul.kill()
+        environment.end_pylb()
+        seconds = await environment.start_pylb()
+        async with environment.load() as load:
             await load.more(300)
         assert load.failed("GET") + load.failed("POST") == 0
-        web = (await stage.ready())["services"]["web"]
+        web = (await environment.ready())["services"]["web"]
         assert web["age_seconds"] > 0
         assert web["untrusted_reason"].startswith("restored from disk")
-        assert await stage.metric("pylb_discovery_age_seconds", service="web") > 0
+        assert await environment.metric("pylb_discovery_age_seconds", service="web") > 0
         return await row(
-            stage,
+            environment,
             load,
             "pylb is killed and started again while Consul is down, with --state-dir",
             f"it serves from the stored state, {seconds:.1f} s after its start, and reports its age",
@@ -36,17 +36,19 @@ async def restarted_without_registry(directory: Path) -> Row:
 
 @scenario
 async def worker_killed(directory: Path) -> Row:
-    async with Stage(directory, "--workers", "2") as stage:
-        async with stage.load() as load:
+    async with Environment(directory, "--workers", "2") as environment:
+        async with environment.load() as load:
             await load.more(300)
             for _ in range(3):
-                victim = stage.processes("worker")[0]
+                victim = environment.processes("worker")[0]
                 victim.kill()
-                await stage.until(lambda gone=victim.pid: stage.has_two_workers_besides(gone), seconds=30)
+                await environment.until(
+                    lambda gone=victim.pid: environment.has_two_workers_besides(gone), seconds=30
+                )
                 await load.more(300)
         assert load.failed("GET") + load.failed("POST") <= 3 * CLIENTS
         return await row(
-            stage,
+            environment,
             load,
             "a worker of two is killed, three times",
             "only requests in flight in that worker fail: one per connection",
@@ -55,17 +57,17 @@ async def worker_killed(directory: Path) -> Row:
 
 @scenario
 async def control_killed(directory: Path) -> Row:
-    async with Stage(directory, "--workers", "2") as stage:
-        async with stage.load() as load:
+    async with Environment(directory, "--workers", "2") as environment:
+        async with environment.load() as load:
             await load.more(300)
-            stage.processes("control")[0].kill()
+            environment.processes("control")[0].kill()
             await load.more(300)
-            await stage.deregister(stage.backends[0].name)
-            await stage.until(lambda: is_state(stage, "up", 2), seconds=30)
+            await environment.deregister(environment.backends[0].name)
+            await environment.until(lambda: is_state(environment, "up", 2), seconds=30)
             await load.more(300)
         assert load.failed("GET") + load.failed("POST") == 0
         return await row(
-            stage,
+            environment,
             load,
             "the control process is killed, and a backend is deregistered meanwhile",
             "nothing fails; the next control detects it",
@@ -76,7 +78,7 @@ async def control_killed(directory: Path) -> Row:
 async def clock_jumps(directory: Path) -> Row:
     clock = directory / "clock"
     clock.write_text("+0")
-    environment = {
+    variables = {
         "LD_PRELOAD": str(faketime_library()),
         "FAKETIME_TIMESTAMP_FILE": str(clock),
         "FAKETIME_NO_CACHE": "1",
@@ -84,18 +86,18 @@ async def clock_jumps(directory: Path) -> Row:
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "DONT_FAKE_MONOTONIC": "1",
     }
-    async with Stage(directory, environment=environment) as stage:
-        async with stage.load() as load:
+    async with Environment(directory, variables=variables) as environment:
+        async with environment.load() as load:
             await load.more(300)
             for jump in ("+3600", "-3600", "-864000", "+0"):
                 clock.write_text(jump)
                 await load.more(300)
-                web = (await stage.ready())["services"]["web"]
+                web = (await environment.ready())["services"]["web"]
                 assert 0 <= web["age_seconds"] < 120
         assert load.failed("GET") + load.failed("POST") == 0
         assert load.slowest_after(load.started) < 1.0
         return await row(
-            stage,
+            environment,
             load,
             "the clock jumps an hour forth, two back, ten days back",
             "nothing fails; no age or timeout depends on it",
@@ -105,21 +107,21 @@ async def clock_jumps(directory: Path) -> Row:
 @scenario
 async def disk_full(directory: Path) -> Row:
     with Tmpfs(directory / "small", size="1m") as disk:
-        async with Stage(
+        async with Environment(
             directory,
             *("--state-dir", str(disk.path / "state"), "--access-log", "combined"),
             output=disk.path / "output.log",
-        ) as stage:
-            async with stage.load() as load:
+        ) as environment:
+            async with environment.load() as load:
                 await load.more(300)
                 disk.fill()
                 await load.more(1000)
-                await stage.deregister(stage.backends[0].name)
-                await stage.until(lambda: is_state(stage, "up", 2), seconds=30)
-                await stage.until(lambda: has_dropped_lines(stage), seconds=30)
+                await environment.deregister(environment.backends[0].name)
+                await environment.until(lambda: is_state(environment, "up", 2), seconds=30)
+                await environment.until(lambda: has_dropped_lines(environment), seconds=30)
             assert load.failed("GET") + load.failed("POST") == 0
             return await row(
-                stage,
+                environment,
                 load,
                 "the disk of --state-dir and of the log is full, and a backend is deregistered",
                 "nothing fails; log lines are lost and counted, changes continue",
@@ -129,26 +131,28 @@ async def disk_full(directory: Path) -> Row:
 @scenario
 async def descriptors_exhausted(directory: Path) -> Row:
     limit = 160
-    async with Stage(directory, "--workers", "1", under=("prlimit", f"--nofile={limit}")) as stage:
-        async with stage.load() as load:
+    async with Environment(
+        directory, "--workers", "1", under=("prlimit", f"--nofile={limit}")
+    ) as environment:
+        async with environment.load() as load:
             await load.more(300)
             idle = []
             for _ in range(2 * limit):
                 with suppress(OSError):
-                    idle.append(await asyncio.open_connection("127.0.0.1", stage.port))
+                    idle.append(await asyncio.open_connection("127.0.0.1", environment.port))
             await load.more(1000)
             for _, writer in idle:
                 writer.close()
             await load.more(300)
-            assert await stage.serves()
+            assert await environment.serves()
         assert load.failed("GET") + load.failed("POST") == 0
         return await row(
-            stage,
+            environment,
             load,
             f"{2 * limit} idle clients, and {limit} descriptors (RLIMIT_NOFILE)",
             "connected clients are served; further connections are refused",
         )
 
 
-async def has_dropped_lines(stage: Stage) -> bool:
-    return await stage.metric("pylb_access_log_lines_dropped_total") > 0
+async def has_dropped_lines(environment: Environment) -> bool:
+    return await environment.metric("pylb_access_log_lines_dropped_total") > 0

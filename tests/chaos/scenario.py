@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.chaos.environment import Environment
 from tests.chaos.load import Load
-from tests.chaos.stage import Stage
 
 Scenario = Callable[[Path], Awaitable["Row"]]
 SCENARIOS: dict[str, Scenario] = {}
@@ -31,16 +31,16 @@ def scenario(run: Scenario) -> Scenario:
     return run
 
 
-async def row(stage: Stage, load: Load, event: str, promise: str) -> Row:
+async def row(environment: Environment, load: Load, event: str, promise: str) -> Row:
     get, post = load.failed("GET"), load.failed("POST")
-    retried = int(await stage.metric("pylb_upstream_retries_total", service="web"))
+    retried = int(await environment.metric("pylb_upstream_retries_total", service="web"))
     return Row(event, promise, load.sent, f"{get} GET, {post} POST", retried, load.gap)
 
 
-async def is_state(stage: Stage, state: str, number: int) -> bool:
-    return await stage.state(state) == number
+async def is_state(environment: Environment, state: str, number: int) -> bool:
+    return await environment.state(state) == number
 
 
-async def is_held(stage: Stage, number: int) -> bool:
-    web = (await stage.ready())["services"]["web"]
+async def is_held(environment: Environment, number: int) -> bool:
+    web = (await environment.ready())["services"]["web"]
     return web["retained"] == number and not web["error"]

@@ -26,10 +26,10 @@ from pathlib import Path
 from random import Random
 
 from tests.certificates import Authority
+from tests.chaos.environment import Environment
 from tests.chaos.hostile import HostileClients, garbage
 from tests.chaos.load import Load
 from tests.chaos.scenario import is_state
-from tests.chaos.stage import Stage
 
 PAUSE = 0.05
 """Seconds between two requests of a client: a moderate load, about 200 a second."""
@@ -48,8 +48,8 @@ class Holdings:
     threads: int
 
     @classmethod
-    def of(cls, stage: Stage) -> Holdings:
-        family = stage.family()
+    def of(cls, environment: Environment) -> Holdings:
+        family = environment.family()
         return cls(
             sum(process.memory_info().rss for process in family),
             sum(process.num_fds() for process in family),
@@ -64,13 +64,13 @@ class Soak:
     """One run.
 
     Args:
-        stage: what is broken.
+        environment: the processes to disturb.
         context: to connect to pylb by TLS.
         seed: of every choice.
     """
 
-    def __init__(self, stage: Stage, context: ssl.SSLContext, seed: int) -> None:
-        self.stage = stage
+    def __init__(self, environment: Environment, context: ssl.SSLContext, seed: int) -> None:
+        self.environment = environment
         self.context = context
         self.seed = seed
         self.random = Random(seed)
@@ -95,82 +95,84 @@ class Soak:
         self.costly.append((began, time.monotonic() + AFTERWARDS, cost))
 
     async def kill_backend(self) -> str:
-        stage = self.stage
-        backend = self.random.choice(stage.backends)
+        environment = self.environment
+        backend = self.random.choice(environment.backends)
         backend.signal(signal.SIGKILL)
         await asyncio.to_thread(backend.restart)
-        await stage.register()
+        await environment.register()
         return "POST"
 
     async def stop_backend(self) -> str:
-        backend = self.random.choice(self.stage.backends)
+        backend = self.random.choice(self.environment.backends)
         backend.signal(signal.SIGSTOP)
         await self.asking(1.5)
         backend.signal(signal.SIGCONT)
         return "POST"
 
     async def misbehave(self) -> str:
-        backend = self.random.choice(self.stage.backends)
+        backend = self.random.choice(self.environment.backends)
         how = self.random.choice(["broken", "busy", "resetting", "half-closed", "nonsense", "late"])
         backend.behave(how)
         await self.asking(1.5)
         await asyncio.to_thread(backend.restart)  # also those that it kept waiting are let go
-        await self.stage.register()
+        await self.environment.register()
         return "GET POST" if how in {"broken", "busy"} else "POST"
 
     async def flap(self) -> str:
-        backend = self.random.choice(self.stage.backends)
-        await self.stage.deregister(backend.name)
+        backend = self.random.choice(self.environment.backends)
+        await self.environment.deregister(backend.name)
         await self.asking(0.2)
-        await self.stage.register()
+        await self.environment.register()
         return ""
 
     async def register_garbage(self) -> str:
         """Entries that pylb must exclude, or find dead, without a request lost."""
-        stage = self.stage
-        entries = [entry for _ in range(20) if await stage.register_service(entry := garbage(self.random))]
+        environment = self.environment
+        entries = [
+            entry for _ in range(20) if await environment.register_service(entry := garbage(self.random))
+        ]
         await self.asking(1.5)
         for entry in entries:  # Consul cannot deregister an id with control characters.
-            assert await stage.register_service({"ID": entry["ID"], "Name": "parked"})
+            assert await environment.register_service({"ID": entry["ID"], "Name": "parked"})
         return ""
 
     async def kill_worker(self) -> str:
-        victim = self.random.choice(self.stage.processes("worker"))
+        victim = self.random.choice(self.environment.processes("worker"))
         self.killed.add(victim.pid)
         victim.kill()
-        await self.stage.until(lambda: self.stage.has_two_workers_besides(victim.pid), seconds=30)
+        await self.environment.until(lambda: self.environment.has_two_workers_besides(victim.pid), seconds=30)
         return "GET POST"
 
     async def kill_control(self) -> str:
-        (control,) = self.stage.processes("control")
+        (control,) = self.environment.processes("control")
         self.killed.add(control.pid)
         control.kill()
-        await self.stage.until(self.answers, seconds=30)
+        await self.environment.until(self.answers, seconds=30)
         return ""
 
     async def kill_registry(self) -> str:
-        stage = self.stage
-        await asyncio.to_thread(stage.consul.restart)
+        environment = self.environment
+        await asyncio.to_thread(environment.consul.restart)
         await self.asking(0.5)
-        await stage.register()
+        await environment.register()
         return ""
 
     async def stop_registry(self) -> str:
-        self.stage.consul.signal(signal.SIGSTOP)
+        self.environment.consul.signal(signal.SIGSTOP)
         await self.asking(1.0)
-        self.stage.consul.signal(signal.SIGCONT)
+        self.environment.consul.signal(signal.SIGCONT)
         return ""
 
     async def answers(self) -> bool:
         try:
-            return bool(await self.stage.ready())
+            return bool(await self.environment.ready())
         except OSError:
             return False
 
     async def healed(self) -> bool:
         """Whether all backends take requests."""
         try:
-            return await is_state(self.stage, "up", 3)
+            return await is_state(self.environment, "up", 3)
         except OSError:
             return False
 
@@ -181,7 +183,7 @@ class Soak:
         """Lines of the log that tell of a defect: an ERROR or a traceback not caused by an event."""
         pids = "|".join(map(str, self.killed)) or "none"
         caused = re.compile(rf"\bpid ({pids})\b")
-        found = [line for line in self.stage.log if " ERROR " in line or line.startswith("Traceback")]
+        found = [line for line in self.environment.log if " ERROR " in line or line.startswith("Traceback")]
         return [line for line in found if not caused.search(line)]
 
     def unexplained(self) -> list[str]:
@@ -196,21 +198,21 @@ class Soak:
 
     async def run(self, minutes: float) -> bool:
         """Break things for so long; whether all that was promised was kept."""
-        stage, end = self.stage, time.monotonic() + 60 * minutes
+        environment, end = self.environment, time.monotonic() + 60 * minutes
         warm = time.monotonic() + min(60.0, 15 * minutes)
         before: Holdings | None = None
-        hostile = HostileClients(stage.port, stage.tls_port, self.context, self.seed)
-        load = Load(stage.port, pause=PAUSE, tls=(stage.tls_port, self.context))
+        hostile = HostileClients(environment.port, environment.tls_port, self.context, self.seed)
+        load = Load(environment.port, pause=PAUSE, tls=(environment.tls_port, self.context))
         async with load as self.load:
             async with hostile:
                 while time.monotonic() < end:
                     await self.event()
-                    await stage.until(self.healed, seconds=60)
+                    await environment.until(self.healed, seconds=60)
                     await self.asking(self.random.uniform(0.2, 2))
                     if before is None and time.monotonic() > warm:
-                        before = Holdings.of(stage)
+                        before = Holdings.of(environment)
             await self.asking(5)
-            after = Holdings.of(stage)
+            after = Holdings.of(environment)
         before = before or after
         unexplained, errors = self.unexplained(), self.errors()
         failed = self.load.sent - self.load.statuses[200]
@@ -230,7 +232,7 @@ class Soak:
 
 
 async def soak(minutes: float, seed: int) -> bool:
-    """Run it on a stage of its own."""
+    """Run it in a new environment."""
     with tempfile.TemporaryDirectory(prefix="pylb-soak-") as name:
         directory = Path(name)
         authority = Authority(directory / "certificates")
@@ -242,8 +244,8 @@ async def soak(minutes: float, seed: int) -> bool:
             "--upstream-tls-ca",
             authority.certificate,
         ]
-        async with Stage(directory, *options, pair=authority.sign("127.0.0.1")) as stage:
-            return await Soak(stage, context, seed).run(minutes)
+        async with Environment(directory, *options, pair=authority.sign("127.0.0.1")) as environment:
+            return await Soak(environment, context, seed).run(minutes)
 
 
 def main() -> None:

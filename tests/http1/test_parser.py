@@ -55,10 +55,10 @@ def test_the_length_of_a_response_head_is_limited(special):
     [b"G", b"GET / HTTP/1.1", b"GET / HTTP/1.1\r", b"GET / HTTP/1.1\r\nHost: a\r\n", b"!#", b"GET /\xff"],
 )
 def test_a_valid_partial_request_is_accepted(data):
-    checked = 0
+    scanned = 0
     for end in range(1, len(data) + 1):
-        checked = check_beginning(data[:end], Limits(), checked)
-    assert checked == len(data.removesuffix(b"\r"))
+        scanned = check_beginning(data[:end], Limits(), scanned)
+    assert scanned == len(data.removesuffix(b"\r"))
 
 
 @every(
@@ -86,9 +86,9 @@ def test_an_invalid_partial_request_is_rejected_immediately(data, status):
     assert refusal(check_beginning, data, limits) == status
     for cut in range(1, len(data)):
         with suppress(ProxyError):  # It may be enough to be refused.
-            checked = check_beginning(data[:cut], limits)
-            assert cut - 1 <= checked <= cut
-            assert refusal(check_beginning, data, limits, checked) == status
+            scanned = check_beginning(data[:cut], limits)
+            assert cut - 1 <= scanned <= cut
+            assert refusal(check_beginning, data, limits, scanned) == status
 
 
 WHOLE = b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 2\r\n\r"

@@ -156,7 +156,7 @@ async def test_health_updates_reach_all_current_and_later_workers(control_server
     await until(lambda: len(control_server.serving()) == 3)
     now = monotonic()
     found = HealthUpdate(
-        "web", ("dc1", "node", "web-1"), "10.0.0.1:1", State.SUSPECT, now, now + 60, refused=True
+        "web", ("dc1", "node", "web-1"), "10.0.0.1:1", State.SUSPECT, now, now + 60, unreachable=True
     )
     workers[0].worker_client.send(found)
     await until(lambda: workers[1].heard == workers[2].heard == [found])

@@ -6,7 +6,7 @@ from pylb.policy.explain import LEFT, excluded, explain, why_not
 from pylb.policy.pool_rows import row_of
 from tests.policy.backends import endpoint, web_pool
 
-REFUSED = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
+UNREACHABLE = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
 
 
 def reasons(pool, now=0.0):
@@ -21,7 +21,7 @@ def test_every_instance_is_a_candidate_or_excluded_for_a_reason():
     for lease in retained:
         lease.__enter__()
     (failed,) = [lease for lease in retained if lease.backend.endpoint == one]
-    failed.error = REFUSED
+    failed.error = UNREACHABLE
     failed.__exit__(None, None, None)
     pool.apply(
         PoolState(

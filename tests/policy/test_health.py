@@ -11,8 +11,8 @@ RULES = Health()
 @every(
     ("phase", "fault", "outcome"),
     [
-        (Phase.CONNECT, Fault.UPSTREAM, Outcome.REFUSED),
-        (Phase.CONNECT, Fault.UPSTREAM_TIMEOUT, Outcome.REFUSED),
+        (Phase.CONNECT, Fault.UPSTREAM, Outcome.UNREACHABLE),
+        (Phase.CONNECT, Fault.UPSTREAM_TIMEOUT, Outcome.UNREACHABLE),
         (Phase.CONNECT, Fault.CLIENT, None),
         (Phase.HEADERS, Fault.UPSTREAM, Outcome.RESET),
         (Phase.HEADERS, Fault.UPSTREAM_TIMEOUT, Outcome.SILENCE),
@@ -75,7 +75,7 @@ def marked(outcome, *times, rules=RULES):
 
 
 def test_each_exclusion_lasts_twice_as_long_up_to_a_limit():
-    assert marked(Outcome.REFUSED, 0, 2, 5, 10, 19, 36, 70) == [1, 2, 4, 8, 16, 30, 30]
+    assert marked(Outcome.UNREACHABLE, 0, 2, 5, 10, 19, 36, 70) == [1, 2, 4, 8, 16, 30, 30]
 
 
 def test_success_for_the_length_of_the_last_exclusion_resets_the_duration():
@@ -97,7 +97,7 @@ def test_a_success_that_began_before_an_exclusion_does_not_end_it():
     assert not health.succeeded(9.5, 10.2)
     assert health.until == 11.0
     assert health.succeeded(10.1, 10.3)
-    assert (health.until, health.failures, health.refused) == (10.3, 0, False)
+    assert (health.until, health.failures, health.unreachable) == (10.3, 0, False)
 
 
 def test_consecutive_failures_are_counted():
@@ -127,5 +127,5 @@ def test_after_an_ejection_one_failure_suffices_for_a_longer_one():
 def test_rules_can_be_switched_off():
     off = Health(suspect_time=0, eject_failures=0)
     health = PassiveHealth()
-    assert not any(health.failed(Outcome.REFUSED, n, n, off) for n in range(100))
+    assert not any(health.failed(Outcome.UNREACHABLE, n, n, off) for n in range(100))
     assert not health.is_due(off)

@@ -16,7 +16,7 @@ from pylb.policy.queue import Full
 from pylb.policy.shared import SharedPool
 from tests.policy.backends import endpoint, web_pool
 
-REFUSED = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
+UNREACHABLE = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
 KEYS = [b"client-%d" % number for number in range(200)]
 
 
@@ -121,7 +121,7 @@ def test_keys_of_an_excluded_backend_move_and_return_after_its_trial():
     before = service.picks()
     owner = before[KEYS[0]]
     with service.pool.lease((), service.now, KEYS[0]) as lease:
-        lease.error = REFUSED
+        lease.error = UNREACHABLE
     assert owner.state is State.SUSPECT
     moved = service.picks()
     assert {key for key in KEYS if moved[key] is not before[key]} == {k for k in KEYS if before[k] is owner}

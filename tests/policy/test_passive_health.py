@@ -20,7 +20,7 @@ def standings():
 
 
 def on_peer_update(standings, backend, state, since=1.0):
-    return standings.on_peer_update(backend, state, since=since, until=since + 10, refused=False, size=3)
+    return standings.on_peer_update(backend, state, since=since, until=since + 10, unreachable=False, size=3)
 
 
 def test_the_limit_on_ejections_holds_across_workers(standings, line):

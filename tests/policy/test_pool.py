@@ -232,10 +232,10 @@ class TestNewcomers:
 
 class TestWhyEmpty:
     def refusal(self, pool):
-        with pytest.raises(ProxyError) as refused:
+        with pytest.raises(ProxyError) as unreachable:
             pool.lease()
-        assert refused.value.status == 503
-        return refused.value.detail
+        assert unreachable.value.status == 503
+        return unreachable.value.detail
 
     def test_no_answer_yet(self):
         assert self.refusal(web_pool()) == "service 'web': the registry has not answered yet"

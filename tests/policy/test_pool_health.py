@@ -10,7 +10,7 @@ from pylb.policy.backend import State
 from pylb.policy.lease import Lease
 from tests.policy.backends import endpoint, web_pool
 
-REFUSED = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
+UNREACHABLE = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
 RESET = ProxyError(Phase.HEADERS, Fault.UPSTREAM, "closed")
 LATE = ProxyError(Phase.HEADERS, Fault.UPSTREAM_TIMEOUT, "late")
 LEFT = ProxyError(Phase.DATA, Fault.CLIENT, "left")
@@ -53,7 +53,7 @@ class Service:
         return [n for n, b in enumerate(self.backends, 1) if b not in self.pool.eligible]
 
 
-@pytest.mark.parametrize("error", [REFUSED, RESET])
+@pytest.mark.parametrize("error", [UNREACHABLE, RESET])
 def test_one_failed_connection_excludes_a_backend_for_a_second(error):
     service = Service(3)
     service.attempt(service.backends[0], error)
@@ -248,12 +248,12 @@ def test_a_spared_backend_is_ejected_when_the_limit_allows():
 
 def test_a_panicking_pool_ignores_failures_except_refused_connections():
     service = Service(4)
-    service.attempt(service.backends[0], REFUSED)
+    service.attempt(service.backends[0], UNREACHABLE)
     service.attempt(service.backends[1], RESET)
     assert (service.out, service.pool.panics) == ([1, 2], False)
     service.attempt(service.backends[2], RESET)
     assert (service.out, service.pool.panics) == ([1], True)
-    service.attempt(service.backends[3], REFUSED)
+    service.attempt(service.backends[3], UNREACHABLE)
     assert service.out == [1, 4]
     service.later(0.1)
     service.attempt(service.backends[1], 200)
@@ -265,7 +265,7 @@ def test_a_panicking_pool_ignores_failures_except_refused_connections():
 def test_if_all_backends_refuse_all_are_eligible():
     service = Service(2)
     for backend in service.backends:
-        service.attempt(backend, REFUSED)
+        service.attempt(backend, UNREACHABLE)
     assert service.out == []
     service.attempt(service.backends[0], 200)
     assert service.out == [2]
@@ -289,14 +289,14 @@ def test_panic_mode_can_be_disabled():
 
 def test_a_single_backend_is_never_excluded():
     service = Service(1)
-    for failure in (REFUSED, RESET, 500, 500, 500, 500, 500):
+    for failure in (UNREACHABLE, RESET, 500, 500, 500, 500, 500):
         service.attempt(service.backends[0], failure)
         assert service.out == []
 
 
 def test_a_new_registration_clears_the_health_and_a_change_of_tags_does_not():
     service = Service(3)
-    service.attempt(service.backends[0], REFUSED)
+    service.attempt(service.backends[0], UNREACHABLE)
     service.pool.apply(PoolState("web", (endpoint(1, tags=("v2",)), endpoint(2), endpoint(3))))
     assert service.out == [1]
     service.pool.apply(PoolState("web", (endpoint(2), endpoint(3))))
@@ -308,25 +308,25 @@ def test_a_new_registration_clears_the_health_and_a_change_of_tags_does_not():
 def test_failures_of_a_restored_backend_are_ignored():
     service = Service(3)
     for number in (0, 1):
-        service.attempt(service.backends[number], REFUSED)
+        service.attempt(service.backends[number], UNREACHABLE)
     assert service.out == [1, 2]
     three = tuple(endpoint(n) for n in (1, 2, 3))
     restored = ((three[0].key, Overlay(restored=True)),)
     service.pool.apply(PoolState("web", three, overlays=restored))
     assert service.out == [2]
     assert service.noticed[-1] is service.backends[0]
-    service.attempt(service.backends[0], REFUSED)
+    service.attempt(service.backends[0], UNREACHABLE)
     service.pool.on_peer_update(service.backends[0].identity, State.EJECTED, until=service.now + 9)
     assert service.out == [2]
     service.pool.apply(PoolState("web", (endpoint(1), endpoint(2), endpoint(3))))
     assert service.out == [2], "the end of the decision changes nothing by itself"
-    service.attempt(service.backends[0], REFUSED)
+    service.attempt(service.backends[0], UNREACHABLE)
     assert service.out == [1, 2]
 
 
 def test_the_end_of_an_exclusion_does_not_return_a_removed_backend():
     service = Service(3)
-    service.attempt(service.backends[0], REFUSED)
+    service.attempt(service.backends[0], UNREACHABLE)
     service.pool.apply(PoolState("web", (endpoint(2), endpoint(3))))
     service.later(60)
     assert service.backends[0].state is State.GONE
@@ -336,7 +336,7 @@ def test_the_end_of_an_exclusion_does_not_return_a_removed_backend():
 def test_health_updates_of_other_workers_are_applied_and_not_forwarded():
     service = Service(3)
     first = service.backends[0]
-    service.pool.on_peer_update(first.identity, State.SUSPECT, until=service.now + 1, refused=True)
+    service.pool.on_peer_update(first.identity, State.SUSPECT, until=service.now + 1, unreachable=True)
     assert (service.out, first.state, service.noticed) == ([1], State.SUSPECT, [])
     service.later(1)
     assert (service.out, first.state) == ([1], State.HALF_OPEN)
@@ -346,7 +346,7 @@ def test_health_updates_of_other_workers_are_applied_and_not_forwarded():
     service.pool.on_peer_update(first.identity, State.EJECTED, until=service.now + 10)
     service.pool.on_peer_update(first.identity, State.UP, until=service.now)
     assert service.out == []
-    service.attempt(first, REFUSED)
+    service.attempt(first, UNREACHABLE)
     service.pool.on_peer_update(first.identity, State.UP, since=service.now - 1, until=service.now)
     assert service.out == [1], "an older mark is over; this one is not"
     service.pool.on_peer_update(first.identity, State.UP, since=service.now, until=service.now)
@@ -361,7 +361,10 @@ class PoolUnderFailure(RuleBasedStateMachine):
         super().__init__()
         self.service = Service(5)
 
-    @rule(number=st.integers(0, 4), result=st.sampled_from([200, 404, 500, 503, REFUSED, RESET, LATE, LEFT]))
+    @rule(
+        number=st.integers(0, 4),
+        result=st.sampled_from([200, 404, 500, 503, UNREACHABLE, RESET, LATE, LEFT]),
+    )
     def request(self, number, result):
         self.service.attempt(self.service.backends[number], result)
 

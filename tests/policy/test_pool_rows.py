@@ -13,7 +13,7 @@ def test_a_row_has_the_figures_of_each_backend():
     first.count(+2)
     second.count(+3)
     second.state, second.health.failures, second.health.until = State.EJECTED, 4, 12.5
-    second.health.refused = True
+    second.health.unreachable = True
     second.idle.append(None)
     second.ramp(0.5)
     pool.rebuild()
@@ -22,7 +22,7 @@ def test_a_row_has_the_figures_of_each_backend():
     assert [each.name for each in row.eligible] == [first.name]
     assert row.eligible[0] is row.backends[0]
     shown = row.backends[1]
-    assert (shown.state, shown.failures, shown.until, shown.refused) == (State.EJECTED, 4, 12.5, True)
+    assert (shown.state, shown.failures, shown.until, shown.unreachable) == (State.EJECTED, 4, 12.5, True)
     assert (shown.weight, shown.ramp_fraction, shown.in_flight, shown.load) == (1.5, 0.5, 3, 2)
     assert shown.idle == 1
 

@@ -9,7 +9,7 @@ from pylb.model import PLAIN, Overlay, PoolState, ProbeVerdict
 from pylb.policy.backend import State
 from tests.policy.backends import endpoint, web_pool
 
-REFUSED = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
+UNREACHABLE = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
 
 
 class Service:
@@ -28,9 +28,9 @@ class Service:
         overlays = tuple((endpoint(n).key, overlay) for n, overlay in self.overlays.items())
         self.pool.apply(PoolState("web", tuple(self.endpoints.values()), overlays=overlays))
 
-    def judge(self, number, *, well, refused=False, **said):
+    def judge(self, number, *, well, unreachable=False, **said):
         before = self.overlays.get(number, PLAIN).verdict
-        verdict = ProbeVerdict(well, before.number + 1 if before else 1, refused=refused)
+        verdict = ProbeVerdict(well, before.number + 1 if before else 1, unreachable=unreachable)
         self.overlays[number] = Overlay(verdict=verdict, **said)
         self.register()
 
@@ -53,7 +53,7 @@ def test_a_failed_backend_is_excluded_until_its_probes_succeed():
     service.now += 1000
     service.pool.tick(service.now)
     service.attempt(1, 200)
-    service.attempt(1, REFUSED)
+    service.attempt(1, UNREACHABLE)
     service.endpoints[1] = replace(service.endpoints[1], tags=("v2",))
     service.register()
     assert service.eligible == [2, 3]
@@ -63,7 +63,7 @@ def test_a_failed_backend_is_excluded_until_its_probes_succeed():
     assert service.pool.events == {"failed": 1, "up": 1}
 
 
-@pytest.mark.parametrize("result", [REFUSED, 500])
+@pytest.mark.parametrize("result", [UNREACHABLE, 500])
 def test_a_successful_probe_clears_passive_health(result):
     service = Service()
     for _ in range(5):
@@ -73,14 +73,14 @@ def test_a_successful_probe_clears_passive_health(result):
     assert service.eligible == [1, 2, 3]
     assert service.backends[0].health.failures == 0
     service.register()
-    service.attempt(1, REFUSED)
+    service.attempt(1, UNREACHABLE)
     assert service.eligible == [2, 3]
 
 
 def test_if_too_many_fail_only_backends_without_connections_are_excluded():
     service = Service()
     service.judge(1, well=False)
-    service.judge(2, well=False, refused=True)
+    service.judge(2, well=False, unreachable=True)
     assert (service.eligible, service.pool.panics) == ([1, 3], True)
     service.judge(3, well=False)
     assert service.eligible == [1, 3]

@@ -111,9 +111,9 @@ def test_the_queue_is_bounded():
     service = Service(1, max_queue=1)
     for _ in range(3):
         service.ask()
-    with pytest.raises(ProxyError, match="1 requests wait already") as refused:
+    with pytest.raises(ProxyError, match="1 requests wait already") as unreachable:
         service.ask()
-    assert (refused.value.status, refused.value.code) == (503, "RQ")
+    assert (unreachable.value.status, unreachable.value.code) == (503, "RQ")
     assert service.pool.events == {"queued": 1, "queue_full": 1}
 
 

@@ -6,7 +6,7 @@ from pylb.http1.parser import Request
 from pylb.policy.retry import RetryRules, condition, is_stale
 from tests.every import every
 
-REFUSED = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
+UNREACHABLE = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
 BROKEN = ProxyError(Phase.HEADERS, Fault.UPSTREAM, "closed without an answer")
 LATE = ProxyError(Phase.HEADERS, Fault.UPSTREAM_TIMEOUT, "gave no answer in time")
 CUT = ProxyError(Phase.DATA, Fault.UPSTREAM, "closed inside the body")
@@ -25,13 +25,13 @@ def allow(error, method=b"GET", *, rules=None, lines=b"\n", status=0, sent=None,
 
 @pytest.mark.parametrize("method", [b"GET", b"POST", b"PATCH", b"LOCK"])
 def test_an_unsent_request_is_retried_for_every_method(method):
-    assert allow(REFUSED, method)
-    assert not allow(REFUSED, method, replayable=False)
+    assert allow(UNREACHABLE, method)
+    assert not allow(UNREACHABLE, method, replayable=False)
 
 
 @pytest.mark.parametrize(("method", "again"), [(b"GET", True), (b"PUT", False), (b"POST", False)])
 def test_a_sent_request_is_not_retried_after_a_later_failed_connection(method, again):
-    assert allow(REFUSED, method, sent=True) is again
+    assert allow(UNREACHABLE, method, sent=True) is again
 
 
 @every("error", [BROKEN, LATE])
@@ -78,14 +78,14 @@ def test_a_request_is_not_retried_after_response_bytes_or_client_faults():
 
 
 def test_the_number_of_attempts_is_limited():
-    assert [allow(REFUSED, attempts=attempts) for attempts in (1, 2, 3)] == [True, True, False]
-    assert not allow(REFUSED, attempts=1, rules=RetryRules(Retries(retries=0)))
+    assert [allow(UNREACHABLE, attempts=attempts) for attempts in (1, 2, 3)] == [True, True, False]
+    assert not allow(UNREACHABLE, attempts=1, rules=RetryRules(Retries(retries=0)))
 
 
 @pytest.mark.parametrize(
     ("error", "status", "met"),
     [
-        (REFUSED, 0, "connect"),
+        (UNREACHABLE, 0, "connect"),
         (BROKEN, 0, "reset"),
         (LATE, 0, "timeout"),
         (BROKEN, 503, "503"),

@@ -10,8 +10,8 @@ import pytest
 
 from pylb.proxy import closing, sweep
 from tests.certificates import Authority, presented
+from tests.environment import HOST, Client, Environment, answers
 from tests.proxy.tls.test_certificates import connect, serve, trusting
-from tests.stage import HOST, Client, Stage, answers
 from tests.until import until
 
 GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -37,11 +37,11 @@ def _sweeps_are_frequent(monkeypatch):
 def reach(request, authority, pair):
     """Connect to the server."""
 
-    async def plain(stage):
-        return await stage.client()
+    async def plain(environment):
+        return await environment.client()
 
-    async def tls(stage):
-        port = await serve(stage, presented([pair]))
+    async def tls(environment):
+        port = await serve(environment, presented([pair]))
         return await connect(port, trusting(authority))
 
     return {"plain": plain, "tls": tls}[request.param]
@@ -56,10 +56,10 @@ async def send_for(client, seconds):
         await asyncio.sleep(0.02)
 
 
-async def sweeps(stage, count):
+async def sweeps(environment, count):
     """Wait for this number of sweeps."""
     seen = set()
-    await until(lambda: seen.add(stage.server.sweep.due) or len(seen) > count)
+    await until(lambda: seen.add(environment.server.sweep.due) or len(seen) > count)
 
 
 async def refuses_early(reader, writer):
@@ -75,66 +75,66 @@ async def refuses_early(reader, writer):
     [(1000, POST, 413), (float("inf"), POST, 401), (float("inf"), b"\0\r\n\r\n", 400)],
 )
 async def test_an_early_response_can_be_read_after_the_upload(reach, limit, sent, status):
-    async with Stage(max_body=limit) as stage:
-        await stage.origin(refuses_early)
-        client = await reach(stage)
+    async with Environment(max_body=limit) as environment:
+        await environment.origin(refuses_early)
+        client = await reach(environment)
         client.send(sent)
-        await until(lambda: stage.records)
-        await sweeps(stage, 3)  # It may be silent for a while, too.
+        await until(lambda: environment.records)
+        await sweeps(environment, 3)  # It may be silent for a while, too.
         await send_for(client, seconds=0.1)
         assert (await client.answer())[0] == status
         client.close()
 
 
 async def test_the_discard_time_exceeds_the_silence_timeout(reach):
-    async with Stage(max_body=1000, linger_silence=0.1) as stage:
-        client = await reach(stage)
+    async with Environment(max_body=1000, linger_silence=0.1) as environment:
+        client = await reach(environment)
         client.send(POST)
-        await until(lambda: stage.records)
+        await until(lambda: environment.records)
         await send_for(client, seconds=0.25)
         assert (await client.answer())[0] == 413
         begun = monotonic()
-        await until(lambda: not stage.server.context.connections)
+        await until(lambda: not environment.server.context.connections)
         assert monotonic() - begun < 2, "it is silent now"
         client.close()
 
 
 async def test_an_endless_upload_is_aborted(reach):
-    async with Stage(max_body=1000, linger=0.3, linger_silence=5) as stage:
-        client = await reach(stage)
+    async with Environment(max_body=1000, linger=0.3, linger_silence=5) as environment:
+        client = await reach(environment)
         client.send(POST)
         begun = monotonic()
         with suppress(ConnectionError, ssl.SSLError):
             await send_for(client, seconds=5)
-        await until(lambda: not stage.server.context.connections)
+        await until(lambda: not environment.server.context.connections)
         assert 0.3 <= monotonic() - begun < 4
         client.close()
 
 
 async def test_pipelined_requests_do_not_destroy_the_last_response(reach):
-    async with Stage(max_requests=1) as stage:
-        await stage.origin(answers(b"hello"))
-        client = await reach(stage)
+    async with Environment(max_requests=1) as environment:
+        await environment.origin(answers(b"hello"))
+        client = await reach(environment)
         client.send(GET * 3)
-        await until(lambda: stage.records)
+        await until(lambda: environment.records)
         await send_for(client, seconds=0.1)
         _, head, body = await client.answer()
         assert body == b"hello"
         assert b"\r\nConnection: close\r\n" in head
-        assert len(stage.records) == 1
+        assert len(environment.records) == 1
         client.close()
 
 
 async def test_a_rejection_half_closes_plain_connections_immediately():
     """TLS has no half-close."""
-    async with Stage() as stage:
-        client = await stage.client()
+    async with Environment() as environment:
+        client = await environment.client()
         client.send(b"\x16\x03" + b"x" * 5_000_000)
         assert (await client.answer())[0] == 400
-        (record,) = stage.records
-        assert record.finished - record.started < stage.server.context.linger_silence
+        (record,) = environment.records
+        assert record.finished - record.started < environment.server.context.linger_silence
         assert await asyncio.wait_for(client.reader.read(), 1) == b""
-        assert stage.server.context.connections, "it may send on, so that no reset destroys the answer"
+        assert environment.server.context.connections, "it may send on, so that no reset destroys the answer"
 
 
 async def test_a_client_that_does_not_read_costs_one_system_call_per_sweep(authority, pair, monkeypatch):
@@ -144,9 +144,9 @@ async def test_a_client_that_does_not_read_costs_one_system_call_per_sweep(autho
     monkeypatch.setattr(closing, "writable", lambda connection: looks.append(1) or writable(connection))
     reading = socket.socket()
     reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
-    async with Stage() as stage:
-        await stage.origin(answers(b"x" * 600_000))
-        reading.connect(("127.0.0.1", await serve(stage, presented([pair]))))
+    async with Environment() as environment:
+        await environment.origin(answers(b"x" * 600_000))
+        reading.connect(("127.0.0.1", await serve(environment, presented([pair]))))
         reading.setblocking(False)
         pending = asyncio.open_connection(
             sock=reading, ssl=trusting(authority), server_hostname="shop.example", limit=1024
@@ -154,13 +154,13 @@ async def test_a_client_that_does_not_read_costs_one_system_call_per_sweep(autho
         client = Client(*await pending)
         client.writer.transport.pause_reading()
         client.send(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
-        await until(lambda: stage.records)
+        await until(lambda: environment.records)
         for _ in range(50):
             client.send(b"x")
             await client.writer.drain()
             await asyncio.sleep(0.002)
         looks.clear()
-        await sweeps(stage, 20)
-        assert stage.server.context.flushing
+        await sweeps(environment, 20)
+        assert environment.server.context.flushing
         assert 19 <= len(looks) <= 30
         client.close()

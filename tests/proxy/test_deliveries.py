@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pylb.config.backends import CONDITIONS
 from pylb.policy.backend import State
-from tests.stage import HOST, Stage, answers, read_request
+from tests.environment import HOST, Environment, answers, read_request
 from tests.until import until
 
 NEVER_OUT = {"suspect_time": 0, "eject_failures": 0}
@@ -54,9 +54,11 @@ class Counting:
             kept = True
 
 
-async def keep_connections(stage, backends, count):
+async def keep_connections(environment, backends, count):
     """Open this number of idle connections to each backend."""
-    asked = [(await stage.client()).send(b"GET /warm HTTP/1.1\r\n" + HOST + b"\r\n") for _ in range(count)]
+    asked = [
+        (await environment.client()).send(b"GET /warm HTTP/1.1\r\n" + HOST + b"\r\n") for _ in range(count)
+    ]
     await until(lambda: sum(backend.waiting for backend in backends) == count)
     for backend in backends:
         backend.all_there.set()
@@ -67,17 +69,19 @@ async def keep_connections(stage, backends, count):
 async def deliveries(method, acts, retries, *, kept=6, response=60.0):
     """Return the deliveries of a request in order: backend, and whether on a reused connection."""
     noted = []
-    async with Stage(**NEVER_OUT, retries=retries, retry_on=frozenset(CONDITIONS)) as stage:
+    async with Environment(**NEVER_OUT, retries=retries, retry_on=frozenset(CONDITIONS)) as environment:
         backends = [Counting(n, *act, noted) for n, act in enumerate(acts)]
         for backend in backends:
-            await stage.origin(backend)
-        await keep_connections(stage, backends, kept)
-        stage.server.context.timeouts = replace(stage.server.context.timeouts, response_timeout=response)
-        client = await stage.client()
+            await environment.origin(backend)
+        await keep_connections(environment, backends, kept)
+        environment.server.context.timeouts = replace(
+            environment.server.context.timeouts, response_timeout=response
+        )
+        client = await environment.client()
         client.send(method + b" /counted HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\n\r\nhi")
         await client.answer()
-        await until(lambda: len(stage.records) == kept + 1)
-        assert len(stage.records[-1].attempts) == len(noted)
+        await until(lambda: len(environment.records) == kept + 1)
+        assert len(environment.records[-1].attempts) == len(noted)
     return noted
 
 
@@ -122,11 +126,11 @@ async def test_a_request_sent_on_a_stale_connection_stays_with_its_backend():
         await gone.wait()
         await read_request(reader)
 
-    async with Stage(**NEVER_OUT) as stage:
-        origin = await stage.origin(answers_once)
-        client = (await stage.client()).send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+    async with Environment(**NEVER_OUT) as environment:
+        origin = await environment.origin(answers_once)
+        client = (await environment.client()).send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
         await client.answer()
-        other = await stage.origin(answers())
+        other = await environment.origin(answers())
         origin.close()
         gone.set()
         statuses = set()
@@ -136,8 +140,8 @@ async def test_a_request_sent_on_a_stale_connection_stays_with_its_backend():
             if 503 in statuses:
                 break
         assert 503 in statuses
-        assert [lease.backend.endpoint.id for lease in stage.records[-1].attempts] == ["web-1", "web-1"]
-        assert not any(len(record.attempts) > 1 for record in stage.records[:-1])
+        assert [lease.backend.endpoint.id for lease in environment.records[-1].attempts] == ["web-1", "web-1"]
+        assert not any(len(record.attempts) > 1 for record in environment.records[:-1])
         assert other.connections <= 1
 
 
@@ -160,33 +164,33 @@ async def test_a_resent_request_keeps_its_place_within_limits():
             kept = True
             writer.write(OK)
 
-    async with Stage(max_conn=1, **NEVER_OUT) as stage:
-        await stage.origin(one_at_a_time)
-        await stage.get("/warm")
-        client = (await stage.client()).send(b"GET /counted HTTP/1.1\r\n" + HOST + b"\r\n")
-        await until(lambda: stage.pool.eligible[0].inflight == 1)
-        waits = (await stage.client()).send(b"GET /waits HTTP/1.1\r\n" + HOST + b"\r\n")
-        await until(lambda: len(stage.pool.queue) == 1)
+    async with Environment(max_conn=1, **NEVER_OUT) as environment:
+        await environment.origin(one_at_a_time)
+        await environment.get("/warm")
+        client = (await environment.client()).send(b"GET /counted HTTP/1.1\r\n" + HOST + b"\r\n")
+        await until(lambda: environment.pool.eligible[0].inflight == 1)
+        waits = (await environment.client()).send(b"GET /waits HTTP/1.1\r\n" + HOST + b"\r\n")
+        await until(lambda: len(environment.pool.queue) == 1)
         proceed.set()
         assert [(await each.answer())[0] for each in (client, waits)] == [200, 200]
         assert most == 1
-        await until(lambda: len(stage.records) == 3)
-        assert [len(record.attempts) for record in stage.records] == [1, 2, 1]
+        await until(lambda: len(environment.records) == 3)
+        assert [len(record.attempts) for record in environment.records] == [1, 2, 1]
 
 
 async def test_a_resent_trial_is_still_the_only_trial():
-    async with Stage(suspect_time=0.05, eject_time=0.05) as stage:
+    async with Environment(suspect_time=0.05, eject_time=0.05) as environment:
         counting = Counting(0, "close", "hang", [])
         counting.all_there.set()
-        await stage.origin(counting)
-        await stage.get("/warm")
-        (half_open,) = stage.pool.eligible
-        await stage.origin(answers())
-        await stage.get()
-        stage.pool.on_peer_update(half_open.identity, State.SUSPECT, until=0.0)
+        await environment.origin(counting)
+        await environment.get("/warm")
+        (half_open,) = environment.pool.eligible
+        await environment.origin(answers())
+        await environment.get()
+        environment.pool.on_peer_update(half_open.identity, State.SUSPECT, until=0.0)
         await until(lambda: half_open.state is State.HALF_OPEN)
-        client = (await stage.client()).send(b"GET /counted HTTP/1.1\r\n" + HOST + b"\r\n")
+        client = (await environment.client()).send(b"GET /counted HTTP/1.1\r\n" + HOST + b"\r\n")
         await until(lambda: counting.deliveries == [(0, True), (0, False)])
-        assert [(await stage.get("/counted"))[0] for _ in range(4)] == [200] * 4
+        assert [(await environment.get("/counted"))[0] for _ in range(4)] == [200] * 4
         assert counting.deliveries == [(0, True), (0, False)]
         client.close()

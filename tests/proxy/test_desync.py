@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.stage import HOST, Stage, read_request
+from tests.environment import HOST, Environment, read_request
 from tests.until import until
 
 FORGED = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
@@ -36,13 +36,13 @@ class Forger:
             writer.write(OK)
 
 
-async def answers_of(stage, request, *, heads=1):
+async def answers_of(environment, request, *, heads=1):
     """The first client's heads, and a second client that has just sent its request."""
-    client = (await stage.client()).send(request)
+    client = (await environment.client()).send(request)
     for _ in range(heads):
         await client.head()
-    await until(lambda: stage.records)
-    return (await stage.client()).send(SECOND)
+    await until(lambda: environment.records)
+    return (await environment.client()).send(SECOND)
 
 
 @pytest.mark.parametrize(
@@ -60,9 +60,9 @@ async def answers_of(stage, request, *, heads=1):
 )
 async def test_a_late_forbidden_body_does_not_become_a_response(request_bytes, answer, heads):
     forger = Forger(answer)
-    async with Stage() as stage:
-        await stage.origin(forger)
-        second = await answers_of(stage, request_bytes, heads=heads)
+    async with Environment() as environment:
+        await environment.origin(forger)
+        second = await answers_of(environment, request_bytes, heads=heads)
         forger.forge.set()
         assert (await second.answer())[2] == b"ok"
 
@@ -82,11 +82,11 @@ async def test_a_connection_that_stays_silent_is_reused(request_bytes, answer, a
         while await read_request(reader):
             writer.write(answer)
 
-    async with Stage() as stage:
-        origin = await stage.origin(quiet)
-        client = (await stage.client()).send(request_bytes)
+    async with Environment() as environment:
+        origin = await environment.origin(quiet)
+        client = (await environment.client()).send(request_bytes)
         await client.head()
-        (backend,) = stage.pool.backends.values()
+        (backend,) = environment.pool.backends.values()
         await until(lambda: backend.idle or not origin.open)
         assert bool(backend.idle) is again
         assert len(backend.connections) == again
@@ -99,9 +99,11 @@ async def early(reader, writer):
 
 
 async def test_a_connection_does_not_come_back_after_the_pause_if_the_upload_on_it_was_broken_off():
-    async with Stage(linger_silence=0.1) as stage:
-        origin = await stage.origin(early)
-        client = (await stage.client()).send(GET.replace(b"\r\n\r\n", b"\r\nContent-Length: 9\r\n\r\nhello"))
+    async with Environment(linger_silence=0.1) as environment:
+        origin = await environment.origin(early)
+        client = (await environment.client()).send(
+            GET.replace(b"\r\n\r\n", b"\r\nContent-Length: 9\r\n\r\nhello")
+        )
         await client.head()
         await until(lambda: not origin.open)
-        assert not stage.pool.eligible[0].connections
+        assert not environment.pool.eligible[0].connections

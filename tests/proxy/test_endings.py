@@ -7,7 +7,7 @@ import pytest
 
 from pylb.proxy.h1 import downstream
 from pylb.proxy.transfer import BodyPump
-from tests.stage import HOST, Stage, answers, read_request
+from tests.environment import HOST, Environment, answers, read_request
 from tests.until import until
 
 GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -40,12 +40,12 @@ class BreaksOnStart(BodyPump):
     start = breaks
 
 
-def in_queue(stage, monkeypatch):
-    monkeypatch.setattr(stage.pool, "lease", breaks)
+def in_queue(environment, monkeypatch):
+    monkeypatch.setattr(environment.pool, "lease", breaks)
 
 
-def in_headers(stage, monkeypatch):
-    monkeypatch.setattr(stage.server.context.responses, "_heads", None)
+def in_headers(environment, monkeypatch):
+    monkeypatch.setattr(environment.server.context.responses, "_heads", None)
 
 
 def in_data(_, monkeypatch):
@@ -58,22 +58,22 @@ def in_data(_, monkeypatch):
     [(in_queue, "IQ", b"HTTP/1.1 500"), (in_headers, "IH", b"HTTP/1.1 500"), (in_data, "ID", b"")],
 )
 async def test_a_defect_is_answered_500_and_logged_once(caplog, monkeypatch, defect, termination, answer):
-    async with Stage() as stage:
-        origin = await stage.origin(begins_an_answer)
+    async with Environment() as environment:
+        origin = await environment.origin(begins_an_answer)
         with monkeypatch.context() as patch:
-            defect(stage, patch)
-            client = (await stage.client()).send(GET)
+            defect(environment, patch)
+            client = (await environment.client()).send(GET)
             try:
                 received = await client.rest()
             except ConnectionResetError:
                 received = b""
             assert received[: len(b"HTTP/1.1 500")] == answer
         assert b"on purpose" not in received
-        (record,) = stage.records
+        (record,) = environment.records
         assert (record.termination, record.status) == (termination, 500 if answer else 200)
         await until(lambda: not origin.open)
-        assert [b.inflight for b in stage.pool.backends.values()] == [0]
-        assert (await (await stage.client()).send(GET).head()).startswith(b"HTTP/1.1 200")
+        assert [b.inflight for b in environment.pool.backends.values()] == [0]
+        assert (await (await environment.client()).send(GET).head()).startswith(b"HTTP/1.1 200")
     defects = [entry for entry in caplog.records if entry.levelno >= logging.ERROR]
     assert [entry.getMessage() for entry in defects if entry.name == "pylb.proxy"] == [
         "a defect ended a request"
@@ -90,39 +90,39 @@ async def test_a_defect_is_answered_500_and_logged_once(caplog, monkeypatch, def
     ],
 )
 async def test_a_request_aborted_by_a_shutdown_is_recorded_as_such(handler, request_bytes, ending):
-    async with Stage() as stage:
-        origin = await stage.origin(handler)
-        client = (await stage.client()).send(request_bytes)
+    async with Environment() as environment:
+        origin = await environment.origin(handler)
+        client = (await environment.client()).send(request_bytes)
         if handler is not says_nothing:
             await client.head()
         await until(lambda: origin.open)
-        assert await stage.server.drain(0.05) == 1
-        assert [(record.termination, record.status) for record in stage.records] == [ending]
-        assert [b.health.total for b in stage.pool.backends.values()] == [0]
+        assert await environment.server.drain(0.05) == 1
+        assert [(record.termination, record.status) for record in environment.records] == [ending]
+        assert [b.health.total for b in environment.pool.backends.values()] == [0]
         await until(lambda: not origin.open)
 
 
 async def test_a_waiting_request_aborted_by_a_shutdown_is_recorded():
-    async with Stage(max_conn=1, queue_timeout=60) as stage:
-        origin = await stage.origin(says_nothing)
+    async with Environment(max_conn=1, queue_timeout=60) as environment:
+        origin = await environment.origin(says_nothing)
         for _ in range(20):
-            (await stage.client()).send(GET)
-        await until(lambda: len(stage.pool.queue) == 19)
-        await stage.server.drain(0.05)
-        assert sorted(record.termination for record in stage.records) == ["KH"] + ["KQ"] * 19
+            (await environment.client()).send(GET)
+        await until(lambda: len(environment.pool.queue) == 19)
+        await environment.server.drain(0.05)
+        assert sorted(record.termination for record in environment.records) == ["KH"] + ["KQ"] * 19
         assert origin.connections == 1
 
 
 async def test_a_shutdown_leaves_no_record_for_a_connection_without_a_request():
-    async with Stage() as stage:
-        await stage.origin(answers())
-        await stage.get()
-        client = await stage.client()
-        await until(lambda: any(each.idle for each in stage.server.context.connections))
-        stage.server.close()
+    async with Environment() as environment:
+        await environment.origin(answers())
+        await environment.get()
+        client = await environment.client()
+        await until(lambda: any(each.idle for each in environment.server.context.connections))
+        environment.server.close()
         with pytest.raises(asyncio.IncompleteReadError):
             await client.head()
-        assert len(stage.records) == 1
+        assert len(environment.records) == 1
 
 
 @pytest.mark.parametrize(
@@ -136,10 +136,10 @@ async def test_a_shutdown_leaves_no_record_for_a_connection_without_a_request():
     ],
 )
 async def test_bytes_of_pylbs_own_responses_are_counted(request_bytes, status):
-    async with Stage() as stage:
-        client = (await stage.client()).send(request_bytes)
+    async with Environment() as environment:
+        client = (await environment.client()).send(request_bytes)
         _, _, body = (await client.rest()).partition(b"\r\n\r\n")
-        assert [(record.status, record.sent) for record in stage.records] == [(status, len(body))]
+        assert [(record.status, record.sent) for record in environment.records] == [(status, len(body))]
 
 
 @pytest.mark.parametrize(
@@ -156,11 +156,11 @@ async def test_bytes_of_pylbs_own_responses_are_counted(request_bytes, status):
     ],
 )
 async def test_no_response_has_python_byte_literals(head):
-    async with Stage() as stage:
-        await stage.origin(says_nothing)
-        client = (await stage.client()).send(head)
+    async with Environment() as environment:
+        await environment.origin(says_nothing)
+        client = (await environment.client()).send(head)
         answer = await client.rest()
         assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 501"))
         assert b"b'" not in answer
         assert b'b"' not in answer
-        assert b"b'" not in stage.records[0].detail.encode()
+        assert b"b'" not in environment.records[0].detail.encode()

@@ -3,7 +3,7 @@
 import pytest
 
 from pylb.errors import Fault, Phase, ProxyError
-from tests.stage import HOST, Stage, answers
+from tests.environment import HOST, Environment, answers
 
 GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
 
@@ -21,38 +21,38 @@ async def begins(client, request, record):
     raise ValueError("a defect, made on purpose")
 
 
-def serve_with(monkeypatch, stage, handler):
-    monkeypatch.setattr(stage.server, "_choose_handler", lambda *_: handler)
+def serve_with(monkeypatch, environment, handler):
+    monkeypatch.setattr(environment.server, "_choose_handler", lambda *_: handler)
 
 
 @pytest.mark.logs_error("a defect ended a request")
 async def test_a_defect_of_a_handler_is_answered_500_and_leaves_one_record(monkeypatch):
-    async with Stage() as stage:
-        serve_with(monkeypatch, stage, broken)
-        assert (await stage.get())[0] == 500
-        (record,) = stage.records
+    async with Environment() as environment:
+        serve_with(monkeypatch, environment, broken)
+        assert (await environment.get())[0] == 500
+        (record,) = environment.records
         assert (record.status, record.termination, record.detail) == (500, "IQ", "a defect of pylb")
         assert record.request.target == b"/"
         assert record.finished >= record.started
 
 
 async def test_a_rejection_by_a_handler_has_its_own_status(monkeypatch):
-    async with Stage() as stage:
-        serve_with(monkeypatch, stage, refusing)
-        status, _, body = await stage.get()
+    async with Environment() as environment:
+        serve_with(monkeypatch, environment, refusing)
+        status, _, body = await environment.get()
         assert (status, b"not on Sundays" in body) == (403, True)
-        assert [(record.status, record.termination) for record in stage.records] == [(403, "PR")]
+        assert [(record.status, record.termination) for record in environment.records] == [(403, "PR")]
 
 
 @pytest.mark.logs_error("a defect ended a request")
 async def test_a_defect_after_the_response_resets_the_connection(monkeypatch):
-    async with Stage() as stage:
-        serve_with(monkeypatch, stage, begins)
-        client = (await stage.client()).send(GET)
+    async with Environment() as environment:
+        serve_with(monkeypatch, environment, begins)
+        client = (await environment.client()).send(GET)
         await client.head()
         with pytest.raises(ConnectionResetError):
             await client.rest()
-        assert [(record.status, record.termination) for record in stage.records] == [(308, "ID")]
+        assert [(record.status, record.termination) for record in environment.records] == [(308, "ID")]
 
 
 @pytest.mark.parametrize(
@@ -60,10 +60,10 @@ async def test_a_defect_after_the_response_resets_the_connection(monkeypatch):
 )
 @pytest.mark.parametrize("context", [{}, {"redirect_port": 443}])
 async def test_a_head_that_cannot_be_parsed_reaches_no_handler(head, context):
-    async with Stage(context=context) as stage:
-        origin = await stage.origin(answers())
-        client = (await stage.client()).send(head)
+    async with Environment(context=context) as environment:
+        origin = await environment.origin(answers())
+        client = (await environment.client()).send(head)
         assert int((await client.head()).split()[1]) in {400, 505}
-        assert [record.termination for record in stage.records] == ["PR"]
-        assert stage.records[0].request is None
+        assert [record.termination for record in environment.records] == ["PR"]
+        assert environment.records[0].request is None
         assert origin.connections == 0

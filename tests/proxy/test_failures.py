@@ -10,15 +10,15 @@ import pytest
 from pylb.model import Endpoint
 from pylb.policy import health
 from pylb.policy.backend import State
-from tests.stage import HOST, Stage, answers, read_request
+from tests.environment import HOST, Environment, answers, read_request
 from tests.until import until
 
 GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
 POST = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\n\r\nhello"
 
 
-def endings(stage):
-    return [(record.termination, record.status) for record in stage.records]
+def endings(environment):
+    return [(record.termination, record.status) for record in environment.records]
 
 
 @pytest.fixture
@@ -49,34 +49,34 @@ def blackhole():
 
 @pytest.mark.parametrize("request_bytes", [GET, POST])
 async def test_after_a_refused_connection_every_method_is_retried(refused, request_bytes):
-    async with Stage() as stage:
-        origin = await stage.origin(answers(b"hello"))
-        stage.register(refused, origin.endpoint)
+    async with Environment() as environment:
+        origin = await environment.origin(answers(b"hello"))
+        environment.register(refused, origin.endpoint)
         for _ in range(4):
-            client = (await stage.client()).send(request_bytes)
+            client = (await environment.client()).send(request_bytes)
             assert (await client.answer())[2] == b"hello"
-        assert 2 in {len(record.attempts) for record in stage.records}
-        assert endings(stage) == [("--", 200)] * 4
+        assert 2 in {len(record.attempts) for record in environment.records}
+        assert endings(environment) == [("--", 200)] * 4
 
 
 async def test_all_refused_is_a_503(refused):
-    async with Stage() as stage:
-        stage.register(refused)
-        status, head, body = await stage.get()
+    async with Environment() as environment:
+        environment.register(refused)
+        status, head, body = await environment.get()
         assert status == 503
         assert b"Retry-After: 1" in head
         assert b"refused" not in body
-        assert endings(stage) == [("SC", 503)]
+        assert endings(environment) == [("SC", 503)]
 
 
 async def test_after_a_connect_timeout_another_backend_is_used(blackhole):
-    async with Stage(connect_timeout=0.1) as stage:
-        origin = await stage.origin(answers(b"hello"))
-        stage.register(blackhole, origin.endpoint)
-        assert [(await stage.get())[2] for _ in range(2)] == [b"hello"] * 2
-        stage.register(blackhole)
-        assert (await stage.get())[0] == 504
-        assert endings(stage)[-1] == ("sC", 504)
+    async with Environment(connect_timeout=0.1) as environment:
+        origin = await environment.origin(answers(b"hello"))
+        environment.register(blackhole, origin.endpoint)
+        assert [(await environment.get())[2] for _ in range(2)] == [b"hello"] * 2
+        environment.register(blackhole)
+        assert (await environment.get())[0] == 504
+        assert endings(environment)[-1] == ("sC", 504)
 
 
 async def closes_after_first(reader, writer):
@@ -88,9 +88,9 @@ async def closes_after_first(reader, writer):
 
 @pytest.mark.parametrize(("method", "status"), [(b"GET", 200), (b"PUT", 200), (b"POST", 502)])
 async def test_a_stale_connection_is_replaced_if_the_method_is_idempotent(method, status):
-    async with Stage() as stage:
-        origin = await stage.origin(closes_after_first)
-        client = (await stage.client()).send(GET)
+    async with Environment() as environment:
+        origin = await environment.origin(closes_after_first)
+        client = (await environment.client()).send(GET)
         await client.answer()
         client.send(method + b" / HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\n\r\nhi")
         assert (await client.answer())[0] == status
@@ -102,9 +102,9 @@ async def test_a_post_is_not_sent_on_a_closed_connection():
         await read_request(reader)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
 
-    async with Stage() as stage:
-        origin = await stage.origin(handle)
-        client = (await stage.client()).send(GET)
+    async with Environment() as environment:
+        origin = await environment.origin(handle)
+        client = (await environment.client()).send(GET)
         await client.answer()
         await until(lambda: origin.open == 0)
         client.send(POST)
@@ -115,10 +115,10 @@ async def test_a_close_without_a_response_is_a_502():
     async def handle(reader, writer):
         await read_request(reader)
 
-    async with Stage() as stage:
-        await stage.origin(handle)
-        assert (await stage.get())[0] == 502
-        assert endings(stage) == [("SH", 502)]
+    async with Environment() as environment:
+        await environment.origin(handle)
+        assert (await environment.get())[0] == 502
+        assert endings(environment) == [("SH", 502)]
 
 
 @pytest.mark.parametrize(
@@ -141,11 +141,11 @@ async def test_an_invalid_response_is_a_502_without_its_bytes(answer):
         writer.write(answer)
         await reader.read(-1)
 
-    async with Stage() as stage:
-        await stage.origin(handle)
-        status, _, body = await stage.get()
+    async with Environment() as environment:
+        await environment.origin(handle)
+        status, _, body = await environment.get()
         assert (status, body) == (502, b"502 Bad Gateway\n")
-        assert endings(stage) == [("SH", 502)]
+        assert endings(environment) == [("SH", 502)]
 
 
 async def test_interim_responses_restart_the_response_timeout():
@@ -159,9 +159,9 @@ async def test_interim_responses_restart_the_response_timeout():
         await asyncio.sleep(0.09)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
-    async with Stage(response_timeout=0.3) as stage:
-        origin = await stage.origin(handle)
-        client = (await stage.client()).send(GET)
+    async with Environment(response_timeout=0.3) as environment:
+        origin = await environment.origin(handle)
+        client = (await environment.client()).send(GET)
         for _ in range(7):
             assert b" 102 " in await client.head()
         assert (await client.answer())[0] == 200
@@ -172,10 +172,10 @@ async def test_a_response_timeout_is_a_504():
     async def handle(reader, writer):
         await reader.read(-1)
 
-    async with Stage(response_timeout=0.1) as stage:
-        await stage.origin(handle)
-        assert (await stage.get())[0] == 504
-        assert endings(stage) == [("sH", 504)]
+    async with Environment(response_timeout=0.1) as environment:
+        await environment.origin(handle)
+        assert (await environment.get())[0] == 504
+        assert endings(environment) == [("sH", 504)]
 
 
 @pytest.mark.parametrize(
@@ -191,14 +191,14 @@ async def test_the_client_can_detect_a_truncated_body(start, version):
         await read_request(reader)
         writer.write(start)
 
-    async with Stage() as stage:
-        await stage.origin(handle)
-        client = (await stage.client()).send(b"GET / HTTP/" + version + b"\r\n" + HOST + b"\r\n")
+    async with Environment() as environment:
+        await environment.origin(handle)
+        client = (await environment.client()).send(b"GET / HTTP/" + version + b"\r\n" + HOST + b"\r\n")
         await client.head()
         with pytest.raises(ConnectionResetError):
             await client.reader.readexactly(100)
-        await until(lambda: stage.records)
-        assert endings(stage) == [("SD", 200)]
+        await until(lambda: environment.records)
+        assert endings(environment) == [("SD", 200)]
 
 
 async def test_a_stalled_body_times_out():
@@ -207,13 +207,13 @@ async def test_a_stalled_body_times_out():
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello")
         await reader.read(-1)
 
-    async with Stage(body_timeout=0.1) as stage:
-        await stage.origin(handle)
-        client = (await stage.client()).send(GET)
+    async with Environment(body_timeout=0.1) as environment:
+        await environment.origin(handle)
+        client = (await environment.client()).send(GET)
         await client.head()
         with pytest.raises(ConnectionResetError):
             await client.reader.readexactly(100)
-        assert endings(stage) == [("sD", 200)]
+        assert endings(environment) == [("sD", 200)]
 
 
 async def test_a_disconnected_client_ends_the_exchange():
@@ -224,13 +224,13 @@ async def test_a_disconnected_client_ends_the_exchange():
         await reader.read(-1)
         gone.set()
 
-    async with Stage() as stage:
-        origin = await stage.origin(handle)
-        client = (await stage.client()).send(GET)
+    async with Environment() as environment:
+        origin = await environment.origin(handle)
+        client = (await environment.client()).send(GET)
         await until(lambda: origin.open)
         client.close()
         await asyncio.wait_for(gone.wait(), 5)
-        assert endings(stage) == [("CH", 499)]
+        assert endings(environment) == [("CH", 499)]
 
 
 async def test_a_hanging_backend_is_ejected_by_clients_that_give_up(monkeypatch):
@@ -240,20 +240,20 @@ async def test_a_hanging_backend_is_ejected_by_clients_that_give_up(monkeypatch)
     async def hang(reader, writer):
         await reader.read(-1)
 
-    async with Stage() as stage:
-        stuck = await stage.origin(hang)
-        await stage.origin(answers(b"hello"))
-        (backend,) = (b for b in stage.pool.backends.values() if b.endpoint.port == stuck.endpoint.port)
+    async with Environment() as environment:
+        stuck = await environment.origin(hang)
+        await environment.origin(answers(b"hello"))
+        (backend,) = (b for b in environment.pool.backends.values() if b.endpoint.port == stuck.endpoint.port)
         given_up = 0
         while backend.state is State.UP:
-            asking = asyncio.ensure_future(stage.get())  # noqa: TID251
+            asking = asyncio.ensure_future(environment.get())  # noqa: TID251
             await asyncio.wait([asking], timeout=0.05)
             if not asking.done():
                 asking.cancel()
                 given_up += 1
             await until(lambda: not backend.inflight)
         assert (backend.state, given_up) == (State.EJECTED, 5)
-        assert [await stage.get() for _ in range(6)]
+        assert [await environment.get() for _ in range(6)]
 
 
 async def test_disconnects_during_uploads_do_not_count(monkeypatch):
@@ -262,38 +262,38 @@ async def test_disconnects_during_uploads_do_not_count(monkeypatch):
     async def wait(reader, writer):
         await reader.read(-1)
 
-    async with Stage() as stage:
-        origin = await stage.origin(wait)
+    async with Environment() as environment:
+        origin = await environment.origin(wait)
         for number in range(6):
-            client = (await stage.client()).send(POST[:-2])
+            client = (await environment.client()).send(POST[:-2])
             await until(lambda number=number: origin.connections > number)
             client.close()
-            await until(lambda: not stage.pool.eligible[0].inflight)
-            await until(lambda number=number: len(stage.records) > number)
-        assert stage.pool.eligible[0].health.total == 0
+            await until(lambda: not environment.pool.eligible[0].inflight)
+            await until(lambda number=number: len(environment.records) > number)
+        assert environment.pool.eligible[0].health.total == 0
 
 
 async def test_a_slow_head_or_body_is_answered_408():
-    async with Stage(head_timeout=0.1, body_timeout=0.1) as stage:
-        await stage.origin(answers(b"hello"))
+    async with Environment(head_timeout=0.1, body_timeout=0.1) as environment:
+        await environment.origin(answers(b"hello"))
         for begun in (b"GET / HT", b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 9\r\n\r\nhell"):
-            client = (await stage.client()).send(begun)
+            client = (await environment.client()).send(begun)
             assert (await client.answer())[0] == 408
-        assert endings(stage) == [("cR", 408), ("cH", 408)]
+        assert endings(environment) == [("cR", 408), ("cH", 408)]
 
 
 async def test_a_silent_client_is_closed_without_a_response():
-    async with Stage(head_timeout=0.1) as stage:
-        client = await stage.client()
+    async with Environment(head_timeout=0.1) as environment:
+        client = await environment.client()
         assert await client.rest() == b""
-        assert stage.records == []
+        assert environment.records == []
 
 
 async def test_delays_of_pylb_do_not_count_as_client_timeouts():
     """Data sent while the process was delayed is read before the deadline is checked."""
-    async with Stage(keepalive_timeout=0.3) as stage:
-        await stage.origin(answers())
-        client = await stage.client()
+    async with Environment(keepalive_timeout=0.3) as environment:
+        await environment.origin(answers())
+        client = await environment.client()
         client.send(GET)
         assert (await client.answer())[0] == 200
         here, there = socket.socketpair()
@@ -312,19 +312,19 @@ async def test_delays_of_pylb_do_not_count_as_client_timeouts():
 
 
 async def test_an_idle_client_is_closed_after_the_keepalive_timeout():
-    async with Stage(keepalive_timeout=0.1) as stage:
-        await stage.origin(answers(b"hello"))
-        client = (await stage.client()).send(GET)
+    async with Environment(keepalive_timeout=0.1) as environment:
+        await environment.origin(answers(b"hello"))
+        client = (await environment.client()).send(GET)
         await client.answer()
         assert await client.rest() == b""
 
 
 async def test_an_idle_connection_to_a_backend_is_closed_after_its_timeout():
-    async with Stage(upstream_keepalive=0.1) as stage:
-        origin = await stage.origin(answers(b"hello"))
-        await stage.get()
+    async with Environment(upstream_keepalive=0.1) as environment:
+        origin = await environment.origin(answers(b"hello"))
+        await environment.get()
         await until(lambda: origin.open == 0)
-        assert repr(stage.pool) == "<Pool web: 1 up, 0 draining | 0 active, 0 idle>"
+        assert repr(environment.pool) == "<Pool web: 1 up, 0 draining | 0 active, 0 idle>"
 
 
 async def test_unsolicited_bytes_close_a_backend_connection():
@@ -336,9 +336,9 @@ async def test_unsolicited_bytes_close_a_backend_connection():
         )
         await reader.read(-1)
 
-    async with Stage() as stage:
-        origin = await stage.origin(handle)
-        client = await stage.client()
+    async with Environment() as environment:
+        origin = await environment.origin(handle)
+        client = await environment.client()
         for _ in range(3):
             client.send(GET)
             assert (await client.answer())[2] == b"hello"
@@ -360,23 +360,23 @@ async def test_unsolicited_bytes_close_a_backend_connection():
     ],
 )
 async def test_a_rejected_request_closes_the_connection(sent, status):
-    async with Stage(linger_silence=0.3) as stage:
-        origin = await stage.origin(answers(b"hello"))
-        client = (await stage.client()).send(sent)
+    async with Environment(linger_silence=0.3) as environment:
+        origin = await environment.origin(answers(b"hello"))
+        client = (await environment.client()).send(sent)
         assert (await client.answer())[0] == status
         client.send(GET)
         assert await client.rest() == b""
         assert origin.connections == 0
-        assert endings(stage) == [("PR", status)]
+        assert endings(environment) == [("PR", status)]
 
 
 async def test_a_chunked_body_with_invalid_framing_is_rejected():
-    async with Stage() as stage:
-        await stage.origin(answers(b"hello"))
-        client = await stage.client()
+    async with Environment() as environment:
+        await environment.origin(answers(b"hello"))
+        client = await environment.client()
         client.send(b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n")
         assert (await client.answer())[0] == 400
-        assert endings(stage) == [("PR", 400)]
+        assert endings(environment) == [("PR", 400)]
 
 
 async def test_a_reset_during_a_body_is_not_its_end():
@@ -388,17 +388,19 @@ async def test_a_reset_during_a_body_is_not_its_end():
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         writer.transport.abort()
 
-    async with Stage() as stage:
-        await stage.origin(handle)
-        client = (await stage.client()).send(GET)
+    async with Environment() as environment:
+        await environment.origin(handle)
+        client = (await environment.client()).send(GET)
         await client.head()
         with pytest.raises(ConnectionResetError):
             await client.reader.readuntil(b"0\r\n\r\n")
-        await until(lambda: stage.records)
-        assert endings(stage) == [("SD", 200)]
+        await until(lambda: environment.records)
+        assert endings(environment) == [("SD", 200)]
 
 
 async def test_a_configured_limit_applies():
-    async with Stage(max_head=100) as stage:
-        client = (await stage.client()).send(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 100 + b"\r\n\r\n")
+    async with Environment(max_head=100) as environment:
+        client = (await environment.client()).send(
+            b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 100 + b"\r\n\r\n"
+        )
         assert (await client.answer())[0] == 431

@@ -7,7 +7,7 @@ from time import time
 import pytest
 
 from pylb.proxy.batch import INLINE_LIMIT
-from tests.stage import HOST, Stage, answers, read_chunks, read_request
+from tests.environment import HOST, Environment, answers, read_chunks, read_request
 from tests.until import until
 
 
@@ -23,9 +23,9 @@ def script(*responses):
 
 
 async def test_request_and_response_are_forwarded():
-    async with Stage() as stage:
-        await stage.origin(answers(b"hello"))
-        status, head, body = await stage.get("/")
+    async with Environment() as environment:
+        await environment.origin(answers(b"hello"))
+        status, head, body = await environment.get("/")
         assert (status, body) == (200, b"hello")
         assert b"Connection" not in head
 
@@ -37,9 +37,9 @@ async def test_the_backend_receives_forwarding_fields():
         seen.append(await read_request(reader))
         writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    async with Stage() as stage:
-        await stage.origin(handle)
-        await stage.get(
+    async with Environment() as environment:
+        await environment.origin(handle)
+        await environment.get(
             "/a%2Fb/../c?x=%20&y", b"X-Forwarded-For: 6.6.6.6\r\nConnection: x-hop\r\nX-Hop: 1\r\n"
         )
     start, *fields = seen[0].removesuffix(b"\r\n\r\n").split(b"\r\n")
@@ -51,14 +51,14 @@ async def test_the_backend_receives_forwarding_fields():
 
 
 async def test_two_requests_reuse_one_backend_connection():
-    async with Stage() as stage:
-        origin = await stage.origin(answers(b"hello"))
-        client = await stage.client()
+    async with Environment() as environment:
+        origin = await environment.origin(answers(b"hello"))
+        client = await environment.client()
         for _ in range(3):
             client.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
             assert (await client.answer())[2] == b"hello"
         assert origin.connections == 1
-        assert repr(stage.pool) == "<Pool web: 1 up, 0 draining | 0 active, 1 idle>"
+        assert repr(environment.pool) == "<Pool web: 1 up, 0 draining | 0 active, 1 idle>"
 
 
 async def test_pipelined_requests_are_answered_in_order():
@@ -67,23 +67,23 @@ async def test_pipelined_requests_are_answered_in_order():
             path = head.split(b" ")[1]
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(path), path))
 
-    async with Stage() as stage:
-        await stage.origin(handle)
-        client = await stage.client()
+    async with Environment() as environment:
+        await environment.origin(handle)
+        client = await environment.client()
         client.send(b"".join(b"GET /%d HTTP/1.1\r\n%b\r\n" % (n, HOST) for n in range(50)))
         assert [(await client.answer())[2] for n in range(50)] == [b"/%d" % n for n in range(50)]
 
 
 async def test_a_chunked_response_stays_chunked_without_extensions():
-    async with Stage() as stage:
-        await stage.origin(
+    async with Environment() as environment:
+        await environment.origin(
             script(
                 b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
                 b"5;x=y\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n",
                 b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
             )
         )
-        client = (await stage.client()).send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+        client = (await environment.client()).send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
         assert b"\r\nTransfer-Encoding: chunked\r\n" in await client.head()
         assert (
             await client.reader.readuntil(b"0\r\nX-Sum: 1\r\n\r\n") == b"5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n"
@@ -93,13 +93,13 @@ async def test_a_chunked_response_stays_chunked_without_extensions():
 
 
 async def test_an_http_1_0_client_receives_no_chunks():
-    async with Stage() as stage:
-        await stage.origin(
+    async with Environment() as environment:
+        await environment.origin(
             script(
                 b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n3\r\n, w\r\n0\r\n\r\n"
             )
         )
-        client = (await stage.client()).send(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        client = (await environment.client()).send(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
         head, _, body = (await client.rest()).partition(b"\r\n\r\n")
         assert b"chunked" not in head
         assert b"\r\nConnection: close" in head
@@ -107,9 +107,9 @@ async def test_an_http_1_0_client_receives_no_chunks():
 
 
 async def test_an_http_1_0_connection_persists_if_the_length_is_known():
-    async with Stage() as stage:
-        await stage.origin(answers(b"hello"))
-        client = await stage.client()
+    async with Environment() as environment:
+        await environment.origin(answers(b"hello"))
+        client = await environment.client()
         for _ in range(2):
             client.send(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
             _, head, body = await client.answer()
@@ -124,9 +124,9 @@ async def test_a_response_until_close_is_chunked_for_the_client():
         await writer.drain()
         writer.write(b"world")
 
-    async with Stage() as stage:
-        await stage.origin(handle)
-        client = (await stage.client()).send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+    async with Environment() as environment:
+        await environment.origin(handle)
+        client = (await environment.client()).send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
         assert b"chunked" in await client.head()
         assert await read_chunks(client.reader) == b"hello, world"
         client.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
@@ -134,8 +134,8 @@ async def test_a_response_until_close_is_chunked_for_the_client():
 
 
 async def test_head_204_and_304_have_no_body():
-    async with Stage() as stage:
-        await stage.origin(
+    async with Environment() as environment:
+        await environment.origin(
             script(
                 b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
                 b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
@@ -143,7 +143,7 @@ async def test_head_204_and_304_have_no_body():
                 b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
             )
         )
-        client = await stage.client()
+        client = await environment.client()
         client.send(b"HEAD / HTTP/1.1\r\n" + HOST + b"\r\n")
         assert b"Content-Length: 5" in await client.head()
         for status in (b"304", b"204"):
@@ -165,9 +165,9 @@ async def test_bodies_are_forwarded_by_length_and_in_chunks():
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
     body = bytes(range(250)) * 400
-    async with Stage() as stage:
-        await stage.origin(handle)
-        client = await stage.client()
+    async with Environment() as environment:
+        await environment.origin(handle)
+        client = await environment.client()
         client.send(b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 100000\r\n\r\n" + body)
         assert (await client.answer())[0] == 200
         client.send(b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n")
@@ -177,7 +177,7 @@ async def test_bodies_are_forwarded_by_length_and_in_chunks():
         client.send(b"0\r\n\r\n")
         assert (await client.answer())[0] == 200
     assert bodies == [body, body]
-    assert [record.received for record in stage.records] == [100_000, 100_000]
+    assert [record.received for record in environment.records] == [100_000, 100_000]
 
 
 @pytest.mark.parametrize("cut", [False, True], ids=["whole", "cut"])
@@ -192,22 +192,22 @@ async def test_a_body_received_with_its_head_is_sent_with_it(size, cut):
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
     body = b"x" * (size - 1) + b"!"
-    async with Stage() as stage:
-        await stage.origin(handle)
-        client = await stage.client()
+    async with Environment() as environment:
+        await environment.origin(handle)
+        client = await environment.client()
         sent = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\n\r\n" % size + body
         sent += b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
         if cut:
             end = sent.index(b"!")
             client.send(sent[:end])
             await until(
-                lambda: any(each.served == 0 and each.pump for each in stage.server.context.connections)
+                lambda: any(each.served == 0 and each.pump for each in environment.server.context.connections)
             )
             sent = sent[end:]
         client.send(sent)
         assert [(await client.answer())[0] for _ in range(2)] == [200, 200]
     assert bodies == [body, b""]
-    assert [record.received for record in stage.records] == [size, 0]
+    assert [record.received for record in environment.records] == [size, 0]
 
 
 async def test_100_continue_is_relayed_and_the_body_follows():
@@ -218,9 +218,9 @@ async def test_100_continue_is_relayed_and_the_body_follows():
         body = await reader.readexactly(5)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" + body)
 
-    async with Stage() as stage:
-        await stage.origin(handle)
-        client = await stage.client()
+    async with Environment() as environment:
+        await environment.origin(handle)
+        client = await environment.client()
         client.send(b"PUT / HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\nExpect: 100-continue\r\n\r\n")
         assert await client.head() == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.send(b"hello")
@@ -234,18 +234,18 @@ async def test_too_many_interim_responses_are_a_502():
             writer.write(b"HTTP/1.1 102 Processing\r\n\r\n" * 1000)
             await writer.drain()
 
-    async with Stage() as stage:
-        await stage.origin(handle)
-        client = (await stage.client()).send(b"GET / HTTP/1.0\r\n\r\n")
+    async with Environment() as environment:
+        await environment.origin(handle)
+        client = (await environment.client()).send(b"GET / HTTP/1.0\r\n\r\n")
         assert (await client.answer())[0] == 502
-        assert [record.termination for record in stage.records] == ["SH"]
+        assert [record.termination for record in environment.records] == ["SH"]
 
 
 async def test_every_response_has_a_date():
-    async with Stage() as stage:
-        _, refused, _ = await (await stage.client()).send(b"BAD\r\n\r\n").answer()
-        await stage.origin(answers(b"hello"))
-        _, passed, _ = await stage.get()
+    async with Environment() as environment:
+        _, refused, _ = await (await environment.client()).send(b"BAD\r\n\r\n").answer()
+        await environment.origin(answers(b"hello"))
+        _, passed, _ = await environment.get()
     for head in (refused, passed):
         (date,) = [line[6:] for line in head.split(b"\r\n") if line.startswith(b"Date: ")]
         assert abs(parsedate_to_datetime(date.decode()).timestamp() - time()) < 60
@@ -260,33 +260,35 @@ async def test_early_hints_are_forwarded_and_an_early_response_closes_the_connec
         )
         await reader.read(-1)
 
-    async with Stage(linger_silence=0.1) as stage:
-        await stage.origin(handle)
-        client = await stage.client()
+    async with Environment(linger_silence=0.1) as environment:
+        await environment.origin(handle)
+        client = await environment.client()
         client.send(b"PUT / HTTP/1.1\r\n" + HOST + b"Content-Length: 50\r\n\r\nhello")
         assert b"103 Early Hints\r\nLink: </a.css>" in await client.head()
         head = await client.head()
         assert b"413 Too Large" in head
         assert b"Connection: close" in head
-        await until(lambda: stage.records)
-        assert repr(stage.pool) == "<Pool web: 1 up, 0 draining | 0 active, 0 idle>"
+        await until(lambda: environment.records)
+        assert repr(environment.pool) == "<Pool web: 1 up, 0 draining | 0 active, 0 idle>"
 
 
 async def test_the_client_can_close_the_connection():
-    async with Stage() as stage:
-        await stage.origin(answers(b"hello"))
-        client = (await stage.client()).send(b"GET / HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n")
+    async with Environment() as environment:
+        await environment.origin(answers(b"hello"))
+        client = (await environment.client()).send(
+            b"GET / HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n"
+        )
         answer = await client.rest()
         assert answer.endswith(b"\r\n\r\nhello")
         assert b"\r\nConnection: close\r\n" in answer
 
 
 async def test_no_route_is_a_404_and_no_backend_a_503_with_retry_after():
-    async with Stage() as stage:
-        status, head, _ = await stage.get("/")
+    async with Environment() as environment:
+        status, head, _ = await environment.get("/")
         assert status == 503
         assert b"\r\nRetry-After: 1\r\n" in head
-        assert [(r.termination, r.status) for r in stage.records] == [("DQ", 503)]
+        assert [(r.termination, r.status) for r in environment.records] == [("DQ", 503)]
 
 
 async def test_server_sent_events_are_forwarded_immediately():
@@ -298,9 +300,9 @@ async def test_server_sent_events_are_forwarded_immediately():
         await more.wait()
         writer.write(b"data: 2\n\n")
 
-    async with Stage() as stage:
-        await stage.origin(handle)
-        client = (await stage.client()).send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+    async with Environment() as environment:
+        await environment.origin(handle)
+        client = (await environment.client()).send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
         await client.head()
         assert await client.reader.readexactly(14) == b"9\r\ndata: 1\n\n\r\n"
         more.set()
@@ -315,8 +317,10 @@ async def test_the_last_piece_of_a_body_is_written_before_the_connection_closes(
         await asyncio.sleep(0)
         writer.write(b"world")
 
-    async with Stage() as stage:
-        await stage.origin(handle)
+    async with Environment() as environment:
+        await environment.origin(handle)
         for _ in range(20):
-            client = (await stage.client()).send(b"GET / HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n")
+            client = (await environment.client()).send(
+                b"GET / HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n"
+            )
             assert (await client.rest()).endswith(b"\r\n\r\nhelloworld")

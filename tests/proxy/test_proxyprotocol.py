@@ -10,8 +10,8 @@ from pylb.policy.admission import Connections
 from pylb.policy.networks import Networks
 from pylb.proxy.addresses import ConnectionAddresses
 from pylb.proxy.proxyprotocol import PREAMBLES, SIGNATURE, block, line, parse
+from tests.environment import HOST, Environment, read_request
 from tests.every import every
-from tests.stage import HOST, Stage, read_request
 from tests.until import until
 
 GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -100,19 +100,19 @@ async def told(preamble, trusted="127.0.0.1", extra=b"", rate=0, **context):
             writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
     options = {"trusted": Networks([trusted]), "proxy_protocol": True, **context}
-    async with Stage(context=options, head_timeout=0.2, max_client_rate=rate) as stage:
-        await stage.origin(handle)
-        client = await stage.client()
+    async with Environment(context=options, head_timeout=0.2, max_client_rate=rate) as environment:
+        await environment.origin(handle)
+        client = await environment.client()
         for piece in (preamble[:7], preamble[7:] + GET[:-2] + extra + b"\r\n"):
             client.send(piece)
             await client.writer.drain()
         try:
             await client.answer()
-            await until(lambda: stage.records)
+            await until(lambda: environment.records)
         except (ConnectionError, EOFError):
-            await until(lambda: stage.records)
-            return b"", stage.records[0]
-        return heads[0] if heads else b"", stage.records[0]
+            await until(lambda: environment.records)
+            return b"", environment.records[0]
+        return heads[0] if heads else b"", environment.records[0]
 
 
 @pytest.mark.parametrize(
@@ -164,12 +164,12 @@ async def test_a_trusted_peer_must_send_a_preamble(preamble):
 
 
 async def test_a_preamble_has_a_timeout():
-    async with Stage(
+    async with Environment(
         context={"trusted": Networks(["127.0.0.1"]), "proxy_protocol": True}, head_timeout=0.1
-    ) as stage:
-        client = (await stage.client()).send(b"PROXY TCP4 ")
+    ) as environment:
+        client = (await environment.client()).send(b"PROXY TCP4 ")
         assert await client.rest() == b""
-        assert [record.termination for record in stage.records] == ["cR"]
+        assert [record.termination for record in environment.records] == ["cR"]
 
 
 ENDS_V4 = ConnectionAddresses("203.0.113.9", 5555, "10.0.0.1", 443)
@@ -216,11 +216,13 @@ async def test_a_backend_receives_a_preamble_first(write):
         while await read_request(reader):
             writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    async with Stage(context={"preamble": write}) as stage:
-        await stage.origin(handle)
-        clients = [await stage.client() for _ in range(2)]
+    async with Environment(context={"preamble": write}) as environment:
+        await environment.origin(handle)
+        clients = [await environment.client() for _ in range(2)]
         for client in clients * 2:
             assert (await client.send(GET).answer())[0] == 204
         ports = [client.writer.get_extra_info("sockname")[1] for client in clients]
-        assert told == [ConnectionAddresses("127.0.0.1", port, "127.0.0.1", stage.port) for port in ports * 2]
-        assert repr(stage.pool) == "<Pool web: 1 up, 0 draining | 0 active, 0 idle>"
+        assert told == [
+            ConnectionAddresses("127.0.0.1", port, "127.0.0.1", environment.port) for port in ports * 2
+        ]
+        assert repr(environment.pool) == "<Pool web: 1 up, 0 draining | 0 active, 0 idle>"

@@ -6,15 +6,15 @@ import pytest
 
 from pylb.http1.body import chunk, last_chunk
 from pylb.policy.admission import Connections
-from tests.stage import HOST, Stage, answers, read_chunks, read_request
+from tests.environment import HOST, Environment, answers, read_chunks, read_request
 from tests.until import until
 
 GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
 POST = b"POST / HTTP/1.1\r\n" + HOST
 
 
-def endings(stage):
-    return [(record.termination, record.status) for record in stage.records]
+def endings(environment):
+    return [(record.termination, record.status) for record in environment.records]
 
 
 @pytest.mark.parametrize(
@@ -28,11 +28,11 @@ def endings(stage):
     ],
 )
 async def test_a_body_above_the_limit_is_a_413(request_bytes, status):
-    async with Stage(max_body=10) as stage:
-        await stage.origin(answers(b"hello"))
-        client = (await stage.client()).send(request_bytes)
+    async with Environment(max_body=10) as environment:
+        await environment.origin(answers(b"hello"))
+        client = (await environment.client()).send(request_bytes)
         assert (await client.answer())[0] == status
-        assert endings(stage) == [("--" if status == 200 else "PR", status)]
+        assert endings(environment) == [("--" if status == 200 else "PR", status)]
 
 
 async def trickle(client):
@@ -44,9 +44,9 @@ async def trickle(client):
 
 @pytest.mark.parametrize(("rate", "status"), [(10_000, 408), (10, 200)])
 async def test_too_few_bytes_are_no_progress(rate, status):
-    async with Stage(body_timeout=0.5, min_body_rate=rate) as stage:
-        await stage.origin(answers(b"hello"))
-        client = (await stage.client()).send(POST + b"Content-Length: 40\r\n\r\n")
+    async with Environment(body_timeout=0.5, min_body_rate=rate) as environment:
+        await environment.origin(answers(b"hello"))
+        client = (await environment.client()).send(POST + b"Content-Length: 40\r\n\r\n")
         sending = asyncio.get_running_loop().create_task(trickle(client))
         assert (await client.answer())[0] == status
         sending.cancel()
@@ -54,9 +54,9 @@ async def test_too_few_bytes_are_no_progress(rate, status):
 
 @pytest.mark.parametrize("most", [1, 2, 3])
 async def test_a_connection_ends_after_its_last_request(most):
-    async with Stage(max_requests=most) as stage:
-        await stage.origin(answers(b"hello"))
-        client = await stage.client()
+    async with Environment(max_requests=most) as environment:
+        await environment.origin(answers(b"hello"))
+        client = await environment.client()
         closing = []
         for _ in range(most):
             _, head, _ = await client.send(GET).answer()
@@ -66,35 +66,35 @@ async def test_a_connection_ends_after_its_last_request(most):
 
 
 async def test_a_connection_above_the_limit_is_a_503():
-    async with Stage(context={"admission": Connections(total=1)}) as stage:
-        await stage.origin(answers(b"hello"))
-        first = await stage.client()
-        await until(lambda: stage.server.context.connections)
-        second = await stage.client()
+    async with Environment(context={"admission": Connections(total=1)}) as environment:
+        await environment.origin(answers(b"hello"))
+        first = await environment.client()
+        await until(lambda: environment.server.context.connections)
+        second = await environment.client()
         status, head, _ = await second.answer()
         assert (status, b"\r\nRetry-After: 1\r\n" in head) == (503, True)
         assert await second.rest() == b""
-        assert endings(stage) == [("RR", 503)]
+        assert endings(environment) == [("RR", 503)]
         first.close()
-        await until(lambda: not stage.server.context.connections)
-        assert (await stage.get())[0] == 200
+        await until(lambda: not environment.server.context.connections)
+        assert (await environment.get())[0] == 200
 
 
 async def test_a_connection_above_the_limit_of_a_client_is_rejected():
-    async with Stage(context={"admission": Connections(per_client=2)}) as stage:
-        await stage.origin(answers(b"hello"))
-        kept = [await stage.client() for _ in range(2)]
-        await until(lambda: len(stage.server.context.connections) == 2)
-        assert (await (await stage.client()).answer())[0] == 503
+    async with Environment(context={"admission": Connections(per_client=2)}) as environment:
+        await environment.origin(answers(b"hello"))
+        kept = [await environment.client() for _ in range(2)]
+        await until(lambda: len(environment.server.context.connections) == 2)
+        assert (await (await environment.client()).answer())[0] == 503
         kept[0].close()
-        await until(lambda: len(stage.server.context.connections) == 1)
-        assert (await stage.get())[0] == 200
+        await until(lambda: len(environment.server.context.connections) == 1)
+        assert (await environment.get())[0] == 200
 
 
 async def test_a_request_above_the_rate_is_a_429():
-    async with Stage(max_client_rate=2) as stage:
-        await stage.origin(answers(b"hello"))
-        answered = [await stage.get(extra=b"Accept: application/json\r\n") for _ in range(3)]
+    async with Environment(max_client_rate=2) as environment:
+        await environment.origin(answers(b"hello"))
+        answered = [await environment.get(extra=b"Accept: application/json\r\n") for _ in range(3)]
         assert [status for status, _, _ in answered] == [200, 200, 429]
         assert b"\r\nRetry-After: 1\r\n" in answered[2][1]
         assert b'"status": 429' in answered[2][2]
@@ -108,15 +108,15 @@ async def test_a_client_that_does_not_read_its_last_response_is_disconnected():
         )
         await reader.read(-1)
 
-    async with Stage(body_timeout=0.2) as stage:
-        await stage.origin(handle)
-        client = await stage.client()
+    async with Environment(body_timeout=0.2) as environment:
+        await environment.origin(handle)
+        client = await environment.client()
         client.send(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
         await client.head()
         client.writer.transport.pause_reading()
-        await until(lambda: not stage.server.context.connections)
-        await until(lambda: stage.records)
-        assert endings(stage) == [("cD", 200)]
+        await until(lambda: not environment.server.context.connections)
+        await until(lambda: environment.records)
+        assert endings(environment) == [("cD", 200)]
 
 
 def reads_after_answering(received, *, body=b"accepted"):
@@ -146,9 +146,9 @@ PIECE = b"x" * 20_000
 )
 async def test_a_request_answered_early_is_forwarded_completely(framing, pieces):
     received = []
-    async with Stage() as stage:
-        await stage.origin(reads_after_answering(received))
-        client = (await stage.client()).send(POST + framing + b"\r\n\r\n")
+    async with Environment() as environment:
+        await environment.origin(reads_after_answering(received))
+        client = (await environment.client()).send(POST + framing + b"\r\n\r\n")
         status, head, body = await client.answer()
         assert (status, body) == (202, b"accepted")
         assert b"\r\nConnection: close\r\n" in head
@@ -159,16 +159,16 @@ async def test_a_request_answered_early_is_forwarded_completely(framing, pieces)
         await until(lambda: received)
         assert received == [PIECE * 10]
         assert await client.rest() == b""
-        assert endings(stage) == [("--", 202)]
-        assert stage.records[0].received == 10 * len(PIECE)
+        assert endings(environment) == [("--", 202)]
+        assert environment.records[0].received == 10 * len(PIECE)
 
 
 @pytest.mark.parametrize(("rate", "whole"), [(3300, True), (10_000_000, False)])
 async def test_after_an_early_response_the_minimum_rate_applies(rate, whole):
     received = []
-    async with Stage(min_body_rate=rate, linger_silence=0.1) as stage:
-        origin = await stage.origin(reads_after_answering(received))
-        client = (await stage.client()).send(POST + b"Content-Length: %d\r\n\r\n" % (10 * len(PIECE)))
+    async with Environment(min_body_rate=rate, linger_silence=0.1) as environment:
+        origin = await environment.origin(reads_after_answering(received))
+        client = (await environment.client()).send(POST + b"Content-Length: %d\r\n\r\n" % (10 * len(PIECE)))
         assert (await client.answer())[0] == 202
         for _ in range(25):
             client.send(bytes(10 * len(PIECE) // 25))
@@ -188,13 +188,13 @@ async def test_after_an_early_response_a_backend_that_stops_reading_does_not_blo
         reader._transport.pause_reading()
         await asyncio.Event().wait()
 
-    async with Stage(linger_silence=0.4) as stage:
-        await stage.origin(handle)
-        client = await stage.client()
+    async with Environment(linger_silence=0.4) as environment:
+        await environment.origin(handle)
+        client = await environment.client()
         client.writer.transport.pause_reading()
         client.send(POST + b"Content-Length: 30000000\r\n\r\n" + bytes(30_000_000))
         await asyncio.wait_for(client.writer.drain(), 10)
-        (record,) = stage.records
+        (record,) = environment.records
         assert record.finished - record.started < 0.4, "the answer was complete before"
         client.writer.transport.resume_reading()
         assert (await client.answer())[0] == 401
@@ -209,9 +209,9 @@ async def test_after_an_early_response_a_backend_that_stops_reading_does_not_blo
     ],
 )
 async def test_a_client_detects_the_end_of_an_early_response_soon(request_head):
-    async with Stage() as stage:
-        await stage.origin(reads_after_answering([]))
-        client = (await stage.client()).send(request_head)
+    async with Environment() as environment:
+        await environment.origin(reads_after_answering([]))
+        client = (await environment.client()).send(request_head)
         assert (await client.answer())[0] == 202
         assert await asyncio.wait_for(client.reader.read(-1), 2) == b""
         client.close()

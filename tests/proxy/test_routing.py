@@ -8,7 +8,7 @@ from pylb.http1.headers import ClientInfo
 from pylb.policy.networks import Networks
 from pylb.routes.grammar import parse_service
 from pylb.routes.table import RouteTable
-from tests.stage import HOST, Stage, answers, read_request
+from tests.environment import HOST, Environment, answers, read_request
 
 
 def recording(heads, extra=b""):
@@ -25,14 +25,14 @@ def recording(heads, extra=b""):
 async def seen(routes, target, *fields, method="GET", host="shop.example", extra=b"", context=None):
     """What a client receives and what the backend received: (status, response head, body, request head)."""
     heads = []
-    async with Stage(routes=routes, context=context) as stage:
-        await stage.origin(recording(heads, extra))
-        client = await stage.client()
+    async with Environment(routes=routes, context=context) as environment:
+        await environment.origin(recording(heads, extra))
+        client = await environment.client()
         lines = "".join(f"{field}\r\n" for field in (f"Host: {host}", *fields))
         client.send(f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode())
         status, head, body = await client.answer()
-        assert len(stage.records) == 1
-        assert stage.records[0].status == status
+        assert len(environment.records) == 1
+        assert environment.records[0].status == status
         return status, head, body, heads[0] if heads else b""
 
 
@@ -85,9 +85,9 @@ async def test_the_fields_of_a_request_are_changed():
 
 async def test_a_body_is_forwarded_with_changed_fields():
     heads = []
-    async with Stage(routes=["web=/api strip=/api set:X-A=b"]) as stage:
-        await stage.origin(recording(heads))
-        client = await stage.client()
+    async with Environment(routes=["web=/api strip=/api set:X-A=b"]) as environment:
+        await environment.origin(recording(heads))
+        client = await environment.client()
         for _ in range(2):
             client.send(b"POST /api/x HTTP/1.1\r\n%bContent-Length: 3\r\n\r\nabc" % HOST)
             assert (await client.answer())[0] == 200
@@ -107,11 +107,13 @@ async def test_the_host_for_the_backend():
 
 
 async def test_the_fields_of_a_response_are_changed_also_when_it_repeats():
-    async with Stage(
+    async with Environment(
         routes=["web response-remove:Server response-set:X-A=1 response-add:Set-Cookie=a=b"]
-    ) as stage:
-        await stage.origin(answers(extra=b"Server: origin\r\nX-A: 2\r\nDate: now\r\nSet-Cookie: c=d\r\n"))
-        client = await stage.client()
+    ) as environment:
+        await environment.origin(
+            answers(extra=b"Server: origin\r\nX-A: 2\r\nDate: now\r\nSet-Cookie: c=d\r\n")
+        )
+        client = await environment.client()
         for _ in range(12):
             client.send(b"GET / HTTP/1.1\r\n%b\r\n" % HOST)
             status, head, body = await client.answer()
@@ -137,17 +139,17 @@ async def test_a_redirect(route, target, status, location):
 
 
 async def test_a_redirect_to_the_own_url_is_no_loop():
-    async with Stage(routes=["web=/docs/ path=prefix redirect=301,/docs/", "web"]) as stage:
-        origin = await stage.origin(answers())
-        assert (await stage.get("/docs/x"))[0] == 301
-        assert (await stage.get("/docs/"))[0] == 200
+    async with Environment(routes=["web=/docs/ path=prefix redirect=301,/docs/", "web"]) as environment:
+        origin = await environment.origin(answers())
+        assert (await environment.get("/docs/x"))[0] == 301
+        assert (await environment.get("/docs/"))[0] == 200
         assert origin.connections == 1
 
 
 async def test_responses_of_a_route_keep_the_connection():
-    async with Stage(routes=["web", "web=/gone 'respond=410,it is gone'"]) as stage:
-        await stage.origin(answers())
-        client = await stage.client()
+    async with Environment(routes=["web", "web=/gone 'respond=410,it is gone'"]) as environment:
+        await environment.origin(answers())
+        client = await environment.client()
         client.send(b"GET /gone HTTP/1.1\r\n%b\r\nHEAD /gone HTTP/1.1\r\n%b\r\n" % (HOST, HOST))
         status, head, body = await client.answer()
         assert (status, body) == (410, b"it is gone")
@@ -155,13 +157,13 @@ async def test_responses_of_a_route_keep_the_connection():
         assert b"\r\nContent-Length: 10\r\n" in await client.head()
         client.send(b"GET / HTTP/1.1\r\n%b\r\n" % HOST)
         assert (await client.answer())[2] == b"hello"
-        assert [record.sent for record in stage.records[:2]] == [10, 0]
-        assert {record.service for record in stage.records} == {"web"}
+        assert [record.sent for record in environment.records[:2]] == [10, 0]
+        assert {record.service for record in environment.records} == {"web"}
 
 
 async def test_a_request_with_a_body_that_a_route_answers_ends_the_connection():
-    async with Stage(routes=["web respond=403,no"]) as stage:
-        client = await stage.client()
+    async with Environment(routes=["web respond=403,no"]) as environment:
+        client = await environment.client()
         client.send(b"POST / HTTP/1.1\r\n%bContent-Length: 5\r\n\r\nhello" % HOST)
         received = await client.rest()
         assert received.startswith(b"HTTP/1.1 403 ")
@@ -202,13 +204,15 @@ async def test_a_request_that_no_route_takes():
 
 
 async def test_a_blocked_route_answers_with_the_reason():
-    async with Stage(routes=["web"]) as stage:
+    async with Environment(routes=["web"]) as environment:
         secret = replace(parse_service("web=/secret"), blocked="auth=basic is not implemented")
-        await stage.origin(answers())
-        stage.server.context.routes = RouteTable([parse_service("web"), secret], {"web": stage.pool})
-        status, _, body = await stage.get("/secret/x")
+        await environment.origin(answers())
+        environment.server.context.routes = RouteTable(
+            [parse_service("web"), secret], {"web": environment.pool}
+        )
+        status, _, body = await environment.get("/secret/x")
         assert (status, b"auth=basic is not implemented" in body) == (503, True)
-        assert (await stage.get("/x"))[0] == 200
+        assert (await environment.get("/x"))[0] == 200
 
 
 async def test_an_upgrade_goes_through_a_route_with_actions():
@@ -217,9 +221,9 @@ async def test_an_upgrade_goes_through_a_route_with_actions():
         writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n")
         writer.write(await reader.readexactly(4))
 
-    async with Stage(routes=["web=/ws strip=/ws set:X-A=b response-set:X-C=d"]) as stage:
-        await stage.origin(switch)
-        client = await stage.client()
+    async with Environment(routes=["web=/ws strip=/ws set:X-A=b response-set:X-C=d"]) as environment:
+        await environment.origin(switch)
+        client = await environment.client()
         client.send(b"GET /ws/room HTTP/1.1\r\n%bConnection: Upgrade\r\nUpgrade: chat\r\n\r\n" % HOST)
         head = await client.head()
         assert head.startswith(b"HTTP/1.1 101 ")

@@ -11,7 +11,7 @@ from pylb.http1.headers import ClientInfo, ForwardedClientInfo
 from pylb.http1.trace import Tracing
 from pylb.model import Excluded, PoolState
 from pylb.policy.networks import Networks
-from tests.stage import HOST, Client, Stage, answers, read_request
+from tests.environment import HOST, Client, Environment, answers, read_request
 from tests.until import until
 
 LOOPBACK = Networks(["127.0.0.1"])
@@ -25,10 +25,10 @@ async def told(fields, rate=0, **context):
         heads.append(await read_request(reader))
         writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    async with Stage(context=context, max_client_rate=rate) as stage:
-        await stage.origin(handle)
-        assert (await stage.get(extra=fields))[0] == 204
-        return split(heads[0]), stage.records[0]
+    async with Environment(context=context, max_client_rate=rate) as environment:
+        await environment.origin(handle)
+        assert (await environment.get(extra=fields))[0] == 204
+        return split(heads[0]), environment.records[0]
 
 
 def split(head):
@@ -100,9 +100,11 @@ async def test_via_is_sent_only_if_configured(name, said, via):
             heads.append(head)
             writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    async with Stage(context={"client_info": partial(ClientInfo, via=name)} if name else {}) as stage:
-        await stage.origin(handle)
-        client = await stage.client()
+    async with Environment(
+        context={"client_info": partial(ClientInfo, via=name)} if name else {}
+    ) as environment:
+        await environment.origin(handle)
+        client = await environment.client()
         for _ in range(3):
             await client.send(b"GET / HTTP/1.1\r\n" + HOST + said + b"\r\n").answer()
     for head in heads:
@@ -121,9 +123,9 @@ async def test_the_forwarded_port_is_that_of_the_client(trusted, host, port):
             heads.append(head)
             writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    async with Stage(context={"trusted": trusted}) as stage:
-        await stage.origin(handle)
-        client = await stage.client()
+    async with Environment(context={"trusted": trusted}) as environment:
+        await environment.origin(handle)
+        client = await environment.client()
         for asked in (host, "other:1", host, host):
             await client.send(b"GET / HTTP/1.1\r\nHost: %b\r\n\r\n" % asked.encode()).answer()
     assert [split(head)[b"x-forwarded-port"] for head in heads] == [port, b"1", port, port]
@@ -133,13 +135,13 @@ async def test_the_forwarded_port_is_that_of_the_client(trusted, host, port):
     "addresses", [b"203.0.113.%d:51008", b"::ffff:203.0.113.%d", b'"[::ffff:203.0.113.%d]:51008"']
 )
 async def test_clients_behind_a_gateway_with_ports_are_counted_separately(addresses):
-    async with Stage(context={"trusted": LOOPBACK}, max_client_rate=1) as stage:
-        await stage.origin(answers())
+    async with Environment(context={"trusted": LOOPBACK}, max_client_rate=1) as environment:
+        await environment.origin(answers())
         for number in range(1, 9):
-            status, _, _ = await stage.get(extra=b"X-Forwarded-For: " + addresses % number + b"\r\n")
+            status, _, _ = await environment.get(extra=b"X-Forwarded-For: " + addresses % number + b"\r\n")
             assert status == 200
-        assert [record.client for record in stage.records] == [f"203.0.113.{n}" for n in range(1, 9)]
-        assert (await stage.get(extra=b"X-Forwarded-For: 203.0.113.1\r\n"))[0] == 429
+        assert [record.client for record in environment.records] == [f"203.0.113.{n}" for n in range(1, 9)]
+        assert (await environment.get(extra=b"X-Forwarded-For: 203.0.113.1\r\n"))[0] == 429
 
 
 async def reach(family, address, **context):
@@ -150,11 +152,11 @@ async def reach(family, address, **context):
         heads.append(await read_request(reader))
         writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    async with Stage(context=context) as stage:
-        await stage.origin(handle)
+    async with Environment(context=context) as environment:
+        await environment.origin(handle)
         listening = socket.socket(family)
         listening.bind(address)
-        await stage.server.listen(listening)
+        await environment.server.listen(listening)
         where = listening.getsockname()
         pending = (
             asyncio.open_unix_connection(where)
@@ -164,8 +166,8 @@ async def reach(family, address, **context):
         client = Client(*await pending).send(b"GET / HTTP/1.1\r\n" + HOST + SAID + b"\r\n")
         assert (await client.answer())[0] == 204
         client.close()
-        await until(lambda: not stage.server.context.connections)
-        return split(heads[0]), stage.records[0]
+        await until(lambda: not environment.server.context.connections)
+        return split(heads[0]), environment.records[0]
 
 
 async def test_ipv6():
@@ -197,20 +199,20 @@ async def test_requests_on_an_ejected_instance_are_aborted_and_retried():
         await read_request(reader)
         await reader.read()
 
-    async with Stage() as stage:
-        stuck = await stage.origin(hang)
-        client = (await stage.client()).send(b"GET / HTTP/1.1\r\n%b\r\n" % HOST)
+    async with Environment() as environment:
+        stuck = await environment.origin(hang)
+        client = (await environment.client()).send(b"GET / HTTP/1.1\r\n%b\r\n" % HOST)
         await until(lambda: stuck.open)
-        well = await stage.origin(answers(b"well"))
+        well = await environment.origin(answers(b"well"))
         out = Excluded(stuck.endpoint, "operator: drain web-1")
-        stage.server.apply(PoolState("web", (well.endpoint,), (out,)))
-        (draining,) = stage.pool.draining.values()
+        environment.server.apply(PoolState("web", (well.endpoint,), (out,)))
+        (draining,) = environment.pool.draining.values()
         assert draining.inflight == 1, "what is drained may finish"
-        stage.server.apply(PoolState("web", (well.endpoint,), (out,), aborted=(out.endpoint.key,)))
+        environment.server.apply(PoolState("web", (well.endpoint,), (out,), aborted=(out.endpoint.key,)))
         assert (await client.answer())[2] == b"well"
-        assert [lease.backend.endpoint.id for lease in stage.records[0].attempts] == ["web-1", "web-2"]
+        assert [lease.backend.endpoint.id for lease in environment.records[0].attempts] == ["web-1", "web-2"]
         assert not draining.connections
-        assert len(stage.pool.backends[well.endpoint.key, well.endpoint.authority].connections) == 1
+        assert len(environment.pool.backends[well.endpoint.key, well.endpoint.authority].connections) == 1
 
 
 async def test_the_trace_is_sent_to_backends_and_recorded():
@@ -228,7 +230,7 @@ async def test_the_trace_is_sent_to_backends_and_recorded():
 
 
 def test_connections_of_one_client_share_their_client_info():
-    context = Stage().server.context
+    context = Environment().server.context
     here = context.client_info("127.0.0.1", None, believed=True)
     assert context.client_info("127.0.0.1", None, believed=True) is here
     there = context.client_info("127.0.0.2", None, believed=True)
@@ -237,6 +239,6 @@ def test_connections_of_one_client_share_their_client_info():
 
 
 def test_a_local_preamble_has_a_separate_client_info():
-    context = Stage(context={"trusted": LOOPBACK}).server.context
+    context = Environment(context={"trusted": LOOPBACK}).server.context
     assert context.client_info("127.0.0.1", None, believed=True).trusted
     assert not context.client_info("127.0.0.1", None, believed=False).trusted

@@ -8,8 +8,8 @@ import pytest
 from pylb.proxy import sweep
 from pylb.proxy.sweep import Sweep
 from tests.certificates import Authority, presented
+from tests.environment import HOST, Environment, answers
 from tests.proxy.tls.test_certificates import serve
-from tests.stage import HOST, Stage, answers
 from tests.until import until
 
 
@@ -74,15 +74,15 @@ async def test_a_missing_certificate_directory_does_not_stop_timeouts(tmp_path, 
             (live / f"shop{suffix}").symlink_to(path)
 
     sign()
-    async with Stage(head_timeout=0.01) as stage:
-        await stage.origin(answers())
+    async with Environment(head_timeout=0.01) as environment:
+        await environment.origin(answers())
         certificates = presented([], str(live))
-        await serve(stage, certificates)
+        await serve(environment, certificates)
         live.rename(tmp_path / "away")
         certificates.refresh()
-        stage.server._look_at_certificates = 0.0
-        await until(lambda: stage.server._look_at_certificates)
-        client = (await stage.client()).send(b"GET / HTTP/1.1\r\n" + HOST)
+        environment.server._look_at_certificates = 0.0
+        await until(lambda: environment.server._look_at_certificates)
+        client = (await environment.client()).send(b"GET / HTTP/1.1\r\n" + HOST)
         assert (await client.answer())[0] == 408
         before = certificates._contexts
         (tmp_path / "away").rename(live)

@@ -17,7 +17,7 @@ from pylb.proxy.transfer import (
     BodyPump,
     Connection,
 )
-from tests.stage import HOST, Stage, read_chunks
+from tests.environment import HOST, Environment, read_chunks
 from tests.until import until
 
 
@@ -230,9 +230,9 @@ async def test_no_chunk_is_lost_when_the_backend_closes_before_they_are_decoded(
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + sent)
         await writer.drain()
 
-    async with Stage() as stage:
-        await stage.origin(handle)
-        client = (await stage.client()).send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+    async with Environment() as environment:
+        await environment.origin(handle)
+        client = (await environment.client()).send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
         await client.head()
         assert len(await asyncio.wait_for(read_chunks(client.reader), 10)) == 40 * CHUNKS_AT_ONCE
 
@@ -268,14 +268,14 @@ async def test_tiny_chunks_do_not_delay_another_client():
                 return
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
-    async with Stage() as stage:
-        await stage.origin(handle)
-        greedy = await stage.client()
+    async with Environment() as environment:
+        await environment.origin(handle)
+        greedy = await environment.client()
         greedy.send(b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n")
-        (connection,) = await until(lambda: [c for c in stage.server.context.connections if c.pump])
+        (connection,) = await until(lambda: [c for c in environment.server.context.connections if c.pump])
         greedy.send(chunk(b"x") * (400 * CHUNKS_AT_ONCE))
         await until(lambda: connection.pump.moved)
-        other = await stage.client()
+        other = await environment.client()
         moved = connection.pump.moved
         for _ in range(10):
             assert (await other.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n").answer())[2] == b"ok"
@@ -297,9 +297,9 @@ async def test_memory_stays_bounded_when_the_client_does_not_read():
             await writer.drain()
             sent += 65536
 
-    async with Stage() as stage:
-        await stage.origin(handle)
-        client = await stage.client()
+    async with Environment() as environment:
+        await environment.origin(handle)
+        client = await environment.client()
         client.writer.transport.pause_reading()
         client.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
         before, still = -1, 0
@@ -307,7 +307,7 @@ async def test_memory_stays_bounded_when_the_client_does_not_read():
             await asyncio.sleep(0.01)
             before, still = (sent, still + 1) if sent == before else (sent, 0)
         assert 0 < sent < 32 << 20
-        (connection,) = stage.server.context.connections
+        (connection,) = environment.server.context.connections
         assert connection.write_paused
         assert connection.transport.get_write_buffer_size() < 1 << 20
         client.writer.transport.resume_reading()

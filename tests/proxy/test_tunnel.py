@@ -14,11 +14,11 @@ from pylb.http1.parser import parse_request, parse_response
 from pylb.model import Endpoint
 from pylb.proxy.tunnel import check
 from tests.certificates import Authority, presented
+from tests.environment import HOST, Environment, answers, read_request
 from tests.every import every
 from tests.proxy.tls.test_certificates import connect as connect_tls
 from tests.proxy.tls.test_certificates import serve as listen_tls
 from tests.proxy.tls.test_certificates import trusting
-from tests.stage import HOST, Stage, answers, read_request
 from tests.until import until
 
 ASK = b"GET /chat HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: echo\r\n"
@@ -37,8 +37,8 @@ async def echo(reader, writer):
     writer.write(b"bye")
 
 
-async def opened(stage, early=b""):
-    client = (await stage.client()).send(ASK + b"\r\n" + early)
+async def opened(environment, early=b""):
+    client = (await environment.client()).send(ASK + b"\r\n" + early)
     head = await client.head()
     assert head.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
     assert b"\r\nConnection: Upgrade\r\nUpgrade: echo\r\n" in head
@@ -51,17 +51,17 @@ async def echoed(client, data):
 
 
 async def test_bytes_flow_in_both_directions_and_half_close_is_forwarded():
-    async with Stage() as stage:
-        await stage.origin(echo)
-        client = await opened(stage)
+    async with Environment() as environment:
+        await environment.origin(echo)
+        client = await opened(environment)
         assert await echoed(client, b"ping") == b"ping"
         client.writer.write_eof()
         assert await client.rest() == b"bye"
-        await until(lambda: stage.records)
-        (record,) = stage.records
+        await until(lambda: environment.records)
+        (record,) = environment.records
         assert (record.termination, record.status, record.received, record.sent) == ("--", 101, 4, 7)
-        await until(lambda: not stage.server.context.connections)
-        assert repr(stage.pool) == "<Pool web: 1 up, 0 draining | 0 active, 0 idle>"
+        await until(lambda: not environment.server.context.connections)
+        assert repr(environment.pool) == "<Pool web: 1 up, 0 draining | 0 active, 0 idle>"
 
 
 async def test_over_tls_either_side_ends_the_tunnel(tmp_path):
@@ -75,14 +75,14 @@ async def test_over_tls_either_side_ends_the_tunnel(tmp_path):
         await reader.read(-1)
 
     authority = Authority(tmp_path)
-    async with Stage() as stage:
-        await stage.origin(once)
-        port = await listen_tls(stage, presented([authority.sign("shop.example")]))
+    async with Environment() as environment:
+        await environment.origin(once)
+        port = await listen_tls(environment, presented([authority.sign("shop.example")]))
         client = (await connect_tls(port, trusting(authority))).send(ASK + b"\r\n")
         assert (await client.head()).startswith(b"HTTP/1.1 101 ")
         assert await asyncio.wait_for(client.send(b"ping").rest(), 10) == b"ping"
-        await until(lambda: stage.records)
-        assert [(r.termination, r.received, r.sent) for r in stage.records] == [("--", 4, 4)]
+        await until(lambda: environment.records)
+        assert [(r.termination, r.received, r.sent) for r in environment.records] == [("--", 4, 4)]
         client.close()
 
 
@@ -93,23 +93,23 @@ async def test_early_bytes_of_a_tunnel_are_not_lost():
         writer.write(await reader.readexactly(5))
         await reader.read(-1)
 
-    async with Stage() as stage:
-        await stage.origin(handle)
-        client = await opened(stage, early=b"early")
+    async with Environment() as environment:
+        await environment.origin(handle)
+        client = await opened(environment, early=b"early")
         assert await client.reader.readexactly(12) == b"welcomeearly"
 
 
 async def test_much_data_flows_with_bounded_buffers():
-    async with Stage() as stage:
-        await stage.origin(echo)
-        client = await opened(stage)
+    async with Environment() as environment:
+        await environment.origin(echo)
+        client = await opened(environment)
         assert await echoed(client, data := bytes(range(256)) * 32768) == data
 
 
 async def test_a_rejected_upgrade_is_an_ordinary_response():
-    async with Stage() as stage:
-        await stage.origin(answers(b"no", status=b"426 Upgrade Required", extra=b"Upgrade: other\r\n"))
-        client = await stage.client()
+    async with Environment() as environment:
+        await environment.origin(answers(b"no", status=b"426 Upgrade Required", extra=b"Upgrade: other\r\n"))
+        client = await environment.client()
         for _ in range(2):
             client.send(ASK + b"\r\n")
             status, head, body = await client.answer()
@@ -156,9 +156,9 @@ async def test_a_switch_during_the_request_body_is_a_502():
         writer.write(AGREE + b"secret")
         got.extend(await reader.read(-1))
 
-    async with Stage() as stage:
-        origin = await stage.origin(handle)
-        client = (await stage.client()).send(ASK + b"Content-Length: 10\r\n\r\nhello")
+    async with Environment() as environment:
+        origin = await environment.origin(handle)
+        client = (await environment.client()).send(ASK + b"Content-Length: 10\r\n\r\nhello")
         status, _, body = await client.answer()
         assert (status, b"secret" in body) == (502, False)
         client.send(b"world, and more")
@@ -167,14 +167,14 @@ async def test_a_switch_during_the_request_body_is_a_502():
 
 
 async def test_a_silent_tunnel_is_closed_after_the_timeout():
-    async with Stage(tunnel_timeout=0.4) as stage:
-        await stage.origin(echo)
-        silent, busy = await opened(stage), await opened(stage)
-        while not stage.records:
+    async with Environment(tunnel_timeout=0.4) as environment:
+        await environment.origin(echo)
+        silent, busy = await opened(environment), await opened(environment)
+        while not environment.records:
             assert await echoed(busy, b"still here") == b"still here"
             await asyncio.sleep(0.01)
         assert await silent.rest() == b""
-        assert [(record.termination, record.status) for record in stage.records] == [("cT", 101)]
+        assert [(record.termination, record.status) for record in environment.records] == [("cT", 101)]
         assert await echoed(busy, b"still here") == b"still here"
 
 
@@ -185,42 +185,42 @@ async def test_a_half_closed_tunnel_has_a_shorter_timeout():
         writer.write_eof()
         await reader.read(-1)
 
-    async with Stage(tunnel_timeout=3600, body_timeout=0.1) as stage:
-        await stage.origin(handle)
-        client = await opened(stage)
+    async with Environment(tunnel_timeout=3600, body_timeout=0.1) as environment:
+        await environment.origin(handle)
+        client = await opened(environment)
         assert await client.rest() == b""
-        await until(lambda: stage.records)
+        await until(lambda: environment.records)
 
 
 async def test_a_tunnel_whose_sides_do_not_read_times_out():
-    async with Stage(tunnel_timeout=0.1, body_timeout=0.1) as stage:
-        origin = await stage.origin(echo)
-        client = await opened(stage)
+    async with Environment(tunnel_timeout=0.1, body_timeout=0.1) as environment:
+        origin = await environment.origin(echo)
+        client = await opened(environment)
         client.writer.transport.pause_reading()
         client.send(bytes(1 << 24))
-        await until(lambda: not stage.server.context.connections)
+        await until(lambda: not environment.server.context.connections)
         await until(lambda: not origin.open)
 
 
 async def test_tunnels_of_a_removed_backend_continue():
-    async with Stage() as stage:
-        origin = await stage.origin(echo)
-        client = await opened(stage)
-        stage.register(ENDPOINT)
-        stage.register()
+    async with Environment() as environment:
+        origin = await environment.origin(echo)
+        client = await opened(environment)
+        environment.register(ENDPOINT)
+        environment.register()
         assert await echoed(client, b"still here") == b"still here"
-        assert repr(stage.pool) == "<Pool web: 0 up, 1 draining | 1 active, 0 idle>"
+        assert repr(environment.pool) == "<Pool web: 0 up, 1 draining | 1 active, 0 idle>"
         client.close()
-        await until(lambda: not stage.pool.backends)
+        await until(lambda: not environment.pool.backends)
         await until(lambda: origin.open == 0)
 
 
 async def test_a_tunnel_outlives_a_drain_up_to_its_deadline():
-    async with Stage() as stage:
-        await stage.origin(echo)
-        client, stays = await opened(stage), await opened(stage)
-        drain = asyncio.gather(stage.server.drain(0.5))
-        await until(lambda: stage.server.context.draining)
+    async with Environment() as environment:
+        await environment.origin(echo)
+        client, stays = await opened(environment), await opened(environment)
+        drain = asyncio.gather(environment.server.drain(0.5))
+        await until(lambda: environment.server.context.draining)
         assert await echoed(client, b"still here") == b"still here"
         client.close()
         assert await drain == [1]
@@ -234,9 +234,9 @@ async def test_a_backend_that_dies_ends_its_tunnels():
         writer.write(AGREE + b"last words")
         await reader.readexactly(1)
 
-    async with Stage() as stage:
-        await stage.origin(handle)
-        client = (await opened(stage)).send(b"x")
+    async with Environment() as environment:
+        await environment.origin(handle)
+        client = (await opened(environment)).send(b"x")
         assert await client.rest() == b"last words"
 
 
@@ -264,17 +264,17 @@ async def test_no_websocket_is_closed_while_instances_change():
                 await socket.send(message)
         codes.append(socket.close_code)
 
-    async with Stage() as stage, AsyncExitStack() as stack:
+    async with Environment() as environment, AsyncExitStack() as stack:
         servers = [
             await stack.enter_async_context(serve(handle, "127.0.0.1", 0, max_size=None)) for _ in range(3)
         ]
         ports = [server.sockets[0].getsockname()[1] for server in servers]
         endpoints = [Endpoint("web", "127.0.0.1", port, id=str(port)) for port in ports]
-        stage.register(*endpoints)
-        users = asyncio.gather(*(speak(stage.port, number, 10) for number in range(200)))
+        environment.register(*endpoints)
+        users = asyncio.gather(*(speak(environment.port, number, 10) for number in range(200)))
         changes = 0
         while not users.done():
-            stage.register(*(e for i, e in enumerate(endpoints) if i != changes % 3))
+            environment.register(*(e for i, e in enumerate(endpoints) if i != changes % 3))
             changes += 1
             await asyncio.sleep(0.005)
         assert changes > 20

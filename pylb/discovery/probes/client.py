@@ -24,7 +24,7 @@ class Result:
     well: bool
     why: str = ""
     """The reason of a failure, as text: `GET /health: 503`, `Connection refused`."""
-    refused: bool = False
+    unreachable: bool = False
     """Whether no connection could be opened."""
 
 
@@ -57,13 +57,13 @@ class ProbeClient:
         except TimeoutError:
             return Result(well=False, why=f"no response within {self._timeout:g} s")
         except aiohttp.ClientConnectorError as error:
-            return Result(well=False, why=_words(error.os_error), refused=True)
+            return Result(well=False, why=_words(error.os_error), unreachable=True)
         except ValueError as error:  # An address or TLS name that cannot be encoded.
-            return Result(well=False, why=f"its address or name is invalid: {error}", refused=True)
+            return Result(well=False, why=f"its address or name is invalid: {error}", unreachable=True)
         except aiohttp.ClientError as error:
             return Result(well=False, why=str(error) or type(error).__name__)
         except OSError as error:
-            return Result(well=False, why=_words(error), refused=True)
+            return Result(well=False, why=_words(error), unreachable=True)
         except Exception as error:  # Probes of other instances continue.
             return Result(well=False, why=f"{type(error).__name__}: {error}")
 

@@ -47,5 +47,5 @@ class ProbeHistory:
                 return False
             self._against = 0
         number = self.verdict.number + 1 if self.verdict else 1
-        self.verdict = ProbeVerdict(result.well, number, refused=result.refused, why=result.why)
+        self.verdict = ProbeVerdict(result.well, number, unreachable=result.unreachable, why=result.why)
         return True

@@ -184,7 +184,7 @@ def read_container(service: str, container: Container, network: str = "") -> tup
         status="maintenance" if paused else "critical" if reason else "passing",
         tags=split_tags(values.get("tags")),
         meta=(("container", container.short_id),),
-        checked=bool(container.health),
+        has_checks=bool(container.health),
     )
     return endpoint, reason
 

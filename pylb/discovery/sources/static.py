@@ -76,7 +76,7 @@ def _endpoint(service: str, item: str) -> Endpoint:
         node="static",
         id=where,
         weight=weight,
-        checked=False,
+        has_checks=False,
     )
 
 

@@ -54,11 +54,11 @@ class Downstream(ClientConnection):
 
     __slots__ = (
         "_believed",
-        "_checked",
         "_choose_handler",
         "_client",
         "_handle",
         "_reader",
+        "_scanned",
         "bound",
         "client_info",
         "extra_fields",
@@ -89,7 +89,7 @@ class Downstream(ClientConnection):
         """Requests that were served. After the first, the connection may stay idle for longer."""
         self.bound: Bindings | None = None
         """Backend connections that only this client may use; None if there are none."""
-        self._checked = 0
+        self._scanned = 0
         """Bytes of an incomplete head that need no second check."""
 
     # Callbacks of the transport.
@@ -193,16 +193,16 @@ class Downstream(ClientConnection):
         if recv_buffer and not self.write_paused:
             if recv_buffer[0] == CARRIAGE_RETURN:  # RFC 9112 section 2.2 asks for this leniency.
                 recv_buffer = self.recv_buffer = recv_buffer.removeprefix(EMPTY_LINE)
-            limits, checked = self.context.limits, self._checked
-            end = recv_buffer.find(END_OF_HEAD, checked and max(checked - END_LENGTH, 0)) + END_LENGTH
+            limits, scanned = self.context.limits, self._scanned
+            end = recv_buffer.find(END_OF_HEAD, scanned and max(scanned - END_LENGTH, 0)) + END_LENGTH
             if END_LENGTH <= end <= limits.max_head:
                 self.recv_buffer = recv_buffer[end:]
                 self.idle = False
-                if checked:
-                    self._checked = 0
+                if scanned:
+                    self._scanned = 0
                 return recv_buffer[:end]
             if recv_buffer not in EMPTY_LINE:
-                self._checked = check_beginning(recv_buffer, limits, checked)
+                self._scanned = check_beginning(recv_buffer, limits, scanned)
         if self.lost:
             return b""
         if self.expired:

@@ -9,7 +9,7 @@ from pylb.config.backends import BackendConnections
 from pylb.errors import StartError
 from pylb.model import Endpoint
 
-CHECKED = 4096
+NAME_CACHE_SIZE = 4096
 """Cached names that were found valid."""
 
 
@@ -25,7 +25,7 @@ class UpstreamTls:
 
     def __init__(self, options: BackendConnections) -> None:
         self._options = options
-        self._checked = lru_cache(maxsize=CHECKED)(self._try_name)
+        self._cached_check = lru_cache(maxsize=NAME_CACHE_SIZE)(self._check_name)
         if options.upstream_tls or options.upstream_tls_ca or options.upstream_tls_cert:
             _ = self.context  # Report unusable files at the start.
 
@@ -53,7 +53,7 @@ class UpstreamTls:
             ValueError: neither a certificate nor a ClientHello can carry it. UnicodeError is a ValueError.
         """
         try:
-            self._checked(name)
+            self._cached_check(name)
         except (ValueError, TypeError, ssl.SSLError) as error:
             raise ValueError(f"TLS name {name!r}: {error}") from None
 
@@ -62,7 +62,7 @@ class UpstreamTls:
         name = self.name_of(endpoint)
         return (self.context, name) if name else None
 
-    def _try_name(self, name: str) -> None:
+    def _check_name(self, name: str) -> None:
         self.context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=name)
 
     def name_of(self, endpoint: Endpoint) -> str:

@@ -14,11 +14,11 @@ from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import Request, Response
 from pylb.http1.writer import HeadChanges
 from pylb.policy.backend import Backend
-from pylb.proxy.transfer import Stream
+from pylb.proxy.transfer import ByteStream
 from pylb.proxy.waiter import Waiter
 
 
-class Upstream(Stream, Protocol):
+class Upstream(ByteStream, Protocol):
     """A request that is being sent to a backend, and the response that arrives.
 
     The order of the calls is: write `request_head`, `read_head` until it returns the final response, then a

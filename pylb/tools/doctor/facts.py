@@ -37,7 +37,7 @@ class Registry:
     """The leader's address; empty if there is no leader."""
     server: bool = False
     """Whether the queried agent is a server. Unknown, and therefore False, without the right agent:read."""
-    refused: str = ""
+    token_error: str = ""
     """The error if Consul rejects the token."""
     nodes: int = 1
     clock_skew: float = 0.0

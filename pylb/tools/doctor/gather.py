@@ -95,7 +95,7 @@ async def query_consul(options: Consul, services: Sequence[str]) -> Registry:
             registry = replace(registry, server=await _is_server(client))
             return await _read_services(client, registry, services) if leader else registry
         except ConsulDeniedError as error:
-            return replace(registry, refused=str(error))
+            return replace(registry, token_error=str(error))
 
 
 async def _is_server(client: ConsulClient) -> bool:

@@ -9,7 +9,7 @@ from shlex import quote
 
 from pylb.containers.container import Container
 from pylb.containers.conventions import metadata, names
-from pylb.discovery.sources.consul.missing import explanation
+from pylb.discovery.sources.consul.missing import explain_missing
 from pylb.discovery.sources.docker import ports_of
 from pylb.model import Endpoint
 from pylb.registry.registrations import CONTAINER
@@ -43,7 +43,7 @@ def does_not_answer(facts: Facts) -> Iterator[Finding]:
 
 def no_leader(facts: Facts) -> Iterator[Finding]:
     """Consul's servers have no leader."""
-    if facts.registry and not facts.registry.leader and not facts.registry.refused:
+    if facts.registry and not facts.registry.leader and not facts.registry.token_error:
         yield Finding(
             "no-leader",
             f"Consul at {facts.registry.url} has no leader",
@@ -54,10 +54,10 @@ def no_leader(facts: Facts) -> Iterator[Finding]:
 
 def token_refused(facts: Facts) -> Iterator[Finding]:
     """Consul responds, but refuses the token."""
-    if facts.registry and facts.registry.refused:
+    if facts.registry and facts.registry.token_error:
         yield Finding(
             "token-refused",
-            f"Consul refuses the token: {facts.registry.refused}",
+            f"Consul refuses the token: {facts.registry.token_error}",
             "the token was deleted or mistyped, or ACLs deny requests without a token",
             "set a token with service:read and node:read by --token-file or CONSUL_HTTP_TOKEN",
         )
@@ -108,7 +108,7 @@ def no_instance(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 "no-instance",
                 f"{service}: Consul has no instance",
-                f"it is not registered, or has another name: {explanation(service, (), known)}",
+                f"it is not registered, or has another name: {explain_missing(service, (), known)}",
                 "compare SERVICE_NAME of the containers, or read the registrator's /health page",
             )
 
@@ -280,7 +280,7 @@ def unchecked(facts: Facts) -> Iterator[Finding]:
     """An instance without a check: it always passes, even when it is down."""
     for service, instances in _services(facts):
         for endpoint in instances.passing:
-            if not endpoint.checked:
+            if not endpoint.has_checks:
                 yield Finding(
                     "unchecked",
                     f"{service}: {endpoint.id} has no health check",

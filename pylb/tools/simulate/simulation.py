@@ -102,8 +102,8 @@ class Simulation:
         outcome.seconds = self.now
         outcome.busiest = max(sent) * len(sent) / (sum(sent) or 1)
         outcome.fullest = max(instance.max_inflight for instance in self._instances)
-        outcome.opened = sum(link.opened for link in links)
-        outcome.kept = sum(link.idle(self.now) for link in links)
+        outcome.opened = sum(connections.opened for connections in links)
+        outcome.kept = sum(connections.idle(self.now) for connections in links)
         return outcome
 
     def _request(self, pool: Pool, work: float) -> Steps:
@@ -142,11 +142,11 @@ class Simulation:
         Raises:
             ProxyError: the instance has failed, or fails meanwhile.
         """
-        link: Connections = lease.backend.counters
-        instance = link.instance
+        connections: Connections = lease.backend.counters
+        instance = connections.instance
         if instance.is_dead(self.now):
             raise ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
-        lease.reused = link.take(self.now)
+        lease.reused = connections.take(self.now)
         end = instance.serve(self.now, work)
         instance.inflight += 1
         instance.max_inflight = max(instance.max_inflight, instance.inflight)
@@ -157,7 +157,7 @@ class Simulation:
             lease.answered = True  # Otherwise a reused connection would count as stale.
             raise ProxyError(Phase.HEADERS, Fault.UPSTREAM, "reset")
         lease.answered, lease.status = True, 200
-        link.give_back(self.now)
+        connections.give_back(self.now)
 
     def _may_retry(self, pool: Pool, lease: Lease, error: ProxyError, tried: tuple[Backend, ...]) -> bool:
         allowed = self._retry.allow(
@@ -214,10 +214,10 @@ class Simulation:
         endpoints = tuple(endpoint(number) for number in known)
         numbers = dict(zip(endpoints, known, strict=True))
 
-        def link(to: Endpoint) -> Connections:
+        def connections(to: Endpoint) -> Connections:
             return Connections(self._instances[numbers[to]], self._layout.keep)
 
-        kind = partial(SharedPool if workers > 1 else Pool, rng=self._rng, counters=link)
+        kind = partial(SharedPool if workers > 1 else Pool, rng=self._rng, counters=connections)
         make = partial(make_pool, kind, SERVICE, self._options, workers)
         pools = [make(clock=lambda: self.now, on_state_change=lambda _: None) for _ in range(workers)]
         for pool in pools:

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from bench.lib.checking_clients import CheckingClients
-from tests.stage import Origin
+from tests.environment import Origin
 from tests.until import until
 
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -7,7 +7,7 @@ import pytest
 from pylb.discovery.probes.client import ProbeClient, Result
 from pylb.model import Endpoint
 from tests.certificates import Authority
-from tests.stage import answers, read_request
+from tests.environment import answers, read_request
 
 
 class Server:
@@ -88,7 +88,7 @@ async def test_a_refused_connection_is_a_failure_with_a_reason(probe, how):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         answer = await probe.probe(Endpoint("web", *unused.getsockname()), how)
-    assert (answer.well, answer.refused) == (False, True)
+    assert (answer.well, answer.unreachable) == (False, True)
     assert "refused" in answer.why
 
 
@@ -129,7 +129,7 @@ async def test_silence_and_invalid_http_are_failures_except_for_tcp_probes():
         assert (await probe.probe(server.endpoint, "tcp")).well
     async with Server(nonsense) as server:
         answer = await probe.probe(server.endpoint, "/")
-        assert (answer.well, answer.refused) == (False, False)
+        assert (answer.well, answer.unreachable) == (False, False)
         assert answer.why
     await probe.close()
 

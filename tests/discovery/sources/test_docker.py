@@ -138,7 +138,7 @@ def test_settings_of_a_container_are_read():
     endpoint, _ = read(
         labels=COMPOSE, env=env, health="healthy", networks={"x": "10.0.0.1", "y": "10.0.0.2"}, network="y"
     )
-    assert (endpoint.weight, endpoint.tags, endpoint.checked, endpoint.address) == (
+    assert (endpoint.weight, endpoint.tags, endpoint.has_checks, endpoint.address) == (
         5,
         ("b", "a"),
         True,

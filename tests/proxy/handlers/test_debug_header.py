@@ -8,7 +8,7 @@ import pytest
 from pylb.model import Excluded, PoolState
 from pylb.policy.balance import BALANCERS
 from pylb.policy.networks import Networks
-from tests.stage import HOST, Stage, answers, read_request
+from tests.environment import HOST, Environment, answers, read_request
 
 LOOPBACK = {"explain_to": Networks(["127.0.0.0/8"])}
 ASKING = b"X-Pylb-Explain: 1\r\n"
@@ -26,14 +26,14 @@ async def refusing(reader, writer):
 
 
 async def test_the_header_has_candidates_exclusions_the_choice_and_attempts():
-    async with Stage(context=LOOPBACK) as stage:
-        broken = await stage.origin(refusing)
-        well = await stage.origin(answers(b"well"))
+    async with Environment(context=LOOPBACK) as environment:
+        broken = await environment.origin(refusing)
+        well = await environment.origin(answers(b"well"))
         out = Excluded(replace(well.endpoint, id="wéb-3", port=1), "critical: refused")
-        stage.server.apply(PoolState("web", (broken.endpoint, well.endpoint), (out,), generation=7))
+        environment.server.apply(PoolState("web", (broken.endpoint, well.endpoint), (out,), generation=7))
         story = {"attempts": []}
         while len(story["attempts"]) < 2:  # Whose turn is first is nobody's choice.
-            status, head, body = await stage.get(extra=ASKING)
+            status, head, body = await environment.get(extra=ASKING)
             assert (status, body) == (200, b"well")
             story = told(head)
         assert (story["service"], story["policy"], story["generation"]) == ("web", "round-robin", 7)
@@ -45,15 +45,15 @@ async def test_the_header_has_candidates_exclusions_the_choice_and_attempts():
         assert (second["status"], second["error"]) == (200, None)
         assert 0 <= second["connect_ms"] <= second["head_ms"] <= story["after_ms"]
 
-        _, head, _ = await stage.get(extra=ASKING)
+        _, head, _ = await environment.get(extra=ASKING)
         (suspect,) = [e for e in told(head)["excluded"] if e["id"] == "web-1"]
         assert suspect["reason"].startswith("consecutive failures: 1; suspect for")
 
 
 async def test_the_header_has_the_reason_for_an_error():
-    async with Stage(context=LOOPBACK) as stage:
-        stage.register()
-        status, head, _ = await stage.get(extra=ASKING)
+    async with Environment(context=LOOPBACK) as environment:
+        environment.register()
+        status, head, _ = await environment.get(extra=ASKING)
         assert status == 503
         assert (told(head)["winner"], told(head)["candidates"]) == (None, [])
         assert "lists no instance" in told(head)["detail"]
@@ -63,16 +63,16 @@ async def test_the_header_has_the_reason_for_an_error():
     ("context", "extra"), [(LOOPBACK, b""), ({"explain_to": Networks(["10.0.0.0/8"])}, ASKING), ({}, ASKING)]
 )
 async def test_other_clients_receive_no_debug_header(context, extra):
-    async with Stage(context=context) as stage:
-        await stage.origin(answers())
-        _, head, _ = await stage.get(extra=extra)
+    async with Environment(context=context) as environment:
+        await environment.origin(answers())
+        _, head, _ = await environment.get(extra=extra)
         assert b"x-pylb-explain" not in head.lower()
 
 
 async def test_the_field_is_added_per_request_and_a_head_that_cannot_be_read_has_no_handler():
-    async with Stage(context=LOOPBACK) as stage:
-        await stage.origin(answers())
-        client = await stage.client()
+    async with Environment(context=LOOPBACK) as environment:
+        await environment.origin(answers())
+        client = await environment.client()
         for extra in (ASKING, b"", ASKING):
             client.send(b"GET / HTTP/1.1\r\n%b%b\r\n" % (HOST, extra))
             _, head, _ = await client.answer()
@@ -83,21 +83,23 @@ async def test_the_field_is_added_per_request_and_a_head_that_cannot_be_read_has
 
 
 async def test_of_many_instances_some_are_named_and_the_others_counted():
-    async with Stage(context=LOOPBACK) as stage:
-        origin = await stage.origin(answers())
-        stage.register(*(replace(origin.endpoint, id=f"web-{n}") for n in range(100)))
-        _, head, _ = await stage.get(extra=ASKING)
+    async with Environment(context=LOOPBACK) as environment:
+        origin = await environment.origin(answers())
+        environment.register(*(replace(origin.endpoint, id=f"web-{n}") for n in range(100)))
+        _, head, _ = await environment.get(extra=ASKING)
         assert (len(told(head)["candidates"]), told(head)["more_candidates"]) == (20, 80)
 
 
 @pytest.mark.parametrize("policy", BALANCERS)
 async def test_the_header_names_the_actual_backend(policy):
-    async with Stage(context=LOOPBACK) as stage:
+    async with Environment(context=LOOPBACK) as environment:
         for number in range(1, 4):
-            await stage.origin(answers(b"%d" % number))
-        names = {o.endpoint.authority: b"%d" % n for n, o in enumerate(stage.origins, 1)}
-        stage.server.apply(PoolState("web", tuple(o.endpoint for o in stage.origins), policy=policy))
-        client = await stage.client()
+            await environment.origin(answers(b"%d" % number))
+        names = {o.endpoint.authority: b"%d" % n for n, o in enumerate(environment.origins, 1)}
+        environment.server.apply(
+            PoolState("web", tuple(o.endpoint for o in environment.origins), policy=policy)
+        )
+        client = await environment.client()
         for _ in range(50):
             _, head, body = await client.send(b"GET / HTTP/1.1\r\n%b%b\r\n" % (HOST, ASKING)).answer()
             assert names[told(head)["winner"]] == body

@@ -3,7 +3,7 @@
 import pytest
 
 from pylb.policy.networks import Networks
-from tests.stage import HOST, Stage, answers
+from tests.environment import HOST, Environment, answers
 from tests.until import until
 
 
@@ -16,9 +16,9 @@ from tests.until import until
     ],
 )
 async def test_a_plain_request_is_redirected_to_tls(port, host, location):
-    async with Stage(context={"redirect_port": port}) as stage:
-        origin = await stage.origin(answers(b"hello"))
-        client = await stage.client()
+    async with Environment(context={"redirect_port": port}) as environment:
+        origin = await environment.origin(answers(b"hello"))
+        client = await environment.client()
         for _ in range(2):
             status, head, _ = await client.send(
                 b"GET /a?b=c HTTP/1.1\r\nHost: " + host + b"\r\n\r\n"
@@ -26,12 +26,12 @@ async def test_a_plain_request_is_redirected_to_tls(port, host, location):
             assert status == 308
             assert b"\r\nLocation: " + location + b"\r\n" in head
         assert origin.connections == 0
-        assert [(record.status, record.termination) for record in stage.records] == [(308, "--")] * 2
+        assert [(record.status, record.termination) for record in environment.records] == [(308, "--")] * 2
 
 
 async def test_a_body_is_not_read_and_the_connection_ends():
-    async with Stage(context={"redirect_port": 443}, linger_silence=0.3) as stage:
-        client = (await stage.client()).send(
+    async with Environment(context={"redirect_port": 443}, linger_silence=0.3) as environment:
+        client = (await environment.client()).send(
             b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 9\r\n\r\nnothing"
         )
         status, head, _ = await client.answer()
@@ -40,28 +40,28 @@ async def test_a_body_is_not_read_and_the_connection_ends():
 
 
 async def test_a_request_over_tls_to_a_trusted_peer_is_served():
-    async with Stage(context={"redirect_port": 443, "trusted": Networks(["127.0.0.1"])}) as stage:
-        await stage.origin(answers(b"hello"))
-        assert (await stage.get(extra=b"X-Forwarded-Proto: https\r\n"))[0] == 200
-        assert (await stage.get(extra=b"Forwarded: for=203.0.113.9;proto=https\r\n"))[0] == 200
-        assert (await stage.get())[0] == 308
-        assert len(stage.records) == 3
+    async with Environment(context={"redirect_port": 443, "trusted": Networks(["127.0.0.1"])}) as environment:
+        await environment.origin(answers(b"hello"))
+        assert (await environment.get(extra=b"X-Forwarded-Proto: https\r\n"))[0] == 200
+        assert (await environment.get(extra=b"Forwarded: for=203.0.113.9;proto=https\r\n"))[0] == 200
+        assert (await environment.get())[0] == 308
+        assert len(environment.records) == 3
 
 
 async def test_an_invalid_request_is_rejected_before_the_redirect():
-    async with Stage(context={"redirect_port": 443}) as stage:
-        client = (await stage.client()).send(b"GET / HTTP/1.1\r\n\r\n")
+    async with Environment(context={"redirect_port": 443}) as environment:
+        client = (await environment.client()).send(b"GET / HTTP/1.1\r\n\r\n")
         assert (await client.answer())[0] == 400
-        assert [(record.status, record.termination) for record in stage.records] == [(400, "PR")]
+        assert [(record.status, record.termination) for record in environment.records] == [(400, "PR")]
 
 
 async def test_pipelined_requests_do_not_delay_another_client():
-    async with Stage(context={"redirect_port": 443}) as stage:
-        greedy, other = await stage.client(), await stage.client()
+    async with Environment(context={"redirect_port": 443}) as environment:
+        greedy, other = await environment.client(), await environment.client()
         request = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
         greedy.send(request * 5000)
-        await until(lambda: stage.records)
+        await until(lambda: environment.records)
         assert (await other.send(request).answer())[0] == 308
-        assert len(stage.records) < 5000
+        assert len(environment.records) < 5000
         for _ in range(5000):
             assert (await greedy.answer())[0] == 308

@@ -16,7 +16,7 @@ from pylb.errors import StartError
 from pylb.proxy import server, sweep
 from pylb.proxy.tls.certificates import names
 from tests.certificates import Authority, presented
-from tests.stage import HOST, Client, Stage, answers, read_request
+from tests.environment import HOST, Client, Environment, answers, read_request
 from tests.until import until
 
 GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -32,11 +32,11 @@ def pairs(authority):
     return [authority.sign("shop.example", "127.0.0.1"), authority.sign("*.Wild.example", "api.example")]
 
 
-async def serve(stage, certificates):
+async def serve(environment, certificates):
     """Open a TLS listener; return its port."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
-    await stage.server.listen_tls(listening, certificates)
+    await environment.server.listen_tls(listening, certificates)
     return listening.getsockname()[1]
 
 
@@ -64,9 +64,9 @@ async def test_requests_over_tls_have_forwarding_fields(authority, pairs):
             heads.append(head)
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
 
-    async with Stage() as stage:
-        await stage.origin(handle)
-        port = await serve(stage, presented(pairs))
+    async with Environment() as environment:
+        await environment.origin(handle)
+        port = await serve(environment, presented(pairs))
         client = await connect(port, context := trusting(authority))
         for _ in range(3):
             assert (await client.send(GET + b"").answer())[2] == b"hello"
@@ -83,14 +83,14 @@ async def test_requests_over_tls_have_forwarding_fields(authority, pairs):
 
 
 async def test_a_handshake_started_before_the_drain_is_finished(authority, pairs):
-    async with Stage() as stage:
-        await stage.origin(answers(b"hello"))
-        port = await serve(stage, presented(pairs))
+    async with Environment() as environment:
+        await environment.origin(answers(b"hello"))
+        port = await serve(environment, presented(pairs))
         accepted = socket.create_connection(("127.0.0.1", port))
         client = await connect(port, trusting(authority))  # Whoever came before has been accepted, too.
         client.close()
-        await until(lambda: not stage.server.context.connections)
-        draining = asyncio.ensure_future(stage.server.drain(10))  # noqa: TID251
+        await until(lambda: not environment.server.context.connections)
+        draining = asyncio.ensure_future(environment.server.drain(10))  # noqa: TID251
         begun = monotonic()
         await until(lambda: monotonic() > begun + sweep.PERIOD)
         assert not draining.done(), "nobody is listed, but somebody may come"
@@ -116,24 +116,24 @@ async def test_a_handshake_started_before_the_drain_is_finished(authority, pairs
     ],
 )
 async def test_the_certificate_is_selected_by_sni(authority, pairs, asked, shown):
-    async with Stage() as stage:
-        client = await connect(await serve(stage, presented(pairs)), trusting(authority), asked)
+    async with Environment() as environment:
+        client = await connect(await serve(environment, presented(pairs)), trusting(authority), asked)
         assert common_name(client) == shown
         client.close()
 
 
 @pytest.mark.parametrize("asked", ["other.example", "a.b.wild.example"])
 async def test_an_unknown_name_receives_the_first_certificate(authority, pairs, asked):
-    async with Stage() as stage:
+    async with Environment() as environment:
         context = trusting(authority, check_hostname=False)
-        client = await connect(await serve(stage, presented(pairs)), context, asked)
+        client = await connect(await serve(environment, presented(pairs)), context, asked)
         assert common_name(client) == "shop.example"
         client.close()
 
 
 async def test_tls_before_1_2_is_rejected(authority, pairs):
-    async with Stage() as stage:
-        port = await serve(stage, presented(pairs))
+    async with Environment() as environment:
+        port = await serve(environment, presented(pairs))
         context = trusting(authority)
         context.maximum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers("DEFAULT")
@@ -164,8 +164,8 @@ async def test_tls_before_1_2_is_rejected(authority, pairs):
 async def test_with_tls_1_2_only_forward_secrecy_and_authenticated_encryption_are_accepted(
     authority, pairs, ciphers, accepted
 ):
-    async with Stage() as stage:
-        port = await serve(stage, presented(pairs))
+    async with Environment() as environment:
+        port = await serve(environment, presented(pairs))
         context = trusting(authority)
         context.maximum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(ciphers)
@@ -191,10 +191,10 @@ def s_client(port, *arguments):
 async def test_a_session_is_resumed_even_after_the_certificate_has_changed(tmp_path, version):
     authority = Authority(tmp_path)
     pair = authority.sign("shop.example")
-    async with Stage() as stage:
-        await stage.origin(answers(b"hello", extra=b"Connection: close\r\n"))
+    async with Environment() as environment:
+        await environment.origin(answers(b"hello", extra=b"Connection: close\r\n"))
         certificates = presented([pair])
-        port = await serve(stage, certificates)
+        port = await serve(environment, certificates)
         session = str(tmp_path / "session")
         first = await asyncio.to_thread(s_client, port, version, "-ign_eof", "-sess_out", session)
         assert b"\nNew, TLS" in first
@@ -208,9 +208,9 @@ async def test_a_changed_certificate_is_loaded_without_affecting_connections(tmp
     monkeypatch.setattr(server, "CERTIFICATES", 0.0)
     authority = Authority(tmp_path)
     pair = authority.sign("shop.example", subject="/CN=old")
-    async with Stage() as stage:
-        await stage.origin(answers(b"hello"))
-        port = await serve(stage, presented([pair]))
+    async with Environment() as environment:
+        await environment.origin(answers(b"hello"))
+        port = await serve(environment, presented([pair]))
         kept = await connect(port, context := trusting(authority))
         authority.sign("shop.example", subject="/CN=new")
         shown = ""
@@ -281,8 +281,8 @@ def test_invalid_files_are_one_line_errors(tmp_path, pairs):
 
 
 async def test_a_handshake_has_a_timeout(pairs):
-    async with Stage(head_timeout=0.2) as stage:
-        port = await serve(stage, presented(pairs))
+    async with Environment(head_timeout=0.2) as environment:
+        port = await serve(environment, presented(pairs))
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"\x16\x03\x01")
         assert await asyncio.wait_for(reader.read(), 5) == b""
@@ -294,21 +294,21 @@ async def test_the_client_can_detect_a_truncated_body_over_tls(authority, pairs)
         await read_request(reader)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello")
 
-    async with Stage() as stage:
-        await stage.origin(handle)
-        client = await connect(await serve(stage, presented(pairs)), trusting(authority))
+    async with Environment() as environment:
+        await environment.origin(handle)
+        client = await connect(await serve(environment, presented(pairs)), trusting(authority))
         await client.send(GET).head()
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await client.reader.readexactly(100)
-        await until(lambda: stage.records)
-        assert stage.records[0].termination == "SD"
+        await until(lambda: environment.records)
+        assert environment.records[0].termination == "SD"
 
 
 async def test_a_large_response_that_closes_arrives_completely(authority, pairs):
     body = os.urandom(3_000_000)
-    async with Stage() as stage:
-        await stage.origin(answers(body))
-        client = await connect(await serve(stage, presented(pairs)), trusting(authority))
+    async with Environment() as environment:
+        await environment.origin(answers(body))
+        client = await connect(await serve(environment, presented(pairs)), trusting(authority))
         client.send(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
         assert (await client.answer())[2] == body
         assert await client.rest() == b""
@@ -321,27 +321,27 @@ async def test_a_tunnel_by_tls(authority, pairs):
         writer.write(await reader.readexactly(4))
         await reader.read(-1)
 
-    async with Stage() as stage:
-        origin = await stage.origin(handle)
-        client = await connect(await serve(stage, presented(pairs)), trusting(authority))
+    async with Environment() as environment:
+        origin = await environment.origin(handle)
+        client = await connect(await serve(environment, presented(pairs)), trusting(authority))
         client.send(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: upgrade\r\nUpgrade: echo\r\n\r\n")
         assert b" 101 " in await client.head()
         assert await client.send(b"ping").reader.readexactly(4) == b"ping"
         client.close()
         await until(lambda: origin.open == 0)
-        await until(lambda: not stage.server.context.connections)
+        await until(lambda: not environment.server.context.connections)
 
 
 async def test_hsts_is_sent_once_and_only_over_tls(authority, pairs):
-    async with Stage(context={"hsts": 300}) as stage:
-        await stage.origin(answers(b"hello"))
-        client = await connect(await serve(stage, presented(pairs)), trusting(authority))
+    async with Environment(context={"hsts": 300}) as environment:
+        await environment.origin(answers(b"hello"))
+        client = await connect(await serve(environment, presented(pairs)), trusting(authority))
         assert b"\r\nStrict-Transport-Security: max-age=300\r\n" in (await client.send(GET).answer())[1]
-        assert b"Strict-Transport-Security" not in (await stage.get())[1]
+        assert b"Strict-Transport-Security" not in (await environment.get())[1]
         client.close()
-    async with Stage(context={"hsts": 300}) as stage:
-        await stage.origin(answers(b"hello", extra=b"strict-transport-security: max-age=1\r\n"))
-        client = await connect(await serve(stage, presented(pairs)), trusting(authority))
+    async with Environment(context={"hsts": 300}) as environment:
+        await environment.origin(answers(b"hello", extra=b"strict-transport-security: max-age=1\r\n"))
+        client = await connect(await serve(environment, presented(pairs)), trusting(authority))
         assert (await client.send(GET).answer())[1].lower().count(b"strict-transport-security") == 1
         client.close()
 
@@ -352,9 +352,9 @@ async def test_a_slow_reader_receives_all_of_the_last_response(authority, pairs,
     body = os.urandom(600_000)
     reading = socket.socket()
     reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
-    async with Stage() as stage:
-        await stage.origin(answers(body))
-        reading.connect(("127.0.0.1", await serve(stage, presented(pairs))))
+    async with Environment() as environment:
+        await environment.origin(answers(body))
+        reading.connect(("127.0.0.1", await serve(environment, presented(pairs))))
         reading.setblocking(False)
         client = Client(
             *await asyncio.open_connection(
@@ -363,9 +363,9 @@ async def test_a_slow_reader_receives_all_of_the_last_response(authority, pairs,
         )
         client.writer.transport.pause_reading()
         client.send(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
-        await until(lambda: stage.records)
-        swept = stage.server.context.date
-        await until(lambda: stage.server.context.date != swept)
+        await until(lambda: environment.records)
+        swept = environment.server.context.date
+        await until(lambda: environment.server.context.date != swept)
         client.writer.transport.resume_reading()
         assert (await client.answer())[2] == body
         assert await client.rest() == b""
@@ -389,16 +389,16 @@ def leave(client, how):
 async def test_a_client_may_disconnect_at_any_time_in_any_way(authority, pairs, sent, how, reads):
     body = os.urandom(300_000)
     context = trusting(authority)
-    async with Stage() as stage:
-        await stage.origin(answers(body))
-        port = await serve(stage, presented(pairs))
+    async with Environment() as environment:
+        await environment.origin(answers(body))
+        port = await serve(environment, presented(pairs))
         plain = await asyncio.to_thread(socket.create_connection, ("127.0.0.1", port))
         client = await asyncio.to_thread(context.wrap_socket, plain, server_hostname="shop.example")
-        await until(lambda: stage.server.context.connections)
+        await until(lambda: environment.server.context.connections)
         await asyncio.to_thread(client.sendall, sent)
         if reads and b"\r\n\r\n" in sent:
             assert (await asyncio.to_thread(client.recv, 100)).startswith(b"HTTP/1.1 ")
         with suppress(OSError):
             await asyncio.to_thread(leave, client, how)
         client.close()
-        await until(lambda: not stage.server.context.connections)
+        await until(lambda: not environment.server.context.connections)

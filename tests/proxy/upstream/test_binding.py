@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from pylb.policy.backend import State
-from tests.stage import HOST, Stage, read_request
+from tests.environment import HOST, Environment, read_request
 from tests.until import until
 
 
@@ -74,10 +74,10 @@ async def log_in(client, user=b"alice"):
 @pytest.mark.parametrize("instances", [1, 3])
 @pytest.mark.parametrize("changes", [{}, {"upstream_keepalive": 0}, {"context": {"preamble": lambda _: b""}}])
 async def test_an_authentication_handshake_stays_on_one_exclusive_connection(instances, changes):
-    async with Stage(**changes) as stage:
+    async with Environment(**changes) as environment:
         for _ in range(instances):
-            await stage.origin(Ntlm())
-        alice, bob = await stage.client(), await stage.client()
+            await environment.origin(Ntlm())
+        alice, bob = await environment.client(), await environment.client()
         assert await log_in(alice) == (200, b"the mail of alice")
         for _ in range(2 * instances):
             assert (await ask(bob))[0] == 401
@@ -85,16 +85,16 @@ async def test_an_authentication_handshake_stays_on_one_exclusive_connection(ins
         assert await log_in(bob, b"bob") == (200, b"the mail of bob")
         assert await ask(alice) == (200, b"the mail of alice")
         alice.close()
-        stranger = await stage.client()
+        stranger = await environment.client()
         for _ in range(2 * instances):
             assert (await ask(stranger))[0] == 401
 
 
 async def test_concurrent_handshakes_use_separate_connections():
-    async with Stage() as stage:
+    async with Environment() as environment:
         for _ in range(2):
-            await stage.origin(Ntlm())
-        clients = [await stage.client() for _ in range(8)]
+            await environment.origin(Ntlm())
+        clients = [await environment.client() for _ in range(8)]
         for token in (b"hello", b"user=%d"):
             for number, client in enumerate(clients):
                 client.send(get(b"NTLM " + token.replace(b"%d", b"%d" % number)))
@@ -106,28 +106,28 @@ async def test_concurrent_handshakes_use_separate_connections():
     "authorization", [b"Negotiate user=alice", b"NEGOTIATE user=alice", b"\t negotiate user=alice"]
 )
 async def test_a_single_token_binds_the_connection_too(authorization):
-    async with Stage() as stage:
-        await stage.origin(Ntlm(b"Negotiate", challenges=False))
-        alice, bob = await stage.client(), await stage.client()
+    async with Environment() as environment:
+        await environment.origin(Ntlm(b"Negotiate", challenges=False))
+        alice, bob = await environment.client(), await environment.client()
         assert await ask(alice, authorization) == (200, b"the mail of alice")
         assert (await ask(bob))[0] == 401
         assert await ask(alice) == (200, b"the mail of alice")
 
 
 async def test_other_schemes_bind_nothing():
-    async with Stage() as stage:
-        origin = await stage.origin(Ntlm())
+    async with Environment() as environment:
+        origin = await environment.origin(Ntlm())
         for scheme in (b"Basic YTpi", b"Bearer ntlm", b"Digest negotiate"):
-            client = await stage.client()
+            client = await environment.client()
             await ask(client, scheme)
             client.close()
         assert origin.connections == 1
 
 
 async def test_a_bound_connection_ends_with_its_client():
-    async with Stage() as stage:
-        origin = await stage.origin(Ntlm())
-        alice = await stage.client()
+    async with Environment() as environment:
+        origin = await environment.origin(Ntlm())
+        alice = await environment.client()
         await log_in(alice)
         assert origin.open == 1
         alice.close()
@@ -135,22 +135,22 @@ async def test_a_bound_connection_ends_with_its_client():
 
 
 async def test_a_bound_connection_ends_when_its_instance_is_removed():
-    async with Stage() as stage:
-        first = await stage.origin(Ntlm())
-        alice = await stage.client()
+    async with Environment() as environment:
+        first = await environment.origin(Ntlm())
+        alice = await environment.client()
         await log_in(alice)
-        second = await stage.origin(Ntlm())
-        stage.register(second.endpoint)
+        second = await environment.origin(Ntlm())
+        environment.register(second.endpoint)
         await until(lambda: first.open == 0)
         assert await log_in(alice) == (200, b"the mail of alice")
 
 
 async def test_a_bound_connection_that_the_backend_closes_leaves_the_client_unauthenticated():
-    async with Stage() as stage:
-        origin = await stage.origin(Ntlm())
-        alice, bob = await stage.client(), await stage.client()
+    async with Environment() as environment:
+        origin = await environment.origin(Ntlm())
+        alice, bob = await environment.client(), await environment.client()
         await log_in(alice)
-        (backend,) = stage.pool.backends.values()
+        (backend,) = environment.pool.backends.values()
         (bound,) = backend.connections
         bound.transport.abort()
         await until(lambda: origin.open == 0)
@@ -160,56 +160,58 @@ async def test_a_bound_connection_that_the_backend_closes_leaves_the_client_unau
 
 
 async def test_a_suspect_instance_is_not_picked_and_sessions_stay_separate():
-    async with Stage() as stage:
-        origins = [await stage.origin(Ntlm()) for _ in range(2)]
-        alice = await stage.client()
+    async with Environment() as environment:
+        origins = [await environment.origin(Ntlm()) for _ in range(2)]
+        alice = await environment.client()
         await log_in(alice)
-        (backend,) = (b for b in stage.pool.backends.values() if stage.records[-1].attempts[0].backend is b)
+        (backend,) = (
+            b for b in environment.pool.backends.values() if environment.records[-1].attempts[0].backend is b
+        )
         backend.state = State.SUSPECT
-        stage.pool.rebuild()
+        environment.pool.rebuild()
         assert (await ask(alice))[0] == 401
         assert await ask(alice, b"NTLM hello") == (401, b"")
         await until(lambda: sum(origin.open for origin in origins) == 1)  # The former session has ended.
         backend.state = State.UP
-        stage.pool.rebuild()
+        environment.pool.rebuild()
         assert await ask(alice, b"NTLM user=alice") == (200, b"the mail of alice")
 
 
 async def test_the_only_instance_keeps_its_sessions_while_suspect():
-    async with Stage() as stage:
-        await stage.origin(Ntlm())
-        (backend,) = stage.pool.backends.values()
+    async with Environment() as environment:
+        await environment.origin(Ntlm())
+        (backend,) = environment.pool.backends.values()
         backend.state = State.SUSPECT
-        stage.pool.rebuild()
-        alice = await stage.client()
+        environment.pool.rebuild()
+        alice = await environment.client()
         for token in (b"NTLM hello", b"NTLM user=alice"):
             backend.state = State.SUSPECT
-            stage.pool.rebuild()
+            environment.pool.rebuild()
             status, body = await ask(alice, token)
         assert (status, body) == (200, b"the mail of alice")
 
 
 async def test_a_bound_request_waits_for_its_backend_and_delays_no_other():
-    async with Stage(max_conn=1) as stage:
+    async with Environment(max_conn=1) as environment:
         scripts = [Ntlm(), Ntlm()]
         for script in scripts:
             script.hold = asyncio.Event()
-            await stage.origin(script)
-        alice = await stage.client()
+            await environment.origin(script)
+        alice = await environment.client()
         await log_in(alice)
-        home = stage.records[-1].attempts[0].backend
-        others = [(await stage.client()).send(get(path=b"/held")) for _ in range(2)]
-        await until(lambda: all(backend.inflight for backend in stage.pool.eligible))
+        home = environment.records[-1].attempts[0].backend
+        others = [(await environment.client()).send(get(path=b"/held")) for _ in range(2)]
+        await until(lambda: all(backend.inflight for backend in environment.pool.eligible))
         alice.send(get())
-        await until(lambda: len(stage.pool.queue) == 1)
-        third = (await stage.client()).send(get())
-        await until(lambda: len(stage.pool.queue) == 2)
-        away = next(n for n, backend in enumerate(stage.pool.eligible) if backend is not home)
+        await until(lambda: len(environment.pool.queue) == 1)
+        third = (await environment.client()).send(get())
+        await until(lambda: len(environment.pool.queue) == 2)
+        away = next(n for n, backend in enumerate(environment.pool.eligible) if backend is not home)
         scripts[away].hold.set()
         assert (await third.answer())[0] == 401
-        assert len(stage.pool.queue) == 1
+        assert len(environment.pool.queue) == 1
         scripts[1 - away].hold.set()
         assert (await alice.answer())[2] == b"the mail of alice"
-        assert stage.records[-1].attempts[0].backend is home
+        assert environment.records[-1].attempts[0].backend is home
         for other in others:
             await other.answer()

@@ -5,7 +5,7 @@ import socket
 
 from pylb.model import Endpoint
 from pylb.proxy.upstream.connector import literal
-from tests.stage import HOST, Stage, answers
+from tests.environment import HOST, Environment, answers
 from tests.until import until
 
 
@@ -18,24 +18,24 @@ def test_an_address_needs_no_look_up():
 
 
 async def test_a_backend_may_be_a_name():
-    async with Stage() as stage:
-        origin = await stage.origin(answers(b"hello"))
-        stage.register(Endpoint("web", "localhost", origin.endpoint.port, id="by-name"))
-        assert (await stage.get())[2] == b"hello"
+    async with Environment() as environment:
+        origin = await environment.origin(answers(b"hello"))
+        environment.register(Endpoint("web", "localhost", origin.endpoint.port, id="by-name"))
+        assert (await environment.get())[2] == b"hello"
 
 
 async def test_an_unresolvable_name_is_a_503():
-    async with Stage() as stage:
-        stage.register(Endpoint("web", "no-such-host.invalid", 80, id="nowhere"))
-        assert (await stage.get())[0] == 503
-        assert stage.records[0].termination == "SC"
+    async with Environment() as environment:
+        environment.register(Endpoint("web", "no-such-host.invalid", 80, id="nowhere"))
+        assert (await environment.get())[0] == 503
+        assert environment.records[0].termination == "SC"
 
 
 async def test_a_backend_may_have_an_ipv6_address():
-    async with Stage() as stage:
-        origin = await stage.origin(answers(b"hello"), host="::1")
-        stage.register(Endpoint("web", "::1", origin.endpoint.port, id="six"))
-        assert (await stage.get())[2] == b"hello"
+    async with Environment() as environment:
+        origin = await environment.origin(answers(b"hello"), host="::1")
+        environment.register(Endpoint("web", "::1", origin.endpoint.port, id="six"))
+        assert (await environment.get())[2] == b"hello"
 
 
 async def test_a_disconnect_during_the_connect_is_detected():
@@ -46,14 +46,14 @@ async def test_a_disconnect_during_the_connect_is_detected():
         for one in waiting:
             one.setblocking(False)
             one.connect_ex(full.getsockname())
-        async with Stage() as stage:
-            stage.register(Endpoint("web", "127.0.0.1", full.getsockname()[1], id="full"))
-            client = await stage.client()
+        async with Environment() as environment:
+            environment.register(Endpoint("web", "127.0.0.1", full.getsockname()[1], id="full"))
+            client = await environment.client()
             client.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
-            await until(lambda: repr(stage.pool).endswith("| 1 active, 0 idle>"))
+            await until(lambda: repr(environment.pool).endswith("| 1 active, 0 idle>"))
             client.close()
-            await until(lambda: stage.records)
-            assert (stage.records[0].termination, stage.records[0].status) == ("CC", 499)
+            await until(lambda: environment.records)
+            assert (environment.records[0].termination, environment.records[0].status) == ("CC", 499)
         for one in waiting:
             one.close()
 
@@ -66,9 +66,9 @@ async def test_concurrent_clients_use_separate_connections():
         await reader.read(-1)
 
     together = asyncio.Event()
-    async with Stage() as stage:
-        origin = await stage.origin(handle)
-        gets = [asyncio.ensure_future(stage.get()) for _ in range(40)]  # noqa: TID251
+    async with Environment() as environment:
+        origin = await environment.origin(handle)
+        gets = [asyncio.ensure_future(environment.get()) for _ in range(40)]  # noqa: TID251
         await until(lambda: origin.open == 40)
         together.set()
         assert {(await get)[2] for get in gets} == {b"ok"}

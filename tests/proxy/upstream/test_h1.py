@@ -15,8 +15,8 @@ from pylb.model import Endpoint
 from pylb.policy.backend import Backend
 from pylb.proxy.batch import WriteBatch
 from pylb.proxy.upstream.h1 import H1Upstream
+from tests.environment import HOST, Environment
 from tests.policy.backends import endpoint
-from tests.stage import HOST, Stage
 
 
 def upstream(*arrived):
@@ -111,10 +111,10 @@ async def test_an_early_response_is_received_although_the_connection_broke():
     with socket.create_server(("127.0.0.1", 0)) as listening:
         backend = threading.Thread(target=answer_early, args=[listening])
         backend.start()
-        async with Stage() as stage:
-            stage.register(Endpoint("web", *listening.getsockname(), id="web-1"))
+        async with Environment() as environment:
+            environment.register(Endpoint("web", *listening.getsockname(), id="web-1"))
             for _ in range(20):
-                client = await stage.client()
+                client = await environment.client()
                 client.send(
                     b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 5000000\r\n\r\n" + bytes(5_000_000)
                 )

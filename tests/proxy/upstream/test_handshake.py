@@ -15,8 +15,8 @@ from pylb.proxy.upstream.handshake import PlainConnection
 from pylb.proxy.upstream.names import Names
 from pylb.proxy.upstream.tls import UpstreamTls
 from tests.certificates import Authority
+from tests.environment import HOST, Environment, answers
 from tests.proxy.upstream.test_reach import nothing_left_open
-from tests.stage import HOST, Stage, answers
 from tests.until import until
 
 GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -48,7 +48,7 @@ async def silent(reader, writer):
 
 def stage_with_tls(authority, **changes):
     tls = UpstreamTls(BackendConnections(upstream_tls=True, upstream_tls_ca=authority.certificate))
-    return Stage(context={"tls": tls, **changes.pop("context", {})}, **changes)
+    return Environment(context={"tls": tls, **changes.pop("context", {})}, **changes)
 
 
 async def test_a_disconnect_in_any_loop_iteration_closes_each_descriptor_once(authority, log):
@@ -59,28 +59,28 @@ async def test_a_disconnect_in_any_loop_iteration_closes_each_descriptor_once(au
         left.append(record)
         others.extend(os.dup(0) for _ in range(4))
 
-    async with stage_with_tls(authority, context={"observe": observe}) as stage:
-        origin = await stage.origin(silent)
+    async with stage_with_tls(authority, context={"observe": observe}) as environment:
+        origin = await environment.origin(silent)
         for turns in range(40):
-            with socket.create_connection(("127.0.0.1", stage.port)) as client:
+            with socket.create_connection(("127.0.0.1", environment.port)) as client:
                 client.sendall(GET)
                 for _ in range(turns):
                     await asyncio.sleep(0)
             await until(lambda turns=turns: len(left) == turns + 1)
         for descriptor in others:
             os.close(descriptor)  # OSError: somebody else has closed it.
-        await until(lambda: origin.open == 0 and not stage.server.context.connections)
-        (backend,) = stage.pool.backends.values()
+        await until(lambda: origin.open == 0 and not environment.server.context.connections)
+        (backend,) = environment.pool.backends.values()
         assert (backend.inflight, backend.connections) == (0, set())
         assert {record.termination for record in left} == {"CC"}
 
 
 async def test_a_slow_handshake_times_out(authority, log):
-    async with stage_with_tls(authority, connect_timeout=0.1) as stage:
-        origin = await stage.origin(silent)
-        assert (await stage.get())[0] == 504
+    async with stage_with_tls(authority, connect_timeout=0.1) as environment:
+        origin = await environment.origin(silent)
+        assert (await environment.get())[0] == 504
         await until(lambda: origin.open == 0)
-        assert stage.records[0].termination == "sC"
+        assert environment.records[0].termination == "sC"
 
 
 class Client:
@@ -129,10 +129,10 @@ async def test_a_backend_that_sends_first_is_not_a_tls_server(authority, log, gr
         writer.write(greeting)
         await reader.read(-1)
 
-    async with stage_with_tls(authority) as stage:
-        origin = await stage.origin(handle)
-        assert (await stage.get())[0] == 503
-        assert stage.records[0].termination == "SC"
+    async with stage_with_tls(authority) as environment:
+        origin = await environment.origin(handle)
+        assert (await environment.get())[0] == 503
+        assert environment.records[0].termination == "SC"
         await until(lambda: origin.open == 0)
 
 
@@ -140,22 +140,22 @@ async def test_a_failed_preamble_leaves_no_open_socket(authority, log):
     def preamble(_):
         raise ConnectionResetError(104, "Connection reset by peer")
 
-    async with Stage(context={"preamble": preamble}) as stage:
-        origin = await stage.origin(silent)
+    async with Environment(context={"preamble": preamble}) as environment:
+        origin = await environment.origin(silent)
         with nothing_left_open():
-            assert (await stage.get())[0] == 503
+            assert (await environment.get())[0] == 503
             await until(lambda: origin.connections and not origin.open)
-        assert stage.records[0].detail.endswith("Connection reset by peer")
+        assert environment.records[0].detail.endswith("Connection reset by peer")
 
 
 async def test_a_backend_that_closes_in_the_handshake_is_a_503(authority, log):
     async def handle(reader, writer):
         await reader.read(1)
 
-    async with stage_with_tls(authority) as stage:
-        await stage.origin(handle)
-        assert (await stage.get())[0] == 503
-        assert stage.records[0].termination == "SC"
+    async with stage_with_tls(authority) as environment:
+        await environment.origin(handle)
+        assert (await environment.get())[0] == 503
+        assert environment.records[0].termination == "SC"
 
 
 async def test_after_a_failed_handshake_the_next_address_is_tried(authority, context, log):
@@ -163,16 +163,16 @@ async def test_after_a_failed_handshake_the_next_address_is_tried(authority, con
         await reader.read(1)
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
-    async with stage_with_tls(authority) as stage:
-        plain = await stage.origin(handle, host="127.0.0.2")
+    async with stage_with_tls(authority) as environment:
+        plain = await environment.origin(handle, host="127.0.0.2")
         port = plain.endpoint.port
         server = await asyncio.start_server(answers(b"hello"), "127.0.0.1", port, ssl=context)
-        stage.server.context.connector.names = Names(
+        environment.server.context.connector.names = Names(
             lambda _: [(socket.AF_INET, (host, 0)) for host in ("127.0.0.2", "127.0.0.1")]
         )
-        stage.register(Endpoint("web", "app.test", port, id="by-name", tls_name="127.0.0.1"))
-        assert (await stage.get())[2] == b"hello"
-        assert len(stage.records[0].attempts) == 1
+        environment.register(Endpoint("web", "app.test", port, id="by-name", tls_name="127.0.0.1"))
+        assert (await environment.get())[2] == b"hello"
+        assert len(environment.records[0].attempts) == 1
         await until(lambda: plain.connections == 1 and plain.open == 0)
         server.close()
 
@@ -183,10 +183,10 @@ async def test_a_name_that_tls_cannot_encode_is_a_failure_of_the_backend(authori
     port = server.sockets[0].getsockname()[1]
     good = Endpoint("web", "127.0.0.1", port, id="good")
     bad = replace(good, id="bad", tls_name=name)
-    async with stage_with_tls(authority) as stage:
-        stage.register(good, bad)
-        assert [(await stage.get())[0] for _ in range(6)] == [200] * 6
-        failed = [attempt for record in stage.records for attempt in record.attempts if attempt.error]
+    async with stage_with_tls(authority) as environment:
+        environment.register(good, bad)
+        assert [(await environment.get())[0] for _ in range(6)] == [200] * 6
+        failed = [attempt for record in environment.records for attempt in record.attempts if attempt.error]
         assert {(attempt.backend.endpoint.id, attempt.error.code) for attempt in failed} == {("bad", "SC")}
         assert len(failed) == 1  # It is left out at once.
     server.close()

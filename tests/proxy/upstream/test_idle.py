@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from pylb.model import Endpoint
 from pylb.policy.backend import State
 from pylb.proxy.upstream.idle import close_idle, reuse
-from tests.stage import HOST, Stage, answers, read_request
+from tests.environment import HOST, Environment, answers, read_request
 from tests.until import until
 
 ANYBODY = SimpleNamespace(bound=None)
@@ -23,14 +23,14 @@ async def test_the_most_recently_used_connection_is_reused():
             await release.wait()
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
-    async with Stage() as stage:
-        origin = await stage.origin(handle)
-        clients = [(await stage.client()).send(GET) for _ in range(3)]
+    async with Environment() as environment:
+        origin = await environment.origin(handle)
+        clients = [(await environment.client()).send(GET) for _ in range(3)]
         await until(lambda: origin.open == 3)
         release.set()
         for client in clients:
             await client.answer()
-        (backend,) = stage.pool.backends.values()
+        (backend,) = environment.pool.backends.values()
         newest = backend.idle[-1]
         assert reuse(backend.idle, ANYBODY, careful=False) is newest
         assert len(backend.idle) == 2
@@ -45,10 +45,10 @@ async def test_an_idle_connection_closed_by_the_backend_is_removed():
         await read_request(reader)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
-    async with Stage() as stage:
-        await stage.origin(handle)
-        await stage.get()
-        (backend,) = stage.pool.backends.values()
+    async with Environment() as environment:
+        await environment.origin(handle)
+        await environment.get()
+        (backend,) = environment.pool.backends.values()
         await until(lambda: not backend.idle)
 
 
@@ -64,30 +64,30 @@ async def test_bytes_on_an_idle_connection_close_it():
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
             await reader.read(-1)
 
-    async with Stage(upstream_keepalive=3600) as stage:
-        origin = await stage.origin(handle)
-        assert (await stage.get())[2] == b"hello"
-        await until(lambda: repr(stage.pool).endswith("| 0 active, 1 idle>"))
+    async with Environment(upstream_keepalive=3600) as environment:
+        origin = await environment.origin(handle)
+        assert (await environment.get())[2] == b"hello"
+        await until(lambda: repr(environment.pool).endswith("| 0 active, 1 idle>"))
         talk.set()
         await until(lambda: origin.open == 0)
-        assert repr(stage.pool).endswith("| 0 active, 0 idle>")
-        assert (await stage.get())[2] == b"hello"
+        assert repr(environment.pool).endswith("| 0 active, 0 idle>")
+        assert (await environment.get())[2] == b"hello"
 
 
 async def test_a_connection_with_unexpected_bytes_is_not_reused_in_the_same_loop_iteration():
-    async with Stage(upstream_keepalive=3600) as stage:
-        await stage.origin(answers(b"hello"))
-        await stage.get()
-        (backend,) = stage.pool.backends.values()
+    async with Environment(upstream_keepalive=3600) as environment:
+        await environment.origin(answers(b"hello"))
+        await environment.get()
+        (backend,) = environment.pool.backends.values()
         (idle,) = backend.idle
         idle.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
         assert reuse(backend.idle, ANYBODY, careful=False) is None
 
 
 async def test_a_keep_alive_of_zero_keeps_no_connection():
-    async with Stage(upstream_keepalive=0) as stage:
-        origin = await stage.origin(answers(b"hello"))
-        client = await stage.client()
+    async with Environment(upstream_keepalive=0) as environment:
+        origin = await environment.origin(answers(b"hello"))
+        client = await environment.client()
         for number in range(1, 4):
             assert (await client.send(GET).answer())[2] == b"hello"
             assert origin.connections == number
@@ -95,9 +95,9 @@ async def test_a_keep_alive_of_zero_keeps_no_connection():
 
 
 async def test_a_keep_alive_below_a_second_keeps_connections():
-    async with Stage(upstream_keepalive=0.9) as stage:
-        origin = await stage.origin(answers(b"hello"))
-        client = await stage.client()
+    async with Environment(upstream_keepalive=0.9) as environment:
+        origin = await environment.origin(answers(b"hello"))
+        client = await environment.client()
         for _ in range(3):
             assert (await client.send(GET).answer())[2] == b"hello"
         assert origin.connections == 1
@@ -119,9 +119,9 @@ async def test_a_response_head_may_arrive_in_pieces():
             await writer.drain()
             await asyncio.sleep(0.01)
 
-    async with Stage() as stage:
-        await stage.origin(handle)
-        status, head, body = await stage.get()
+    async with Environment() as environment:
+        await environment.origin(handle)
+        status, head, body = await environment.get()
         assert (status, body) == (200, b"hello")
         assert b"\r\nX-First: 1\r\nX-Second: 2\r\n" in head
 
@@ -134,15 +134,15 @@ async def test_requests_of_a_removed_backend_finish_and_its_connections_close():
             await release.wait()
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
 
-    async with Stage() as stage:
-        leaving = await stage.origin(handle)
-        client = (await stage.client()).send(GET)
+    async with Environment() as environment:
+        leaving = await environment.origin(handle)
+        client = (await environment.client()).send(GET)
         await until(lambda: leaving.open == 1)
-        staying = await stage.origin(answers(b"other"))
-        stage.register(staying.endpoint)
-        (backend,) = stage.pool.draining.values()
+        staying = await environment.origin(answers(b"other"))
+        environment.register(staying.endpoint)
+        (backend,) = environment.pool.draining.values()
         assert backend.state is State.DRAINING
-        assert [(await stage.get())[2] for _ in range(3)] == [b"other"] * 3
+        assert [(await environment.get())[2] for _ in range(3)] == [b"other"] * 3
         release.set()
         assert (await client.answer())[2] == b"hello"
         await until(lambda: leaving.open == 0)
@@ -150,21 +150,21 @@ async def test_requests_of_a_removed_backend_finish_and_its_connections_close():
 
 
 async def test_a_changed_address_is_another_backend_and_the_old_connections_are_closed():
-    async with Stage() as stage:
-        old = await stage.origin(answers(b"old"))
-        new = await stage.origin(answers(b"new"))
-        stage.register(Endpoint("web", "127.0.0.1", old.endpoint.port, id="web-1"))
-        assert (await stage.get())[2] == b"old"
-        stage.register(Endpoint("web", "127.0.0.1", new.endpoint.port, id="web-1"))
-        assert (await stage.get())[2] == b"new"
+    async with Environment() as environment:
+        old = await environment.origin(answers(b"old"))
+        new = await environment.origin(answers(b"new"))
+        environment.register(Endpoint("web", "127.0.0.1", old.endpoint.port, id="web-1"))
+        assert (await environment.get())[2] == b"old"
+        environment.register(Endpoint("web", "127.0.0.1", new.endpoint.port, id="web-1"))
+        assert (await environment.get())[2] == b"new"
         await until(lambda: old.open == 0)
 
 
 async def test_a_changed_weight_keeps_backend_and_connection():
-    async with Stage() as stage:
-        origin = await stage.origin(answers(b"hello"))
-        await stage.get()
+    async with Environment() as environment:
+        origin = await environment.origin(answers(b"hello"))
+        await environment.get()
         port = origin.endpoint.port
-        stage.register(Endpoint("web", "127.0.0.1", port, id="web-1", weight=5))
-        await stage.get()
+        environment.register(Endpoint("web", "127.0.0.1", port, id="web-1", weight=5))
+        await environment.get()
         assert origin.connections == 1

@@ -8,7 +8,7 @@ from time import monotonic
 
 from pylb.model import Endpoint
 from pylb.proxy.upstream.names import REMEMBERED, THREADS, Name, Names
-from tests.stage import HOST, Stage, answers
+from tests.environment import HOST, Environment, answers
 from tests.until import until
 
 GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -42,48 +42,48 @@ class Dns:
         return self.found
 
 
-async def stage_with(stage, dns, *names):
-    """A stage whose backend, which closes its connections, is registered by these names."""
-    origin = await stage.origin(answers(b"hello", extra=b"Connection: close\r\n"))
-    stage.server.context.connector.names = Names(dns)
+async def stage_with(environment, dns, *names):
+    """An environment whose backend, which closes its connections, is registered by these names."""
+    origin = await environment.origin(answers(b"hello", extra=b"Connection: close\r\n"))
+    environment.server.context.connector.names = Names(dns)
     port = origin.endpoint.port
-    stage.register(*(Endpoint("web", name, port, id=name) for name in names or ["app.test"]))
+    environment.register(*(Endpoint("web", name, port, id=name) for name in names or ["app.test"]))
     return origin
 
 
 async def test_many_connections_to_one_name_share_one_look_up():
     dns = Dns()
-    async with Stage() as stage:
-        await stage_with(stage, dns)
+    async with Environment() as environment:
+        await stage_with(environment, dns)
         dns.answers.clear()
-        clients = [(await stage.client()).send(GET) for _ in range(30)]
-        await until(lambda: repr(stage.pool).endswith("| 30 active, 0 idle>"))
+        clients = [(await environment.client()).send(GET) for _ in range(30)]
+        await until(lambda: repr(environment.pool).endswith("| 30 active, 0 idle>"))
         dns.answers.set()
         assert {(await client.answer())[2] for client in clients} == {b"hello"}
-        assert (await stage.get())[2] == b"hello"
+        assert (await environment.get())[2] == b"hello"
         assert dns.asked == ["app.test"]
 
 
 async def test_previous_addresses_are_kept_while_a_look_up_fails():
     dns = Dns()
-    async with Stage() as stage:
-        await stage_with(stage, dns)
-        assert (await stage.get())[2] == b"hello"
+    async with Environment() as environment:
+        await stage_with(environment, dns)
+        assert (await environment.get())[2] == b"hello"
         dns.error = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-        stage.server.context.connector.names.expire("app.test")
-        assert [(await stage.get())[2] for _ in range(5)] == [b"hello"] * 5
+        environment.server.context.connector.names.expire("app.test")
+        assert [(await environment.get())[2] for _ in range(5)] == [b"hello"] * 5
         assert len(dns.asked) == 2  # A look-up that failed is not tried again at once.
 
 
 async def test_previous_addresses_are_kept_while_a_look_up_is_slow():
     dns = Dns()
-    async with Stage() as stage:
-        await stage_with(stage, dns)
-        assert (await stage.get())[2] == b"hello"
+    async with Environment() as environment:
+        await stage_with(environment, dns)
+        assert (await environment.get())[2] == b"hello"
         dns.answers.clear()
-        stage.server.context.connector.names.expire("app.test")
+        environment.server.context.connector.names.expire("app.test")
         begun = monotonic()
-        assert [(await stage.get())[2] for _ in range(5)] == [b"hello"] * 5
+        assert [(await environment.get())[2] for _ in range(5)] == [b"hello"] * 5
         assert monotonic() - begun < 1.0
         assert dns.asked == ["app.test"] * 2
         dns.answers.set()
@@ -92,58 +92,60 @@ async def test_previous_addresses_are_kept_while_a_look_up_is_slow():
 
 async def test_a_name_is_resolved_again_when_its_address_refuses():
     dns = Dns()
-    async with Stage() as stage:
-        await stage_with(stage, dns)
+    async with Environment() as environment:
+        await stage_with(environment, dns)
         dns.found = [(socket.AF_INET, ("127.0.0.9", 0))]
-        assert (await stage.get())[0] == 503
+        assert (await environment.get())[0] == 503
         dns.found = LOCAL
-        assert (await stage.get())[2] == b"hello"
+        assert (await environment.get())[2] == b"hello"
 
 
 async def test_an_unresolvable_name_is_a_failure_of_the_backend_and_cached_briefly():
     dns = Dns()
     dns.error = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-    async with Stage() as stage:
-        await stage_with(stage, dns)
-        assert [(await stage.get())[0] for _ in range(3)] == [503] * 3
-        assert {record.termination for record in stage.records} <= {"SC", "DQ"}
-        assert stage.records[0].detail.endswith("Name or service not known")
+    async with Environment() as environment:
+        await stage_with(environment, dns)
+        assert [(await environment.get())[0] for _ in range(3)] == [503] * 3
+        assert {record.termination for record in environment.records} <= {"SC", "DQ"}
+        assert environment.records[0].detail.endswith("Name or service not known")
         assert dns.asked == ["app.test"]
 
 
 async def test_an_invalid_host_is_a_failure_of_the_backend():
-    async with Stage() as stage:
-        origin = await stage.origin(answers(b"hello"))
+    async with Environment() as environment:
+        origin = await environment.origin(answers(b"hello"))
         for number, host in enumerate(["a..b", "a" * 64 + ".example", "a\0b", "::1%x\r\nEvil: 1", ""]):
             good, bad = origin.endpoint, Endpoint("web", host, 80, id=f"bad-{number}")
-            stage.register(good, bad)
-            stage.records.clear()
-            assert [(await stage.get())[2] for _ in range(4)] == [b"hello"] * 4
-            failed = [a for record in stage.records for a in record.attempts if a.error]
+            environment.register(good, bad)
+            environment.records.clear()
+            assert [(await environment.get())[2] for _ in range(4)] == [b"hello"] * 4
+            failed = [a for record in environment.records for a in record.attempts if a.error]
             assert [(a.backend.endpoint.id, a.error.code) for a in failed] == [(bad.id, "SC")]
 
 
 async def test_an_invalid_port_is_a_failure_of_the_backend():
-    async with Stage() as stage:
-        origin = await stage.origin(answers(b"hello"))
-        stage.register(origin.endpoint, Endpoint("web", "127.0.0.1", 70000, id="bad"))
-        assert [(await stage.get())[2] for _ in range(4)] == [b"hello"] * 4
-        failed = [a for record in stage.records for a in record.attempts if a.error]
+    async with Environment() as environment:
+        origin = await environment.origin(answers(b"hello"))
+        environment.register(origin.endpoint, Endpoint("web", "127.0.0.1", 70000, id="bad"))
+        assert [(await environment.get())[2] for _ in range(4)] == [b"hello"] * 4
+        failed = [a for record in environment.records for a in record.attempts if a.error]
         assert [(a.backend.endpoint.id, a.error.code) for a in failed] == [("bad", "SC")]
 
 
 async def test_slow_look_ups_do_not_delay_cached_names():
     dns = Dns()
-    async with Stage(connect_timeout=0.2) as stage:
-        origin = await stage_with(stage, dns)
-        assert (await stage.get())[2] == b"hello"
+    async with Environment(connect_timeout=0.2) as environment:
+        origin = await stage_with(environment, dns)
+        assert (await environment.get())[2] == b"hello"
         dns.answers.clear()
         port = origin.endpoint.port
-        stage.register(*(Endpoint("web", f"slow-{n}.test", port, id=f"slow-{n}") for n in range(THREADS + 4)))
-        slow = [(await stage.client()).send(GET) for _ in range(THREADS + 4)]
+        environment.register(
+            *(Endpoint("web", f"slow-{n}.test", port, id=f"slow-{n}") for n in range(THREADS + 4))
+        )
+        slow = [(await environment.client()).send(GET) for _ in range(THREADS + 4)]
         await until(lambda: dns.running == THREADS)
-        stage.register(Endpoint("web", "app.test", port, id="app.test"))
-        assert (await stage.get())[2] == b"hello"
+        environment.register(Endpoint("web", "app.test", port, id="app.test"))
+        assert (await environment.get())[2] == b"hello"
         for client in slow:
             client.close()
         dns.answers.set()

@@ -3,7 +3,7 @@
 import socket
 
 from pylb.proxy.upstream.pending_transport import PendingTransport
-from tests.stage import HOST, Stage
+from tests.environment import HOST, Environment
 from tests.until import until
 
 
@@ -51,9 +51,9 @@ async def test_a_large_body_arrives_completely_on_a_new_connection():
         seen.append(await reader.readexactly(len(body)))
         writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    async with Stage() as stage:
-        await stage.origin(handle)
-        client = await stage.client()
+    async with Environment() as environment:
+        await environment.origin(handle)
+        client = await environment.client()
         client.send(b"POST / HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n%b" % (HOST, len(body), body))
         assert b" 204 " in await client.head()
     assert seen == [body]
@@ -63,9 +63,9 @@ async def test_a_connection_abandoned_before_its_transport_exists_is_closed():
     async def handle(reader, writer):
         await reader.read(-1)
 
-    async with Stage() as stage:
-        origin = await stage.origin(handle)
-        client = await stage.client()
+    async with Environment() as environment:
+        origin = await environment.origin(handle)
+        client = await environment.client()
         client.send(b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n")
         assert (await client.answer())[0] == 400
         await until(lambda: origin.connections == 1 and origin.open == 0)

@@ -16,7 +16,7 @@ from pylb.model import Endpoint
 from pylb.policy.backend import State
 from pylb.proxy.upstream.names import Names
 from pylb.proxy.upstream.reach import ATTEMPT_DELAY, _failure
-from tests.stage import HOST, Stage, answers
+from tests.environment import HOST, Environment, answers
 from tests.until import until
 
 GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -49,97 +49,99 @@ def swallowing(port, host=DEAD):
         yield full.getsockname()[1]
 
 
-async def by_name(stage, *hosts):
+async def by_name(environment, *hosts):
     """A backend that is registered by a name with these addresses."""
-    origin = await stage.origin(answers(b"hello", extra=b"Connection: close\r\n"))
-    stage.server.context.connector.names = Names(lambda _: [(socket.AF_INET, (host, 0)) for host in hosts])
-    stage.register(Endpoint("web", "app.test", origin.endpoint.port, id="by-name"))
+    origin = await environment.origin(answers(b"hello", extra=b"Connection: close\r\n"))
+    environment.server.context.connector.names = Names(
+        lambda _: [(socket.AF_INET, (host, 0)) for host in hosts]
+    )
+    environment.register(Endpoint("web", "app.test", origin.endpoint.port, id="by-name"))
     return origin
 
 
 async def test_the_next_address_is_tried_while_the_first_one_is_silent():
-    async with Stage() as stage:
-        origin = await by_name(stage, DEAD, LIVE)
+    async with Environment() as environment:
+        origin = await by_name(environment, DEAD, LIVE)
         with nothing_left_open(), swallowing(origin.endpoint.port):
             begun = monotonic()
-            assert (await stage.get())[2] == b"hello"
+            assert (await environment.get())[2] == b"hello"
             assert ATTEMPT_DELAY <= monotonic() - begun < 1.5
             begun = monotonic()
-            assert [(await stage.get())[2] for _ in range(4)] == [b"hello"] * 4
+            assert [(await environment.get())[2] for _ in range(4)] == [b"hello"] * 4
             assert monotonic() - begun < ATTEMPT_DELAY  # A silent address is tried last for a while.
-        assert [len(record.attempts) for record in stage.records] == [1] * 5
+        assert [len(record.attempts) for record in environment.records] == [1] * 5
 
 
 @pytest.mark.parametrize("hosts", [(SHUT, SHUT), ("255.255.255.255",)])
 async def test_the_next_address_is_tried_immediately_if_the_first_one_refuses(hosts):
-    async with Stage() as stage:
-        await by_name(stage, *hosts, LIVE)
+    async with Environment() as environment:
+        await by_name(environment, *hosts, LIVE)
         with nothing_left_open():
             begun = monotonic()
-            assert (await stage.get())[2] == b"hello"
+            assert (await environment.get())[2] == b"hello"
             assert monotonic() - begun < ATTEMPT_DELAY
 
 
 async def test_all_addresses_are_tried_within_the_timeout():
     dead = [f"127.0.1.{number}" for number in (1, 2, 3)]
-    async with Stage(connect_timeout=1.0, retries=0) as stage:
-        origin = await by_name(stage, *dead, LIVE)
+    async with Environment(connect_timeout=1.0, retries=0) as environment:
+        origin = await by_name(environment, *dead, LIVE)
         with ExitStack() as stack:
             for host in dead:
                 stack.enter_context(swallowing(origin.endpoint.port, host))
-            assert (await stage.get())[2] == b"hello"
+            assert (await environment.get())[2] == b"hello"
 
 
 async def test_a_disconnected_client_does_not_demote_addresses():
-    async with Stage() as stage:
-        origin = await by_name(stage, DEAD, "127.0.0.5", LIVE)
+    async with Environment() as environment:
+        origin = await by_name(environment, DEAD, "127.0.0.5", LIVE)
         port = origin.endpoint.port
         with swallowing(port), swallowing(port, "127.0.0.5"):
-            client = (await stage.client()).send(GET)
-            await until(lambda: repr(stage.pool).endswith("| 1 active, 0 idle>"))
+            client = (await environment.client()).send(GET)
+            await until(lambda: repr(environment.pool).endswith("| 1 active, 0 idle>"))
             client.close()
-            await until(lambda: stage.records)
-        name = stage.server.context.connector.names._names["app.test"]
+            await until(lambda: environment.records)
+        name = environment.server.context.connector.names._names["app.test"]
         assert name.demoted == {}
         assert name.due > 0
 
 
 async def test_connections_spread_over_all_addresses_of_a_name():
-    async with Stage() as stage:
-        origin = await by_name(stage, LIVE, DEAD)
+    async with Environment() as environment:
+        origin = await by_name(environment, LIVE, DEAD)
 
         async def handle(reader, writer):
             await answers(b"other")(reader, writer)
             writer.close()
 
         other = await asyncio.start_server(handle, DEAD, origin.endpoint.port)
-        assert {(await stage.get())[2] for _ in range(4)} == {b"hello", b"other"}
+        assert {(await environment.get())[2] for _ in range(4)} == {b"hello", b"other"}
         other.close()
 
 
 async def test_refusal_by_all_addresses_is_a_failure_of_the_backend():
-    async with Stage() as stage:
-        await by_name(stage, SHUT, "127.0.0.4")
+    async with Environment() as environment:
+        await by_name(environment, SHUT, "127.0.0.4")
         with nothing_left_open():
-            assert (await stage.get())[0] == 503
-        (record,) = stage.records
+            assert (await environment.get())[0] == 503
+        (record,) = environment.records
         assert (record.termination, record.detail.partition(": ")[2]) == ("SC", "Connection refused")
-        (backend,) = stage.pool.backends.values()
+        (backend,) = environment.pool.backends.values()
         assert backend.state is State.SUSPECT
 
 
 @pytest.mark.parametrize("hosts", [(DEAD, "127.0.0.5"), (DEAD,)])
 async def test_attempts_end_with_the_client_or_the_timeout(hosts):
-    async with Stage(connect_timeout=0.1, retries=0) as stage:
-        origin = await by_name(stage, *hosts)
+    async with Environment(connect_timeout=0.1, retries=0) as environment:
+        origin = await by_name(environment, *hosts)
         port = origin.endpoint.port
         with nothing_left_open(), swallowing(port), swallowing(port, "127.0.0.5"):
-            client = (await stage.client()).send(GET)
-            await until(lambda: repr(stage.pool).endswith("| 1 active, 0 idle>"))
+            client = (await environment.client()).send(GET)
+            await until(lambda: repr(environment.pool).endswith("| 1 active, 0 idle>"))
             client.close()
-            await until(lambda: stage.records)
-            assert (await stage.get())[0] == 504
-        assert [record.termination for record in stage.records] == ["CC", "sC"]
+            await until(lambda: environment.records)
+            assert (await environment.get())[0] == 504
+        assert [record.termination for record in environment.records] == ["CC", "sC"]
 
 
 @contextmanager
@@ -155,18 +157,18 @@ def no_descriptor_left():
 
 
 async def test_a_lack_of_descriptors_is_not_a_failure_of_the_backend():
-    async with Stage() as stage:
-        await stage.origin(answers(b"hello"))
-        client = await stage.client()
-        await until(lambda: stage.server.context.connections)
+    async with Environment() as environment:
+        await environment.origin(answers(b"hello"))
+        client = await environment.client()
+        await until(lambda: environment.server.context.connections)
         with no_descriptor_left():
             client.send(GET)
             assert (await client.answer())[0] == 503
-        (record,) = stage.records
+        (record,) = environment.records
         assert record.termination == "RC"
-        (backend,) = stage.pool.backends.values()
+        (backend,) = environment.pool.backends.values()
         assert (backend.state, backend.health.total) == (State.UP, 0)
-        assert (await stage.get())[2] == b"hello"
+        assert (await environment.get())[2] == b"hello"
 
 
 def test_exhausted_ports_differ_from_an_unreachable_address():

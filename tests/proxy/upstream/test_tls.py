@@ -17,8 +17,8 @@ from pylb.model import Endpoint
 from pylb.proxy.transfer import CHUNKS_AT_ONCE
 from pylb.proxy.upstream.tls import UpstreamTls
 from tests.certificates import Authority
+from tests.environment import HOST, Environment, answers, read_chunks, read_request
 from tests.every import every
-from tests.stage import HOST, Stage, answers, read_chunks, read_request
 from tests.until import until
 
 ENDPOINT = Endpoint("web", "10.0.0.1", 443)
@@ -36,24 +36,24 @@ def context(authority):
     return context
 
 
-async def secured(stage, context, handler, **changes):
-    """A backend behind TLS in the stage's pool."""
+async def secured(environment, context, handler, **changes):
+    """A backend behind TLS in the environment's pool."""
     server = await asyncio.start_server(handler, "127.0.0.1", 0, ssl=context)
     endpoint = Endpoint("web", "127.0.0.1", server.sockets[0].getsockname()[1], id="secure")
-    stage.register(replace(endpoint, **changes))
+    environment.register(replace(endpoint, **changes))
     return server
 
 
 async def test_requests_use_persistent_tls_connections(authority, context):
     asked = []
     context.sni_callback = lambda connection, name, _: asked.append(name)
-    async with Stage(
+    async with Environment(
         context={
             "tls": UpstreamTls(BackendConnections(upstream_tls=True, upstream_tls_ca=authority.certificate))
         }
-    ) as stage:
-        server = await secured(stage, context, answers(b"hello"))
-        client = await stage.client()
+    ) as environment:
+        server = await secured(environment, context, answers(b"hello"))
+        client = await environment.client()
         for method in (b"GET", b"POST", b"GET"):
             client.send(method + b" / HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\n\r\nhi")
             assert (await client.answer())[2] == b"hello"
@@ -64,11 +64,11 @@ async def test_requests_use_persistent_tls_connections(authority, context):
 async def test_metadata_sets_tls_and_its_name_for_one_backend(authority, context):
     asked = []
     context.sni_callback = lambda connection, name, _: asked.append(name)
-    async with Stage(
+    async with Environment(
         context={"tls": UpstreamTls(BackendConnections(upstream_tls_ca=authority.certificate))}
-    ) as stage:
-        server = await secured(stage, context, answers(b"hello"), tls=True, tls_name="backend.example")
-        assert (await stage.get())[2] == b"hello"
+    ) as environment:
+        server = await secured(environment, context, answers(b"hello"), tls=True, tls_name="backend.example")
+        assert (await environment.get())[2] == b"hello"
         assert asked == ["backend.example"]
         server.close()
 
@@ -92,12 +92,12 @@ async def test_a_backend_with_a_wrong_certificate_receives_no_request(authority,
     tls = UpstreamTls(
         BackendConnections(**{"upstream_tls": True, "upstream_tls_ca": authority.certificate, **settings})
     )
-    async with Stage(context={"tls": tls}) as stage:
-        server = await secured(stage, context, handle)
-        assert (await stage.get())[0] == status
+    async with Environment(context={"tls": tls}) as environment:
+        server = await secured(environment, context, handle)
+        assert (await environment.get())[0] == status
         assert len(heads) == (1 if status == 200 else 0)
         if status == 503:
-            assert "verify failed" in stage.records[0].detail.lower()
+            assert "verify failed" in environment.records[0].detail.lower()
         server.close()
 
 
@@ -106,13 +106,13 @@ async def test_a_backend_without_tls_is_a_503(authority):
         await reader.read(1)
         writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
 
-    async with Stage(
+    async with Environment(
         context={
             "tls": UpstreamTls(BackendConnections(upstream_tls=True, upstream_tls_ca=authority.certificate))
         }
-    ) as stage:
-        await stage.origin(handle)
-        assert (await stage.get())[0] == 503
+    ) as environment:
+        await environment.origin(handle)
+        assert (await environment.get())[0] == 503
 
 
 async def test_a_handshake_that_takes_too_long_is_a_504(authority):
@@ -120,9 +120,9 @@ async def test_a_handshake_that_takes_too_long_is_a_504(authority):
         await reader.read(-1)
 
     tls = UpstreamTls(BackendConnections(upstream_tls=True, upstream_tls_ca=authority.certificate))
-    async with Stage(context={"tls": tls}, connect_timeout=0.2) as stage:
-        origin = await stage.origin(handle)
-        assert (await stage.get())[0] == 504
+    async with Environment(context={"tls": tls}, connect_timeout=0.2) as environment:
+        origin = await environment.origin(handle)
+        assert (await environment.get())[0] == 504
         await until(lambda: origin.open == 0)
 
 
@@ -134,9 +134,11 @@ async def test_a_client_certificate_is_sent_to_backends(authority, context):
     chain, key = authority.sign("pylb")
     shown = {"upstream_tls_cert": chain, "upstream_tls_key": key}
     for shows, status in ((shown, 200), ({}, 502)):
-        async with Stage(context={"tls": UpstreamTls(BackendConnections(**settings, **shows))}) as stage:
-            server = await secured(stage, asking, answers(b"hello"))
-            assert (await stage.get())[0] == status
+        async with Environment(
+            context={"tls": UpstreamTls(BackendConnections(**settings, **shows))}
+        ) as environment:
+            server = await secured(environment, asking, answers(b"hello"))
+            assert (await environment.get())[0] == status
             server.close()
 
 
@@ -178,14 +180,14 @@ async def test_no_chunk_is_lost_when_the_backend_ends_tls_before_they_are_decode
         )
         writer.close()
 
-    async with Stage(
+    async with Environment(
         context={
             "tls": UpstreamTls(BackendConnections(upstream_tls=True, upstream_tls_ca=authority.certificate))
         }
-    ) as stage:
-        server = await secured(stage, context, handle)
+    ) as environment:
+        server = await secured(environment, context, handle)
         for _ in range(5):
-            client = (await stage.client()).send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+            client = (await environment.client()).send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
             await client.head()
             assert len(await asyncio.wait_for(read_chunks(client.reader), 5)) == count
         server.close()
@@ -211,18 +213,18 @@ async def test_a_slow_client_receives_everything_after_the_backend_has_closed_tl
         backend = threading.Thread(target=end_without_waiting, args=arguments)
         backend.start()
         tls = UpstreamTls(BackendConnections(upstream_tls=True, upstream_tls_ca=authority.certificate))
-        async with Stage(body_timeout=1.0, context={"tls": tls}) as stage:
-            stage.register(Endpoint("web", *listening.getsockname(), id="secure"))
+        async with Environment(body_timeout=1.0, context={"tls": tls}) as environment:
+            environment.register(Endpoint("web", *listening.getsockname(), id="secure"))
             reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
-            reading.connect(("127.0.0.1", stage.port))
+            reading.connect(("127.0.0.1", environment.port))
             reading.setblocking(False)
             reading.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
-            await until(lambda: any(c.write_paused for c in stage.server.context.connections))
+            await until(lambda: any(c.write_paused for c in environment.server.context.connections))
             end = monotonic() + 0.3
             await until(lambda: ended.is_set() or monotonic() > end)
-            while not stage.records:
+            while not environment.records:
                 with suppress(BlockingIOError):
                     reading.recv(100_000)
                 await asyncio.sleep(0)
-            assert [(r.termination, r.sent) for r in stage.records] == [("--", size)]
+            assert [(r.termination, r.sent) for r in environment.records] == [("--", size)]
         backend.join()

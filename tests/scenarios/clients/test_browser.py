@@ -10,8 +10,8 @@ from websockets.exceptions import ConnectionClosed
 
 from pylb.model import Endpoint
 from tests.components import chromium_binary
+from tests.environment import Environment
 from tests.scenarios.see.browser import ARGUMENTS
-from tests.stage import Stage
 from tests.until import until
 
 pytestmark = pytest.mark.slow
@@ -75,23 +75,23 @@ async def test_no_websocket_of_a_page_is_closed_while_instances_change():
                 await socket.send([message[:third], message[third : 2 * third], message[2 * third :]])
         codes.append(socket.close_code)
 
-    async with Stage() as stage, AsyncExitStack() as stack:
+    async with Environment() as environment, AsyncExitStack() as stack:
         servers = [
             await stack.enter_async_context(serve(echo, "127.0.0.1", 0, max_size=None, process_request=page))
             for _ in range(3)
         ]
         ports = [server.sockets[0].getsockname()[1] for server in servers]
         endpoints = [Endpoint("web", "127.0.0.1", port, id=str(port)) for port in ports]
-        stage.register(*endpoints)
+        environment.register(*endpoints)
         playwright = await stack.enter_async_context(async_playwright())
         browser = await playwright.chromium.launch(executable_path=chromium_binary(), args=ARGUMENTS)
         stack.push_async_callback(browser.close)
         tab = await browser.new_page()
-        await tab.goto(f"http://127.0.0.1:{stage.port}/")
+        await tab.goto(f"http://127.0.0.1:{environment.port}/")
         talking = asyncio.gather(tab.evaluate(f"talkAll({SOCKETS}, {ROUNDS})"))
         changes = 0
         while not talking.done():
-            stage.register(*(e for i, e in enumerate(endpoints) if i != changes % 3))
+            environment.register(*(e for i, e in enumerate(endpoints) if i != changes % 3))
             changes += 1
             await asyncio.sleep(0.005)
         assert changes > 20

@@ -11,7 +11,7 @@ import pytest
 
 from pylb.proxy import server
 from tests.certificates import Authority, presented
-from tests.stage import Client, Stage, answers
+from tests.environment import Client, Environment, answers
 
 pytestmark = pytest.mark.slow
 
@@ -77,10 +77,10 @@ async def test_no_request_fails_while_certificates_are_renewed_under_load(tmp_pa
         renew(authority, name, 0, live)
     context = ssl.create_default_context(cafile=authority.certificate)
     seen, over = Counter(), asyncio.Event()
-    async with Stage() as stage:
-        await stage.origin(answers(b"hello"))
+    async with Environment() as environment:
+        await environment.origin(answers(b"hello"))
         listening = socket.create_server(("127.0.0.1", 0))
-        await stage.server.listen_tls(listening, presented([], str(live)))
+        await environment.server.listen_tls(listening, presented([], str(live)))
         port = listening.getsockname()[1]
         clients = asyncio.gather(
             *(come_and_go(port, context, seen, over) for _ in range(4)),
@@ -101,4 +101,4 @@ async def test_no_request_fails_while_certificates_are_renewed_under_load(tmp_pa
         over.set()
         await clients
         assert set(seen) == set(range(RENEWALS + 1))
-        assert {(record.status, record.termination) for record in stage.records} == {(200, "--")}
+        assert {(record.status, record.termination) for record in environment.records} == {(200, "--")}

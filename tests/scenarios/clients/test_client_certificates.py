@@ -7,7 +7,7 @@ import ssl
 import pytest
 
 from tests.certificates import Authority, presented
-from tests.stage import HOST, Client, Stage, read_request
+from tests.environment import HOST, Client, Environment, read_request
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +27,11 @@ async def told(authority, pair, client_pair, **settings):
         heads.append(await read_request(reader))
         writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    async with Stage() as stage:
-        await stage.origin(handle)
+    async with Environment() as environment:
+        await environment.origin(handle)
         listening = socket.create_server(("127.0.0.1", 0))
         certificates = presented([pair], tls_client_ca=authority.certificate, **settings)
-        await stage.server.listen_tls(listening, certificates)
+        await environment.server.listen_tls(listening, certificates)
         context = ssl.create_default_context(cafile=authority.certificate)
         if client_pair:
             context.load_cert_chain(*client_pair)

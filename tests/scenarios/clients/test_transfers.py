@@ -17,7 +17,7 @@ import urllib3
 from aiohttp import web
 
 from pylb.model import Endpoint
-from tests.stage import Stage
+from tests.environment import Environment
 
 pytestmark = pytest.mark.slow
 
@@ -67,10 +67,10 @@ async def service(*routes):
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     try:
-        async with Stage() as stage:
-            stage.register(Endpoint("web", "127.0.0.1", runner.addresses[0][1], id="web-1"))
-            yield f"http://127.0.0.1:{stage.port}"
-            assert {record.termination for record in stage.records} == {"--"}
+        async with Environment() as environment:
+            environment.register(Endpoint("web", "127.0.0.1", runner.addresses[0][1], id="web-1"))
+            yield f"http://127.0.0.1:{environment.port}"
+            assert {record.termination for record in environment.records} == {"--"}
     finally:
         await runner.cleanup()
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import aiohttp
 import psutil
 
+from tests.environment import Handler, Origin, answers
 from tests.error_log import check_output
-from tests.stage import Handler, Origin, answers
 from tests.until import until
 
 PATIENCE = 60.0

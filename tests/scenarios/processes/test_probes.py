@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from tests.stage import read_request
+from tests.environment import read_request
 from tests.until import until
 
 pytestmark = pytest.mark.slow

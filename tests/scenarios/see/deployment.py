@@ -14,7 +14,7 @@ import aiohttp
 from pylb.balancer import Balancer
 from pylb.config import Address, Options, Url
 from tests.consul_agent import ConsulAgent
-from tests.stage import read_request
+from tests.environment import read_request
 from tests.until import until
 
 

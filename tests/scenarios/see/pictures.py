@@ -43,7 +43,7 @@ async def take(pylb: Deployment, folder: Path) -> None:
 
 
 async def main(folder: Path) -> None:
-    """Set the stage, with a Consul of its own."""
+    """Start the environment, with a separate Consul."""
     with tempfile.TemporaryDirectory() as directory:
         agent = ConsulAgent(Path(directory))
         await asyncio.to_thread(agent.start)

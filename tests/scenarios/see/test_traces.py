@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from tests.environment import read_request
 from tests.scenarios.processes.program import Program
-from tests.stage import read_request
 from tests.until import until
 
 pytestmark = pytest.mark.slow

@@ -12,7 +12,7 @@ from pylb.balancer import Balancer
 from pylb.config import Options, Url
 from pylb.runtime.lifecycle import ProcessState
 from tests.certificates import Authority
-from tests.stage import answers
+from tests.environment import answers
 from tests.until import until
 
 

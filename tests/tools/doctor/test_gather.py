@@ -141,7 +141,7 @@ async def test_a_missing_right_is_named(shop, rules, lacking):
 async def test_a_rejected_token_differs_from_a_consul_that_does_not_answer(shop):
     found, facts = await shop(None)
     assert [rule for rule, _ in found] == ["token-refused"]
-    assert facts.registry.refused.endswith("answered 403 ACL not found to /v1/catalog/nodes")
+    assert facts.registry.token_error.endswith("answered 403 ACL not found to /v1/catalog/nodes")
 
 
 async def test_errors_of_connections_are_facts(listening, unused_tcp_port):

@@ -33,7 +33,7 @@ FAULTS = {
     "clock ahead": (with_registry(clock_skew=60.0), "clock-skew", "Consul's clock is 60 s ahead of"),
     "clock behind": (with_registry(clock_skew=-60.0), "clock-skew", "Consul's clock is 60 s behind"),
     "a token that is refused": (
-        replace(with_registry(refused="answered 403 ACL not found", services={}), pools=None),
+        replace(with_registry(token_error="answered 403 ACL not found", services={}), pools=None),
         "token-refused",
         "Consul refuses the token: answered 403 ACL not found",
     ),
@@ -162,7 +162,7 @@ FAULTS = {
         "web: host:web-2:80 is registered as web.lan, and this name cannot be resolved",
     ),
     "no health check": (
-        with_instances(endpoint(1), endpoint(2, checked=False)),
+        with_instances(endpoint(1), endpoint(2, has_checks=False)),
         "unchecked",
         "web: host:web-2:80 has no health check",
     ),

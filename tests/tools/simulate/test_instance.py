@@ -22,11 +22,11 @@ def test_a_dead_instance_loses_its_requests_and_returns_idle():
 
 
 def test_the_newest_idle_connection_is_used_unless_expired():
-    link = Connections(Instance(), keep=4.0)
-    assert [link.take(0.0), link.take(0.0)] == [False, False]
-    link.give_back(1.0)
-    link.give_back(5.0)
-    assert link.idle(5.5) == 1
-    assert link.take(6.0)
-    assert not link.take(6.0)
-    assert link.opened == 3
+    connections = Connections(Instance(), keep=4.0)
+    assert [connections.take(0.0), connections.take(0.0)] == [False, False]
+    connections.give_back(1.0)
+    connections.give_back(5.0)
+    assert connections.idle(5.5) == 1
+    assert connections.take(6.0)
+    assert not connections.take(6.0)
+    assert connections.opened == 3

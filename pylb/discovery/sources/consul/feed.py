@@ -143,14 +143,14 @@ class ConsulFeed:
     def _notify(self, services: set[str]) -> None:
         for service in services & self._shared.keys():
             for subscription in self._shared[service]:
-                subscription.news.set()
+                subscription.changed.set()
 
     def _notify_newer(self, index: int) -> None:
         """Notify the services whose last answer is newer than an index."""
         for subscriptions in self._shared.values():
             for subscription in subscriptions:
                 if subscription.index > index:
-                    subscription.news.set()
+                    subscription.changed.set()
 
     def _failed(self, error: Exception) -> None:
         """Report to every subscription that changes may have been missed."""
@@ -165,7 +165,7 @@ class Subscription:
 
     def __init__(self, feed: ConsulFeed, service: str, *, own: bool) -> None:
         self.service = service
-        self.news = asyncio.Event()
+        self.changed = asyncio.Event()
         """Set by the feed when the service may have changed, on an error, and when the feed has settled."""
         self.index = 0
         """The index of the last answer that was fetched."""
@@ -185,7 +185,7 @@ class Subscription:
         """Make `health` raise an error; once, as long as the same error repeats."""
         if str(error) != self._raised:
             self._error, self._raised = error, str(error)
-            self.news.set()
+            self.changed.set()
 
     async def health(
         self,
@@ -229,7 +229,7 @@ class Subscription:
         """
         try:
             async with asyncio.timeout(wait * self._feed.rng.uniform(0.5, 1.0)):
-                await self.news.wait()
+                await self.changed.wait()
         except TimeoutError:
             return False
         return True
@@ -237,14 +237,14 @@ class Subscription:
     async def _settled(self) -> None:
         """Wait until the feed has settled, and forget earlier changes."""
         while True:
-            self.news.clear()
+            self.changed.clear()
             if self._error is not None:
                 error, self._error = self._error, None
                 raise copied(error)
             if self._feed.settled:
                 self._raised = ""
                 return
-            await self.news.wait()
+            await self.changed.wait()
 
     async def _fetch(self, tags: Sequence[str], consistency: str | None) -> HealthAnswer:
         async with self._feed.fetches:

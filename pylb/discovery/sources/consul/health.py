@@ -88,7 +88,7 @@ def parse_instance(service: str, item: Any) -> Parsed:
         tls=settings.tls,
         tls_name=settings.tls_name,
         problems=settings.problems,
-        checked=any(c.get("ServiceID") and not _is_maintenance(c) for c in checks),
+        has_checks=any(c.get("ServiceID") and not _is_maintenance(c) for c in checks),
     )
     return endpoint, summary
 

@@ -37,7 +37,7 @@ class Missing:
         self._tags = tags
         self._clock = clock
         self._queried = -inf
-        self._explanation = ""
+        self._text = ""
 
     async def explain(self, client: ConsulClient) -> str:
         """Return the explanation; empty if Consul does not answer.
@@ -51,12 +51,12 @@ class Missing:
             try:
                 names = (await ConsulCatalog(client).services()).read()
             except ConsulError:
-                return self._explanation
-            self._explanation = explanation(self._service, self._tags, names.keys() - {CONSUL})
-        return self._explanation
+                return self._text
+            self._text = explain_missing(self._service, self._tags, names.keys() - {CONSUL})
+        return self._text
 
 
-def explanation(service: str, tags: Sequence[str], known: frozenset[str] | set[str]) -> str:
+def explain_missing(service: str, tags: Sequence[str], known: frozenset[str] | set[str]) -> str:
     """Return why a service has no instance, given the names of those that have some.
 
     Args:

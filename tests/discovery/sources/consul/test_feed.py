@@ -114,7 +114,7 @@ async def test_the_removal_of_an_instance_without_its_check_is_detected(agent, s
         await agent.register({"ID": "api-1", "Name": "api", "Port": 80, "Check": {"TTL": "1h"}})
         await until_listed(api, "api-1")
         waiting = asyncio.get_running_loop().create_task(until_listed(web, "web-1"))
-        await until(lambda: not web.news.is_set())
+        await until(lambda: not web.changed.is_set())
         await agent.deregister("web-2")
         await waiting
 

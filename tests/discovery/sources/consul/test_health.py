@@ -38,7 +38,7 @@ def test_an_instance_is_parsed():
     )
     assert found.key == ("dc1", "n1", "web-1")
     assert (found.service, found.authority, found.weight) == ("web", "127.0.0.1:9001", 7)
-    assert (found.status, found.checked, found.created) == ("passing", True, 42)
+    assert (found.status, found.has_checks, found.created) == ("passing", True, 42)
     assert (found.tags, found.meta) == (("b", "a"), (("a", "2"), ("z", "1")))
 
 
@@ -53,9 +53,9 @@ def test_missing_weights_are_one():
 def test_an_instance_without_checks_passes_as_unchecked():
     item = instance(1)
     del item["Checks"][1]
-    assert not only(item).checked
+    assert not only(item).has_checks
     item["Checks"] = []
-    assert not only(item).checked
+    assert not only(item).has_checks
 
 
 MAINTENANCE = check("critical", "_service_maintenance:web-1", Notes="upgrade")

@@ -1,5 +1,5 @@
 from pylb.clients.consul import ConsulClient
-from pylb.discovery.sources.consul.missing import INTERVAL, Missing, explanation
+from pylb.discovery.sources.consul.missing import INTERVAL, Missing, explain_missing
 from tests.every import every
 from tests.registries import consul_at
 
@@ -16,12 +16,12 @@ from tests.registries import consul_at
     ],
 )
 def test_similar_services_are_named(known, words):
-    assert explanation("web", (), known) == words
+    assert explain_missing("web", (), known) == words
 
 
 def test_missing_tags_are_the_reason():
     words = "Consul knows web, but no instance with the tags blue, new"
-    assert explanation("web", ["blue", "new"], {"web", "api"}) == words
+    assert explain_missing("web", ["blue", "new"], {"web", "api"}) == words
 
 
 async def test_names_are_queried_at_intervals(scripted):

@@ -1,4 +1,4 @@
-"""A stage for stories of the data plane: scripted origins, a data plane between, clients with raw sockets.
+"""The environment of data plane tests: scripted origins, a data plane, and clients with raw sockets.
 
 Everything is real but small: sockets on 127.0.0.1 and port 0, one loop. An origin is a coroutine function
 that gets a reader and a writer per connection; what a client writes and reads is bytes.
@@ -110,7 +110,7 @@ def _rules(kind: type[Any], values: dict[str, Any]) -> Any:
     return kind(**{name: values.pop(name) for name in names})
 
 
-class Stage:
+class Environment:
     """Origins, a data plane and clients; leave it with `async with` and all of them end.
 
     Args:
@@ -151,7 +151,7 @@ class Stage:
         self.port = 0
         self._stack = AsyncExitStack()
 
-    async def __aenter__(self) -> Stage:
+    async def __aenter__(self) -> Environment:
         listening = socket.socket()
         listening.bind(("127.0.0.1", 0))
         self.port = listening.getsockname()[1]

@@ -66,14 +66,14 @@ class BackendProcess:
         self.process.stdout.close()
 
 
-class Stage:
+class Environment:
     """Leave it with `async with`, and all processes end.
 
     Args:
         directory: for logs, and what Consul keeps.
         options: of pylb.
         network: where the backends live, if not on the loopback interface.
-        environment: variables for pylb.
+        variables: environment variables for pylb.
         output: where it writes what it has to say.
         under: a command that starts it, such as `prlimit`.
         pair: certificate and key, as paths: backends speak TLS, and pylb listens on `tls_port` as well.
@@ -84,7 +84,7 @@ class Stage:
         directory: Path,
         *options: str,
         network: Network | None = None,
-        environment: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
         output: Path | None = None,
         under: Sequence[str] = (),
         pair: Sequence[str] = (),
@@ -92,7 +92,7 @@ class Stage:
         self.directory = directory
         self.options = options
         self._network = network
-        self._environment = {**os.environ, **(environment or {})}
+        self._variables = {**os.environ, **(variables or {})}
         self._output = output or directory / "pylb.log"
         self._under = under
         self._pair = pair
@@ -102,7 +102,7 @@ class Stage:
         self.pylb: subprocess.Popen[bytes] | None = None
         self._stack = AsyncExitStack()
 
-    async def __aenter__(self) -> Stage:
+    async def __aenter__(self) -> Environment:
         self.http = await self._stack.enter_async_context(aiohttp.ClientSession())
         await asyncio.to_thread(self.consul.start)
         self._stack.callback(self.consul.kill)
@@ -159,7 +159,7 @@ class Stage:
             command += ["--listen-tls", f"127.0.0.1:{self.tls_port}", "--upstream-tls"]
             command += ["--tls-cert", certificate, "--tls-key", key]
         with self._output.open("ab") as log:
-            self.pylb = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=self._environment)
+            self.pylb = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=self._variables)
 
     def family(self) -> list[psutil.Process]:
         """All processes of pylb."""
