@@ -13,7 +13,7 @@ PIP_INSTALL = $(BIN)/python -m pip install -q --disable-pip-version-check
 unexport PYTHONDONTWRITEBYTECODE
 
 # Options of the fast tests. Waits overlap, so there are more processes than cores. Loading unused plugins takes a second.
-FAST := -n 3 --dist worksteal -m "not slow" --hypothesis-profile quick -p no:schemathesis -p no:benchmark -p no:anyio
+FAST := -n 4 --dist worksteal -m "not slow" --hypothesis-profile quick -p no:schemathesis -p no:benchmark -p no:anyio
 
 # Debian packages venv separately from Python; a new machine has no package lists yet.
 define REQUIRE_VENV

@@ -24,7 +24,7 @@ LEADER_DEADLINE = 30.0
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests with a real Consul as slow: it takes 3 s to elect itself, in each process of the tests."""
     for item in items:
-        if {"consul", "own_consul"}.intersection(getattr(item, "fixturenames", ())):
+        if {"consul", "own_consul", "guarded_consul"}.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
 
 

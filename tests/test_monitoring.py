@@ -13,6 +13,7 @@ from pylb.model import Endpoint, PoolState
 from pylb.observe import exposition
 from pylb.observe.exposition import Family
 from tests.admin.conftest import clock, counters, know, operator, pools, view  # noqa: F401
+from tests.every import every
 
 DOCS = Path(__file__).parents[1] / "docs"
 DASHBOARD = json.loads((DOCS / "monitoring/grafana.json").read_text())
@@ -38,7 +39,7 @@ def exposed(view, know):  # noqa: F811
     return names
 
 
-@pytest.mark.parametrize("name", EXPRESSIONS)
+@every("name", EXPRESSIONS)
 def test_queried_metrics_and_labels_exist(exposed, name):
     expression = EXPRESSIONS[name]
     metrics = re.findall(r"\bpylb_\w+", expression)

@@ -184,7 +184,7 @@ MAKE = ["make", "--dry-run", "--always-make"]
             "test",
             ["--editable '.[dev]'", "tests/components.py ", "ruff check", "mypy", "lint-imports", "pytest"],
         ),
-        ("check", ["ruff format --check", 'pytest -n 3 --dist worksteal -m "not slow"']),
+        ("check", ["ruff format --check", 'pytest -n 4 --dist worksteal -m "not slow"']),
         ("bench", ["--editable '.[bench]'", "bench.hotpath"]),
         ("bench-report", ["--editable '.[bench]'", "-m bench.report"]),
         ("docs", ["pylb.config > docs/config.md.new"]),

@@ -1,14 +1,15 @@
-"""Pictures as SVG. Equal figures produce equal bytes: the SVG contains no dates and no random names."""
+"""Pictures as SVG. Equal figures produce equal bytes: the SVG contains no dates and no random names.
+
+matplotlib takes half a second to import. It is imported when a picture is drawn, because all tests of
+`bench` import this module.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from io import BytesIO
 from typing import Any
-
-import matplotlib as mpl
-from matplotlib.figure import Figure as Sheet
-from matplotlib.ticker import StrMethodFormatter
 
 from bench.lib.figure import Figure
 from bench.report.theme import Theme
@@ -27,7 +28,7 @@ MARKERS = "osD^vPX*"
 def bars(figures: Mapping[str, Figure], unit: str, theme: Theme, *, logarithmic: bool = False) -> bytes:
     """A horizontal bar per proxy, the lowest at the top, with the range of its rounds."""
     ordered = sorted(figures.items(), key=lambda item: item[1].median, reverse=True)
-    with mpl.rc_context(STYLE):
+    with _style():
         sheet, axes = _sheet(theme, 0.42 * len(ordered) + 0.9)
         for name, figure in ordered:
             axes.barh(name, figure.median, color=theme.peers[name], height=0.6)
@@ -35,7 +36,7 @@ def bars(figures: Mapping[str, Figure], unit: str, theme: Theme, *, logarithmic:
             axes.errorbar(figure.median, name, xerr=range_, color=theme.ink, capsize=3, linewidth=1)
         axes.set_xlabel(unit, color=theme.ink)
         axes.set_xscale("log" if logarithmic else "linear")
-        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+        axes.xaxis.set_major_formatter("{x:,g}")
         axes.grid(axis="x", color=theme.ink, alpha=0.25)
         axes.set_axisbelow(True)
         return _svg(sheet)
@@ -50,7 +51,7 @@ def curves(figures: Mapping[str, Mapping[int, Figure]], along: str, unit: str, t
         unit: label of the vertical axis, which starts at 0.
         theme: the colours.
     """
-    with mpl.rc_context(STYLE):
+    with _style():
         sheet, axes = _sheet(theme, 4.0)
         for marker, (name, points) in zip(MARKERS, figures.items(), strict=False):
             medians = [point.median for point in points.values()]
@@ -79,7 +80,16 @@ def curves(figures: Mapping[str, Mapping[int, Figure]], along: str, unit: str, t
         return _svg(sheet)
 
 
-def _sheet(theme: Theme, height: float) -> tuple[Sheet, Any]:
+def _style() -> AbstractContextManager[None]:
+    import matplotlib as mpl  # noqa: PLC0415 - see above
+
+    context: AbstractContextManager[None] = mpl.rc_context(STYLE)
+    return context
+
+
+def _sheet(theme: Theme, height: float) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure as Sheet  # noqa: PLC0415 - see above
+
     sheet = Sheet(figsize=(8, height), layout="constrained")
     axes = sheet.add_subplot()
     axes.tick_params(which="both", colors=theme.ink)
@@ -89,7 +99,7 @@ def _sheet(theme: Theme, height: float) -> tuple[Sheet, Any]:
     return sheet, axes
 
 
-def _svg(sheet: Sheet) -> bytes:
+def _svg(sheet: Any) -> bytes:
     drawn = BytesIO()
     sheet.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
     return drawn.getvalue()

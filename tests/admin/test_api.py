@@ -3,6 +3,7 @@ import asyncio
 import orjson
 import pytest
 
+from pylb.admin import api
 from pylb.model import Endpoint, Excluded
 
 ONE, TWO = (Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}") for n in (1, 2))
@@ -147,7 +148,8 @@ async def test_events_carry_the_state_and_every_change_immediately(client, know)
         assert entries[-1]["removed"] == ["web-1 (critical: refused)"]
 
 
-async def test_event_streams_end_with_the_server(client, app):
+async def test_event_streams_end_with_the_server(client, app, monkeypatch):
+    monkeypatch.setattr(api, "TICK", 0.02)
     async with client.get("/api/events") as stream:
         await stream.content.readuntil(b"\n\n")
         await app.close()

@@ -10,6 +10,11 @@ from pylb.sinks.log_writer import BACKLOG, BATCH, LogWriter
 LINE = b"x" * 199 + b"\n"
 
 
+@pytest.fixture(autouse=True)
+def _short_batches(monkeypatch):
+    monkeypatch.setattr(log_writer, "GATHER", 0.02)
+
+
 @pytest.fixture
 def pipe():
     reading, writing = os.pipe()

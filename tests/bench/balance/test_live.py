@@ -31,7 +31,7 @@ def test_a_request_waits_only_for_earlier_ones_to_the_same_port(instances):
 
 def test_a_request_without_a_response_is_an_error():
     with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
             with pytest.raises(ExceptionGroup) as caught:

@@ -364,8 +364,8 @@ async def test_a_slow_reader_receives_all_of_the_last_response(authority, pairs,
         client.writer.transport.pause_reading()
         client.send(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
         await until(lambda: environment.records)
-        swept = environment.server.context.date
-        await until(lambda: environment.server.context.date != swept)
+        swept = environment.server.sweep.due
+        await until(lambda: environment.server.sweep.due > swept + 2 * sweep.PERIOD)
         client.writer.transport.resume_reading()
         assert (await client.answer())[2] == body
         assert await client.rest() == b""

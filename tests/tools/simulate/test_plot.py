@@ -4,7 +4,14 @@ import pytest
 
 from pylb.errors import UsageError
 from pylb.tools.simulate.outcome import Outcome
-from pylb.tools.simulate.plot import draw
+
+
+@pytest.fixture(scope="module")
+def draw():
+    """`draw`, imported by the tests that use it: matplotlib takes half a second to import."""
+    from pylb.tools.simulate.plot import draw
+
+    return draw
 
 
 def outcome(policy):
@@ -14,7 +21,7 @@ def outcome(policy):
     return made
 
 
-def test_each_policy_has_a_curve_on_a_transparent_background(tmp_path):
+def test_each_policy_has_a_curve_on_a_transparent_background(draw, tmp_path):
     path = tmp_path / "latency.svg"
     draw([outcome("random"), outcome("round-robin")], path)
     svg = path.read_text()
@@ -22,6 +29,6 @@ def test_each_policy_has_a_curve_on_a_transparent_background(tmp_path):
     assert svg.partition('style="')[2].startswith("fill: none")
 
 
-def test_an_unknown_file_type_is_rejected(tmp_path):
+def test_an_unknown_file_type_is_rejected(draw, tmp_path):
     with pytest.raises(UsageError, match=r"--plot .*latency\.txt: Format 'txt' is not supported"):
         draw([outcome("random")], tmp_path / "latency.txt")
