@@ -66,6 +66,7 @@ TESTED_THROUGH = {
     "discovery/report.py": "discovery/test_pipeline.py",
     "policy/lease.py": "policy/test_pool.py",
     "assembly/admin_access.py": "scenarios/see/test_overrides.py",
+    "routes/declaration.py": "routes/test_plain.py",
     "routes/compiled.py": "routes/test_table.py",
     "routes/order.py": "routes/test_table.py",
     "routes/resolve.py": "routes/test_table.py",

@@ -5,6 +5,7 @@ Glossary:
     Channel: the connection of one worker to control, a socket pair.
     Hello: the first message of a worker.
     Update: the complete state of one service, from control to the workers.
+    Routing update: the routes that are new, changed or removed, from control to the workers.
     Health update: a state of a backend that one worker has determined, for the other workers.
     Supervisor pipe: the connection of a child process to the supervisor, for states and for the detection of
     ends. State file: the state of control in memory, which outlives a control process.

@@ -33,22 +33,22 @@ class Channel(asyncio.Protocol):
         self._lost = lost
         self._transport: asyncio.Transport | None = None
         self._full = False
-        self._queue: dict[tuple[str, str], bytes] = {}
+        self._queue: dict[tuple[str, str], bytes | Callable[[], bytes]] = {}
         self._recv_buffer = bytearray()
 
     async def open(self, end: socket.socket) -> None:
         """Use one end of a socket pair and send the queue. Messages may arrive before this returns."""
         await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=end)
 
-    def queue_message(self, kind: str, subject: str, content: bytes) -> None:
+    def queue_message(self, kind: str, subject: str, content: bytes | Callable[[], bytes]) -> None:
         """Queue a message, which is sent as soon as the peer reads.
 
         Args:
             kind: the kind of message.
             subject: the message replaces a queued one of the same kind and subject.
-            content: JSON.
+            content: JSON, or a function that returns it at the moment at which the message is sent.
         """
-        self._queue[kind, subject] = b'["%b",%b]' % (kind.encode(), content)
+        self._queue[kind, subject] = content
         self._send()
 
     def close(self) -> None:
@@ -94,5 +94,7 @@ class Channel(asyncio.Protocol):
 
     def _send(self) -> None:
         while self._queue and self._transport is not None and not self._full:
-            message = self._queue.pop(next(iter(self._queue)))
+            kind, subject = next(iter(self._queue))
+            content = self._queue.pop((kind, subject))
+            message = b'["%b",%b]' % (kind.encode(), content() if callable(content) else content)
             self._transport.write(LENGTH.pack(len(message)) + message)

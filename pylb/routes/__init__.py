@@ -2,6 +2,8 @@
 
 Glossary:
     Route: a match, actions, and the service that receives the requests; declared, not compiled.
+    Declaration: a service with its routes and settings, as one source of routes has it.
+    Setting: an option of a service or of a route, by name.
     Match: host, path and further matchers; a request must meet all of them.
     Matcher: one condition besides host and path: methods, a header field, a query parameter, a scheme.
     Action: a change to the request or to the response, or a response of pylb.

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
 from typing import Any
 
+from pylb.routes.declaration import ServiceDeclaration
 from pylb.routes.grammar import parse_route
 from pylb.routes.quote import quoted
 from pylb.routes.route import Route
@@ -27,18 +27,6 @@ LARGEST = 16 << 20
 _SERVICE = re.compile(r"[^\s/=]{1,255}")
 _OPTION = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceDeclaration:
-    """One service of the file."""
-
-    service: str
-    routes: tuple[Route, ...]
-    settings: tuple[tuple[str, str], ...] = ()
-    """Options by name; values as a user types them."""
-    backends: str = ""
-    """Fixed backends, as `--static` has them; empty for those of the registry."""
 
 
 def read_file(text: str, name: str) -> tuple[ServiceDeclaration, ...]:

@@ -66,6 +66,26 @@ async def test_a_blocked_reader_receives_the_newest_message_of_each_subject(ends
     reader.close()
 
 
+async def test_a_message_that_waits_is_encoded_when_it_is_sent(ends):
+    (here, there), *_ = await ends(both=False)
+    state = [0]
+    here.queue_message("filling", "", orjson.dumps("x" * 5_000_000))
+    for number in range(1, 4):
+        state[0] = number
+        here.queue_message("state", "", lambda: orjson.dumps(state))
+    state[0] = 4
+    received = []
+    reader = Channel(lambda kind, content: received.append((kind, content)), list)
+    await reader.open(there)
+    await until(lambda: len(received) == 2)
+    assert received[1] == ("state", [4])
+    state[0] = 5
+    here.queue_message("state", "", lambda: orjson.dumps(state))
+    await until(lambda: len(received) == 3)
+    assert received[2] == ("state", [5])
+    reader.close()
+
+
 async def test_the_end_of_one_side_is_reported_to_the_other_once(ends):
     (here, there), _, lost = await ends()
     there.close()

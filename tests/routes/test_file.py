@@ -1,6 +1,7 @@
 import pytest
 
-from pylb.routes.file import LARGEST, ServiceDeclaration, read_file
+from pylb.routes.declaration import ServiceDeclaration
+from pylb.routes.file import LARGEST, read_file
 from pylb.routes.grammar import parse_route
 from tests.every import every
 
