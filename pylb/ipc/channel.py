@@ -46,8 +46,11 @@ class Channel(asyncio.Protocol):
         Args:
             kind: the kind of message.
             subject: the message replaces a queued one of the same kind and subject.
-            content: JSON, or a function that returns it at the moment at which the message is sent.
+            content: JSON, or a function that returns it at the moment at which the message is sent. Such a
+                message moves behind those that are queued, on which its content may depend.
         """
+        if callable(content):
+            self._queue.pop((kind, subject), None)
         self._queue[kind, subject] = content
         self._send()
 

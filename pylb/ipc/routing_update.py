@@ -1,7 +1,7 @@
 """A change of the routes, from control to the workers. A worker applies all of it at once.
 
-The first update that a worker receives has all declarations, each later one the difference from what the
-worker has received. Control keeps the encoded declaration of each service, so that an update is put together
+The first update on a connection is complete: it has all declarations. Each later one has the difference from
+what the worker has received. Control keeps the encoded declaration of each service, so that an update is put together
 without encoding anything again.
 """
 
@@ -28,17 +28,20 @@ class RoutingUpdate:
     """Increases with each change of the routes."""
     changed: Mapping[str, ServiceDeclaration | None]
     """By service; None removes the service."""
+    complete: bool = False
+    """Whether all services that it does not name are removed as well."""
 
     def to_bytes(self) -> bytes:
         """Encode as JSON."""
         encoded = {name: encode_declaration(each) if each else None for name, each in self.changed.items()}
-        return encode_update(self.generation, encoded)
+        return encode_update(self.generation, encoded, complete=self.complete)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> RoutingUpdate:
         """Decode a parsed JSON object."""
         changed = data["changed"].items()
-        return cls(data["generation"], {name: each and declaration_of(each) for name, each in changed})
+        declarations = {name: each and declaration_of(each) for name, each in changed}
+        return cls(data["generation"], declarations, data["complete"])
 
 
 def encode_declaration(declaration: ServiceDeclaration) -> bytes:
@@ -46,12 +49,13 @@ def encode_declaration(declaration: ServiceDeclaration) -> bytes:
     return orjson.dumps(to_plain(declaration))
 
 
-def encode_update(generation: int, changed: Mapping[str, bytes | None]) -> bytes:
+def encode_update(generation: int, changed: Mapping[str, bytes | None], *, complete: bool) -> bytes:
     """Encode an update as JSON.
 
     Args:
         generation: of the routes.
         changed: by service, what `encode_declaration` returns; None removes the service.
+        complete: whether all other services are removed as well.
     """
     encoded = {name: None if each is None else orjson.Fragment(each) for name, each in changed.items()}
-    return orjson.dumps({"generation": generation, "changed": encoded})
+    return orjson.dumps({"generation": generation, "changed": encoded, "complete": complete})

@@ -73,16 +73,18 @@ async def test_a_message_that_waits_is_encoded_when_it_is_sent(ends):
     for number in range(1, 4):
         state[0] = number
         here.queue_message("state", "", lambda: orjson.dumps(state))
+        here.queue_message("other", str(number), orjson.dumps(number))
+    here.queue_message("state", "", lambda: orjson.dumps(state))
     state[0] = 4
     received = []
     reader = Channel(lambda kind, content: received.append((kind, content)), list)
     await reader.open(there)
-    await until(lambda: len(received) == 2)
-    assert received[1] == ("state", [4])
+    await until(lambda: len(received) == 5)
+    assert received[1:] == [("other", 1), ("other", 2), ("other", 3), ("state", [4])]
     state[0] = 5
     here.queue_message("state", "", lambda: orjson.dumps(state))
-    await until(lambda: len(received) == 3)
-    assert received[2] == ("state", [5])
+    await until(lambda: len(received) == 6)
+    assert received[5] == ("state", [5])
     reader.close()
 
 

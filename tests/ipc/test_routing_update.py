@@ -11,6 +11,7 @@ from tests.routes.declarations import declarations
         RoutingUpdate,
         st.integers(0, 1 << 62),
         st.dictionaries(st.text(), st.none() | declarations, max_size=3),
+        st.booleans(),
     )
 )
 def test_an_update_is_decoded_unchanged(update):
@@ -19,5 +20,5 @@ def test_an_update_is_decoded_unchanged(update):
 
 @given(declarations)
 def test_an_update_is_put_together_from_encoded_declarations(declaration):
-    update = encode_update(7, {"a": encode_declaration(declaration), "b": None})
-    assert update == RoutingUpdate(7, {"a": declaration, "b": None}).to_bytes()
+    update = encode_update(7, {"a": encode_declaration(declaration), "b": None}, complete=True)
+    assert update == RoutingUpdate(7, {"a": declaration, "b": None}, complete=True).to_bytes()
