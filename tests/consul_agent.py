@@ -155,8 +155,8 @@ class GuardedConsul(ConsulAgent):
         request = urllib.request.Request(f"{self.url}/v1/{path}", body, method="PUT")
         request.add_header("X-Consul-Token", self.token)
         with urllib.request.urlopen(request, timeout=10) as answer:
-            said = answer.read()
-        return json.loads(said) if said.strip() else None
+            body = answer.read()
+        return json.loads(body) if body.strip() else None
 
     def policy(self, rules: str) -> str:
         """Make a policy; return its name."""

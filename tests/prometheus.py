@@ -56,8 +56,8 @@ class Prometheus:
         assert self._process.poll() is None, (self._directory / "prometheus.log").read_text()
         try:
             async with http.get(f"{self.url}/api/v1/query", params={"query": expression}) as answer:
-                told = await answer.json(content_type=None) if answer.status == 200 else {}
+                content = await answer.json(content_type=None) if answer.status == 200 else {}
         except aiohttp.ClientConnectionError:
             return []
-        found: list[dict[str, Any]] = told.get("data", {}).get("result", [])
+        found: list[dict[str, Any]] = content.get("data", {}).get("result", [])
         return found

@@ -174,8 +174,8 @@ def test_a_broken_installation_is_a_one_line_error(monkeypatch, capsys, tmp_path
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(cli.COMMANDS, "torn", cli.Command("", "pylb.config:Options", "torn:run"))
     assert cli.main(["torn", "--static", "a:1"]) == 1
-    said = f"pylb: cannot load the program: RuntimeError: half of it ({tmp_path / 'torn.py'}, line 2)\n"
-    assert capsys.readouterr() == ("", said)
+    output = f"pylb: cannot load the program: RuntimeError: half of it ({tmp_path / 'torn.py'}, line 2)\n"
+    assert capsys.readouterr() == ("", output)
 
 
 def test_a_mistake_is_found_before_anything_heavy_is_imported():
@@ -208,9 +208,9 @@ async def test_static_backends_serve_until_the_stop_signal(aiohttp_server):
         *PYLB, "--static", f"127.0.0.1:{origin.port}", *places, stderr=asyncio.subprocess.PIPE, env=CLEAN
     )
     try:
-        said = b""
-        while not (found := re.search(rb"listens on ([0-9.:]+)", said)):
-            said += await asyncio.wait_for(program.stderr.readline(), 20)
+        output = b""
+        while not (found := re.search(rb"listens on ([0-9.:]+)", output)):
+            output += await asyncio.wait_for(program.stderr.readline(), 20)
         address = found[1].decode()
         async with ClientSession() as client, client.get(f"http://{address}/") as answer:
             assert await answer.text() == "hello"

@@ -44,9 +44,9 @@ def outcomes(pytester):
     ],
 )
 def test_an_error_record_fails_the_test_that_caused_it_and_no_other(outcomes, provoke):
-    passed, errors, said = outcomes(f"def test_one():\n    {provoke}\n\ndef test_other():\n    pass\n")
+    passed, errors, output = outcomes(f"def test_one():\n    {provoke}\n\ndef test_other():\n    pass\n")
     assert (passed, errors) == (2, 1)
-    assert "ERROR at teardown of test_one" in said
+    assert "ERROR at teardown of test_one" in output
 
 
 def test_an_exception_that_python_can_only_print_fails_the_test(outcomes):
@@ -61,9 +61,9 @@ class Broken:
 def test_one():
     Broken()
 """
-    passed, errors, said = outcomes(source)
+    passed, errors, output = outcomes(source)
     assert (passed, errors) == (1, 1)
-    assert "ValueError('cannot be raised')" in said
+    assert "ValueError('cannot be raised')" in output
 
 
 def test_an_exception_of_a_task_that_is_not_retrieved_fails_the_test(outcomes):
@@ -78,9 +78,9 @@ async def run():
 def test_one():
     asyncio.run(run())
 """
-    passed, errors, said = outcomes(source)
+    passed, errors, output = outcomes(source)
     assert (passed, errors) == (1, 1)
-    assert "Task exception was never retrieved" in said
+    assert "Task exception was never retrieved" in output
 
 
 @pytest.mark.parametrize(

@@ -124,14 +124,14 @@ class Api:
     async def explain(self, request: web.Request) -> web.Response:
         """The route and the backend that a request would get, and why."""
         query = request.query
-        explanation = explain(
+        result = explain(
             self._view,
             query.get("host", ""),
             query.get("target", "/"),
             query.get("method", "GET"),
             query.getall("header", []),
         )
-        return _json(explanation)
+        return _json(result)
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: the state every second, and each new entry of the history."""

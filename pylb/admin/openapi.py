@@ -180,7 +180,7 @@ CANDIDATE = _object(
     }
 )
 
-EXPLANATION = _object(
+EXPLAIN_RESULT = _object(
     {
         "service": _about(
             {"type": ["string", "null"]}, "Service whose route matches; null: no route matches."
@@ -272,7 +272,7 @@ DOCUMENT: Schema = {
         ),
         "/api/explain": _read(
             "The route and the backend that a request would get, and why. Changes nothing.",
-            EXPLANATION,
+            EXPLAIN_RESULT,
             host=TEXT,
             target={**TEXT, "default": "/"},
             method={**TEXT, "default": "GET"},

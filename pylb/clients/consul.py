@@ -3,7 +3,7 @@
 It changes py-consul 1.x by overriding its HTTP client:
 
 - the `X-Consul-*` response headers are available; py-consul's callbacks drop all but the index;
-- each call has a deadline of its own; aiohttp's default of 300 s would end a long blocking query as an error;
+- each call has a separate deadline; aiohttp's default of 300 s would end a long blocking query as an error;
 - a call whose connection breaks fails; aiohttp would repeat it without the knowledge of the caller;
 - TCP keepalive detects dead peers, so that a half-open connection cannot stall a watch for the 15 minutes
   for which the kernel retransmits (Traefik issue 11688);
@@ -13,9 +13,9 @@ It changes py-consul 1.x by overriding its HTTP client:
 - its options are the only source of settings; py-consul prefers CONSUL_HTTP_TOKEN to the given token;
 - every error is a `ConsulError` that names the agent; py-consul has several bases.
 
-All of py-consul's calls work. The modules next to this one use them where they suffice. A call of their own
-passes a callback to `http`: it needs a header, bytes that are not decoded, or segments that are encoded one
-by one (docs/adr/py-consul.md has the list).
+All of py-consul's calls work, and the modules of this folder use them where they suffice. Where a call needs
+a header, bytes that are not decoded, or segments that are encoded one by one, the module passes a callback to
+`http` instead (docs/adr/py-consul.md has the list).
 """
 
 from __future__ import annotations

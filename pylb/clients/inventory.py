@@ -1,4 +1,4 @@
-"""Reads all containers of an engine, each with a call of its own: a failed inspection affects no other."""
+"""Reads all containers of an engine with one call per container: a failed inspection affects no other."""
 
 from __future__ import annotations
 

@@ -212,7 +212,7 @@ class Health(Group):
 
     @property
     def probe(self) -> str:
-        """How instances without a setting of their own are probed: `tcp`, a path, or empty for no probes."""
+        """The probe of instances that define none: `tcp`, a path, or empty for no probes."""
         return self.probe_http or (TCP if self.probe_tcp else "")
 
     def check(self) -> None:

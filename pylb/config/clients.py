@@ -84,7 +84,7 @@ class Tls(Group):
         FILE,
         None,
         "CA bundle used to verify client certificates, which backends receive as X-Client-Cert-* headers. By "
-        "default, clients are not asked for one.",
+        "default, none is requested.",
     )
     tls_client_required: bool = option(
         FLAG, "off", "Reject TLS clients without a certificate that --tls-client-ca verifies."

@@ -77,7 +77,7 @@ the expected form:
 """
 
 
-_EXPLAINED = (DURATION, SIZE, ADDRESS, CONSUL, FILE)
+_DESCRIBED = (DURATION, SIZE, ADDRESS, CONSUL, FILE)
 
 
 def markdown() -> str:
@@ -88,7 +88,7 @@ def markdown() -> str:
         lines += [_row(each) for each in members]
         lines.append("")
     lines += ["## Values", "", "| Placeholder | Expected |", "|---|---|"]
-    lines += [f"| `{kind.metavar}` | {_cell(kind.expected)} |" for kind in _EXPLAINED]
+    lines += [f"| `{kind.metavar}` | {_cell(kind.expected)} |" for kind in _DESCRIBED]
     lines += [f"| a switch, in the environment | {FLAG.expected} |", ""]
     return "\n".join(lines)
 

@@ -120,8 +120,8 @@ class Aggregate:
         """Return the address of the backend that a request would receive; None if none is eligible.
 
         A half-open backend without a request is due for its trial. Otherwise a new balancer of the policy
-        picks by the present weights and loads: each worker has a position of its own in a rotation and random
-        numbers of its own, which control does not know.
+        picks by the present weights and loads: each worker has its own position in a rotation and its own
+        random numbers, which control does not know.
         """
         row = self.row(service)
         eligible = set(row.eligible)

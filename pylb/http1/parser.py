@@ -300,7 +300,7 @@ def _combined(pattern: re.Pattern[bytes], lines: bytes) -> dict[bytes, bytes]:
 
 def _members(value: bytes) -> list[bytes]:
     """Return the non-empty members of a comma-separated list."""
-    return [member for part in value.split(b",") if (member := part.strip(b"\t "))]
+    return [member for item in value.split(b",") if (member := item.strip(b"\t "))]
 
 
 def _options(fields: Mapping[bytes, bytes], *, persistent: bool) -> tuple[bool, frozenset[bytes]]:

@@ -27,7 +27,7 @@ class HealthUpdate:
     """The start of the exclusion, or of the exclusion that ends."""
     until: float
     unreachable: bool
-    """Whether it refuses connections."""
+    """Whether no connection to it can be opened."""
 
     @classmethod
     def of(cls, backend: Backend) -> HealthUpdate:

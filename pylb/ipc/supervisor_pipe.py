@@ -36,7 +36,7 @@ class SupervisorPipe:
             self.end.send(f"{word}\n".encode())
 
     def receive(self) -> list[str] | None:
-        """Return the words received since the last call; None if the other side is gone."""
+        """Return the words received since the last call; None if the other side has closed the pipe."""
         try:
             data = self.end.recv(4096)
         except BlockingIOError:
@@ -46,7 +46,7 @@ class SupervisorPipe:
         return data.decode().split() if data else None
 
     def wait(self) -> None:
-        """Block until a word arrives or the other side is gone."""
+        """Block until a word arrives or the other side closes."""
         poll = select.poll()
         poll.register(self.end, select.POLLIN)
         poll.poll()
@@ -54,7 +54,7 @@ class SupervisorPipe:
     def listen(
         self, loop: AbstractEventLoop, on_word: Callable[[str], object], on_close: Callable[[], object]
     ) -> None:
-        """Let an event loop call `on_word` with each word, and `on_close` when the other side is gone."""
+        """Let an event loop call `on_word` with each word, and `on_close` when the other side closes."""
 
         def readable() -> None:
             words = self.receive()

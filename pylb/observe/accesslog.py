@@ -1,8 +1,8 @@
 """The access log: one line per request, from its record.
 
 `combined` is the format of Apache and nginx, followed by the fields of a load balancer; `json` has the same
-facts as named fields, and every attempt. Whatever bytes a client sends, a request is one line of ASCII with
-the same number of fields. This module formats lines; `sinks` writes them.
+facts as named fields, and every attempt. Each request is one line of ASCII with the same number of fields,
+whatever bytes the client sends. This module formats lines; `sinks` writes them.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ class Counters:
         return {service: add(totals) for service, totals in parts.items()}, backends
 
     def _slot_for(self, name: tuple[str, str]) -> int:
-        """The former slot of this backend, the slot of a long removed one without requests, or a new one."""
+        """The former slot of this backend; else one removed `GRACE` ago without requests, or a new one."""
         if name in self._left:
             return self._left.pop(name)[0]
         latest = self._clock() - GRACE
@@ -125,7 +125,7 @@ class Counters:
         return self._used - 1
 
     def _empty(self, slot: int, *, into: memoryview) -> None:
-        """Move the counts of a slot to another one. It writes this process's row only, even below zero."""
+        """Move the counts of a slot to another one. Only this row is written; it may become negative."""
         own = self.shared.counters(slot)
         for index, count in enumerate(self.shared.total(slot)):
             own[index] -= count

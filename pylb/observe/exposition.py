@@ -314,7 +314,7 @@ def changes(recorded: History) -> Iterator[str]:
 
 
 def discovery(watches: Iterable[WatchStatus], now: float) -> Iterator[str]:
-    """How fresh the knowledge is. `now`: monotonic seconds."""
+    """The age and errors of discovery data. `now`: monotonic seconds."""
     rows = [(labels(service=watch.service), watch) for watch in watches]
     for family in DISCOVERY:
         yield family.text(rows)

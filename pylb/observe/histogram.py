@@ -1,4 +1,4 @@
-"""A histogram of durations for rare events. Per-request ones are counters: `observe.counter_layout`."""
+"""A histogram of durations for rare events. Durations of requests are counters: `observe.counter_layout`."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from pylb.policy.lease import Lease as Attempt
 class Record:
     """The facts of one request. They are filled in during the request, and observers receive them at its end.
 
-    The class holds the values of what rarely happens, so that a record stores only what has happened. Values
-    that are read for every request are set by `__init__` (see `http1.parser.Request`).
+    Class attributes hold the defaults of rare facts, so that a record stores only those that occur.
+    `__init__` sets the facts that are read for every request (see `http1.parser.Request`).
     """
 
     finished = 0.0

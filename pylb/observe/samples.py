@@ -87,7 +87,7 @@ def _difference(before: Totals | None, after: Totals, now: float, elapsed: float
         return Sample(now, 0.0, 0.0, 0.0, 0.0, None, None)
     counted = [new - seen for new, seen in zip(after, old, strict=True)]
     if min(counted) < 0:
-        counted = after  # the slot belongs to another backend now, which began at zero
+        counted = after  # The slot now belongs to another backend, whose counts began at zero.
     buckets = counted[counter_layout.DURATION : _END]
     return Sample(
         time=now,

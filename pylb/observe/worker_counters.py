@@ -39,7 +39,7 @@ class WorkerCounters:
         self._places: dict[str, int] = {}
         self._slots: dict[str, Mapping[str, int]] = {}
         self._rows = shared.rows
-        """The number of rows, from the first on, that workers use."""
+        """The number of leading rows that workers use."""
         self._nowhere = memoryview(bytearray(shared.counters(PROCESS).nbytes)).cast("q")
         """Receives counts before slots are assigned; they are discarded."""
 

@@ -4,7 +4,7 @@
 attempt, `settle` evaluates the attempt's result. The pool computes eligibility when something changes, never
 per request; a balancer contains only backends that may be picked.
 
-The rules around a policy live in files of their own and apply to every policy: limits (`balance.limited`),
+Separate files implement the rules around a policy, which apply to every policy: limits (`balance.limited`),
 slow start (`slowstart`), the first request of a new or half-open backend (`first_request`).
 
 A pool does no I/O and reads time only from the clock that it is given.

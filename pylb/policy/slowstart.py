@@ -25,7 +25,7 @@ class SlowStart:
     """The new backends of one pool, and the progress of each.
 
     Args:
-        seconds: duration of the ramp for instances without a value of their own; 0 switches slow start off.
+        seconds: duration of the ramp for instances that define none; 0 switches slow start off.
     """
 
     def __init__(self, seconds: float) -> None:

@@ -28,7 +28,7 @@ CLIENT_INFOS = 1024
 
 @dataclass(frozen=True, slots=True)
 class ClientRules:
-    """Which clients are trusted, how many connections they may have, and what pylb tells them and of them."""
+    """Which clients are trusted, the limits of their connections, and the fields pylb adds about them."""
 
     trusted: Networks = field(default_factory=lambda: Networks(()))
     """Peers whose forwarding fields and preambles count."""

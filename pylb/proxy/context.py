@@ -110,7 +110,7 @@ class Context:
         about_client = self.certificates.about_client(tls) if self.certificates else b""
         return self.clients.info(address, "https", about_client, believed=believed)
 
-    def refused(self, address: str, error: ProxyError) -> None:
+    def rejected(self, address: str, error: ProxyError) -> None:
         """Report a connection that was refused before it carried a request, and without a response.
 
         Args:

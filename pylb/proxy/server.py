@@ -164,7 +164,7 @@ class Server:
             self._client,
             self.context.client_rules.trusted.__contains__,
             self.context.timeouts.head_timeout,
-            self.context.refused,
+            self.context.rejected,
         )
 
     def _update_date(self, _: float) -> None:

@@ -14,7 +14,7 @@ from time import monotonic
 log = logging.getLogger("pylb.sweep")
 
 PERIOD = 0.25
-"""Seconds between two sweeps. A timeout may be late by as much, and needs no timer of its own."""
+"""Seconds between two sweeps. A timeout may be late by as much; no timeout has a separate timer."""
 
 Duty = Callable[[float], object]
 """Called with the time in monotonic seconds."""

@@ -32,13 +32,13 @@ HEALTH = {"healthy": "passing", "unhealthy": "critical", "starting": "critical"}
 LOCAL = "127.0.0.1"
 """Address at which Consul's agent checks a port that is published on all addresses of its machine."""
 SPECIAL = frozenset({"name", "tags", "id", "ignore", "lb_weight", "lb_weight_warning"})
-"""Keys that have a field of their own in a registration and are not copied to Meta."""
+"""Keys with a separate field in a registration, which are not copied to Meta."""
 REGISTER_LABEL = "SERVICE_REGISTER"
 META_KEY = re.compile(r"(?!consul-)[A-Za-z0-9_-]{1,128}")
 """Keys that Consul accepts; it reserves the prefix `consul-`."""
 MAX_META_VALUE = 512
 MAX_ID = 255
-"""Characters; Consul has no limit of its own."""
+"""Characters; Consul has no limit."""
 MAX_META = 61
 """Pairs from a container; Consul accepts 64, and the registrator adds three."""
 
@@ -268,7 +268,7 @@ def _weights(settings: Metadata, complaints: list[str]) -> dict[str, int]:
 
 
 def _meta(settings: Metadata, complaints: list[str]) -> dict[str, str]:
-    """Return the settings without a field of their own; those that Consul rejects are skipped."""
+    """Return the settings without a separate field; settings that Consul rejects are skipped."""
     meta: dict[str, str] = {}
     for key, value in settings.values:
         if key in SPECIAL:

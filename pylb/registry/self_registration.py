@@ -83,7 +83,7 @@ class SelfRegistration:
         self.identity = identity
         self._agent = agent
         self._obstacles = obstacles
-        self._leaving = False
+        self._deregistering = False
         self._call_lock = asyncio.Lock()
         """Serializes calls, so that a report cannot register the entry again while it is removed."""
         self._failure = ""
@@ -93,7 +93,7 @@ class SelfRegistration:
         reported: tuple[str, str] | None = None
         confirm_at = 0.0
         now = asyncio.get_running_loop().time
-        while not self._leaving:
+        while not self._deregistering:
             obstacles = self._obstacles()
             status = ("critical", "; ".join(obstacles)) if obstacles else ("passing", "ready")
             if status != reported or now() >= confirm_at:
@@ -104,7 +104,7 @@ class SelfRegistration:
 
     async def leave(self) -> None:
         """Remove the entry, before anything else ends. If Consul does not answer, the check expires."""
-        self._leaving = True
+        self._deregistering = True
         try:
             async with asyncio.timeout(LEAVE_TIMEOUT), self._call_lock:
                 await self._agent.deregister(self.identity.id)
@@ -118,7 +118,7 @@ class SelfRegistration:
         identity = self.identity
         try:
             async with self._call_lock:
-                if self._leaving:
+                if self._deregistering:
                     return False
                 if not registered:
                     await self._agent.register(identity.definition(status))

@@ -1,4 +1,4 @@
-"""A child process, as the supervisor sees it."""
+"""A child process: its state, its messages and its end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pylb.supervisor.signals import name_of
 
 
 class Child:
-    """One process: its state, its messages and its end.
+    """One child process.
 
     Args:
         name: its name in log lines.
@@ -120,7 +120,7 @@ class Child:
                 os.kill(self.pid, number)
 
     def reopen_logs(self) -> None:
-        """Let it reopen its log files. A process that is not ready will open them anyway."""
+        """Signal it to reopen its log files. A process that is not ready will open them anyway."""
         if self.alive and self.served:
             os.kill(self.pid, signal.SIGUSR1)
 

@@ -74,7 +74,7 @@ def running(path: str) -> int:
         raise StartError(f"--pid-file: cannot read {path}: {_reason(error)}") from None
     except ValueError:
         raise StartError(f"--pid-file: {path} does not hold the number of a process") from None
-    raise StartError(f"--pid-file: pylb does not run: nobody holds {path}")
+    raise StartError(f"--pid-file: pylb does not run: no process holds {path}")
 
 
 def _lock(path: str) -> int:

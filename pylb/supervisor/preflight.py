@@ -26,7 +26,7 @@ from pylb.worker.process import run as run_worker
 from pylb.worker.worker import Worker
 
 ENTRY_POINTS = (run_control, run_worker)
-"""What a reload runs; importing it is a part of the check."""
+"""The modules that a reload runs; importing them is a part of the check."""
 
 
 def run(options: Options) -> int:
@@ -36,7 +36,7 @@ def run(options: Options) -> int:
 
     Raises:
         UsageError: the options contradict each other.
-        StartError: the program on disk does not go with the supervisor that runs.
+        StartError: the program on disk is incompatible with the running supervisor.
     """
     bootstrap = Bootstrap.take()
     log_to_stderr(options.log_level, bootstrap.name)

@@ -22,7 +22,7 @@ log = logging.getLogger("pylb.supervisor")
 START_TIME = 60.0
 """Seconds in which a replacement must become ready."""
 IMMEDIATE_END = 1.0
-"""Seconds that processes have for an immediate end."""
+"""Seconds within which processes must end after an immediate stop."""
 DEREGISTRATION = 3.0
 """Seconds that control has to deregister pylb."""
 LEAVING = "leaving"
@@ -134,7 +134,7 @@ def upgrade(processes: ProcessManager, handover: Handover) -> Steps:
     """Replace this pylb by a new one on the same sockets.
 
     Raises:
-        ProcedureError: it does not serve.
+        ProcedureError: the new pylb does not become ready.
     """
     if os.getpid() == 1:
         raise ProcedureError(

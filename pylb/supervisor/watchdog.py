@@ -18,7 +18,7 @@ STARTUP = 60.0
 
 
 class Watchdog:
-    """Measures how long each child has sent no heartbeat.
+    """Measures the time since the last heartbeat of each child.
 
     Only time in which the supervisor itself ran counts: a machine or a container that was paused for an hour
     has no hung workers afterwards.

@@ -15,13 +15,17 @@ def test_explain_names_candidates_exclusions_and_the_choice(view, pools, know):
     know("web", ONE, TWO, excluded=(Excluded(THREE, "critical: refused"),))
     busy = pools["web"].backends[ONE.key, "10.0.0.1:80"]
     busy.count(+1)
-    told = explain(view, "any.example", "/x")
-    assert (told["service"], told["policy"], told["winner"]) == ("web", "least-connections", "10.0.0.2:80")
-    assert {(c["id"], c["in_flight"], c["wins"]) for c in told["candidates"]} == {
+    result = explain(view, "any.example", "/x")
+    assert (result["service"], result["policy"], result["winner"]) == (
+        "web",
+        "least-connections",
+        "10.0.0.2:80",
+    )
+    assert {(c["id"], c["in_flight"], c["wins"]) for c in result["candidates"]} == {
         ("web-1", 1, False),
         ("web-2", 0, True),
     }
-    assert told["excluded"] == [{"id": "web-3", "address": "10.0.0.3:80", "reason": "critical: refused"}]
+    assert result["excluded"] == [{"id": "web-3", "address": "10.0.0.3:80", "reason": "critical: refused"}]
 
 
 def test_explain_gives_the_reason_if_no_backend_is_eligible(view, know):
@@ -39,15 +43,15 @@ def test_explain_shows_the_candidates_among_the_routes_and_the_target_for_the_ba
     know("api", replace(ONE, service="api"))
     declared = ("web", "api=/api strip=/api", "web=/api method=POST", "web=/api header:x-canary=1")
     view = with_routes(view, *(parse_service(text, "--service") for text in declared))
-    told = explain(view, "a.example", "/x/../api/items?n=1")
-    assert (told["service"], told["winner"], told["target"]) == ("api", "10.0.0.1:80", "/items?n=1")
-    assert [(each["route"], each["wins"], each["why"]) for each in told["routes"]] == [
+    result = explain(view, "a.example", "/x/../api/items?n=1")
+    assert (result["service"], result["winner"], result["target"]) == ("api", "10.0.0.1:80", "/items?n=1")
+    assert [(each["route"], each["wins"], each["why"]) for each in result["routes"]] == [
         ("web=/api method=POST", False, "a matcher is not met"),
         ("web=/api header:x-canary=1", False, "a matcher is not met"),
         ("api=/api strip=/api", True, "the first route that matches"),
         ("web", False, "a route before it matches"),
     ]
-    assert {each["source"] for each in told["routes"]} == {"--service"}
+    assert {each["source"] for each in result["routes"]} == {"--service"}
     assert explain(view, "a.example", "/api", method="POST")["service"] == "web"
     assert explain(view, "a.example", "/api", fields=["X-Canary: 1"])["service"] == "web"
 
@@ -70,9 +74,9 @@ def test_explain_gives_the_reason_why_no_backend_receives_a_request(view, host, 
         parse_service("web=/old redirect=301,/new"),
         replace(parse_service("web=/secret"), blocked="auth=x is not implemented"),
     )
-    told = explain(view, host, target)
-    assert told["why"].startswith(why)
-    assert (told["winner"], told["candidates"]) == (None, [])
+    result = explain(view, host, target)
+    assert result["why"].startswith(why)
+    assert (result["winner"], result["candidates"]) == (None, [])
 
 
 def test_the_problems_of_routes_are_shown(view):

@@ -6,15 +6,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from pylb.model import Endpoint, Excluded
 from pylb.runtime.lifecycle import ProcessState
 
-REFUSED = "Cannot connect to host 127.0.0.1:8500"
+UNREACHABLE = "Cannot connect to host 127.0.0.1:8500"
 STARTING = "pylb is starting"
 
 
 def test_ready_requires_every_service_and_the_serving_state(view, know):
-    view.watches["web"].error = REFUSED
+    view.watches["web"].error = UNREACHABLE
     assert view.obstacles() == [
         STARTING,
-        f"service web: the registry has not answered yet: {REFUSED}",
+        f"service web: the registry has not answered yet: {UNREACHABLE}",
         "service api: the registry has not answered yet",
     ]
     know("web", Endpoint("web", "10.0.0.1", 80))
@@ -24,7 +24,7 @@ def test_ready_requires_every_service_and_the_serving_state(view, know):
     view.lifecycle.advance(ProcessState.SERVING)
     assert view.obstacles() == []
     assert view.readiness()["ready"] is True
-    view.watches["web"].error = REFUSED
+    view.watches["web"].error = UNREACHABLE
     assert view.obstacles() == [], "what is known stays good while the registry is away"
     view.lifecycle.advance(ProcessState.DRAINING)
     assert view.obstacles() == ["pylb is draining"]
@@ -45,7 +45,7 @@ def test_ready_max_age_limits_the_age_of_the_backend_list(view, know, clock):
 
 def test_readiness_includes_the_age_of_the_backend_list(view, know, clock):
     know("web", Endpoint("web", "10.0.0.1", 80))
-    view.watches["web"].error = REFUSED
+    view.watches["web"].error = UNREACHABLE
     view.watches["web"].untrusted_reason = "filtered by ACLs"
     clock.now += 2.5
     services = view.readiness()["services"]
@@ -55,7 +55,7 @@ def test_readiness_includes_the_age_of_the_backend_list(view, know, clock):
         "instances": 1,
         "retained": 0,
         "untrusted_reason": "filtered by ACLs",
-        "error": REFUSED,
+        "error": UNREACHABLE,
         "missing": "",
     }
     assert services["api"]["age_seconds"] is None

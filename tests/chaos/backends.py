@@ -19,7 +19,7 @@ async def killed(directory: Path) -> Row:
             await load.more(300)
             environment.backends[0].signal(signal.SIGKILL)
             moment = time.monotonic()
-            await load.go_on(moment + 2)
+            await load.continue_until(moment + 2)
         assert load.failed("GET") == 0
         assert load.failed("POST") <= CLIENTS
         assert load.slowest_after(moment + 1) < 1.0
@@ -117,14 +117,14 @@ async def all_failing(directory: Path) -> Row:
             for backend in environment.backends:
                 backend.behave("busy")
             await load.more(2000)
-        tries = await environment.metric("pylb_upstream_attempts_total", service="web") - before
-        assert tries <= load.sent * 1.2
+        attempts = await environment.metric("pylb_upstream_attempts_total", service="web") - before
+        assert attempts <= load.sent * 1.2
         assert await environment.state("ejected") < 3
         return await row(
             environment,
             load,
             "all backends answer 503, which --retry-on lists",
-            f"at most 20 % more attempts than requests: {tries / load.sent - 1:.1%}; never all ejected",
+            f"at most 20 % more attempts than requests: {attempts / load.sent - 1:.1%}; never all ejected",
         )
 
 

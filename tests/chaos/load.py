@@ -14,7 +14,7 @@ POST_EVERY = 4
 """One request in so many is a POST."""
 GET = b"GET / HTTP/1.1\r\nHost: web\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 5\r\n\r\nhello"
-PATIENCE = 20.0
+TIMEOUT = 20.0
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Load:
 
     async def __aexit__(self, *_: object) -> None:
         self._ending = True
-        await asyncio.wait_for(asyncio.gather(*self._tasks), 2 * PATIENCE)
+        await asyncio.wait_for(asyncio.gather(*self._tasks), 2 * TIMEOUT)
 
     async def _client(self, place: int) -> None:
         connection = None
@@ -49,7 +49,7 @@ class Load:
             method = "POST" if number % POST_EVERY == POST_EVERY - 1 else "GET"
             began = time.monotonic()
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(TIMEOUT):
                     connection = connection or await asyncio.open_connection("127.0.0.1", port, ssl=context)
                     status = await exchange(*connection, POST if method == "POST" else GET)
             except (OSError, asyncio.IncompleteReadError, TimeoutError):
@@ -85,7 +85,7 @@ class Load:
         times = sorted(seconds for end, _, _, seconds in self.ends if end > moment)
         return times[int(len(times) * 0.99)]
 
-    async def go_on(self, until: float) -> None:
+    async def continue_until(self, until: float) -> None:
         """Let them ask on up to a moment of the monotonic clock."""
         while time.monotonic() < until:
             await asyncio.sleep(0.01)
@@ -93,7 +93,7 @@ class Load:
     async def more(self, requests: int) -> None:
         """Wait until so many more have ended."""
         enough = self.sent + requests
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while self.sent < enough and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
 

@@ -177,7 +177,7 @@ class Soak:
             return False
 
     async def asking(self, seconds: float) -> None:
-        await self.load.go_on(time.monotonic() + seconds)
+        await self.load.continue_until(time.monotonic() + seconds)
 
     def errors(self) -> list[str]:
         """Lines of the log that tell of a defect: an ERROR or a traceback not caused by an event."""

@@ -23,7 +23,7 @@ class ScriptedEngine:
         """Ids of containers about which it answers 500."""
         self.asked = []
         self.since = []
-        self.looked = 0.0
+        self.polled_at = 0.0
         self._listeners = set()
         self._runner = None
 
@@ -89,7 +89,7 @@ class ScriptedEngine:
 
     async def _list(self, request):
         assert request.query["all"].lower() in {"1", "true"}
-        self.looked = time.time()
+        self.polled_at = time.time()
         return web.json_response(
             [
                 {

@@ -96,7 +96,7 @@ ACCEPTED = [
     (HOST_PORT, "[fd00::1]", HostPort("fd00::1")),
     (HOST_PORT, "[fd00::1]:80", HostPort("fd00::1", 80)),
 ]
-REFUSED = [
+REJECTED = [
     (AUTHORITY, ""),
     (AUTHORITY, "a b"),
     (AUTHORITY, "a\r\nX: y"),
@@ -195,7 +195,7 @@ def test_accepted_values(kind, typed, value):
     assert kind.parse(typed) == value
 
 
-@every(("kind", "typed"), REFUSED)
+@every(("kind", "typed"), REJECTED)
 def test_rejected_values(kind, typed):
     with pytest.raises(ValueError):  # noqa: PT011 - the words come from the kind, not from the error
         kind.parse(typed)

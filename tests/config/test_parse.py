@@ -129,12 +129,12 @@ def test_the_combination_is_checked():
     )
 )
 def test_any_input_is_parsed_or_rejected_in_one_line(arguments):
-    refused = ""
+    message = ""
     try:
         parse(Options, arguments, {})
     except UsageError as error:
-        refused = str(error)
-    assert len(refused.splitlines()) <= 1
+        message = str(error)
+    assert len(message.splitlines()) <= 1
 
 
 @pytest.mark.parametrize(

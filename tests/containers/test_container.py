@@ -23,7 +23,7 @@ def test_a_container_has_id_name_and_labels():
 
 
 @pytest.mark.parametrize(
-    ("said", "ports"),
+    ("settings", "ports"),
     [
         ({"exposed": ["80/tcp"]}, (Port(80),)),
         (
@@ -35,8 +35,8 @@ def test_a_container_has_id_name_and_labels():
         ({"exposed": []}, ()),
     ],
 )
-def test_ports_are_decoded(said, ports):
-    assert container(**said).ports == ports
+def test_ports_are_decoded(settings, ports):
+    assert container(**settings).ports == ports
 
 
 @every("key", ["33060-33061/tcp", "/tcp", "0/tcp", "9" * 5000, "70000/tcp", "٣/tcp"])

@@ -5,7 +5,7 @@ from tests.containers.inspected import container
 from tests.every import every
 
 
-def said(port=80, **about):
+def settings(port=80, **about):
     made = container(**about)
     return dict(metadata(made, next(p for p in made.ports if p.number == port)).values)
 
@@ -16,22 +16,22 @@ def name(**about):
 
 
 def test_keys_lose_the_prefix_and_their_case():
-    assert said(env={"SERVICE_NAME": "web", "PATH": "/bin", "SERVICE_Region": "eu"}) == {
+    assert settings(env={"SERVICE_NAME": "web", "PATH": "/bin", "SERVICE_Region": "eu"}) == {
         "name": "web",
         "region": "eu",
     }
 
 
 def test_labels_take_precedence_over_the_environment():
-    assert said(env={"SERVICE_NAME": "env"}, labels={"SERVICE_NAME": "label"}) == {"name": "label"}
+    assert settings(env={"SERVICE_NAME": "env"}, labels={"SERVICE_NAME": "label"}) == {"name": "label"}
 
 
 def test_settings_of_a_port_take_precedence():
-    assert said(env={"SERVICE_80_NAME": "env"}, labels={"SERVICE_NAME": "label"}) == {"name": "env"}
+    assert settings(env={"SERVICE_80_NAME": "env"}, labels={"SERVICE_NAME": "label"}) == {"name": "env"}
 
 
 def test_settings_of_another_port_are_ignored():
-    assert said(env={"SERVICE_81_NAME": "other"}) == {}
+    assert settings(env={"SERVICE_81_NAME": "other"}) == {}
 
 
 @every(
@@ -67,7 +67,7 @@ def test_names_have_port_suffixes_only_with_several_registered_ports(published, 
 
 
 def test_a_variable_for_an_invalid_port_is_ignored():
-    assert said(env={"SERVICE_080_NAME": "x", f"SERVICE_{'9' * 5000}_NAME": "y"}) == {}
+    assert settings(env={"SERVICE_080_NAME": "x", f"SERVICE_{'9' * 5000}_NAME": "y"}) == {}
 
 
 def test_explicit_accepts_only_named_ports():

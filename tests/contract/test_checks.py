@@ -9,7 +9,7 @@ from aiohttp import web
 from tests.contract.api import comparable
 
 
-async def turns(api, check_id, status, output=None):
+async def await_status(api, check_id, status, output=None):
     """Wait until the catalog has this state of a check of `@web`; the agent must have it too."""
 
     def found(statuses):
@@ -31,24 +31,24 @@ async def test_ttl_updates_set_the_status(ttl):
     assert await ttl.statuses() == {"@t": ("critical", "")}
     for verb, status in (("pass", "passing"), ("warn", "warning"), ("fail", "critical")):
         assert await ttl.put(f"/v1/agent/check/{verb}/@t") == ""
-        await turns(ttl, "@t", status, "")
+        await await_status(ttl, "@t", status, "")
     for verb, status in (("pass", "passing"), ("warn", "warning"), ("fail", "critical")):
         await ttl.put(f"/v1/agent/check/{verb}/@t", note=f"{verb} & why not?")
-        await turns(ttl, "@t", status, f"{verb} & why not?")
+        await await_status(ttl, "@t", status, f"{verb} & why not?")
 
 
 async def test_an_update_sets_status_and_output(ttl):
     await ttl.put("/v1/agent/check/update/@t", {"Status": "passing", "Output": "all is well"})
-    await turns(ttl, "@t", "passing", "all is well")
+    await await_status(ttl, "@t", "passing", "all is well")
     await ttl.put("/v1/agent/check/update/@t", {"status": "warning"})
-    await turns(ttl, "@t", "warning", "")
+    await await_status(ttl, "@t", "warning", "")
 
 
 @pytest.mark.parametrize(("limit", "size"), [({}, 4096), ({"OutputMaxSize": 10}, 10)])
 async def test_a_long_output_is_truncated(api, limit, size):
     await api.register({"Name": "@web", "Check": {"CheckID": "@t", "TTL": "10m", **limit}})
     await api.put("/v1/agent/check/update/@t", {"Status": "passing", "Output": "x" * 5000})
-    await turns(api, "@t", "passing", f"{'x' * size} ... (captured {size} of 5000 bytes)")
+    await await_status(api, "@t", "passing", f"{'x' * size} ... (captured {size} of 5000 bytes)")
 
 
 async def test_checks_of_a_service_and_of_the_node(ttl):
@@ -124,7 +124,7 @@ async def test_a_ttl_expires(api):
     assert await api.until(api.statuses, expected)
     assert (await api.get("/v1/agent/checks")).content["@critical"]["Output"] == "TTL expired"
     await api.put("/v1/agent/check/pass/@spoke")
-    await turns(api, "@spoke", "passing", "")
+    await await_status(api, "@spoke", "passing", "")
 
 
 class Origin:
@@ -182,14 +182,14 @@ async def test_http_checks(api, origin, refusing, silent):
     definitions = [{"CheckID": name, "Interval": "1s", **more} for name, more in targets.items()]
     await api.register({"Name": "@web", "Checks": definitions})
     passed = f"HTTP GET {origin.url}"
-    await turns(api, "@ok", "passing", f"{passed}/ok: 200 OK Output: body\nline")
-    await turns(api, "@moved", "passing", f"{passed}/moved: 200 OK Output: body\nline")
-    await turns(api, "@large", "passing", f"{passed}/large: 200 OK Output: {'x' * 4093}end")
-    await turns(api, "@asked", "passing", f"HTTP POST {origin.url}/asked: 200 OK Output: body\nline")
+    await await_status(api, "@ok", "passing", f"{passed}/ok: 200 OK Output: body\nline")
+    await await_status(api, "@moved", "passing", f"{passed}/moved: 200 OK Output: body\nline")
+    await await_status(api, "@large", "passing", f"{passed}/large: 200 OK Output: {'x' * 4093}end")
+    await await_status(api, "@asked", "passing", f"HTTP POST {origin.url}/asked: 200 OK Output: body\nline")
     problem = f"dial tcp {refusing}: connect: connection refused"
-    await turns(api, "@refused", "critical", f'Get "http://{refusing}/": {problem}')
+    await await_status(api, "@refused", "critical", f'Get "http://{refusing}/": {problem}')
     problem = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
-    await turns(api, "@silent", "critical", f'Get "http://{silent}/": {problem}')
+    await await_status(api, "@silent", "critical", f'Get "http://{silent}/": {problem}')
 
     method, _, headers, body = next(request for request in origin.asked if request[1] == "/asked")
     assert (method, body, headers["Host"], headers["X-Asked"]) == ("POST", "hi", "web.test", "yes")
@@ -197,11 +197,11 @@ async def test_http_checks(api, origin, refusing, silent):
     assert headers["Accept"] == "text/plain, text/*, */*"
 
     origin.status = 429
-    await turns(api, "@ok", "warning", f"{passed}/ok: 429 Too Many Requests Output: body\nline")
+    await await_status(api, "@ok", "warning", f"{passed}/ok: 429 Too Many Requests Output: body\nline")
     origin.status = 500
-    await turns(api, "@ok", "critical", f"{passed}/ok: 500 Internal Server Error Output: body\nline")
+    await await_status(api, "@ok", "critical", f"{passed}/ok: 500 Internal Server Error Output: body\nline")
     origin.status = 204
-    await turns(api, "@ok", "passing", f"{passed}/ok: 204 No Content Output: ")
+    await await_status(api, "@ok", "passing", f"{passed}/ok: 204 No Content Output: ")
 
 
 @pytest.mark.slow
@@ -218,10 +218,10 @@ async def test_a_status_changes_after_consecutive_results(api, origin):
             },
         }
     )
-    await turns(api, "@slow", "passing")
+    await await_status(api, "@slow", "passing")
     assert len(origin.asked) == 1, "the first result is believed at once"
     origin.status = 500
-    await turns(api, "@slow", "critical")
+    await await_status(api, "@slow", "critical")
     assert len(origin.asked) == 3
 
 
@@ -235,7 +235,9 @@ async def test_tcp_checks(api, silent, refusing):
     }
     definitions = [{"CheckID": name, "Interval": "1s", **more} for name, more in targets.items()]
     await api.register({"Name": "@web", "Checks": definitions})
-    await turns(api, "@open", "passing", f"TCP connect {silent}: Success")
-    await turns(api, "@name", "passing", f"TCP connect {silent.replace('127.0.0.1', 'localhost')}: Success")
-    await turns(api, "@refused", "critical", f"dial tcp {refusing}: connect: connection refused")
-    await turns(api, "@portless", "critical", "dial tcp: address nowhere: missing port in address")
+    await await_status(api, "@open", "passing", f"TCP connect {silent}: Success")
+    await await_status(
+        api, "@name", "passing", f"TCP connect {silent.replace('127.0.0.1', 'localhost')}: Success"
+    )
+    await await_status(api, "@refused", "critical", f"dial tcp {refusing}: connect: connection refused")
+    await await_status(api, "@portless", "critical", "dial tcp: address nowhere: missing port in address")

@@ -67,5 +67,5 @@ def test_a_problem_is_new_once():
     first, second = Snapshot("web", (well, odd)), Snapshot("web", (well, odd))
     assert new_problems(None, first) == [odd]
     assert new_problems(first, second) == []
-    worse = replace(odd, problems=("lb_probe: expected a path",))
-    assert new_problems(first, Snapshot("web", (worse,))) == [worse]
+    changed = replace(odd, problems=("lb_probe: expected a path",))
+    assert new_problems(first, Snapshot("web", (changed,))) == [changed]

@@ -72,8 +72,8 @@ async def test_errors_back_off_up_to_ten_seconds(run, time):
 
 
 async def test_an_error_is_logged_at_its_start_change_and_end(run, caplog):
-    refused, broken = OSError("refused"), ValueError("broken")
-    await run(refused, refused, snapshot(1), *[refused] * 9, *[broken] * 9, snapshot(1))
+    unreachable, broken = OSError("refused"), ValueError("broken")
+    await run(unreachable, unreachable, snapshot(1), *[unreachable] * 9, *[broken] * 9, snapshot(1))
     assert caplog.messages == [
         "web: no usable response from the registry: OSError: refused",
         "web: the registry responds again",

@@ -72,9 +72,9 @@ class Wrk:
 
     async def __aexit__(self, *trouble):
         self._process.send_signal(signal.SIGINT)
-        said = (await self._process.communicate())[0].decode()
-        self.requests = int(re.search(r"(\d+) requests in", said)[1])
-        self.failures = re.findall(r"Socket errors: .*|Non-2xx .*", said)
+        output = (await self._process.communicate())[0].decode()
+        self.requests = int(re.search(r"(\d+) requests in", output)[1])
+        self.failures = re.findall(r"Socket errors: .*|Non-2xx .*", output)
 
 
 def session(engine):

@@ -55,7 +55,7 @@ def mutant(seed, other, chance):
     return seed
 
 
-def judge(kind, message, cut):
+def check(kind, message, cut):
     """Return a description of the result. Half of the requests come from a trusted peer."""
     if kind == "requests":
         return check_request(message, cut, trusted=cut % 2 == 1)
@@ -67,24 +67,24 @@ def by_mutation(executions, seed, say):
     chance = random.Random(seed)
     pools = {kind: seeds(kind, "valid") for kind in KINDS}
     donors = {kind: pool + seeds(kind, "invalid") for kind, pool in pools.items()}
-    ends = {(kind, judge(kind, message, 0)) for kind in KINDS for message in donors[kind]}
-    began = told = time.monotonic()
+    ends = {(kind, check(kind, message, 0)) for kind in KINDS for message in donors[kind]}
+    began = reported = time.monotonic()
     for count in range(1, executions + 1):
         kind = "requests" if count % 3 else "responses"
         pool = pools[kind]
         message = mutant(chance.choice(pool), chance.choice(donors[kind]), chance)
         cut = int(chance.random() * 100)
         try:
-            end = kind, judge(kind, message, cut)
+            end = kind, check(kind, message, cut)
         except Exception:
             say(f"{traceback.format_exc()}\n{kind}, cut at {cut}: {message!r}\n")
             return False
         if end not in ends and len(pool) < MOST_SEEDS:
             ends.add(end)
             pool.append(message)
-        if count == executions or (count % 10_000 == 0 and time.monotonic() > told + 10):
-            told = time.monotonic()
-            rate = count / (told - began)
+        if count == executions or (count % 10_000 == 0 and time.monotonic() > reported + 10):
+            reported = time.monotonic()
+            rate = count / (reported - began)
             say(f"{count:,} executions, {rate:,.0f} a second, {len(ends)} different ends, none wrong\n")
     return True
 
@@ -97,7 +97,7 @@ def by_atheris(executions, seed):
     import atheris
 
     def judge_one(data):
-        judge(KINDS[data[:1] > b"\x7f"], data[2:], int.from_bytes(data[1:2]))
+        check(KINDS[data[:1] > b"\x7f"], data[2:], int.from_bytes(data[1:2]))
 
     corpus = Path(tempfile.mkdtemp())
     for kind, first in zip(KINDS, (b"\0\0", b"\xff\0"), strict=True):

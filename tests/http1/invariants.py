@@ -252,13 +252,13 @@ def _check_response_framing(response, fields):
     assert response.version == 1 or not codings
 
 
-def _nominated(fields):
+def _options(fields):
     return {o.strip(b"\t ").lower() for value in _values(fields, b"connection") for o in value.split(b",")}
 
 
 def _named_away(fields):
     """Names that `Connection` ends here; `close` is an option and names no field (RFC 9110 §7.6.1)."""
-    return {name for name in _nominated(fields) - {b"close"} if not _is_about_client(name, trusted=False)}
+    return {name for name in _options(fields) - {b"close"} if not _is_about_client(name, trusted=False)}
 
 
 def _is_about_client(name, *, trusted):
@@ -287,9 +287,9 @@ def _check_sent_request(request, fields, sent, *, trusted):
     assert names.count(b"host") == 1
     assert names.count(b"x-request-id") == names.count(b"x-forwarded-for") == names.count(b"x-real-ip") == 1
     assert names.count(b"content-length") + names.count(b"transfer-encoding") <= 1
-    said = {b"upgrade": bool(request.upgrade), b"te": request.trailers}
-    assert _nominated(sent) == {name for name, is_said in said.items() if is_said}
-    assert {name for name in said if name in names} == _nominated(sent)
+    options = {b"upgrade": bool(request.upgrade), b"te": request.trailers}
+    assert _options(sent) == {name for name, is_set in options.items() if is_set}
+    assert {name for name in options if name in names} == _options(sent)
 
 
 def _check_sent_response(response, fields, sent, *, chunked):
@@ -303,7 +303,7 @@ def _check_sent_response(response, fields, sent, *, chunked):
     lengths = _values(sent, b"content-length")
     may = response.status >= 200 and response.status != 204
     assert lengths == ([b"%d" % response.length] if response.length >= 0 and may else [])
-    assert b"close" in _nominated(sent)
+    assert b"close" in _options(sent)
     assert b"date" in names
 
 

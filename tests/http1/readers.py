@@ -18,7 +18,7 @@ class Message:
     trailers: tuple
 
 
-REFUSED = None
+REJECTED = None
 """The result for a message that a parser rejects."""
 
 
@@ -56,7 +56,7 @@ def _by_h11(connection, data, start):
         else:
             trailers = event.headers
     except h11.RemoteProtocolError:
-        return REFUSED
+        return REJECTED
     return Message(start(head), plain(head.headers), body, plain(trailers))
 
 
@@ -101,8 +101,8 @@ def _by_llhttp(make, data, words):
     except httptools.HttpParserUpgrade:
         pass
     except httptools.HttpParserError:
-        return REFUSED
+        return REJECTED
     version = b"HTTP/" + parser.get_http_version().encode()
-    said = words(parser, heard)
-    start = (version, *said) if make is httptools.HttpResponseParser else (*said, version)
+    texts = words(parser, heard)
+    start = (version, *texts) if make is httptools.HttpResponseParser else (*texts, version)
     return Message(start, plain(heard.fields), heard.body, plain(heard.trailers))

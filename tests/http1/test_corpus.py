@@ -43,7 +43,7 @@ def read_request(wire, size):
     return decode(Chunked(bad_request) if request.chunked else Sized(request.length), rest, size)
 
 
-def told(case):
+def added_lines(case):
     """What is added to every request."""
     host = case.fact("host", "shop.example")
     version = b"1.0" if b" HTTP/1.0\r\n" in case.wire else b"1.1"
@@ -64,7 +64,7 @@ def test_a_valid_request_becomes_one_unambiguous_message(case):
         "192.0.2.7", "http", proxies={"192.0.2.7"} if "trusted" in case.facts else (), via="pylb"
     )
     id_ = origin.request_id(request) or b"corpus"
-    expected = case.forwarded if "told" in case.facts else case.forwarded + told(case)
+    expected = case.forwarded if "told" in case.facts else case.forwarded + added_lines(case)
     assert request_head(request, origin, id_, b"10.0.0.1:8000") == expected
     for size in SIZES:
         decoder = Chunked(bad_request) if request.chunked else Sized(request.length)
@@ -75,10 +75,10 @@ def test_a_valid_request_becomes_one_unambiguous_message(case):
 @every_case("requests", "invalid")
 def test_an_invalid_request_is_rejected(case):
     for size in SIZES:
-        with pytest.raises(ProxyError) as refusal:
+        with pytest.raises(ProxyError) as bad_request:
             read_request(case.wire, size)
-        assert refusal.value.status == case.status
-        assert case.words in refusal.value.detail
+        assert bad_request.value.status == case.status
+        assert case.words in bad_request.value.detail
 
 
 def answered(case, response):
@@ -107,10 +107,10 @@ def test_a_valid_response_becomes_one_unambiguous_message(case):
 def test_an_invalid_response_is_a_bad_gateway(case):
     head, rest = split(case.wire)
     for size in SIZES:
-        with pytest.raises(ProxyError) as refusal:
+        with pytest.raises(ProxyError) as bad_request:
             decode(answered(case, parse_response(head))[0], rest, size)
-        assert refusal.value.status == case.status == 502
-        assert case.words in refusal.value.detail
+        assert bad_request.value.status == case.status == 502
+        assert case.words in bad_request.value.detail
 
 
 def test_every_fact_is_known():

@@ -20,7 +20,7 @@ from tests.http1.corpus import cases
 from tests.http1.invariants import fields_of, read_head
 from tests.http1.messages import REQUEST, RESPONSE
 from tests.http1.readers import (
-    REFUSED,
+    REJECTED,
     Message,
     plain,
     request_by_h11,
@@ -77,7 +77,7 @@ def check_agreement(read, came, sent, *, may_refuse):
     """Compare interpretations. Only forwarded trailers are compared, because pylb drops the others."""
     wire, understood = came
     reading = read(wire)
-    if reading is not REFUSED:
+    if reading is not REJECTED:
         assert set(understood.trailers) <= set(reading.trailers)
         assert (reading.start, reading.fields, reading.body) == (
             understood.start,
@@ -86,7 +86,7 @@ def check_agreement(read, came, sent, *, may_refuse):
         )
     wire, understood = sent
     reading = read(wire)
-    assert reading == understood or (reading is REFUSED and may_refuse)
+    assert reading == understood or (reading is REJECTED and may_refuse)
 
 
 def check_request(data):

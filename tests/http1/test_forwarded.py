@@ -41,9 +41,9 @@ def test_x_real_ip_is_a_chain_of_one():
     [b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port", b"x-real-ip"],
 )
 def test_forwarded_is_used_only_without_other_fields(name):
-    said = {b"forwarded": b"for=203.0.113.9"}
-    assert nodes(read_claims({**said, name: b""})) == [b"203.0.113.9"]
-    assert b"203.0.113.9" not in nodes(read_claims({**said, name: b"443"}))
+    claims = {b"forwarded": b"for=203.0.113.9"}
+    assert nodes(read_claims({**claims, name: b""})) == [b"203.0.113.9"]
+    assert b"203.0.113.9" not in nodes(read_claims({**claims, name: b"443"}))
 
 
 @every(

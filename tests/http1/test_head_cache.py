@@ -148,15 +148,15 @@ def test_the_forwarded_head_is_built_once_per_client():
     expected = [request_head(parse_request(GET, Limits()), origin, b"id", b"") for origin in (ORIGIN, other)]
     assert expected[0] != expected[1]
     RequestReader(Limits(), head_cache, ORIGIN).read(GET)
-    told = []
+    heads = []
     for origin, written in zip((ORIGIN, other, ORIGIN), (*expected, expected[0]), strict=True):
         reader = RequestReader(Limits(), head_cache, origin)
         for request in (reader.read(GET), reader.read(GET)):
-            told.append(request.cached_head)
+            heads.append(request.cached_head)
             assert request_head(request, origin, b"id", b"") == written
-    assert told[0] is told[1]
-    assert told[2] is told[3]
-    assert RequestReader(Limits(), head_cache, ORIGIN).read(GET).cached_head is told[4]
+    assert heads[0] is heads[1]
+    assert heads[2] is heads[3]
+    assert RequestReader(Limits(), head_cache, ORIGIN).read(GET).cached_head is heads[4]
 
 
 def test_the_forwarded_head_is_rebuilt_for_a_traced_request():

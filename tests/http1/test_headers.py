@@ -14,7 +14,7 @@ def request(host=b"shop.example", fields=None):
     return asked
 
 
-def told(origin, host=b"shop.example", fields=None):
+def forwarded(origin, host=b"shop.example", fields=None):
     """Return the fields that a backend receives, by name."""
     asked = request(host, fields)
     lines = origin.lines(asked)
@@ -31,7 +31,7 @@ def test_backends_receive_the_forwarding_fields():
 
 
 def test_without_a_host_there_is_no_forwarded_host():
-    assert b"X-Forwarded-Host" not in told(ClientInfo("192.0.2.7", "http"), b"")
+    assert b"X-Forwarded-Host" not in forwarded(ClientInfo("192.0.2.7", "http"), b"")
 
 
 @every(
@@ -50,13 +50,13 @@ def test_without_a_host_there_is_no_forwarded_host():
     ],
 )
 def test_the_port_is_that_of_host_or_scheme(host, scheme, port):
-    assert told(ClientInfo("192.0.2.7", scheme), host)[b"X-Forwarded-Port"] == port
+    assert forwarded(ClientInfo("192.0.2.7", scheme), host)[b"X-Forwarded-Port"] == port
 
 
 def test_requests_of_one_connection_may_have_different_hosts():
     origin = ClientInfo("192.0.2.7", "http")
     for host, port in ((b"a:1", b"1"), (b"a:2", b"2"), (b"a:2", b"2"), (b"a", b"80"), (b"a:1", b"1")):
-        fields = told(origin, host)
+        fields = forwarded(origin, host)
         assert (fields[b"X-Forwarded-Host"], fields[b"X-Forwarded-Port"]) == (host, port)
 
 
@@ -74,12 +74,12 @@ def test_forwarding_fields_are_parsed_once_per_request():
 def test_a_peer_on_a_unix_socket_has_no_address():
     lines = ClientInfo("", "http").identify(request(b"")).lines
     assert lines == b"X-Forwarded-Proto: http\r\nX-Forwarded-Port: 80\r\n"
-    fields = told(ClientInfo("", "http", proxies=PROXIES), fields={b"x-forwarded-for": b"203.0.113.5"})
+    fields = forwarded(ClientInfo("", "http", proxies=PROXIES), fields={b"x-forwarded-for": b"203.0.113.5"})
     assert fields[b"X-Forwarded-For"] == fields[b"X-Real-IP"] == b"203.0.113.5"
 
 
 def test_fields_of_an_untrusted_peer_are_ignored():
-    said = {
+    claims = {
         b"x-forwarded-for": b"127.0.0.1",
         b"x-forwarded-host": b"evil.example",
         b"x-forwarded-port": b"1",
@@ -87,8 +87,8 @@ def test_fields_of_an_untrusted_peer_are_ignored():
         b"x-request-id": b"1",
     }
     origin = ClientInfo("192.0.2.7", "http")
-    assert told(origin, fields=said) == told(origin)
-    assert origin.request_id(request(fields=said)) == b""
+    assert forwarded(origin, fields=claims) == forwarded(origin)
+    assert origin.request_id(request(fields=claims)) == b""
 
 
 @every(
@@ -105,16 +105,16 @@ def test_fields_of_an_untrusted_peer_are_ignored():
     ],
 )
 def test_the_client_is_the_last_untrusted_address_in_every_field(peer, chain, client):
-    for said in ({b"x-forwarded-for": chain}, {b"x-forwarded-for": chain, b"x-real-ip": b"6.6.6.6"}):
-        if not chain and b"x-real-ip" in said:
+    for claims in ({b"x-forwarded-for": chain}, {b"x-forwarded-for": chain, b"x-real-ip": b"6.6.6.6"}):
+        if not chain and b"x-real-ip" in claims:
             continue
         origin = ClientInfo(peer, "http", proxies=PROXIES)
-        assert origin.identify(request(fields=said)).client == client
-        assert told(origin, fields=said)[b"X-Real-IP"] == client.encode()
+        assert origin.identify(request(fields=claims)).client == client
+        assert forwarded(origin, fields=claims)[b"X-Real-IP"] == client.encode()
 
 
 @every(
-    ("said", "proto", "port", "host"),
+    ("claims", "proto", "port", "host"),
     [
         ({b"x-forwarded-proto": b"https"}, b"https", b"443", b"shop.example:8080"),
         ({b"x-forwarded-proto": b"HTTPS", b"x-forwarded-host": b"a"}, b"https", b"443", b"a"),
@@ -130,10 +130,10 @@ def test_the_client_is_the_last_untrusted_address_in_every_field(peer, chain, cl
         ({b"forwarded": b"for=1.2.3.4;proto=https;host=a, for=10.0.0.2;proto=http"}, b"https", b"443", b"a"),
     ],
 )
-def test_scheme_port_and_host_are_taken_from_a_trusted_peer(said, proto, port, host):
-    if said == {b"x-forwarded-proto": b"https"}:
+def test_scheme_port_and_host_are_taken_from_a_trusted_peer(claims, proto, port, host):
+    if claims == {b"x-forwarded-proto": b"https"}:
         port = b"8080"  # The host that the client asked for has it.
-    fields = told(ClientInfo("192.0.2.7", "http", proxies=PROXIES), b"shop.example:8080", said)
+    fields = forwarded(ClientInfo("192.0.2.7", "http", proxies=PROXIES), b"shop.example:8080", claims)
     assert fields[b"X-Forwarded-Proto"] == proto
     assert (fields[b"X-Forwarded-Port"], fields[b"X-Forwarded-Host"]) == (port, host)
 
@@ -162,9 +162,9 @@ def test_a_valid_request_id_is_kept(given, kept):
 def test_certificate_fields_are_sent_except_for_a_trusted_peer():
     line = b"X-Client-Cert-Subject: CN=alice\r\n"
     origin = ClientInfo("192.0.2.7", "https", certificate=line)
-    assert told(origin)[b"X-Client-Cert-Subject"] == b"CN=alice"
+    assert forwarded(origin)[b"X-Client-Cert-Subject"] == b"CN=alice"
     trusted = ClientInfo("192.0.2.7", "https", proxies=PROXIES, certificate=line)
-    assert b"X-Client-Cert-Subject" not in told(trusted, fields={b"host": b"a"})
+    assert b"X-Client-Cert-Subject" not in forwarded(trusted, fields={b"host": b"a"})
 
 
 @pytest.mark.parametrize(
@@ -173,14 +173,14 @@ def test_certificate_fields_are_sent_except_for_a_trusted_peer():
 )
 def test_a_forwarded_element_is_added(address, node):
     origin = ForwardedClientInfo(address, "https")
-    fields = told(origin, b"a:443")
+    fields = forwarded(origin, b"a:443")
     assert fields.pop(b"Forwarded") == b'for=%b;proto=https;host="a:443"' % node
-    assert fields == told(ClientInfo(address, "https"), b"a:443")
-    assert told(origin, b"")[b"Forwarded"] == b"for=%b;proto=https" % node
+    assert fields == forwarded(ClientInfo(address, "https"), b"a:443")
+    assert forwarded(origin, b"")[b"Forwarded"] == b"for=%b;proto=https" % node
 
 
 @pytest.mark.parametrize(
-    ("said", "chain"),
+    ("claims", "chain"),
     [
         ({b"forwarded": b"for=203.0.113.5;by=10.0.0.2"}, b"for=203.0.113.5, "),
         ({b"forwarded": b'for="[2001:db8::7]:1";proto=https'}, b'for="[2001:db8::7]";proto=https, '),
@@ -189,11 +189,11 @@ def test_a_forwarded_element_is_added(address, node):
         ({b"forwarded": b'for="'}, b""),
     ],
 )
-def test_the_forwarded_chain_of_a_trusted_peer_is_extended(said, chain):
+def test_the_forwarded_chain_of_a_trusted_peer_is_extended(claims, chain):
     here = b"for=192.0.2.7;proto=http"
-    assert told(ForwardedClientInfo("192.0.2.7", "http"), b"", said)[b"Forwarded"] == here
+    assert forwarded(ForwardedClientInfo("192.0.2.7", "http"), b"", claims)[b"Forwarded"] == here
     trusted = ForwardedClientInfo("192.0.2.7", "http", proxies=PROXIES)
-    assert told(trusted, b"", said)[b"Forwarded"] == chain + here
+    assert forwarded(trusted, b"", claims)[b"Forwarded"] == chain + here
 
 
 def test_a_received_forwarded_field_is_replaced():

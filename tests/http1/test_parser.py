@@ -14,7 +14,7 @@ GET = b"GET / HTTP/1.1\r\nHost: shop.example\r\n"
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
-def refusal(call, *arguments):
+def bad_request(call, *arguments):
     with pytest.raises(ProxyError) as caught:
         call(*arguments)
     return caught.value.status
@@ -24,14 +24,14 @@ def refusal(call, *arguments):
 def test_the_number_of_fields_is_limited(last):
     limits = Limits(max_headers=20)
     assert parse_request(GET + b"a:\r\n" * 18 + last + b"\r\n", limits)
-    assert refusal(parse_request, GET + b"a:\r\n" * 19 + last + b"\r\n", limits) == 431
+    assert bad_request(parse_request, GET + b"a:\r\n" * 19 + last + b"\r\n", limits) == 431
     assert parse_response(OK + b"a:\r\n" * 19 + last + b"\r\n", limits)
-    assert refusal(parse_response, OK + b"a:\r\n" * 20 + last + b"\r\n", limits) == 502
+    assert bad_request(parse_response, OK + b"a:\r\n" * 20 + last + b"\r\n", limits) == 502
 
 
 def test_responses_have_the_default_limit_of_requests():
     assert parse_response(OK + b"a:\r\n" * 100 + b"\r\n")
-    assert refusal(parse_response, OK + b"a:\r\n" * 101 + b"\r\n") == 502
+    assert bad_request(parse_response, OK + b"a:\r\n" * 101 + b"\r\n") == 502
 
 
 @pytest.mark.parametrize("form", [b"GET %b HTTP/1.1", b"BREW %b HTTP/1.1"])
@@ -39,7 +39,7 @@ def test_the_length_of_a_target_is_limited(form):
     limits = Limits(max_target=10)
     head = form + b"\r\nHost: a\r\n\r\n"
     assert parse_request(head % b"/123456789", limits)
-    assert refusal(parse_request, head % b"/1234567890", limits) == 414
+    assert bad_request(parse_request, head % b"/1234567890", limits) == 414
 
 
 @pytest.mark.parametrize("special", [b"", b"TE: x\r\n"])
@@ -47,7 +47,7 @@ def test_the_length_of_a_response_head_is_limited(special):
     filled = OK + special + b"X: %b\r\n\r\n"
     room = MAX_RESPONSE_HEAD - len(filled % b"")
     assert parse_response(filled % (b"x" * room))
-    assert refusal(parse_response, filled % (b"x" * (room + 1))) == 502
+    assert bad_request(parse_response, filled % (b"x" * (room + 1))) == 502
 
 
 @every(
@@ -83,12 +83,12 @@ def test_a_valid_partial_request_is_accepted(data):
 )
 def test_an_invalid_partial_request_is_rejected_immediately(data, status):
     limits = Limits(max_head=100, max_target=50)
-    assert refusal(check_beginning, data, limits) == status
+    assert bad_request(check_beginning, data, limits) == status
     for cut in range(1, len(data)):
         with suppress(ProxyError):  # It may be enough to be refused.
             scanned = check_beginning(data[:cut], limits)
             assert cut - 1 <= scanned <= cut
-            assert refusal(check_beginning, data, limits, scanned) == status
+            assert bad_request(check_beginning, data, limits, scanned) == status
 
 
 WHOLE = b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 2\r\n\r"
@@ -123,7 +123,7 @@ def test_a_valid_partial_response_is_accepted(data):
     ],
 )
 def test_an_invalid_partial_response_is_rejected_immediately(data):
-    assert refusal(check_response_beginning, data) == 502
+    assert bad_request(check_response_beginning, data) == 502
 
 
 def test_attributes_of_a_simple_request_have_defaults():

@@ -13,7 +13,7 @@ from pylb.http1.trace import Tracing
 from tests.every import every
 
 ID, PARENT = b"4bf92f3577b34da6a3ce929d0e0e4736", b"00f067aa0ba902b7"
-TOLD = re.compile(rb"\ntraceparent: 00-([0-9a-f]{32})-([0-9a-f]{16})-0([01])\r\n\Z")
+TRACEPARENT = re.compile(rb"\ntraceparent: 00-([0-9a-f]{32})-([0-9a-f]{16})-0([01])\r\n\Z")
 
 
 def begun(*fields, sample=1.0, seed=1):
@@ -21,10 +21,10 @@ def begun(*fields, sample=1.0, seed=1):
     request = parse_request(head, Limits())
     Tracing(sample, Random(seed)).begin(request)
     assert request.lines.lower().count(b"traceparent:") == 1
-    told = TOLD.search(request.lines)
-    assert told, request.lines
+    match = TRACEPARENT.search(request.lines)
+    assert match, request.lines
     trace = request.trace
-    assert (trace.id, trace.span, b"01"[trace.sampled : trace.sampled + 1]) == told.groups()
+    assert (trace.id, trace.span, b"01"[trace.sampled : trace.sampled + 1]) == match.groups()
     return request
 
 

@@ -21,16 +21,16 @@ class Worker:
     """What a worker was told."""
 
     def __init__(self, name, control_socket, scope):
-        self.told = []
-        self.heard = []
+        self.updates = []
+        self.health_updates = []
         self.worker_client = WorkerClient(
-            control_socket, Hello(name, 1, 1, 0), self.told.append, self.heard.append
+            control_socket, Hello(name, 1, 1, 0), self.updates.append, self.health_updates.append
         )
         spawn(self.worker_client.follow(), name=name, scope=scope)
 
     @property
     def generations(self):
-        return {update.service: update.generation for update in self.told}
+        return {update.service: update.generation for update in self.updates}
 
 
 def update(generation, service="web", size=1):
@@ -68,7 +68,7 @@ async def test_every_worker_receives_the_full_state(control_server, control_sock
     control_server.publish(Update("", 9, {}, None))
     late = Worker("worker 2", control_sockets[1], scope)
     await until(lambda: early.generations == late.generations == {"web": 1, "api": 4, "": 0})
-    assert late.told[0].state == update(1).state
+    assert late.updates[0].state == update(1).state
     await until(lambda: len(control_server.serving()) == 2)
     assert [worker["name"] for worker in control_server.serving()] == ["worker 1", "worker 2"]
     assert all(worker["applied"] for worker in control_server.serving())
@@ -159,14 +159,14 @@ async def test_health_updates_reach_all_current_and_later_workers(control_server
         "web", ("dc1", "node", "web-1"), "10.0.0.1:1", State.SUSPECT, now, now + 60, unreachable=True
     )
     workers[0].worker_client.send(found)
-    await until(lambda: workers[1].heard == workers[2].heard == [found])
-    assert workers[0].heard == []
+    await until(lambda: workers[1].health_updates == workers[2].health_updates == [found])
+    assert workers[0].health_updates == []
     late = Worker("worker 4", control_sockets[1], scope)
-    await until(lambda: late.heard == [found])
+    await until(lambda: late.health_updates == [found])
     workers[1].worker_client.send(replace(found, state=State.UP, until=monotonic()))
-    await until(lambda: workers[0].heard and late.heard[-1].state is State.UP)
+    await until(lambda: workers[0].health_updates and late.health_updates[-1].state is State.UP)
     later = Worker("worker 5", control_sockets[1], scope)
     await until(lambda: later.generations == {"web": 1})
     control_server.publish(update(2))
     await until(lambda: later.generations == {"web": 2})
-    assert later.heard == [], "what is over is nobody's concern"
+    assert later.health_updates == [], "what is over is nobody's concern"

@@ -20,8 +20,8 @@ def test_connections_wait_for_the_next_control(control_sockets):
     assert accept(control) is None
     ours = [connect(workers, hello) for hello in (ONE, TWO)]
     for hello, end in zip((ONE, TWO), ours, strict=True):
-        said, theirs = accept(control)
-        assert said == hello
+        received, theirs = accept(control)
+        assert received == hello
         end.sendall(b"hello")
         assert theirs.recv(10) == b"hello"
         theirs.close()
@@ -33,8 +33,8 @@ def test_connections_wait_for_the_next_control(control_sockets):
 def test_a_worker_that_left_before_its_accept_is_ignored(control_sockets):
     control, workers = control_sockets
     connect(workers, ONE).close()
-    said, theirs = accept(control)
-    assert (said, theirs.recv(10)) == (ONE, b"")
+    received, theirs = accept(control)
+    assert (received, theirs.recv(10)) == (ONE, b"")
     theirs.close()
 
 
@@ -42,9 +42,9 @@ def test_a_closed_control_socket_is_an_error(control_sockets):
     control, workers = control_sockets
     connect(workers, ONE).close()
     workers.close()
-    said, theirs = accept(control)
+    received, theirs = accept(control)
     theirs.close()
-    assert said == ONE, "who came before is not forgotten"
+    assert received == ONE, "who came before is not forgotten"
     with pytest.raises(ConnectionError):
         accept(control)
     control, workers = control_socket()

@@ -19,7 +19,7 @@ LINES = (
 COMBINED = re.compile(
     r'(?P<client>\S+) - - \[(?P<time>[^]]+)\] "(?P<request>[^"]*)" (?P<status>\d+) (?P<sent>\d+)'
     r' "(?P<referer>[^"]*)" "(?P<agent>[^"]*)" (?P<service>\S+) (?P<backend>\S+)'
-    r" (?P<connect>[^/ ]+)/(?P<head>[^/ ]+)/(?P<total>[^/ ]+) (?P<tries>\d+) (?P<termination>\S\S)"
+    r" (?P<connect>[^/ ]+)/(?P<head>[^/ ]+)/(?P<total>[^/ ]+) (?P<attempts>\d+) (?P<termination>\S\S)"
     r' "(?P<id>[^"]*)"\n'
 )
 """The format for a log parser."""
@@ -38,11 +38,11 @@ def as_json(done, now=NOON):
 
 def test_a_line_in_combined_format():
     web = backend()
-    tries = (
+    attempts = (
         attempt(web, connect=-1, error=ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")),
         attempt(web, connect=0.0003, head=0.0121),
     )
-    done = record(*tries, duration=0.0345, sent=49, id=b"5f0c", lines=LINES)
+    done = record(*attempts, duration=0.0345, sent=49, id=b"5f0c", lines=LINES)
     time = datetime.fromtimestamp(NOON).astimezone().strftime("%d/%b/%Y:%H:%M:%S %z")
     assert Combined().line(done, NOON).decode() == (
         f'192.0.2.7 - - [{time}] "GET / HTTP/1.1" 200 49 "http://b.example/" "curl/8.5 (x)"'
@@ -52,11 +52,11 @@ def test_a_line_in_combined_format():
 
 def test_a_line_in_json_format():
     web, other = backend(), backend("2001:db8::1")
-    tries = (
+    attempts = (
         attempt(other, connect=-1, error=ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")),
         attempt(web, head=0.0121, status=200),
     )
-    done = record(*tries, duration=0.0345, sent=49, received=7, id=b"5f0c", lines=LINES, host=b"a.example")
+    done = record(*attempts, duration=0.0345, sent=49, received=7, id=b"5f0c", lines=LINES, host=b"a.example")
     done.detail = "all is well"
     assert as_json(done) == {
         "time": "2026-11-22T12:00:00.250Z",
@@ -104,7 +104,7 @@ def test_a_line_has_the_id_of_the_trace():
 
 
 @pytest.mark.parametrize(
-    ("tries", "expected"),
+    ("attempts", "expected"),
     [
         ((), ("-", "-", "-")),
         ((attempt(backend(), connect=-1),), ("10.0.0.1:80", "-", "-")),
@@ -112,8 +112,8 @@ def test_a_line_has_the_id_of_the_trace():
         ((attempt(backend(), head=0.002),), ("10.0.0.1:80", "0.0", "2.0")),
     ],
 )
-def test_missing_values_are_dashes(tries, expected):
-    fields = combined(record(*tries, lines=b""))
+def test_missing_values_are_dashes(attempts, expected):
+    fields = combined(record(*attempts, lines=b""))
     assert (fields["backend"], fields["connect"], fields["head"]) == expected
     assert fields["referer"] == fields["agent"] == fields["id"] == "-"
 
@@ -165,7 +165,7 @@ def test_any_request_is_one_line_with_separate_fields(method, target, referer, a
     assert unescaped(fields["referer"]) == referer
     assert unescaped(fields["agent"]) == agent
     assert unescaped(fields["id"]) == (id_ or b"-")
-    assert (fields["status"], fields["service"], fields["tries"]) == ("200", "web", "0")
+    assert (fields["status"], fields["service"], fields["attempts"]) == ("200", "web", "0")
 
     line = Json().line(done, NOON)
     assert line.endswith(b"\n")
@@ -179,7 +179,7 @@ def test_names_from_the_registry_are_one_word(name):
     done = record(attempt(web), service=name, duration=0.001)
     done.detail = name
     fields = combined(done)
-    assert fields["tries"] == "1"
+    assert fields["attempts"] == "1"
     assert as_json(done)["service"] == fields["service"]
     assert len(Json().line(done, NOON).decode("ascii").splitlines()) == 1
 

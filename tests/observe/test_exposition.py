@@ -182,8 +182,8 @@ def test_propagation_times_are_a_histogram_by_service():
     recorded.was_applied(entry, 100.003)
     recorded.was_routed(entry, 100.02)
     values, kinds = samples(exposition.changes(recorded))
-    for stage, bound in (("applied", "0.005"), ("routed", "0.025")):
-        name = f"pylb_propagation_{stage}_seconds"
+    for phase, bound in (("applied", "0.005"), ("routed", "0.025")):
+        name = f"pylb_propagation_{phase}_seconds"
         counts = [values[f"{name}_bucket", f"le={le}", "service=web"] for le in ("0.001", bound, "+Inf")]
         assert counts == [0, 1, 1]
         assert kinds[name] == "histogram"

@@ -46,14 +46,14 @@ def test_the_oldest_entry_is_dropped_and_numbers_are_not_reused():
 
 
 def test_propagation_times_start_at_detection_and_listeners_are_called():
-    history, told = History(), []
-    history.listeners.add(lambda: told.append(1))
+    history, calls = History(), []
+    history.listeners.add(lambda: calls.append(1))
     entry = history.record(PoolState("web", (ONE,), observed=100.0))
     history.was_applied(entry, 100.5)
     history.was_routed(entry, 102.0)
     assert (entry.applied, entry.routed) == (0.5, 2.0)
     assert sum(history.applied["web"].buckets) == sum(history.routed["web"].buckets) == 1
-    assert len(told) == 2
+    assert len(calls) == 2
 
 
 def test_a_clock_set_back_gives_no_negative_time():

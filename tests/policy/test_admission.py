@@ -7,7 +7,7 @@ from pylb.policy import admission
 from pylb.policy.admission import Connections, Rate, client_of
 
 
-def refused(call, *args, **kwargs):
+def rejection(call, *args, **kwargs):
     with pytest.raises(ProxyError) as raised:
         call(*args, **kwargs)
     return raised.value.status, raised.value.code
@@ -22,13 +22,13 @@ def test_without_limits_nothing_is_stored():
 def test_the_total_number_of_connections_is_limited():
     connections = Connections(total=2)
     connections.enter("192.0.2.1", 1, trusted=False)
-    assert refused(connections.enter, "192.0.2.1", 2, trusted=True) == (503, "RR")
+    assert rejection(connections.enter, "192.0.2.1", 2, trusted=True) == (503, "RR")
 
 
 def test_the_number_of_connections_of_a_client_is_limited():
     connections = Connections(per_client=2)
     first, _ = (connections.enter("192.0.2.1", 0, trusted=False) for _ in range(2))
-    assert refused(connections.enter, "192.0.2.1", 0, trusted=False) == (503, "RR")
+    assert rejection(connections.enter, "192.0.2.1", 0, trusted=False) == (503, "RR")
     connections.enter("192.0.2.2", 0, trusted=False)
     connections.leave(first)
     connections.enter("192.0.2.1", 0, trusted=False)
@@ -57,10 +57,10 @@ def test_a_burst_of_one_second_is_allowed():
     rate = Rate(4)
     for _ in range(4):
         rate.count("192.0.2.1", 100.0)
-    assert refused(rate.count, "192.0.2.1", 100.0) == (429, "PR")
+    assert rejection(rate.count, "192.0.2.1", 100.0) == (429, "PR")
     rate.count("192.0.2.2", 100.0)
     rate.count("192.0.2.1", 100.25)
-    assert refused(rate.count, "192.0.2.1", 100.25) == (429, "PR")
+    assert rejection(rate.count, "192.0.2.1", 100.25) == (429, "PR")
     for _ in range(4):
         rate.count("192.0.2.1", 200.0)
 
@@ -68,7 +68,7 @@ def test_a_burst_of_one_second_is_allowed():
 def test_one_per_second():
     rate = Rate(1)
     rate.count("192.0.2.1", 100.0)
-    assert refused(rate.count, "192.0.2.1", 100.9) == (429, "PR")
+    assert rejection(rate.count, "192.0.2.1", 100.9) == (429, "PR")
     rate.count("192.0.2.1", 101.0)
 
 
@@ -78,4 +78,4 @@ def test_the_number_of_stored_clients_is_bounded(monkeypatch):
     for number in range(3):
         rate.count(f"192.0.2.{number}", 100.0)
     rate.count("192.0.2.0", 100.0)
-    assert refused(rate.count, "192.0.2.2", 100.0) == (429, "PR")
+    assert rejection(rate.count, "192.0.2.2", 100.0) == (429, "PR")

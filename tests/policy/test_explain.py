@@ -31,10 +31,10 @@ def test_every_instance_is_a_candidate_or_excluded_for_a_reason():
             generation=3,
         )
     )
-    told = explain(row_of(pool), 100.0)
-    assert [c["id"] for c in told["candidates"]] == [two.id]
-    assert told["generation"] == 3
-    assert {e["id"]: e["reason"] for e in told["excluded"]} == reasons(pool, 100.0)
+    result = explain(row_of(pool), 100.0)
+    assert [c["id"] for c in result["candidates"]] == [two.id]
+    assert result["generation"] == 3
+    assert {e["id"]: e["reason"] for e in result["excluded"]} == reasons(pool, 100.0)
     assert reasons(pool, 100.0) == {
         one.id: "consecutive failures: 1; suspect for 1 s more",
         three.id: "weight 0",

@@ -231,29 +231,29 @@ class TestNewcomers:
 
 
 class TestWhyEmpty:
-    def refusal(self, pool):
+    def rejection(self, pool):
         with pytest.raises(ProxyError) as unreachable:
             pool.lease()
         assert unreachable.value.status == 503
         return unreachable.value.detail
 
     def test_no_answer_yet(self):
-        assert self.refusal(web_pool()) == "service 'web': the registry has not answered yet"
+        assert self.rejection(web_pool()) == "service 'web': the registry has not answered yet"
 
     def test_known_to_be_empty(self):
-        assert self.refusal(pool_of()) == "service 'web': the registry lists no instance"
+        assert self.rejection(pool_of()) == "service 'web': the registry lists no instance"
 
     def test_all_excluded(self):
         pool = web_pool()
         critical = Excluded(WEB[1], "critical: connection refused")
         pool.apply(snapshot(replace(WEB[2], weight=0), excluded=[critical]))
         why = "(web-1: critical: connection refused; web-2: weight 0)"
-        assert self.refusal(pool) == f"service 'web': no instance is eligible {why}"
+        assert self.rejection(pool) == f"service 'web': no instance is eligible {why}"
 
     def test_thousands_excluded_stay_one_short_line(self):
         pool = web_pool()
         pool.apply(snapshot(excluded=[Excluded(endpoint(number), "maintenance") for number in range(1000)]))
-        assert self.refusal(pool).endswith("web-4: maintenance; 995 more)")
+        assert self.rejection(pool).endswith("web-4: maintenance; 995 more)")
 
 
 def test_repr_shows_the_state():
@@ -287,6 +287,6 @@ def test_preview_returns_the_next_backend_without_side_effects(policy):
     for pool in (asked, left_alone):
         pool.apply(PoolState("web", tuple(replace(endpoint(n), weight=n) for n in range(1, 6))))
     for _ in range(100):
-        told = asked.upcoming()
-        assert asked.lease().backend is told
-        assert left_alone.lease().backend.name == told.name
+        expected = asked.upcoming()
+        assert asked.lease().backend is expected
+        assert left_alone.lease().backend.name == expected.name

@@ -28,10 +28,10 @@ class Service:
         overlays = tuple((endpoint(n).key, overlay) for n, overlay in self.overlays.items())
         self.pool.apply(PoolState("web", tuple(self.endpoints.values()), overlays=overlays))
 
-    def judge(self, number, *, well, unreachable=False, **said):
+    def set_verdict(self, number, *, well, unreachable=False, **overlay):
         before = self.overlays.get(number, PLAIN).verdict
         verdict = ProbeVerdict(well, before.number + 1 if before else 1, unreachable=unreachable)
-        self.overlays[number] = Overlay(verdict=verdict, **said)
+        self.overlays[number] = Overlay(verdict=verdict, **overlay)
         self.register()
 
     def attempt(self, number, result):
@@ -48,7 +48,7 @@ class Service:
 
 def test_a_failed_backend_is_excluded_until_its_probes_succeed():
     service = Service()
-    service.judge(1, well=False)
+    service.set_verdict(1, well=False)
     assert (service.eligible, service.backends[0].state) == ([2, 3], State.FAILED)
     service.now += 1000
     service.pool.tick(service.now)
@@ -57,7 +57,7 @@ def test_a_failed_backend_is_excluded_until_its_probes_succeed():
     service.endpoints[1] = replace(service.endpoints[1], tags=("v2",))
     service.register()
     assert service.eligible == [2, 3]
-    service.judge(1, well=True)
+    service.set_verdict(1, well=True)
     assert service.eligible == [1, 2, 3]
     assert service.noticed == [State.FAILED, State.UP]
     assert service.pool.events == {"failed": 1, "up": 1}
@@ -69,7 +69,7 @@ def test_a_successful_probe_clears_passive_health(result):
     for _ in range(5):
         service.attempt(1, result)
     assert service.eligible == [2, 3]
-    service.judge(1, well=True)
+    service.set_verdict(1, well=True)
     assert service.eligible == [1, 2, 3]
     assert service.backends[0].health.failures == 0
     service.register()
@@ -79,13 +79,13 @@ def test_a_successful_probe_clears_passive_health(result):
 
 def test_if_too_many_fail_only_backends_without_connections_are_excluded():
     service = Service()
-    service.judge(1, well=False)
-    service.judge(2, well=False, unreachable=True)
+    service.set_verdict(1, well=False)
+    service.set_verdict(2, well=False, unreachable=True)
     assert (service.eligible, service.pool.panics) == ([1, 3], True)
-    service.judge(3, well=False)
+    service.set_verdict(3, well=False)
     assert service.eligible == [1, 3]
-    service.judge(1, well=True)
-    service.judge(3, well=True)
+    service.set_verdict(1, well=True)
+    service.set_verdict(3, well=True)
     assert (service.eligible, service.pool.panics) == ([1, 3], False)
 
 
@@ -99,15 +99,15 @@ def test_a_new_failed_instance_starts_as_failed():
 
 def test_overrides_take_precedence_over_probes():
     service = Service()
-    service.judge(1, well=False, restored=True)
+    service.set_verdict(1, well=False, restored=True)
     assert service.eligible == [1, 2, 3]
-    service.judge(1, well=False, restored=False)
+    service.set_verdict(1, well=False, restored=False)
     assert service.eligible == [2, 3]
 
 
 def test_without_probes_a_verdict_is_dropped():
     service = Service()
-    service.judge(1, well=False)
+    service.set_verdict(1, well=False)
     service.overlays.clear()
     service.register()
     assert service.eligible == [1, 2, 3]
@@ -115,6 +115,6 @@ def test_without_probes_a_verdict_is_dropped():
 
 def test_another_worker_cannot_restore_a_failed_backend():
     service = Service()
-    service.judge(1, well=False)
+    service.set_verdict(1, well=False)
     service.pool.on_peer_update(service.backends[0].identity, State.UP, until=0.0)
     assert service.eligible == [2, 3]

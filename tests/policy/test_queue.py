@@ -183,14 +183,14 @@ class Crowd(RuleBasedStateMachine):
         super().__init__()
         self.service = Service(3, max_queue=20)
         self.names = count()
-        self.tickets = {}
+        self.waiters = {}
 
     @rule()
     def ask(self):
         name = next(self.names)
         with suppress(ProxyError):
             if queued := self.service.ask(name):
-                self.tickets[name] = queued
+                self.waiters[name] = queued
 
     @precondition(lambda self: self.service.retained)
     @rule(place=st.integers(0, 1000), status=st.sampled_from([200, 404]))
@@ -200,9 +200,9 @@ class Crowd(RuleBasedStateMachine):
     @precondition(lambda self: len(self.service.pool.queue))
     @rule(place=st.integers(0, 1000))
     def leave(self, place):
-        waiting = [name for name, queued in self.tickets.items() if queued.backend is None]
+        waiting = [name for name, queued in self.waiters.items() if queued.backend is None]
         name = waiting[place % len(waiting)]
-        self.service.pool.queue.leave(self.tickets.pop(name))
+        self.service.pool.queue.leave(self.waiters.pop(name))
 
     @rule(limit=st.integers(1, 4))
     def change(self, limit):

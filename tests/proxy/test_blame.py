@@ -152,13 +152,13 @@ async def test_a_hang_before_100_continue_counts(monkeypatch, leaves):
 
 
 async def test_a_client_that_does_not_send_the_body_does_not_count():
-    async def asks(reader, writer):
+    async def demand_continue(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         await reader.read(-1)
 
     async with Environment(response_timeout=60, body_timeout=0.1) as environment:
-        await environment.origin(asks)
+        await environment.origin(demand_continue)
         client = (await environment.client()).send(EXPECTS)
         assert b" 100 " in await client.head()
         assert (await client.answer())[0] == 408

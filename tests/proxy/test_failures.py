@@ -22,7 +22,7 @@ def endings(environment):
 
 
 @pytest.fixture
-def refused():
+def unreachable():
     """An endpoint that refuses connections: its port is bound but not listening."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
@@ -48,10 +48,10 @@ def blackhole():
 
 
 @pytest.mark.parametrize("request_bytes", [GET, POST])
-async def test_after_a_refused_connection_every_method_is_retried(refused, request_bytes):
+async def test_after_a_refused_connection_every_method_is_retried(unreachable, request_bytes):
     async with Environment() as environment:
         origin = await environment.origin(answers(b"hello"))
-        environment.register(refused, origin.endpoint)
+        environment.register(unreachable, origin.endpoint)
         for _ in range(4):
             client = (await environment.client()).send(request_bytes)
             assert (await client.answer())[2] == b"hello"
@@ -59,9 +59,9 @@ async def test_after_a_refused_connection_every_method_is_retried(refused, reque
         assert endings(environment) == [("--", 200)] * 4
 
 
-async def test_all_refused_is_a_503(refused):
+async def test_all_refused_is_a_503(unreachable):
     async with Environment() as environment:
-        environment.register(refused)
+        environment.register(unreachable)
         status, head, body = await environment.get()
         assert status == 503
         assert b"Retry-After: 1" in head

@@ -243,10 +243,10 @@ async def test_too_many_interim_responses_are_a_502():
 
 async def test_every_response_has_a_date():
     async with Environment() as environment:
-        _, refused, _ = await (await environment.client()).send(b"BAD\r\n\r\n").answer()
+        _, rejected, _ = await (await environment.client()).send(b"BAD\r\n\r\n").answer()
         await environment.origin(answers(b"hello"))
         _, passed, _ = await environment.get()
-    for head in (refused, passed):
+    for head in (rejected, passed):
         (date,) = [line[6:] for line in head.split(b"\r\n") if line.startswith(b"Date: ")]
         assert abs(parsedate_to_datetime(date.decode()).timestamp() - time()) < 60
 

@@ -90,7 +90,7 @@ def test_an_invalid_preamble_is_rejected(data):
         parse(data)
 
 
-async def told(preamble, trusted="127.0.0.1", extra=b"", rate=0, **context):
+async def forwarded(preamble, trusted="127.0.0.1", extra=b"", rate=0, **context):
     """Return the fields that a backend receives after this preamble, and the record; None if rejected."""
     heads = []
 
@@ -126,7 +126,7 @@ async def told(preamble, trusted="127.0.0.1", extra=b"", rate=0, **context):
 )
 async def test_the_client_is_taken_from_a_trusted_peers_preamble(preamble, address):
     limits = {"admission": Connections(per_client=1), "rate": 100}
-    head, record = await told(preamble, extra=b"X-Forwarded-For: 6.6.6.6\r\n", **limits)
+    head, record = await forwarded(preamble, extra=b"X-Forwarded-For: 6.6.6.6\r\n", **limits)
     assert f"\r\nX-Forwarded-For: {address}\r\n".encode() in head
     assert f"\r\nX-Real-IP: {address}\r\n".encode() in head
     assert b"\r\nX-Forwarded-Port: 80\r\n" in head
@@ -134,7 +134,7 @@ async def test_the_client_is_taken_from_a_trusted_peers_preamble(preamble, addre
 
 
 async def test_a_trusted_client_of_a_preamble_may_name_another():
-    head, record = await told(
+    head, record = await forwarded(
         b"PROXY TCP6 ::ffff:127.0.0.1 ::ffff:10.0.0.1 5555 443\r\n", extra=b"X-Forwarded-For: 203.0.113.9\r\n"
     )
     assert b"\r\nX-Forwarded-For: 203.0.113.9, 127.0.0.1\r\n" in head
@@ -143,8 +143,8 @@ async def test_a_trusted_client_of_a_preamble_may_name_another():
 
 @pytest.mark.parametrize("preamble", [b"PROXY UNKNOWN\r\n", binary(0, 0, b""), binary(1, 0x31, bytes(216))])
 async def test_after_a_local_preamble_forwarding_fields_are_ignored(preamble):
-    said = b"X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\nForwarded: for=203.0.113.9\r\n"
-    head, record = await told(preamble, extra=said)
+    fields = b"X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\nForwarded: for=203.0.113.9\r\n"
+    head, record = await forwarded(preamble, extra=fields)
     assert b"\r\nX-Forwarded-For: 127.0.0.1\r\n" in head
     assert b"\r\nX-Forwarded-Proto: http\r\n" in head
     assert b"203.0.113.9" not in head
@@ -152,14 +152,14 @@ async def test_after_a_local_preamble_forwarding_fields_are_ignored(preamble):
 
 
 async def test_a_preamble_of_an_untrusted_peer_is_an_invalid_request():
-    head, record = await told(b"PROXY TCP4 203.0.113.9 10.0.0.1 5555 443\r\n", trusted="10.0.0.0/8")
+    head, record = await forwarded(b"PROXY TCP4 203.0.113.9 10.0.0.1 5555 443\r\n", trusted="10.0.0.0/8")
     assert head == b""
     assert (record.status, record.termination, record.client) == (400, "PR", "127.0.0.1")
 
 
 @pytest.mark.parametrize("preamble", [b"", b"PROXY TCP4 lies\r\n"])
 async def test_a_trusted_peer_must_send_a_preamble(preamble):
-    head, record = await told(preamble)
+    head, record = await forwarded(preamble)
     assert (head, record.termination, record.client) == (b"", "PR", "127.0.0.1")
 
 
@@ -204,7 +204,7 @@ def test_the_bytes_are_those_of_the_specification():
 
 @pytest.mark.parametrize("write", PREAMBLES.values())
 async def test_a_backend_receives_a_preamble_first(write):
-    told = []
+    forwarded = []
 
     async def handle(reader, writer):
         found = None
@@ -212,7 +212,7 @@ async def test_a_backend_receives_a_preamble_first(write):
         while found is None:
             data += await reader.read(1)
             found = parse(data)
-        told.append(found[0])
+        forwarded.append(found[0])
         while await read_request(reader):
             writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
@@ -222,7 +222,7 @@ async def test_a_backend_receives_a_preamble_first(write):
         for client in clients * 2:
             assert (await client.send(GET).answer())[0] == 204
         ports = [client.writer.get_extra_info("sockname")[1] for client in clients]
-        assert told == [
+        assert forwarded == [
             ConnectionAddresses("127.0.0.1", port, "127.0.0.1", environment.port) for port in ports * 2
         ]
         assert repr(environment.pool) == "<Pool web: 1 up, 0 draining | 0 active, 0 idle>"

@@ -15,20 +15,20 @@ class Slow:
         self.paths = []
         self.most = 0
         self._open = 0
-        self._turns = asyncio.Semaphore(0)
+        self._permits = asyncio.Semaphore(0)
 
     async def __call__(self, reader, writer):
         while head := await read_request(reader):
             self.paths.append(int(head.split()[1][1:]))
             self._open += 1
             self.most = max(self.most, self._open)
-            await self._turns.acquire()
+            await self._permits.acquire()
             self._open -= 1
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
     def answer(self, count=1):
         for _ in range(count):
-            self._turns.release()
+            self._permits.release()
 
 
 async def crowd(environment, count):

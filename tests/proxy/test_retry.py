@@ -38,9 +38,11 @@ async def test_a_get_is_retried_on_another_backend(failing, options):
         await environment.origin(answers(b"hello"))
         assert [(await environment.get())[2] for _ in range(4)] == [b"hello"] * 4
         assert bad.connections
-        tries = [[lease.backend.endpoint.id for lease in record.attempts] for record in environment.records]
-        assert ["web-1", "web-2"] in tries
-        assert all(ids[-1] == "web-2" for ids in tries)
+        attempts = [
+            [lease.backend.endpoint.id for lease in record.attempts] for record in environment.records
+        ]
+        assert ["web-1", "web-2"] in attempts
+        assert all(ids[-1] == "web-2" for ids in attempts)
 
 
 async def request(environment, method, extra=b""):

@@ -17,7 +17,7 @@ from tests.until import until
 LOOPBACK = Networks(["127.0.0.1"])
 
 
-async def told(fields, rate=0, **context):
+async def forwarded(fields, rate=0, **context):
     """Return the fields that a backend receives, by name in lower case, and the record."""
     heads = []
 
@@ -37,7 +37,7 @@ def split(head):
     return {name.lower(): value for name, _, value in lines}
 
 
-SAID = (
+CLAIMS = (
     b"X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\nX_Forwarded_Proto: https\r\n"
     b"X-Real-IP: 203.0.113.9\r\nForwarded: for=203.0.113.9\r\nX-Request-ID: abc\r\n"
     b"X-Client-Cert-Subject: CN=admin\r\nX_Client-Cert_Subject: CN=admin\r\n"
@@ -45,7 +45,7 @@ SAID = (
 
 
 async def test_forwarding_fields_of_untrusted_peers_are_ignored():
-    fields, record = await told(SAID)
+    fields, record = await forwarded(CLAIMS)
     assert fields[b"x-forwarded-for"] == fields[b"x-real-ip"] == b"127.0.0.1"
     assert fields[b"x-forwarded-proto"] == b"http"
     assert fields[b"x-request-id"] != b"abc"
@@ -56,7 +56,7 @@ async def test_forwarding_fields_of_untrusted_peers_are_ignored():
 
 
 async def test_the_chain_of_a_trusted_peer_is_extended():
-    fields, record = await told(SAID, trusted=LOOPBACK)
+    fields, record = await forwarded(CLAIMS, trusted=LOOPBACK)
     assert fields[b"x-forwarded-for"] == b"203.0.113.9, 127.0.0.1"
     assert fields[b"x-real-ip"] == b"203.0.113.9"
     assert fields[b"x-forwarded-proto"] == b"https"
@@ -67,15 +67,15 @@ async def test_the_chain_of_a_trusted_peer_is_extended():
 
 
 async def test_a_forwarded_field_is_sent():
-    fields, _ = await told(SAID, client_info=ForwardedClientInfo)
+    fields, _ = await forwarded(CLAIMS, client_info=ForwardedClientInfo)
     assert fields[b"forwarded"] == b'for=127.0.0.1;proto=http;host="shop.example"'
-    fields, _ = await told(SAID, client_info=ForwardedClientInfo, trusted=LOOPBACK)
+    fields, _ = await forwarded(CLAIMS, client_info=ForwardedClientInfo, trusted=LOOPBACK)
     assert fields[b"forwarded"] == b'for=203.0.113.9, for=127.0.0.1;proto=http;host="shop.example"'
 
 
 async def test_forwarded_alone_is_accepted_from_a_trusted_peer():
-    said = b'Forwarded: for="[2001:db8:cafe::17]:4711";proto=https;host=www.shop.example\r\n'
-    fields, record = await told(said, trusted=LOOPBACK)
+    fields = b'Forwarded: for="[2001:db8:cafe::17]:4711";proto=https;host=www.shop.example\r\n'
+    fields, record = await forwarded(fields, trusted=LOOPBACK)
     assert record.client == "2001:db8:cafe::17"
     assert fields[b"x-forwarded-for"] == b"2001:db8:cafe::17, 127.0.0.1"
     assert fields[b"x-real-ip"] == b"2001:db8:cafe::17"
@@ -84,7 +84,7 @@ async def test_forwarded_alone_is_accepted_from_a_trusted_peer():
 
 
 @pytest.mark.parametrize(
-    ("name", "said", "via"),
+    ("name", "fields", "via"),
     [
         ("", b"", None),
         ("", b"Via: 1.1 front\r\n", [b"1.1 front"]),
@@ -92,7 +92,7 @@ async def test_forwarded_alone_is_accepted_from_a_trusted_peer():
         ("edge", b"Via: 1.1 front\r\n", [b"1.1 front", b"1.1 edge"]),
     ],
 )
-async def test_via_is_sent_only_if_configured(name, said, via):
+async def test_via_is_sent_only_if_configured(name, fields, via):
     heads = []
 
     async def handle(reader, writer):
@@ -106,7 +106,7 @@ async def test_via_is_sent_only_if_configured(name, said, via):
         await environment.origin(handle)
         client = await environment.client()
         for _ in range(3):
-            await client.send(b"GET / HTTP/1.1\r\n" + HOST + said + b"\r\n").answer()
+            await client.send(b"GET / HTTP/1.1\r\n" + HOST + fields + b"\r\n").answer()
     for head in heads:
         assert [line[5:] for line in head.split(b"\r\n") if line.startswith(b"Via: ")] == (via or [])
 
@@ -163,7 +163,7 @@ async def reach(family, address, **context):
             if family == socket.AF_UNIX
             else asyncio.open_connection(where[0], where[1])
         )
-        client = Client(*await pending).send(b"GET / HTTP/1.1\r\n" + HOST + SAID + b"\r\n")
+        client = Client(*await pending).send(b"GET / HTTP/1.1\r\n" + HOST + CLAIMS + b"\r\n")
         assert (await client.answer())[0] == 204
         client.close()
         await until(lambda: not environment.server.context.connections)
@@ -217,15 +217,15 @@ async def test_requests_on_an_ejected_instance_are_aborted_and_retried():
 
 async def test_the_trace_is_sent_to_backends_and_recorded():
     given = b"traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    for fields in (b"%b\r\n" % given, b"Connection: close\r\nTE: trailers\r\n%b\r\n" % given):
-        said, record = await told(fields, tracing=Tracing(rng=Random(1)), rate=100)
+    for lines in (b"%b\r\n" % given, b"Connection: close\r\nTE: trailers\r\n%b\r\n" % given):
+        fields, record = await forwarded(lines, tracing=Tracing(rng=Random(1)), rate=100)
         trace = record.request.trace
-        assert said[b"traceparent"] == b"00-4bf92f3577b34da6a3ce929d0e0e4736-%b-01" % trace.span
+        assert fields[b"traceparent"] == b"00-4bf92f3577b34da6a3ce929d0e0e4736-%b-01" % trace.span
         assert trace.parent == b"00f067aa0ba902b7"
-    said, record = await told(b"", tracing=Tracing(sample=0.0, rng=Random(1)))
-    assert said[b"traceparent"] == b"00-%b-%b-00" % record.request.trace[:2]
-    said, record = await told(b"%b\r\n" % given)
-    assert said[b"traceparent"] == given.removeprefix(b"traceparent: "), "untouched where it is off"
+    fields, record = await forwarded(b"", tracing=Tracing(sample=0.0, rng=Random(1)))
+    assert fields[b"traceparent"] == b"00-%b-%b-00" % record.request.trace[:2]
+    fields, record = await forwarded(b"%b\r\n" % given)
+    assert fields[b"traceparent"] == given.removeprefix(b"traceparent: "), "untouched where it is off"
     assert record.request.trace is None
 
 

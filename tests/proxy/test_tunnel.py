@@ -240,7 +240,7 @@ async def test_a_backend_that_dies_ends_its_tunnels():
         assert await client.rest() == b"last words"
 
 
-async def speak(port, number, rounds):
+async def exchange_messages(port, number, rounds):
     """One WebSocket client; fails if a message is lost or changed."""
     async with connect(f"ws://127.0.0.1:{port}/{number}", max_size=None) as socket:
         for batch in range(rounds):
@@ -271,7 +271,7 @@ async def test_no_websocket_is_closed_while_instances_change():
         ports = [server.sockets[0].getsockname()[1] for server in servers]
         endpoints = [Endpoint("web", "127.0.0.1", port, id=str(port)) for port in ports]
         environment.register(*endpoints)
-        users = asyncio.gather(*(speak(environment.port, number, 10) for number in range(200)))
+        users = asyncio.gather(*(exchange_messages(environment.port, number, 10) for number in range(200)))
         changes = 0
         while not users.done():
             environment.register(*(e for i, e in enumerate(endpoints) if i != changes % 3))

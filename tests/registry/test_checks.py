@@ -6,12 +6,12 @@ from pylb.registry.checks import requested_check
 from tests.every import every
 
 
-def asked(**said):
-    return requested_check(said, address="10.0.0.2", port=80, container="abc", inside=8080)
+def asked(**settings):
+    return requested_check(settings, address="10.0.0.2", port=80, container="abc", inside=8080)
 
 
 @every(
-    ("said", "check"),
+    ("settings", "check"),
     [
         ({"check_http": "/up"}, {"HTTP": "http://10.0.0.2:80/up"}),
         ({"check_http": "/", "check_http_method": "HEAD"}, {"HTTP": "http://10.0.0.2:80/", "Method": "HEAD"}),
@@ -34,8 +34,8 @@ def asked(**said):
         ),
     ],
 )
-def test_each_setting_gives_its_check(said, check):
-    assert asked(**said) == {**check, "Interval": "10s"}
+def test_each_setting_gives_its_check(settings, check):
+    assert asked(**settings) == {**check, "Interval": "10s"}
 
 
 def test_a_ttl_has_no_interval():

@@ -9,13 +9,13 @@ PUBLISHED = {"80/tcp": [("0.0.0.0", 8080)]}
 BOTH = {"80/tcp": [("::", 49153), ("0.0.0.0", 49154)]}
 
 
-def placed(rules, **said):
-    made = container(**said)
+def placed(rules, **settings):
+    made = container(**settings)
     return place(made, made.ports[0], Rules(**{**RULES, **rules}))
 
 
 @every(
-    ("said", "rules", "expected"),
+    ("settings", "rules", "expected"),
     [
         ({}, {"internal": True}, ("172.17.0.2", 80)),
         ({"published": PUBLISHED}, {}, ("10.9.9.9", 8080)),
@@ -29,12 +29,12 @@ def placed(rules, **said):
         ({"mode": "host", "networks": {"host": ""}}, {"internal": True}, ("10.9.9.9", 80)),
     ],
 )  # fmt: skip
-def test_where_a_port_is_registered(said, rules, expected):
-    assert placed(rules, **said) == expected
+def test_where_a_port_is_registered(settings, rules, expected):
+    assert placed(rules, **settings) == expected
 
 
 @pytest.mark.parametrize(
-    ("said", "rules", "words"),
+    ("settings", "rules", "words"),
     [
         (
             {"published": {"80/tcp": [("::", 9010)]}},
@@ -49,6 +49,6 @@ def test_where_a_port_is_registered(said, rules, expected):
         ),
     ],
 )
-def test_an_unreachable_address_is_rejected_with_a_reason(said, rules, words):
+def test_an_unreachable_address_is_rejected_with_a_reason(settings, rules, words):
     with pytest.raises(ValueError, match=words):
-        placed(rules, **said)
+        placed(rules, **settings)

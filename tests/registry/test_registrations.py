@@ -16,8 +16,8 @@ def made(*containers, stopping=(), **rules):
     return desired(containers, Rules(**{**RULES, **rules}), stopping)
 
 
-def one(rules=None, **said):
-    (registration,) = made(container(**said), **(rules or {})).registrations.values()
+def one(rules=None, **settings):
+    (registration,) = made(container(**settings), **(rules or {})).registrations.values()
     return registration
 
 
@@ -99,11 +99,11 @@ def test_udp_is_a_tag():
 
 
 def test_only_published_ports_count_for_the_name_unless_internal():
-    said = {"exposed": ["80/tcp", "443/tcp"], "published": PUBLISHED}
-    assert [r.definition["Name"] for r in made(container(**said), internal=False).registrations.values()] == [
-        "web"
-    ]
-    assert [r.definition["Name"] for r in made(container(**said)).registrations.values()] == [
+    settings = {"exposed": ["80/tcp", "443/tcp"], "published": PUBLISHED}
+    assert [
+        r.definition["Name"] for r in made(container(**settings), internal=False).registrations.values()
+    ] == ["web"]
+    assert [r.definition["Name"] for r in made(container(**settings)).registrations.values()] == [
         "web-80",
         "web-443",
     ]
@@ -128,7 +128,7 @@ def test_ignored():
 
 
 @every(
-    ("said", "rules", "place"),
+    ("settings", "rules", "place"),
     [
         ({}, {}, ("172.17.0.2", 80)),
         ({"networks": {"b": "10.0.0.2", "a": "10.0.0.1"}}, {}, ("10.0.0.1", 80)),
@@ -144,8 +144,8 @@ def test_ignored():
         ({"mode": "host", "networks": {"host": ""}}, {"internal": False}, ("10.9.9.9", 80)),
     ],
 )
-def test_addresses(said, rules, place):
-    definition = one(rules, **said).definition
+def test_addresses(settings, rules, place):
+    definition = one(rules, **settings).definition
     assert (definition["Address"], definition["Port"]) == place
 
 
@@ -196,7 +196,7 @@ def test_invalid_metadata_is_a_problem_and_the_service_is_registered(env):
 
 
 @pytest.mark.parametrize(
-    ("said", "status"),
+    ("settings", "status"),
     [
         ({"health": "healthy"}, "passing"),
         ({"health": "unhealthy"}, "critical"),
@@ -204,8 +204,8 @@ def test_invalid_metadata_is_a_problem_and_the_service_is_registered(env):
         ({"health": "starting", "env": {"SERVICE_CHECK_INITIAL_STATUS": "passing"}}, "passing"),
     ],
 )
-def test_dockers_own_health_check_becomes_a_check(said, status):
-    registration = one(**said)
+def test_dockers_own_health_check_becomes_a_check(settings, status):
+    registration = one(**settings)
     (check,) = registration.payload()["Checks"]
     assert (check["CheckID"], check["Status"], check["TTL"]) == ("docker:host:web-1:80", status, "24h")
 
@@ -251,14 +251,14 @@ def test_an_unreadable_container_keeps_its_entries_and_is_a_problem():
     assert found.problems == ("db: it cannot be read: no answer within 2 s",)
 
 
-@pytest.mark.parametrize("said", [{"paused": True}, {"labels": {"com.docker.compose.oneoff": "True"}}])
-def test_paused_and_one_off_containers_are_not_registered(said):
-    assert made(container(**said)).registrations == {}
+@pytest.mark.parametrize("settings", [{"paused": True}, {"labels": {"com.docker.compose.oneoff": "True"}}])
+def test_paused_and_one_off_containers_are_not_registered(settings):
+    assert made(container(**settings)).registrations == {}
 
 
 def test_ended_and_stopping_containers_are_not_registered():
-    stopped, told = container("a", running=False), container("b")
-    assert made(stopped, told, stopping={told.id}).registrations == {}
+    stopped, stopping = container("a", running=False), container("b")
+    assert made(stopped, stopping, stopping={stopping.id}).registrations == {}
 
 
 @pytest.mark.parametrize(("code", "kept"), [(0, False), (1, True), (137, False), (143, False)])

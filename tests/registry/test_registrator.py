@@ -197,22 +197,22 @@ async def test_dockers_health_status_reaches_consul(engine, registry, agent):
 
 
 @pytest.mark.parametrize(
-    "told",
+    "case",
     [("15", None, True), ("9", None, True), ("3", "SIGQUIT", True), ("1", None, False)],
 )
-async def test_a_stop_signal_deregisters_before_the_container_has_stopped(engine, registry, agent, told):
-    number, stop_signal, gone = told
-    told = inspected("web-1", stop_signal=stop_signal)
-    engine.run(told)
+async def test_a_stop_signal_deregisters_before_the_container_has_stopped(engine, registry, agent, case):
+    number, stop_signal, gone = case
+    case = inspected("web-1", stop_signal=stop_signal)
+    engine.run(case)
     async with running(engine, url(registry), stop_signals=True) as status:
         await until_registered(agent, "web-1")
         await until(lambda: engine.listeners)
         before = status.synchronized
-        engine.tell("kill", told, signal=number)
+        engine.tell("kill", case, signal=number)
         await until(lambda: status.synchronized > before)
         await until_registered(agent, *([] if gone else ["web-1"]))
         if gone:
-            engine.tell("start", told)
+            engine.tell("start", case)
             await until_registered(agent, "web-1")
 
 
@@ -301,13 +301,13 @@ async def test_a_paused_container_is_deregistered_until_it_is_unpaused(engine, r
         await until_registered(agent, "web-1")
 
 
-def refused(number):
+def invalid(number):
     env = {"SERVICE_CHECK_TCP": "1", "SERVICE_CHECK_INTERVAL": "10"}
     return inspected(f"bad-{number}", id=str(number) * 64, env=env)
 
 
 async def test_entries_are_counted_and_each_failure_is_logged_once(engine, registry, agent, caplog):
-    for each in (refused(1), refused(2), WEB):
+    for each in (invalid(1), invalid(2), WEB):
         engine.run(each)
     async with running(engine, url(registry)) as status:
         await until_registered(agent, "web-1")
@@ -341,7 +341,7 @@ async def test_rejected_calls_are_retried_at_growing_intervals(engine, registry,
     pauses = []
     real = asyncio.timeout
     monkeypatch.setattr(registrator.asyncio, "timeout", lambda pause: (pauses.append(pause), real(pause))[1])
-    engine.run(refused(1))
+    engine.run(invalid(1))
     async with running(engine, url(registry)) as status:
         await until(lambda: status.failures >= 4)
     found = [pause for pause in pauses if pause is not None and pause < 1]

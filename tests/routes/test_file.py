@@ -69,9 +69,9 @@ def test_a_file():
     ],
 )
 def test_a_file_that_is_wrong_gives_one_line_with_its_number_and_the_reason(text, line, reason):
-    with pytest.raises(ValueError, match=r"^routes\.toml, line") as refused:
+    with pytest.raises(ValueError, match=r"^routes\.toml, line") as caught:
         read_file(text, "routes.toml")
-    message = str(refused.value)
+    message = str(caught.value)
     assert message.startswith(f"routes.toml, line {line}: ")
     assert reason in message
     assert "\n" not in message

@@ -149,10 +149,10 @@ def test_reads(text, route):
     ],
 )
 def test_refuses_in_one_line_that_states_what_is_expected(text, complaint):
-    with pytest.raises(ValueError, match=complaint) as refused:
+    with pytest.raises(ValueError, match=complaint) as caught:
         parse_service(text)
-    assert "expected" in str(refused.value)
-    assert "\n" not in str(refused.value)
+    assert "expected" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_route_without_its_service():

@@ -106,9 +106,9 @@ def test_an_instance_declares_a_bounded_number_of_routes_and_problems():
     read = read_tags("evil", tags)
     assert len(read.routes) == MOST_ROUTERS < MOST_LABELS
     assert len(read.problems) == 2
-    with pytest.raises(ValueError, match="expected at most 1024") as refused:
+    with pytest.raises(ValueError, match="expected at most 1024") as caught:
         read_tag("urlprefix-/" + "a" * 100_000, "evil")
-    assert len(str(refused.value)) < 300
+    assert len(str(caught.value)) < 300
 
 
 PIECES = st.sampled_from([

@@ -86,9 +86,9 @@ def test_paths(text, kind, path):
     ],
 )
 def test_what_is_no_path(text, kind):
-    with pytest.raises(ValueError, match=r"is no path|is not in normal form") as refused:
+    with pytest.raises(ValueError, match=r"is no path|is not in normal form") as caught:
         read_path(text, kind)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_methods_are_a_set():

@@ -67,9 +67,9 @@ def test_rules(rule, expected):
     ],
 )
 def test_what_is_no_rule(rule, complaint):
-    with pytest.raises(ValueError, match=complaint.replace("(", r"\(")) as refused:
+    with pytest.raises(ValueError, match=complaint.replace("(", r"\(")) as caught:
         read_rule(rule)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_rule_that_multiplies_its_alternatives_is_refused_early():

@@ -23,8 +23,8 @@ class Collector:
 
     async def take(self, request):
         assert request.content_type == "application/x-protobuf"
-        told = ExportTraceServiceRequest.FromString(await request.read())
-        for resource in told.resource_spans:
+        exported = ExportTraceServiceRequest.FromString(await request.read())
+        for resource in exported.resource_spans:
             self.resources.append({a.key: a.value.string_value for a in resource.resource.attributes})
             for scope in resource.scope_spans:
                 self.spans += scope.spans
@@ -58,9 +58,9 @@ def attributes(span):
 
 
 async def test_a_request_and_its_attempts_are_spans_of_the_clients_trace(collector):
-    refused = attempt(backend(), connect=-1, error=ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused"))
+    unreachable = attempt(backend(), connect=-1, error=ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused"))
     answered = attempt(backend("10.0.0.2"), started=100.25, connect=0.5, head=0.75, status=200)
-    await sent(collector.url, recorded(refused, answered, duration=2.0))
+    await sent(collector.url, recorded(unreachable, answered, duration=2.0))
     server, first, second = collector.spans
     assert {s.trace_id.hex().encode() for s in collector.spans} == {ID}
     assert (server.span_id.hex().encode(), server.parent_span_id.hex().encode()) == (SPAN, PARENT)
@@ -82,13 +82,13 @@ async def test_a_request_and_its_attempts_are_spans_of_the_clients_trace(collect
         "pylb.termination": "--",
     }
     assert attributes(first)["error.type"] == "SC"
-    told = attributes(second)
-    assert (told["server.address"], told["server.port"], told["http.request.resend_count"]) == (
+    exported = attributes(second)
+    assert (exported["server.address"], exported["server.port"], exported["http.request.resend_count"]) == (
         "10.0.0.2",
         80,
         1,
     )
-    assert (told["pylb.connect.seconds"], told["pylb.head.seconds"]) == (0.5, 0.75)
+    assert (exported["pylb.connect.seconds"], exported["pylb.head.seconds"]) == (0.5, 0.75)
     assert collector.resources[0]["service.name"] == "pylb"
 
 

@@ -18,7 +18,7 @@ def test_the_pid_file_names_the_running_process(path):
     with pytest.raises(StartError, match=f"pylb runs already, as process {os.getpid()}"):
         PidFile(path)
     os.close(mine.descriptor)
-    with pytest.raises(StartError, match="pylb does not run: nobody holds"):
+    with pytest.raises(StartError, match="pylb does not run: no process holds"):
         running(path)
     os.close(PidFile(path).descriptor)
 

@@ -1,4 +1,4 @@
-"""Serves the dashboard's files. There is no build step, and the page asks nobody else for anything."""
+"""Serves the dashboard's files. There is no build step, and the page sends requests to pylb only."""
 
 from __future__ import annotations
 

@@ -253,13 +253,10 @@ class Downstream(ClientConnection):
         pool: Pool,
         upload: BodyPump | None,
     ) -> BodyPump | None:
-        """Send the response's head and the part of its body that has arrived; return a pump for the rest.
+        """See `Exchange.respond`. The body's framing on arrival selects its framing for the client.
 
-        The framing of the body on arrival decides its framing here: by its length, in chunks, or, for
-        HTTP/1.0, up to the end of the connection. It also decides whether the connection can be reused.
-
-        Returns:
-            None if the whole body has been sent.
+        A body of known length keeps it. Any other body is chunked; for HTTP/1.0 it ends with the connection,
+        which then cannot be reused.
         """
         if request.authenticates_connection:
             self._bind(upstream, pool)

@@ -61,12 +61,12 @@ def _pool_state(client: Exchange, request: Request) -> dict[str, Any]:
 def _field(state: dict[str, Any], record: Record) -> bytes:
     """Return the field line, with the outcome of the attempts so far."""
     attempts = [attempt_fields(attempt) for attempt in record.attempts]
-    explanation = {
+    content = {
         **state,
         "winner": attempts[-1]["backend"] if attempts else None,
         "attempts": attempts,
         "after_ms": round((monotonic() - record.started) * 1e3, 3),
         "detail": record.detail,
     }
-    text = json.dumps(explanation)  # A field is ASCII; orjson would not escape other scripts.
+    text = json.dumps(content)  # A field is ASCII; orjson would not escape other scripts.
     return b"X-Pylb-Explain: %b\r\n" % text.encode()

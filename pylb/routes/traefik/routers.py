@@ -1,6 +1,6 @@
 """Translates the labels of an instance to routes: each clause of each router's rule becomes one.
 
-A redirect in the middle of the middlewares becomes a route of its own before the rest: it has the conditions
+A redirect in the middle of the middlewares becomes a separate route before the rest: it has the conditions
 of the redirect, and the changes that precede it.
 """
 

@@ -66,7 +66,7 @@ def run(options: ExplainOptions) -> int:
     Raises:
         StartError: no pylb responds.
     """
-    explanation = admin.read(
+    result = admin.read(
         options.admin,
         "/api/explain",
         host=options.host,
@@ -76,25 +76,25 @@ def run(options: ExplainOptions) -> int:
     )
     console = Console()
     request = f"{options.method} {options.target}{f' for {options.host}' if options.host else ''}"
-    console.print(plain(f"{request}: service {explanation['service'] or '-'}, {explanation['why']}"))
-    if len(explanation["routes"]) > 1:
-        console.print(routes(explanation))
-    if explanation["candidates"] or explanation["excluded"]:
-        console.print(table(explanation))
-    return 0 if explanation["winner"] else 1
+    console.print(plain(f"{request}: service {result['service'] or '-'}, {result['why']}"))
+    if len(result["routes"]) > 1:
+        console.print(routes(result))
+    if result["candidates"] or result["excluded"]:
+        console.print(table(result))
+    return 0 if result["winner"] else 1
 
 
-def routes(explanation: dict[str, Any]) -> Table:
+def routes(result: dict[str, Any]) -> Table:
     """The routes whose host and path match, in the order of precedence."""
     made = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("", "Route", "Why"):
         made.add_column(name)
-    for each in explanation["routes"]:
+    for each in result["routes"]:
         made.add_row("→" if each["wins"] else "", plain(each["route"]), plain(each["why"]))
     return made
 
 
-def table(explanation: dict[str, Any]) -> Table:
+def table(result: dict[str, Any]) -> Table:
     """All instances: the choice, the other candidates, and the excluded ones with their reasons."""
     made = Table(box=None, pad_edge=False, header_style="dim")
     made.add_column("")
@@ -103,10 +103,10 @@ def table(explanation: dict[str, Any]) -> Table:
     for name in ("Weight", "In flight", "Load"):
         made.add_column(name, justify="right")
     made.add_column("Why not")
-    for each in explanation["candidates"]:
+    for each in result["candidates"]:
         numbers = map(number, (each["weight"], each["in_flight"], each["load"]))
         made.add_row("→" if each["wins"] else "", plain(each["id"]), plain(each["address"]), *numbers, "")
-    for each in explanation["excluded"]:
-        cells = (plain(each["id"]), plain(each["address"]), "", "", "", plain(each["reason"]))
-        made.add_row("", *cells, style="dim")
+    for each in result["excluded"]:
+        values = (plain(each["id"]), plain(each["address"]), "", "", "", plain(each["reason"]))
+        made.add_row("", *values, style="dim")
     return made

@@ -13,12 +13,12 @@ from tests.until import until
 COMPOSE = {"com.docker.compose.service": "web"}
 
 
-def read(service="web", network="", **said):
-    return read_container(service, container(**said), network)
+def read(service="web", network="", **settings):
+    return read_container(service, container(**settings), network)
 
 
 @every(
-    "said",
+    "settings",
     [
         {"env": {"SERVICE_NAME": "web"}},
         {"env": {"SERVICE_80_NAME": "web"}},
@@ -28,13 +28,13 @@ def read(service="web", network="", **said):
         {"labels": {"pylb.service": "web", **COMPOSE, "SERVICE_NAME": "other"}},
     ],
 )
-def test_containers_that_belong_to_the_service(said):
-    endpoint, reason = read(**said)
+def test_containers_that_belong_to_the_service(settings):
+    endpoint, reason = read(**settings)
     assert (endpoint.authority, endpoint.id, reason) == ("172.17.0.2:80", "web-1", "")
 
 
 @pytest.mark.parametrize(
-    "said",
+    "settings",
     [
         {},
         {"labels": {**COMPOSE, "SERVICE_NAME": "other"}},
@@ -43,8 +43,8 @@ def test_containers_that_belong_to_the_service(said):
         {"env": {"SERVICE_NAME": "web", "SERVICE_IGNORE": "1"}},
     ],
 )
-def test_containers_that_do_not_belong_to_the_service(said):
-    assert read(**said) is None
+def test_containers_that_do_not_belong_to_the_service(settings):
+    assert read(**settings) is None
 
 
 def test_the_label_selects_one_of_several_ports():
@@ -57,7 +57,7 @@ def test_a_service_of_several_ports_is_several_services():
 
 
 @every(
-    ("said", "reason"),
+    ("settings", "reason"),
     [
         (
             {"exposed": ["80/tcp", "81/tcp"]},
@@ -77,8 +77,8 @@ def test_a_service_of_several_ports_is_several_services():
         ),
     ],
 )
-def test_reasons_for_which_a_container_is_excluded(said, reason):
-    endpoint, found = read(**{"labels": COMPOSE, **said})
+def test_reasons_for_which_a_container_is_excluded(settings, reason):
+    endpoint, found = read(**{"labels": COMPOSE, **settings})
     assert found == reason
     assert endpoint.status == "critical"
 
@@ -95,15 +95,15 @@ def test_a_variable_for_an_invalid_port_is_ignored():
 
 
 def test_names_follow_registrator_for_one_published_port():
-    said = {"env": {"SERVICE_NAME": "web"}, "exposed": ["80/tcp", "443/tcp"]}
+    settings = {"env": {"SERVICE_NAME": "web"}, "exposed": ["80/tcp", "443/tcp"]}
     published = {"80/tcp": [("0.0.0.0", 8080)]}
-    assert read(published=published, **said)[0].port == 80
-    assert read("web-443", published=published, **said)[0].port == 443
-    assert read(**said) is None
+    assert read(published=published, **settings)[0].port == 80
+    assert read("web-443", published=published, **settings)[0].port == 443
+    assert read(**settings) is None
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("settings", "reason"),
     [
         ({"paused": True}, "it is paused"),
         ({"paused": True, "health": "unhealthy"}, "it is paused"),
@@ -113,14 +113,14 @@ def test_names_follow_registrator_for_one_published_port():
         ),
     ],
 )
-def test_reasons_for_which_a_container_is_excluded_temporarily(said, reason):
-    endpoint, found = read(**{"labels": COMPOSE, **said})
+def test_reasons_for_which_a_container_is_excluded_temporarily(settings, reason):
+    endpoint, found = read(**{"labels": COMPOSE, **settings})
     assert (endpoint.status, found) == ("maintenance", reason)
 
 
 def test_an_invalid_setting_is_reported_and_ignored():
-    said = {"SERVICE_LB_WEIGHT": "x", "SERVICE_LB_SLOWSTART": "30s"}
-    endpoint, reason = read(labels=COMPOSE, env=said)
+    settings = {"SERVICE_LB_WEIGHT": "x", "SERVICE_LB_SLOWSTART": "30s"}
+    endpoint, reason = read(labels=COMPOSE, env=settings)
     assert (endpoint.weight, endpoint.slow_start, reason) == (1, 30.0, "")
     assert endpoint.problems == ("lb_weight: expected a whole number from 0 to 1000, got 'x'",)
 
@@ -188,8 +188,8 @@ async def test_a_stop_signal_excludes_a_container_until_its_restart(engine, snap
         await until(lambda: engine.listeners)
         engine.tell("kill", WEB, signal="15")
 
-    told, _ = await asyncio.gather(anext(snapshots), stop())
-    assert [(x.endpoint.id, x.endpoint.status, x.reason) for x in told.excluded] == [
+    snapshot, _ = await asyncio.gather(anext(snapshots), stop())
+    assert [(x.endpoint.id, x.endpoint.status, x.reason) for x in snapshot.excluded] == [
         ("web-1", "maintenance", "it is being stopped")
     ]
     engine.tell("start", WEB)
@@ -206,7 +206,7 @@ async def test_events_between_listing_and_stream_are_not_missed(engine, snapshot
 
     with pytest.raises(EngineError):
         await asyncio.gather(anext(snapshots), events_asked())
-    assert engine.since[0] < engine.looked
+    assert engine.since[0] < engine.polled_at
 
 
 async def test_a_quiet_engine_is_verified(engine):

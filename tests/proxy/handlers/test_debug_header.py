@@ -14,7 +14,7 @@ LOOPBACK = {"explain_to": Networks(["127.0.0.0/8"])}
 ASKING = b"X-Pylb-Explain: 1\r\n"
 
 
-def told(head):
+def debug_fields(head):
     (line,) = [line for line in head.split(b"\r\n") if line.lower().startswith(b"x-pylb-explain:")]
     return json.loads(line.partition(b":")[2])
 
@@ -35,7 +35,7 @@ async def test_the_header_has_candidates_exclusions_the_choice_and_attempts():
         while len(story["attempts"]) < 2:  # Whose turn is first is nobody's choice.
             status, head, body = await environment.get(extra=ASKING)
             assert (status, body) == (200, b"well")
-            story = told(head)
+            story = debug_fields(head)
         assert (story["service"], story["policy"], story["generation"]) == ("web", "round-robin", 7)
         assert [c["id"] for c in story["candidates"]] == ["web-1", "web-2"]
         assert story["excluded"] == [{"id": "wéb-3", "address": "127.0.0.1:1", "reason": "critical: refused"}]
@@ -46,7 +46,7 @@ async def test_the_header_has_candidates_exclusions_the_choice_and_attempts():
         assert 0 <= second["connect_ms"] <= second["head_ms"] <= story["after_ms"]
 
         _, head, _ = await environment.get(extra=ASKING)
-        (suspect,) = [e for e in told(head)["excluded"] if e["id"] == "web-1"]
+        (suspect,) = [e for e in debug_fields(head)["excluded"] if e["id"] == "web-1"]
         assert suspect["reason"].startswith("consecutive failures: 1; suspect for")
 
 
@@ -55,8 +55,8 @@ async def test_the_header_has_the_reason_for_an_error():
         environment.register()
         status, head, _ = await environment.get(extra=ASKING)
         assert status == 503
-        assert (told(head)["winner"], told(head)["candidates"]) == (None, [])
-        assert "lists no instance" in told(head)["detail"]
+        assert (debug_fields(head)["winner"], debug_fields(head)["candidates"]) == (None, [])
+        assert "lists no instance" in debug_fields(head)["detail"]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ async def test_of_many_instances_some_are_named_and_the_others_counted():
         origin = await environment.origin(answers())
         environment.register(*(replace(origin.endpoint, id=f"web-{n}") for n in range(100)))
         _, head, _ = await environment.get(extra=ASKING)
-        assert (len(told(head)["candidates"]), told(head)["more_candidates"]) == (20, 80)
+        assert (len(debug_fields(head)["candidates"]), debug_fields(head)["more_candidates"]) == (20, 80)
 
 
 @pytest.mark.parametrize("policy", BALANCERS)
@@ -102,4 +102,4 @@ async def test_the_header_names_the_actual_backend(policy):
         client = await environment.client()
         for _ in range(50):
             _, head, body = await client.send(b"GET / HTTP/1.1\r\n%b%b\r\n" % (HOST, ASKING)).answer()
-            assert names[told(head)["winner"]] == body
+            assert names[debug_fields(head)["winner"]] == body

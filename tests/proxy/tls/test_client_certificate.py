@@ -38,7 +38,7 @@ def by_openssl(chain, name):
     return written.removeprefix(f"{name}=").removesuffix("\n").replace("street=", "STREET=")
 
 
-def told(authority, pair, chosen=FIELDS):
+def fields_of(authority, pair, chosen=FIELDS):
     """Return the fields for a certificate that a client presents in a handshake, by name."""
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(*authority.sign("shop.example"))
@@ -64,11 +64,13 @@ def told(authority, pair, chosen=FIELDS):
 @pytest.mark.parametrize("subject", NAMES)
 def test_a_subject_is_formatted_by_rfc_4514(authority, subject):
     pair = authority.sign("alice", subject=subject)
-    assert told(authority, pair)["Subject"] == by_openssl(pair[0], "subject")
+    assert fields_of(authority, pair)["Subject"] == by_openssl(pair[0], "subject")
 
 
 def test_different_subjects_have_different_texts(authority):
-    subjects = [told(authority, authority.sign("alice", subject=subject))["Subject"] for subject in NAMES]
+    subjects = [
+        fields_of(authority, authority.sign("alice", subject=subject))["Subject"] for subject in NAMES
+    ]
     assert len(set(subjects)) == len(NAMES)
 
 
@@ -76,7 +78,7 @@ def test_each_selected_field_is_sent(authority):
     pair = authority.sign("alice", subject="/O=Shop/CN=Alice")
     with open(pair[0]) as file:
         der = ssl.PEM_cert_to_DER_cert(file.read())
-    everything = told(authority, pair)
+    everything = fields_of(authority, pair)
     assert {name.lower() for name in everything} == set(FIELDS)
     assert everything["Subject"] == "CN=Alice,O=Shop"
     assert everything["Issuer"] == by_openssl(pair[0], "issuer")
@@ -85,19 +87,19 @@ def test_each_selected_field_is_sent(authority):
     assert re.fullmatch("[!-~]+", everything["Pem"])
     assert ssl.PEM_cert_to_DER_cert(unquote_to_bytes(everything["Pem"]).decode()) == der
     for name in FIELDS:
-        assert told(authority, pair, {name}) == {name.capitalize(): everything[name.capitalize()]}
-    assert told(authority, pair, ()) == {}
+        assert fields_of(authority, pair, {name}) == {name.capitalize(): everything[name.capitalize()]}
+    assert fields_of(authority, pair, ()) == {}
 
 
 def test_without_a_certificate_no_field_is_sent(authority):
-    assert told(authority, None) == {}
+    assert fields_of(authority, None) == {}
 
 
 def test_names_of_an_undecodable_certificate_are_not_sent(authority, caplog):
     pair = authority.sign("alice.zzzz", subject="/CN=alice")
     resign(authority, pair[0], b"zzzz", b"\xffzzz")  # A host name in Latin-1.
     with caplog.at_level("INFO"):
-        assert set(told(authority, pair)) == {"Fingerprint", "Pem"}
+        assert set(fields_of(authority, pair)) == {"Fingerprint", "Pem"}
     assert [record.levelname for record in caplog.records] == ["INFO"]
 
 

@@ -87,9 +87,9 @@ def test_a_head_that_has_not_arrived_completely_is_not_consumed(arrived):
 )
 def test_an_invalid_partial_head_is_rejected_immediately(arrived):
     connection = upstream(arrived)
-    with pytest.raises(ProxyError) as refused:
+    with pytest.raises(ProxyError) as caught:
         connection.read_head(request())
-    assert refused.value.status == 502
+    assert caught.value.status == 502
     assert connection.recv_buffer == arrived
 
 

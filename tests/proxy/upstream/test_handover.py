@@ -10,7 +10,7 @@ from pylb.proxy.upstream.handover import hand_over
 from tests.until import until
 
 
-class Held(asyncio.Protocol):
+class RetainedSocket(asyncio.Protocol):
     def __init__(self):
         self.transport = None
         self.lost = False
@@ -27,7 +27,7 @@ async def test_after_the_handover_only_the_loop_closes_the_descriptor():
         near = socket.create_connection(listening.getsockname())
         far, _ = listening.accept()
     descriptor = near.fileno()
-    retained = Held()
+    retained = RetainedSocket()
     hand_over(near, retained)
     near.close()
     os.fstat(descriptor)
@@ -45,5 +45,5 @@ async def test_after_the_handover_only_the_loop_closes_the_descriptor():
 async def test_after_a_failed_handover_the_socket_object_owns_the_descriptor():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
         with pytest.raises(ValueError, match="Stream Socket"):
-            hand_over(datagrams, Held())
+            hand_over(datagrams, RetainedSocket())
         os.fstat(datagrams.fileno())

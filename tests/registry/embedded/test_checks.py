@@ -91,22 +91,22 @@ async def test_a_status_changes_after_the_configured_number_of_results(impatient
 
 
 async def test_a_stopped_probe_sends_nothing(impatient, reports):
-    looked = 0
+    polls = 0
 
     async def attempt():
-        nonlocal looked
-        looked += 1
+        nonlocal polls
+        polls += 1
         return P, ""
 
     probe = Probe(CheckDefinition(id="p", interval=0.001), attempt, reports)
     probe.start()
     await reports.reach(2)
     probe.stop()
-    before = looked
+    before = polls
     other = Probe(CheckDefinition(id="q", interval=0.001), attempt, Reports())
     other.stop()
     await asyncio.sleep(0.02)
-    assert looked == before
+    assert polls == before
 
 
 NO_TARGETS = [

@@ -106,9 +106,9 @@ def test_half_a_surrogate_pair_becomes_a_replacement_character():
     ],
 )
 def test_invalid_bodies_are_rejected(body, reason):
-    with pytest.raises(DecodeError) as refusal:
+    with pytest.raises(DecodeError) as rejection:
         decode(body.encode(), SHAPE)
-    assert str(refusal.value) == reason
+    assert str(rejection.value) == reason
 
 
 JSON = st.recursive(

@@ -54,9 +54,9 @@ def test_an_address_given_by_name_is_kept():
     "name", ["GRPC", "AliasService", "AliasNode", "DockerContainerID", "docker_container_id"]
 )
 def test_unsupported_checks_are_rejected_by_name(name):
-    with pytest.raises(RequestError, match="runs TTL, HTTP and TCP checks, not ") as refusal:
+    with pytest.raises(RequestError, match="runs TTL, HTTP and TCP checks, not ") as rejection:
         service(Check={name: "x", "Interval": "5s"})
-    assert name.replace("_", "").lower() in str(refusal.value).lower()
+    assert name.replace("_", "").lower() in str(rejection.value).lower()
 
 
 def test_service_mesh_settings_are_rejected():
@@ -108,6 +108,6 @@ def test_any_definition_is_accepted_or_rejected_with_a_reason(fields):
     for read in (service_from_json, check_from_json, update_from_json):
         try:
             read(json.dumps({"Name": "web", **fields}).encode())
-        except RequestError as refusal:
-            reason = refusal
+        except RequestError as rejection:
+            reason = rejection
             assert (reason.status in (400, 500), bool(str(reason))) == (True, True)

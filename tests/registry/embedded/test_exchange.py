@@ -42,6 +42,6 @@ def test_flags(query, on):
 
 def test_a_filter_expression_is_rejected_unless_empty():
     reject_filter(request("filter="))
-    with pytest.raises(RequestError, match="does not implement filter expressions") as refusal:
+    with pytest.raises(RequestError, match="does not implement filter expressions") as rejection:
         reject_filter(request("filter=Service.Port==80"))
-    assert refusal.value.status == 501
+    assert rejection.value.status == 501

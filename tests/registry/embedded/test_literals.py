@@ -49,9 +49,9 @@ def test_durations(text, seconds):
     ],
 )
 def test_invalid_durations(text, problem):
-    with pytest.raises(LiteralError) as refusal:
+    with pytest.raises(LiteralError) as rejection:
         parse_duration(text)
-    assert str(refusal.value) == f'time: {problem} duration "{text}"'
+    assert str(rejection.value) == f'time: {problem} duration "{text}"'
 
 
 @given(st.text("0123456789.hmsnuµ-+ ", max_size=10))
@@ -90,9 +90,9 @@ def test_numbers(parse, text, number):
     ],
 )
 def test_invalid_literals(parse, text, problem):
-    with pytest.raises(LiteralError) as refusal:
+    with pytest.raises(LiteralError) as rejection:
         parse(text)
-    assert str(refusal.value) == f"strconv.{problem}"
+    assert str(rejection.value) == f"strconv.{problem}"
 
 
 def test_booleans():

@@ -47,7 +47,7 @@ async def come_and_go(port, context, seen, over):
         await client.writer.wait_closed()
 
 
-async def stay(port, context, over):
+async def keep_alive(port, context, over):
     """A client that keeps its connection for all its requests."""
     opening = asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=NAMES[0])
     client = Client(*await opening)
@@ -84,7 +84,7 @@ async def test_no_request_fails_while_certificates_are_renewed_under_load(tmp_pa
         port = listening.getsockname()[1]
         clients = asyncio.gather(
             *(come_and_go(port, context, seen, over) for _ in range(4)),
-            *(stay(port, context, over) for _ in range(4)),
+            *(keep_alive(port, context, over) for _ in range(4)),
         )
         session = str(tmp_path / "session")
         assert "\nNew, TLS" in await s_client(port, "b.example", "-sess_out", session)
@@ -94,9 +94,9 @@ async def test_no_request_fails_while_certificates_are_renewed_under_load(tmp_pa
             while not seen[number] and not clients.done():
                 await asyncio.sleep(0.01)
         for name in NAMES:
-            said = await s_client(port, name)
-            assert re.search(rf"subject=CN = {name}, OU = renewal {RENEWALS}\n", said)
-            assert "\nHTTP/1.1 200 OK" in said
+            output = await s_client(port, name)
+            assert re.search(rf"subject=CN = {name}, OU = renewal {RENEWALS}\n", output)
+            assert "\nHTTP/1.1 200 OK" in output
         assert "\nReused, TLS" in await s_client(port, "b.example", "-sess_in", session)
         over.set()
         await clients

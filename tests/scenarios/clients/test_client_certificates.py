@@ -20,7 +20,7 @@ def pair(authority):
     return authority.sign("shop.example")
 
 
-async def told(authority, pair, client_pair, **settings):
+async def forwarded_head(authority, pair, client_pair, **settings):
     heads = []
 
     async def handle(reader, writer):
@@ -49,18 +49,18 @@ async def told(authority, pair, client_pair, **settings):
 
 async def test_a_client_certificate_is_forwarded_and_cannot_be_forged(authority, pair):
     client_pair = authority.sign("alice", subject="/O=Shop/CN=Alice")
-    head = await told(authority, pair, client_pair)
+    head = await forwarded_head(authority, pair, client_pair)
     assert b"\r\nX-Client-Cert-Subject: CN=Alice,O=Shop\r\n" in head
     assert head.count(b"X-Client-Cert-Subject") == 1
     assert b"\r\nX-Client-Cert-Serial: " in head
     assert b"\r\nX-Client-Cert-Fingerprint: " in head
     assert b"X-Client-Cert-Issuer" not in head
-    assert b"X-Client-Cert" not in await told(authority, pair, None)
+    assert b"X-Client-Cert" not in await forwarded_head(authority, pair, None)
 
 
 async def test_the_selected_certificate_fields_are_forwarded(authority, pair):
     client_pair = authority.sign("alice", subject="/CN=alice,OU=admins")
-    head = await told(authority, pair, client_pair, tls_client_fields={"subject", "issuer", "pem"})
+    head = await forwarded_head(authority, pair, client_pair, tls_client_fields={"subject", "issuer", "pem"})
     fields = [line for line in head.split(b"\r\n") if line.startswith(b"X-Client-Cert-")]
     assert fields[0].startswith(b"X-Client-Cert-Pem: -----BEGIN%20CERTIFICATE-----%0A")
     assert fields[1:] == [
@@ -71,7 +71,7 @@ async def test_the_selected_certificate_fields_are_forwarded(authority, pair):
 
 async def test_a_client_without_a_trusted_certificate_is_rejected(authority, pair, tmp_path):
     with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
-        await told(authority, pair, None, tls_client_required=True)
+        await forwarded_head(authority, pair, None, tls_client_required=True)
     stranger = Authority(tmp_path, "stranger").sign("alice")
     with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
-        await told(authority, pair, stranger)
+        await forwarded_head(authority, pair, stranger)

@@ -82,9 +82,9 @@ class Clinic:
         words += ["--consul", self.through] if consul else []
         words += ["--docker", "--docker-host", self.engine.url] if docker else []
         code = await asyncio.to_thread(cli.main, words)
-        said = self._capsys.readouterr()
-        assert said.err == ""
-        return code, [(each["rule"], each["what"]) for each in json.loads(said.out)]
+        captured = self._capsys.readouterr()
+        assert captured.err == ""
+        return code, [(each["rule"], each["what"]) for each in json.loads(captured.out)]
 
     async def known_to_pylb(self, *ids):
         """Wait until pylb has these backends."""

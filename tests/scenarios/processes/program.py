@@ -18,7 +18,7 @@ from tests.environment import Handler, Origin, answers
 from tests.error_log import check_output
 from tests.until import until
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds for anything that starts processes, on a machine that others keep busy."""
 CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(("PYLB_", "CONSUL_", "LISTEN_"))}
 LISTENS = re.compile(r"listens on ([0-9.:]+) for .*, admin on ([0-9.:]+)")
@@ -82,13 +82,13 @@ class Program:
         )
         self._reading = asyncio.get_running_loop().create_task(self._read())
         if serving:
-            self.url, self.admin = (f"http://{a}" for a in (await self.said(LISTENS)).groups())
+            self.url, self.admin = (f"http://{a}" for a in (await self.logged(LISTENS)).groups())
 
     async def _read(self) -> None:
         async for line in self.process.stderr:
             self.lines.append(line.decode().rstrip())
 
-    async def said(self, pattern: str | re.Pattern[str], count: int = 1) -> re.Match[str]:
+    async def logged(self, pattern: str | re.Pattern[str], count: int = 1) -> re.Match[str]:
         """Wait until so many lines match; return the match of the last of them."""
 
         def found() -> list[re.Match[str]]:
@@ -96,10 +96,10 @@ class Program:
             return matches if len(matches) >= count else []
 
         try:
-            return (await until(found, PATIENCE))[count - 1]
+            return (await until(found, TIMEOUT))[count - 1]
         except AssertionError:
             raise AssertionError(
-                f"{pattern!r} was not said {count} times:\n" + "\n".join(self.lines)
+                f"{pattern!r} was not logged {count} times:\n" + "\n".join(self.lines)
             ) from None
 
     @property
@@ -146,14 +146,14 @@ class Program:
         A successor may still have its standard error, so the end of that is not waited for.
         """
         try:
-            await until(lambda: self.process.returncode is not None, PATIENCE)
+            await until(lambda: self.process.returncode is not None, TIMEOUT)
         except AssertionError:
             raise AssertionError("it has not ended:\n" + "\n".join(self.lines)) from None
         return self.process.returncode
 
     async def gone(self) -> None:
         """Wait until no process of it is left."""
-        await until(lambda: not self.family(), PATIENCE)
+        await until(lambda: not self.family(), TIMEOUT)
 
     def clients(self, count: int) -> Clients:
         """Let so many clients ask until the end."""
@@ -181,7 +181,7 @@ class Clients:
     async def more(self, count: int = 50) -> None:
         """Wait for so many more answers."""
         wanted = self.total + count
-        await until(lambda: self.total >= wanted, PATIENCE)
+        await until(lambda: self.total >= wanted, TIMEOUT)
 
     async def __aenter__(self) -> Clients:
         return self

@@ -19,7 +19,7 @@ async def test_usr1_reopens_the_file_in_every_process_without_losing_a_line(prog
         await clients.more()
         moved = path.rename(tmp_path / "access.log.1")
         pylb.send(signal.SIGUSR1)
-        await pylb.said(r"worker \d .*reopened ", 2)
+        await pylb.logged(r"worker \d .*reopened ", 2)
         await until(path.exists)
         size = moved.stat().st_size
         await clients.more()

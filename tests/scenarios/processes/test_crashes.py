@@ -27,8 +27,8 @@ async def test_a_killed_worker_causes_no_refused_connection(program, workers):
             victim = pylb.processes("worker")[count % workers].pid
             os.kill(victim, signal.SIGKILL)
             killed = time.monotonic()
-            await pylb.said(f"pid {victim}.* was killed by SIGKILL.*; another one starts")
-            await pylb.said(r"worker \d is serving", workers + count)
+            await pylb.logged(f"pid {victim}.* was killed by SIGKILL.*; another one starts")
+            await pylb.logged(r"worker \d is serving", workers + count)
             back = time.monotonic() - killed
             await clients.more()
     assert back < 5, "a second is usual; here others keep the machine busy"
@@ -58,8 +58,8 @@ async def test_requests_in_flight_in_a_worker_that_dies_are_counted(program):
     assert await pylb.metric("pylb_backend_requests_in_flight") == 8
     for worker in pylb.processes("worker"):
         worker.kill()
-    await pylb.said("was killed by SIGKILL", 2)
-    await pylb.said(r"worker \d is serving", 4)
+    await pylb.logged("was killed by SIGKILL", 2)
+    await pylb.logged(r"worker \d is serving", 4)
     assert await pylb.metric("pylb_requests_lost_total") == 8
     assert await pylb.metric("pylb_backend_requests_in_flight") == 0
     for writer in connections:
@@ -80,8 +80,8 @@ async def test_control_is_killed_while_instances_change(program, own_consul):
             (control,) = pylb.processes("control")
             control.kill()
             await consul.register(2) if count % 2 else await consul.deregister(2)
-            await pylb.said("control .* was killed by SIGKILL; another one starts", count)
-            await pylb.said("pylb: pylb is serving", 1 + count)
+            await pylb.logged("control .* was killed by SIGKILL; another one starts", count)
+            await pylb.logged("pylb: pylb is serving", 1 + count)
             restarted = time.monotonic()
             await served_by(pylb, *(["web-1", "web-2", "web-3"] if count % 2 else ["web-1", "web-2"]))
             assert time.monotonic() - restarted < 5
@@ -104,7 +104,7 @@ async def test_a_hanging_control_affects_neither_workers_nor_their_replacement(p
             await clients.more()
             for worker in pylb.processes("worker"):
                 worker.kill()
-            await pylb.said(r"worker \d is serving", 4)
+            await pylb.logged(r"worker \d is serving", 4)
             clients.failures.clear()
             await clients.more()
             assert set(clients.answers) == {"web-1", "web-2"}
@@ -130,7 +130,7 @@ async def test_after_the_supervisor_was_killed_all_processes_finish_and_end(prog
     writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     await until(lambda: pylb.origins[0].open == 1, 20)
     os.kill(pylb.pid, signal.SIGKILL)
-    await pylb.said(r"worker \d is draining", 2)
+    await pylb.logged(r"worker \d is draining", 2)
     release.set()
     assert (await asyncio.wait_for(reader.read(-1), 20)).endswith(b"ok")
     await closed(writer)
@@ -156,8 +156,8 @@ async def test_a_worker_signalled_to_end_is_replaced_before_its_end(program):
     await until(lambda: pylb.origins[0].open == 8, 20)
     worker = pylb.processes("worker")[0]
     worker.terminate()
-    await pylb.said(f"pid {worker.pid}.* drains without a signal; another one replaces it")
-    await pylb.said(r"worker \d is serving", 3)
+    await pylb.logged(f"pid {worker.pid}.* drains without a signal; another one replaces it")
+    await pylb.logged(r"worker \d is serving", 3)
     assert len(pylb.processes("worker")) == 3, "the old one still has requests"
     release.set()
     for reader, writer in retained:

@@ -31,9 +31,9 @@ async def test_a_hanging_worker_is_reported_and_replaced(program):
     async with asyncio.timeout(20):
         while not any(shown in text for text in await problems(pylb)):
             await asyncio.sleep(0.05)
-    await pylb.said(rf"worker \d \(pid {hung.pid}\) has sent no heartbeat for 4.* s and is killed")
-    await pylb.said(rf"\(pid {hung.pid}\) was killed by SIGABRT; another one starts immediately")
-    await pylb.said(r"worker \d is serving", 3)
+    await pylb.logged(rf"worker \d \(pid {hung.pid}\) has sent no heartbeat for 4.* s and is killed")
+    await pylb.logged(rf"\(pid {hung.pid}\) was killed by SIGABRT; another one starts immediately")
+    await pylb.logged(r"worker \d is serving", 3)
     assert await pylb.metric("pylb_restarts_total") == 1
     async with pylb.clients(8) as clients:
         await clients.more()
@@ -55,7 +55,7 @@ async def test_a_hanging_control_is_replaced(program):
     await pylb.start()
     (control,) = pylb.processes("control")
     control.suspend()
-    await pylb.said(rf"control \(pid {control.pid}\) has sent no heartbeat for .* and is killed")
+    await pylb.logged(rf"control \(pid {control.pid}\) has sent no heartbeat for .* and is killed")
     await until(lambda: [p for p in pylb.processes("control") if p.pid != control.pid], 20)
     async with asyncio.timeout(20):
         while not await answers(pylb):
@@ -70,8 +70,8 @@ async def test_a_signal_without_a_name_ends_a_worker_and_nothing_else(program):
     await pylb.start()
     victim = pylb.processes("worker")[0]
     os.kill(victim.pid, 40)
-    await pylb.said(rf"worker \d \(pid {victim.pid}\) was killed by signal 40; another one starts")
-    await pylb.said(r"worker \d is serving", 3)
+    await pylb.logged(rf"worker \d \(pid {victim.pid}\) was killed by signal 40; another one starts")
+    await pylb.logged(r"worker \d is serving", 3)
     assert (await pylb.get("/", admin=False)) == (200, "web-1")
 
 

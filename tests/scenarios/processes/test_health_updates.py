@@ -15,9 +15,11 @@ async def test_a_refused_connection_is_reported_to_all_workers(program):
     await pylb.start()
     for _ in range(4):
         await pylb.get("/", admin=False)
-    found = await pylb.said(rf"(\S+ \S+) WARNING worker (\d) .*{dead.endpoint.authority} is suspect for 30 s")
+    found = await pylb.logged(
+        rf"(\S+ \S+) WARNING worker (\d) .*{dead.endpoint.authority} is suspect for 30 s"
+    )
     other = 3 - int(found[2])
-    heard = await pylb.said(
+    heard = await pylb.logged(
         rf"(\S+ \S+) DEBUG   worker {other} .*another worker: {dead.endpoint.authority} is suspect"
     )
     assert seconds(heard[1]) - seconds(found[1]) < 1, "a millisecond is usual"

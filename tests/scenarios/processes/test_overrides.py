@@ -41,7 +41,7 @@ async def test_overrides_apply_to_all_workers_and_survive_control(program):
         await decide(action="log-level", level="debug"),
     ]
     assert await served() == {"web-2", "web-3"}
-    await pylb.said(r"worker \d .*log level is debug", 2)
+    await pylb.logged(r"worker \d .*log level is debug", 2)
     (control,) = pylb.processes("control")
     control.kill()
     await until(lambda: [p for p in pylb.processes("control") if p.pid != control.pid], 20)
@@ -49,7 +49,7 @@ async def test_overrides_apply_to_all_workers_and_survive_control(program):
         await clients.more()
     assert clients.failures == {}
     assert "web-1" not in clients.answers
-    await pylb.said(r"control .*log level is debug", 2)
+    await pylb.logged(r"control .*log level is debug", 2)
 
     async def answering():
         try:
@@ -67,7 +67,7 @@ async def test_overrides_apply_to_all_workers_and_survive_control(program):
         for each in made:
             async with http.delete(f"{pylb.admin}/api/overrides/{each['id']}") as answer:
                 assert answer.status == 200
-    await pylb.said(r"worker \d .*log level is info", 2)
+    await pylb.logged(r"worker \d .*log level is info", 2)
     async with asyncio.timeout(30):  # Who comes back begins with few requests.
         while await served() != {"web-1", "web-2", "web-3"}:
             pass

@@ -38,7 +38,7 @@ async def test_a_failed_backend_receives_no_requests_from_any_worker_until_it_re
     async with pylb.clients(8) as clients:
         await until(lambda: set(clients.answers) == {"web-1", "web-2", "web-3"}, 30)
         sick.well = False
-        await pylb.said("fails its probes: GET /health: 503", 2)
+        await pylb.logged("fails its probes: GET /health: 503", 2)
         await clients.more(20)  # what was under way
         clients.answers.clear()
         await clients.more(200)
@@ -53,6 +53,6 @@ async def test_a_failed_backend_receives_no_requests_from_any_worker_until_it_re
         assert set(clients.answers) == {"web-2", "web-3"}, "the verdict outlives who found it"
 
         sick.well = True
-        await pylb.said("receives requests again", 2)
+        await pylb.logged("receives requests again", 2)
         await until(lambda: clients.answers["web-1"], 30)
     assert not clients.failures

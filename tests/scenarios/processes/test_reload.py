@@ -27,7 +27,7 @@ async def test_a_reload_replaces_all_processes_except_the_supervisor_and_loses_n
         await clients.more()
         for number in (2, 3):
             pylb.send(signal.SIGHUP)
-            await pylb.said(f"generation {number} serves")
+            await pylb.logged(f"generation {number} serves")
             await clients.more()
     assert clients.failures == {}
     assert set(clients.answers) == {"web-1", "web-2"}
@@ -54,7 +54,7 @@ async def test_the_old_control_serves_until_the_new_one_has_loaded_everything(pr
     await served_by(pylb, "web-1", "web-2", "web-3")
     assert pylb.processes("control")[0].pid == old.pid
     new[0].resume()
-    await pylb.said("generation 2 serves")
+    await pylb.logged("generation 2 serves")
     assert [p.pid for p in pylb.processes("control")] == [new[0].pid]
     await registry.deregister(2)
     await served_by(pylb, "web-1", "web-2")
@@ -70,10 +70,10 @@ async def test_a_new_control_that_dies_at_its_start_changes_nothing(program):
     pylb.send(signal.SIGHUP)
     new = await until(lambda: [p for p in pylb.processes("control") if p.pid != old.pid], 30)
     new[0].kill()
-    await pylb.said("reload given up: the new control was not ready in time; nothing has changed")
+    await pylb.logged("reload given up: the new control was not ready in time; nothing has changed")
     await until(lambda: {p.pid for p in pylb.family()} == before)
     pylb.send(signal.SIGHUP)
-    await pylb.said("serves$")
+    await pylb.logged("serves$")
 
 
 @pytest.mark.logs_error(r"reload given up: the new control was killed by SIGKILL")
@@ -88,11 +88,11 @@ async def test_a_new_control_that_dies_before_its_takeover_is_replaced(program):
     new = await until(lambda: [p for p in pylb.processes("control") if p.pid != old.pid], 30)
     await until(lambda: pending(old, signal.SIGTERM), 30)
     new[0].kill()
-    await pylb.said("reload given up: the new control was killed by SIGKILL before its takeover")
+    await pylb.logged("reload given up: the new control was killed by SIGKILL before its takeover")
     gone = {old.pid, new[0].pid}
     await until(lambda: {p.pid for p in pylb.processes("control")} - gone, 30)
     pylb.send(signal.SIGHUP)
-    await pylb.said("generation 3 serves")
+    await pylb.logged("generation 3 serves")
     assert (await pylb.get("/health"))[0] == 200
 
 
@@ -113,14 +113,14 @@ async def test_an_invalid_option_changes_nothing(program, tmp_path):
     options.write_text("PYLB_POLICY=nonsense\n")
     pylb.send(signal.SIGHUP)
     reason = "PYLB_POLICY: got 'nonsense', expected one of least-connections"
-    await pylb.said(f"reload refused: {reason}.*; generation 1 continues")
-    await pylb.said("^pylb: PYLB_POLICY: got 'nonsense', expected one of least-connections")
+    await pylb.logged(f"reload refused: {reason}.*; generation 1 continues")
+    await pylb.logged("^pylb: PYLB_POLICY: got 'nonsense', expected one of least-connections")
     assert not [line for line in pylb.lines if "Traceback" in line]
     assert {p.pid for p in pylb.family()} == before
     assert (await pylb.get("/", admin=False)) == (200, "web-1")
     options.write_text("PYLB_POLICY=random\n")
     pylb.send(signal.SIGHUP)
-    await pylb.said("generation 2 serves")
+    await pylb.logged("generation 2 serves")
     assert json.loads((await pylb.get("/api/config"))[1])["--policy"] == "random"
 
 
@@ -131,9 +131,9 @@ async def test_many_reloads_at_once_run_at_most_twice(program):
     await pylb.start()
     for _ in range(10):
         pylb.send(signal.SIGHUP)
-    await pylb.said("generation 2 serves")
+    await pylb.logged("generation 2 serves")
     pylb.send(signal.SIGHUP)
-    await pylb.said("generation 3 serves")
+    await pylb.logged("generation 3 serves")
     pylb.send(signal.SIGTERM)
     assert await pylb.ended() == 0
     assert not [line for line in pylb.lines if "generation 4" in line]
@@ -162,10 +162,10 @@ async def test_reloads_wait_for_serving_workers_and_the_memory_is_bounded(progra
         await until(lambda count=count: pylb.origins[0].open >= count, 20)
         pylb.send(signal.SIGHUP)
         if generation < 4:
-            await pylb.said(f"generation {generation + 1} serves")
-    await pylb.said("reload waits: too many workers of earlier generations still drain")
+            await pylb.logged(f"generation {generation + 1} serves")
+    await pylb.logged("reload waits: too many workers of earlier generations still drain")
     release.set()
-    await pylb.said("generation 5 serves")
+    await pylb.logged("generation 5 serves")
     for reader, writer in retained:
         assert (await asyncio.wait_for(reader.read(-1), 20)).endswith(b"held")
         writer.close()

@@ -21,7 +21,7 @@ BOTH = pytest.mark.parametrize("workers", [1, 2])
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
-class Held:
+class HeldResponse:
     """An origin that begins its responses and ends them on command."""
 
     def __init__(self):
@@ -53,7 +53,7 @@ async def keep_connecting(pylb):
 
 @BOTH
 async def test_a_stop_fails_ready_then_closes_the_port_then_ends(program, workers):
-    retained = Held()
+    retained = HeldResponse()
     pylb = program("--shutdown-delay", "1s", workers=workers)
     await pylb.origin(retained)
     await pylb.start()
@@ -63,8 +63,8 @@ async def test_a_stop_fails_ready_then_closes_the_port_then_ends(program, worker
     await reader.readuntil(b"he")
 
     pylb.send(signal.SIGTERM)
-    await pylb.said("SIGTERM: stopping; a second signal stops immediately")
-    await pylb.said("pylb is leaving")
+    await pylb.logged("SIGTERM: stopping; a second signal stops immediately")
+    await pylb.logged("pylb is leaving")
     status, body = await pylb.get("/ready")
     assert (status, json.loads(body)["reasons"]) == (503, ["pylb is leaving"])
     late_reader, late_writer = await connect(pylb)
@@ -72,7 +72,7 @@ async def test_a_stop_fails_ready_then_closes_the_port_then_ends(program, worker
     await asyncio.wait_for(late_reader.readuntil(b"he"), 10)
     assert idle_reader.at_eof() is False
 
-    await pylb.said("pylb is draining")
+    await pylb.logged("pylb is draining")
     await until(lambda: idle_reader.at_eof() or idle_reader._eof, 10)
     await until_refused(pylb)
     assert (await pylb.get("/ready"))[0] == 503, "control can be asked to the end"
@@ -80,7 +80,7 @@ async def test_a_stop_fails_ready_then_closes_the_port_then_ends(program, worker
     for each in (reader, late_reader):
         assert (await asyncio.wait_for(each.readexactly(2), 10)) == b"ld"
     assert await pylb.ended() == 0
-    await pylb.said("pylb is stopped")
+    await pylb.logged("pylb is stopped")
     for each in (idle_writer, writer, late_writer):
         await closed(each)
     await pylb.gone()
@@ -90,13 +90,13 @@ async def test_a_stop_fails_ready_then_closes_the_port_then_ends(program, worker
 @BOTH
 async def test_requests_beyond_the_drain_timeout_are_aborted_and_counted(program, workers):
     pylb = program("--drain-timeout", "500ms", workers=workers)
-    await pylb.origin(Held())
+    await pylb.origin(HeldResponse())
     await pylb.start()
     reader, writer = await connect(pylb)
     writer.write(GET)
     await reader.readuntil(b"he")
     pylb.send(signal.SIGTERM)
-    await pylb.said("1 connections were closed: they had not ended in 0.5 s")
+    await pylb.logged("1 connections were closed: they had not ended in 0.5 s")
     with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
         await reader.readexactly(2)
     assert await pylb.ended() == 0
@@ -109,14 +109,14 @@ async def test_requests_beyond_the_drain_timeout_are_aborted_and_counted(program
 )
 async def test_a_second_signal_ends_all_processes_immediately(program, workers, signals):
     pylb = program("--shutdown-delay", "60s", workers=workers)
-    await pylb.origin(Held())
+    await pylb.origin(HeldResponse())
     await pylb.start()
     reader, writer = await connect(pylb)
     writer.write(GET)
     await reader.readuntil(b"he")
     for place, number in enumerate(signals):
         if place:
-            await pylb.said("pylb is leaving")  # Until it was taken, a second one would be the same.
+            await pylb.logged("pylb is leaving")  # Until it was taken, a second one would be the same.
         pylb.send(number)
     began = time.monotonic()
     assert await pylb.ended() == 0
@@ -152,24 +152,24 @@ async def test_ctrl_c_in_a_terminal_ends_all_processes_in_order(program):
         preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),
     )
     os.close(slave)
-    said = b""
+    output = b""
 
     def read():
-        nonlocal said
+        nonlocal output
         with suppress(OSError):  # A terminal without a process on its other side has no end of file.
-            said += os.read(master, 4096)
+            output += os.read(master, 4096)
 
     loop = asyncio.get_running_loop()
     loop.add_reader(master, read)
-    await until(lambda: b"listens on" in said, 60)
+    await until(lambda: b"listens on" in output, 60)
     os.write(master, b"\x03")
     await asyncio.wait_for(process.wait(), 60)
     loop.remove_reader(master)
     os.close(master)
     assert process.returncode == 0
-    assert b"SIGINT: stopping; a second signal stops immediately" in said
-    assert b"Traceback" not in said
-    assert b"ERROR" not in said
+    assert b"SIGINT: stopping; a second signal stops immediately" in output
+    assert b"Traceback" not in output
+    assert b"ERROR" not in output
     await pylb.gone()
 
 
@@ -181,9 +181,9 @@ async def test_a_child_that_cannot_start_is_a_one_line_error(program, tmp_path):
     await pylb.origin()
     await pylb.start(serving=False)
     assert await pylb.ended() == 1
-    await pylb.said("giving up: (worker .|control) cannot start")
+    await pylb.logged("giving up: (worker .|control) cannot start")
     assert len([line for line in pylb.lines if "giving up" in line]) == 1
-    await pylb.said(r"^pylb: cannot load the program: RuntimeError: broken \(.*uvloop.py, line 1\)")
+    await pylb.logged(r"^pylb: cannot load the program: RuntimeError: broken \(.*uvloop.py, line 1\)")
     assert not [line for line in pylb.lines if "Traceback" in line]
     await pylb.gone()
     assert not pylb.pid_file.exists()
@@ -200,10 +200,10 @@ async def test_a_child_that_no_longer_starts_is_retried_with_back_off(program, t
     await pylb.start()
     (directory / "uvloop.py").write_text("raise RuntimeError('broken')")
     pylb.processes("worker")[0].kill()
-    await pylb.said("ended with exit code 1; another one starts in 0.8 s")
+    await pylb.logged("ended with exit code 1; another one starts in 0.8 s")
     assert (await pylb.get("/ready"))[0] == 200
     (directory / "uvloop.py").unlink()
-    await pylb.said(r"worker \d is serving", 3)
+    await pylb.logged(r"worker \d is serving", 3)
     assert len(pylb.processes("worker")) == 2
 
 
@@ -225,9 +225,9 @@ async def test_a_port_in_use_is_a_one_line_error(program):
         stderr=asyncio.subprocess.PIPE,
         env=CLEAN,
     )
-    _, said = await asyncio.wait_for(process.communicate(), 60)
+    _, output = await asyncio.wait_for(process.communicate(), 60)
     address = first.url.removeprefix("http://")
-    assert said.decode() == f"pylb: --listen: cannot listen on {address}: Address already in use\n"
+    assert output.decode() == f"pylb: --listen: cannot listen on {address}: Address already in use\n"
     assert process.returncode == 1
     assert (await first.get("/", admin=False))[0] == 200
 

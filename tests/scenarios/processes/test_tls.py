@@ -26,7 +26,7 @@ async def test_all_workers_use_the_certificates_also_after_reload_and_upgrade(pr
     await pylb.origin()
     both = ("--listen", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0", "--admin", "127.0.0.1:0")
     await pylb.start(*both, serving=False)
-    greeting = await pylb.said(r"listens on 127.0.0.1:\d+, 127.0.0.1:(\d+) \(TLS\) for static")
+    greeting = await pylb.logged(r"listens on 127.0.0.1:\d+, 127.0.0.1:(\d+) \(TLS\) for static")
 
     async def ask():
         opening = asyncio.open_connection(
@@ -43,11 +43,11 @@ async def test_all_workers_use_the_certificates_also_after_reload_and_upgrade(pr
     key_was = key.read_text()
     key.write_text("broken")
     pylb.send(signal.SIGHUP)
-    await pylb.said("reload refused")
+    await pylb.logged("reload refused")
     assert await ask()
     key.write_text(key_was)
     pylb.send(signal.SIGHUP)
-    await pylb.said("generation 2 serves")
+    await pylb.logged("generation 2 serves")
     assert all([await ask() for _ in range(16)])
     pylb.send(signal.SIGUSR2)
     assert await pylb.ended() == 0
@@ -73,7 +73,7 @@ async def test_every_worker_resumes_a_session_also_after_a_reload(program, autho
     await pylb.origin()
     listen = ("--listen", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0", "--admin", "127.0.0.1:0")
     await pylb.start(*listen, serving=False)
-    port = (await pylb.said(r"listens on 127.0.0.1:\d+, 127.0.0.1:(\d+) \(TLS\) for static"))[1]
+    port = (await pylb.logged(r"listens on 127.0.0.1:\d+, 127.0.0.1:(\d+) \(TLS\) for static"))[1]
     session = str(tmp_path / "session")
     assert "\nNew, TLS" in await s_client(port, "-sess_out", session)
     for _ in range(8):
@@ -82,7 +82,7 @@ async def test_every_worker_resumes_a_session_also_after_a_reload(program, autho
         values = process.environ().values()
         assert not [value for value in values if re.search("[0-9a-f]{64}", value)], "no place for keys"
     pylb.send(signal.SIGHUP)
-    await pylb.said("generation 2 serves")
+    await pylb.logged("generation 2 serves")
     for _ in range(8):
         assert "\nReused, TLS" in await s_client(port, "-sess_in", session)
 

@@ -29,12 +29,12 @@ async def test_an_upgrade_loses_nothing(program):
         new = pylb.pid
         assert new != old
         pylb.send(signal.SIGHUP)
-        await pylb.said("generation 2 serves")
+        await pylb.logged("generation 2 serves")
         await clients.more()
     assert clients.failures == {}
     assert set(clients.answers) == {"web-1", "web-2"}
-    status, said = await pylb.get("/ready")
-    assert status == 200, said
+    status, output = await pylb.get("/ready")
+    assert status == 200, output
     await until(lambda: len(pylb.family()) == 4, 20)
     os.kill(new, signal.SIGTERM)
     await pylb.gone()
@@ -52,7 +52,7 @@ async def test_an_upgrade_that_cannot_start_is_aborted(program, tmp_path):
     options.write_text("PYLB_POLICY=nonsense\n")
     async with pylb.clients(4) as clients:
         pylb.send(signal.SIGUSR2)
-        await pylb.said(
+        await pylb.logged(
             "upgrade given up: the new pylb ended with exit code 2, see its log; this one continues"
         )
         await clients.more()
@@ -73,7 +73,7 @@ async def test_an_upgrade_waits_for_the_registry(program, own_consul):
     await asyncio.to_thread(own_consul.kill)
     async with pylb.clients(4) as clients:
         pylb.send(signal.SIGUSR2)
-        await pylb.said("upgrade: begun")
+        await pylb.logged("upgrade: begun")
         await until(lambda: len(pylb.family()) == 8, 20)
         await clients.more(200)
         registered = 'service { id = "web-1" name = "web" address = "127.0.0.1" port = %d }'
@@ -94,8 +94,8 @@ async def test_an_upgrade_by_command(program):
     await pylb.start()
     assert await command("reload", pylb) == f"pylb, process {pylb.pid}: generation 2 serves\n"
     former = pylb.pid
-    said = await command("upgrade", pylb)
-    assert said == f"pylb, process {former}: process {pylb.pid} has taken over\n"
+    output = await command("upgrade", pylb)
+    assert output == f"pylb, process {former}: process {pylb.pid} has taken over\n"
     assert await pylb.ended() == 0
     assert await command("reload", pylb) == f"pylb, process {pylb.pid}: generation 2 serves\n"
     assert await command("stop", pylb) == f"sent SIGTERM to pylb, process {pylb.pid}\n"
@@ -113,16 +113,16 @@ async def test_an_upgrade_with_rejected_options_prints_the_reason_and_exits_with
     await pylb.origin()
     await pylb.start()
     options.write_text("PYLB_POLICY=nonsense\n")
-    said = await command("reload", pylb, expected=1)
-    assert said.startswith("pylb: reload refused: PYLB_POLICY: got 'nonsense', expected one of least-conn")
-    assert said.endswith("; generation 1 continues\n")
-    said = await command("upgrade", pylb, expected=1)
-    assert said.startswith("pylb: upgrade given up: the new pylb ended with exit code 2, see its log")
+    output = await command("reload", pylb, expected=1)
+    assert output.startswith("pylb: reload refused: PYLB_POLICY: got 'nonsense', expected one of least-conn")
+    assert output.endswith("; generation 1 continues\n")
+    output = await command("upgrade", pylb, expected=1)
+    assert output.startswith("pylb: upgrade given up: the new pylb ended with exit code 2, see its log")
     options.write_text("PYLB_POLICY=random\nPYLB_SHUTDOWN_DELAY=1s\nPYLB_WATCHDOG_TIMEOUT=20s\n")
-    said = await command("reload", pylb)
+    output = await command("reload", pylb)
     flags = "--shutdown-delay, --watchdog-timeout"
-    assert said.endswith(f": generation 2 serves; only pylb upgrade changes {flags}\n")
-    await pylb.said(f"reload: only an upgrade changes {flags}")
+    assert output.endswith(f": generation 2 serves; only pylb upgrade changes {flags}\n")
+    await pylb.logged(f"reload: only an upgrade changes {flags}")
 
 
 async def test_the_commands_work_with_one_worker(program):
@@ -148,9 +148,9 @@ async def command(name, pylb, expected=0):
         stderr=asyncio.subprocess.STDOUT,
         env=CLEAN,
     )
-    said, _ = await asyncio.wait_for(process.communicate(), 30)
-    assert process.returncode == expected, said
-    return said.decode()
+    output, _ = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == expected, output
+    return output.decode()
 
 
 async def test_from_two_workers_to_three_and_to_one(program, tmp_path):
@@ -212,7 +212,7 @@ async def test_an_upgrade_keeps_overrides_and_history(program):
         "operator: end of policy random for static",
     ]
     pylb.send(signal.SIGHUP)
-    await pylb.said("generation 2 serves")
+    await pylb.logged("generation 2 serves")
     assert await listed(pylb, "overrides") == [kept, late]
     assert (await listed(pylb, "history"))[: len(history)] == history
 

@@ -30,9 +30,9 @@ async def browser():
 async def page(browser):
     """A browser tab; `said` has its console messages."""
     page = await browser.new_page(viewport={"width": 1180, "height": 1020}, color_scheme="light")
-    page.said = []
-    page.on("console", lambda message: page.said.append(message.text))
-    page.on("pageerror", lambda error: page.said.append(str(error)))
+    page.messages = []
+    page.on("console", lambda message: page.messages.append(message.text))
+    page.on("pageerror", lambda error: page.messages.append(str(error)))
     return page
 
 
@@ -69,7 +69,7 @@ async def test_rows_follow_the_instances_and_drain_stops_traffic(consul, page):
 
         await pylb.stop("web-2")
         await expect(row(page, "web-2")).to_have_count(0)
-        assert page.said == []
+        assert page.messages == []
         assert pylb.failures == 0
 
 
@@ -87,7 +87,7 @@ async def test_an_ejected_backend_can_be_restored(consul, page):
         await expect(row(page, "web-2")).to_contain_text("up")
         await expect(page.locator("#overrides")).to_contain_text("restore web-2")
         assert sick in pool.eligible
-        assert page.said == []
+        assert page.messages == []
 
 
 async def test_the_dashboard_works_with_the_keyboard(consul, page):

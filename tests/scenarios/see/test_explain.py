@@ -36,12 +36,12 @@ async def test_explain_predicts_the_backend_for_every_policy_and_load(consul):
                     backend.count(+1)
                 query = {"target": "/cart?id=1", "host": "shop.example"}
                 async with http.get(f"{pylb.admin}/api/explain", params=query) as answer:
-                    told = await answer.json()
+                    result = await answer.json()
                 async with http.get(f"{pylb.url}/cart?id=1", headers={"Host": "shop.example"}) as answer:
                     name = await answer.text()
                 for backend in retained:
                     backend.count(-1)
-                winner = next(c for c in told["candidates"] if c["wins"])
+                winner = next(c for c in result["candidates"] if c["wins"])
                 agreed[policy] = agreed.get(policy, 0) + (winner["id"] == name)
-                assert [e["reason"] for e in told["excluded"]] == ["operator: drain e-5"]
+                assert [e["reason"] for e in result["excluded"]] == ["operator: drain e-5"]
         assert agreed == dict.fromkeys(BALANCERS, REQUESTS // len(BALANCERS))

@@ -39,19 +39,19 @@ async def test_prometheus_computes_p99_by_backend_and_series_of_removed_instance
                 deadline = asyncio.get_running_loop().time() + 30
                 while True:
                     found = await prometheus.query(http, expression)
-                    told = {series["metric"].get("backend"): float(series["value"][1]) for series in found}
-                    if condition(told):
-                        return told
-                    assert asyncio.get_running_loop().time() < deadline, f"{expression}: {told}"
+                    sums = {series["metric"].get("backend"): float(series["value"][1]) for series in found}
+                    if condition(sums):
+                        return sums
+                    assert asyncio.get_running_loop().time() < deadline, f"{expression}: {sums}"
                     await asyncio.sleep(0.09)
 
             both = set(names.values())
-            p99 = await answers(P99, lambda told: told.keys() == both and not any(map(isnan, told.values())))
+            p99 = await answers(P99, lambda sums: sums.keys() == both and not any(map(isnan, sums.values())))
             assert p99[names["s-fast"]] < p99[names["s-slow"]]
 
             await pylb.stop("s-slow")
             for metric in ("pylb_backend_weight", "pylb_backend_requests_total"):
-                await answers(f"max by (backend) ({metric})", lambda told: told.keys() == {names["s-fast"]})
+                await answers(f"max by (backend) ({metric})", lambda sums: sums.keys() == {names["s-fast"]})
             kept = await answers('sum(pylb_requests_total{service="scraped"})', bool)
             assert kept[None] >= sum(pylb.answers.values()) * 0.5, "totals of the service stay"
             assert await prometheus.query(http, 'ALERTS{alertstate="firing",severity="page"}') == []

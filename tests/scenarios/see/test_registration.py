@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from bench.lib.ports import free_ports
-from tests.scenarios.processes.program import PATIENCE, Program
+from tests.scenarios.processes.program import TIMEOUT, Program
 from tests.scenarios.see.deployment import Deployment
 
 pytestmark = pytest.mark.slow
@@ -29,7 +29,7 @@ class Found:
             ]
 
     async def become(self, *expected):
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             while await self.entries() != list(expected):
                 await asyncio.sleep(0.02)
 
@@ -54,7 +54,7 @@ async def test_pylb_is_registered_while_ready_and_deregistered_first(consul, tmp
                 async with pylb.clients(2) as clients:
                     await clients.more()
                     assert await found.entries() == [("127.0.0.1", port, "passing")], "its check has time"
-                    await pylb.said(r"control \[\d+\].* registered as ", 2)
+                    await pylb.logged(r"control \[\d+\].* registered as ", 2)
             pylb.send(signal.SIGTERM)
             await found.become()
             async with pylb.clients(1) as clients:

@@ -22,8 +22,8 @@ async def test_client_pylb_and_backend_are_spans_of_one_trace(aiohttp_server, tm
     spans, heads = [], []
 
     async def take(request):
-        told = ExportTraceServiceRequest.FromString(await request.read())
-        spans.extend(s for r in told.resource_spans for scope in r.scope_spans for s in scope.spans)
+        exported = ExportTraceServiceRequest.FromString(await request.read())
+        spans.extend(s for r in exported.resource_spans for scope in r.scope_spans for s in scope.spans)
         return web.Response()
 
     async def handle(reader, writer):
@@ -48,6 +48,6 @@ async def test_client_pylb_and_backend_are_spans_of_one_trace(aiohttp_server, tm
     server, attempt = spans
     assert {s.trace_id.hex() for s in spans} == {ID}
     assert (server.parent_span_id.hex(), attempt.parent_span_id) == (CLIENT, server.span_id)
-    told = [re.search(rb"traceparent: 00-(\w+)-(\w+)-(\w+)", head).groups() for head in heads]
-    assert told[0] == (ID.encode(), server.span_id.hex().encode(), b"01")
-    assert told[1][2] == b"00", "who began this one did not want it recorded"
+    exported = [re.search(rb"traceparent: 00-(\w+)-(\w+)-(\w+)", head).groups() for head in heads]
+    assert exported[0] == (ID.encode(), server.span_id.hex().encode(), b"01")
+    assert exported[1][2] == b"00", "who began this one did not want it recorded"

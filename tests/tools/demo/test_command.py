@@ -46,21 +46,21 @@ class Demo:
             pass
         return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", self._written.decode().replace("\r\n", "\n"))
 
-    async def says(self, pattern, seconds=20.0):
+    async def shows(self, pattern, seconds=20.0):
         return await until(lambda: re.search(pattern, self.text), seconds)
 
     async def url(self):
-        return (await self.says(r"Browser +(\S+)"))[1]
+        return (await self.shows(r"Browser +(\S+)"))[1]
 
     async def command(self, instance):
         """The command that registers this instance."""
         pattern = rf"""(curl -X PUT [^']*'{{"Name": "web",\s+"ID": "{instance}",[^']*')"""
-        return (await self.says(pattern))[1]
+        return (await self.shows(pattern))[1]
 
     async def started(self):
         """Wait until three instances receive requests and a fourth is in reserve; return all processes."""
         await self.command("web-4")
-        await self.says(r"3 routable")
+        await self.shows(r"3 routable")
         return {self.process.pid, *descendants(self.process.pid)}
 
     async def ended(self):
@@ -145,8 +145,8 @@ async def test_thirty_requests_reach_three_instances_and_a_pasted_command_adds_a
     async with asyncio.timeout(1):
         while "web-4" not in await ask(http, url):
             pass
-    await plain.says(r"\+web-4\n")
-    await plain.says(r"\d+ requests, 0 failed: web-1 \d+, web-2 \d+, web-3 \d+")
+    await plain.shows(r"\+web-4\n")
+    await plain.shows(r"\d+ requests, 0 failed: web-1 \d+, web-2 \d+, web-3 \d+")
     await plain.command("web-5")
 
     processes |= descendants(plain.process.pid)
@@ -171,14 +171,14 @@ async def test_keys_add_and_remove_instances_without_a_failed_request_and_ctrl_c
 
     clients = asyncio.gather(*(client() for _ in range(4)))
     terminal.press(b"+")
-    await terminal.says(r"\+web-4")
+    await terminal.shows(r"\+web-4")
     async with asyncio.timeout(1):
         while "web-4" not in await ask(http, url):
             pass
     processes |= descendants(terminal.process.pid)
     terminal.press(b"-")
-    await terminal.says(r"-web-4")
-    await terminal.says(r"web-4 has ended")
+    await terminal.shows(r"-web-4")
+    await terminal.shows(r"web-4 has ended")
     asking = False
     assert "web-4" in sum(await clients, Counter())
     assert set(await ask(http, url, 30)) == {"web-1", "web-2", "web-3"}
@@ -229,7 +229,7 @@ async def test_ctrl_c_during_the_start_ends_the_demo():
     command = [sys.executable, "-m", "pylb", "demo", *FREE]
     with running(command, reader, stdin=subprocess.DEVNULL, stdout=writer) as demo:
         os.close(writer)
-        await demo.says(r"starting a registry")
+        await demo.shows(r"starting a registry")
         await until(lambda: descendants(demo.process.pid), 20)
         processes = descendants(demo.process.pid)
         demo.process.send_signal(signal.SIGINT)
@@ -247,7 +247,7 @@ async def test_ports_in_use_are_replaced_and_reported(http):
         command = [sys.executable, "-m", "pylb", "demo", "--instances", "1", *wished]
         with running(command, reader, stdin=subprocess.DEVNULL, stdout=writer) as demo:
             os.close(writer)
-            await demo.says("1 routable")
+            await demo.shows("1 routable")
             assert demo.text.count(f"(port {port} is in use)") == 3
             assert set(await ask(http, await demo.url(), 2)) == {"web-1"}
 

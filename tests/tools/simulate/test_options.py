@@ -24,7 +24,7 @@ def test_compare_overrides_policy():
 
 
 @every(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--slow", "11:2"), "--slow: got 11 instances, expected at most 10"),
         (("--dead", "11:1s:1s"), "--dead: got 11 instances, expected at most 10"),
@@ -39,7 +39,7 @@ def test_compare_overrides_policy():
         (("--compare", "best"), "--compare: got 'best', expected some of least-connections,"),
     ],
 )
-def test_contradictory_options_are_rejected_in_one_line(arguments, said):
+def test_contradictory_options_are_rejected_in_one_line(arguments, message):
     with pytest.raises(UsageError) as caught:
         read(*arguments)
-    assert said in str(caught.value)
+    assert message in str(caught.value)

@@ -8,9 +8,9 @@ from pylb.tools.simulate.recording import read_recording
 
 
 def line(time, duration, head, attempts=1):
-    tries = [{"head_ms": 999.0}] * (attempts - 1) + [{"head_ms": head}] if attempts else []
+    attempts = [{"head_ms": 999.0}] * (attempts - 1) + [{"head_ms": head}] if attempts else []
     return orjson.dumps(
-        {"time": f"2026-11-22T10:00:0{time}Z", "duration_ms": duration, "attempts": tries},
+        {"time": f"2026-11-22T10:00:0{time}Z", "duration_ms": duration, "attempts": attempts},
         option=orjson.OPT_APPEND_NEWLINE,
     )
 

@@ -13,9 +13,9 @@ from pylb.tools.simulate.workload import Workload
 def test_conditions_include_the_utilization():
     options = SimulateOptions(instances=100, concurrency=2, rate=3000, subset=10, seed=5)
     work = Workload(3000, DISTRIBUTION.parse("constant:50ms"), 1000, 5, Recording((), ()))
-    said = conditions(options, work)
-    assert "1 balancer with 1 worker, 100 instances with 2 at a time, each balancer uses 10;" in said
-    assert "75% of the instances' capacity. Seed 5." in said
+    text = conditions(options, work)
+    assert "1 balancer with 1 worker, 100 instances with 2 at a time, each balancer uses 10;" in text
+    assert "75% of the instances' capacity. Seed 5." in text
 
 
 def test_times_are_in_milliseconds_and_failures_are_summed():

@@ -55,9 +55,9 @@ async def test_the_explanation_matches_the_backend_of_a_request(view, know, pool
     know("web", *(Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}", weight=1 + n % 3) for n in range(8)))
     pool, open_leases = pools["web"], []
     for number in range(1000):
-        said = explain(view, "", "/")["winner"]
+        expected = explain(view, "", "/")["winner"]
         lease = pool.lease()
-        assert lease.backend.name == said
+        assert lease.backend.name == expected
         open_leases.append(lease.__enter__())
         if number % 3:
             open_leases.pop(number % len(open_leases)).__exit__(None, None, None)

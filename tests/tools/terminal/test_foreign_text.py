@@ -31,10 +31,10 @@ def registry_of_evil(view, know, monkeypatch):
 @pytest.mark.parametrize("arguments", [["top", "--once"], ["history"], ["explain", "GET", f"/{EVIL}"]])
 async def test_foreign_text_is_escaped_in_every_table(pylb, command, capsys, arguments):
     await command(*arguments, "--admin", pylb)
-    said = capsys.readouterr()
-    assert said.err == ""
-    assert all(line.isprintable() for line in said.out.split("\n"))
-    assert SHOWN in said.out
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert all(line.isprintable() for line in captured.out.split("\n"))
+    assert SHOWN in captured.out
 
 
 @pytest.mark.parametrize("make", [services, backends])

@@ -29,10 +29,10 @@ async def test_services_backends_and_changes_are_shown(pylb, know, command, caps
 @pytest.mark.parametrize("name", ["top", "history", "explain"])
 async def test_no_running_pylb_is_a_one_line_error(command, capsys, name, unused_tcp_port):
     assert await command(name, "--admin", f"127.0.0.1:{unused_tcp_port}") == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith(f"pylb: --admin: no pylb answers at 127.0.0.1:{unused_tcp_port}: ")
-    assert said.err.count("\n") == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"pylb: --admin: no pylb answers at 127.0.0.1:{unused_tcp_port}: ")
+    assert captured.err.count("\n") == 1
 
 
 @pytest.mark.slow

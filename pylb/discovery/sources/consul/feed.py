@@ -29,11 +29,11 @@ from pylb.discovery.sources.consul.shared_queries import SHARED_QUERIES, WAIT, S
 from pylb.runtime.backoff import Backoff
 
 OWN_QUERIES = 8
-"""Services with a blocking query each: the first ones."""
+"""Number of services with a separate blocking query; later services share queries."""
 FETCHES = 4
 """Concurrent queries without a wait."""
 CONNECTIONS = OWN_QUERIES + SHARED_QUERIES + FETCHES
-"""With the one that keeps pylb registered, 16."""
+"""Together with the connection that keeps pylb registered, 16."""
 
 
 class ConsulFeed:
@@ -43,11 +43,11 @@ class ConsulFeed:
             with feed.subscribe("web") as subscription:
                 answer = await subscription.health()
 
-    `run` must be running if more services are followed than have a query of their own.
+    `run` must be running if more services are followed than have separate queries.
 
     Args:
         settings: where Consul is.
-        own_queries: how many services have a blocking query each; `OWN_QUERIES` by default.
+        own_queries: number of services with a separate blocking query; `OWN_QUERIES` by default.
         sleep: waits so many seconds.
         rng: source of jitter.
     """
@@ -67,10 +67,10 @@ class ConsulFeed:
         self._own = OWN_QUERIES if own_queries is None else own_queries
         self._client: ConsulClient | None = None
         self._shared: dict[str, set[Subscription]] = defaultdict(set)
-        """Subscriptions without a query of their own, by service."""
+        """Subscriptions without a separate query, by service."""
         self._needed = asyncio.Event()
         self.settled = False
-        """Whether changes are noticed: the answer to a later query does not become outdated unnoticed."""
+        """Whether the feed detects every later change, so that an answer cannot become stale."""
 
     @property
     def client(self) -> ConsulClient:
@@ -99,7 +99,7 @@ class ConsulFeed:
 
     @contextmanager
     def subscribe(self, service: str) -> Iterator[Subscription]:
-        """Follow a service; it gets a blocking query of its own, as long as any is free."""
+        """Follow a service, with a separate blocking query while fewer than `own_queries` are in use."""
         own = self._own > 0
         subscription = Subscription(self, service, own=own)
         if own:

@@ -188,7 +188,7 @@ async def test_one_invalid_instance_affects_no_other(scripted, provide):
 
 
 @pytest.fixture
-async def watched(provide):
+async def pipeline_of(provide):
     """Run a pipeline on the scripted server; returns it and the states that it delivered."""
     tasks = []
 
@@ -210,10 +210,10 @@ async def watched(provide):
             await task
 
 
-async def test_a_silent_connection_is_replaced(scripted, watched, monkeypatch):
+async def test_a_silent_connection_is_replaced(scripted, pipeline_of, monkeypatch):
     """Half-open TCP under a long poll froze pools for 15 minutes (Traefik issue 11688)."""
     monkeypatch.setattr(client_module, "ANSWER_TIMEOUT", -58.3)
-    pipeline, delivered = watched()
+    pipeline, delivered = pipeline_of()
     scripted.then(Answer(web_instances(1), 5), HANG, Answer(web_instances(1, 2), 6), HANG)
     await until(lambda: len(delivered) == 2)
     assert [numbers(s) for s in delivered] == [[1], [1, 2]]
@@ -221,8 +221,8 @@ async def test_a_silent_connection_is_replaced(scripted, watched, monkeypatch):
     assert pipeline.status.errors == 1
 
 
-async def test_a_restarted_empty_consul_loses_no_instance(scripted, watched):
-    pipeline, delivered = watched()
+async def test_a_restarted_empty_consul_loses_no_instance(scripted, pipeline_of):
+    pipeline, delivered = pipeline_of()
     scripted.then(Answer(web_instances(1, 2, 3), 90), DROP, *[DROP] * 5, Answer(status=500))
     scripted.then(Answer([], 11), Answer([], 12), Answer([], 13))
     again = [instance(n, created=20 + n) for n in (1, 2, 3)]
@@ -232,17 +232,17 @@ async def test_a_restarted_empty_consul_loses_no_instance(scripted, watched):
     assert (pipeline.status.retained, pipeline.status.guards["flap_absorbed"]) == (0, 3)
 
 
-async def test_a_connection_limit_is_retried_with_a_hint(scripted, watched):
-    pipeline, delivered = watched()
+async def test_a_connection_limit_is_retried_with_a_hint(scripted, pipeline_of):
+    pipeline, delivered = pipeline_of()
     scripted.then(Answer(status=429, body=b"Your IP is issuing too many concurrent connections"), HANG)
     await until(lambda: pipeline.status.error)
     assert "raise limits.http_max_conns_per_client" in pipeline.status.error
     assert delivered == []
 
 
-async def test_health_is_queried_without_changes(scripted, watched):
+async def test_health_is_queried_without_changes(scripted, pipeline_of):
     """The end of a wait brings everything anew: that repairs a missed event (Traefik issue 6613)."""
-    _, delivered = watched()
+    _, delivered = pipeline_of()
     scripted.then(Answer(web_instances(1), 5), Answer(web_instances(1, 2), 5))
     await until(lambda: len(delivered) == 2)
     assert numbers(delivered[-1]) == [1, 2]

@@ -17,12 +17,12 @@ class Catalog:
     index: int = 5
     instances: dict = field(default_factory=lambda: {"web": 1})
     listed: list = field(default_factory=list)
-    held: set = field(default_factory=set)
+    blocked: set = field(default_factory=set)
     """Blocking queries that do not return although something has changed."""
     indexes: dict = field(default_factory=dict)
 
     async def wait(self, query, index):
-        await until(lambda: query not in self.held and self.index != index, seconds=60)
+        await until(lambda: query not in self.blocked and self.index != index, seconds=60)
         return self.index
 
     async def checks(self, state, index, _):
@@ -74,30 +74,30 @@ async def changed(catalog):
 
 
 async def test_a_new_instance_is_found_before_the_query_of_services_returns(catalog, changed):
-    catalog.held.add("services")
+    catalog.blocked.add("services")
     catalog.instances["web"] += 1
     catalog.index += 1
     await until(lambda: changed == ["web"])
     assert catalog.listed == ["checks"]
-    catalog.held.clear()
+    catalog.blocked.clear()
     catalog.index += 1
     catalog.instances["api"] = 1
     await until(lambda: changed == ["web", "api"])
 
 
 async def test_a_list_that_includes_the_change_is_not_repeated(catalog, changed):
-    catalog.held.add("services")
+    catalog.blocked.add("services")
     catalog.instances["web"] += 1
     catalog.index += 1
     await until(lambda: changed)
-    catalog.held.clear()
+    catalog.blocked.clear()
     end = asyncio.get_running_loop().time() + 0.1
     await until(lambda: asyncio.get_running_loop().time() > end)
     assert catalog.listed == ["checks"]
 
 
 async def test_hints_without_a_change_are_followed_a_few_times_only(catalog, changed):
-    catalog.held.add("services")
+    catalog.blocked.add("services")
     loop = asyncio.get_running_loop()
     end = loop.time() + 0.4
     while loop.time() < end:
