@@ -59,7 +59,7 @@ class Rows(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One process, as the admin server sees it."""
+    """The data of one process that the admin server shows."""
 
     lifecycle: Lifecycle
     rows: Rows

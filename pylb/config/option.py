@@ -1,8 +1,8 @@
 """The declaration of options as fields of frozen dataclasses.
 
 A group is such a dataclass with a `title`. A command is a dataclass that inherits from groups. `parse` reads
-the command line and the environment into it, and `manual` writes its help. This module knows no particular
-option.
+the command line and the environment into it, and `manual` writes its help. This module contains no
+particular option.
 """
 
 from __future__ import annotations

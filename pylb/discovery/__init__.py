@@ -1,8 +1,8 @@
 """Finds the instances of each service and keeps its pool up to date.
 
-`pipeline` is the order in which things happen; `sources/` has one file or folder for each registry, and
-`probes/` the active probes. Only `pipeline` knows the other parts. Nothing here knows workers or sockets of
-clients: a pipeline ends at the function that delivers a `PoolState`.
+`pipeline` defines the order of the stages; `sources/` has one file or folder for each registry, and
+`probes/` the active probes. Only `pipeline` imports the other parts. The package is independent of workers
+and clients: a pipeline ends at the function that delivers a `PoolState`.
 
 Glossary:
     Provider: yields the complete snapshots of one service, from one registry (`provider`, `sources`).

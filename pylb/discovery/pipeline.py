@@ -206,7 +206,7 @@ class Pipeline:
         self._probes.follow(snapshot)
 
     def expect(self, remembered: Mapping[str, Any]) -> None:
-        """Know the instances of the pylb that this one replaces, without using them.
+        """Pass the instances of the pylb that this one replaces to the guard, without using them.
 
         The guard retains those that the first response misses: a registry that has just restarted may respond
         before it has read its services again.

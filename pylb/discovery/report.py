@@ -1,4 +1,4 @@
-"""What operators learn of a pipeline: log lines, and its status for readiness, metrics and the dashboard.
+"""Reports a pipeline to operators: log lines, and its status for readiness, metrics and the dashboard.
 
 Rule: a condition is logged when it begins or changes, not each time it is seen.
 """
@@ -14,7 +14,7 @@ from pylb.model import Snapshot
 log = logging.getLogger("pylb.discovery")
 
 UNREGISTERED = "none is registered yet, or it is registered under another name"
-"""Why no instance is listed, where the provider does not know more."""
+"""The reason why no instance is listed, if the provider gives none."""
 
 MAX_REMOVALS = 10
 """Removed instances that are logged one by one."""

@@ -13,12 +13,12 @@ from ipaddress import ip_network
 from pylb.errors import Fault, Phase, ProxyError
 
 REMEMBERED = 65_536
-"""Clients whose rate is stored: about 10 MB. The oldest one beyond this number is dropped and starts
-afresh."""
+"""Clients whose rate is stored: about 10 MB. The oldest one beyond this number is dropped and
+starts again."""
 
 
 class Connections:
-    """Counts connections and refuses those above the limits.
+    """Counts connections and rejects those above the limits.
 
     Args:
         total: connections of all clients together; 0 for no limit.

@@ -22,7 +22,7 @@ from pylb.policy.backend import Backend
 
 
 class Full(Exception):  # noqa: N818  # not an error: the request waits
-    """All backends are at their limit of requests, or other requests wait already."""
+    """All backends are at their limit of requests, or other requests are already waiting."""
 
 
 class QueuedRequest:

@@ -36,7 +36,7 @@ class BackendRow:
     until: float
     """End of the exclusion, in monotonic seconds; in the past if there is none."""
     unreachable: bool
-    """Whether it refuses connections, as far as this process knows."""
+    """Whether the last connection to it could not be opened."""
 
     @property
     def name(self) -> str:

@@ -3,7 +3,7 @@
 A process that has just started has cold caches, uncompiled code and no connection to its database. A full
 share of requests at once makes these requests slow (Traefik issue 4845, Envoy issue 11050). So the weight of
 a new backend grows from a tenth to the full value, in ten equal steps over `--slow-start`. All policies
-honour weights, so slow start works with each of them without code of theirs. Between two steps, and without
+honour weights, so slow start needs no code in any of them. Between two steps, and without
 new backends, it costs nothing.
 """
 

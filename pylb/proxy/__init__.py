@@ -11,14 +11,14 @@ discovery, registries or the admin API. Decisions (which pool, which backend, wh
     routing              finds the route of a request and applies its actions
     queue, tunnel        wait for a backend with capacity; relay bytes after an upgrade
     failure              records and refuses a request that failed
-    exchange             what a handler needs of a request and its client
+    exchange             the interface of a request and its client for a handler
     client_connection    a connection of a client below its protocol
-    context              what all requests of a worker share
+    context              the state that all requests of a worker share
     clients              admits connections, identifies the client of a request
     upstream/            connections to backends
     tls/                 certificates and session tickets of the listeners
     transfer, batch      back-pressure between two connections; writes once per loop iteration
-    waiter               what an event can wake
+    waiter               a coroutine that an event can wake
 
 Glossary:
 
@@ -26,12 +26,12 @@ Glossary:
     Backend: one instance of a service, as this worker sees it (`policy.backend`).
     BodyPump: moves one body from the stream that it arrives on to another one.
     ClientConnection: a client's connection below its protocol: coroutine, deadline, end.
-    Context: what all requests of a worker share: routes, pools, rules, timeouts, limits, caches.
+    Context: the state that all requests of a worker share: routes, pools, rules, timeouts, limits, caches.
     Downstream: a client connection with HTTP/1.
     Drain: finish requests in flight while no connection is accepted.
     Duty: a function that the sweep calls.
     Event: something happened to a client connection or its backend connection; `await EVENT` waits for it.
-    Exchange: one request and its response, as a handler sees them.
+    Exchange: the interface of one request and its response for a handler.
     Handler: a function that serves one request of an exchange.
     Linger: read and discard what a client sends after its last response.
     Loop iteration: one pass of the event loop over its ready sockets and callbacks.

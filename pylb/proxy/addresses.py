@@ -1,6 +1,6 @@
 """The two addresses of a client's connection.
 
-The transport knows them, or a PROXY protocol preamble names them. This file reads neither.
+The caller takes them from the transport or from a PROXY protocol preamble; this file reads neither.
 """
 
 from __future__ import annotations

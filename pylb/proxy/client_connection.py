@@ -1,6 +1,6 @@
 """A client's connection below its protocol: the coroutine, its deadline, and the ways in which it ends.
 
-The class knows no HTTP. A subclass serves the connection's requests in a coroutine; this class
+The class is independent of HTTP. A subclass serves the connection's requests in a coroutine; this class
 resumes that coroutine and measures the progress of a slow client. It may not import a handler or the server.
 """
 
@@ -78,7 +78,7 @@ class ClientConnection(Connection):
         self.cut_off = False
         """Whether a shutdown has ended it."""
         self.discarding = False
-        """Whether what arrives is discarded: a request was refused, or the connection closes."""
+        """Whether received bytes are discarded: a request was refused, or the connection closes."""
         self.lingering = False
         """Whether discarded bytes postpone the deadline."""
         self._busy = True
@@ -120,7 +120,7 @@ class ClientConnection(Connection):
         self.wake()
 
     async def next_iteration(self) -> None:
-        """Let the other connections have their turn, before work that does not wait otherwise."""
+        """Yield to the other connections, before work that does not wait otherwise."""
         asyncio.get_running_loop().call_soon(self.wake)
         await EVENT
 

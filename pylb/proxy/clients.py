@@ -1,6 +1,6 @@
 """The clients of one worker: which connections are admitted, whose requests they carry, and their ids.
 
-`Clients` has no sockets and no timer. It knows a connection by the facts about its client, `ClientInfo`.
+`Clients` has no sockets and no timer. It identifies a connection by the facts about its client, `ClientInfo`.
 """
 
 from __future__ import annotations

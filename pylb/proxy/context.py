@@ -33,10 +33,10 @@ class Context:
     Args:
         routes: map a request to a pool.
         pools: the pool of each service.
-        timeouts: how long to wait for what, in seconds.
+        timeouts: the time limits, in seconds.
         limits: how large a head, a target and a body may be, and how many requests a client may send.
         retries: which requests may be attempted again.
-        clients: which clients are trusted, and how much each of them may do.
+        clients: which clients are trusted, and the limits of each.
         upstreams: how connections to backends are opened.
         observe: called once per request, at its end.
     """

@@ -1,4 +1,4 @@
-"""One request and its response, as the code between client and backend sees them.
+"""The interface of one request and its response, for the code between client and backend.
 
 `forward`, `connect`, `tunnel` and the other handlers work on an `Exchange` and never on the class of a client
 connection. With HTTP/1 the connection itself is the exchange, because it serves one request at a time: there
@@ -75,7 +75,7 @@ class Exchange(Waiter, ByteStream, Protocol):
             request: the request.
             response: its final response.
             pool: the pool of the backend.
-            upload: the request's body, if that did not leave with the head.
+            upload: the request's body, if it was not sent together with the head.
 
         Returns:
             A pump for the rest of the body; None if the whole response has been sent.

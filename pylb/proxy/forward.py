@@ -12,7 +12,7 @@ An attempt that fails before the client has received anything may be repeated on
 `policy.retry` decides. All waiting has one form: a plain function checks the state and returns a result,
 returns None for "not yet", or raises; after "not yet" the coroutine waits for the next event.
 
-The file knows no connection of a client and no framing: it works on an `Exchange`. It may not import the
+The file is independent of client connections and framing: it works on an `Exchange`. It may not import the
 server or the class of a connection.
 """
 

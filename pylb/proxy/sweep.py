@@ -1,6 +1,6 @@
 """The sweep: one timer for all deadlines and all other periodic duties of the data plane.
 
-The module knows no duty. The server adds them.
+The module defines no duty; the server adds them.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ in the order of these calls (`proxy/batch.py`).
 Each client connection has one coroutine and no task: `await EVENT` suspends it, `Waiter.wake` resumes it. The
 coroutine checks its state after each wake-up, so spurious wake-ups are harmless.
 
-The module knows neither heads nor the classes of connections, and may not import them.
+The module may not import the parser of heads or the class of a connection.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LARGE_READ = 128 * 1024
 """Bytes of a read after which there is probably more to be read."""
 
 LARGE_READS_AT_ONCE = 4
-"""After so many large reads the other connections have their turn: 1 MB. The loop alone would read 8 MB."""
+"""Large reads before pylb yields to the other connections: 1 MB. The loop alone would read 8 MB."""
 
 
 class Event:
@@ -343,7 +343,7 @@ class BodyPump:
             self.source.resume()
 
     def _schedule(self) -> None:
-        """Go on in the next iteration of the loop, after the other connections had their turn."""
+        """Continue in the next iteration of the loop, after the other connections."""
         if not self._scheduled:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._resume)

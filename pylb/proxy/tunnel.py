@@ -49,7 +49,7 @@ async def tunnel(
         upstream: the backend connection that sent the 101.
         record: of the request.
         response: the 101 response.
-        upload: the request's body, if that did not leave with the head.
+        upload: the request's body, if it was not sent together with the head.
 
     Raises:
         ProxyError: 502, the backend must not switch protocols now, or not to this one.
@@ -72,7 +72,7 @@ async def tunnel(
             if (down.done or up.done) and client.timeout != timeouts.body_timeout:
                 client.set_deadline(
                     monotonic(), timeouts.body_timeout
-                )  # One side has ended. The other one gets less time.
+                )  # One side has ended. The other one has less time.
             await EVENT
         if client.cut_off:
             record.ended(ProxyError(Phase.TUNNEL, Fault.KILLED, CUT_OFF))

@@ -1,7 +1,7 @@
-"""What can wait for an event: a coroutine with a deadline, as the code that wakes it sees it.
+"""The interface of a coroutine with a deadline, for the code that wakes it.
 
 In each sweep `Server` walks the waiters of a worker and expires those whose deadline has passed. Body pumps,
-backend connections, name look-ups and queues wake the waiter that they work for. They need nothing else of a
+backend connections, name look-ups and queues wake the waiter that they work for. They use nothing else of a
 client's connection, so they depend on these protocols and not on a class.
 
 The module may not import any other module of `pylb.proxy`.
@@ -22,7 +22,7 @@ class Waiter(Protocol):
     """
 
     lost: bool
-    """Whether the client has left. Then nothing is worth waiting for."""
+    """Whether the client has left. Then no wait is useful."""
     deadline: float
     """When the sweep sets `expired`, in monotonic seconds."""
     expired: bool
@@ -39,7 +39,7 @@ class Waiter(Protocol):
         """Do the same as `wake`, in the form of a future's callback."""
 
     async def next_iteration(self) -> None:
-        """Let the other connections have their turn, before work that does not wait otherwise."""
+        """Yield to the other connections, before work that does not wait otherwise."""
 
     def set_deadline(self, now: float, seconds: float) -> None:
         """Expire after that many seconds without progress."""
@@ -52,7 +52,7 @@ class Waiter(Protocol):
 
 
 class Drainable(Waiter, Protocol):
-    """An accepted connection, as the server needs it to drain, and to close connections when time is up."""
+    """The interface of an accepted connection for the server, which drains and closes it."""
 
     transport: asyncio.Transport
     idle: bool

@@ -24,8 +24,8 @@ from pylb.registry.place import Rules, place
 OWNER, CONTAINER, DIGEST = "pylb-owner", "pylb-container", "pylb-digest"
 """Keys in a registration's Meta: its owner, its container, and the digest of its definition."""
 HEALTH_TTL = "24h"
-"""TTL of the check that mirrors Docker's health status. It is long because the absence of the registrator
-says nothing about the health of a service."""
+"""TTL of the check that mirrors Docker's health status. It is long because a service does not fail when the
+registrator is absent."""
 MIN_DEREGISTER_AFTER = 60
 """Seconds; Consul accepts no shorter time."""
 HEALTH = {"healthy": "passing", "unhealthy": "critical", "starting": "critical"}

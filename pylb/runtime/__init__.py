@@ -1,7 +1,7 @@
 """The base of every process: states, tasks, logging, sockets, descriptors, CPUs and memory allocation.
 
-Rules: code here knows nothing of requests, backends or registries. It uses only the operating system, and the
-shared counters for crashes. A background task is started only through `spawn` or `keep_running`.
+Rules: code here is independent of requests, backends and registries. It uses only the operating system, and
+the shared counters for crashes. A background task is started only through `spawn` or `keep_running`.
 
 Glossary:
     Lifecycle: the state of a process, from starting to stopped; it only moves forward.

@@ -1,7 +1,7 @@
-"""Where instances come from: one file or folder for each registry, each with a `Provider`.
+"""The sources of instances: one file or folder for each registry, each with a `Provider`.
 
-A provider knows its registry and nothing else of discovery but `status`. A value from a registry is validated
-here, before anything uses it; an instance that cannot be understood is excluded alone.
+A provider depends on its registry and on `status`, and on no stage of the pipeline. It validates each value
+from the registry before anything uses it; an invalid instance is excluded, and the others are used.
 
 Glossary:
     Provider: yields the snapshots of one service (`discovery.provider`).

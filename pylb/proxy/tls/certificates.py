@@ -49,10 +49,10 @@ class Certificates:
         self._pairs = tuple(zip(options.tls_cert, options.tls_key, strict=True))
         self._seen: object = None
         self._doubtful: object = None
-        """What could not be used at the last look, and has not been logged yet."""
+        """The files that were unusable at the last check and are not logged yet."""
         self._contexts: Mapping[str, ssl.SSLContext] = {}
         self._session_context = b""
-        """A digest of the authorities under which the sessions of now begin."""
+        """A digest of the CA bundle under which new sessions begin."""
         try:
             self.context = self._context()
             self.context.sni_callback = self._choose

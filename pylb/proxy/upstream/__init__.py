@@ -1,9 +1,9 @@
-"""The connections to backends: how they are opened, what they carry, and which of them wait for a request.
+"""The connections to backends: opening, exchanges, and the idle connections.
 
 `forward`, `tunnel` and the client side use two things of this folder: `Connector`, which opens a connection,
 and `Upstream`, the interface of one exchange with a backend. Only this folder writes the heads of requests,
-reads the heads of responses and decides whether a connection can be reused. It knows a client as a `Waiter`,
-and may not import the context, an exchange or a handler.
+reads the heads of responses and decides whether a connection can be reused. It uses a client only as a
+`Waiter`, and may not import the context, an exchange or a handler.
 
     upstream           the interface: one exchange with a backend
     h1                 a connection with HTTP/1, which carries one exchange at a time

@@ -1,7 +1,7 @@
 """A connection to a backend with HTTP/1: it carries one exchange at a time, and is itself the `Upstream`.
 
-It is reused only after a clean exchange. The file knows the waiter that the connection works for, and neither
-the class of a client connection nor a handler.
+It is reused only after a clean exchange. The file uses the waiter of the exchange, and may not import the
+class of a client connection or a handler.
 """
 
 from __future__ import annotations

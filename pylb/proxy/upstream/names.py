@@ -165,7 +165,7 @@ class Names:
         return pending
 
     def _start(self) -> None:
-        """Start threads for look-ups that wait, as far as there may be more."""
+        """Start threads for waiting look-ups, up to the limit."""
         loop = asyncio.get_running_loop()
         while self._queue and self._threads < THREADS:
             host, name = self._queue.popleft()

@@ -1,4 +1,4 @@
-"""One exchange with a backend, as `forward`, `tunnel` and the client side see it.
+"""The interface of one exchange with a backend, for `forward`, `tunnel` and the client side.
 
 It is the counterpart of `proxy.exchange.Exchange`. With HTTP/1 the connection itself is the upstream, because
 it carries one exchange at a time: there is no object and no call in between. The module defines no behaviour.

@@ -129,7 +129,7 @@ class SharedQueries:
             answer = await self._catalog.services(index, min(WAIT, max(PAUSE, due - self._clock())))
             began, woken = self._clock(), answer.index != index
             if woken:
-                # An index that has decreased (Consul issue 7939) says nothing about the last list.
+                # An index that has decreased (Consul issue 7939) does not describe the last list.
                 changed = await self._list_checks(answer.index if 0 < index < answer.index else 0)
                 due = min(due, began + LATER if changed and index else began)
             if self._clock() >= due:
