@@ -36,6 +36,7 @@ NAMES = {
     "pylb/ipc/": "block door doors greeting hub link owner post",
     "pylb/observe/": "block cell cells",
     "tests/": "judge stage",
+    "bench/": "checked handing judge refusal stage visit",
 }
 """Former names by folder, without leading underscores."""
 
@@ -54,7 +55,11 @@ def identifiers(text):
 
 @pytest.fixture(scope="module")
 def names():
-    return {name: identifiers(text) for name, text in TEXTS.items() if name.startswith(("pylb/", "tests/"))}
+    return {
+        name: identifiers(text)
+        for name, text in TEXTS.items()
+        if name.startswith(("pylb/", "tests/", "bench/"))
+    }
 
 
 @pytest.mark.parametrize("folder", NAMES)

@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     workers=options.workers,
                     changes=options.changes,
                     quiet=options.quiet,
-                    checked=not options.unchecked,
+                    has_checks=not options.unchecked,
                 )
                 result = measure(settings)
                 print_result(result, settings, console)

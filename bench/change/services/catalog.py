@@ -52,13 +52,13 @@ class Services:
         consul: the server.
         names: names of the services.
         nodes: number of nodes among which instances are divided.
-        checked: whether the instances have a check.
+        has_checks: whether the instances have a check.
     """
 
-    def __init__(self, consul: Server, names: Sequence[str], nodes: int, *, checked: bool) -> None:
+    def __init__(self, consul: Server, names: Sequence[str], nodes: int, *, has_checks: bool) -> None:
         self._connection = HTTPConnection("127.0.0.1", consul.port, timeout=30)
         self._nodes = nodes
-        self.checked = checked
+        self.has_checks = has_checks
         self._places = {name: place for place, name in enumerate(names)}
 
     def fill(self, port: int) -> None:
@@ -89,7 +89,7 @@ class Services:
                 "Meta": {"version": "1.2.3", "team": "shop"},
             },
         }
-        if self.checked:
+        if self.has_checks:
             entry["Check"] = {
                 "CheckID": f"service:{service_id}",
                 "Name": f"Service {service_id}",

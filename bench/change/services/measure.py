@@ -40,7 +40,7 @@ class Settings:
     changes: int
     quiet: float
     """Seconds without changes."""
-    checked: bool
+    has_checks: bool
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def measure(settings: Settings) -> Result:
         enter = stack.enter_context
         cores = sorted(os.sched_getaffinity(0))
         consul = enter(serve_consul(enter(temporary_directory()), cores))
-        services = Services(consul, names, settings.nodes, checked=settings.checked)
+        services = Services(consul, names, settings.nodes, has_checks=settings.has_checks)
         stack.callback(services.close)
         old, new = enter(origin(b"old")), enter(origin(b"new"))
         services.fill(old)
@@ -187,7 +187,7 @@ def change(services: Services, client: Client, name: str, port: int, result: Res
 
     services.register(name, STEADY, port)
     note("registered", client.until(name, b"new"))
-    if services.checked:
+    if services.has_checks:
         services.register(name, STEADY, port, "critical")
         note("critical", client.until_not(name, b"new"))
         services.register(name, STEADY, port)
