@@ -11,13 +11,16 @@ import socket
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from time import monotonic
 from typing import Any
 
 from pylb.ipc.channel import Channel
 from pylb.ipc.control_socket import Hello, accept
 from pylb.ipc.health_update import HEALTH_UPDATE, HealthUpdate
+from pylb.ipc.routing_update import ROUTING, encode_declaration, encode_update
 from pylb.ipc.update import UPDATE, Update
+from pylb.routes.declaration import ServiceDeclaration
 from pylb.runtime.lifecycle import TaskScope, spawn
 
 log = logging.getLogger("pylb.control")
@@ -32,7 +35,10 @@ class Member:
         self.hello = hello
         self.channel = Channel(lambda kind, content: on_message(self, kind, content), lambda: lost(self))
         self.applied: dict[str, int] = {}
-        """The generation that the worker has applied, by service; empty until its first message."""
+        """The generation that the worker has applied, by service, and that of the routes by `ROUTING`; empty
+        until its first message."""
+        self.declarations: dict[str, bytes] | None = None
+        """The encoded declarations that the worker was last sent; None before the first."""
 
     def __repr__(self) -> str:
         return f"<Member {self.hello.name}, generation {self.hello.generation}: {self.applied}>"
@@ -49,6 +55,10 @@ class ControlServer:
         self.members: set[Member] = set()
         self.updates: dict[str, bytes] = {}
         """The last update of each service, encoded."""
+        self.declarations: dict[str, bytes] = {}
+        """The declaration of each service, encoded."""
+        self.routing_generation = 0
+        """Increases with each change of the declarations."""
         self.joined = asyncio.Event()
         """Whether a worker has applied an update."""
         self._health_updates: dict[str, HealthUpdate] = {}
@@ -90,6 +100,45 @@ class ControlServer:
         for member in self.members:
             member.channel.queue_message(UPDATE, update.service, content)
 
+    def publish_routing(
+        self,
+        changed: Mapping[str, ServiceDeclaration | None],
+        applied: Callable[[], None] | None = None,
+    ) -> None:
+        """Send changed declarations to all workers. Each receives the difference from what it was last sent.
+
+        Args:
+            changed: by service; None removes the service and its last update.
+            applied: called when every worker has applied these routes or newer ones.
+        """
+        self.routing_generation += 1
+        for service, declaration in changed.items():
+            if declaration is not None:
+                self.declarations[service] = encode_declaration(declaration)
+            else:
+                self.declarations.pop(service, None)
+                self.updates.pop(service, None)
+                self._under_way.pop(service, None)
+        if applied:
+            self._under_way[ROUTING].append((self.routing_generation, applied))
+        for member in self.members:
+            member.channel.queue_message(ROUTING, ROUTING, partial(self._difference, member))
+
+    def routing(self) -> bytes:
+        """Return all declarations as a complete update, encoded."""
+        return encode_update(self.routing_generation, self.declarations, complete=True)
+
+    def _difference(self, member: Member) -> bytes:
+        """Return the update that a worker is missing, at the moment at which it is sent."""
+        sent, member.declarations = member.declarations, dict(self.declarations)
+        if sent is None:
+            return self.routing()
+        changed: dict[str, bytes | None] = dict.fromkeys(sent.keys() - self.declarations.keys())
+        for service, declaration in self.declarations.items():
+            if sent.get(service) is not declaration:
+                changed[service] = declaration
+        return encode_update(self.routing_generation, changed, complete=False)
+
     def _accept(self, scope: TaskScope) -> None:
         try:
             while (accepted := accept(self._control_socket)) is not None:
@@ -105,6 +154,7 @@ class ControlServer:
         log.debug("%s (pid %d) has connected", member.hello.name, member.hello.pid)
         for service, content in self.updates.items():
             member.channel.queue_message(UPDATE, service, content)
+        member.channel.queue_message(ROUTING, ROUTING, partial(self._difference, member))
         for update in self._health_updates.values():
             if update.until > monotonic():
                 member.channel.queue_message(HEALTH_UPDATE, update.subject, update.to_bytes())
@@ -130,7 +180,7 @@ class ControlServer:
     def _lost(self, member: Member) -> None:
         self.members.discard(member)
         log.debug("%s (pid %d) has disconnected", member.hello.name, member.hello.pid)
-        for service in self.updates:
+        for service in (*self.updates, ROUTING):
             self._settle(service)
 
     def _settle(self, service: str) -> None:

@@ -1,7 +1,7 @@
 """The state of control, in memory that outlives the process.
 
 A new control reads the assignment of the counters and the last generation. A worker that starts without a
-control reads the snapshots.
+control reads the routes and the snapshots.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from zlib import crc32
 
 import orjson
 
+from pylb.ipc.routing_update import RoutingUpdate
 from pylb.ipc.update import Update
 
 HEADER = struct.Struct("<QQI")
@@ -34,6 +35,8 @@ class State:
     """See `Counters.remember`."""
     control: dict[str, Any]
     """See `Control.remember`."""
+    routing: RoutingUpdate | None = None
+    """All routes, as a complete update; None if control had not published them yet."""
 
 
 class StateFile:
@@ -54,7 +57,11 @@ class StateFile:
         return cls((os.memfd_create("pylb state a"), os.memfd_create("pylb state b")))
 
     def write(
-        self, updates: Mapping[str, bytes], counters: Mapping[str, Any], control: Mapping[str, Any]
+        self,
+        updates: Mapping[str, bytes],
+        counters: Mapping[str, Any],
+        control: Mapping[str, Any],
+        routing: bytes = b"null",
     ) -> None:
         """Replace the state.
 
@@ -62,9 +69,11 @@ class StateFile:
             updates: by service, as encoded by `Update.to_bytes`.
             counters: see `Counters.remember`.
             control: see `Control.remember`.
+            routing: all routes, as encoded by `encode_update`.
         """
         encoded = [orjson.Fragment(update) for update in updates.values()]
-        body = orjson.dumps({"updates": encoded, "counters": counters, "control": control})
+        routes = orjson.Fragment(routing)
+        body = orjson.dumps({"updates": encoded, "counters": counters, "control": control, "routing": routes})
         sequence, older = self._next()
         header = HEADER.pack(sequence, len(body), crc32(body, sequence))
         complete = os.pwrite(older, header + body, 0) == len(header) + len(body)
@@ -89,7 +98,9 @@ class StateFile:
         data = self._read()
         if data is None:
             return None
-        return State(tuple(map(Update.from_dict, data["updates"])), data["counters"], data["control"])
+        updates = tuple(map(Update.from_dict, data["updates"]))
+        routing = data["routing"] and RoutingUpdate.from_dict(data["routing"])
+        return State(updates, data["counters"], data["control"], routing)
 
     def read_control(self) -> dict[str, Any] | None:
         """Return only the state of `Control.remember`, which other versions of the program can read."""

@@ -12,6 +12,7 @@ import orjson
 from pylb.ipc.channel import Channel
 from pylb.ipc.control_socket import Hello, connect
 from pylb.ipc.health_update import HEALTH_UPDATE, HealthUpdate
+from pylb.ipc.routing_update import ROUTING, RoutingUpdate
 from pylb.ipc.update import Update
 
 APPLIED = "applied"
@@ -29,6 +30,7 @@ class WorkerClient:
         hello: identifies this worker.
         apply: applies an update.
         on_health_update: applies a health update of another worker.
+        apply_routing: applies changed routes.
     """
 
     def __init__(
@@ -37,12 +39,14 @@ class WorkerClient:
         hello: Hello,
         apply: Callable[[Update], object],
         on_health_update: Callable[[HealthUpdate], object],
+        apply_routing: Callable[[RoutingUpdate], object] = lambda _: None,
     ) -> None:
         control_socket.setblocking(False)
         self._control_socket = control_socket
         self._hello = hello
         self._apply = apply
         self._on_health_update = on_health_update
+        self._apply_routing = apply_routing
         self._channel: Channel | None = None
 
     async def follow(self) -> None:
@@ -76,8 +80,16 @@ class WorkerClient:
         if kind == HEALTH_UPDATE:
             self._on_health_update(HealthUpdate.from_dict(content))
             return
+        if kind == ROUTING:
+            routing = RoutingUpdate.from_dict(content)
+            self._apply_routing(routing)
+            self._acknowledge(ROUTING, routing.generation)
+            return
         update = Update.from_dict(content)
         self._apply(update)
+        self._acknowledge(update.service, update.generation)
+
+    def _acknowledge(self, subject: str, generation: int) -> None:
         if self._channel:
-            applied = {"service": update.service, "generation": update.generation}
-            self._channel.queue_message(APPLIED, update.service, orjson.dumps(applied))
+            applied = {"service": subject, "generation": generation}
+            self._channel.queue_message(APPLIED, subject, orjson.dumps(applied))

@@ -9,10 +9,13 @@ import pytest
 from pylb.ipc.control_server import ControlServer
 from pylb.ipc.control_socket import Hello, connect, control_socket
 from pylb.ipc.health_update import HealthUpdate
+from pylb.ipc.routing_update import RoutingUpdate
 from pylb.ipc.update import Update
 from pylb.ipc.worker_client import WorkerClient
 from pylb.model import Endpoint, PoolState
 from pylb.policy.backend import State
+from pylb.routes.declaration import ServiceDeclaration
+from pylb.routes.grammar import parse_route
 from pylb.runtime.lifecycle import TaskScope, spawn
 from tests.until import until
 
@@ -23,8 +26,13 @@ class Worker:
     def __init__(self, name, control_socket, scope):
         self.updates = []
         self.health_updates = []
+        self.routing = []
         self.worker_client = WorkerClient(
-            control_socket, Hello(name, 1, 1, 0), self.updates.append, self.health_updates.append
+            control_socket,
+            Hello(name, 1, 1, 0),
+            self.updates.append,
+            self.health_updates.append,
+            self.routing.append,
         )
         spawn(self.worker_client.follow(), name=name, scope=scope)
 
@@ -101,6 +109,43 @@ async def test_a_hanging_worker_delays_no_other(control_server, control_sockets,
     assert done == []
     hung.close()
     await until(lambda: done and done[-1] == 19)
+
+
+def declared(service, *texts):
+    return ServiceDeclaration(service, tuple(parse_route(service, text, "test") for text in texts))
+
+
+async def test_a_worker_receives_all_routes_and_then_the_differences(control_server, control_sockets, scope):
+    done = []
+    first = {"api": declared("api", "/api"), "web": declared("web", "")}
+    control_server.publish_routing(first)
+    early = Worker("early", control_sockets[1], scope)
+    await until(lambda: early.routing)
+    assert early.routing == [RoutingUpdate(1, first, complete=True)]
+    changed = {"api": None, "shop": declared("shop", "shop.example.com/cart strip=/cart")}
+    control_server.publish_routing(changed, lambda: done.append("routes"))
+    await until(lambda: done)
+    assert early.routing[1:] == [RoutingUpdate(2, changed)]
+    late = Worker("late", control_sockets[1], scope)
+    await until(lambda: late.routing)
+    assert late.routing == [RoutingUpdate(2, {"web": first["web"], "shop": changed["shop"]}, complete=True)]
+
+
+async def test_changes_that_a_worker_has_not_read_are_sent_as_one(control_server, control_sockets, scope):
+    """And routes come after the states of their services, so that no pool is missing."""
+    worker = Worker("worker", control_sockets[1], scope)
+    await until(lambda: worker.routing)
+    (member,) = control_server.members
+    member.channel.pause_writing()
+    control_server.publish_routing({"web": declared("web", "/old")})
+    control_server.publish(update(1))
+    control_server.publish_routing({"web": declared("web", "/new"), "api": declared("api", "/api")})
+    control_server.publish_routing({"api": None})
+    assert not worker.updates
+    member.channel.resume_writing()
+    await until(lambda: len(worker.routing) == 2)
+    assert worker.generations == {"web": 1}
+    assert worker.routing[1] == RoutingUpdate(3, {"web": declared("web", "/new")})
 
 
 async def test_without_workers_nothing_is_applied(control_server, control_sockets, scope):
