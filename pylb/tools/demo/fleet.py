@@ -112,18 +112,22 @@ class Fleet:
         instance.process.terminate()
 
     async def close(self) -> None:
-        """End every process."""
+        """End every process, and read its output to the end, which closes its pipes."""
         await self._scope.close()
         for process in self._processes:
             if process.stdin:
                 process.stdin.close()
         try:
             async with asyncio.timeout(END_TIMEOUT):
-                await asyncio.gather(*(process.wait() for process in self._processes))
+                await self._read_to_the_end()
         except TimeoutError:
             for process in self._processes:
                 if process.returncode is None:
                     process.kill()
+            await self._read_to_the_end()
+
+    async def _read_to_the_end(self) -> None:
+        await asyncio.gather(*(process.communicate() for process in self._processes))
 
     async def __aenter__(self) -> Fleet:
         return self
