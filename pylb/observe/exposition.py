@@ -70,6 +70,13 @@ def _counter(declared: counter_layout.Counter) -> Family:
     return Family(declared.name, "counter", declared.help, itemgetter(declared.index))
 
 
+def _process_gauge(declared: gauges.Gauge) -> Family:
+    def total(shared: SharedCounters) -> int:
+        return sum(shared.gauge(gauges.PROCESS, declared.index))
+
+    return Family(declared.name, "gauge", declared.help, total)
+
+
 def _histogram(name: str, text: str, first: int, microseconds: int) -> Family:
     def values(totals: list[int]) -> tuple[float, ...]:
         buckets = tuple(accumulate(totals[first : first + counter_layout.BUCKETS]))
@@ -199,14 +206,7 @@ def _number(name: str, kind: str, text: str) -> Family:
 
 
 BUILD = _number("build_info", "gauge", "Always 1; the labels are the versions of pylb and Python.")
-PROCESSES_NOW = (
-    Family(
-        "client_connections",
-        "gauge",
-        "Open client connections.",
-        lambda shared: sum(shared.gauge(gauges.PROCESS, gauges.CLIENTS)),
-    ),
-)
+PROCESSES_NOW = tuple(_process_gauge(each) for each in gauges.PROCESS_GAUGES)
 """Gauges of all processes together, read from the shared memory."""
 PROCESSES = tuple(_counter(each) for each in gauges.COUNTERS)
 """Counters of the processes themselves."""

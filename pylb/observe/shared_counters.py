@@ -17,16 +17,7 @@ from zlib import crc32
 
 from pylb.observe import counter_layout, gauges
 from pylb.observe.counter_layout import SLOT_LENGTH
-from pylb.observe.gauges import (
-    CLIENTS,
-    CRASHED,
-    GAUGES,
-    HEARTBEAT,
-    IN_FLIGHT,
-    PROCESS,
-    SERVES,
-    SLOTS,
-)
+from pylb.observe.gauges import GAUGES, HEARTBEAT, IN_FLIGHT, PROCESS, SLOTS
 
 PAGE_SLOTS = 256
 """Slots per page of memory: 100 KB per row, which keeps small installations small."""
@@ -36,8 +27,9 @@ Memory = Callable[[int], bytearray | mmap]
 
 
 def _constants(module: Any) -> list[tuple[str, object]]:
-    names = sorted(name for name in vars(module) if name.isupper() and name != "COUNTERS")
-    return [(name, getattr(module, name)) for name in names]  # not COUNTERS: a help text is no layout
+    without = {"COUNTERS", "PROCESS_GAUGES"}  # A help text is no layout.
+    names = sorted(name for name in vars(module) if name.isupper() and name not in without)
+    return [(name, getattr(module, name)) for name in names]
 
 
 LAYOUT = crc32(repr((PAGE_SLOTS, _constants(counter_layout), _constants(gauges))).encode())
@@ -92,8 +84,9 @@ class SharedCounters:
             lost += in_flight[row]
             for which in range(GAUGES):
                 self.gauge(slot, which)[row] = 0
-        for which in (CLIENTS, SERVES, CRASHED, HEARTBEAT):
-            self.gauge(PROCESS, which)[row] = 0
+        for which in range(GAUGES):
+            if which != SLOTS:
+                self.gauge(PROCESS, which)[row] = 0
         return lost
 
     def _slice(self, slot: int, row: int) -> memoryview:
