@@ -112,9 +112,15 @@ def test_the_layers_include_every_part():
     """A new file or folder at the top must find its place among the layers, or no rule would hold for it."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
-    named = {name.strip().split(".")[1] for layer in layers for name in layer.split("|")}
-    parts = {p.stem for p in (ROOT / "pylb").iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
-    assert named == parts - {"__init__", "__main__"}
+    named = {name.strip().removeprefix("pylb.") for layer in layers for name in layer.split("|")}
+    tools = {f"tools.{name}" for name in parts(ROOT / "pylb/tools")}
+    assert named == parts(ROOT / "pylb") - {"__main__", "tools"} | tools
+
+
+def parts(folder):
+    """The names of the modules and packages in a folder."""
+    found = {p.stem for p in folder.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
+    return found - {"__init__"}
 
 
 def imports(name, modules):
