@@ -134,9 +134,11 @@ class ControlServer:
         if sent is None:
             return self.routing()
         changed: dict[str, bytes | None] = dict.fromkeys(sent.keys() - self.declarations.keys())
-        for service, declaration in self.declarations.items():
-            if sent.get(service) is not declaration:
-                changed[service] = declaration
+        changed |= {
+            service: declaration
+            for service, declaration in self.declarations.items()
+            if sent.get(service) is not declaration
+        }
         return encode_update(self.routing_generation, changed, complete=False)
 
     def _accept(self, scope: TaskScope) -> None:

@@ -1,8 +1,8 @@
 """A change of the routes, from control to the workers. A worker applies all of it at once.
 
 The first update on a connection is complete: it has all declarations. Each later one has the difference from
-what the worker has received. Control keeps the encoded declaration of each service, so that an update is put together
-without encoding anything again.
+what the worker has received. Control keeps the encoded declaration of each service, so that an update is put
+together without encoding anything again.
 """
 
 from __future__ import annotations
