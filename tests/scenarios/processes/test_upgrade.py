@@ -118,9 +118,9 @@ async def test_an_upgrade_with_rejected_options_prints_the_reason_and_exits_with
     assert output.endswith("; generation 1 continues\n")
     output = await command("upgrade", pylb, expected=1)
     assert output.startswith("pylb: upgrade given up: the new pylb ended with exit code 2, see its log")
-    options.write_text("PYLB_POLICY=random\nPYLB_SHUTDOWN_DELAY=1s\nPYLB_WATCHDOG_TIMEOUT=20s\n")
+    options.write_text("PYLB_POLICY=random\nPYLB_SHUTDOWN_DELAY=1s\nPYLB_DRAIN_TIMEOUT=20s\n")
     output = await command("reload", pylb)
-    flags = "--shutdown-delay, --watchdog-timeout"
+    flags = "--drain-timeout, --shutdown-delay"
     assert output.endswith(f": generation 2 serves; only pylb upgrade changes {flags}\n")
     await pylb.logged(f"reload: only an upgrade changes {flags}")
 
