@@ -28,6 +28,11 @@ class ServiceDeclaration:
     """The rank of the source, and the age of the declaration in it. Of two routes for the same requests, the
     one with the smaller order is served; of equal ones, that of the first service by name."""
 
+    @property
+    def needs_pool(self) -> bool:
+        """Whether any of its routes needs a backend."""
+        return any(route.has_pool for route in self.routes)
+
 
 @dataclass(frozen=True, slots=True)
 class Declarations:

@@ -1,0 +1,88 @@
+"""The options that a service or a route may have for itself, by the names of the options.
+
+Options of requests may differ between the routes of a service. Options of the pool and of its connections
+hold for the whole service, since all its routes share them. All others concern client connections, which
+carry requests of many services, or whole processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from pylb.config.backends import BackendConnections, Balancing, Health
+from pylb.config.kinds import FILE
+from pylb.config.option import Option, options
+from pylb.config.options import Options
+from pylb.errors import UsageError
+
+Setting = tuple[str, str]
+"""The name of an option, with hyphens, and its value as a user types it."""
+
+OF_REQUESTS = frozenset([
+    *("connect-timeout", "response-timeout", "body-timeout", "tunnel-timeout"),
+    *("retries", "retry-on", "retry-methods", "retry-idempotency-key"),
+    *("max-body", "min-body-rate"),
+])  # fmt: skip
+"""The options that each route may have for itself."""
+
+OF_POOL = frozenset([
+    *(each.flag[2:] for group in (Balancing, Health, BackendConnections) for each in options(group)),
+    *("retry-budget", "upstream-keepalive"),
+])  # fmt: skip
+"""The options that a service may have for itself."""
+
+ALIASES: Mapping[str, str] = {"maxconn": "max-conn", "slowstart": "slow-start"}
+"""Older names."""
+
+_ALL = {each.flag[2:]: each for each in options(Options)}
+
+
+def of_pool(name: str) -> bool:
+    """Whether a setting concerns the whole service, and not one route."""
+    return ALIASES.get(name, name) in OF_POOL
+
+
+def reads_file(name: str) -> bool:
+    """Whether a setting names a file of this host, which only its administrator may do."""
+    return name in OF_POOL and _ALL[name].kind is FILE
+
+
+@lru_cache(maxsize=65536)
+def with_settings(base: Options, settings: tuple[Setting, ...]) -> Options:
+    """Return options with the settings of a service or a route in place of pylb's.
+
+    Args:
+        base: the options of pylb.
+        settings: names and values; a later one replaces an earlier one of the same name.
+
+    Raises:
+        ValueError: a name is unknown or cannot be set here, a value is invalid, or values contradict each
+            other; the message is one line.
+    """
+    if not settings:
+        return base
+    values: dict[str, Any] = {}
+    for given, value in settings:
+        option = _find(given)
+        try:
+            values[option.name] = option.kind.parse(value)
+        except ValueError:
+            raise ValueError(f"{given}: got {value[:200]!r}, expected {option.kind.expected}") from None
+    changed = replace(base, **values)
+    try:
+        changed.check()
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+    return changed
+
+
+def _find(given: str) -> Option:
+    name = ALIASES.get(given, given)
+    if name in OF_REQUESTS or name in OF_POOL:
+        return _ALL[name]
+    if name in _ALL:
+        raise ValueError(f"{given} is an option of pylb as a whole, expected one of a service such as policy")
+    raise ValueError(f"{given[:200]!r} is no option of a service, expected one such as response-timeout")
