@@ -57,7 +57,7 @@ class Downstream(ClientConnection):
         "_choose_handler",
         "_client",
         "_handle",
-        "_reader",
+        "_parser",
         "_scanned",
         "bound",
         "client_info",
@@ -99,7 +99,7 @@ class Downstream(ClientConnection):
         address = self.addresses().client
         tls = transport.get_extra_info("ssl_object")
         self.client_info = self.context.client_info(address, tls, believed=self._believed)
-        self._reader = RequestReader(self.context.limits, self.context.head_cache, self.client_info)
+        self._parser = RequestReader(self.context.limits, self.context.head_cache, self.client_info)
         if tls is not None:
             self.extra_fields = self.context.tls_fields
         self._handle = self._choose_handler(address, tls is not None)
@@ -158,7 +158,7 @@ class Downstream(ClientConnection):
                 record = Record(self.client_info.address, monotonic())
                 keep = False
                 try:
-                    request = record.request = self._reader.read(head)
+                    request = record.request = self._parser.read(head)
                     context.identify(record, self.client_info)
                     keep = await self._handle(self, request, record)
                 except Exception as failure:
