@@ -14,13 +14,13 @@ from tests.test_architecture import ROOT, TEXTS
 
 NAMES = {
     "": """
-        AssignedCounters Asks Block CELLS Conduct Crew Ends GREETING Greeting Half Moment News Opening Owner
-        PATIENCE Pump RETIRED RandomTwo Scene Seat Sign Stage Standings Stay TURN Ticket Turn Usual Visit
-        Watched advised agreement bury chooser choked crew dataplane departures despair dismiss disturbances
-        doubt elect filler go_on greet handing hopeless inbox inheritance introduce lifeline looked mailbox
-        newcomers news overrule presence probation reception rehearsal rehearse relieve rendezvous rereading
-        restless roomy said sightings stamping_origin standings takes_enough told told_of uncounted unheeded
-        welcome whoever witness witnesses
+        AssignedCounters Asks Block CELLS Conduct Crew Ends GREETING Greeting Half Moment News Opening
+        Owner PATIENCE Pump RETIRED RandomTwo Scene Seat Sign Stage Standings Stay TURN Ticket Turn
+        Usual Visit Watched bury chooser choked crew dataplane departures despair dismiss doubt elect
+        filler go_on greet hopeless inbox inheritance introduce lifeline looked mailbox newcomers news
+        overrule presence probation reception rehearsal rehearse relieve rendezvous rereading restless
+        roomy said stamping_origin standings takes_enough told told_of unheeded welcome whoever
+        witness witnesses
         """,
     "pylb/": """
         Stream Upload cells checked heed held judge learn notice pace plans refusal refused seat stay tickets
@@ -36,7 +36,7 @@ NAMES = {
     "pylb/ipc/": "block door doors greeting hub link owner post",
     "pylb/observe/": "block cell cells",
     "tests/": "judge stage",
-    "bench/": "checked handing judge refusal stage visit",
+    "bench/": "advised agreement checked disturbances handing judge refusal sightings stage uncounted visit",
 }
 """Former names by folder, without leading underscores."""
 
