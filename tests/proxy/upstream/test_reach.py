@@ -14,6 +14,7 @@ import pytest
 
 from pylb.model import Endpoint
 from pylb.policy.backend import State
+from pylb.proxy.upstream import reach
 from pylb.proxy.upstream.names import Names
 from pylb.proxy.upstream.reach import ATTEMPT_DELAY, _failure
 from tests.environment import HOST, Environment, answers
@@ -59,27 +60,29 @@ async def by_name(environment, *hosts):
     return origin
 
 
-async def test_the_next_address_is_tried_while_the_first_one_is_silent():
-    async with Environment() as environment:
+async def test_the_next_address_is_tried_while_the_first_one_is_silent(monkeypatch):
+    async with Environment(connect_timeout=60) as environment:
         origin = await by_name(environment, DEAD, LIVE)
         with nothing_left_open(), swallowing(origin.endpoint.port):
             begun = monotonic()
             assert (await environment.get())[2] == b"hello"
-            assert ATTEMPT_DELAY <= monotonic() - begun < 1.5
+            assert ATTEMPT_DELAY <= monotonic() - begun < 5
+            monkeypatch.setattr(reach, "ATTEMPT_DELAY", 5.0)
             begun = monotonic()
             assert [(await environment.get())[2] for _ in range(4)] == [b"hello"] * 4
-            assert monotonic() - begun < ATTEMPT_DELAY  # A silent address is tried last for a while.
+            assert monotonic() - begun < 5  # A silent address is tried last for a while.
         assert [len(record.attempts) for record in environment.records] == [1] * 5
 
 
 @pytest.mark.parametrize("hosts", [(SHUT, SHUT), ("255.255.255.255",)])
-async def test_the_next_address_is_tried_immediately_if_the_first_one_refuses(hosts):
-    async with Environment() as environment:
+async def test_the_next_address_is_tried_immediately_if_the_first_one_refuses(hosts, monkeypatch):
+    monkeypatch.setattr(reach, "ATTEMPT_DELAY", 5.0)
+    async with Environment(connect_timeout=60) as environment:
         await by_name(environment, *hosts, LIVE)
         with nothing_left_open():
             begun = monotonic()
             assert (await environment.get())[2] == b"hello"
-            assert monotonic() - begun < ATTEMPT_DELAY
+            assert monotonic() - begun < 5
 
 
 async def test_all_addresses_are_tried_within_the_timeout():

@@ -40,7 +40,7 @@ async def test_deregistering_the_last_instance_empties_the_pool_immediately(cons
     before = time.monotonic()
     await web.deregister("last")
     await until(lambda: web.names == set())
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < 5, "half of --empty-guard"
     assert web.pipeline.status.guards == {"empty_confirmed": 1, "emptied": 1}
 
 

@@ -117,7 +117,7 @@ async def test_no_request_fails(own_consul):
             await asyncio.to_thread(register, own_consul, name, ports[name])
         removed = time.monotonic()
         traffic.by.clear()
-        await until(lambda: "web-4" in traffic.by, seconds=2)
+        await until(lambda: "web-4" in traffic.by)
 
         async def right():
             """Whether the next 200 answers come from the three that are registered now."""
@@ -127,7 +127,7 @@ async def test_no_request_fails(own_consul):
             return traffic.by == {"web-2", "web-3", "web-4"}
 
         while not await right():
-            assert time.monotonic() - removed < 2.5, traffic.by
+            assert time.monotonic() - removed < 5, traffic.by
         traffic.stop()
         await running
         print(

@@ -31,7 +31,7 @@ async def test_a_killed_worker_causes_no_refused_connection(program, workers):
             await pylb.logged(r"worker \d is serving", workers + count)
             back = time.monotonic() - killed
             await clients.more()
-    assert back < 5, "a second is usual; here others keep the machine busy"
+    assert back < 15, "a second is usual; other programs may keep the machine busy"
     assert sum(clients.failures.values()) <= 3 * 16, "no more than there were connections"
     assert set(clients.failures) <= {"IncompleteReadError", "ConnectionResetError", "BrokenPipeError"}
     lost = await pylb.metric("pylb_requests_lost_total")
@@ -84,7 +84,7 @@ async def test_control_is_killed_while_instances_change(program, own_consul):
             await pylb.logged("pylb: pylb is serving", 1 + count)
             restarted = time.monotonic()
             await served_by(pylb, *(["web-1", "web-2", "web-3"] if count % 2 else ["web-1", "web-2"]))
-            assert time.monotonic() - restarted < 5
+            assert time.monotonic() - restarted < 15
     assert clients.failures == {}
     generations = [line for line in pylb.lines if "web: generation" in line]
     numbers = [int(line.split("web: generation ")[1].split(",")[0]) for line in generations]
