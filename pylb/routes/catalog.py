@@ -191,7 +191,8 @@ class _Reader:
         if others:
             names = ", ".join(quoted(each.id or each.authority) for each in others[:3])
             self._problem(
-                f"{len(others)} of {len(self._endpoints)} instances declare other {what} than the majority: {names}",
+                f"{len(others)} of {len(self._endpoints)} instances declare other {what} than the majority: "
+                f"{names}",
                 what,
                 excluded=False,
             )
