@@ -24,7 +24,9 @@ from pylb.proxy.clients import ClientRules
 from pylb.proxy.context import Context
 from pylb.proxy.handlers.choice import HandlerRules
 from pylb.proxy.server import Server
-from pylb.proxy.upstream.connector import UpstreamRules
+from pylb.proxy.service import Service
+from pylb.proxy.upstream.connector import Connector, UpstreamRules
+from pylb.routes.declaration import declare
 from pylb.routes.grammar import parse_service
 from pylb.routes.table import RouteTable
 
@@ -135,16 +137,15 @@ class Environment:
         changed = {"observe": self.records.append, **(context or {})}
         proxy_protocol = changed.pop("proxy_protocol", False)
         handlers = _rules(HandlerRules, changed)
-        served = Context(
-            RouteTable([parse_service(text) for text in routes], {"web": self.pool}),
-            {"web": self.pool},
-            timeouts=Timeouts.of(given),
-            limits=Limits.of(given),
-            retries=Retries.of(given),
-            clients=_rules(ClientRules, changed),
-            upstreams=_rules(UpstreamRules, changed),
-            **changed,
+        clients, upstreams = _rules(ClientRules, changed), _rules(UpstreamRules, changed)
+        served = Context(timeouts=Timeouts.of(given), limits=Limits.of(given), clients=clients, **changed)
+        connector = Connector(
+            upstreams, served.batch, served.responses, reusable=given.upstream_keepalive > 0
         )
+        self.service = Service(self.pool, connector, served.timeouts, served.limits, Retries.of(given))
+        served.services["web"] = self.service
+        declared = declare(parse_service(text) for text in routes)
+        served.routes = RouteTable(declared, lambda _: self.service)
         served.linger, served.linger_silence = linger, linger_silence
         self.server = Server(served, handlers, proxy_protocol=proxy_protocol)
         self.origins: list[Origin] = []

@@ -21,8 +21,11 @@ from pylb.proxy.context import Context
 from pylb.proxy.forward import forward
 from pylb.proxy.h1.downstream import Downstream
 from pylb.proxy.server import Server
+from pylb.proxy.service import Service
+from pylb.proxy.upstream.connector import Connector, UpstreamRules
 from pylb.proxy.upstream.h1 import H1Upstream
 from pylb.proxy.upstream.pending_transport import PendingTransport
+from pylb.routes.declaration import declare
 from pylb.routes.grammar import parse_service
 from pylb.routes.table import RouteTable
 
@@ -49,9 +52,10 @@ class Connection:
     def __init__(self, heads: list[bytes], answers: list[bytes]) -> None:
         counters = Counters(SharedCounters(), monotonic)
         web = Pool("web", counters=counters.allocate)
-        self.context = Context(
-            RouteTable([parse_service("web")], {"web": web}), {"web": web}, observe=Metrics(counters).count
-        )
+        self.context = Context(observe=Metrics(counters).count)
+        connector = Connector(UpstreamRules(), self.context.batch, self.context.responses, reusable=True)
+        service = self.context.services["web"] = Service(web, connector)
+        self.context.routes = RouteTable(declare([parse_service("web")]), lambda _: service)
         Server(self.context).apply(snapshot(3))
         self.context.batch.scheduled = True  # By us: there is no loop.
         self.client = Downstream(self.context, lambda *_: forward)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import cycle
+
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -11,6 +14,7 @@ from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import Request, parse_request
 from pylb.policy.pool import Pool
 from pylb.routes.compiled import CompiledRoute
+from pylb.routes.declaration import declare
 from pylb.routes.grammar import parse_service
 from pylb.routes.path import normalise
 from pylb.routes.route import Route
@@ -29,9 +33,10 @@ def declared(count: int) -> list[Route]:
     return routes
 
 
-def table(routes: list[Route]) -> RouteTable:
+def table(routes: list[Route]) -> RouteTable[Pool]:
     """A table with a pool for each service."""
-    return RouteTable(routes, {route.service: Pool(route.service) for route in routes})
+    pools = {route.service: Pool(route.service) for route in routes}
+    return RouteTable(declare(routes), lambda route: pools[route.service])
 
 
 def head(host: str, target: str = "/api/v2/items/4711?sort=name") -> Request:
@@ -39,7 +44,7 @@ def head(host: str, target: str = "/api/v2/items/4711?sort=name") -> Request:
     return parse_request(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode(), Limits())
 
 
-def find(routes: RouteTable, request: Request) -> CompiledRoute | None:
+def find(routes: RouteTable[Pool], request: Request) -> CompiledRoute[Pool] | None:
     """What the proxy does with a request."""
     return routes.match(normalise(request.target.partition(b"?")[0]), request, CLIENT)
 
@@ -56,5 +61,24 @@ def test_match(benchmark: BenchmarkFixture, host: str, count: int) -> None:
 @pytest.mark.benchmark(group="compile")
 def test_compile(benchmark: BenchmarkFixture, count: int) -> None:
     routes = declared(count)
-    pools = {route.service: Pool(route.service) for route in routes}
-    changes(benchmark, lambda: RouteTable(routes, pools))
+    changes(benchmark, lambda: table(routes))
+
+
+@pytest.mark.parametrize("count", [1_000, 10_000])
+@pytest.mark.benchmark(group="change of one route")
+def test_change(benchmark: BenchmarkFixture, count: int) -> None:
+    """One service gets another path, and then its former one."""
+    routes = declared(count)
+    before = table(routes)
+    *_, one = declare(routes)
+    other = replace(
+        one, routes=tuple(replace(each, match=replace(each.match, path="/x")) for each in one.routes)
+    )
+    after = before.changed([one], [other], 1)
+    tables, states = cycle([after, before]), cycle([(other, one), (one, other)])
+
+    def change() -> None:
+        former, new = next(states)
+        next(tables).changed([former], [new], 2)
+
+    changes(benchmark, change)

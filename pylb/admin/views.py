@@ -73,7 +73,7 @@ class View:
     """The workers that are connected to control, each with `name`, `pid`, `generation` (of the processes; a
     reload increments it), `applied` (the generation of each service's pool that the worker has applied) and
     `heartbeat_age` (seconds since its last heartbeat)."""
-    routes: RouteTable
+    routes: RouteTable[Any]
     history: History
     samples: Samples
     overrides: Mapping[int, Override]

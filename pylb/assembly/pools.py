@@ -13,8 +13,9 @@ from pylb.observe.counter_layout import ATTEMPTS
 from pylb.policy.backend import Backend, State
 from pylb.policy.outliers import Outliers
 from pylb.policy.pool import Pool
+from pylb.routes.declaration import declare
 from pylb.routes.grammar import parse_service
-from pylb.routes.resolve import resolve
+from pylb.routes.resolve import Entry, resolve
 from pylb.routes.route import Route
 
 log = logging.getLogger("pylb.health")
@@ -33,8 +34,9 @@ def read_routes(options: Options) -> tuple[Route, ...]:
     for route in routes:
         for name, value in route.settings:
             raise UsageError(f"--service: got {name}={value} for {route.service!r}, expected a key of routes")
-    _, problems = resolve(routes)
-    for problem in problems:
+    entries = [Entry(age, route, None) for each in declare(routes) for age, route in each.aged()]
+    _, problems = resolve(entries)
+    for _, problem in problems:
         if problem.excluded:
             raise UsageError(f"--service: {problem.text}, expected one")
     return routes
@@ -68,12 +70,19 @@ def make_pool(
         service,
         PoolOptions.of(options),
         processes=processes,
-        outliers=Outliers(lambda backend: int(backend.counters[ATTEMPTS]))
-        if options.eject_outliers
-        else None,
+        outliers=_outliers(options),
         clock=clock,
         on_state_change=on_state_change or log_state,
     )
+
+
+def configure_pool(pool: Pool, options: PoolOptions) -> None:
+    """Apply other options to a pool."""
+    pool.configure(PoolOptions.of(options), _outliers(options))
+
+
+def _outliers(options: PoolOptions) -> Outliers | None:
+    return Outliers(lambda backend: int(backend.counters[ATTEMPTS])) if options.eject_outliers else None
 
 
 def log_state(backend: Backend) -> None:

@@ -32,6 +32,7 @@ from pylb.ipc.control_server import ControlServer
 from pylb.ipc.supervisor_pipe import PREPARED, SupervisorPipe
 from pylb.model import PoolState
 from pylb.observe.counters import Counters
+from pylb.routes.declaration import declare
 from pylb.routes.table import RouteTable
 from pylb.runtime.crashes import Crashes
 from pylb.runtime.lifecycle import Lifecycle, ProcessState, TaskScope, keep_running, spawn
@@ -124,7 +125,7 @@ class ControlProcess:
             counters=self.counters,
             clock=monotonic,
             workers=self._workers,
-            routes=RouteTable(routes, None),
+            routes=RouteTable(declare(routes)),
             history=self.control.recorder.history,
             samples=self.control.recorder.samples,
             overrides=self.control.override_store.overrides,

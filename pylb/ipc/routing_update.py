@@ -16,8 +16,8 @@ import orjson
 from pylb.routes.declaration import ServiceDeclaration
 from pylb.routes.plain import declaration_of, to_plain
 
-ROUTING = "routing"
-"""The kind of the message, and the subject under which workers acknowledge it."""
+ROUTING = "/routing"
+"""The kind of the message. Workers acknowledge it under this name, which no service can have."""
 
 
 @dataclass(frozen=True, slots=True)

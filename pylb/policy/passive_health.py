@@ -37,12 +37,16 @@ class HealthTracker:
         events: Counter[str],
         on_state_change: Callable[[Backend], None],
     ) -> None:
-        self._options = options
-        self._outliers = outliers
+        self.configure(options, outliers)
         self._events = events
         self._on_state_change = on_state_change
         self._excluded: set[Backend] = set()
         """Suspect and ejected backends."""
+
+    def configure(self, options: Health, outliers: Outliers | None) -> None:
+        """Apply other options. Exclusions that have begun end as they would have."""
+        self._options = options
+        self._outliers = outliers
 
     def on_attempt(self, lease: Lease, now: float, backends: Collection[Backend]) -> bool:
         """Apply the result of an attempt.

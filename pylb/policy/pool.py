@@ -168,6 +168,26 @@ class Pool:
         self._serve_queue()
         return Change(tuple(added), tuple(updated), tuple(removed.values()))
 
+    def configure(self, options: PoolOptions, outliers: Outliers | None) -> None:
+        """Apply other options. Backends keep their health, and requests in flight are not affected.
+
+        Args:
+            options: see `Pool`.
+            outliers: see `Pool`.
+        """
+        self._options = options
+        self._budget = RetryBudget(options.retry_budget)
+        self._slow_start.seconds = options.slow_start
+        self._health_tracker.configure(options, outliers)
+        self.queue.configure(options)
+        for backend in self.backends.values():
+            backend.limit = self.queue.limit(backend.endpoint)
+            backend.needs_settle |= backend.limited
+        self.policy = (self.applied and self.applied.policy) or options.policy
+        self._policy = BALANCERS[self.policy]
+        self.rebuild(reweighted=True)
+        self._serve_queue()
+
     def lease(self, tried: Collection[Backend] = (), now: float = 0.0, key: bytes | None = None) -> Lease:
         """Choose a backend for one attempt, one not in `tried` while there is another.
 

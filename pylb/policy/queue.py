@@ -54,13 +54,17 @@ class Queue:
     """
 
     def __init__(self, options: Balancing, processes: int = 1) -> None:
+        self._processes = processes
+        self._waiting: deque[QueuedRequest] = deque()
+        self._serving = False
+        self.configure(options)
+
+    def configure(self, options: Balancing) -> None:
+        """Apply other options; requests that wait already continue to wait."""
         self.timeout = options.queue_timeout
         """Seconds that a request may wait."""
         self._max_conn = options.max_conn
-        self._processes = processes
-        self._waiting: deque[QueuedRequest] = deque()
         self._length = self._own_share(options.max_queue)
-        self._serving = False
 
     def __len__(self) -> int:
         return len(self._waiting)

@@ -29,7 +29,7 @@ class SlowStart:
     """
 
     def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
         self._began: dict[Backend, float] = {}
         """New backends, and the start of the ramp of each."""
         self._known: set[Identity] = set()
@@ -76,4 +76,4 @@ class SlowStart:
 
     def _time(self, backend: Backend) -> float:
         own = backend.endpoint.slow_start
-        return self._seconds if own is None else own
+        return self.seconds if own is None else own

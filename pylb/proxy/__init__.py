@@ -14,6 +14,7 @@ discovery, registries or the admin API. Decisions (which pool, which backend, wh
     exchange             the interface of a request and its client for a handler
     client_connection    a connection of a client below its protocol
     context              the state that all requests of a worker share
+    service              what the requests of one service use
     clients              admits connections, identifies the client of a request
     upstream/            connections to backends
     tls/                 certificates and session tickets of the listeners
@@ -26,7 +27,7 @@ Glossary:
     Backend: one instance of a service, as this worker sees it (`policy.backend`).
     BodyPump: moves one body from the stream that it arrives on to another one.
     ClientConnection: a client's connection below its protocol: coroutine, deadline, end.
-    Context: the state that all requests of a worker share: routes, pools, rules, timeouts, limits, caches.
+    Context: the state that all requests of a worker share: routes, services, rules for clients, caches.
     Downstream: a client connection with HTTP/1.
     Drain: finish requests in flight while no connection is accepted.
     Duty: a function that the sweep calls.
@@ -39,6 +40,7 @@ Glossary:
     Record: the facts of one request; the exchange begins it and reports it once.
     RelayDirection: one direction of a tunnel.
     ByteStream: a source and sink of bytes with back-pressure.
+    Service: what the requests of one service use: its pool, connector, time-outs, limits, rules for retries.
     Sweep: the timer that checks every deadline four times a second.
     Tunnel: bytes in both directions after a 101 response.
     Upstream: one exchange with a backend; with HTTP/1 the connection itself.

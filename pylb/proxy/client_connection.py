@@ -137,14 +137,16 @@ class ClientConnection(Connection):
         if self.write_paused:
             self.taken = self.acknowledged()
 
-    def makes_progress(self) -> bool:
+    def makes_progress(self, quota: float) -> bool:
         """Return True, and restart the timeout, if an expired client still reads fast enough.
 
-        Only the kernel knows how much the client has read of a full write buffer. The client must have read
-        at least `--min-body-rate` on average over the time that has passed.
+        Only the kernel knows how much the client has read of a full write buffer.
+
+        Args:
+            quota: bytes that the client must have read: what `--min-body-rate` makes in the time that passed.
         """
         before, self.taken = self.taken, self.acknowledged()
-        if self.taken - before < max(self.context.quota, 1):
+        if self.taken - before < max(quota, 1):
             return False
         self.set_deadline(monotonic(), self.timeout)
         return True

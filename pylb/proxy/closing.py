@@ -46,7 +46,7 @@ async def close(client: ClientConnection) -> None:
         client.acknowledged() if unwritten else sys.maxsize
     )  # The system call costs as much as a request.
     while not client.lost:
-        if client.expired and not client.makes_progress():
+        if client.expired and not client.makes_progress(client.context.quota):
             client.reset()
         await EVENT
 
@@ -62,7 +62,7 @@ async def _until_written(client: ClientConnection, timeout: float) -> None:
     client.taken = client.acknowledged()
     flushing = client.context.flushing
     while not client.lost and _has_unwritten(client):
-        if client.expired and not client.makes_progress():
+        if client.expired and not client.makes_progress(client.context.quota):
             break
         flushing.add(client)
         await EVENT

@@ -1,4 +1,4 @@
-"""What the requests of one worker share: routes, pools, rules, timeouts, limits and caches.
+"""What the requests of one worker share: routes, services, and the rules and caches of client connections.
 
 A `Context` has no sockets, no timer and no coroutine. The server makes one and changes it while it drains;
 client connections and `forward` read it. It may not import the server, a client connection or a handler.
@@ -7,22 +7,20 @@ client connections and `forward` read it. It may not import the server, a client
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from time import monotonic
 
-from pylb.config.backends import Retries, Timeouts
+from pylb.config.backends import Timeouts
 from pylb.config.clients import Limits
 from pylb.errors import ProxyError
 from pylb.http1.head_cache import HeadCache, ResponseReader
 from pylb.http1.headers import ClientInfo
 from pylb.http1.writer import hsts_fields
 from pylb.observe.record import Record
-from pylb.policy.pool import Pool
-from pylb.policy.retry import RetryRules
 from pylb.proxy.batch import WriteBatch
 from pylb.proxy.clients import ClientRules, Clients
+from pylb.proxy.service import Service
 from pylb.proxy.tls.certificates import Certificates
-from pylb.proxy.upstream.connector import Connector, UpstreamRules
 from pylb.proxy.waiter import Drainable, Waiter
 from pylb.routes.table import RouteTable
 
@@ -31,13 +29,9 @@ class Context:
     """What the requests of one worker share.
 
     Args:
-        routes: map a request to a pool.
-        pools: the pool of each service.
-        timeouts: the time limits, in seconds.
-        limits: how large a head, a target and a body may be, and how many requests a client may send.
-        retries: which requests may be attempted again.
+        timeouts: the time limits for clients, in seconds.
+        limits: how large a head and a target may be, and how many requests a client may send.
         clients: which clients are trusted, and the limits of each.
-        upstreams: how connections to backends are opened.
         observe: called once per request, at its end.
     """
 
@@ -48,21 +42,18 @@ class Context:
 
     def __init__(
         self,
-        routes: RouteTable,
-        pools: Mapping[str, Pool],
         *,
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
-        retries: Retries | None = None,
         clients: ClientRules | None = None,
-        upstreams: UpstreamRules | None = None,
         observe: Callable[[Record], None] = lambda _: None,
     ) -> None:
-        self.routes = routes
-        self.pools = pools
+        self.routes: RouteTable[Service] = RouteTable()
+        """Maps a request to a service. A change of the routes replaces it."""
+        self.services: dict[str, Service] = {}
+        """The services by name, with the settings of the service itself."""
         self.timeouts = timeouts or Timeouts()
         self.limits = limits or Limits()
-        self.retry = RetryRules(retries or Retries())
         self.client_rules = clients or ClientRules()
         self.clients = Clients(self.client_rules, self.limits.max_client_rate)
         self.identify = self.clients.identify
@@ -72,14 +63,6 @@ class Context:
         self.observe = self.batch.observe
         self.responses = ResponseReader(self.limits)
         """Parses the heads of the responses of all backends."""
-        self.connector = Connector(
-            upstreams or UpstreamRules(),
-            self.batch,
-            self.responses,
-            timeout=self.timeouts.connect_timeout,
-            reusable=self.timeouts.upstream_keepalive > 0,
-        )
-        """Opens connections to backends."""
         self.connections: set[Drainable] = set()
         """All open client connections."""
         self.flushing: set[Waiter] = set()
@@ -93,7 +76,7 @@ class Context:
         self.last_but_one = self.limits.max_requests - 1
         """Responses after which a connection may carry one more request; negative for no limit."""
         self.quota = self.limits.min_body_rate * self.timeouts.body_timeout
-        """Bytes of a body that a client must send or read before its timeout restarts."""
+        """Bytes that a client must read of its last response before its timeout restarts."""
         self.date = b""
         """The value of `Date` in responses (RFC 9110 section 5.6.7), updated by each sweep."""
 

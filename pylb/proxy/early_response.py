@@ -40,7 +40,7 @@ async def _passed_on(client: Exchange, upstream: Upstream, upload: BodyPump) -> 
     client.set_deadline(monotonic(), silence)
     while not (upload.done or upload.error or client.lost or upstream.lost or upstream.recv_buffer):
         if client.expired:
-            if upload.moved - before < max(context.limits.min_body_rate * silence, 1):
+            if upload.moved - before < max(client.service.min_body_rate * silence, 1):
                 break
             before = upload.moved
             client.set_deadline(monotonic(), silence)

@@ -14,9 +14,9 @@ from pylb.errors import ProxyError
 from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import Request, Response
 from pylb.observe.record import Record
-from pylb.policy.pool import Pool
 from pylb.proxy.addresses import ConnectionAddresses
 from pylb.proxy.context import Context
+from pylb.proxy.service import Service
 from pylb.proxy.transfer import BodyPump, ByteStream
 from pylb.proxy.upstream.binding import Bindings
 from pylb.proxy.upstream.upstream import Upstream
@@ -33,6 +33,8 @@ class Exchange(Waiter, ByteStream, Protocol):
     """What all requests of the worker share."""
     client_info: ClientInfo
     """The facts about the client."""
+    service: Service
+    """What the request uses; set at ROUTE, and read by what follows it."""
     bound: Bindings | None
     """Backend connections that only this client may use; None if there are none."""
     extra_fields: ExtraFields | None
@@ -64,7 +66,6 @@ class Exchange(Waiter, ByteStream, Protocol):
         request: Request,
         response: Response,
         *,
-        pool: Pool,
         upload: BodyPump | None,
     ) -> BodyPump | None:
         """Send the response, framed for the client.
@@ -74,7 +75,6 @@ class Exchange(Waiter, ByteStream, Protocol):
             record: receives status and size.
             request: the request.
             response: its final response.
-            pool: the pool of the backend.
             upload: the request's body, if it was not sent together with the head.
 
         Returns:
@@ -92,8 +92,8 @@ class Exchange(Waiter, ByteStream, Protocol):
             text: the body; empty for none.
         """
 
-    def makes_progress(self) -> bool:
-        """Return True, and restart the timeout, if an expired client still reads fast enough."""
+    def makes_progress(self, quota: float) -> bool:
+        """Return True, and restart the timeout, if an expired client has read so many bytes meanwhile."""
 
     def refuse(self, record: Record, error: ProxyError) -> None:
         """Answer with the error's status; reset the connection if a response has begun."""

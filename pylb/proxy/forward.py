@@ -1,6 +1,6 @@
 """The life of a request, from its parsed head to the end of its response. Only this file names every stage.
 
-    ROUTE    choose the service's pool by host and path
+    ROUTE    choose the service by host, path and further matchers
     PICK     lease a backend, which counts the request as in flight there; wait in the queue if all are full
     CONNECT  take an idle connection, or open one
     SEND     write the head as the backend must see it, then the body as it arrives
@@ -43,20 +43,20 @@ from pylb.proxy.upstream.upstream import Upstream
 
 async def forward(client: Exchange, request: Request, record: Record) -> bool:
     """Forward a request to a backend, and the response to the client. See `exchange.Handler`."""
-    context, now = client.context, record.started
+    now = record.started
     body = b""
     upload: BodyPump | None = None
     download: BodyPump | None = None
     try:
+        service, changes, edit = client.context.routes.only, None, None  # ROUTE
+        if service is None:
+            service, changes, edit, own = route(client, request, record)
+            if service is None:
+                return await answer(client, request, record, own)
+        client.service, pool = service, service.pool
+        record.service = pool.service
         if request.length or request.chunked:
             body, upload = client.body(request)
-
-        pool, changes, edit = context.routes.only, None, None  # ROUTE
-        if pool is None:
-            pool, changes, edit, own = route(client, request, record)
-            if pool is None:
-                return await answer(client, request, record, own)
-        record.service = pool.service
         bound = client.bound
         leases = pool if bound is None else bound.leases(pool)
         tried: tuple[Backend, ...] = ()
@@ -77,7 +77,7 @@ async def forward(client: Exchange, request: Request, record: Record) -> bool:
                     if upstream is not None:
                         lease.reused = True
                     else:
-                        upstream = await context.connector.connect(lease.backend, client)
+                        upstream = await service.connect(lease.backend, client)
                         lease.connected = now = monotonic()
 
                     write_head = upstream.request_head  # SEND
@@ -86,7 +86,7 @@ async def forward(client: Exchange, request: Request, record: Record) -> bool:
                     sent = write_head(request, client.client_info, record.id, lease.backend.authority)
                     if upload is None:
                         upstream.queue_write(sent + body)
-                        client.set_deadline(now, context.timeouts.response_timeout)
+                        client.set_deadline(now, service.timeouts.response_timeout)
                         await EVENT  # No response can have arrived yet.
                     else:
                         lease.uploading = True
@@ -105,13 +105,13 @@ async def forward(client: Exchange, request: Request, record: Record) -> bool:
                     if lease.backend.needs_settle:
                         pool.answered(lease)
 
-                    if response.status >= 500 and response.status in context.retry.statuses:
+                    if response.status >= 500 and response.status in service.retry.statuses:
                         _ask_another(client, pool, record, upload, (*tried, lease.backend))
                     if edit is not None:
                         response = edit(response)
                     if response.status == 101:
                         return await tunnel(client, upstream, record, response, upload)  # TUNNEL
-                    download = client.respond(upstream, record, request, response, pool=pool, upload=upload)
+                    download = client.respond(upstream, record, request, response, upload=upload)
                     while download is not None and not _moved(client, upstream, record, download, upload):
                         await EVENT  # BODY
 
@@ -154,7 +154,7 @@ def _may_resend(client: Exchange, record: Record, upload: BodyPump | None) -> bo
     lease, request = record.attempts[-1], cast(Request, record.request)
     if is_stale(cast(ProxyError, lease.error), reused=lease.reused, answered=lease.answered):
         replayable = upload is None or upload.can_replay
-        lease.resend = client.context.retry.resends(request, replayable=replayable)
+        lease.resend = client.service.retry.resends(request, replayable=replayable)
     return lease.resend
 
 
@@ -163,7 +163,7 @@ def _may_retry(
 ) -> bool:
     """Return whether rules and budget allow another attempt, on a backend that is not in `tried`."""
     lease = record.attempts[-1]
-    allowed = client.context.retry.allow(
+    allowed = client.service.retry.allow(
         cast(ProxyError, lease.error),
         cast(Request, record.request),
         status=lease.status,
@@ -200,7 +200,7 @@ def _awaits_client(upstream: Upstream, record: Record, upload: BodyPump | None) 
 
 def _restart_timeout(client: Exchange, upstream: Upstream, record: Record, upload: BodyPump | None) -> None:
     """Restart the timeout, of the client for its request or of the backend for its response."""
-    timeouts = client.context.timeouts
+    timeouts = client.service.timeouts
     awaits_client = _awaits_client(upstream, record, upload)
     client.set_deadline(monotonic(), timeouts.body_timeout if awaits_client else timeouts.response_timeout)
 
@@ -275,7 +275,7 @@ def _moved(
     if client.lost:
         raise client.lost_error(Phase.DATA)
     if client.expired and client.write_paused:
-        if client.makes_progress():
+        if client.makes_progress(client.service.quota):
             return False
         raise ProxyError(Phase.DATA, Fault.CLIENT_TIMEOUT, "the client did not read for too long")
     if client.expired and awaits_client:

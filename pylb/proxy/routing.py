@@ -1,4 +1,4 @@
-"""The route of a request: the pool, what the backend receives, and the responses that a route gives itself.
+"""The route of a request: its service, what the backend receives, and the responses that a route gives.
 
 A request whose table has one route that changes nothing does not come here (`RouteTable.only`). For all
 others the path is brought into its normal form once: what is matched is what is forwarded.
@@ -13,8 +13,8 @@ from pylb.http1.bad_request import bad_request
 from pylb.http1.parser import Request
 from pylb.http1.writer import HeadChanges
 from pylb.observe.record import Record
-from pylb.policy.pool import Pool
 from pylb.proxy.exchange import Exchange
+from pylb.proxy.service import Service
 from pylb.routes.apply import Answer
 from pylb.routes.compiled import CompiledRoute
 from pylb.routes.edit import ResponseEdit
@@ -24,14 +24,14 @@ from pylb.routes.path import normalise
 class Routed(NamedTuple):
     """What becomes of a request."""
 
-    pool: Pool | None
-    """The pool of its service; None if pylb answers it."""
+    service: Service | None
+    """What it uses; None if pylb answers it."""
     changes: HeadChanges | None = None
     """Changes to the head that the backend receives; None changes nothing."""
     edit_response: ResponseEdit | None = None
     """Changes the fields of the response; None changes nothing."""
     answer: Answer = Answer(500)
-    """The response of pylb, if there is no pool."""
+    """The response of pylb, if there is no service."""
 
 
 def route(client: Exchange, request: Request, record: Record) -> Routed:
@@ -52,14 +52,14 @@ def route(client: Exchange, request: Request, record: Record) -> Routed:
         stripped = b""
         if found.edit_path is not None:
             path, stripped = found.edit_path(path)
-        if found.pool is None:
+        if found.service is None:
             return Routed(None, answer=found.answer(request, path, stripped))
     except ValueError as error:
         raise bad_request(str(error)) from None
     target, edit = path + mark + query, found.edit_request(stripped)
     changed = edit is not None or target != request.target
     return Routed(
-        found.pool, HeadChanges(target, edit or _unchanged) if changed else None, found.edit_response
+        found.service, HeadChanges(target, edit or _unchanged) if changed else None, found.edit_response
     )
 
 
@@ -75,7 +75,7 @@ async def answer(client: Exchange, request: Request, record: Record, own: Answer
     return keep
 
 
-def _check(found: CompiledRoute, client: Exchange, request: Request) -> None:
+def _check(found: CompiledRoute[Service], client: Exchange, request: Request) -> None:
     if found.route.blocked:
         raise ProxyError(Phase.QUEUE, Fault.POLICY, found.route.blocked, status=503)
     if found.access is not None and not found.access.permits(request, client.client_info):

@@ -101,7 +101,7 @@ class Server:
         A removed backend loses its idle connections, and requests in flight on it finish. Requests on
         aborted instances are broken off.
         """
-        pool = self.context.pools[state.service]
+        pool = self.context.services[state.service].pool
         change = pool.apply(state)
         for backend in change.removed:
             close_unused(backend)
@@ -151,8 +151,8 @@ class Server:
         for client in cut:
             client.wake()
             client.transport.abort()
-        for pool in self.context.pools.values():
-            for backend in pool.backends.values():
+        for service in self.context.services.values():
+            for backend in service.pool.backends.values():
                 close_idle(backend)
         return len(cut)
 
@@ -190,10 +190,10 @@ class Server:
 
     def _maintain_pools(self, now: float) -> None:
         """Update the state of ejected backends, and close backend connections past their idle timeout."""
-        before = now - self.context.timeouts.upstream_keepalive
-        for pool in self.context.pools.values():
-            pool.tick(now)
-            for backend in pool.backends.values():
+        for service in self.context.services.values():
+            service.pool.tick(now)
+            before = now - service.timeouts.upstream_keepalive
+            for backend in service.pool.backends.values():
                 if backend.idle:
                     close_idle(backend, before)
 

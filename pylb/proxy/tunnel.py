@@ -62,7 +62,7 @@ async def tunnel(
     down, up = RelayDirection(upstream, client), RelayDirection(client, client)
     down.start(client, head)
     up.start(upstream, b"")
-    timeouts = client.context.timeouts
+    timeouts = client.service.timeouts
     client.set_deadline(record.attempts[-1].head, timeouts.tunnel_timeout)
     try:
         while not (client.lost or upstream.lost or (down.done and up.done)):

@@ -1,41 +1,47 @@
-"""A route that is ready to serve: its tests, its actions as functions, and its pool."""
+"""A route that is ready to serve: its tests, its actions as functions, and the service of its requests."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import Request
-from pylb.policy.pool import Pool
 from pylb.routes.apply import Access, Answer, Location, PathEdit
+from pylb.routes.declaration import Age
 from pylb.routes.edit import RequestEdit, ResponseEdit
 from pylb.routes.matchers import compile_tests, is_secure
 from pylb.routes.route import Route
 from pylb.routes.share import Shares
 
+S = TypeVar("S")
 
-class CompiledRoute:
+Rank = tuple[tuple[int, ...], Age]
+"""The sort key of a route, and its age: the order of precedence, which is total."""
+
+
+class CompiledRoute(Generic[S]):
     """A route, compiled.
 
     Args:
         route: the declaration.
-        pool: the pool of its service; None if its requests need no backend.
+        service: what its requests use; None if they need no backend.
         fits: whether a path that begins with the literal characters of the match matches.
         rank: of the route in the order of precedence.
     """
 
     __slots__ = (
         *("_answer", "_edits", "_location", "_strips", "access", "edit_path", "edit_response", "fits"),
-        *("plain", "pool", "rank", "route", "shares", "tests"),
+        *("plain", "rank", "route", "service", "shares", "tests"),
     )
 
-    def __init__(self, route: Route, pool: Pool | None, fits: Callable[[bytes], bool], rank: int = 0) -> None:
+    def __init__(self, route: Route, service: S | None, fits: Callable[[bytes], bool], rank: Rank) -> None:
         actions = route.actions
         self.route = route
         self.rank = rank
-        self.pool = pool
+        self.service = service
         self.fits = fits
-        self.shares: Shares[CompiledRoute] | None = None
+        self.shares: Shares[CompiledRoute[S]] | None = None
         """The routes of the same match, if the requests are divided by weight."""
         self.access = Access(actions) if actions.allow or actions.deny else None
         edit_path = PathEdit(actions)

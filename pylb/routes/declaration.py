@@ -6,12 +6,17 @@ declarations at once, so that a declaration that it no longer yields is removed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pylb.routes.route import Problem, Route
 
 Setting = tuple[str, str]
 """The name of an option, with hyphens, and its value as a user types it."""
+
+
+Age = tuple[tuple[int, int], str, int]
+"""The order of the declaration, the name of the service, and the place among its routes. Unique."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,11 @@ class ServiceDeclaration:
         """Whether any of its routes needs a backend."""
         return any(route.has_pool for route in self.routes)
 
+    def aged(self) -> Iterator[tuple[Age, Route]]:
+        """Yield the routes with the age of each."""
+        for place, route in enumerate(self.routes):
+            yield (self.order, self.service, place), route
+
 
 @dataclass(frozen=True, slots=True)
 class Declarations:
@@ -40,3 +50,14 @@ class Declarations:
 
     services: tuple[ServiceDeclaration, ...] = ()
     problems: tuple[Problem, ...] = ()
+
+
+def declare(routes: Iterable[Route]) -> tuple[ServiceDeclaration, ...]:
+    """Return the declarations of routes that are listed one by one, the oldest first."""
+    by_service: dict[str, list[Route]] = {}
+    for route in routes:
+        by_service.setdefault(route.service, []).append(route)
+    return tuple(
+        ServiceDeclaration(service, tuple(own), order=(0, place))
+        for place, (service, own) in enumerate(by_service.items())
+    )

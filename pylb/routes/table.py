@@ -1,25 +1,36 @@
-"""The route table: all routes, compiled once. Frozen; a change makes a new table with the next generation.
+"""The route table: all routes, compiled. A change makes a new table, which shares all parts that are equal.
 
-`only` is the pool of all requests if there is one route and it changes nothing; then no lookup is needed.
+The cost of a change depends on what changes, and not on the number of routes: only groups of routes for the
+same host and the same beginning of paths are compiled again (`group`).
+
+`only` is the service of all requests if there is one route and it changes nothing; then no lookup is needed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from random import random
+from typing import Any, Generic, TypeVar, cast
 
 from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import Request
-from pylb.policy.pool import Pool
-from pylb.routes.compiled import CompiledRoute
+from pylb.routes.compiled import CompiledRoute, Rank
+from pylb.routes.declaration import Age, ServiceDeclaration
+from pylb.routes.group import Group, GroupKey, HostKey
 from pylb.routes.index import HostIndex, PathIndex
-from pylb.routes.order import Tier, tier
+from pylb.routes.order import Tier
 from pylb.routes.path import normalise
-from pylb.routes.places import compile_path
-from pylb.routes.resolve import is_catch_all, resolve
-from pylb.routes.route import Route
-from pylb.routes.share import Shares
+from pylb.routes.resolve import Entry, is_catch_all, problem_of
+from pylb.routes.route import Problem, Route
+from pylb.routes.text import service_text
+
+S = TypeVar("S")
+
+NO_ROUTES = HostIndex[Any]({}, {})
+
+NO_PATHS = PathIndex[Any]({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,40 +43,110 @@ class Candidate:
     """Why it receives the request or does not, as text."""
 
 
-class RouteTable:
-    """All routes of a worker.
+class RouteTable(Generic[S]):
+    """All routes of a process.
 
     Args:
-        routes: the declarations, the oldest first.
-        pools: the pool of each service; None in a process that explains routes and forwards no requests.
-        generation: increases with each table.
+        declarations: of the services, at most one for each.
+        service_of: returns what the requests of a route use; None in a process that serves no requests.
+        generation: increases with each change of the declarations.
         draw: returns a random number from 0 to 1, without 1; divides requests by weight.
     """
 
     def __init__(
         self,
-        routes: Sequence[Route],
-        pools: Mapping[str, Pool] | None,
+        declarations: Iterable[ServiceDeclaration] = (),
+        service_of: Callable[[Route], S] | None = None,
         generation: int = 0,
         draw: Callable[[], float] = random,
     ) -> None:
-        served, self.problems = resolve(routes)
         self.generation = generation
-        self.routes = tuple(group[0] for group in served)
-        """The routes in the order of precedence; of those that share a match, the oldest."""
-        compiled = [_compile(group, pools, draw, rank) for rank, group in enumerate(served)]
-        tiers: dict[Tier, list[CompiledRoute]] = {each: [] for each in Tier}
-        for route in compiled:
-            tiers[tier(route.route)].append(route)
-        self._own = HostIndex(tiers[Tier.OWN])
-        self._imported = HostIndex(tiers[Tier.IMPORTED]) if tiers[Tier.IMPORTED] else None
-        self._rest = PathIndex(tiers[Tier.REST])
-        self.takes_all = len(compiled) == 1 and _takes_all(compiled[0])
-        """Whether there is one route, it takes all requests, and it changes nothing."""
-        self.only = compiled[0].pool if self.takes_all else None
-        """The pool of all requests, if one route takes all of them."""
+        self.size = 0
+        """The number of routes; those that share a match count as one."""
+        self._service_of = service_of
+        self._draw = draw
+        self._tiers: dict[Tier, HostIndex[S]] = dict.fromkeys(Tier, NO_ROUTES)
+        self._apply((), declarations)
 
-    def match(self, path: bytes, request: Request, client: ClientInfo) -> CompiledRoute | None:
+    def changed(
+        self, removed: Iterable[ServiceDeclaration], added: Iterable[ServiceDeclaration], generation: int
+    ) -> RouteTable[S]:
+        """Return the table after a change.
+
+        Args:
+            removed: declarations of this table; also those that `added` replaces.
+            added: the new ones.
+            generation: of the new table.
+        """
+        table: RouteTable[S] = RouteTable((), self._service_of, generation, self._draw)
+        table.size, table._tiers = self.size, self._tiers.copy()
+        table._apply(removed, added)
+        return table
+
+    def _apply(self, removed: Iterable[ServiceDeclaration], added: Iterable[ServiceDeclaration]) -> None:
+        """Change this table, which no request uses yet."""
+        edited: dict[GroupKey, dict[Age, Entry[S]]] = {}
+        for declaration in removed:
+            for age, route in declaration.aged():
+                del self._entries(GroupKey.of(route), edited)[age]
+        for declaration in added:
+            for age, route in declaration.aged():
+                service = self._service_of(route) if self._service_of and route.has_pool else None
+                self._entries(GroupKey.of(route), edited)[age] = Entry(age, route, service)
+        changes: dict[Tier, dict[HostKey, dict[bytes, Group[S] | None]]] = {tier: {} for tier in Tier}
+        for key, entries in edited.items():
+            old = self._group(key)
+            if entries != (old.entries if old else {}):
+                new = Group(entries, self._draw) if entries else None
+                self.size += len(new.routes if new else ()) - len(old.routes if old else ())
+                changes[key.tier].setdefault(key.host_key, {})[key.literal] = new
+        for tier, hosts in changes.items():
+            if hosts:
+                self._tiers[tier] = self._tiers[tier].changed(hosts)
+        self._own = self._tiers[Tier.OWN]
+        self._imported = self._tiers[Tier.IMPORTED]
+        self._rest: PathIndex[S] = next(iter(self._tiers[Tier.REST].by_host.values()), NO_PATHS)
+        single = self._single
+        self.takes_all = single is not None
+        """Whether there is one route, it takes all requests, and it changes nothing."""
+        self.only = single.service if single else None
+        """The service of all requests, if one route takes all of them and changes nothing."""
+
+    def _entries(self, key: GroupKey, edited: dict[GroupKey, dict[Age, Entry[S]]]) -> dict[Age, Entry[S]]:
+        """Return the entries of a group, to be edited."""
+        entries = edited.get(key)
+        if entries is None:
+            group = self._group(key)
+            entries = edited[key] = group.entries.copy() if group else {}
+        return entries
+
+    def _group(self, key: GroupKey) -> Group[S] | None:
+        index = self._tiers[key.tier].by_host.get(key.host_key)
+        return index.groups.get(key.literal) if index else None
+
+    def _groups(self) -> Iterator[Group[S]]:
+        for tier in self._tiers.values():
+            for index in tier.by_host.values():
+                yield from index.groups.values()
+
+    @cached_property
+    def routes(self) -> tuple[Route, ...]:
+        """The routes in the order of precedence; of those that share a match, the oldest."""
+        compiled = (route for group in self._groups() for route in group.routes)
+        return tuple(each.route for each in sorted(compiled, key=_rank) if not self._gives_way(each.route))
+
+    @cached_property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with the routes, by their age."""
+        found = [each for group in self._groups() for each in group.problems]
+        for group in self._groups():
+            for compiled in group.routes:
+                if self._gives_way(compiled.route):
+                    text = f"is for all requests, as is {service_text(cast(Route, self._catch_all))!r}"
+                    found.append((compiled.rank[1], problem_of(compiled.route, text)))
+        return tuple(problem for _, problem in sorted(found, key=lambda each: (each[0], each[1].text)))
+
+    def match(self, path: bytes, request: Request, client: ClientInfo) -> CompiledRoute[S] | None:
         """Return the route of a request, or None if no route takes it.
 
         Args:
@@ -78,21 +159,24 @@ class RouteTable:
             return found
         return found.shares.choose(request, client)
 
-    def pool(self, request: Request, client: ClientInfo) -> Pool | None:
-        """Return the pool of a request; None if no route takes it, or pylb answers it."""
+    def service(self, request: Request, client: ClientInfo) -> S | None:
+        """Return the service of a request; None if no route takes it, or pylb answers it."""
         if self.only is not None:
             return self.only
         try:
             found = self.match(normalise(request.target.partition(b"?")[0]), request, client)
         except ValueError:
             return None
-        return None if found is None else found.pool
+        return None if found is None else found.service
 
     def explain(self, path: bytes, request: Request, client: ClientInfo) -> list[Candidate]:
         """Return all routes whose host and path match a request, in the order of precedence."""
         winner = self.match(path, request, client)
         found: list[Candidate] = []
-        for candidate in sorted(self._candidates(path, request.host), key=lambda each: each.rank):
+        candidates = (
+            each for each in self._candidates(path, request.host) if not self._gives_way(each.route)
+        )
+        for candidate in sorted(candidates, key=_rank):
             shared = candidate.shares is not None and winner in candidate.shares.members
             wins = candidate is winner or shared
             if wins and winner is not None:
@@ -104,45 +188,44 @@ class RouteTable:
                 found.append(Candidate(candidate.route, False, "a route before it matches"))
         return found
 
-    def _find(self, path: bytes, request: Request, client: ClientInfo) -> CompiledRoute | None:
+    def _find(self, path: bytes, request: Request, client: ClientInfo) -> CompiledRoute[S] | None:
         host = request.host
         for index in self._own.paths(host):
             found = index.first(path, request, client)
             if found is not None:
                 return found
-        if self._imported is not None:
-            for candidate in sorted(self._imported.candidates(path, host), key=lambda each: each.rank):
-                if candidate.meets(request, client):
+        if self._imported.by_host:
+            for candidate in sorted(self._imported.candidates(path, host), key=_rank):
+                if candidate.meets(request, client) and not self._gives_way(candidate.route):
                     return candidate
         return self._rest.first(path, request, client)
 
-    def _candidates(self, path: bytes, host: bytes) -> Iterator[CompiledRoute]:
+    def _candidates(self, path: bytes, host: bytes) -> Iterator[CompiledRoute[S]]:
         yield from self._own.candidates(path, host)
-        if self._imported is not None:
-            yield from self._imported.candidates(path, host)
+        yield from self._imported.candidates(path, host)
         yield from self._rest.candidates(path)
 
+    @property
+    def _single(self) -> CompiledRoute[S] | None:
+        """The route that takes all requests and changes nothing, if there is no other one."""
+        if self.size != 1:
+            return None
+        (single,) = (route for group in self._groups() for route in group.routes)
+        takes_all = single.plain and single.shares is None and is_catch_all(single.route)
+        return single if takes_all else None
 
-def _compile(
-    group: tuple[Route, ...], pools: Mapping[str, Pool] | None, draw: Callable[[], float], rank: int
-) -> CompiledRoute:
-    compiled = [
-        CompiledRoute(
-            route,
-            pools[route.service] if pools is not None and route.has_pool else None,
-            compile_path(route.match),
-            rank,
+    @cached_property
+    def _catch_all(self) -> Route | None:
+        """The route of pylb's own grammar that takes all requests."""
+        compiled = sorted(
+            (route for group in self._rest.groups.values() for route in group.routes), key=_rank
         )
-        for route in group
-    ]
-    first = compiled[0]
-    if first.route.share is not None:
-        weights = [route.share.weight for route in group if route.share]
-        by = next((route.share.by for route in group if route.share and route.share.by), "")
-        first.shares = Shares(compiled, weights, by, draw)
-    return first
+        return next((each.route for each in compiled if is_catch_all(each.route)), None)
+
+    def _gives_way(self, route: Route) -> bool:
+        """Whether a route is an imported rule for all requests, and one of pylb's own takes them."""
+        return route.priority is not None and self._catch_all is not None and is_catch_all(route)
 
 
-def _takes_all(compiled: CompiledRoute) -> bool:
-    route = compiled.route
-    return compiled.plain and route.share is None and is_catch_all(route)
+def _rank(compiled: CompiledRoute[S]) -> Rank:
+    return compiled.rank

@@ -28,7 +28,7 @@ def run(options: Options) -> int:
     log_to_stderr(options.log_level)
     read_routes(options)
     read_certificates(options)
-    UpstreamTls(BackendConnections.of(options))
+    UpstreamTls(BackendConnections.of(options)).check_files()
     if options.state_dir:
         SnapshotStore(options.state_dir)  # Report an unusable directory before anything starts.
     workers = options.workers or usable_cpus()

@@ -18,6 +18,7 @@ from pylb.config import Options
 from pylb.ipc.bootstrap import Bootstrap
 from pylb.ipc.control_socket import Hello
 from pylb.ipc.health_update import HealthUpdate
+from pylb.ipc.routing_update import RoutingUpdate
 from pylb.ipc.supervisor_pipe import SupervisorPipe
 from pylb.ipc.update import Update
 from pylb.ipc.worker_client import WorkerClient
@@ -63,8 +64,8 @@ async def _run(options: Options, bootstrap: Bootstrap) -> int:
 class WorkerProcess:
     """A worker with its connections to the other processes.
 
-    It applies the snapshots that control sends. The last ones are also in the state file: a worker can
-    start without control.
+    It applies the routes and the states of pools that control sends. The last ones are also in the state
+    file: a worker can start without control.
 
     Args:
         options: the options of pylb.
@@ -85,15 +86,18 @@ class WorkerProcess:
             pool=SharedPool,
             processes=bootstrap.workers,
             ticket_keys=bootstrap.ticket_keys(),
+            on_state_change=self._on_state_change,
         )
         self.crashes = Crashes(self.counters.shared)
         self.worker.server.sweep.on_crash = self.crashes.add
         self.worker.server.sweep.add(self.counters.shared.beat)
-        for each in self.worker.pools.values():
-            each.on_state_change = self._on_state_change
         hello = Hello(bootstrap.name, os.getpid(), bootstrap.generation, bootstrap.row)
         self.worker_client = WorkerClient(
-            socket.socket(fileno=bootstrap.control_socket), hello, self.apply, self.on_peer_update
+            socket.socket(fileno=bootstrap.control_socket),
+            hello,
+            self.apply,
+            self.on_peer_update,
+            self.apply_routing,
         )
         self._first_message = asyncio.Event()
         """Set after the first message of control."""
@@ -105,16 +109,29 @@ class WorkerProcess:
         """Apply an update of a service."""
         self._first_message.set()
         self.counters.assign(update.service, update.slot, update.slots)
-        if update.state and update.service in self.worker.pools:
+        if update.state:
             self._publish_change(self.worker.apply(update.state), update.service)
         if update.log_level:
             set_log_level(update.log_level)
-        if all(pool.applied for pool in self.worker.pools.values()):
+        self._check_applied()
+
+    def apply_routing(self, update: RoutingUpdate) -> None:
+        """Apply a change of the routes."""
+        self._first_message.set()
+        if not update.generation:
+            return  # Control has no routes yet.
+        for service, change in self.worker.apply_routing(update).items():
+            self._publish_change(change, service)
+        self._check_applied()
+
+    def _check_applied(self) -> None:
+        if self.worker.declarations and all(pool.applied for pool in self.worker.pools.values()):
             self._all_applied.set()
 
     def _publish_change(self, change: Change, service: str) -> None:
         """Publish at once what a change has decided in this worker: panic mode, and ramps of new backends."""
-        self.counters.publish_pool(self.worker.pools[service])
+        if service in self.worker.pools:
+            self.counters.publish_pool(self.worker.pools[service])
         for backend in change.added:
             if backend.ramp_fraction < 1:
                 self.counters.publish(backend)
@@ -140,6 +157,8 @@ class WorkerProcess:
             if state := self.bootstrap.state_file.read():
                 for update in state.updates:
                     self.apply(update)
+                if state.routing:
+                    self.apply_routing(state.routing)
             scope = await stack.enter_async_context(TaskScope(self.lifecycle.name, self.crashes))
             keep_running(self.worker_client.follow, name="follow control", scope=scope)
             if await self._ready():

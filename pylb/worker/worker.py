@@ -1,19 +1,23 @@
-"""A worker: the data plane of one process, without a connection to the control plane."""
+"""A worker: the data plane of one process, without a connection to the control plane.
+
+A service gets its pool when it is declared, and the state of its pool may arrive before that.
+"""
 
 from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
-from pylb.assembly.pools import make_pool, read_routes, services_of
+from pylb.assembly.pools import make_pool, read_routes
 from pylb.assembly.tls import read_certificates
 from pylb.config import Options
-from pylb.config.backends import BackendConnections, Retries, Timeouts
+from pylb.config.backends import BackendConnections, Timeouts
 from pylb.config.clients import Limits
 from pylb.http1.headers import ClientInfo, ForwardedClientInfo
 from pylb.http1.trace import Tracing
+from pylb.ipc.routing_update import RoutingUpdate
 from pylb.model import PoolState
 from pylb.observe.counter_layout import EVENT, EVENTS
 from pylb.observe.counters import Counters
@@ -21,25 +25,26 @@ from pylb.observe.gauges import CLIENTS, CUT, LINES_DROPPED, PROCESS
 from pylb.observe.metrics import Metrics
 from pylb.observe.worker_counters import WorkerCounters
 from pylb.policy.admission import Connections
+from pylb.policy.backend import Backend
 from pylb.policy.change import Change
 from pylb.policy.networks import Networks
 from pylb.policy.pool import Pool
 from pylb.proxy.clients import ClientRules
 from pylb.proxy.context import Context
 from pylb.proxy.handlers.choice import HandlerRules
-from pylb.proxy.proxyprotocol import PREAMBLES
 from pylb.proxy.server import Server
-from pylb.proxy.upstream.connector import UpstreamRules
 from pylb.proxy.upstream.tls import UpstreamTls
+from pylb.routes.declaration import ServiceDeclaration, declare
 from pylb.routes.table import RouteTable
 from pylb.runtime.descriptors import admissible
 from pylb.sinks.sinks import Sinks
+from pylb.worker.services import Services
 
 log = logging.getLogger("pylb")
 
 
 class Worker:
-    """Serves clients by the last snapshot of each pool.
+    """Serves clients by the last state of the routes and of each pool.
 
     Args:
         options: the options of pylb.
@@ -48,6 +53,7 @@ class Worker:
         pool: the class of its pools.
         processes: the number of workers that share the limits.
         ticket_keys: the keys for TLS session tickets, which all workers share.
+        on_state_change: called when a backend changes state; by default, the change is logged.
     """
 
     def __init__(
@@ -59,19 +65,13 @@ class Worker:
         pool: type[Pool] = Pool,
         processes: int = 1,
         ticket_keys: bytes = b"",
+        on_state_change: Callable[[Backend], None] | None = None,
     ) -> None:
-        routes = read_routes(options)
         self.counters = counters
         self._certificates = read_certificates(options, ticket_keys)
-        self.pools = {
-            service: make_pool(pool, service, options, processes) for service in services_of(routes)
-        }
         context = Context(
-            RouteTable(routes, self.pools),
-            self.pools,
             timeouts=Timeouts.of(options),
             limits=Limits.of(options),
-            retries=Retries.of(options),
             clients=ClientRules(
                 trusted=Networks(options.trusted_proxies),
                 admission=Connections(admissible(options.max_connections), options.max_client_connections),
@@ -81,10 +81,6 @@ class Worker:
                 ),
                 tracing=Tracing(options.trace_sample / 100) if options.traceparent or options.otlp else None,
             ),
-            upstreams=UpstreamRules(
-                tls=UpstreamTls(BackendConnections.of(options)),
-                preamble=PREAMBLES.get(options.upstream_proxy_protocol),
-            ),
             observe=sinks.beside(Metrics(counters).count),
         )
         handlers = HandlerRules(options.redirect_to_tls, Networks(options.explain_to))
@@ -92,6 +88,21 @@ class Worker:
         self._sinks = sinks
         self._published: dict[tuple[str, int], int] = {}
         """The counts at the last publication, by service and index of the counter."""
+        self.declarations: dict[str, ServiceDeclaration] = {}
+        """The declaration of each service."""
+        self._early: dict[str, PoolState] = {}
+        """States of pools that are not declared yet."""
+
+        def new_pool(service: str, options: Options) -> Pool:
+            return make_pool(pool, service, options, processes, on_state_change=on_state_change)
+
+        self._services = Services(options, context, new_pool)
+        self.pools = self._services.pools
+        """The pool of each service."""
+        UpstreamTls(BackendConnections.of(options)).check_files()
+        context.routes = RouteTable((), self._services.of)
+        own = {each.service: each for each in declare(read_routes(options))}
+        self.apply_routing(RoutingUpdate(0, own))
 
     async def listen(self, plain: Iterable[socket.socket], tls: Iterable[socket.socket] = ()) -> None:
         """Accept connections on these sockets."""
@@ -101,8 +112,43 @@ class Worker:
             for listening in tls:
                 await self.server.listen_tls(listening, self._certificates)
 
+    def apply_routing(self, update: RoutingUpdate) -> dict[str, Change]:
+        """Apply a change of the routes: all of it takes effect with the next request.
+
+        Returns:
+            How the pools of new services changed.
+        """
+        changed = dict(update.changed)
+        if update.complete:
+            changed |= dict.fromkeys(self.declarations.keys() - changed.keys())
+        former = {name: self.declarations[name] for name in changed if name in self.declarations}
+        changed = {name: each for name, each in changed.items() if each != former.get(name)}
+        added = [each for each in changed.values() if each is not None]
+        serving = [each for each in added if each.needs_pool]
+        early = [each.service for each in serving if each.service not in self.pools]
+        for declaration in serving:
+            self._services.declare(declaration)
+        removed = [former[name] for name in changed if name in former]
+        context = self.server.context
+        context.routes = context.routes.changed(removed, added, update.generation)
+        for name in changed.keys() - {each.service for each in serving}:
+            self._remove_pool(name)
+        self.declarations = {name: each for name, each in (self.declarations | changed).items() if each}
+        return {name: self.apply(self._early.pop(name)) for name in early if name in self._early}
+
+    def _remove_pool(self, service: str) -> None:
+        """Remove the pool of a service, after its routes. Requests in flight finish."""
+        self._early.pop(service, None)
+        if service in self.pools:
+            self.apply(PoolState(service, ()))
+            self._services.remove(service)
+            self._published = {key: count for key, count in self._published.items() if key[0] != service}
+
     def apply(self, state: PoolState) -> Change:
         """Apply the state of a pool; attach and detach the counters of its backends."""
+        if state.service not in self.pools:
+            self._early[state.service] = state
+            return Change()
         change = self.server.apply(state)
         for backend in change.removed:
             self.counters.detach(backend)

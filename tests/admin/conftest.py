@@ -14,6 +14,7 @@ from pylb.observe.shared_counters import SharedCounters
 from pylb.policy.overrides import pool_state
 from pylb.policy.pool import Pool
 from pylb.policy.pool_rows import PoolRows
+from pylb.routes.declaration import declare
 from pylb.routes.grammar import parse_service
 from pylb.routes.table import RouteTable
 from pylb.runtime.lifecycle import Lifecycle
@@ -62,7 +63,7 @@ def view(clock, operator, counters, pools):
         counters=counters,
         clock=clock,
         workers=lambda: [dict(WORKER)],
-        routes=RouteTable([parse_service("web"), parse_service("api=/api")], pools),
+        routes=RouteTable(declare([parse_service("web"), parse_service("api=/api")])),
         history=History(),
         samples=Samples(counters),
         overrides=operator.overrides,

@@ -5,6 +5,7 @@ import pytest
 from pylb.admin.explain import explain
 from pylb.admin.state import problems
 from pylb.model import Endpoint, Excluded
+from pylb.routes.declaration import declare
 from pylb.routes.grammar import parse_service
 from pylb.routes.table import RouteTable
 
@@ -36,7 +37,7 @@ def test_explain_gives_the_reason_if_no_backend_is_eligible(view, know):
 
 
 def with_routes(view, *routes):
-    return replace(view, routes=RouteTable(routes, None))
+    return replace(view, routes=RouteTable(declare(routes)))
 
 
 def test_explain_shows_the_candidates_among_the_routes_and_the_target_for_the_backend(view, know):

@@ -74,9 +74,7 @@ async def deliveries(method, acts, retries, *, kept=6, response=60.0):
         for backend in backends:
             await environment.origin(backend)
         await keep_connections(environment, backends, kept)
-        environment.server.context.timeouts = replace(
-            environment.server.context.timeouts, response_timeout=response
-        )
+        environment.service.timeouts = replace(environment.service.timeouts, response_timeout=response)
         client = await environment.client()
         client.send(method + b" /counted HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\n\r\nhi")
         await client.answer()

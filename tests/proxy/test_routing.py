@@ -6,6 +6,7 @@ import pytest
 
 from pylb.http1.headers import ClientInfo
 from pylb.policy.networks import Networks
+from pylb.routes.declaration import declare
 from pylb.routes.grammar import parse_service
 from pylb.routes.table import RouteTable
 from tests.environment import HOST, Environment, answers, read_request
@@ -208,7 +209,7 @@ async def test_a_blocked_route_answers_with_the_reason():
         secret = replace(parse_service("web=/secret"), blocked="auth=basic is not implemented")
         await environment.origin(answers())
         environment.server.context.routes = RouteTable(
-            [parse_service("web"), secret], {"web": environment.pool}
+            declare([parse_service("web"), secret]), lambda _: environment.service
         )
         status, _, body = await environment.get("/secret/x")
         assert (status, b"auth=basic is not implemented" in body) == (503, True)

@@ -7,6 +7,7 @@ from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import Request, parse_request
 from pylb.policy.networks import Networks
 from pylb.policy.pool import Pool
+from pylb.routes.declaration import declare
 from pylb.routes.grammar import parse_service
 from pylb.routes.path import normalise
 from pylb.routes.table import RouteTable
@@ -28,7 +29,8 @@ def table(*texts, **how) -> RouteTable:
 
 
 def compiled(routes, **how) -> RouteTable:
-    return RouteTable(routes, {route.service: Pool(route.service) for route in routes}, **how)
+    pools = {route.service: Pool(route.service) for route in routes}
+    return RouteTable(declare(routes), lambda route: pools[route.service], **how)
 
 
 def find(routes: RouteTable, request: Request, client=CLIENT):

@@ -28,7 +28,7 @@ def outcome(routes, line: str, *fields: str) -> str:
             path, stripped = found.edit_path(path)
     except ValueError:
         return "400"
-    if found.pool is None:
+    if found.service is None:
         answer = found.answer(request, path, stripped)
         return f"{answer.status} {answer.location.decode()}".strip()
     return f"{found.route.service} {(path + mark + query).decode()}"

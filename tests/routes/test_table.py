@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pylb.policy.pool import Pool
+from pylb.routes.declaration import declare
 from pylb.routes.grammar import parse_service
 from pylb.routes.match import ANY_HOST, Host, Labels, Match, PathKind
 from pylb.routes.path import normalise
@@ -150,8 +151,9 @@ class TestMatch:
 
     def test_one_service_may_have_several_routes(self):
         pool = Pool("web")
-        routes = RouteTable([parse_service(text) for text in ("web=/a", "web=b.example")], {"web": pool})
-        assert find(routes, head("/a")).pool is find(routes, head("/", "b.example")).pool is pool
+        declared = declare(parse_service(text) for text in ("web=/a", "web=b.example"))
+        routes = RouteTable(declared, lambda _: pool)
+        assert find(routes, head("/a")).service is find(routes, head("/", "b.example")).service is pool
 
     def test_a_target_of_slashes_costs_no_more_than_a_short_one(self):
         assert service(table("api=/api", "v2=/api/v2"), "a.example", "/" * 8000) is None
@@ -161,7 +163,7 @@ class TestOnly:
     @every("text", ["web", "web=/", "web=/ path=prefix", "web policy=random"])
     def test_one_route_that_changes_nothing_needs_no_lookup(self, text):
         routes = table(text)
-        assert routes.only is find(routes, head()).pool
+        assert routes.only is find(routes, head()).service
 
     @every(
         "text",

@@ -17,7 +17,6 @@ from pylb.http1.head_cache import RequestReader
 from pylb.http1.parser import END_LENGTH, END_OF_HEAD, Request, Response, check_beginning
 from pylb.http1.writer import add_fields, error_response, prefers_json, response_head, short_response
 from pylb.observe.record import Record
-from pylb.policy.pool import Pool
 from pylb.proxy.addresses import ConnectionAddresses
 from pylb.proxy.batch import INLINE_LIMIT
 from pylb.proxy.client_connection import ClientConnection
@@ -26,6 +25,7 @@ from pylb.proxy.context import Context
 from pylb.proxy.exchange import ExtraFields, Handler
 from pylb.proxy.failure import fail
 from pylb.proxy.request_body import RequestBodyPump, too_large
+from pylb.proxy.service import Service
 from pylb.proxy.transfer import EVENT, BodyPump
 from pylb.proxy.upstream.binding import Bindings
 from pylb.proxy.upstream.upstream import Upstream
@@ -64,6 +64,7 @@ class Downstream(ClientConnection):
         "extra_fields",
         "keep",
         "served",
+        "service",
     )
 
     def __init__(
@@ -87,6 +88,8 @@ class Downstream(ClientConnection):
         """Whether another request may follow the response that is being sent."""
         self.served = 0
         """Requests that were served. After the first, the connection may stay idle for longer."""
+        self.service: Service
+        """What the present request uses; the last one's between requests."""
         self.bound: Bindings | None = None
         """Backend connections that only this client may use; None if there are none."""
         self._scanned = 0
@@ -226,17 +229,15 @@ class Downstream(ClientConnection):
         Raises:
             ProxyError: 413, for a declared length above `--max-body`.
         """
-        context, length = self.context, request.length
-        if length > context.limits.max_body:
-            raise too_large(context.limits.max_body)
+        service, length = self.service, request.length
+        if length > service.max_body:
+            raise too_large(service.max_body)
         if 0 < length <= min(INLINE_LIMIT, len(self.recv_buffer)):
             body, self.recv_buffer = self.recv_buffer[:length], self.recv_buffer[length:]
             return body, None
         decoder = Chunked(bad_request) if request.chunked else Sized(length)
         encoder = CHUNKED if request.chunked else IDENTITY
-        return b"", RequestBodyPump(
-            self, decoder, encoder, limit=context.limits.max_body, quota=context.quota
-        )
+        return b"", RequestBodyPump(self, decoder, encoder, limit=service.max_body, quota=service.quota)
 
     def interim(self, request: Request, response: Response) -> None:
         """Send an interim response (1xx) at once. HTTP/1.0 has none (RFC 9110 section 15.2)."""
@@ -250,7 +251,6 @@ class Downstream(ClientConnection):
         request: Request,
         response: Response,
         *,
-        pool: Pool,
         upload: BodyPump | None,
     ) -> BodyPump | None:
         """See `Exchange.respond`. The body's framing on arrival selects its framing for the client.
@@ -259,7 +259,7 @@ class Downstream(ClientConnection):
         which then cannot be reused.
         """
         if request.authenticates_connection:
-            self._bind(upstream, pool)
+            self._bind(upstream)
         length, chunked = upstream.length, False
         keep = not (request.close or self.close_after_response)
         if length < 0:
@@ -285,15 +285,15 @@ class Downstream(ClientConnection):
             record.finished = record.attempts[-1].head
             return None
         pump = BodyPump(upstream, upstream.decoder(response), CHUNKED if chunked else IDENTITY, self)
-        self.set_deadline(record.attempts[-1].head, self.context.timeouts.body_timeout)
+        self.set_deadline(record.attempts[-1].head, self.service.timeouts.body_timeout)
         pump.start(self, head)
         return pump
 
-    def _bind(self, upstream: Upstream, pool: Pool) -> None:
+    def _bind(self, upstream: Upstream) -> None:
         """Reserve a backend connection for the requests of this client."""
         if self.bound is None:
             self.bound = Bindings()
-        self.bound.bind(upstream, pool)
+        self.bound.bind(upstream, self.service.pool)
 
     def answer(self, record: Record, request: Request, status: int, fields: bytes, text: bytes = b"") -> bool:
         """Send a response of pylb; return whether another request may follow.

@@ -47,10 +47,10 @@ async def debug_header(client: Exchange, request: Request, record: Record) -> bo
 
 def _pool_state(client: Exchange, request: Request) -> dict[str, Any]:
     """Return the state of the pool now, which is the moment at which `forward` chooses."""
-    pool = client.context.routes.pool(request, client.client_info)
-    if pool is None:
+    service = client.context.routes.service(request, client.client_info)
+    if service is None:
         return {"service": None}
-    state = explain(row_of(pool), monotonic())
+    state = explain(row_of(service.pool), monotonic())
     for instances in ("candidates", "excluded"):
         found = state[instances]
         if len(found) > MAX_INSTANCES:

@@ -64,7 +64,6 @@ class Connector:
         rules: TLS and the preamble.
         batch: writes queued messages at the end of the loop iteration.
         responses: parses the heads of responses.
-        timeout: seconds for all steps of a connection together.
         reusable: whether a connection may carry requests of several clients.
     """
 
@@ -74,29 +73,28 @@ class Connector:
         batch: WriteBatch,
         responses: ResponseReader,
         *,
-        timeout: float,
         reusable: bool,
     ) -> None:
         self._rules = rules
-        self._timeout = timeout
         self._batch = batch
         self._responses = responses
         self._reusable = reusable and rules.preamble is None
         self.names = Names()
         """Resolves the names of backends that are registered by name."""
 
-    async def connect(self, backend: Backend, client: Client) -> H1Upstream:
+    async def connect(self, backend: Backend, client: Client, timeout: float) -> H1Upstream:
         """Open a connection for `client`.
 
         Args:
             backend: the backend to connect to.
             client: the waiter that waits for the connection.
+            timeout: seconds for all steps together.
 
         Raises:
             ProxyError: the attempt failed. The fault is the backend's, also for an address or TLS name that
                 cannot exist, unless the client left or pylb has no descriptor, port or memory left.
         """
-        client.set_deadline(monotonic(), self._timeout)
+        client.set_deadline(monotonic(), timeout)
         endpoint = backend.endpoint
         waiting = Waiting(client, backend.name)
         try:

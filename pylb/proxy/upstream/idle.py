@@ -46,6 +46,15 @@ def close_unused(backend: Backend) -> None:
             upstream.transport.close()
 
 
+def retire(backend: Backend) -> None:
+    """Close all connections without an exchange, and the others after their exchange."""
+    for upstream in tuple(backend.connections):
+        upstream.reusable = False
+        if upstream.client is None:
+            upstream.transport.close()
+    backend.idle.clear()
+
+
 def abandon(backend: Backend) -> None:
     """Abort all connections to a backend. Requests in flight fail as if the backend had crashed."""
     for upstream in tuple(backend.connections):

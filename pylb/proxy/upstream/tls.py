@@ -18,20 +18,29 @@ class UpstreamTls:
 
     Args:
         options: which backends use TLS, how they are verified, and pylb's client certificate.
-
-    Raises:
-        StartError: a file cannot be used.
     """
 
     def __init__(self, options: BackendConnections) -> None:
         self._options = options
         self._cached_check = lru_cache(maxsize=NAME_CACHE_SIZE)(self._check_name)
+
+    def check_files(self) -> None:
+        """Check that the files can be used, before a connection needs them.
+
+        Raises:
+            StartError: one cannot.
+        """
+        options = self._options
         if options.upstream_tls or options.upstream_tls_ca or options.upstream_tls_cert:
-            _ = self.context  # Report unusable files at the start.
+            _ = self.context
 
     @cached_property
     def context(self) -> ssl.SSLContext:
-        """The TLS context of all backend connections."""
+        """The TLS context of all backend connections.
+
+        Raises:
+            StartError: a file cannot be used.
+        """
         options = self._options
         try:
             context = ssl.create_default_context(cafile=options.upstream_tls_ca)

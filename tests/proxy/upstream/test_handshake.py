@@ -167,7 +167,7 @@ async def test_after_a_failed_handshake_the_next_address_is_tried(authority, con
         plain = await environment.origin(handle, host="127.0.0.2")
         port = plain.endpoint.port
         server = await asyncio.start_server(answers(b"hello"), "127.0.0.1", port, ssl=context)
-        environment.server.context.connector.names = Names(
+        environment.service.connector.names = Names(
             lambda _: [(socket.AF_INET, (host, 0)) for host in ("127.0.0.2", "127.0.0.1")]
         )
         environment.register(Endpoint("web", "app.test", port, id="by-name", tls_name="127.0.0.1"))

@@ -45,7 +45,7 @@ class Dns:
 async def stage_with(environment, dns, *names):
     """An environment whose backend, which closes its connections, is registered by these names."""
     origin = await environment.origin(answers(b"hello", extra=b"Connection: close\r\n"))
-    environment.server.context.connector.names = Names(dns)
+    environment.service.connector.names = Names(dns)
     port = origin.endpoint.port
     environment.register(*(Endpoint("web", name, port, id=name) for name in names or ["app.test"]))
     return origin
@@ -70,7 +70,7 @@ async def test_previous_addresses_are_kept_while_a_look_up_fails():
         await stage_with(environment, dns)
         assert (await environment.get())[2] == b"hello"
         dns.error = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-        environment.server.context.connector.names.expire("app.test")
+        environment.service.connector.names.expire("app.test")
         assert [(await environment.get())[2] for _ in range(5)] == [b"hello"] * 5
         assert len(dns.asked) == 2  # A look-up that failed is not tried again at once.
 
@@ -81,7 +81,7 @@ async def test_previous_addresses_are_kept_while_a_look_up_is_slow():
         await stage_with(environment, dns)
         assert (await environment.get())[2] == b"hello"
         dns.answers.clear()
-        environment.server.context.connector.names.expire("app.test")
+        environment.service.connector.names.expire("app.test")
         begun = monotonic()
         assert [(await environment.get())[2] for _ in range(5)] == [b"hello"] * 5
         assert monotonic() - begun < 1.0

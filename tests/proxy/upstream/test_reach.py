@@ -53,9 +53,7 @@ def swallowing(port, host=DEAD):
 async def by_name(environment, *hosts):
     """A backend that is registered by a name with these addresses."""
     origin = await environment.origin(answers(b"hello", extra=b"Connection: close\r\n"))
-    environment.server.context.connector.names = Names(
-        lambda _: [(socket.AF_INET, (host, 0)) for host in hosts]
-    )
+    environment.service.connector.names = Names(lambda _: [(socket.AF_INET, (host, 0)) for host in hosts])
     environment.register(Endpoint("web", "app.test", origin.endpoint.port, id="by-name"))
     return origin
 
@@ -104,7 +102,7 @@ async def test_a_disconnected_client_does_not_demote_addresses():
             await until(lambda: repr(environment.pool).endswith("| 1 active, 0 idle>"))
             client.close()
             await until(lambda: environment.records)
-        name = environment.server.context.connector.names._names["app.test"]
+        name = environment.service.connector.names._names["app.test"]
         assert name.demoted == {}
         assert name.due > 0
 

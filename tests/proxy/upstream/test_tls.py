@@ -166,7 +166,7 @@ def test_a_probe_uses_the_context_and_the_name_of_a_backend_with_tls():
 
 def test_an_invalid_file_is_a_one_line_error():
     with pytest.raises(StartError, match="--upstream-tls: "):
-        UpstreamTls(BackendConnections(upstream_tls=True, upstream_tls_ca="/nowhere.pem"))
+        UpstreamTls(BackendConnections(upstream_tls=True, upstream_tls_ca="/nowhere.pem")).check_files()
 
 
 async def test_no_chunk_is_lost_when_the_backend_ends_tls_before_they_are_decoded(authority, context):

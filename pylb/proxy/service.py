@@ -1,0 +1,59 @@
+"""A service as requests see it: the pool of its backends, and the rules for its requests.
+
+A service has one `Service` for its own settings, and one more for each set of settings that routes of it
+have. All of them have the same pool and the same connector. A request takes its `Service` at ROUTE and keeps
+it, so that a change of the settings affects later requests only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from pylb.config.backends import Retries, Timeouts
+from pylb.config.clients import Limits
+from pylb.policy.backend import Backend
+from pylb.policy.pool import Pool
+from pylb.policy.retry import RetryRules
+from pylb.proxy.upstream.connector import Client, Connector
+from pylb.proxy.upstream.h1 import H1Upstream
+
+
+class Service:
+    """What the requests of one service use, or those of some of its routes.
+
+    Args:
+        pool: the backends.
+        connector: opens connections to them.
+        timeouts: how long to wait for what, in seconds.
+        limits: how large a body may be, and how slowly it may move.
+        retries: which requests may be attempted again.
+    """
+
+    __slots__ = ("connector", "max_body", "min_body_rate", "pool", "quota", "retry", "timeouts")
+
+    def __init__(
+        self,
+        pool: Pool,
+        connector: Connector,
+        timeouts: Timeouts | None = None,
+        limits: Limits | None = None,
+        retries: Retries | None = None,
+    ) -> None:
+        self.pool = pool
+        self.connector = connector
+        self.timeouts = timeouts or Timeouts()
+        self.retry = RetryRules(retries or Retries())
+        limits = limits or Limits()
+        self.max_body = limits.max_body
+        """Bytes of the largest request body."""
+        self.min_body_rate = limits.min_body_rate
+        """Bytes per second that a body must move."""
+        self.quota = limits.min_body_rate * self.timeouts.body_timeout
+        """Bytes of a body that a client must send or read before its timeout restarts."""
+
+    def connect(self, backend: Backend, client: Client) -> Awaitable[H1Upstream]:
+        """Open a connection to a backend; see `Connector.connect`."""
+        return self.connector.connect(backend, client, self.timeouts.connect_timeout)
+
+    def __repr__(self) -> str:
+        return f"<Service {self.pool.service}>"

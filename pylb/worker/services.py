@@ -1,0 +1,125 @@
+"""The services of a worker, made from declarations: their pools, their connectors, and the rules of requests.
+
+Settings are options of one service or route. Each service has options: those of pylb with its settings, so
+that everything below reads options and no settings. What does not change keeps its identity: a declared
+service whose settings stay the same keeps its pool, its connections and its `Service`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from weakref import WeakValueDictionary
+
+from pylb.assembly.pools import configure_pool
+from pylb.config import Options
+from pylb.config.backends import BackendConnections, Retries, Timeouts
+from pylb.config.clients import Limits
+from pylb.config.settings import of_pool, with_settings
+from pylb.policy.pool import Pool
+from pylb.proxy.context import Context
+from pylb.proxy.proxyprotocol import PREAMBLES
+from pylb.proxy.service import Service
+from pylb.proxy.upstream.connector import Connector, UpstreamRules
+from pylb.proxy.upstream.idle import retire
+from pylb.proxy.upstream.tls import UpstreamTls
+from pylb.routes.declaration import ServiceDeclaration, Setting
+from pylb.routes.route import Route
+
+Settings = tuple[Setting, ...]
+
+
+class DeclaredService:
+    """A service, and what its routes use.
+
+    Args:
+        options: of pylb, with the settings of the service.
+        service: what requests use on routes without settings.
+    """
+
+    def __init__(self, settings: Settings, options: Options, service: Service) -> None:
+        self.settings = settings
+        self.options = options
+        self.service = service
+        self.by_settings: dict[Settings, Service] = {(): service}
+        """What requests use, by the settings of their routes."""
+
+
+class Services:
+    """All services of a worker.
+
+    Args:
+        options: of pylb.
+        context: what all requests share.
+        make_pool: returns an empty pool, given the name and the options of a service.
+    """
+
+    def __init__(self, options: Options, context: Context, make_pool: Callable[[str, Options], Pool]) -> None:
+        self.pools: dict[str, Pool] = {}
+        """The pool of each service."""
+        self._options = options
+        self._context = context
+        self._make_pool = make_pool
+        self._declared: dict[str, DeclaredService] = {}
+        self._connectors: WeakValueDictionary[tuple[BackendConnections, bool], Connector]
+        self._connectors = WeakValueDictionary()
+
+    def declare(self, declaration: ServiceDeclaration) -> None:
+        """Make a service, or apply the settings of its new declaration."""
+        name, settings = declaration.service, _of_service(declaration)
+        declared = self._declared.get(name)
+        if declared is not None and declared.settings == settings:
+            return
+        options = with_settings(self._options, settings)
+        connector = self._connector(options)
+        if declared is None:
+            pool = self._make_pool(name, options)
+        else:
+            pool = declared.service.pool
+            configure_pool(pool, options)
+            if declared.service.connector is not connector:
+                for backend in pool.backends.values():
+                    retire(backend)
+        service = _service(pool, connector, options)
+        self._declared[name] = DeclaredService(settings, options, service)
+        self._context.services[name] = service
+        self.pools[name] = pool
+
+    def remove(self, name: str) -> None:
+        """Forget a service. Requests in flight keep what they use."""
+        del self._declared[name], self._context.services[name], self.pools[name]
+
+    def of(self, route: Route) -> Service:
+        """Return what the requests of a route use."""
+        declared = self._declared[route.service]
+        settings = tuple(setting for setting in route.settings if not of_pool(setting[0]))
+        service = declared.by_settings.get(settings)
+        if service is None:
+            options = with_settings(declared.options, settings)
+            service = _service(declared.service.pool, declared.service.connector, options)
+            declared.by_settings[settings] = service
+        return service
+
+    def _connector(self, options: Options) -> Connector:
+        """Return the connector for these options, which services share."""
+        connections, reusable = BackendConnections.of(options), options.upstream_keepalive > 0
+        connector = self._connectors.get((connections, reusable))
+        if connector is None:
+            preamble = PREAMBLES.get(options.upstream_proxy_protocol)
+            rules = UpstreamRules(UpstreamTls(connections), preamble)
+            connector = Connector(rules, self._context.batch, self._context.responses, reusable=reusable)
+            self._connectors[connections, reusable] = connector
+        return connector
+
+
+def _of_service(declaration: ServiceDeclaration) -> Settings:
+    """The settings of a service, and those of its pool that its routes have.
+
+    Of several for one option, the last takes effect: that of the service, or that of its first route.
+    """
+    settings = (setting for route in declaration.routes for setting in route.settings)
+    of_routes = [setting for setting in settings if of_pool(setting[0])]
+    return (*reversed(of_routes), *declaration.settings)
+
+
+def _service(pool: Pool, connector: Connector, options: Options) -> Service:
+    return Service(pool, connector, Timeouts.of(options), Limits.of(options), Retries.of(options))
