@@ -66,6 +66,9 @@ class Redirect:
     url: str
     other_status: int = 0
     """The status for methods other than GET and HEAD; 0 for the same."""
+    pattern: str = ""
+    """An expression that the URL of the request must match; `url` replaces the match, with `$1` for a group.
+    The match of the route names the scheme."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,9 @@ class Actions:
     """Whether `strip` compares characters, as in fabio and Traefik, and not whole segments."""
     rewrite: tuple[str, str] | None = None
     """A beginning of the path, by whole segments, and what replaces it."""
+    replace: tuple[str, str] | None = None
+    """An expression, and the template that replaces what it matches in the path (`expression`). With an
+    empty template the match is stripped, as by `strip`."""
     prepend: str = ""
     """What is put before the path."""
     host: str = ""

@@ -10,11 +10,14 @@ from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import Request
 from pylb.policy.networks import Networks
 from pylb.routes.actions import Actions, Redirect
+from pylb.routes.expression import Template, at_start, compile_expression
 from pylb.routes.path import normalise
 
 _VARIABLE = re.compile(rb"(/?\$path|\$hostname|\$host)")
 
 _PORT = re.compile(rb":[0-9]*\Z")
+
+_SLASHES = re.compile(rb"/{2,}")
 
 
 class Answer(NamedTuple):
@@ -27,22 +30,23 @@ class Answer(NamedTuple):
 
 
 class PathEdit:
-    """Changes a path: strips, rewrites, prepends.
+    """Changes a path: strips, rewrites, replaces, prepends.
 
     Args:
         actions: of the route.
     """
 
-    __slots__ = ("_by_characters", "_prepend", "_rewrite", "_strip")
+    __slots__ = ("_by_characters", "_prepend", "_replace", "_rewrite", "_strip")
 
     def __init__(self, actions: Actions) -> None:
         self._strip = tuple(prefix.encode() for prefix in actions.strip)
         self._by_characters = actions.by_characters
         self._rewrite = tuple(path.encode() for path in actions.rewrite) if actions.rewrite else None
+        self._replace = _Replacement(*actions.replace) if actions.replace else None
         self._prepend = actions.prepend.encode()
 
     def __bool__(self) -> bool:
-        return bool(self._strip or self._rewrite or self._prepend)
+        return bool(self._strip or self._rewrite or self._replace or self._prepend)
 
     def __call__(self, path: bytes) -> tuple[bytes, bytes]:
         """Return the changed path, and the beginning that was stripped from it, if any.
@@ -63,10 +67,76 @@ class PathEdit:
             old, new = self._rewrite
             if path.startswith(old) and path[len(old) :][:1] in b"/":
                 path = new + path[len(old) :] or b"/"
+        if self._replace is not None:
+            path, stripped = self._replace.in_path(path, stripped)
         path = self._prepend + path
         if normalise(path) != path:
             raise ValueError("a path that is not in normal form after its beginning is stripped")
         return path, stripped
+
+
+class _Replacement:
+    """What replaces the matches of an expression.
+
+    Args:
+        pattern: the expression.
+        template: what replaces each match.
+    """
+
+    __slots__ = ("_expression", "_strips", "_template")
+
+    def __init__(self, pattern: str, template: str) -> None:
+        self._expression = compile_expression(pattern, at_start=at_start(pattern))
+        self._template = Template(template, self._expression.groups)
+        self._strips = not template
+
+    def __call__(self, text: bytes) -> bytes | None:
+        """Return the text with its matches replaced; None if there are none."""
+        return self._expression.replace(text, self._template)
+
+    def in_path(self, path: bytes, stripped: bytes) -> tuple[bytes, bytes]:
+        """Return a path with its matches replaced, and what was stripped: with an empty template, the match.
+
+        The path begins with one slash, and has no empty segment.
+        """
+        found = self(path)
+        if found is None:
+            return path, stripped
+        if self._strips:
+            stripped = path[: len(path) - len(found)]
+        return _SLASHES.sub(b"/", b"/" + found), stripped
+
+
+class PatternLocation:
+    """The URL of a redirect by an expression (Traefik's `redirectregex`).
+
+    Args:
+        redirect: the redirect of the route.
+        scheme: of the requests that the route takes.
+    """
+
+    __slots__ = ("_other", "_replacement", "_scheme", "_status")
+
+    def __init__(self, redirect: Redirect, scheme: str) -> None:
+        self._replacement = _Replacement(redirect.pattern, redirect.url)
+        self._scheme = (scheme or "http").encode()
+        self._status, self._other = redirect.status, redirect.other_status or redirect.status
+
+    def __call__(self, request: Request, path: bytes, _stripped: bytes) -> Answer:
+        """Return the redirect; see `Location`. To the URL itself if the expression does not match it."""
+        url = self._url(request, path)
+        location = self._replacement(url) or url
+        return Answer(self._status if request.method in (b"GET", b"HEAD") else self._other, location)
+
+    def leads_elsewhere(self, request: Request, path: bytes, _stripped: bytes, _scheme: bytes) -> bool:
+        """Whether the expression matches, and the redirect changes the URL."""
+        url = self._url(request, path)
+        return self._replacement(url) not in (None, b"", url)
+
+    def _url(self, request: Request, path: bytes) -> bytes:
+        _, mark, query = request.target.partition(b"?")
+        path = path.replace(b"\\", b"%5C")  # Browsers read /\ as //, which begins another host.
+        return b"".join((self._scheme, b"://", request.host, path, mark, query))
 
 
 class Location:
@@ -108,6 +178,18 @@ class Location:
         if self._adds_query and mark:
             url += mark + query
         return Answer(self._status if request.method in (b"GET", b"HEAD") else self._other, url)
+
+    def leads_elsewhere(self, request: Request, path: bytes, stripped: bytes, scheme: bytes) -> bool:
+        """Whether the redirect leads to another URL than that of the request.
+
+        Args:
+            request: of the client.
+            path: after the changes of the route.
+            stripped: what was stripped from the path.
+            scheme: that the client used.
+        """
+        url = self(request, path, stripped).location
+        return url not in (request.target, b"%b://%b%b" % (scheme, request.host, request.target))
 
 
 class Access:

@@ -7,10 +7,11 @@ from typing import Generic, TypeVar
 
 from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import Request
-from pylb.routes.apply import Access, Answer, Location, PathEdit
+from pylb.routes.apply import Access, Answer, Location, PathEdit, PatternLocation
 from pylb.routes.declaration import Age
 from pylb.routes.edit import RequestEdit, ResponseEdit
 from pylb.routes.matchers import compile_tests, is_secure
+from pylb.routes.path import normalise
 from pylb.routes.route import Route
 from pylb.routes.share import Shares
 
@@ -49,7 +50,7 @@ class CompiledRoute(Generic[S]):
         self.edit_response = ResponseEdit(actions.response_fields) if actions.response_fields else None
         response = actions.respond
         self._answer = Answer(response.status, text=response.text) if response else Answer(503)
-        self._location = Location(actions.redirect) if actions.redirect else None
+        self._location = _location(route)
         self._edits = {
             prefix.encode(): RequestEdit(actions.fields, actions.host, prefix)
             for prefix in (actions.strip if actions.fields or actions.host or actions.strip else ())
@@ -75,7 +76,11 @@ class CompiledRoute(Generic[S]):
         Args:
             stripped: what was stripped from its path.
         """
-        return self._edits.get(stripped)
+        edit = self._edits.get(stripped)
+        if edit is None and stripped:  # By an expression; the others are compiled.
+            actions = self.route.actions
+            edit = RequestEdit(actions.fields, actions.host, stripped.decode("latin-1"))
+        return edit
 
     def answer(self, request: Request, path: bytes, stripped: bytes) -> Answer:
         """Return the response of pylb, of a route that answers requests itself.
@@ -89,13 +94,21 @@ class CompiledRoute(Generic[S]):
 
     def _leads_elsewhere(self, request: Request, client: ClientInfo) -> bool:
         """Whether the redirect leads to another URL; else it is a loop, which fabio breaks as well."""
-        path = request.target.partition(b"?")[0]
+        if self._location is None:
+            return False
         stripped = b""
+        scheme = b"https" if is_secure(request, client) else b"http"
         try:
+            path = normalise(request.target.partition(b"?")[0])
             if self.edit_path is not None:
                 path, stripped = self.edit_path(path)
-            url = self._location(request, path, stripped).location if self._location else b""
+            return self._location.leads_elsewhere(request, path, stripped, scheme)
         except ValueError:
             return True  # The answer is 400.
-        scheme = b"https" if is_secure(request, client) else b"http"
-        return url not in (request.target, b"%b://%b%b" % (scheme, request.host, request.target))
+
+
+def _location(route: Route) -> Location | PatternLocation | None:
+    redirect = route.actions.redirect
+    if redirect is None:
+        return None
+    return PatternLocation(redirect, route.match.scheme) if redirect.pattern else Location(redirect)

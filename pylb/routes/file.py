@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from bisect import bisect_right
 from typing import Any
 
 from pylb.routes.declaration import ServiceDeclaration
@@ -26,6 +27,7 @@ LARGEST = 16 << 20
 
 _SERVICE = re.compile(r"[^\s/=]{1,255}")
 _OPTION = re.compile(r"[a-z][a-z0-9-]{0,63}")
+_HEADER = re.compile(r"^[ \t]*\[[ \t]*services[ \t]*\.[ \t]*[\"']?([^\"'\]\n]*?)[\"']?[ \t]*\]", re.MULTILINE)
 _POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
@@ -59,48 +61,53 @@ class _Reader:
     """A file while it is checked."""
 
     def __init__(self, text: str, name: str) -> None:
-        self._lines = text.split("\n")
+        self._text = text
         self._name = name
+        self._starts = [0, *(newline.end() for newline in re.finditer("\n", text))]
+        headers = list(_HEADER.finditer(text))
+        self._tables = [header.start() for header in headers]
+        self._headers = {header[1]: header.start() for header in reversed(headers)}
 
     def services(self, content: dict[str, Any]) -> tuple[ServiceDeclaration, ...]:
         """Check the whole file."""
         for key in content:
             if key != "services":
-                raise self._error(self._line(key), f"{quoted(key)}, expected [services.NAME]")
+                raise self._error(self._line_of(key), f"{quoted(key)}, expected [services.NAME]")
         tables = content.get("services", {})
         if not isinstance(tables, dict):
-            raise self._error(self._line("services"), "services, expected tables such as [services.web]")
+            raise self._error(self._line_of("services"), "services, expected tables such as [services.web]")
         return tuple(self._service(name, table) for name, table in tables.items())
 
     def _service(self, name: str, table: object) -> ServiceDeclaration:
-        start = self._header(name)
+        start = self._headers.get(name, 0)
         if not _SERVICE.fullmatch(name):
-            raise self._error(start, f"{quoted(name)} is no name of a service")
+            raise self._error(self._line_at(start), f"{quoted(name)} is no name of a service")
         if not isinstance(table, dict):
-            raise self._error(self._line(name, start), f"{quoted(name)}, expected a table [services.{name}]")
+            reason = f"{quoted(name)}, expected a table [services.{name}]"
+            raise self._error(self._line_of(name, start), reason)
         settings: list[tuple[str, str]] = []
         for key, value in table.items():
-            line = self._line(key, start)
             if key in {"routes", "backends"}:
                 continue
             if not _OPTION.fullmatch(key) or isinstance(value, (dict, list)):
-                raise self._error(
-                    line, f"{quoted(key)} of {name}, expected the name of an option and one value"
-                )
+                reason = f"{quoted(key)} of {name}, expected the name of an option and one value"
+                raise self._error(self._line_of(key, start), reason)
             settings.append((key, _typed(value)))
         backends = table.get("backends", "")
         if not isinstance(backends, str):
-            raise self._error(self._line("backends", start), f"backends of {name}, expected a text")
+            raise self._error(self._line_of("backends", start), f"backends of {name}, expected a text")
         routes = self._routes(name, table.get("routes", [""]), start)
         return ServiceDeclaration(name, routes, tuple(settings), backends)
 
     def _routes(self, service: str, texts: object, start: int) -> tuple[Route, ...]:
-        line = self._line("routes", start)
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            raise self._error(line, f'routes of {service}, expected a list such as ["/api strip=/api"]')
+            reason = f'routes of {service}, expected a list such as ["/api strip=/api"]'
+            raise self._error(self._line_of("routes", start), reason)
         routes = []
+        offset = self._key("routes", start)
         for text in texts:
-            line = self._containing(text, line)
+            offset = self._containing(text, offset)
+            line = self._line_at(offset)
             try:
                 routes.append(parse_route(service, text, f"{self._name}, line {line}"))
             except ValueError as error:
@@ -110,20 +117,23 @@ class _Reader:
     def _error(self, line: int, reason: str) -> ValueError:
         return ValueError(f"{self._name}, line {line}: {reason}")
 
-    def _header(self, service: str) -> int:
-        """The line of the table of a service."""
-        header = re.compile(rf"\s*\[\s*services\s*\.\s*[\"']?{re.escape(service)}[\"']?\s*\]")
-        return next((number for number, line in enumerate(self._lines, 1) if header.match(line)), 1)
+    def _line_at(self, offset: int) -> int:
+        return bisect_right(self._starts, offset)
 
-    def _line(self, key: str, start: int = 1) -> int:
-        """The line of a key, at or after another line; that line if the key is not found."""
-        pattern = re.compile(rf"\s*(?:\[\s*)?[\"']?{re.escape(key)}\b")
-        rest = enumerate(self._lines[start - 1 :], start)
-        return next((number for number, line in rest if pattern.match(line)), start)
+    def _line_of(self, key: str, start: int = 0) -> int:
+        return self._line_at(self._key(key, start))
+
+    def _key(self, key: str, start: int) -> int:
+        """The offset of a key, at or after another one; that one if the key is not found."""
+        pattern = re.compile(rf"^[ \t]*(?:\[[ \t]*)?[\"']?{re.escape(key)}\b", re.MULTILINE)
+        found = pattern.search(self._text, start)
+        return found.start() if found else start
 
     def _containing(self, text: str, start: int) -> int:
-        rest = enumerate(self._lines[start - 1 :], start)
-        return next((number for number, line in rest if text and text in line), start)
+        """The offset of a text in the rest of a table; `start` if the file writes it with escapes."""
+        following = bisect_right(self._tables, start)
+        end = self._tables[following] if following < len(self._tables) else len(self._text)
+        return max(start, self._text.find(text, start, end)) if text else start
 
 
 def _typed(value: object) -> str:

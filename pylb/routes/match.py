@@ -86,6 +86,8 @@ class Match:
     """Name in lower case and value: one field of the name has exactly this value."""
     queries: tuple[tuple[str, str], ...] = ()
     """Name and value, decoded: one parameter of the name has exactly this value."""
+    patterns: tuple[tuple[str, str], ...] = ()
+    """`host` or `path`, and an expression that it must match, as in rules of Traefik (`expression`)."""
     scheme: str = ""
     """`http` or `https`, as the client used it; empty for both."""
     default_port: bool = False
@@ -96,7 +98,7 @@ class Match:
     @property
     def matchers(self) -> int:
         """The number of conditions besides host and path."""
-        conditions = len(self.headers) + len(self.queries) + len(self.excludes)
+        conditions = len(self.headers) + len(self.queries) + len(self.patterns) + len(self.excludes)
         return bool(self.methods) + bool(self.scheme) + conditions
 
     @property

@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import Request
+from pylb.routes.expression import compile_expression
 from pylb.routes.match import Match
 from pylb.routes.path import normalise
 from pylb.routes.places import compile_host, compile_path, host_name
@@ -30,6 +31,7 @@ def compile_tests(match: Match) -> tuple[Test, ...]:
         tests.append(names_default_port)
     tests += [_header(name.encode(), value.encode()) for name, value in match.headers]
     tests += [_query(name.encode(), value.encode()) for name, value in match.queries]
+    tests += [_pattern(subject, expression) for subject, expression in match.patterns]
     tests += [_outside(excluded) for excluded in match.excludes]
     return tuple(tests)
 
@@ -67,6 +69,21 @@ def _query(name: bytes, value: bytes) -> Test:
             (_decoded(written), _decoded(given)) == (name, value)
             for written, _, given in (pair.partition(b"=") for pair in query.split(b"&"))
         )
+
+    return test
+
+
+def _pattern(subject: str, text: str) -> Test:
+    """Return a test whether an expression matches the host or the path of a request."""
+    expression = compile_expression(text)
+    if subject == "host":
+        return lambda request, _client: expression.matches(host_name(request.host))
+
+    def test(request: Request, _client: ClientInfo) -> bool:
+        try:
+            return expression.matches(normalise(request.target.partition(b"?")[0]))
+        except ValueError:
+            return False
 
     return test
 

@@ -57,6 +57,7 @@ _MATCH: dict[str, Reader] = {
     "methods": tuple,
     "headers": _pairs,
     "queries": _pairs,
+    "patterns": _pairs,
     "excludes": _each(lambda data: _made(Match, _MATCH, data)),
 }
 _fields = _each(partial(_made, FieldAction, {"verb": Verb}))
@@ -65,6 +66,7 @@ _ACTIONS: dict[str, Reader] = {
     "deny": tuple,
     "strip": tuple,
     "rewrite": tuple,
+    "replace": tuple,
     "fields": _fields,
     "response_fields": _fields,
     "redirect": partial(_made, Redirect, {}),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from pylb.http1.headers import ClientInfo
 from pylb.routes.path import normalise
-from tests.routes.heads import CLIENT, SECURE, head
+from tests.routes.heads import CLIENT, head
 
 
-def outcome(routes, line: str, *fields: str) -> str:
+def outcome(routes, line: str, *fields: str, address: str = CLIENT.address) -> str:
     """The outcome of `GET http://host/path`: `web /path`, `404` or `301 https://...`."""
     method, _, url = line.partition(" ")
     scheme, _, rest = url.partition("://")
     host, slash, target = rest.partition("/")
     request = head(slash + target, host, *fields, method=method)
-    client = SECURE if scheme == "https" else CLIENT
+    client = ClientInfo(address, scheme)
     original, mark, query = request.target.partition(b"?")
     path = normalise(original)
     found = routes.match(path, request, client)

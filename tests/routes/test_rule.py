@@ -32,6 +32,10 @@ def matches(rule):
             [Match(Host("a"), "/x", PathKind.EXACT), Match(Host("a"), "/y", PathKind.EXACT)],
         ),
         (
+            r"HostRegexp(`^[a-z]+\.a\.io$`) && PathRegexp(`^/x`)",
+            [Match(patterns=(("host", r"^[a-z]+\.a\.io$"), ("path", "^/x")))],
+        ),
+        (
             "!(Host(`a`) || Host(`b`))",
             [Match(excludes=(Match(Host("a")), Match(Host("b"))))],
         ),
@@ -84,9 +88,21 @@ def test_a_rule_that_multiplies_its_alternatives_is_refused_early():
     ("rule", "match", "reason"),
     [
         ("Host(`a`) && ClientIP(`10.0.0.0/8`)", Match(Host("a")), "ClientIP is not implemented"),
-        ("Host(`a`) && !HostRegexp(`x`)", Match(Host("a")), "HostRegexp is not implemented"),
-        ("PathRegexp(`x`)", Match(), "PathRegexp is not implemented"),
+        ("Host(`a`) && !HeaderRegexp(`x`,`y`)", Match(Host("a")), "HeaderRegexp is not implemented"),
+        ("QueryRegexp(`x`,`y`)", Match(), "QueryRegexp is not implemented"),
+        (
+            "Host(`a`) && PathRegexp(`(a+)+`)",
+            Match(Host("a")),
+            "PathRegexp: the expression '(a+)+' repeats a group, which is not implemented",
+        ),
     ],
 )
 def test_a_matcher_that_is_missing_blocks_all_that_the_rest_of_the_clause_matches(rule, match, reason):
     assert read_rule(rule) == [Clause(match, reason)]
+
+
+@every("argument", ["`{sub:.+}.a.io`", "`{host}`", "`a.io`, `{sub:[a-z]+}.a.io`"])
+def test_a_host_expression_of_traefik_2_is_blocked(argument):
+    [clause] = read_rule(f"HostRegexp({argument})")
+    assert clause.match == Match()
+    assert "the syntax of Traefik 2" in clause.blocked

@@ -12,6 +12,9 @@ from pylb.routes.quote import quoted
 
 PREFIX = "traefik"
 
+PROVIDERS = frozenset(["docker", "swarm", "consulcatalog", "nomad", "ecs"])
+"""Providers of Traefik whose routers, middlewares and services are labels of instances."""
+
 MOST_LABELS = 256
 """Labels of one instance."""
 
@@ -81,6 +84,12 @@ def flag(value: str) -> bool:
     if value in {"0", "f", "F", "false", "FALSE", "False"}:
         return False
     raise ValueError(f"{quoted(value)} is no switch, expected true or false")
+
+
+def local_name(name: str) -> str:
+    """Return a name of a middleware or service without a provider of labels: `auth@docker` is `auth`."""
+    own, at, provider = name.rpartition("@")
+    return own if at and provider.lower() in PROVIDERS else name
 
 
 def items(value: str) -> list[str]:

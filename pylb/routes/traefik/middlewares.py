@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pylb.routes.actions import (
     FieldAction,
@@ -18,9 +18,10 @@ from pylb.routes.actions import (
     read_networks,
     read_upstream_host,
 )
+from pylb.routes.expression import Template, at_start, compile_expression
 from pylb.routes.match import PathKind, read_path
 from pylb.routes.quote import quoted
-from pylb.routes.traefik.labels import Keys, flag, items
+from pylb.routes.traefik.labels import Keys, flag, items, local_name
 
 MOST_MIDDLEWARES = 32
 """Middlewares of one router, those of chains included."""
@@ -34,11 +35,7 @@ IGNORED = {
 }
 """Types without an effect on who receives what, and why pylb ignores them."""
 
-_HOST_REDIRECT = re.compile(
-    r"\^(?:https\?|\(\?:http\|https\)|\(http\|https\)|http|https)://((?:[0-9A-Za-z_-]|\\\.)+)/\(\.\*\)\$?"
-)
-"""The one form of `redirectregex` that is translated: from one host to another."""
-_HOST_REPLACEMENT = re.compile(r"(https?)://([0-9A-Za-z_.-]+(?::[0-9]{1,5})?)/\$(?:\{(\d)\}|(\d))")
+_VISIBLE = re.compile(r"[!-~]{1,1024}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +48,12 @@ class Step:
     host: str = ""
     fields: tuple[FieldAction, ...] = ()
     response_fields: tuple[FieldAction, ...] = ()
+    secure_fields: tuple[FieldAction, ...] = ()
+    """Changes to the fields of responses to requests with TLS."""
+    replace: tuple[str, str] | None = None
     redirect: Redirect | None = None
     from_scheme: str = ""
     """Of a redirect: the scheme of the requests that are redirected; empty for all."""
-    from_host: str = ""
-    """Of a redirect: the Host of the requests that are redirected; empty for all."""
     ignored: str = ""
     """Why the middleware has no effect."""
 
@@ -78,7 +76,7 @@ def _steps(names: list[str], defined: Mapping[str, Keys], seen: list[str]) -> It
         seen.append(name)
         if len(seen) > MOST_MIDDLEWARES:
             raise ValueError(f"more than {MOST_MIDDLEWARES} middlewares")
-        keys = defined.get(name.lower())
+        keys = defined.get(local_name(name).lower())
         if keys is None:
             raise ValueError(f"the middleware {quoted(name)} is not defined by the labels of the instance")
         kinds = {key.partition(".")[0] for key in keys}
@@ -126,17 +124,23 @@ _SECURITY = {
     "framedeny": ("X-Frame-Options", "DENY"),
     "contenttypenosniff": ("X-Content-Type-Options", "nosniff"),
     "browserxssfilter": ("X-XSS-Protection", "1; mode=block"),
+    "custombrowserxssvalue": ("X-XSS-Protection", ""),
     "customframeoptionsvalue": ("X-Frame-Options", ""),
     "contentsecuritypolicy": ("Content-Security-Policy", ""),
+    "contentsecuritypolicyreportonly": ("Content-Security-Policy-Report-Only", ""),
     "referrerpolicy": ("Referrer-Policy", ""),
     "permissionspolicy": ("Permissions-Policy", ""),
 }
 """Options of `headers`: the field, and its value; if that is empty, the option has it."""
 
 
+_TRANSPORT = frozenset(["stsseconds", "stsincludesubdomains", "stspreload", "forcestsheader"])
+
+
 def _headers(options: Keys) -> Iterator[Step]:
     if not options:
         raise ValueError("no options")
+    yield from _transport_security(options)
     for option, value in options.items():
         group, _, name = option.partition(".")
         if group == "customrequestheaders" and name == "host" and value:
@@ -149,8 +153,28 @@ def _headers(options: Keys) -> Iterator[Step]:
             field, fixed = _SECURITY[option]
             if not fixed or flag(value):
                 yield Step(response_fields=(_field(field, fixed or value, response=True),))
-        else:
+        elif option.startswith("accesscontrol"):
+            raise ValueError("pylb does not answer preflight requests (CORS)")
+        elif option not in _TRANSPORT:
             raise ValueError(f"unknown option {quoted(option)}")
+
+
+def _transport_security(options: Keys) -> Iterator[Step]:
+    """Translate the `sts` options (HSTS). Without `forcestsheader`, responses without TLS lack the field."""
+    age = options.get("stsseconds", "0")
+    if not re.fullmatch(r"[0-9]{1,12}", age):
+        raise ValueError(f"stsseconds={quoted(age)}, expected a number of seconds")
+    subdomains, preload = _set(options, "stsincludesubdomains"), _set(options, "stspreload")
+    force = _set(options, "forcestsheader")
+    if not int(age):
+        return
+    value = f"max-age={int(age)}{'; includeSubDomains' * subdomains}{'; preload' * preload}"
+    field = (_field("strict-transport-security", value, response=True),)
+    yield Step(response_fields=field) if force else Step(secure_fields=field)
+
+
+def _set(options: Keys, name: str) -> bool:
+    return name in options and flag(options[name])
 
 
 def _field(name: str, value: str, *, response: bool) -> FieldAction:
@@ -174,25 +198,44 @@ def _redirect_scheme(options: Keys) -> Iterator[Step]:
 
 def _redirect_regex(options: Keys) -> Iterator[Step]:
     _known(options, "regex", "replacement", "permanent")
-    source = _HOST_REDIRECT.fullmatch(options.get("regex", ""))
-    target = _HOST_REPLACEMENT.fullmatch(options.get("replacement", ""))
-    group = options.get("regex", "").replace("(?:", "").count("(")
-    if source is None or target is None or int(target[3] or target[4]) != group:
-        raise ValueError(r"only ^https?://www\.a\.example/(.*) to https://a.example/$1 is implemented")
-    if "https?" not in source[0] and "|" not in source[0]:
-        scheme = source[0].removeprefix("^").partition(":")[0]
-    else:
-        scheme = ""
-    yield Step(
-        redirect=_redirect(f"{target[1]}://{target[2]}$path", options),
-        from_scheme=scheme,
-        from_host=source[1].replace("\\", "").lower(),
-    )
+    regex, url = options.get("regex", ""), options.get("replacement", "")
+    expression = compile_expression(regex, at_start=at_start(regex))
+    Template(url, expression.groups)
+    if not _VISIBLE.fullmatch(url):
+        raise ValueError(f"{quoted(url)} is no URL, expected one like https://a.example/$1")
+    yield Step(redirect=replace(_redirect(url, options), pattern=regex))
+
+
+def _replace_path(options: Keys) -> Iterator[Step]:
+    _known(options, "path")
+    path = read_path(options.get("path", ""), PathKind.EXACT)
+    yield Step(replace=(".*", path.replace("$", "$$")))
+
+
+def _replace_path_regex(options: Keys) -> Iterator[Step]:
+    _known(options, "regex", "replacement")
+    yield _replacement(options.get("regex", ""), options.get("replacement", ""))
+
+
+def _strip_regex(options: Keys) -> Iterator[Step]:
+    """A match counts at the start of the path only, and Traefik removes the first that is found there."""
+    _known(options, "regex")
+    expressions = items(options.get("regex", ""))
+    if len(expressions) != 1:
+        raise ValueError("expected one expression")
+    expression = expressions[0].removeprefix("^")
+    yield _replacement(f"^(?:{expression})", "")
+
+
+def _replacement(pattern: str, template: str) -> Step:
+    Template(template, compile_expression(pattern).groups)
+    if template and not _VISIBLE.fullmatch(template):
+        raise ValueError(f"{quoted(template)} is no path, expected one like /$1")
+    return Step(replace=(pattern, template))
 
 
 def _redirect(url: str, options: Keys) -> Redirect:
-    permanent = "permanent" in options and flag(options["permanent"])
-    return Redirect(301, url, 308) if permanent else Redirect(302, url, 307)
+    return Redirect(301, url, 308) if _set(options, "permanent") else Redirect(302, url, 307)
 
 
 def _allow(options: Keys) -> Iterator[Step]:
@@ -209,6 +252,9 @@ _KINDS: dict[str, Callable[[Keys], Iterator[Step]]] = {
     "headers": _headers,
     "redirectscheme": _redirect_scheme,
     "redirectregex": _redirect_regex,
+    "replacepath": _replace_path,
+    "replacepathregex": _replace_path_regex,
+    "stripprefixregex": _strip_regex,
     "ipallowlist": _allow,
     "ipwhitelist": _allow,
 }

@@ -9,22 +9,28 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
-from pylb.routes.actions import Actions, Response
+from pylb.routes.actions import Actions, FieldAction, Response
 from pylb.routes.match import Match
 from pylb.routes.quote import quoted
 from pylb.routes.route import Route
-from pylb.routes.traefik.labels import PREFIX, Keys, Labelled, flag, items, read_labels
+from pylb.routes.traefik.labels import PREFIX, Keys, Labelled, flag, items, local_name, read_labels
 from pylb.routes.traefik.middlewares import Step, steps
 from pylb.routes.traefik.rule import Clause, intersection, read_rule
 
 MOST_ROUTERS = 64
 """Routers of one instance."""
 
+MOST_ROUTES = 512
+"""Routes of one instance. The clauses of rules and the redirects among middlewares multiply."""
+
 MAX_PRIORITY = 2**63 - 1001
 
 ENTRY_POINTS = {"web": "", "http": "", "websecure": "https", "https": "https"}
 """The scheme of requests, by entry point. Behind a proxy that terminates TLS, `web` has both."""
+
+BOTH = ("http", "https")
 
 NO_BACKEND = "noop@internal"
 """The service of routers that only redirect."""
@@ -76,10 +82,17 @@ def read_tags(service: str, tags: Iterable[str], prefix: str = PREFIX, source: s
             break
         try:
             router = _Router(service, name, keys, labels, source)
-            routes += router.routes()
-            problems += router.problems
+            made = list(islice(router.routes(), MOST_ROUTES + 1 - len(routes)))
         except ValueError as error:
             problems.append(f"router {quoted(name)}: {error}")
+            continue
+        problems += router.problems
+        if len(routes) + len(made) > MOST_ROUTES:
+            problems.append(
+                f"more than {MOST_ROUTES} routes, router {quoted(name)} and the others are ignored"
+            )
+            break
+        routes += made
     return Imported(tuple(routes), tuple(problems))
 
 
@@ -91,8 +104,8 @@ class _Router:
         self._source = source
         self.problems: list[str] = []
 
-    def routes(self) -> list[Route]:
-        """Return the routes of the router.
+    def routes(self) -> Iterator[Route]:
+        """Yield the routes of the router.
 
         Raises:
             ValueError: it has no valid rule, so the requests that it is for are not known.
@@ -103,10 +116,8 @@ class _Router:
         clauses = read_rule(rule)
         if not clauses:
             self._problem("no request can meet the rule")
-        routes: list[Route] = []
         for clause in clauses:
-            routes += self._of_clause(clause, rule)
-        return routes
+            yield from self._of_clause(clause, rule)
 
     def _of_clause(self, clause: Clause, rule: str) -> Iterator[Route]:
         blocked = clause.blocked
@@ -158,23 +169,29 @@ class _Router:
     def _with_steps(self, route: Route) -> Iterator[Route]:
         """Yield the routes for redirects, and the one for the rest."""
         actions = Actions(by_characters=True)
+        secure: tuple[FieldAction, ...] = ()
         for step in steps(items(self._keys.get("middlewares", "")), self._labels.middlewares):
             if step.ignored:
                 self._problem(f"the middleware {step.ignored}")
             elif step.redirect is not None:
-                condition = Match(
-                    scheme=step.from_scheme, headers=(("host", step.from_host),) if step.from_host else ()
-                )
-                match = intersection(route.match, condition)
-                if match is not None:
-                    yield replace(route, match=match, actions=replace(actions, redirect=step.redirect))
+                redirected = replace(route, actions=replace(actions, redirect=step.redirect))
+                schemes = BOTH if step.redirect.pattern else (step.from_scheme,)
+                yield from _of_schemes(redirected, schemes)
             else:
+                secure += step.secure_fields
                 actions = _after(actions, step)
-        yield self._to_service(replace(route, actions=actions))
+        served = self._to_service(replace(route, actions=actions))
+        if secure:
+            fields = served.actions.response_fields + secure
+            yield from _of_schemes(
+                replace(served, actions=replace(served.actions, response_fields=fields)), ("https",)
+            )
+        if not (secure and served.match.scheme == "https"):
+            yield served
 
     def _to_service(self, route: Route) -> Route:
         services = self._labels.services
-        name = self._keys.get("service", "")
+        name = local_name(self._keys.get("service", ""))
         if name.lower() == NO_BACKEND:
             return replace(route, actions=replace(route.actions, respond=Response(418)))
         if not name and len(services) > 1:
@@ -212,18 +229,29 @@ _SETTINGS = {
 """Keys of services that become settings."""
 
 
+def _of_schemes(route: Route, schemes: tuple[str, ...]) -> Iterator[Route]:
+    """Yield the route for each of the schemes that its match permits."""
+    for scheme in schemes:
+        match = intersection(route.match, Match(scheme=scheme))
+        if match is not None:
+            yield replace(route, match=match)
+
+
 def _after(actions: Actions, step: Step) -> Actions:
     """Add a change. pylb makes changes in a fixed order; another order of middlewares is refused."""
     if step.allow and actions.allow:
         raise ValueError("two allow lists, expected one")
-    if step.strip and (actions.strip or actions.prepend):
+    if step.strip and (actions.strip or actions.replace or actions.prepend):
         raise ValueError("a prefix is stripped after another change of the path, expected it first")
+    if step.replace and (actions.replace or actions.prepend):
+        raise ValueError("a path is replaced after another change of the path, expected it first")
     if step.prepend and actions.prepend:
         raise ValueError("two prefixes are added, expected one")
     return replace(
         actions,
         allow=actions.allow + step.allow,
         strip=actions.strip + step.strip,
+        replace=actions.replace or step.replace,
         prepend=actions.prepend or step.prepend,
         host=step.host or actions.host,
         fields=actions.fields + step.fields,

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from pylb.routes.expression import compile_expression
 from pylb.routes.match import (
     ANY_HOST,
     Host,
@@ -161,13 +162,15 @@ def _bounded(clauses: list[Clause]) -> list[Clause]:
 
 def _matcher(written: str, arguments: list[str]) -> list[Clause]:
     """Return the clauses of one matcher. Traefik accepts a name as documented, and in one case throughout."""
-    names = {name: name for name in (*_MATCHERS, *_MISSING)}
+    names = {name: name for name in (*_MATCHERS, *_EXPRESSIONS, *_MISSING)}
     names |= {other: name for name in list(names) for other in (name.lower(), name.upper(), name.title())}
     name = names.get(written)
     if name is None:
         raise ValueError(f"{quoted(written)} is no matcher, expected one of {', '.join(_MATCHERS)}")
     if not arguments or not all(arguments):
         raise ValueError(f"{written} without a value")
+    if name in _EXPRESSIONS:
+        return [_by_expression(name, arguments)]
     if name in _MISSING:
         return [Clause(Match(), f"{name} is not implemented")]
     counts, read = _MATCHERS[name]
@@ -177,6 +180,19 @@ def _matcher(written: str, arguments: list[str]) -> list[Clause]:
         reason = f"{name} with {len(arguments)} values, expected one (v3)"
         return [Clause(read(argument), reason) for argument in arguments]
     raise ValueError(f"{name} with {len(arguments)} values, expected {counts[0]}")
+
+
+def _by_expression(name: str, arguments: list[str]) -> Clause:
+    """Return the clause of an expression. One that is refused blocks what the rest of its clause matches."""
+    try:
+        if len(arguments) != 1 or _PLACEHOLDER.search(arguments[0]):
+            raise ValueError(
+                "has the syntax of Traefik 2, expected one expression such as ^[a-z0-9-]+\\.a\\.example$"
+            )
+        compile_expression(arguments[0])
+    except ValueError as error:
+        return Clause(Match(), f"{name}: {error}")
+    return Clause(Match(patterns=((_EXPRESSIONS[name], arguments[0]),)))
 
 
 def _host(name: str) -> Match:
@@ -194,7 +210,13 @@ _MATCHERS: dict[str, tuple[tuple[int, ...], Callable[..., Match]]] = {
     "Query": ((1, 2), lambda name, value="": Match(queries=((name, value),))),
 }
 
-_MISSING = ("HostRegexp", "PathRegexp", "HeaderRegexp", "QueryRegexp", "ClientIP")
+_EXPRESSIONS = {"HostRegexp": "host", "PathRegexp": "path"}
+"""Matchers by an expression, and what each compares."""
+
+_PLACEHOLDER = re.compile(r"\{[A-Za-z]\w*(?::|\})")
+"""A named part of Traefik 2: `{subdomain:.+}`. In Traefik 3 no request matches it."""
+
+_MISSING = ("HeaderRegexp", "QueryRegexp", "ClientIP")
 """Matchers that pylb does not have."""
 
 
@@ -221,6 +243,7 @@ def intersection(one: Match, other: Match) -> Match | None:
         methods=methods or one.methods or other.methods,
         headers=tuple(dict.fromkeys(one.headers + other.headers)),
         queries=tuple(dict.fromkeys(one.queries + other.queries)),
+        patterns=tuple(dict.fromkeys(one.patterns + other.patterns)),
         scheme=one.scheme or other.scheme,
         excludes=one.excludes + other.excludes,
     )
