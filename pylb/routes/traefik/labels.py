@@ -31,6 +31,8 @@ class Labelled:
 
     enable: str = ""
     """The value of `traefik.enable`; empty if it is not set."""
+    blocked: str = ""
+    """Why no router of the instance can be served."""
     routers: dict[str, Keys] = field(default_factory=dict)
     middlewares: dict[str, Keys] = field(default_factory=dict)
     services: dict[str, Keys] = field(default_factory=dict)
@@ -66,6 +68,8 @@ def read_labels(tags: Iterable[str], prefix: str = PREFIX) -> Labelled:
         name, _, option = named.partition(".")
         if key == "enable":
             read.enable = value
+        elif key == "consulcatalog.connect" and value.lower() not in {"", "0", "f", "false"}:
+            read.blocked = "pylb does not use Consul Connect"
         elif protocol == "http" and kind in parts and name and option:
             parts[kind].setdefault(name, {})[option] = value
         else:

@@ -41,7 +41,7 @@ _IGNORED_ROUTER = re.compile(r"observability\..+|tls\.certresolver|tls\.domains.
 _IGNORED_SERVICE = {
     "loadbalancer.responseforwarding.flushinterval": "pylb forwards bytes as they arrive",
     "loadbalancer.strategy": "the policy of pylb applies",
-    "loadbalancer.sticky.cookie": "sessions are not sticky",
+    "loadbalancer.sticky": "sessions are not sticky",
 }
 
 
@@ -120,7 +120,7 @@ class _Router:
             yield from self._of_clause(clause, rule)
 
     def _of_clause(self, clause: Clause, rule: str) -> Iterator[Route]:
-        blocked = clause.blocked
+        blocked = clause.blocked or self._labels.blocked
         route = Route(self._service, clause.match, priority=len(rule.encode()), source=self._source)
         made: list[Route] = []
         try:
