@@ -66,7 +66,7 @@ class Balancer:
             clock=monotonic,
             refresh=self.worker.publish,
             workers=self._workers,
-            routes=self.worker.server.context.routes,
+            table=lambda: self.worker.server.context.routes,
             history=self.control.recorder.history,
             samples=self.control.recorder.samples,
             overrides=self.control.override_store.overrides,

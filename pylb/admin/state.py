@@ -120,7 +120,7 @@ def problems(view: View) -> Iterator[dict[str, str]]:
             yield _problem(
                 "error", service, f"{address} answers {errors / requests:.0%} of its requests with 5xx"
             )
-    for problem in view.routes.problems:
+    for problem in (*view.declaration_problems(), *view.routes.problems):
         yield _problem("warning", problem.service, problem.text)
     for crash in view.crashes():
         yield _problem("error", "", crash)

@@ -18,6 +18,7 @@ from pylb.observe.samples import Samples
 from pylb.policy.explain import why_not
 from pylb.policy.overrides import Override
 from pylb.policy.rows import BackendRow, ServiceRow
+from pylb.routes.route import Problem
 from pylb.routes.table import RouteTable
 
 
@@ -73,7 +74,8 @@ class View:
     """The workers that are connected to control, each with `name`, `pid`, `generation` (of the processes; a
     reload increments it), `applied` (the generation of each service's pool that the worker has applied) and
     `heartbeat_age` (seconds since its last heartbeat)."""
-    routes: RouteTable[Any]
+    table: Callable[[], RouteTable[Any]]
+    """Returns the routes in force."""
     history: History
     samples: Samples
     overrides: Mapping[int, Override]
@@ -83,10 +85,17 @@ class View:
     max_age: float | None = None
     """Seconds since the registry's last answer after which the process is not ready. None: the age does not
     matter, as the known backends stay in use while the registry is unavailable."""
+    declaration_problems: Callable[[], Iterable[Problem]] = tuple
+    """Returns what is wrong with the declarations of routes, beside the problems of the table."""
     crashes: Callable[[], Iterable[str]] = tuple
     """Returns one sentence for each background task that crashed recently."""
     refresh: Callable[[], object] = lambda: None
     """Updates the counters and gauges, in a process that does not update them continuously."""
+
+    @property
+    def routes(self) -> RouteTable[Any]:
+        """The routes in force."""
+        return self.table()
 
     def connections(self) -> int:
         """The number of connected clients."""

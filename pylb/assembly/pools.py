@@ -3,48 +3,58 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from time import monotonic
 
 from pylb.config import Options
 from pylb.config.backends import PoolOptions
+from pylb.config.settings import of_pool, with_settings
 from pylb.errors import UsageError
 from pylb.observe.counter_layout import ATTEMPTS
 from pylb.policy.backend import Backend, State
 from pylb.policy.outliers import Outliers
 from pylb.policy.pool import Pool
-from pylb.routes.declaration import declare
+from pylb.routes.declaration import ServiceDeclaration, declare
 from pylb.routes.grammar import parse_service
 from pylb.routes.resolve import Entry, resolve
-from pylb.routes.route import Route
 
 log = logging.getLogger("pylb.health")
 
 
-def read_routes(options: Options) -> tuple[Route, ...]:
-    """The routes of `--service`. Without any, `--static` is one service that receives all requests.
+def declarations(options: Options) -> tuple[ServiceDeclaration, ...]:
+    """Return the services of `--service`. Without any, `--static` is one service that receives all requests.
 
     Raises:
-        UsageError: a route is invalid, or two routes match the same requests.
+        UsageError: a route or a setting is invalid, or two of them contradict each other.
     """
+    texts = options.service or (() if options.catalog or options.routes else ("static",))
     try:
-        routes = tuple(parse_service(text, "--service") for text in options.service or ("static",))
+        declared = declare([parse_service(text, "--service") for text in texts])
+        for each in declared:
+            _check_settings(each, options)
     except ValueError as error:
         raise UsageError(f"--service: {error}") from None
-    for route in routes:
-        for name, value in route.settings:
-            raise UsageError(f"--service: got {name}={value} for {route.service!r}, expected a key of routes")
-    entries = [Entry(age, route, None) for each in declare(routes) for age, route in each.aged()]
-    _, problems = resolve(entries)
-    for _, problem in problems:
+    entries = [Entry(age, route, None) for each in declared for age, route in each.aged()]
+    for _, problem in resolve(entries)[1]:
         if problem.excluded:
             raise UsageError(f"--service: {problem.text}, expected one")
-    return routes
+    return declared
 
 
-def services_of(routes: Iterable[Route]) -> list[str]:
-    """The services whose routes need backends, in the order of the routes."""
-    return list(dict.fromkeys(route.service for route in routes if route.has_pool))
+def _check_settings(declaration: ServiceDeclaration, options: Options) -> None:
+    """Check the settings of all routes of a service.
+
+    Raises:
+        ValueError: one is invalid, or two routes have different ones for the pool that they share.
+    """
+    of_service: dict[str, str] = {}
+    for route in declaration.routes:
+        with_settings(options, route.settings)
+        for name, value in route.settings:
+            if of_pool(name) and of_service.setdefault(name, value) != value:
+                both = f"{of_service[name]!r} and {value!r}"
+                raise ValueError(f"{name} of {declaration.service} is {both}, expected one value")
+    with_settings(options, tuple(of_service.items()))
 
 
 def make_pool(

@@ -9,6 +9,7 @@ from pylb.config.clients import ClientAddress, Limits, Listen, Tls
 from pylb.config.processes import Processes
 from pylb.config.records import AccessLog, Logging, Traces
 from pylb.config.registration import Registration
+from pylb.config.routing import CONSUL_PREFIX, RouteSources
 from pylb.config.sources import Consul, Discovery, Docker
 from pylb.errors import UsageError
 
@@ -16,6 +17,7 @@ from pylb.errors import UsageError
 @dataclass(frozen=True, kw_only=True)
 class Options(
     Discovery,
+    RouteSources,
     Consul,
     Docker,
     Registration,
@@ -40,12 +42,17 @@ class Options(
             UsageError: there is no source of backends, no service to look up, or no port to register.
         """
         super().check()
-        if not self.static and not self.consul and not self.docker:
+        if not self.static and not self.consul and not self.docker and not self.routes:
             raise UsageError(
                 "expected --consul HOST:PORT and --service NAME, or --static HOST:PORT,...; "
                 "see pylb --help, or try pylb demo"
             )
-        if not self.static and not self.service:
+        if self.catalog and not self.consul and not self.docker:
+            raise UsageError("--catalog: expected --consul HOST:PORT or --docker with it")
+        for each in self.routes:
+            if each.startswith(CONSUL_PREFIX) and not self.consul:
+                raise UsageError(f"--routes {each}: expected --consul HOST:PORT with it")
+        if not self.static and not self.service and not self.catalog and not self.routes:
             where = "among the containers" if self.docker else "in Consul"
             raise UsageError(f"expected --service NAME: the service {where} to balance")
         if self.register:

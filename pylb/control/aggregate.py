@@ -9,7 +9,7 @@ change itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
@@ -40,20 +40,39 @@ class Aggregate:
     """The states that the workers apply, and the rows that show them; see `admin.views.Rows`.
 
     Args:
-        options: the options of pools.
-        services: the names of the services.
+        options: returns the options of a service.
         counters: assigns a slot of the counters to each backend.
     """
 
-    def __init__(self, options: Options, services: Iterable[str], counters: Counters) -> None:
-        self.services = tuple(services)
+    def __init__(self, options: Callable[[str], Options], counters: Counters) -> None:
         self._options = options
         self._counters = counters
         self._states: dict[str, PoolState] = {}
-        self._members: dict[str, dict[Identity, Member]] = {service: {} for service in self.services}
+        self._members: dict[str, dict[Identity, Member]] = {}
         """Every routable instance of the last state, by key and authority."""
-        self._draining: dict[str, dict[Identity, Member]] = {service: {} for service in self.services}
+        self._draining: dict[str, dict[Identity, Member]] = {}
         """Instances that are no longer routable, and that had requests when last read."""
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The names of the services, in the order in which they were added."""
+        return tuple(self._members)
+
+    def __contains__(self, service: str) -> bool:
+        """Whether a service has been added."""
+        return service in self._members
+
+    def add(self, service: str) -> None:
+        """Add a service, without a state."""
+        self._members.setdefault(service, {})
+        self._draining.setdefault(service, {})
+
+    def remove(self, service: str) -> None:
+        """Remove a service, and release the slots of its backends."""
+        for member in self._members.pop(service, {}).values():
+            self._counters.release(member.endpoint)
+        self._draining.pop(service, None)
+        self._states.pop(service, None)
 
     def apply(self, state: PoolState) -> None:
         """Store the state of a pool; assign and release the slots of its backends."""
@@ -83,7 +102,7 @@ class Aggregate:
 
     def state_of(self, endpoint: Endpoint) -> State:
         """Return the worst state of an instance in any worker, according to requests."""
-        member = self._members[endpoint.service].get((endpoint.key, endpoint.authority))
+        member = self._members.get(endpoint.service, {}).get((endpoint.key, endpoint.authority))
         return State.GONE if member is None or member.overlay.failed else self._traffic_state(member)
 
     def applied(self, service: str) -> PoolState | None:
@@ -93,7 +112,7 @@ class Aggregate:
     def row(self, service: str) -> ServiceRow:
         """Return the row of a service, with the present figures of all workers."""
         shared, slot = self._counters.shared, self._counters.slot(service)
-        state = self._states.get(service)
+        state, options = self._states.get(service), self._options(service)
         draining = self._draining[service] = self._unfinished(self._draining[service])
         backends = [
             self._row(each, State.FAILED if each.overlay.failed else self._traffic_state(each))
@@ -101,13 +120,13 @@ class Aggregate:
         ]
         panics = any(shared.gauge(slot, PANICS))
         candidates = [backend for backend in backends if backend.weight > 0]
-        if panics and self._options.panic == "serve":
+        if panics and options.panic == "serve":
             eligible = served_in_panic(candidates)
         else:
             eligible = [backend for backend in candidates if backend.state is State.UP]
         return ServiceRow(
             service=service,
-            policy=(state and state.policy) or self._options.policy,
+            policy=(state and state.policy) or options.policy,
             applied=state,
             backends=tuple(backends),
             draining=tuple(self._row(each, State.DRAINING) for each in draining.values()),

@@ -1,12 +1,14 @@
 """The control plane: one discovery pipeline per service, and what all of them share.
 
-It builds the pipelines, passes changes of probes and overrides to them, and remembers everything that the
-next control process needs. The order of the stages is in `discovery.pipeline`.
+It starts and stops the pipelines, passes changes of probes and overrides to them, and remembers everything
+that the next control process needs. The order of the stages is in `discovery.pipeline`.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pylb.assembly.sources import source
@@ -26,7 +28,7 @@ from pylb.observe.counters import Counters
 from pylb.policy.backend import State
 from pylb.policy.overrides import ALL_OF_PYLB, DECIDED, pool_state
 from pylb.proxy.upstream.tls import UpstreamTls
-from pylb.runtime.lifecycle import TaskScope, keep_running
+from pylb.runtime.lifecycle import TaskScope, keep_running, spawn
 from pylb.runtime.logs import set_log_level
 
 
@@ -39,6 +41,9 @@ class Control:
         deliver: sends a pool's state to all workers, and calls its second argument when all of them apply it.
         counters: the counters of traffic, for the history.
         remembered: what `remember` returned in the control process before this one.
+        first_result: called when a service has a first response or failure, or its registry takes longer.
+        is_routed: returns whether any source declares a route for the service of a snapshot, and reads the
+            routes that its instances declare; see `Pipeline`.
         state_of: returns the state of an instance according to requests.
         set_log_level_everywhere: sets the log level of all processes.
     """
@@ -51,6 +56,8 @@ class Control:
         counters: Counters,
         remembered: Mapping[str, Any] | None = None,
         *,
+        first_result: Callable[[], object] = lambda: None,
+        is_routed: Callable[[Snapshot], bool] = lambda _: True,
         state_of: Callable[[Endpoint], State] = lambda _: State.UP,
         set_log_level_everywhere: Callable[[str], None] = set_log_level,
     ) -> None:
@@ -70,26 +77,83 @@ class Control:
             state_of,
             remembered=remembered["verdicts"] if remembered else (),
         )
+        self._first_result = first_result
+        self._is_routed = is_routed
         self._store = SnapshotStore(options.state_dir) if options.state_dir else None
         self._source = source(options)
-        self.pipelines = {service: self._pipeline(service) for service in services}
+        self._scope: TaskScope | None = None
+        """Holds the tasks of the pipelines; None before the start."""
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._remembered = {
+            each["snapshot"]["service"]: each for each in (remembered or {}).get("pipelines", ())
+        }
+        """What the pipelines of the control process before this one remembered, by service, until they exist
+        again."""
+        self._expected: dict[str, Mapping[str, Any]] = {}
+        """The same of the pylb that this one replaces; see `take_over`."""
+        self.pipelines: dict[str, Pipeline] = {}
         if remembered:
             self._resume(remembered)
-            for each in remembered["pipelines"]:
-                if pipeline := self.pipelines.get(each["snapshot"]["service"]):
-                    pipeline.resume(each)
+        for service in services:
+            self.follow(service)
 
-    def _pipeline(self, service: str) -> Pipeline:
+    @property
+    def remembered_services(self) -> list[str]:
+        """The services that the control process before this one followed, and that are not followed yet."""
+        return [*self._remembered]
+
+    def follow(self, service: str, backends: str = "") -> None:
+        """Run a pipeline for a service from now on, if there is none.
+
+        Args:
+            service: the name of the service.
+            backends: fixed backends, as `--static` has them; empty for those of the registry.
+        """
+        if service in self.pipelines:
+            return
+        self.pipelines[service] = pipeline = self._pipeline(service, backends)
+        if remembered := self._remembered.pop(service, None):
+            pipeline.resume(remembered)
+        if expected := self._expected.pop(service, None):
+            pipeline.expect(expected)
+        if self._scope is not None:
+            self._start(service)
+
+    def unfollow(self, service: str) -> None:
+        """Stop the pipeline of a service."""
+        if self.pipelines.pop(service, None) is not None:
+            self.stop_probes(service)
+            if task := self._tasks.pop(service, None):
+                task.cancel()
+
+    def stop_probes(self, service: str) -> None:
+        """End the probes of a service's instances."""
+        self.prober.follow(Snapshot(service, ()))
+
+    def _start(self, service: str) -> None:
+        if self._scope is not None:
+            pipeline = self.pipelines[service]
+            self._tasks[service] = keep_running(pipeline.run, name=f"watch {service}", scope=self._scope)
+            spawn(self._await_first_result(pipeline), name=f"first result of {service}", scope=self._scope)
+
+    async def _await_first_result(self, pipeline: Pipeline) -> None:
+        await pipeline.first_result.wait()
+        self._first_result()
+
+    def _pipeline(self, service: str, backends: str) -> Pipeline:
         status = DiscoveryStatus(service)
-        fixed = self._options.static is not None  # Nothing can be wrongly missing, and nothing needs a store.
+        # Fixed backends cannot be wrongly missing, and need no store.
+        fixed = bool(backends) or self._options.static is not None
+        fixed_backends = source(replace(self._options, static=backends)) if backends else None
         return Pipeline(
-            Watch(self._source.provider(service, status), status),
+            Watch((fixed_backends or self._source).provider(service, status), status),
             Guard(status.guards, empty_guard=0.0 if fixed else self._options.empty_guard),
             self.prober,
             overrides=self.override_store.overrides.values,
             recorder=self.recorder,
             deliver=self._deliver,
             store=None if fixed else self._store,
+            is_routed=self._is_routed,
         )
 
     def take_over(self, remembered: Mapping[str, Any]) -> None:
@@ -110,8 +174,11 @@ class Control:
         for service in sorted({override.service for override in changed}):
             self._changed(service, f"{DECIDED}taken over from the pylb that was replaced")
         for each in remembered["pipelines"]:
-            if pipeline := self.pipelines.get(each["snapshot"]["service"]):
+            service = each["snapshot"]["service"]
+            if pipeline := self.pipelines.get(service):
                 pipeline.expect(each)
+            else:
+                self._expected[service] = each
 
     def _resume(self, remembered: Mapping[str, Any]) -> None:
         """Apply the overrides and continue the history of another control process."""
@@ -146,12 +213,13 @@ class Control:
         keep_running(self.prober.run, name="probe", scope=scope)
         if self._source.run is not None:
             keep_running(self._source.run, name="follow the registry", scope=scope)
-        for service, pipeline in self.pipelines.items():
-            keep_running(pipeline.run, name=f"watch {service}", scope=scope)
+        self._scope = scope
+        for service in self.pipelines:
+            self._start(service)
 
     async def first_result(self) -> None:
         """Wait until each pipeline has a first response or failure, or its registry takes longer."""
-        for pipeline in self.pipelines.values():
+        for pipeline in tuple(self.pipelines.values()):
             await pipeline.first_result.wait()
 
     def _changed(self, service: str, cause: str) -> None:

@@ -14,6 +14,7 @@ import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import replace
+from itertools import chain
 from pkgutil import resolve_name
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -21,19 +22,26 @@ from typing import TYPE_CHECKING, Any
 import uvloop
 
 from pylb.admin.views import View
-from pylb.assembly.pools import read_routes, services_of
+from pylb.assembly.pools import declarations
+from pylb.assembly.sources import service_names
 from pylb.config import Options
 from pylb.config.option import in_force
+from pylb.config.settings import reads_file
 from pylb.control.aggregate import Aggregate
+from pylb.control.catalog import CatalogServices
 from pylb.control.control import Control
+from pylb.control.route_sources import RouteSources
+from pylb.control.routing import Routing
+from pylb.control.services import LiveServices
 from pylb.control.takeover import take_over
 from pylb.ipc.bootstrap import Bootstrap
 from pylb.ipc.control_server import ControlServer
 from pylb.ipc.supervisor_pipe import PREPARED, SupervisorPipe
-from pylb.model import PoolState
+from pylb.model import PoolState, Snapshot
 from pylb.observe.counters import Counters
-from pylb.routes.declaration import declare
-from pylb.routes.table import RouteTable
+from pylb.routes.bounds import read_bounds
+from pylb.routes.catalog import Rules
+from pylb.routes.declaration import Declarations
 from pylb.runtime.crashes import Crashes
 from pylb.runtime.lifecycle import Lifecycle, ProcessState, TaskScope, keep_running, spawn
 from pylb.runtime.logs import log_to_stderr, set_log_level, trace_fatal_signals
@@ -43,6 +51,9 @@ if TYPE_CHECKING:
 
 UNROUTED = ""
 """The service of requests that match no route."""
+
+FIXED = 0
+"""The rank of the routes of `--service`; see `ServiceDeclaration.order`."""
 
 ADMIN_ENDPOINT = "pylb.control.admin_endpoint:admin_endpoint"
 """Imported after the first snapshots, since workers may be waiting for these."""
@@ -94,38 +105,57 @@ class ControlProcess:
         self._file = bootstrap.state_file
         self._remembering: asyncio.Handle | None = None
         state = self._file.read()
-        routes = read_routes(options)
-        services = services_of(routes)
         self.counters = Counters(
             bootstrap.memory.attach(bootstrap.row), monotonic, state.counters if state else None
         )
         self.crashes = Crashes(self.counters.shared)
-        self.aggregate = Aggregate(options, services, self.counters)
+        self.catalog: CatalogServices | None = None
+        self.aggregate = Aggregate(self._options_of, self.counters)
         self.control_server = ControlServer(socket.socket(fileno=bootstrap.control_socket))
         self.control = Control(
             options,
-            services,
+            [],
             self.deliver,
             self.counters,
             state.control if state else None,
+            first_result=self._publish_routes,
+            is_routed=self._is_routed,
             state_of=self.aggregate.state_of,
             set_log_level_everywhere=self.set_log_level_everywhere,
         )
         take_over(self.control, bootstrap.predecessor)
+        self.services = LiveServices(
+            self.control, self.aggregate, self.control_server, self._is_listed, self._remember_soon
+        )
+        routing = state.routing if state else None
+        if routing:
+            self.control_server.restore_routing(routing)
+        published = {name: each for name, each in routing.changed.items() if each} if routing else None
+        self.routing = Routing(options, self.services, published)
+        self.routing.replace(FIXED, Declarations(declarations(options)))
+        if options.catalog:
+            self.catalog = self._catalog()
+        self.sources = RouteSources(options, self.routing, self.catalog)
+        if self.catalog:
+            for service in self.control.remembered_services:
+                self.control.follow(service)
         for update in state.updates if state else ():
-            if update.state and update.service in services:
+            if update.state and update.service in self.aggregate:
                 self.aggregate.apply(update.state)
-        for service in services:
+        for service in self.aggregate.services:
             self.control_server.publish(self.aggregate.update(service))
+        if not self.sources.slow:
+            self.routing.settle()
         self.set_log_level_everywhere(self.control.log_level)
         self.view = View(
             lifecycle=self.lifecycle,
             rows=self.aggregate,
-            watches={service: each.status for service, each in self.control.pipelines.items()},
+            watches=self.services.statuses,
             counters=self.counters,
             clock=monotonic,
             workers=self._workers,
-            routes=RouteTable(declare(routes)),
+            table=lambda: self.routing.table,
+            declaration_problems=lambda: self.routing.problems,
             history=self.control.recorder.history,
             samples=self.control.recorder.samples,
             overrides=self.control.override_store.overrides,
@@ -139,10 +169,43 @@ class ControlProcess:
             self._may_open_admin.set()
         self._stop = asyncio.Event()
 
+    def _options_of(self, service: str) -> Options:
+        return self.routing.options(service)
+
+    def _is_routed(self, snapshot: Snapshot) -> bool:
+        """Read the routes that the instances declare; return whether any source declares one."""
+        if self.catalog is not None:
+            self.catalog.read(snapshot)
+        return snapshot.service in self.routing.declarations
+
+    def _is_listed(self, service: str) -> bool:
+        return self.catalog is not None and self.catalog.is_listed(service)
+
+    def _catalog(self) -> CatalogServices:
+        options = self.options
+        rules = Rules(
+            bounds=tuple(chain.from_iterable(read_bounds(each) for each in options.catalog_allow)),
+            unprotected=frozenset(options.serve_unprotected),
+            tag_prefix=options.tag_prefix or "",
+            datacenter=options.datacenter or "",
+            forbids=reads_file,
+        )
+        return CatalogServices(service_names(options), rules, self.control, self.routing)
+
+    async def _settle_routes(self) -> None:
+        """Publish all routes when each source and each of its services has a first result."""
+        await self.sources.first_result()
+        await self.control.first_result()
+        self.routing.settle()
+
+    def _publish_routes(self) -> None:
+        self.routing.publish_soon()
+
     def deliver(self, state: PoolState, applied: Callable[[], None]) -> None:
         """Send the state of a pool to all workers, and to those that start later."""
         self.aggregate.apply(state)
         self.control_server.publish(self.aggregate.update(state.service), applied)
+        self.routing.publish_soon()
         self._remember_soon()
 
     def set_log_level_everywhere(self, level: str) -> None:
@@ -165,6 +228,9 @@ class ControlProcess:
             self.control_server.open(scope)
             stack.callback(self.control_server.close)
             self.control.start(scope)
+            self.sources.start(scope)
+            if self.sources.slow:
+                spawn(self._settle_routes(), name="settle the routes", scope=scope)
             self.supervisor_pipe.send(ProcessState.SERVING.word)
             await self.control.first_result()
             await self._may_open_admin.wait()
@@ -225,5 +291,8 @@ class ControlProcess:
             self._remembering.cancel()
             self._remembering = None
         self._file.write(
-            self.control_server.updates, self.counters.remember(), self.control.remember(entries)
+            self.control_server.updates,
+            self.counters.remember(),
+            self.control.remember(entries),
+            self.control_server.routing() if self.control_server.routing_generation else b"null",
         )

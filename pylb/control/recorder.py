@@ -47,6 +47,11 @@ class Recorder:
         """Record a state that is about to be delivered; return what to call when all workers apply it."""
         return partial(self._applied, self.history.record(state), state)
 
+    def record_routes(self, generation: int, cause: str) -> Callable[[], None]:
+        """Record a change of the routes before it is sent; return what to call when all workers use it."""
+        entry = self.history.record_routes(generation, cause, time())
+        return lambda: self.history.was_applied(entry, time())
+
     def _applied(self, entry: Entry, state: PoolState) -> None:
         self.history.was_applied(entry, time())
         recent = self.samples.services.get(state.service)

@@ -2,7 +2,7 @@
 
 This is the only file that names every stage, in order:
 
-    PROVIDER -> GUARD -> PROBES -> OVERRIDES -> RECORD -> DELIVER -> STORE
+    PROVIDER -> GUARD -> ROUTES -> PROBES -> OVERRIDES -> RECORD -> DELIVER -> STORE
 
 Rules: a failure of the registry changes nothing. A state is delivered only if it differs from the one before.
 The pipeline alone numbers the states of its pool (`generation`): a response of the registry, a probe verdict
@@ -60,6 +60,8 @@ class Pipeline:
         deliver: sends a state to all workers, and calls its second argument when all of them apply it. It is
             called in the running event loop and must not block.
         store: keeps snapshots for the next start; None for none.
+        is_routed: reads the routes that the instances of a snapshot declare, and returns whether any source
+            declares a route for the service. A pool without routes is neither probed nor delivered.
         clock: monotonic seconds.
     """
 
@@ -73,6 +75,7 @@ class Pipeline:
         recorder: Recorder,
         deliver: Callable[[PoolState, Callable[[], None]], object],
         store: SnapshotStore | None = None,
+        is_routed: Callable[[Snapshot], bool] = lambda _: True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.status: DiscoveryStatus = watch.status
@@ -87,6 +90,7 @@ class Pipeline:
         self._recorder = recorder
         self._deliver = deliver
         self._store = store
+        self._is_routed = is_routed
         self._clock = clock
         self._recheck: asyncio.TimerHandle | None = None
         self._remembered: orjson.Fragment | None = None
@@ -125,6 +129,9 @@ class Pipeline:
     def _publish(self, snapshot: Snapshot, cause: str, observed: float) -> bool:
         """Deliver a snapshot with everything that is laid over it; return whether that succeeded."""
         before, status = self.current, self.status
+        if not self._is_routed(snapshot):  # ROUTES
+            self.current, self._remembered = snapshot, None
+            return False
         status.generation += 1
         try:
             state = pool_state(
@@ -203,7 +210,8 @@ class Pipeline:
         self.status.generation = remembered["generation"]
         self.status.instances = len(snapshot.endpoints)
         self._guard.resume(snapshot, "the control process was restarted")
-        self._probes.follow(snapshot)
+        if self._is_routed(snapshot):
+            self._probes.follow(snapshot)
 
     def expect(self, remembered: Mapping[str, Any]) -> None:
         """Pass the instances of the pylb that this one replaces to the guard, without using them.

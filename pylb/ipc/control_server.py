@@ -18,7 +18,7 @@ from typing import Any
 from pylb.ipc.channel import Channel
 from pylb.ipc.control_socket import Hello, accept
 from pylb.ipc.health_update import HEALTH_UPDATE, HealthUpdate
-from pylb.ipc.routing_update import ROUTING, encode_declaration, encode_update
+from pylb.ipc.routing_update import ROUTING, RoutingUpdate, encode_declaration, encode_update
 from pylb.ipc.update import UPDATE, Update
 from pylb.routes.declaration import ServiceDeclaration
 from pylb.runtime.lifecycle import TaskScope, spawn
@@ -124,6 +124,13 @@ class ControlServer:
         for member in self.members:
             member.channel.queue_message(ROUTING, ROUTING, partial(self._difference, member))
 
+    def restore_routing(self, routing: RoutingUpdate) -> None:
+        """Continue with the routes that the control process before this one had published."""
+        self.routing_generation = routing.generation
+        self.declarations = {
+            service: encode_declaration(each) for service, each in routing.changed.items() if each is not None
+        }
+
     def routing(self) -> bytes:
         """Return all declarations as a complete update, encoded."""
         return encode_update(self.routing_generation, self.declarations, complete=True)
@@ -156,7 +163,8 @@ class ControlServer:
         log.debug("%s (pid %d) has connected", member.hello.name, member.hello.pid)
         for service, content in self.updates.items():
             member.channel.queue_message(UPDATE, service, content)
-        member.channel.queue_message(ROUTING, ROUTING, partial(self._difference, member))
+        if self.routing_generation:  # Otherwise the routes are not known yet.
+            member.channel.queue_message(ROUTING, ROUTING, partial(self._difference, member))
         for update in self._health_updates.values():
             if update.until > monotonic():
                 member.channel.queue_message(HEALTH_UPDATE, update.subject, update.to_bytes())

@@ -112,6 +112,19 @@ class History:
         self.entries.append(entry)
         return entry
 
+    def record_routes(self, generation: int, cause: str, now: float) -> Entry:
+        """Record that all workers are about to receive other routes. The entry belongs to no service.
+
+        Args:
+            generation: of the routes.
+            cause: the services whose declarations changed, as text.
+            now: seconds since the epoch.
+        """
+        self._count += 1
+        entry = Entry(self._count, now, "", generation, cause, (), (), (), 0, "")
+        self.entries.append(entry)
+        return entry
+
     def was_applied(self, entry: Entry, now: float) -> None:
         """Record that all pools applied a change at `now`, in seconds since the epoch."""
         entry.applied = max(0.0, now - entry.time)

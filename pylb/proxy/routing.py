@@ -38,15 +38,15 @@ def route(client: Exchange, request: Request, record: Record) -> Routed:
     """Find the route of a request, and apply its actions.
 
     Raises:
-        ProxyError: no route takes the request (404), the route is blocked (503), the client may not use it
-            (403), or the path is invalid (400).
+        ProxyError: no route takes the request (404), the routes are not known yet or the route is blocked
+            (503), the client may not use it (403), or the path is invalid (400).
     """
     original, mark, query = request.target.partition(b"?")
     try:
         path = normalise(original)
         found = client.context.routes.match(path, request, client.client_info)
         if found is None:
-            raise ProxyError(Phase.QUEUE, Fault.POLICY, "no service is routed here", status=404)
+            raise _no_route(client)
         record.service = found.route.service
         _check(found, client, request)
         stripped = b""
@@ -73,6 +73,13 @@ async def answer(client: Exchange, request: Request, record: Record, own: Answer
     if keep and client.recv_buffer:
         await client.next_iteration()
     return keep
+
+
+def _no_route(client: Exchange) -> ProxyError:
+    routes = client.context.routes
+    if routes.size or routes.generation:
+        return ProxyError(Phase.QUEUE, Fault.POLICY, "no service is routed here", status=404)
+    return ProxyError(Phase.QUEUE, Fault.POLICY, "the routes are not known yet", status=503)
 
 
 def _check(found: CompiledRoute[Service], client: Exchange, request: Request) -> None:

@@ -50,8 +50,8 @@ class Rules:
     datacenter: str = ""
     path_kind: PathKind = PathKind.PREFIX
     """How fabio's tags compare paths (`proxy.matcher`)."""
-    separate: Callable[[Route], tuple[Route, tuple[Setting, ...]]] = lambda route: (route, ())
-    """Separates the settings of the service from those of a route; raises ValueError if one is invalid."""
+    forbids: Callable[[str], bool] = lambda _: False
+    """Whether instances may not give a setting of this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,25 +177,24 @@ class _Reader:
             route = replace(route, blocked="")
         if route.blocked:
             self._problem(f"{route.match.place} is answered with 503: {route.blocked}", route.source)
-        try:
-            route, settings = rules.separate(route)
-        except ValueError as error:
-            self._problem(f"{service_text(route)!r} is answered without its settings: {error}", route.source)
-            route, settings = replace(route, settings=()), ()
-        for name, value in settings:
-            self._settings.setdefault(name, value)
+        route = replace(route, settings=self._permitted(route.settings, route.source))
         self._routes.append(route)
         return True
+
+    def _permitted(self, settings: tuple[Setting, ...], source: str) -> tuple[Setting, ...]:
+        """Return the settings that instances may give."""
+        forbidden = [name for name, _ in settings if self._rules.forbids(name)]
+        for name in forbidden:
+            self._problem(
+                f"{name} names a file of the host of pylb, expected it among pylb's options", source
+            )
+        return tuple(each for each in settings if each[0] not in forbidden)
 
     def _differing(self, others: Sequence[Endpoint], what: str) -> None:
         if others:
             names = ", ".join(quoted(each.id or each.authority) for each in others[:3])
-            self._problem(
-                f"{len(others)} of {len(self._endpoints)} instances declare other {what} than the majority: "
-                f"{names}",
-                what,
-                excluded=False,
-            )
+            differ = f"{len(others)} of {len(self._endpoints)} instances declare other {what}"
+            self._problem(f"{differ} than the majority: {names}", what, excluded=False)
 
     def _own(self) -> None:
         declared, others = agree(self._endpoints, read_declared)
@@ -208,7 +207,7 @@ class _Reader:
                 self._problem(f"lb_route: {error}", "lb_route")
         if declared.surplus:
             self._problem(f"{declared.surplus} routes beyond the limit are ignored", "lb_route")
-        self._settings |= dict(declared.settings)
+        self._settings = dict(self._permitted(declared.settings, "lb_route"))
 
     def _fabio(self) -> None:
         read = _fabio_reader(self._service, self._rules)

@@ -1,4 +1,4 @@
-"""Reads a file of routes: text in, declarations out, or one line that says which line is wrong.
+"""Reads a file of routes: text in, declarations out, or an error of one line that names the wrong line.
 
     [services.api]
     routes = ["api.example.com", "/api strip=/api"]
@@ -6,8 +6,6 @@
     backends = "10.0.0.1:80,10.0.0.2:80"
 
 A file is valid as a whole or not at all, so a broken edit keeps the former table.
-
-State: complete and tested, not yet connected to a source of routes. The settings await settings per service.
 """
 
 from __future__ import annotations
@@ -15,12 +13,17 @@ from __future__ import annotations
 import re
 import tomllib
 from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pylb.routes.declaration import ServiceDeclaration
 from pylb.routes.grammar import parse_route
 from pylb.routes.quote import quoted
 from pylb.routes.route import Route
+
+Check = Callable[[str, str], None]
+"""Checks the name and the value of a setting, or of `backends`; raises ValueError."""
 
 LARGEST = 16 << 20
 """Characters of a file."""
@@ -31,23 +34,50 @@ _HEADER = re.compile(r"^[ \t]*\[[ \t]*services[ \t]*\.[ \t]*[\"']?([^\"'\]\n]*?)
 _POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
-def read_file(text: str, name: str) -> tuple[ServiceDeclaration, ...]:
+def accept(_name: str, _value: str) -> None:
+    """Accept all settings."""
+
+
+def read_file(text: str, name: str, check: Check = accept) -> tuple[ServiceDeclaration, ...]:
     """Return the declarations of a file.
 
     Args:
         text: the file.
         name: of the file, for errors and as the source of its routes.
+        check: checks the settings and the fixed backends of services.
 
     Raises:
         ValueError: the file is invalid; the message is one line with the name, the line and the reason.
     """
+    return _Reader(text, name, check).services(_content(text, name))
+
+
+def read_service(
+    service: str, text: str, name: str, check: Check = accept, order: tuple[int, int] = (0, 0)
+) -> ServiceDeclaration:
+    """Return the declaration of one service, of which a text has what a file has below `[services.NAME]`.
+
+    Args:
+        service: the name of the service.
+        text: the keys and values.
+        name: of the text, for errors and as the source of its routes.
+        check: checks the settings and the fixed backends.
+        order: of the declaration.
+
+    Raises:
+        ValueError: the text is invalid; the message is one line with the name, the line and the reason.
+    """
+    read = _Reader(text, name, check).service(service, _content(text, name))
+    return replace(read, order=order)
+
+
+def _content(text: str, name: str) -> dict[str, Any]:
     if len(text) > LARGEST:
         raise ValueError(f"{name}: {len(text)} characters, expected at most {LARGEST}")
     try:
-        content = tomllib.loads(text)
+        return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ValueError(_syntax(str(error), text, name)) from None
-    return _Reader(text, name).services(content)
 
 
 def _syntax(message: str, text: str, name: str) -> str:
@@ -60,8 +90,9 @@ def _syntax(message: str, text: str, name: str) -> str:
 class _Reader:
     """A file while it is checked."""
 
-    def __init__(self, text: str, name: str) -> None:
+    def __init__(self, text: str, name: str, check: Check) -> None:
         self._text = text
+        self._check = check
         self._name = name
         self._starts = [0, *(newline.end() for newline in re.finditer("\n", text))]
         headers = list(_HEADER.finditer(text))
@@ -76,9 +107,10 @@ class _Reader:
         tables = content.get("services", {})
         if not isinstance(tables, dict):
             raise self._error(self._line_of("services"), "services, expected tables such as [services.web]")
-        return tuple(self._service(name, table) for name, table in tables.items())
+        return tuple(self.service(name, table) for name, table in tables.items())
 
-    def _service(self, name: str, table: object) -> ServiceDeclaration:
+    def service(self, name: str, table: object) -> ServiceDeclaration:
+        """Check one service."""
         start = self._headers.get(name, 0)
         if not _SERVICE.fullmatch(name):
             raise self._error(self._line_at(start), f"{quoted(name)} is no name of a service")
@@ -92,10 +124,13 @@ class _Reader:
             if not _OPTION.fullmatch(key) or isinstance(value, (dict, list)):
                 reason = f"{quoted(key)} of {name}, expected the name of an option and one value"
                 raise self._error(self._line_of(key, start), reason)
+            self._check_value(key, _typed(value), start)
             settings.append((key, _typed(value)))
         backends = table.get("backends", "")
         if not isinstance(backends, str):
             raise self._error(self._line_of("backends", start), f"backends of {name}, expected a text")
+        if "backends" in table:
+            self._check_value("backends", backends, start)
         routes = self._routes(name, table.get("routes", [""]), start)
         return ServiceDeclaration(name, routes, tuple(settings), backends)
 
@@ -109,10 +144,19 @@ class _Reader:
             offset = self._containing(text, offset)
             line = self._line_at(offset)
             try:
-                routes.append(parse_route(service, text, f"{self._name}, line {line}"))
+                route = parse_route(service, text, f"{self._name}, line {line}")
+                for key, value in route.settings:
+                    self._check(key, value)
             except ValueError as error:
                 raise self._error(line, str(error)) from None
+            routes.append(route)
         return tuple(routes)
+
+    def _check_value(self, key: str, value: str, start: int) -> None:
+        try:
+            self._check(key, value)
+        except ValueError as error:
+            raise self._error(self._line_of(key, start), str(error)) from None
 
     def _error(self, line: int, reason: str) -> ValueError:
         return ValueError(f"{self._name}, line {line}: {reason}")

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pylb import __version__
-from pylb.assembly.pools import read_routes, services_of
+from pylb.assembly.pools import declarations
 from pylb.config import Options
 from pylb.ipc.supervisor_pipe import SERVING
 from pylb.supervisor import procedures
@@ -177,7 +177,7 @@ class Supervisor:
                 "pylb %s listens on %s for %s, admin on %s, policy %s, %d workers",
                 __version__,
                 self._listeners.clients,
-                ", ".join(services_of(read_routes(self._options))),
+                self._sources_of_routes,
                 self._listeners.operators,
                 self._options.policy,
                 len(self._processes.workers),
@@ -206,6 +206,13 @@ class Supervisor:
                 reason = f"given up: {error.strerror}" if isinstance(error, OSError) else error
                 log.error("%s %s", procedure.name, reason)
                 self._finish(procedure, f"{procedure.name} {reason}", failed=True)
+
+    @property
+    def _sources_of_routes(self) -> str:
+        """What is served, for the log: the services of the options, and the sources of others."""
+        options = self._options
+        fixed = [each.service for each in declarations(options) if each.needs_pool]
+        return ", ".join([*fixed, *options.routes, *(["the catalog"] if options.catalog else [])])
 
     def _finish(self, procedure: Procedure, text: str, *, failed: bool = False) -> None:
         """Record the end of a procedure, and call its `after` if it succeeded."""

@@ -125,7 +125,7 @@ class WorkerProcess:
         self._check_applied()
 
     def _check_applied(self) -> None:
-        if self.worker.declarations and all(pool.applied for pool in self.worker.pools.values()):
+        if self.worker.has_routes and all(pool.applied for pool in self.worker.pools.values()):
             self._all_applied.set()
 
     def _publish_change(self, change: Change, service: str) -> None:

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from pylb.assembly.pools import make_pool, read_routes
+from pylb.assembly.pools import declarations, make_pool
 from pylb.assembly.tls import read_certificates
 from pylb.config import Options
 from pylb.config.backends import BackendConnections, Timeouts
@@ -34,7 +34,7 @@ from pylb.proxy.context import Context
 from pylb.proxy.handlers.choice import HandlerRules
 from pylb.proxy.server import Server
 from pylb.proxy.upstream.tls import UpstreamTls
-from pylb.routes.declaration import ServiceDeclaration, declare
+from pylb.routes.declaration import ServiceDeclaration
 from pylb.routes.table import RouteTable
 from pylb.runtime.descriptors import admissible
 from pylb.sinks.sinks import Sinks
@@ -101,8 +101,13 @@ class Worker:
         """The pool of each service."""
         UpstreamTls(BackendConnections.of(options)).check_files()
         context.routes = RouteTable((), self._services.of)
-        own = {each.service: each for each in declare(read_routes(options))}
+        own = {each.service: each for each in declarations(options)}
         self.apply_routing(RoutingUpdate(0, own))
+
+    @property
+    def has_routes(self) -> bool:
+        """Whether control has sent the routes, even if there are none."""
+        return self.server.context.routes.generation > 0
 
     async def listen(self, plain: Iterable[socket.socket], tls: Iterable[socket.socket] = ()) -> None:
         """Accept connections on these sockets."""

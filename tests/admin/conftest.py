@@ -63,7 +63,7 @@ def view(clock, operator, counters, pools):
         counters=counters,
         clock=clock,
         workers=lambda: [dict(WORKER)],
-        routes=RouteTable(declare([parse_service("web"), parse_service("api=/api")])),
+        table=lambda: RouteTable(declare([parse_service("web"), parse_service("api=/api")])),
         history=History(),
         samples=Samples(counters),
         overrides=operator.overrides,

@@ -37,7 +37,7 @@ def test_explain_gives_the_reason_if_no_backend_is_eligible(view, know):
 
 
 def with_routes(view, *routes):
-    return replace(view, routes=RouteTable(declare(routes)))
+    return replace(view, table=lambda: RouteTable(declare(routes)))
 
 
 def test_explain_shows_the_candidates_among_the_routes_and_the_target_for_the_backend(view, know):

@@ -29,7 +29,9 @@ def blocks():
 
 @pytest.fixture
 def aggregate(blocks):
-    return Aggregate(Options(), ["web"], Counters(blocks[2], lambda: 0.0))
+    made = Aggregate(lambda _: Options(), Counters(blocks[2], lambda: 0.0))
+    made.add("web")
+    return made
 
 
 class Worker:

@@ -133,6 +133,7 @@ async def test_a_worker_receives_all_routes_and_then_the_differences(control_ser
 
 async def test_changes_that_a_worker_has_not_read_are_sent_as_one(control_server, control_sockets, scope):
     """And routes come after the states of their services, so that no pool is missing."""
+    control_server.publish_routing({})
     worker = Worker("worker", control_sockets[1], scope)
     await until(lambda: worker.routing)
     (member,) = control_server.members
@@ -145,7 +146,7 @@ async def test_changes_that_a_worker_has_not_read_are_sent_as_one(control_server
     member.channel.resume_writing()
     await until(lambda: len(worker.routing) == 2)
     assert worker.generations == {"web": 1}
-    assert worker.routing[1] == RoutingUpdate(3, {"web": declared("web", "/new")})
+    assert worker.routing[1] == RoutingUpdate(4, {"web": declared("web", "/new")})
 
 
 async def test_without_workers_nothing_is_applied(control_server, control_sockets, scope):

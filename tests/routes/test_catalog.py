@@ -95,7 +95,7 @@ def test_the_older_of_two_services_holds_a_match():
 
 
 def weights(routes, path):
-    found = next(c for c in routes._own.by_host.values() for c in c.candidates(path))
+    (found,) = [each for group in routes._groups() for each in group.routes if each.fits(path)]
     assert isinstance(found.shares, Shares)
     bounds = [0.0, *found.shares._bounds]
     parts = [round(high - low, 6) for low, high in pairwise(bounds)]

@@ -6,7 +6,7 @@ and workers wait at the start for the first response.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from pkgutil import resolve_name
 from typing import Any, Protocol
 
@@ -35,3 +35,11 @@ def source(options: Options) -> Source:
     name = "static" if options.static is not None else "docker" if options.docker else "consul"
     make: Callable[[Options], Source] = resolve_name(f"{__name__}.{name}:Source")
     return make(options)
+
+
+def service_names(options: Options) -> Callable[[], AsyncGenerator[frozenset[str], None]]:
+    """Return a function that yields the names of all services of the registry after each change."""
+    name = "docker" if options.docker else "consul"
+    names: Callable[[Options], Callable[[], AsyncGenerator[frozenset[str], None]]]
+    names = resolve_name(f"{__name__}.{name}:names")
+    return names(options)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
+
 from pylb.config import Options
 from pylb.config.sources import Consul
 from pylb.discovery.sources.consul.feed import ConsulFeed
+from pylb.discovery.sources.consul.names import service_names
 from pylb.discovery.sources.consul.provider import ConsulProvider
 from pylb.discovery.status import DiscoveryStatus
 
@@ -27,3 +31,8 @@ class Source:
         return ConsulProvider(
             self._feed, service, status=status, tags=options.tag, include_warning=options.include_warning
         )
+
+
+def names(options: Options) -> Callable[[], AsyncGenerator[frozenset[str], None]]:
+    """Return the function that yields the names of all services of Consul's catalog."""
+    return partial(service_names, Consul.of(options))

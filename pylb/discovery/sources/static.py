@@ -32,21 +32,33 @@ class StaticProvider:
 
 
 def parse_static(service: str, text: str) -> tuple[Endpoint, ...]:
-    """Parse a comma-separated list of `HOST:PORT` or `HOST:PORT;weight=N`; IPv6 addresses in brackets.
+    """Parse the value of `--static`; see `parse_backends`.
 
     Raises:
         UsageError: an item is malformed or given twice; the message is one line that names it.
+    """
+    try:
+        return parse_backends(service, text)
+    except ValueError as error:
+        raise UsageError(f"--static: {error}") from None
+
+
+def parse_backends(service: str, text: str) -> tuple[Endpoint, ...]:
+    """Parse a comma-separated list of `HOST:PORT` or `HOST:PORT;weight=N`; IPv6 addresses in brackets.
+
+    Raises:
+        ValueError: an item is malformed or given twice; the message is one line that names it.
     """
     endpoints: dict[str, Endpoint] = {}
     for item in text.split(","):
         try:
             endpoint = _endpoint(service, item.strip())
         except ValueError as error:
-            raise UsageError(
-                f"--static: got {item.strip()!r}, expected HOST:PORT or HOST:PORT;weight=N ({error})"
+            raise ValueError(
+                f"got {item.strip()!r}, expected HOST:PORT or HOST:PORT;weight=N ({error})"
             ) from None
         if endpoint.id in endpoints:
-            raise UsageError(f"--static: got {endpoint.id} twice, expected each backend once")
+            raise ValueError(f"got {endpoint.id} twice, expected each backend once")
         endpoints[endpoint.id] = endpoint
     return tuple(endpoints.values())
 

@@ -1,0 +1,95 @@
+"""Follows a file of routes: yields what it declares, and again after each change.
+
+Rules: a file is applied as a whole or not at all. While it has an error, the former declarations stay, and
+the error is a problem. The file is compared by identity, size and time, so that one that was replaced
+atomically is noticed as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+
+from pylb.routes.declaration import Declarations, ServiceDeclaration
+from pylb.routes.file import Check, read_file
+from pylb.routes.route import Problem
+
+log = logging.getLogger("pylb.routes")
+
+PERIOD = 0.25
+"""Seconds between two looks at the file."""
+
+Signature = tuple[int, int, int, int]
+
+
+class RouteFile:
+    """One file of `--routes`.
+
+    Args:
+        path: of the file.
+        order: the rank of the source, and the place of this file in it.
+        check: checks a setting or the backends of a service.
+        period: seconds between two looks at the file.
+    """
+
+    def __init__(self, path: str, order: tuple[int, int], check: Check, period: float = PERIOD) -> None:
+        self.path = path
+        self._order = order
+        self._check = check
+        self._period = period
+        self._services: tuple[ServiceDeclaration, ...] = ()
+        self._signature: Signature | None = None
+        self._problem = ""
+
+    def read(self) -> Declarations:
+        """Return what the file declares now, or the former declarations with the problem."""
+        problem = ""
+        try:
+            with open(self.path, encoding="utf-8") as file:
+                self._signature = _signature(os.fstat(file.fileno()))
+                text = file.read()
+            services = read_file(text, self.path, self._check)
+        except OSError as error:
+            problem = f"{self.path} cannot be read: {error.strerror}"
+        except UnicodeDecodeError:
+            problem = f"{self.path}: expected UTF-8"
+        except ValueError as error:
+            problem = str(error)
+        else:
+            rank, place = self._order
+            self._services = tuple(replace(each, order=(rank, place)) for each in services)
+        if problem:
+            kept = f"; {len(self._services)} services of before stay" if self._services else ""
+            self._report(problem + kept)
+            return Declarations(self._services, (Problem(problem, source=f"--routes {self.path}"),))
+        self._report("")
+        return Declarations(self._services)
+
+    async def watch(self) -> AsyncGenerator[Declarations, None]:
+        """Yield the declarations after each change of the file."""
+        while True:
+            await asyncio.sleep(self._period)
+            if self._signature != self._present():
+                yield self.read()
+
+    def _present(self) -> Signature | None:
+        try:
+            return _signature(os.stat(self.path))
+        except OSError:
+            self._signature = self._signature and (0, 0, 0, 0)  # It is read again when it returns.
+            return self._signature
+
+    def _report(self, problem: str) -> None:
+        """Log a problem once, and its end."""
+        if problem and problem != self._problem:
+            log.warning("%s", problem)
+        elif self._problem and not problem:
+            log.info("%s is valid again", self.path)
+        self._problem = problem
+
+
+def _signature(status: os.stat_result) -> Signature:
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)

@@ -1,0 +1,121 @@
+import asyncio
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from pylb.config import Options
+from pylb.control.catalog import CatalogServices
+from pylb.control.routing import Routing
+from pylb.model import Endpoint, Excluded, Snapshot
+from pylb.routes.catalog import RANK, Rules
+from pylb.runtime.lifecycle import TaskScope, keep_running
+from tests.control.test_routing import Services, declared
+from tests.until import until
+
+WEB = Endpoint("web", "10.0.0.1", 80, id="web-1", meta=(("lb_route", "/web"),))
+
+
+class Control:
+    """Pipelines that have their first result at once."""
+
+    def __init__(self):
+        self.pipelines = {}
+
+    def follow(self, service):
+        result = asyncio.Event()
+        result.set()
+        self.pipelines.setdefault(service, SimpleNamespace(first_result=result, current=None))
+
+    def unfollow(self, service):
+        del self.pipelines[service]
+
+
+@pytest.fixture
+def control():
+    return Control()
+
+
+@pytest.fixture
+async def routing():
+    return Routing(Options(static="10.0.0.1:80"), Services())
+
+
+@pytest.fixture
+async def names():
+    """The names that the catalog yields, or the errors that it raises."""
+    return asyncio.Queue()
+
+
+@pytest.fixture
+async def catalog(control, routing, names):
+    async def follow():
+        while True:
+            found = await names.get()
+            if isinstance(found, Exception):
+                raise found
+            yield frozenset(found)
+
+    made = CatalogServices(follow, Rules(), control, routing)
+    async with TaskScope("test") as scope:
+        keep_running(made.run, name="follow the catalog", scope=scope)
+        yield made
+
+
+async def test_each_listed_service_is_followed(catalog, control, names):
+    names.put_nowait({"web", "db"})
+    await catalog.first_result.wait()
+    assert {*control.pipelines} == {"web", "db"}
+    assert catalog.is_listed("db")
+    names.put_nowait({"web"})
+    await until(lambda: {*control.pipelines} == {"web"})
+
+
+async def test_a_service_with_a_route_is_declared_also_by_unhealthy_instances(catalog, routing):
+    catalog.read(Snapshot("db", (replace(WEB, service="db", meta=()),)))
+    assert routing.declarations == {}
+    catalog.read(Snapshot("web", (), (Excluded(WEB, "critical"),)))
+    assert [*routing.declarations] == ["web"]
+    catalog.read(Snapshot("web", ()))
+    assert routing.declarations == {}
+
+
+async def test_a_service_with_instances_is_followed_although_the_catalog_lists_it_no_longer(
+    catalog, control, names
+):
+    """A registry that has restarted lists nothing; the guard decides what is gone."""
+    names.put_nowait({"web"})
+    await catalog.first_result.wait()
+    control.pipelines["web"].current = snapshot = Snapshot("web", (WEB,))
+    catalog.read(snapshot)
+    names.put_nowait(set())
+    await until(lambda: not catalog.is_listed("web"))
+    assert [*control.pipelines] == ["web"]
+    control.pipelines["web"].current = Snapshot("web", ())
+    catalog.read(Snapshot("web", ()))
+    await until(lambda: control.pipelines == {})
+
+
+async def test_a_service_that_another_source_declares_stays(catalog, control, routing, names):
+    routing.declare(1, "web", declared("web", "/"))
+    names.put_nowait({"web"})
+    await catalog.first_result.wait()
+    names.put_nowait(set())
+    await until(lambda: not catalog.is_listed("web"))
+    assert [*control.pipelines] == ["web"]
+
+
+async def test_an_error_of_the_catalog_is_a_problem_until_it_responds(catalog, control, routing, names):
+    names.put_nowait({"web"})
+    await catalog.first_result.wait()
+    names.put_nowait(OSError("connection refused"))
+    await until(lambda: routing.problems)
+    assert routing.problems[0].text == "the catalog cannot be read: connection refused"
+    assert catalog.is_listed("web"), "nothing is removed"
+    names.put_nowait({"web"})
+    await until(lambda: not routing.problems)
+
+
+async def test_declarations_have_the_rank_and_the_age_of_the_service(catalog, routing):
+    catalog.read(Snapshot("web", (replace(WEB, created=7), replace(WEB, id="web-2", created=5))))
+    assert routing.declarations["web"].order == (RANK, 5)

@@ -1,0 +1,97 @@
+import asyncio
+
+import pytest
+
+from pylb.config import Options
+from pylb.control.route_sources import RouteSources, joined
+from pylb.control.routing import Routing
+from pylb.routes.declaration import Declarations
+from pylb.routes.route import Problem
+from pylb.runtime.lifecycle import TaskScope
+from tests.control.test_routing import Services, declared
+from tests.until import until
+
+
+@pytest.fixture
+def path(tmp_path):
+    made = tmp_path / "routes.toml"
+    made.write_text('[services.web]\nroutes = ["/a"]\n')
+    return made
+
+
+@pytest.fixture
+async def routing():
+    return Routing(Options(static="10.0.0.1:80"), Services())
+
+
+def sources(routing, *paths):
+    options = Options(static="10.0.0.1:80", routes=tuple(map(str, paths)))
+    return RouteSources(options, routing, None)
+
+
+async def test_files_are_declared_at_once_and_followed(routing, path):
+    made = sources(routing, path)
+    assert not made.slow
+    assert [*routing.declarations] == ["web"]
+    async with TaskScope("test") as scope:
+        made.start(scope)
+        await made.first_result()
+        path.write_text('[services.api]\nroutes = ["/b"]\npolicy = "random"\n')
+        await until(lambda: [*routing.declarations] == ["api"])
+    assert routing.options("api").policy == "random"
+
+
+async def test_the_settings_of_a_file_are_checked(routing, path):
+    made = sources(routing, path)
+    path.write_text('[services.web]\npolicy = "none"\n')
+    async with TaskScope("test") as scope:
+        made.start(scope)
+        await until(lambda: routing.problems)
+    assert "line 2: policy: got 'none'" in routing.problems[0].text
+    assert [*routing.declarations] == ["web"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("backends", "10.0.0.1", "backends: got '10.0.0.1', expected HOST:PORT"),
+        ("backends", "", "backends: got '', expected HOST:PORT"),
+        ("colour", "red", "'colour' is no option of a service"),
+    ],
+)
+async def test_settings_and_backends_are_checked(routing, name, value, message):
+    with pytest.raises(ValueError, match="^" + message):
+        sources(routing).check(name, value)
+
+
+def test_the_first_declaration_of_a_service_counts():
+    first = Declarations((declared("web", "/a"),), (Problem("one"),))
+    second = Declarations((declared("web", "/b"), declared("api", "/c")))
+    both = joined([first, second])
+    assert [(each.service, each.routes[0].match.path) for each in both.services] == [
+        ("web", "/a"),
+        ("api", "/c"),
+    ]
+    assert [each.text for each in both.problems] == [
+        "one",
+        "'web' is declared twice, expected it once; the first one counts",
+    ]
+
+
+async def test_a_source_that_fails_keeps_what_it_declared(routing, path):
+    made = sources(routing, path)
+    (file,) = made._files
+    failures = asyncio.Queue()
+
+    async def watch():
+        yield file.read()
+        raise OSError(await failures.get())
+
+    file.watch = watch
+    async with TaskScope("test") as scope:
+        made.start(scope)
+        failures.put_nowait("the disk is on fire")
+        await until(lambda: routing.problems)
+        assert "the disk is on fire" in routing.problems[0].text
+        assert [*routing.declarations] == ["web"]
+        await until(lambda: not routing.problems)

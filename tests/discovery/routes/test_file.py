@@ -1,0 +1,94 @@
+import os
+
+import pytest
+
+from pylb.discovery.routes.file import RouteFile
+
+ONE = '[services.web]\nroutes = ["/a"]\n'
+
+
+def accept(name, value):
+    if value == "wrong":
+        raise ValueError(f"{name}: got 'wrong', expected another one")
+
+
+@pytest.fixture
+def path(tmp_path):
+    made = tmp_path / "routes.toml"
+    made.write_text(ONE)
+    return made
+
+
+@pytest.fixture
+def file(path):
+    return RouteFile(str(path), (1, 4), accept, period=0.001)
+
+
+def paths(declared):
+    return {each.service: [route.match.path for route in each.routes] for each in declared.services}
+
+
+def test_a_file_declares_services(file):
+    declared = file.read()
+    assert paths(declared) == {"web": ["/a"]}
+    assert declared.problems == ()
+    assert declared.services[0].order == (1, 4)
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_a_change_is_noticed_in_place_and_when_the_file_is_replaced(file, path, replaced):
+    file.read()
+    watch = file.watch()
+    text = ONE.replace("/a", "/b")
+    if replaced:
+        new = path.with_suffix(".new")
+        new.write_text(text)
+        os.replace(new, path)
+    else:
+        path.write_text(text + "# longer\n")
+    assert paths(await anext(watch)) == {"web": ["/b"]}
+    await watch.aclose()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[services.web\n", "routes.toml, line 1: "),
+        (
+            '[services.web]\npolicy = "wrong"\n',
+            "routes.toml, line 2: policy: got 'wrong', expected another one",
+        ),
+        ('[services.web]\nroutes = ["/x policy=wrong"]\n', "routes.toml, line 2: policy: got 'wrong'"),
+        ('[services.web]\nbackends = "wrong"\n', "routes.toml, line 2: backends: got 'wrong'"),
+    ],
+)
+def test_a_file_with_an_error_keeps_what_it_declared(file, path, caplog, text, problem):
+    file.read()
+    path.write_text(text)
+    declared = file.read()
+    assert paths(declared) == {"web": ["/a"]}
+    assert problem in declared.problems[0].text
+    file.read()
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "1 services of before stay" in caplog.text
+    path.write_text(ONE)
+    assert file.read().problems == ()
+
+
+def test_bytes_that_are_no_text_and_a_missing_file_are_problems(file, path):
+    path.write_bytes(b"\xff")
+    assert file.read().problems[0].text.endswith("expected UTF-8")
+    path.unlink()
+    assert file.read().problems[0].text.endswith("cannot be read: No such file or directory")
+
+
+async def test_a_file_that_returns_is_read_again(file, path):
+    file.read()
+    path.unlink()
+    watch = file.watch()
+    declared = await anext(watch)
+    assert paths(declared) == {"web": ["/a"]}
+    assert "cannot be read" in declared.problems[0].text
+    path.write_text(ONE.replace("/a", "/c"))
+    assert paths(await anext(watch)) == {"web": ["/c"]}
+    await watch.aclose()
