@@ -50,7 +50,6 @@ def reads_file(name: str) -> bool:
     return name in OF_POOL and _ALL[name].kind is FILE
 
 
-@lru_cache(maxsize=65536)
 def with_settings(base: Options, settings: tuple[Setting, ...]) -> Options:
     """Return options with the settings of a service or a route in place of pylb's.
 
@@ -62,8 +61,11 @@ def with_settings(base: Options, settings: tuple[Setting, ...]) -> Options:
         ValueError: a name is unknown or cannot be set here, a value is invalid, or values contradict each
             other; the message is one line.
     """
-    if not settings:
-        return base
+    return _laid(base, settings) if settings else base
+
+
+@lru_cache(maxsize=65536)
+def _laid(base: Options, settings: tuple[Setting, ...]) -> Options:
     values: dict[str, Any] = {}
     for given, value in settings:
         option = _find(given)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from pylb.assembly.sources import source
@@ -20,6 +21,7 @@ from pylb.discovery.guard import Guard
 from pylb.discovery.pipeline import Pipeline
 from pylb.discovery.probes.client import ProbeClient
 from pylb.discovery.probes.prober import Prober
+from pylb.discovery.probes.rules import ProbeRules
 from pylb.discovery.snapshot_store import SnapshotStore
 from pylb.discovery.status import DiscoveryStatus
 from pylb.discovery.watch import Watch
@@ -41,6 +43,7 @@ class Control:
         deliver: sends a pool's state to all workers, and calls its second argument when all of them apply it.
         counters: the counters of traffic, for the history.
         remembered: what `remember` returned in the control process before this one.
+        options_of: returns the options of a service; those of pylb by default.
         first_result: called when a service has a first response or failure, or its registry takes longer.
         is_routed: returns whether any source declares a route for the service of a snapshot, and reads the
             routes that its instances declare; see `Pipeline`.
@@ -56,23 +59,21 @@ class Control:
         counters: Counters,
         remembered: Mapping[str, Any] | None = None,
         *,
+        options_of: Callable[[str], Options] | None = None,
         first_result: Callable[[], object] = lambda: None,
         is_routed: Callable[[Snapshot], bool] = lambda _: True,
         state_of: Callable[[Endpoint], State] = lambda _: State.UP,
         set_log_level_everywhere: Callable[[str], None] = set_log_level,
     ) -> None:
+        options_of = options_of or (lambda _: options)
         self._options = options
         self._deliver = deliver
         self._set_log_level_everywhere = set_log_level_everywhere
         self.override_store = OverrideStore(self._changed)
         self.recorder = Recorder(counters)
         self.prober = Prober(
-            Health.of(options),
-            ProbeClient(
-                options.probe_timeout,
-                UpstreamTls(BackendConnections.of(options)).of,
-                options.probe_host or "",
-            ),
+            lambda service: _probe_rules(options_of(service)),
+            ProbeClient(),
             self._changed,
             state_of,
             remembered=remembered["verdicts"] if remembered else (),
@@ -228,3 +229,9 @@ class Control:
             self._set_log_level_everywhere(self.log_level)
         elif pipeline := self.pipelines.get(service):
             pipeline.on_change(cause)
+
+
+@lru_cache(maxsize=1024)
+def _probe_rules(options: Options) -> ProbeRules:
+    """Return how the instances of a service with these options are probed."""
+    return ProbeRules(Health.of(options), UpstreamTls(BackendConnections.of(options)).of)

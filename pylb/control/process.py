@@ -118,6 +118,7 @@ class ControlProcess:
             self.deliver,
             self.counters,
             state.control if state else None,
+            options_of=self._options_of,
             first_result=self._publish_routes,
             is_routed=self._is_routed,
             state_of=self.aggregate.state_of,

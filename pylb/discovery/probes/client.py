@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import ssl
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import aiohttp
 
 from pylb.config.kinds import TCP
+from pylb.discovery.probes.rules import ProbeRules
 from pylb.model import Endpoint
 
-Tls = Callable[[Endpoint], tuple[ssl.SSLContext, str] | None]
-"""Returns the TLS context and server name for an instance; None if its connections do not use TLS."""
+HEADERS = {"User-Agent": "pylb-probe"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,33 +27,26 @@ class Result:
 
 
 class ProbeClient:
-    """Probes instances.
+    """Probes instances. Each probe opens a connection: whether that succeeds is half of the result."""
 
-    Args:
-        timeout: seconds for one probe.
-        tls: the TLS settings of an instance.
-        host: the `Host` of HTTP requests; the instance's address and port if it is empty.
-    """
-
-    def __init__(self, timeout: float, tls: Tls = lambda _: None, host: str = "") -> None:
-        self._timeout = timeout
-        self._tls = tls
-        self._headers = {"User-Agent": "pylb-probe"} | ({"Host": host} if host else {})
+    def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
 
-    async def probe(self, endpoint: Endpoint, how: str) -> Result:
+    async def probe(self, endpoint: Endpoint, how: str, rules: ProbeRules) -> Result:
         """Probe an instance. Every error is a result, so that no instance ends the probes of others.
 
         Args:
             endpoint: the instance.
             how: `tcp` to connect only, or the path of a GET request; a status from 200 to 399 is a success,
                 as in HAProxy.
+            rules: of its service.
         """
+        timeout = rules.health.probe_timeout
         try:
-            async with asyncio.timeout(self._timeout):
-                return await (self._connect(endpoint) if how == TCP else self._get(endpoint, how))
+            async with asyncio.timeout(timeout):
+                return await (self._connect(endpoint) if how == TCP else self._get(endpoint, how, rules))
         except TimeoutError:
-            return Result(well=False, why=f"no response within {self._timeout:g} s")
+            return Result(well=False, why=f"no response within {timeout:g} s")
         except aiohttp.ClientConnectorError as error:
             return Result(well=False, why=_words(error.os_error), unreachable=True)
         except ValueError as error:  # An address or TLS name that cannot be encoded.
@@ -78,15 +69,15 @@ class ProbeClient:
         writer.close()
         return Result(well=True)
 
-    async def _get(self, endpoint: Endpoint, path: str) -> Result:
+    async def _get(self, endpoint: Endpoint, path: str, rules: ProbeRules) -> Result:
         if self._session is None:
-            # Each probe opens a connection: whether that succeeds is half of the result.
             connector = aiohttp.TCPConnector(limit=0, force_close=True)
-            self._session = aiohttp.ClientSession(connector=connector, headers=self._headers)
-        tls = self._tls(endpoint)
+            self._session = aiohttp.ClientSession(connector=connector, headers=HEADERS)
+        tls, host = rules.tls(endpoint), rules.health.probe_host
         context, name = tls or (False, None)
         async with self._session.get(
             f"{'https' if tls else 'http'}://{endpoint.authority}{path}",
+            headers={"Host": host} if host else None,
             ssl=context,
             server_hostname=name,
             allow_redirects=False,

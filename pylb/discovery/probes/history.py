@@ -14,13 +14,11 @@ class ProbeHistory:
     """The verdict on one instance.
 
     Args:
-        options: how many results make a verdict.
         verdict: the last verdict; None if there was none. An instance without a verdict counts as working.
     """
 
-    def __init__(self, options: Health, verdict: ProbeVerdict | None = None) -> None:
+    def __init__(self, verdict: ProbeVerdict | None = None) -> None:
         self.verdict = verdict
-        self._options = options
         self._against = 0
         """Consecutive results that contradict the verdict."""
 
@@ -29,11 +27,12 @@ class ProbeHistory:
         """Whether the last result contradicts the verdict."""
         return self._against > 0
 
-    def on_result(self, result: Result, *, clears: bool) -> bool:
+    def on_result(self, result: Result, options: Health, *, clears: bool) -> bool:
         """Take a result; return whether it makes a new verdict.
 
         Args:
             result: of the last probe.
+            options: how many results make a verdict.
             clears: whether a success supersedes earlier results of requests, so that it is a verdict anyway.
         """
         well = self.verdict is None or self.verdict.well
@@ -43,7 +42,7 @@ class ProbeHistory:
                 return False
         else:
             self._against += 1
-            if self._against < (self._options.probe_fall if well else self._options.probe_rise):
+            if self._against < (options.probe_fall if well else options.probe_rise):
                 return False
             self._against = 0
         number = self.verdict.number + 1 if self.verdict else 1

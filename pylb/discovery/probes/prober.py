@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Any, NoReturn
 
-from pylb.config.backends import Health
 from pylb.config.kinds import TCP
 from pylb.discovery.abbreviation import abbreviated
 from pylb.discovery.probes.client import ProbeClient
 from pylb.discovery.probes.history import ProbeHistory
+from pylb.discovery.probes.rules import ProbeRules
 from pylb.model import Endpoint, Key, Overlay, ProbeVerdict, Snapshot
 from pylb.policy.backend import State
 
@@ -38,7 +38,7 @@ class Prober:
     """Probes all instances.
 
     Args:
-        options: which instances are probed, and how many results make a verdict.
+        rules: returns how the instances of a service are probed.
         client: sends the probes.
         changed: called with a service and the cause, as text, when there are new verdicts.
         state_of: returns the state of an instance according to requests.
@@ -48,7 +48,7 @@ class Prober:
 
     def __init__(
         self,
-        options: Health,
+        rules: Callable[[str], ProbeRules],
         client: ProbeClient,
         changed: Callable[[str, str], None],
         state_of: Callable[[Endpoint], State],
@@ -56,7 +56,7 @@ class Prober:
         remembered: Iterable[Sequence[Any]] = (),
         rng: Random | None = None,
     ) -> None:
-        self._options = options
+        self._rules = rules
         self._client = client
         self._changed = changed
         self._state_of = state_of
@@ -83,14 +83,15 @@ class Prober:
         Excluded instances are probed as well, so that their verdict is known when they return.
         """
         service = snapshot.service
+        default = self._rules(service).health.probe
         present = (*snapshot.endpoints, *(x.endpoint for x in snapshot.excluded if x.endpoint.port))
-        targets = {_target(e, how): e for e in present if (how := self._how(e))}
+        targets = {_target(e, how): e for e in present if (how := _how(e, default))}
         if targets or service in self._services:
             self._replace(service, targets)
         return {
             e.key: Overlay(probe=how, verdict=self._verdicts.get(_target(e, how)))
             for e in snapshot.endpoints
-            if (how := self._how(e))
+            if (how := _how(e, default))
         }
 
     def _replace(self, service: str, targets: dict[Target, Endpoint]) -> None:
@@ -120,25 +121,27 @@ class Prober:
 
     async def _probe(self, target: Target, endpoint: Endpoint) -> None:
         """Probe one instance until cancelled; it may be removed a moment before that."""
-        history = ProbeHistory(self._options, self._verdicts.get(target))
-        interval, how = self._options.probe_interval, target[-1]
-        await asyncio.sleep(self._rng.random() * interval / FASTER)
+        history = ProbeHistory(self._verdicts.get(target))
+        how = target[-1]
+        await asyncio.sleep(self._rng.random() * self._rules(endpoint.service).health.probe_interval / FASTER)
         while True:
+            rules = self._rules(endpoint.service)
             endpoint = self._targets.get(target, endpoint)
             before = self._state_of(endpoint)
-            result = await self._client.probe(endpoint, how)
+            result = await self._client.probe(endpoint, how, rules)
             # An accepted connection does not refute failures of requests on accepted connections.
             clears = before is State.SUSPECT or (before in OUT and how != TCP)
-            if history.on_result(result, clears=clears) and history.verdict and target in self._targets:
+            if (
+                history.on_result(result, rules.health, clears=clears)
+                and history.verdict
+                and target in self._targets
+            ):
                 self._verdicts[target] = history.verdict
                 self._report(endpoint, history.verdict)
             changing = history.changing or before is State.SUSPECT or before in OUT
+            interval = rules.health.probe_interval
             pause = interval / FASTER if changing else interval
             await asyncio.sleep(pause * self._rng.uniform(1 - JITTER, 1 + JITTER))
-
-    def _how(self, endpoint: Endpoint) -> str:
-        own = endpoint.probe
-        return "" if endpoint.status == "maintenance" else self._options.probe if own is None else own
 
     def _report(self, endpoint: Endpoint, verdict: ProbeVerdict) -> None:
         if not self._unreported:
@@ -154,3 +157,10 @@ class Prober:
 
 def _target(endpoint: Endpoint, how: str) -> Target:
     return endpoint.service, endpoint.key, endpoint.authority, how
+
+
+def _how(endpoint: Endpoint, default: str) -> str:
+    """Return how an instance is probed; empty for not at all."""
+    if endpoint.status == "maintenance":
+        return ""
+    return default if endpoint.probe is None else endpoint.probe

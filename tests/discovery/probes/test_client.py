@@ -4,7 +4,9 @@ import ssl
 
 import pytest
 
+from pylb.config.backends import Health
 from pylb.discovery.probes.client import ProbeClient, Result
+from pylb.discovery.probes.rules import ProbeRules
 from pylb.model import Endpoint
 from tests.certificates import Authority
 from tests.environment import answers, read_request
@@ -37,9 +39,24 @@ class Server:
         return Endpoint("web", "127.0.0.1", self.server.sockets[0].getsockname()[1])
 
 
+class Configured:
+    """A client with the rules of one service."""
+
+    def __init__(self, rules):
+        self._client, self._rules = ProbeClient(), rules
+        self.close = self._client.close
+
+    async def probe(self, endpoint, how):
+        return await self._client.probe(endpoint, how, self._rules)
+
+
+def configured(timeout, tls=lambda _: None, host=None):
+    return Configured(ProbeRules(Health(probe_timeout=timeout, probe_host=host), tls))
+
+
 @pytest.fixture
 async def probe():
-    probe = ProbeClient(0.5)
+    probe = configured(0.5)
     yield probe
     await probe.close()
 
@@ -62,7 +79,7 @@ async def test_the_host_of_a_probe_can_be_set(host):
         writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
     async with Server(picky) as server:
-        probe = ProbeClient(5.0, host=host)
+        probe = configured(5.0, host=host)
         assert (await probe.probe(server.endpoint, "/health")).well
         await probe.close()
         assert f"\r\nHost: {host or server.endpoint.authority}\r\n".encode() in heads[0]
@@ -107,7 +124,7 @@ async def test_an_unresolvable_address_is_a_failure(probe, how, address):
 @pytest.mark.logs_error(r"unclosed <socket")
 async def test_an_invalid_tls_name_is_a_failure():
     for name in (".x", "a" * 64, "a\0b", "é..x"):
-        probe = ProbeClient(2.0, lambda _, name=name: (ssl.create_default_context(), name))
+        probe = configured(2.0, lambda _, name=name: (ssl.create_default_context(), name))
         async with Server(answers(b"")) as server:
             answer = await probe.probe(server.endpoint, "/")
         await probe.close()
@@ -123,7 +140,7 @@ async def test_silence_and_invalid_http_are_failures_except_for_tcp_probes():
         await read_request(reader)
         writer.write(b"SSH-2.0-x\r\n\r\n")
 
-    probe = ProbeClient(0.1)
+    probe = configured(0.1)
     async with Server(silence) as server:
         assert await probe.probe(server.endpoint, "/") == Result(well=False, why="no response within 0.1 s")
         assert (await probe.probe(server.endpoint, "tcp")).well
@@ -142,7 +159,7 @@ async def test_tls_backends_are_probed_over_tls(tmp_path):
     endpoint = Endpoint("web", "127.0.0.1", server.sockets[0].getsockname()[1])
     ours = ssl.create_default_context(cafile=authority.certificate)
     for name, well in (("web.internal", True), ("other.internal", False)):
-        probe = ProbeClient(2.0, lambda _, name=name: (ours, name))
+        probe = configured(2.0, lambda _, name=name: (ours, name))
         answer = await probe.probe(endpoint, "/")
         assert answer.well == well, answer
         await probe.close()

@@ -8,6 +8,7 @@ import pytest
 from pylb.config.backends import Health
 from pylb.discovery.probes.client import Result
 from pylb.discovery.probes.prober import Prober
+from pylb.discovery.probes.rules import ProbeRules
 from pylb.model import Endpoint, Excluded, Snapshot
 from pylb.policy.backend import State
 from tests.until import until
@@ -26,9 +27,10 @@ class Service:
         self.states = {}
         self.closed = False
         rules = {"probe_http": "/", "probe_interval": 0.01} | rules
-        self.prober = Prober(Health(**rules), self, self.changed, self.state_of, remembered=remembered)
+        self.rules = ProbeRules(Health(**rules))
+        self.prober = Prober(lambda _: self.rules, self, self.changed, self.state_of, remembered=remembered)
 
-    async def probe(self, endpoint, how):
+    async def probe(self, endpoint, how, _rules):
         self.asked.append((endpoint.id, how))
         return self.answers.get(endpoint.id, WELL)
 
@@ -188,3 +190,16 @@ async def test_a_successor_continues_the_verdicts():
     async with second.running():
         await until(lambda: second.failed == [])
         assert second.overlays[WEB[0].key].verdict.number == 2
+
+
+async def test_changed_rules_of_a_service_take_effect_without_a_restart():
+    service = Service()
+    service.register(WEB[0])
+    async with service.running():
+        await until(lambda: service.asked)
+        service.rules = ProbeRules(Health(probe_tcp=True, probe_interval=0.01))
+        service.register(WEB[0])
+        await until(lambda: service.asked[-1] == ("web-0", "tcp"))
+        service.rules = ProbeRules(Health())
+        service.register(WEB[0])
+        assert service.overlays == {}
