@@ -174,10 +174,10 @@ class ControlProcess:
         return self.routing.options(service)
 
     def _is_routed(self, snapshot: Snapshot) -> bool:
-        """Read the routes that the instances declare; return whether any source declares one."""
+        """Read the routes that the instances declare; return whether any source declares one with a pool."""
         if self.catalog is not None:
             self.catalog.read(snapshot)
-        return snapshot.service in self.routing.declarations
+        return snapshot.service in self.aggregate
 
     def _is_listed(self, service: str) -> bool:
         return self.catalog is not None and self.catalog.is_listed(service)

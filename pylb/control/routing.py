@@ -32,7 +32,7 @@ class Services(Protocol):
         """Begin to keep the pool of a service."""
 
     def change(self, declaration: ServiceDeclaration) -> None:
-        """Apply changed settings or fixed backends of a service."""
+        """Apply changed settings or fixed backends of a service, or that it needs a pool or none any more."""
 
     def remove(self, service: str) -> None:
         """End the pool of a service, whose routes are removed."""
@@ -193,7 +193,7 @@ class Routing:
             self.declarations[service] = merged = self._valid(parts)
             if before is None:
                 self._services.add(merged)
-            elif (before.settings, before.backends) != (merged.settings, merged.backends):
+            elif _of_pool(before) != _of_pool(merged):
                 self._services.change(merged)
         self._table = None
         self._changed[service] = None
@@ -214,6 +214,11 @@ class Routing:
         backends = next((part.backends for part in parts if part.backends), "")
         of_service = tuple(settings.values.items())
         return ServiceDeclaration(first.service, tuple(routes), of_service, backends, first.order)
+
+
+def _of_pool(declaration: ServiceDeclaration) -> tuple[object, ...]:
+    """Return what a service's pool depends on."""
+    return declaration.settings, declaration.backends, declaration.needs_pool
 
 
 class _Settings:

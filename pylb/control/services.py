@@ -58,16 +58,18 @@ class LiveServices:
     def change(self, declaration: ServiceDeclaration) -> None:
         """See `routing.Services`."""
         service = declaration.service
-        if not declaration.needs_pool or service not in self.statuses:
-            return self.add(declaration)
-        if self._backends[service] != declaration.backends:
+        if not declaration.needs_pool:
+            self.remove(service)
+        elif service not in self.statuses:
+            self.add(declaration)
+        elif self._backends[service] != declaration.backends:
             self._backends[service] = declaration.backends
             self._control.unfollow(service)
             self._control.follow(service, declaration.backends)
             self.statuses[service] = self._control.pipelines[service].status
-        else:
-            self._control.pipelines[service].on_change("routes: the settings have changed")
-        return None
+        else:  # The pipeline may be about to deliver the snapshot that has declared the settings.
+            cause = "routes: the settings have changed"
+            asyncio.get_running_loop().call_soon(self._deliver_again, service, cause)
 
     def remove(self, service: str) -> None:
         """See `routing.Services`."""
@@ -99,6 +101,11 @@ class LiveServices:
         """Deliver the snapshot of a service that was followed before it had a route."""
         if service in self.statuses and self._aggregate.applied(service) is None:
             self._control.pipelines[service].on_change("routes: the service has a route now")
+
+    def _deliver_again(self, service: str, cause: str) -> None:
+        """Deliver the snapshot of a service with other settings."""
+        if service in self.statuses:
+            self._control.pipelines[service].on_change(cause)
 
 
 def _cause(changed: Mapping[str, ServiceDeclaration | None]) -> str:

@@ -74,7 +74,7 @@ class Program:
 
     async def start(self, *addresses: str, serving: bool = True) -> None:
         """Start pylb, by default before all origins, and wait until it serves."""
-        if not any(argument.startswith(("--consul", "--static")) for argument in self._arguments):
+        if not any(argument.startswith(("--consul", "--static", "--routes")) for argument in self._arguments):
             self._arguments += ["--static", ",".join(o.endpoint.authority for o in self.origins)]
         places = addresses or ("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
         self.process = await asyncio.create_subprocess_exec(
