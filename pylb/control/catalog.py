@@ -66,8 +66,9 @@ class CatalogServices:
                 async with aclosing(self._names()) as responses:
                     async for names in responses:
                         backoff.reset()
+                        changed = names != self._listed
                         await self._on_names(names)
-                        if names == self._listed:
+                        if not changed:
                             await asyncio.sleep(bucket.take(now()))
             except Exception as error:
                 self._report(f"the catalog cannot be read: {error}"[:400])

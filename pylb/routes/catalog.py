@@ -29,6 +29,9 @@ from pylb.routes.traefik.routers import Imported, read_tags
 RANK = 3
 """The rank of the catalog among the sources of routes; see `ServiceDeclaration.order`."""
 
+OF_INSTANCE = frozenset(["port", "weight"])
+"""Settings by Traefik's labels that concern an instance, and not its service."""
+
 MOST_TAGS = 64
 """Tags of fabio on one instance."""
 
@@ -235,7 +238,18 @@ class _Reader:
         for text in (declared or Imported()).problems:
             self._problem(text, "label")
         for route in (declared or Imported()).routes:
-            self._add(route)
+            self._add(replace(route, settings=tuple(self._without_instance(route.settings))))
+
+    def _without_instance(self, settings: tuple[Setting, ...]) -> Iterator[Setting]:
+        """Yield settings without those of an instance, which its registration has."""
+        for name, value in settings:
+            if name not in OF_INSTANCE:
+                yield name, value
+            elif name == "port" and any(value != str(endpoint.port) for endpoint in self._endpoints):
+                ports = ", ".join(sorted({str(endpoint.port) for endpoint in self._endpoints})[:3])
+                self._problem(f"port {quoted(value)} is ignored: registered are {ports}", "label")
+            elif name == "weight" and value != "1":
+                self._problem(f"weight {quoted(value)} is ignored, expected lb_weight", "label")
 
 
 def _fabio_reader(

@@ -197,3 +197,18 @@ def test_a_route_that_names_a_protection_is_served_only_on_request(allowed):
     served = collect(services, Rules(unprotected=frozenset([allowed])))
     assert outcome(compiled(served.routes), "GET http://x/a") == "web /a"
     assert served.problems == ()
+
+
+def test_the_port_and_the_weight_of_an_instance_are_those_of_its_registration():
+    rule, server = "traefik.http.routers.r.rule=Path(`/a`)", "traefik.http.services.s.loadbalancer.server."
+    endpoint = instance("a", rule, f"{server}port=9", f"{server}weight=2", f"{server}scheme=https")
+    catalog = Catalog(Rules())
+    catalog.read("a", [endpoint])
+    (route,) = catalog.declaration("a").routes
+    assert route.settings == (("upstream-tls", "on"),)
+    assert [each.text for each in catalog.problems("a")] == [
+        f"port '9' is ignored: registered are {endpoint.port}",
+        "weight '2' is ignored, expected lb_weight",
+    ]
+    catalog.read("a", [instance("a", rule, f"{server}port={80 + next(NUMBERS) + 1}")])
+    assert catalog.problems("a") == ()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
+
 from pylb.config import Options
 from pylb.config.sources import Docker
-from pylb.discovery.sources.docker import DockerProvider
+from pylb.discovery.sources.docker import DockerProvider, service_names
 from pylb.discovery.status import DiscoveryStatus
 
 
@@ -30,3 +33,8 @@ class Source:
             network=options.network or "",
             project=options.project or "",
         )
+
+
+def names(options: Options) -> Callable[[], AsyncGenerator[frozenset[str], None]]:
+    """Return the function that yields the names of all services of the engine's containers."""
+    return partial(service_names, Docker.of(options), options.project or "")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
+from itertools import chain
 
 from pylb.clients.docker import DockerClient
-from pylb.clients.inventory import InventoryReader, Unread
+from pylb.clients.inventory import Inventory, InventoryReader, Unread
 from pylb.config.sources import Docker
 from pylb.containers.container import Container
-from pylb.containers.conventions import metadata, names, split_tags
+from pylb.containers.conventions import Metadata, metadata, names, split_tags
 from pylb.containers.port import Port, port_number
 from pylb.containers.stopping import Stopping
 from pylb.discovery.sources.settings import read_settings
@@ -22,8 +25,14 @@ log = logging.getLogger("pylb.discovery")
 RESYNC = 30.0
 """Seconds without an event after which all containers are read again."""
 SERVICE_LABEL, PORT_LABEL, COMPOSE_LABEL = "pylb.service", "pylb.port", "com.docker.compose.service"
+TRAEFIK_PORT = re.compile(r"traefik\.http\.services\.[^.]{1,255}\.loadbalancer\.server\.port", re.IGNORECASE)
+"""The label of Traefik that has the meaning of `pylb.port`."""
 NODE = "docker"
 """The node of every endpoint's key."""
+OWN_KEYS = "lb_"
+"""The beginning of pylb's own keys."""
+LABELS = (OWN_KEYS, "traefik.")
+"""The beginnings of labels that may declare a route."""
 LOOPBACK = "127.0.0.1"
 """The address of a container in the network of the host."""
 
@@ -136,6 +145,49 @@ class DockerProvider:
         self._problems = problems
 
 
+async def service_names(settings: Docker, project: str = "") -> AsyncGenerator[frozenset[str], None]:
+    """Yield the names of the services of all containers, after each event of any container.
+
+    Args:
+        settings: the address of the engine.
+        project: only containers of this Compose project; empty for any.
+
+    Raises:
+        EngineError: the engine does not respond.
+    """
+    reader = InventoryReader()
+    async with DockerClient(settings) as docker:
+        began = time.time()
+        yield _names_in(await reader.read(docker), project)
+        async for events in docker.events(since=began, quiet=RESYNC):
+            reader.changed(event.container for event in events)
+            yield _names_in(await reader.read(docker), project)
+
+
+def _names_in(inventory: Inventory, project: str) -> frozenset[str]:
+    containers = (each for each in inventory.containers if each.running)
+    chosen = (each for each in containers if not project or each.project == project)
+    return frozenset(chain.from_iterable(map(services_of, chosen)))
+
+
+def services_of(container: Container) -> frozenset[str]:
+    """Return the names of the services of a container; see `DockerProvider`."""
+    labels = dict(container.labels)
+    if SERVICE_LABEL in labels:
+        return frozenset([labels[SERVICE_LABEL]])
+    own = (names(container, port) for port in container.ports if port.protocol == "tcp")
+    named = frozenset(chain.from_iterable(own))
+    if named or _names_its_service(container):
+        return named
+    return frozenset(filter(None, [labels.get(COMPOSE_LABEL)]))
+
+
+def _declaring(container: Container, values: Metadata) -> Iterator[tuple[str, str]]:
+    """Yield what declares routes and settings: `SERVICE_LB_ROUTE`, and labels such as `lb_route`."""
+    yield from ((key, value) for key, value in values.values if key.startswith(OWN_KEYS))
+    yield from ((key, value) for key, value in container.labels if key.lower().startswith(LABELS))
+
+
 def read_container(service: str, container: Container, network: str = "") -> tuple[Endpoint, str] | None:
     """Return a container as an endpoint, with the reason why it receives no requests, if any.
 
@@ -183,10 +235,19 @@ def read_container(service: str, container: Container, network: str = "") -> tup
         problems=(*settings.problems, *container.problems),
         status="maintenance" if paused else "critical" if reason else "passing",
         tags=split_tags(values.get("tags")),
-        meta=(("container", container.short_id),),
+        created=_created(container),
+        meta=(("container", container.short_id), *sorted(dict(_declaring(container, values)).items())),
         has_checks=bool(container.health),
     )
     return endpoint, reason
+
+
+def _created(container: Container) -> int:
+    """Return when a container was created, in milliseconds since the epoch: an age, as Consul's index."""
+    try:
+        return int(datetime.fromisoformat(container.created).timestamp() * 1000)
+    except ValueError:
+        return 0
 
 
 def _not_serving(container: Container) -> str:
@@ -226,12 +287,14 @@ def ports_of(service: str, container: Container) -> list[Port] | None:
         != service
     ):
         return None
-    if PORT_LABEL not in labels:
+    of_traefik = filter(TRAEFIK_PORT.fullmatch, labels)
+    label = PORT_LABEL if PORT_LABEL in labels else next(of_traefik, "")
+    if not label:
         return exposed
     try:
-        return [Port(port_number(labels[PORT_LABEL]))]
+        return [Port(port_number(labels[label]))]
     except ValueError as error:
-        raise ValueError(f"label {PORT_LABEL}: {error}") from None
+        raise ValueError(f"label {label}: {error}") from None
 
 
 def _names_its_service(container: Container) -> bool:

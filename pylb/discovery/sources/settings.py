@@ -48,8 +48,10 @@ class Settings:
 
 KINDS: dict[str, tuple[str, Kind[Any]]] = {
     "lb_weight": ("weight", integer(0, MOST_WEIGHT)),
+    "lb_max_conn": ("max_conn", integer(0, MOST_REQUESTS)),
     "lb_maxconn": ("max_conn", integer(0, MOST_REQUESTS)),
     "lb_probe": ("probe", PROBE),
+    "lb_slow_start": ("slow_start", DURATION_OR_ZERO),
     "lb_slowstart": ("slow_start", DURATION_OR_ZERO),
     "lb_tls": ("tls", FLAG),
     "lb_tls_name": ("tls_name", HOST),

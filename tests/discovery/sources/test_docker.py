@@ -4,7 +4,7 @@ from contextlib import aclosing
 import pytest
 
 from pylb.clients.docker import EngineError
-from pylb.discovery.sources.docker import DockerProvider, read_container
+from pylb.discovery.sources.docker import DockerProvider, read_container, service_names, services_of
 from tests.containers.inspected import container, inspected
 from tests.every import every
 from tests.registries import docker_at
@@ -52,8 +52,56 @@ def test_the_label_selects_one_of_several_ports():
     assert read(labels=labels, exposed=["80/tcp", "81/tcp"])[0].port == 81
 
 
+def test_a_label_of_traefik_selects_the_port():
+    labels = {**COMPOSE, "traefik.http.services.web.loadbalancer.server.port": "81"}
+    assert read(labels=labels, exposed=["80/tcp", "81/tcp"])[0].port == 81
+
+
 def test_a_service_of_several_ports_is_several_services():
     assert read("shop-81", env={"SERVICE_NAME": "shop"}, exposed=["80/tcp", "81/tcp"])[0].port == 81
+
+
+@every(
+    ("settings", "services"),
+    [
+        ({}, set()),
+        ({"labels": COMPOSE}, {"web"}),
+        ({"labels": {**COMPOSE, "SERVICE_NAME": "other"}}, {"other"}),
+        ({"labels": {"pylb.service": "shop", **COMPOSE, "SERVICE_NAME": "other"}}, {"shop"}),
+        ({"env": {"SERVICE_NAME": "shop"}, "exposed": ["80/tcp", "81/tcp"]}, {"shop-80", "shop-81"}),
+        ({"labels": COMPOSE, "env": {"SERVICE_IGNORE": "1"}}, {"web"}),
+    ],
+)
+def test_each_service_of_a_container_reads_it(settings, services):
+    found = services_of(container(**settings))
+    assert found == services
+    assert all(read(service, **settings) for service in found)
+
+
+async def test_names_of_services_follow_the_containers(engine):
+    engine.run(inspected("web-1", labels={**COMPOSE, "com.docker.compose.project": "shop"}))
+    engine.run(inspected("old-1", labels={"pylb.service": "old"}, running=False))
+    async with aclosing(service_names(docker_at(engine.url))) as names:
+        assert await anext(names) == {"web"}
+        later = inspected("api-1", labels={"pylb.service": "api"})
+        engine.run(later)
+
+        async def start():
+            await until(lambda: engine.listeners)
+            engine.tell("start", later)
+
+        _, found = await asyncio.gather(start(), anext(names))
+        assert found == {"web", "api"}
+    async with aclosing(service_names(docker_at(engine.url), "shop")) as names:
+        assert await anext(names) == {"web"}
+
+
+def test_settings_and_labels_that_declare_routes_are_metadata():
+    labels = {"traefik.enable": "true", "lb_route": "/a", "color": "blue", **COMPOSE}
+    endpoint, _ = read(labels=labels, env={"SERVICE_LB_POLICY": "random"}, created="2026-01-01T00:00:00.5Z")
+    assert endpoint.meta[1:] == (("lb_policy", "random"), ("lb_route", "/a"), ("traefik.enable", "true"))
+    assert endpoint.created == 1767225600500
+    assert read(labels=COMPOSE, created="yesterday")[0].created == 0
 
 
 @every(

@@ -24,7 +24,9 @@ async def test_a_new_service_registers_with_a_route_and_takes_traffic(program, d
     await answered(pylb, "/basket", "web-2")
 
 
-async def test_a_route_changes_with_its_instances_and_a_second_service_waits_for_the_first(program, declaring):
+async def test_a_route_changes_with_its_instances_and_a_second_service_waits_for_the_first(
+    program, declaring
+):
     pylb = program("--consul", declaring.consul.http, "--catalog")
     first, second = await pylb.origin(), await pylb.origin()
     await declaring.register("one", first, lb_route="/x")

@@ -31,7 +31,9 @@ async def test_routes_change_200_times_by_keys_and_by_tags_and_no_request_fails(
 
         async def by_tag():
             for number in range(CHANGES):
-                await declaring.register("cart", cart, tags=[f"urlprefix-/cart/{number}", "lb_route=shop.example"])
+                await declaring.register(
+                    "cart", cart, tags=[f"urlprefix-/cart/{number}", "lb_route=shop.example"]
+                )
                 await clients.more(1)
 
         await asyncio.gather(by_key(), by_tag())

@@ -79,7 +79,9 @@ async def test_a_file_changes_the_backends_and_settings_of_a_service(program, tm
     assert '"policy":"round-robin"' in (await pylb.get("/api/services"))[1]
 
 
-async def test_a_static_service_of_a_file_is_served_beside_those_of_the_registry(program, tmp_path, declaring):
+async def test_a_static_service_of_a_file_is_served_beside_those_of_the_registry(
+    program, tmp_path, declaring
+):
     path = tmp_path / "routes.toml"
     pylb = program("--consul", declaring.consul.http, "--catalog", "--routes", str(path))
     one, two, three = await pylb.origin(), await pylb.origin(), await pylb.origin()
