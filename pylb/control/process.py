@@ -14,7 +14,6 @@ import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import replace
-from itertools import chain
 from pkgutil import resolve_name
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -22,11 +21,10 @@ from typing import TYPE_CHECKING, Any
 import uvloop
 
 from pylb.admin.views import View
-from pylb.assembly.pools import declarations
+from pylb.assembly.routes import catalog_rules, declarations
 from pylb.assembly.sources import service_names
 from pylb.config import Options
 from pylb.config.option import in_force
-from pylb.config.settings import reads_file
 from pylb.control.aggregate import Aggregate
 from pylb.control.catalog import CatalogServices
 from pylb.control.control import Control
@@ -39,8 +37,6 @@ from pylb.ipc.control_server import ControlServer
 from pylb.ipc.supervisor_pipe import PREPARED, SupervisorPipe
 from pylb.model import PoolState, Snapshot
 from pylb.observe.counters import Counters
-from pylb.routes.bounds import read_bounds
-from pylb.routes.catalog import Rules
 from pylb.routes.declaration import Declarations
 from pylb.runtime.crashes import Crashes
 from pylb.runtime.lifecycle import Lifecycle, ProcessState, TaskScope, keep_running, spawn
@@ -135,7 +131,9 @@ class ControlProcess:
         self.routing = Routing(options, self.services, published)
         self.routing.replace(FIXED, Declarations(declarations(options)))
         if options.catalog:
-            self.catalog = self._catalog()
+            self.catalog = CatalogServices(
+                service_names(options), catalog_rules(options), self.control, self.routing
+            )
         self.sources = RouteSources(options, self.routing, self.catalog)
         if self.catalog:
             for service in self.control.remembered_services:
@@ -181,17 +179,6 @@ class ControlProcess:
 
     def _is_listed(self, service: str) -> bool:
         return self.catalog is not None and self.catalog.is_listed(service)
-
-    def _catalog(self) -> CatalogServices:
-        options = self.options
-        rules = Rules(
-            bounds=tuple(chain.from_iterable(read_bounds(each) for each in options.catalog_allow)),
-            unprotected=frozenset(options.serve_unprotected),
-            tag_prefix=options.tag_prefix or "",
-            datacenter=options.datacenter or "",
-            forbids=reads_file,
-        )
-        return CatalogServices(service_names(options), rules, self.control, self.routing)
 
     async def _settle_routes(self) -> None:
         """Publish all routes when each source and each of its services has a first result."""

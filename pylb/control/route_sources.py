@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NoReturn
 
+from pylb.assembly.routes import FILE_RANK, check_of, prefixes, route_files
 from pylb.config import Options
 from pylb.config.routing import CONSUL_PREFIX
-from pylb.config.settings import with_settings
 from pylb.config.sources import Consul
 from pylb.control.catalog import CatalogServices
 from pylb.control.routing import Routing
 from pylb.discovery.routes.file import RouteFile
-from pylb.discovery.sources.static import parse_backends
 from pylb.routes.declaration import Declarations, ServiceDeclaration
 from pylb.routes.route import Problem
 from pylb.runtime.backoff import Backoff, TokenBucket
@@ -34,8 +34,11 @@ log = logging.getLogger("pylb.routes")
 KEYS = "pylb.discovery.routes.kv:RouteKeys"
 """Imported only if used, since its client of Consul takes longer to import than the rest of pylb."""
 
-FILE_RANK, KEYS_RANK = 1, 2
-"""The ranks of the sources; those of `--service` and of the catalog are 0 and 3."""
+KEYS_RANK = 2
+"""The rank of keys in Consul; those of `--service`, files and the catalog are 0, 1 and 3."""
+
+FILE_PERIOD = 0.25
+"""Seconds between two looks at a file."""
 
 FIRST_RESPONSE_TIMEOUT = 5.0
 """Seconds that a source has for its first response before pylb starts with what it has."""
@@ -54,10 +57,8 @@ class RouteSources:
         self._routing = routing
         self._catalog = catalog
         self._options = options
-        paths = [each for each in options.routes if not each.startswith(CONSUL_PREFIX)]
-        self._files = [RouteFile(path, (FILE_RANK, place), self.check) for place, path in enumerate(paths)]
-        prefixes = [each.removeprefix(CONSUL_PREFIX) for each in options.routes if each not in paths]
-        self._keys = [self._route_keys(prefix) for prefix in prefixes]
+        self._files = route_files(options)
+        self._keys = [self._route_keys(prefix) for prefix in prefixes(options)]
         self._declared: dict[object, Declarations] = {}
         """The last declarations of each file and each prefix."""
         self._pending: set[object] = {*self._keys}
@@ -71,31 +72,17 @@ class RouteSources:
         """Whether there are sources that respond later."""
         return bool(self._keys or self._catalog)
 
-    def check(self, name: str, value: str) -> None:
-        """Check a setting, or the fixed backends of a service.
-
-        Raises:
-            ValueError: it is invalid; the message is one line.
-        """
-        if name != "backends":
-            with_settings(self._options, ((name, value),))
-            return
-        try:
-            parse_backends("", value)
-        except ValueError as error:
-            raise ValueError(f"backends: {error}") from None
-
     def _route_keys(self, prefix: str) -> RouteKeys:
         new: Callable[..., RouteKeys] = resolve_name(KEYS)
-        return new(Consul.of(self._options), prefix, KEYS_RANK, self.check)
+        return new(Consul.of(self._options), prefix, KEYS_RANK, check_of(self._options))
 
     def start(self, scope: TaskScope) -> None:
         """Follow all sources until the scope closes."""
         for file in self._files:
-            keep_running(self._follow(file, file.path, FILE_RANK), name=f"follow {file.path}", scope=scope)
+            keep_running(partial(self._follow_file, file), name=f"follow {file.path}", scope=scope)
         for keys in self._keys:
             what = f"{CONSUL_PREFIX}{keys.prefix}"
-            keep_running(self._follow(keys, what, KEYS_RANK), name=f"follow {what}", scope=scope)
+            keep_running(partial(self._follow_keys, keys, what), name=f"follow {what}", scope=scope)
         if self._catalog is not None:
             keep_running(self._catalog.run, name="follow the catalog", scope=scope)
 
@@ -110,34 +97,37 @@ class RouteSources:
         except TimeoutError:
             log.warning("a source of routes has not responded in %g s", FIRST_RESPONSE_TIMEOUT)
 
-    def _follow(
-        self, source: RouteFile | RouteKeys, what: str, rank: int
-    ) -> Callable[[], Coroutine[Any, Any, object]]:
-        """Return a function that follows one source without end."""
+    async def _follow_file(self, file: RouteFile) -> NoReturn:
+        """Read a file again after each change, without end."""
+        while True:
+            await asyncio.sleep(FILE_PERIOD)
+            if file.changed():
+                self._put(file, FILE_RANK, file.read())
 
-        async def follow() -> None:
-            backoff, bucket = Backoff(), TokenBucket(burst=10, rate=5)
-            now = asyncio.get_running_loop().time
-            while True:
-                try:
-                    watch: AsyncGenerator[Declarations, None] = source.watch()
-                    async with aclosing(watch) as responses:
-                        async for declared in responses:
-                            backoff.reset()
-                            self._put(source, rank, declared)
+    async def _follow_keys(self, keys: RouteKeys, what: str) -> NoReturn:
+        """Follow the keys of a prefix without end."""
+        backoff, bucket = Backoff(), TokenBucket(burst=10, rate=5)
+        now = asyncio.get_running_loop().time
+        while True:
+            try:
+                async with aclosing(keys.watch()) as responses:
+                    async for declared in responses:
+                        backoff.reset()
+                        unchanged = declared == self._declared.get(keys)
+                        self._put(keys, KEYS_RANK, declared)
+                        if unchanged:
                             await asyncio.sleep(bucket.take(now()))
-                except Exception as error:
-                    self._fail(source, rank, what, error)
-                    await asyncio.sleep(backoff.after(error))
+            except Exception as error:
+                self._fail(keys, what, error)
+                await asyncio.sleep(backoff.after(error))
 
-        return follow
-
-    def _fail(self, source: object, rank: int, what: str, error: Exception) -> None:
-        known = self._declared.get(source, Declarations())
+    def _fail(self, keys: RouteKeys, what: str, error: Exception) -> None:
+        """Keep what the keys declared, and report that they cannot be read."""
+        known = self._declared.get(keys, Declarations())
         text = f"{what} cannot be read: {error}"[:400]
         if text not in [problem.text for problem in known.problems]:
             log.warning("%s", text)
-        self._put(source, rank, replace(known, problems=(Problem(text, source=f"--routes {what}"),)))
+        self._put(keys, KEYS_RANK, replace(known, problems=(Problem(text, source=f"--routes {what}"),)))
 
     def _put(self, source: object, rank: int, declared: Declarations) -> None:
         """Declare what all sources of one rank declare together."""

@@ -10,6 +10,7 @@ import socket
 from time import monotonic
 
 from pylb.assembly.admin_access import access
+from pylb.assembly.routes import check_routes
 from pylb.config import Options
 from pylb.control.control import Control
 from pylb.control.process import run as run_control
@@ -46,6 +47,7 @@ def run(options: Options) -> int:
         )
     bootstrap.state_file.read()
     shared = SharedCounters()
+    check_routes(options)
     worker = Worker(options, WorkerCounters(shared), Sinks(options))
     Control(options, list(worker.pools), lambda *_: None, Counters(shared, monotonic))
     access(options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pylb.assembly.pools import declarations
+from pylb.assembly.routes import check_routes
 from pylb.assembly.tls import read_certificates
 from pylb.config import Options
 from pylb.config.backends import BackendConnections
@@ -26,7 +26,7 @@ def run(options: Options) -> int:
         StartError: an address cannot be bound, a file cannot be used, or another pylb has the pid file.
     """
     log_to_stderr(options.log_level)
-    declarations(options)
+    check_routes(options)
     read_certificates(options)
     UpstreamTls(BackendConnections.of(options)).check_files()
     if options.state_dir:

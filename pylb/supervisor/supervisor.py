@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pylb import __version__
-from pylb.assembly.pools import declarations
+from pylb.assembly.routes import declarations
 from pylb.config import Options
 from pylb.ipc.supervisor_pipe import SERVING
 from pylb.supervisor import procedures

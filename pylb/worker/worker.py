@@ -10,7 +10,8 @@ import socket
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from pylb.assembly.pools import declarations, make_pool
+from pylb.assembly.pools import make_pool
+from pylb.assembly.routes import declarations
 from pylb.assembly.tls import read_certificates
 from pylb.config import Options
 from pylb.config.backends import BackendConnections, Timeouts

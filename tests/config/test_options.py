@@ -33,7 +33,7 @@ DERIVED = {"consul": "consul_url", "consul_tls": "consul_url", "probe_http": "pr
 def test_every_option_has_an_effect():
     package = Path(pylb.__file__).parent
     texts = [path.read_text() for path in package.rglob("*.py") if path.parent.name != "config"]
-    read = set(re.findall(r"(?:options|timeouts|limits)\.(\w+)\b", "\n".join(texts)))
+    read = set(re.findall(r"(?:options|timeouts|limits|health)\.(\w+)\b", "\n".join(texts)))
     names = {each.name for each in options(Options)} - {"env_file"}  # It is read first: see test_envfile.
     assert {name for name in names if DERIVED.get(name, name) not in read} == set()
 

@@ -51,19 +51,6 @@ async def test_the_settings_of_a_file_are_checked(routing, path):
     assert [*routing.declarations] == ["web"]
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("backends", "10.0.0.1", "backends: got '10.0.0.1', expected HOST:PORT"),
-        ("backends", "", "backends: got '', expected HOST:PORT"),
-        ("colour", "red", "'colour' is no option of a service"),
-    ],
-)
-async def test_settings_and_backends_are_checked(routing, name, value, message):
-    with pytest.raises(ValueError, match="^" + message):
-        sources(routing).check(name, value)
-
-
 def test_the_first_declaration_of_a_service_counts():
     first = Declarations((declared("web", "/a"),), (Problem("one"),))
     second = Declarations((declared("web", "/b"), declared("api", "/c")))
@@ -78,20 +65,28 @@ def test_the_first_declaration_of_a_service_counts():
     ]
 
 
-async def test_a_source_that_fails_keeps_what_it_declared(routing, path):
-    made = sources(routing, path)
-    (file,) = made._files
-    failures = asyncio.Queue()
+class Keys:
+    """Keys in Consul that respond once, and then fail."""
 
-    async def watch():
-        yield file.read()
-        raise OSError(await failures.get())
+    prefix = "pylb/"
 
-    file.watch = watch
+    def __init__(self):
+        self.failures = asyncio.Queue()
+
+    async def watch(self):
+        yield Declarations((declared("web", "/"),))
+        raise OSError(await self.failures.get())
+
+
+async def test_keys_that_cannot_be_read_keep_what_they_declared(routing):
+    made = sources(routing)
+    made._keys = [keys] = [Keys()]
+    made._pending = {keys}
     async with TaskScope("test") as scope:
         made.start(scope)
-        failures.put_nowait("the disk is on fire")
+        await made.first_result()
+        keys.failures.put_nowait("the disk is on fire")
         await until(lambda: routing.problems)
-        assert "the disk is on fire" in routing.problems[0].text
+        assert routing.problems[0].text == "consul:pylb/ cannot be read: the disk is on fire"
         assert [*routing.declarations] == ["web"]
         await until(lambda: not routing.problems)

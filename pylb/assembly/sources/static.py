@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pylb.config import Options
-from pylb.discovery.sources.static import StaticProvider, parse_static
+from pylb.config.fixed_backends import parse_static
+from pylb.discovery.sources.static import StaticProvider
 from pylb.discovery.status import DiscoveryStatus
 
 

@@ -1,4 +1,4 @@
-"""Follows a file of routes: yields what it declares, and again after each change.
+"""Reads a file of routes, and notices its changes.
 
 Rules: a file is applied as a whole or not at all. While it has an error, the former declarations stay, and
 the error is a problem. The file is compared by identity, size and time, so that one that was replaced
@@ -7,10 +7,8 @@ atomically is noticed as well.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 from pylb.routes.declaration import Declarations, ServiceDeclaration
@@ -18,9 +16,6 @@ from pylb.routes.file import Check, read_file
 from pylb.routes.route import Problem
 
 log = logging.getLogger("pylb.routes")
-
-PERIOD = 0.25
-"""Seconds between two looks at the file."""
 
 Signature = tuple[int, int, int, int]
 
@@ -32,14 +27,12 @@ class RouteFile:
         path: of the file.
         order: the rank of the source, and the place of this file in it.
         check: checks a setting or the backends of a service.
-        period: seconds between two looks at the file.
     """
 
-    def __init__(self, path: str, order: tuple[int, int], check: Check, period: float = PERIOD) -> None:
+    def __init__(self, path: str, order: tuple[int, int], check: Check) -> None:
         self.path = path
         self._order = order
         self._check = check
-        self._period = period
         self._services: tuple[ServiceDeclaration, ...] = ()
         self._signature: Signature | None = None
         self._problem = ""
@@ -68,19 +61,13 @@ class RouteFile:
         self._report("")
         return Declarations(self._services)
 
-    async def watch(self) -> AsyncGenerator[Declarations, None]:
-        """Yield the declarations after each change of the file."""
-        while True:
-            await asyncio.sleep(self._period)
-            if self._signature != self._present():
-                yield self.read()
-
-    def _present(self) -> Signature | None:
+    def changed(self) -> bool:
+        """Whether the file differs from what was read last, or is missing since then."""
         try:
-            return _signature(os.stat(self.path))
+            return self._signature != _signature(os.stat(self.path))
         except OSError:
-            self._signature = self._signature and (0, 0, 0, 0)  # It is read again when it returns.
-            return self._signature
+            missing, self._signature = self._signature is not None, None
+            return missing
 
     def _report(self, problem: str) -> None:
         """Log a problem once, and its end."""

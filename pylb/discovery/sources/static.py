@@ -1,4 +1,4 @@
-"""Fixed instances of `--static`: `10.0.0.1:80,[2001:db8::1]:80,web.example:8080;weight=3`."""
+"""Yields the fixed instances of `--static`, or of a service in a file of routes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 
-from pylb.config.hosts import check_host, check_port
-from pylb.errors import UsageError
 from pylb.model import Endpoint, Snapshot
-
-MAX_WEIGHT = 65535
 
 
 class StaticProvider:
@@ -18,7 +14,7 @@ class StaticProvider:
 
     Args:
         service: the name of the service.
-        endpoints: from `parse_static`.
+        endpoints: from `config.fixed_backends`.
     """
 
     def __init__(self, service: str, endpoints: tuple[Endpoint, ...]) -> None:
@@ -29,70 +25,3 @@ class StaticProvider:
         """See `Provider.watch`."""
         yield Snapshot(self.service, self.endpoints, observed=time.time(), cause="--static")
         await asyncio.Event().wait()
-
-
-def parse_static(service: str, text: str) -> tuple[Endpoint, ...]:
-    """Parse the value of `--static`; see `parse_backends`.
-
-    Raises:
-        UsageError: an item is malformed or given twice; the message is one line that names it.
-    """
-    try:
-        return parse_backends(service, text)
-    except ValueError as error:
-        raise UsageError(f"--static: {error}") from None
-
-
-def parse_backends(service: str, text: str) -> tuple[Endpoint, ...]:
-    """Parse a comma-separated list of `HOST:PORT` or `HOST:PORT;weight=N`; IPv6 addresses in brackets.
-
-    Raises:
-        ValueError: an item is malformed or given twice; the message is one line that names it.
-    """
-    endpoints: dict[str, Endpoint] = {}
-    for item in text.split(","):
-        try:
-            endpoint = _endpoint(service, item.strip())
-        except ValueError as error:
-            raise ValueError(
-                f"got {item.strip()!r}, expected HOST:PORT or HOST:PORT;weight=N ({error})"
-            ) from None
-        if endpoint.id in endpoints:
-            raise ValueError(f"got {endpoint.id} twice, expected each backend once")
-        endpoints[endpoint.id] = endpoint
-    return tuple(endpoints.values())
-
-
-def _endpoint(service: str, item: str) -> Endpoint:
-    where, *attributes = item.split(";")
-    host, colon, port = where.rpartition(":")
-    if not colon:
-        raise ValueError("no port")
-    if host.startswith("[") and host.endswith("]") and ":" in host:
-        host = host[1:-1]
-    elif ":" in host:
-        raise ValueError("an IPv6 address needs brackets")
-    weight = 1
-    for attribute in attributes:
-        name, _, value = attribute.partition("=")
-        if name != "weight":
-            raise ValueError(f"unknown attribute {name!r}")
-        weight = _number(value)
-        if weight > MAX_WEIGHT:
-            raise ValueError(f"a weight is at most {MAX_WEIGHT}")
-    address = check_host(host)
-    return Endpoint(
-        service=service,
-        address=address,
-        port=check_port(_number(port)),
-        node="static",
-        id=where,
-        weight=weight,
-        has_checks=False,
-    )
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 5):
-        raise ValueError(f"expected a number, got {text!r}")
-    return int(text)

@@ -21,7 +21,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def file(path):
-    return RouteFile(str(path), (1, 4), accept, period=0.001)
+    return RouteFile(str(path), (1, 4), accept)
 
 
 def paths(declared):
@@ -36,9 +36,9 @@ def test_a_file_declares_services(file):
 
 
 @pytest.mark.parametrize("replaced", [False, True])
-async def test_a_change_is_noticed_in_place_and_when_the_file_is_replaced(file, path, replaced):
+def test_a_change_is_noticed_in_place_and_when_the_file_is_replaced(file, path, replaced):
     file.read()
-    watch = file.watch()
+    assert not file.changed()
     text = ONE.replace("/a", "/b")
     if replaced:
         new = path.with_suffix(".new")
@@ -46,8 +46,9 @@ async def test_a_change_is_noticed_in_place_and_when_the_file_is_replaced(file, 
         os.replace(new, path)
     else:
         path.write_text(text + "# longer\n")
-    assert paths(await anext(watch)) == {"web": ["/b"]}
-    await watch.aclose()
+    assert file.changed()
+    assert paths(file.read()) == {"web": ["/b"]}
+    assert not file.changed()
 
 
 @pytest.mark.parametrize(
@@ -82,13 +83,14 @@ def test_bytes_that_are_no_text_and_a_missing_file_are_problems(file, path):
     assert file.read().problems[0].text.endswith("cannot be read: No such file or directory")
 
 
-async def test_a_file_that_returns_is_read_again(file, path):
+def test_a_file_that_returns_is_read_again(file, path):
     file.read()
     path.unlink()
-    watch = file.watch()
-    declared = await anext(watch)
+    assert file.changed()
+    declared = file.read()
     assert paths(declared) == {"web": ["/a"]}
     assert "cannot be read" in declared.problems[0].text
+    assert not file.changed()
     path.write_text(ONE.replace("/a", "/c"))
-    assert paths(await anext(watch)) == {"web": ["/c"]}
-    await watch.aclose()
+    assert file.changed()
+    assert paths(file.read()) == {"web": ["/c"]}
