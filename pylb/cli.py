@@ -61,6 +61,11 @@ COMMANDS = {
         "pylb.supervisor.command:Target",
         "pylb.supervisor.command:stop",
     ),
+    "check": Command(
+        "Check options, routes, files and the registry without serving; exit with 1 if there are problems.",
+        "pylb.tools.check:CheckOptions",
+        "pylb.tools.check:run",
+    ),
     "registrator": Command(
         "Register the containers of a Docker engine in Consul, and deregister them when they stop.",
         "pylb.tools.registrator:RegistratorOptions",

@@ -24,7 +24,7 @@ class Group:
     title: ClassVar[str]
     """The heading in the help."""
     prefix: ClassVar[str] = PREFIX
-    """Of a command: the prefix of its variables."""
+    """Of a command: the prefix of its variables. Of a group: that of its own ones."""
     shared: ClassVar[bool] = False
     """Of a group: whether its variables have the same names in all commands, whatever their prefix."""
 
@@ -117,7 +117,8 @@ def groups(command: type[Group]) -> Iterator[tuple[str, list[Option]]]:
     for group, names in declared.items():
         own = [left.pop(name) for name in names if name in left]
         if own:
-            yield group.title, [_declared(f, PREFIX if f.name in shared else command.prefix) for f in own]  # type: ignore[attr-defined]
+            prefix = vars(group).get("prefix", command.prefix)
+            yield group.title, [_declared(f, PREFIX if f.name in shared else prefix) for f in own]  # type: ignore[attr-defined]
 
 
 def _declared(f: Field[Any], prefix: str) -> Option:

@@ -21,6 +21,7 @@ from pylb.config.sources import Consul
 from pylb.control.catalog import CatalogServices
 from pylb.control.routing import Routing
 from pylb.discovery.routes.file import RouteFile
+from pylb.printable import printable
 from pylb.routes.declaration import Declarations, ServiceDeclaration
 from pylb.routes.route import Problem
 from pylb.runtime.backoff import Backoff, TokenBucket
@@ -125,18 +126,27 @@ class RouteSources:
         """Keep what the keys declared, and report that they cannot be read."""
         known = self._declared.get(keys, Declarations())
         text = f"{what} cannot be read: {error}"[:400]
-        if text not in [problem.text for problem in known.problems]:
-            log.warning("%s", text)
         self._put(keys, KEYS_RANK, replace(known, problems=(Problem(text, source=f"--routes {what}"),)))
 
     def _put(self, source: object, rank: int, declared: Declarations) -> None:
-        """Declare what all sources of one rank declare together."""
+        """Declare what all sources of one rank declare together; log changed problems."""
+        known = self._declared.get(source, Declarations()).problems
+        for problem in declared.problems:
+            if problem not in known:
+                log.warning("%s%s", printable(problem.text), _kept(declared))
+        if known and not declared.problems:
+            log.info("%s: no problem is left", known[0].source)
         self._declared[source] = declared
         same = self._files if rank == FILE_RANK else self._keys
         self._routing.replace(rank, joined(self._declared[each] for each in same if each in self._declared))
         self._pending.discard(source)
         if not self._pending:
             self._responded.set()
+
+
+def _kept(declared: Declarations) -> str:
+    number = len(declared.services)
+    return f"; {number} services are served as declared" if number else ""
 
 
 def joined(parts: Iterable[Declarations]) -> Declarations:

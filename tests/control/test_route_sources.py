@@ -41,13 +41,17 @@ async def test_files_are_declared_at_once_and_followed(routing, path):
     assert routing.options("api").policy == "random"
 
 
-async def test_the_settings_of_a_file_are_checked(routing, path):
+async def test_the_settings_of_a_file_are_checked(routing, path, caplog):
     made = sources(routing, path)
     path.write_text('[services.web]\npolicy = "none"\n')
     async with TaskScope("test") as scope:
         made.start(scope)
         await until(lambda: routing.problems)
+        path.write_text('[services.web]\npolicy = "none"\n# the same\n')
+        await until(lambda: not made._files[0].changed())
     assert "line 2: policy: got 'none'" in routing.problems[0].text
+    (record,) = caplog.records
+    assert record.getMessage().endswith("; 1 services are served as declared")
     assert [*routing.declarations] == ["web"]
 
 

@@ -7,15 +7,12 @@ atomically is noticed as well.
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import replace
 
 from pylb.routes.declaration import Declarations, ServiceDeclaration
 from pylb.routes.file import Check, read_file
 from pylb.routes.route import Problem
-
-log = logging.getLogger("pylb.routes")
 
 Signature = tuple[int, int, int, int]
 
@@ -35,7 +32,6 @@ class RouteFile:
         self._check = check
         self._services: tuple[ServiceDeclaration, ...] = ()
         self._signature: Signature | None = None
-        self._problem = ""
 
     def read(self) -> Declarations:
         """Return what the file declares now, or the former declarations with the problem."""
@@ -55,10 +51,7 @@ class RouteFile:
             rank, place = self._order
             self._services = tuple(replace(each, order=(rank, place)) for each in services)
         if problem:
-            kept = f"; {len(self._services)} services of before stay" if self._services else ""
-            self._report(problem + kept)
             return Declarations(self._services, (Problem(problem, source=f"--routes {self.path}"),))
-        self._report("")
         return Declarations(self._services)
 
     def changed(self) -> bool:
@@ -68,14 +61,6 @@ class RouteFile:
         except OSError:
             missing, self._signature = self._signature is not None, None
             return missing
-
-    def _report(self, problem: str) -> None:
-        """Log a problem once, and its end."""
-        if problem and problem != self._problem:
-            log.warning("%s", problem)
-        elif self._problem and not problem:
-            log.info("%s is valid again", self.path)
-        self._problem = problem
 
 
 def _signature(status: os.stat_result) -> Signature:
