@@ -24,7 +24,7 @@ class Group:
     title: ClassVar[str]
     """The heading in the help."""
     prefix: ClassVar[str] = PREFIX
-    """Of a command: the prefix of its variables. Of a group: that of its own ones."""
+    """Of a command: the prefix of its variables. Of a group: the prefix of its variables, if it differs."""
     shared: ClassVar[bool] = False
     """Of a group: whether its variables have the same names in all commands, whatever their prefix."""
 

@@ -7,7 +7,6 @@ import pytest
 
 from pylb.registry.embedded import DevRegistry
 
-
 pytestmark = pytest.mark.slow
 
 
