@@ -67,7 +67,6 @@ TESTED_THROUGH = {
     "policy/lease.py": "policy/test_pool.py",
     "assembly/admin_access.py": "scenarios/see/test_overrides.py",
     "routes/declaration.py": "routes/test_plain.py",
-    "routes/group.py": "routes/test_table.py",
     "proxy/service.py": "worker/test_services.py",
     "routes/compiled.py": "routes/test_table.py",
     "routes/order.py": "routes/test_table.py",
