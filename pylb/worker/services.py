@@ -32,13 +32,12 @@ class DeclaredService:
     """A service, and what its routes use.
 
     Args:
-        options: of pylb, with the settings of the service.
+        settings: of the service.
         service: what requests use on routes without settings.
     """
 
-    def __init__(self, settings: Settings, options: Options, service: Service) -> None:
+    def __init__(self, settings: Settings, service: Service) -> None:
         self.settings = settings
-        self.options = options
         self.service = service
         self.by_settings: dict[Settings, Service] = {(): service}
         """What requests use, by the settings of their routes."""
@@ -64,8 +63,14 @@ class Services:
         self._connectors = WeakValueDictionary()
 
     def declare(self, declaration: ServiceDeclaration) -> None:
-        """Make a service, or apply the settings of its new declaration."""
+        """Make a service, or apply the settings of its new declaration.
+
+        Raises:
+            ValueError: a setting cannot be applied; nothing has changed.
+        """
         name, settings = declaration.service, _of_service(declaration)
+        for route in declaration.routes:
+            with_settings(self._options, (*settings, *_of_route(route)))
         declared = self._declared.get(name)
         if declared is not None and declared.settings == settings:
             return
@@ -80,7 +85,7 @@ class Services:
                 for backend in pool.backends.values():
                     retire(backend)
         service = _service(pool, connector, options)
-        self._declared[name] = DeclaredService(settings, options, service)
+        self._declared[name] = DeclaredService(settings, service)
         self._context.services[name] = service
         self.pools[name] = pool
 
@@ -91,10 +96,10 @@ class Services:
     def of(self, route: Route) -> Service:
         """Return what the requests of a route use."""
         declared = self._declared[route.service]
-        settings = tuple(setting for setting in route.settings if not of_pool(setting[0]))
+        settings = _of_route(route)
         service = declared.by_settings.get(settings)
         if service is None:
-            options = with_settings(declared.options, settings)
+            options = with_settings(self._options, (*declared.settings, *settings))
             service = _service(declared.service.pool, declared.service.connector, options)
             declared.by_settings[settings] = service
         return service
@@ -119,6 +124,11 @@ def _of_service(declaration: ServiceDeclaration) -> Settings:
     settings = (setting for route in declaration.routes for setting in route.settings)
     of_routes = [setting for setting in settings if of_pool(setting[0])]
     return (*reversed(of_routes), *declaration.settings)
+
+
+def _of_route(route: Route) -> Settings:
+    """The settings of the requests of a route."""
+    return tuple(setting for setting in route.settings if not of_pool(setting[0]))
 
 
 def _service(pool: Pool, connector: Connector, options: Options) -> Service:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 
 from pylb.assembly.pools import make_pool
@@ -91,6 +92,8 @@ class Worker:
         """The counts at the last publication, by service and index of the counter."""
         self.declarations: dict[str, ServiceDeclaration] = {}
         """The declaration of each service."""
+        self._served: dict[str, ServiceDeclaration] = {}
+        """The declarations in the table."""
         self._early: dict[str, PoolState] = {}
         """States of pools that are not declared yet."""
 
@@ -127,20 +130,32 @@ class Worker:
         changed = dict(update.changed)
         if update.complete:
             changed |= dict.fromkeys(self.declarations.keys() - changed.keys())
-        former = {name: self.declarations[name] for name in changed if name in self.declarations}
-        changed = {name: each for name, each in changed.items() if each != former.get(name)}
-        added = [each for each in changed.values() if each is not None]
-        serving = [each for each in added if each.needs_pool]
-        early = [each.service for each in serving if each.service not in self.pools]
-        for declaration in serving:
-            self._services.declare(declaration)
-        removed = [former[name] for name in changed if name in former]
+        changed = {name: each for name, each in changed.items() if each != self.declarations.get(name)}
+        served = {name: self._declare(each) for name, each in changed.items() if each is not None}
+        removed = [self._served.pop(name) for name in changed if name in self._served]
         context = self.server.context
-        context.routes = context.routes.changed(removed, added, update.generation)
-        for name in changed.keys() - {each.service for each in serving}:
-            self._remove_pool(name)
+        context.routes = context.routes.changed(removed, served.values(), update.generation)
+        self._served |= served
         self.declarations = {name: each for name, each in (self.declarations | changed).items() if each}
-        return {name: self.apply(self._early.pop(name)) for name in early if name in self._early}
+        for name in changed:
+            if name not in served or not served[name].needs_pool:
+                self._remove_pool(name)
+        early = [name for name in served if name in self.pools and name in self._early]
+        return {name: self.apply(self._early.pop(name)) for name in early}
+
+    def _declare(self, declaration: ServiceDeclaration) -> ServiceDeclaration:
+        """Make what a service needs; return its declaration as it can be served.
+
+        Control has checked the settings, but a file that one of them names may be gone by now.
+        """
+        try:
+            if declaration.needs_pool:
+                self._services.declare(declaration)
+        except ValueError as error:
+            log.error("%s is not served: %s", declaration.service, error)
+            routes = (replace(route, blocked=str(error)) for route in declaration.routes)
+            return replace(declaration, routes=tuple(routes))
+        return declaration
 
     def _remove_pool(self, service: str) -> None:
         """Remove the pool of a service, after its routes. Requests in flight finish."""

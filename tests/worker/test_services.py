@@ -133,3 +133,55 @@ def test_a_blocked_route_needs_no_pool(process):
     route = replace(parse_route("secret", "/s", "test"), blocked="auth is not implemented")
     process.update(ServiceDeclaration("secret", (route,)))
     assert "secret" not in process.worker.pools
+
+
+def test_a_setting_of_the_pool_holds_for_all_routes_of_the_service(process):
+    process.update(declared("api", "/a", "/b policy=random", "/c policy=round-robin max-conn=3"))
+    pool = process.service("/a").pool
+    process.apply("api", 1)
+    assert (pool.policy, pool.backends.popitem()[1].limit) == ("random", 3)
+    process.update(declared("api", "/b policy=random", policy="round-robin"))
+    assert (process.worker.pools["api"], pool.policy) == (pool, "round-robin")
+    process.update(declared("api", "/b"))
+    assert pool.policy == "least-connections"
+
+
+def test_a_policy_that_an_operator_has_set_precedes_a_setting(process):
+    process.update(declared("api", "/a"))
+    process.worker.apply(replace(state("api", 1), policy="random"))
+    process.update(declared("api", "/a", policy="round-robin"))
+    assert process.worker.pools["api"].policy == "random"
+
+
+def test_routes_with_equal_settings_share_what_their_requests_use(process):
+    quick = "response-timeout=1s retries=0"
+    process.update(
+        declared("api", "/a", f"/b {quick} policy=random", f"/c {quick}"), declared("shop", "/shop")
+    )
+    a, b, c, shop = (process.service(path) for path in ("/a", "/b", "/c", "/shop"))
+    assert a is not b
+    assert b is c
+    assert (b.pool, b.connector) == (a.pool, shop.connector)
+    assert (a.timeouts.response_timeout, b.timeouts.response_timeout) == (60, 1)
+
+
+def test_services_with_other_connections_have_another_connector(process):
+    process.update(declared("api", "/a", upstream_tls="on"), declared("shop", "/shop", upstream_tls="on"))
+    api, shop, web = process.service("/a"), process.service("/shop"), process.service("/")
+    assert api.connector is shop.connector is not web.connector
+
+
+@pytest.mark.logs_error(r"^api is not served: ")
+def test_a_service_whose_settings_cannot_be_applied_is_blocked(process, caplog):
+    """Less specific routes do not take its requests."""
+    process.update(declared("api", "/a"))
+    for broken in ({"upstream_tls_ca": "/nowhere.pem"}, {"response_timeout": "x"}):
+        process.update(declared("api", "/a", **broken))
+        assert process.service("/a") is None
+        assert "got" in process.routes.match(b"/a", head("/a"), CLIENT).route.blocked
+        assert "api" not in process.worker.pools
+        assert "api is not served: " in caplog.text
+    process.update(declared("api", "/a retries=x"))
+    assert process.service("/a") is None
+    process.update(declared("api", "/a"))
+    assert process.service("/a").pool.service == "api"
