@@ -3,15 +3,20 @@
 A path that is matched in one form and forwarded in another passes the rules that were written for it
 (Traefik issue 11746, GHSA-vrch-868g-9jx5). The rules are those of RFC 3986 section 6.2.2, and of Traefik's
 `sanitizePath`: unreserved characters are not escaped, dot segments are removed, slashes are merged. Other
-escapes stay as they are, so `%2F` separates no segments.
+escapes stay as they are, so `%2F` separates no segments here. Since it does in some servers, a path in which
+it would make a dot segment is refused (docs/adr/hidden-dot-segments.md).
 """
 
 from __future__ import annotations
 
 import re
 
-_SUSPECT = re.compile(rb"//|/\.\.?(?:/|\Z)|%")
-"""What a path in normal form has none of, except for `%`."""
+_SUSPECT = re.compile(rb"//|/\.\.?(?:[/;]|\Z)|[%\\]")
+"""What a path in normal form has none of, except for `%` and the backslash."""
+
+_HIDDEN = re.compile(rb"(?:/|\\|%2[Ff]|%5[Cc])\.\.?(?:;|\\|%2[Ff]|%5[Cc])|(?:\\|%2[Ff]|%5[Cc])\.\.?(?:/|\Z)")
+"""A dot segment for servers that separate segments at an escaped slash or at a backslash, or that remove
+parameters of segments (`/..;x/`)."""
 
 _BROKEN = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
@@ -26,8 +31,8 @@ def normalise(path: bytes) -> bytes:
         path: as in a request target, without the query.
 
     Raises:
-        ValueError: a `%` is not followed by two hexadecimal digits. Servers read such a path in different
-            ways (nginx: 400).
+        ValueError: a `%` is not followed by two hexadecimal digits (nginx: 400), or a dot segment is hidden.
+            Servers read such a path in different ways.
     """
     if _SUSPECT.search(path) is None:
         return path
@@ -35,6 +40,8 @@ def normalise(path: bytes) -> bytes:
         if _BROKEN.search(path) is not None:
             raise ValueError("a path with % that two hexadecimal digits do not follow")
         path = _UNRESERVED.sub(lambda match: bytes([int(match[1], 16)]), path)
+    if b"." in path and _HIDDEN.search(path) is not None:
+        raise ValueError("a path with a dot segment beside an escaped slash, a backslash or a semicolon")
     return _without_dots(path)
 
 
