@@ -1,4 +1,4 @@
-"""Both compose files: their commands have these options, and they stop in an order that loses nothing."""
+"""The compose files: their commands have these options, and they stop in an order that loses nothing."""
 
 import re
 import shlex
@@ -12,12 +12,13 @@ from pylb.config.parse import parse
 from pylb.containers.container import Port
 from pylb.containers.conventions import service_name
 from pylb.discovery.sources.docker import ports_of
+from pylb.routes.grammar import parse_route
 from tests.containers.inspected import container
 
 ROOT = Path(__file__).parents[1]
 FILES = {
     name: yaml.safe_load((ROOT / name).read_text())["services"]
-    for name in ("compose.yml", "compose.docker.yml")
+    for name in ("compose.yml", "compose.docker.yml", "compose.catalog.yml")
 }
 compose = pytest.mark.parametrize("services", FILES.values(), ids=FILES)
 
@@ -43,7 +44,7 @@ def test_only_one_port_of_the_image_is_balanced(services):
     made = container(labels=web["labels"], exposed=[f"{port}/tcp" for port in (*image, *web["expose"])])
     named = {port.number: service_name(made, port, explicit=True) for port in made.ports}
     assert {str(number): name for number, name in named.items() if name} == {
-        port: options_of(services["lb"]).service[0] for port in web["expose"]
+        port: (*options_of(services["lb"]).service, "web")[0] for port in web["expose"]
     }
     assert ports_of("web", made) == [Port(8000)]
 
@@ -54,7 +55,8 @@ def test_the_registrator_registers_only_named_ports():
 
 @compose
 def test_clients_stop_before_their_servers(services):
-    assert services["lb"]["depends_on"] == ["web"]
+    servers = [name for name, each in services.items() if each.get("command", "").startswith("demo-backend")]
+    assert services["lb"]["depends_on"] == servers
 
 
 @compose
@@ -71,6 +73,16 @@ def test_services_that_use_the_engine_have_its_socket(services):
 @compose
 def test_the_web_service_can_be_scaled(services):
     assert not {"container_name", "ports", "hostname"} & set(services["web"])
+
+
+def test_the_services_of_the_catalog_declare_their_routes():
+    services = FILES["compose.catalog.yml"]
+    assert options_of(services["lb"]).catalog
+    declared = {
+        name: each["labels"]["SERVICE_LB_ROUTE"] for name, each in services.items() if "labels" in each
+    }
+    assert declared == {"web": "/", "api": "/api strip=/api"}
+    assert [parse_route(name, text).actions.strip for name, text in declared.items()] == [(), ("/api",)]
 
 
 def test_the_second_file_needs_no_registry():

@@ -8,12 +8,17 @@ import yaml
 
 
 def labelled_services(file: Path) -> dict[str, list[str]]:
+    """Return the labels of each service of a compose file; see `labels_of`."""
+    return labels_of(file.read_text())
+
+
+def labels_of(text: str) -> dict[str, list[str]]:
     """Return the labels of each service, as `KEY=VALUE`. Services without labels are left out.
 
     Args:
-        file: a compose file; `$$` in a value is `$`, as Compose reads it.
+        text: of a compose file; `$$` in a value is `$`, as Compose reads it.
     """
-    services = yaml.safe_load(file.read_text())["services"]
+    services = yaml.safe_load(text)["services"]
     found: dict[str, list[str]] = {}
     for name, service in services.items():
         labels = service.get("labels") or []

@@ -3,9 +3,6 @@
 A tag has three outcomes: a route; a blocked route, if the place is known and an option cannot be honoured, so
 that no less specific route receives requests that the option may protect; or a ValueError with the reason, if
 the place is not known. fabio drops its whole table for one such tag; here it concerns that tag alone.
-
-State: complete and tested, not yet connected to a source of routes. The settings that it returns await
-settings per service.
 """
 
 from __future__ import annotations
@@ -228,9 +225,9 @@ def _refuse(reason: str) -> Callable[[_Options, str], None]:
     return refuse
 
 
-def _verify(_read: _Options, value: str) -> None:
+def _verify(read: _Options, value: str) -> None:
     if value == "true":
-        raise ValueError("pylb verifies the certificates of backends")
+        read.needs("upstream-tls-verify", "off")
 
 
 _OPTIONS: dict[str, Callable[[_Options, str], None]] = {

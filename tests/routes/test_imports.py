@@ -59,6 +59,8 @@ def test_a_tag_has_the_weight_of_its_instance_and_what_it_ignores():
     assert tagged.weight == 0.25
     assert len(tagged.ignored) == 2
     assert tagged.routes[0].settings == (("upstream-tls", "on"),)
+    unverified = read_tag("urlprefix-/a proto=https tlsskipverify=true", "a")
+    assert unverified.routes[0].settings == (("upstream-tls", "on"), ("upstream-tls-verify", "off"))
     assert read_tag("web", "a") is None
     assert read_tag("edge-/a", "a", prefix="edge-").routes[0].match.path == "/a"
     assert read_tag("urlprefix-$DC.io/${DC}", "a", datacenter="dc1").routes[0].match.place == "dc1.io/dc1"

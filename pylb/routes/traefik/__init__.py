@@ -6,7 +6,4 @@ Glossary:
     Rule: an expression of matchers, such as ``Host(`a.example`) && PathPrefix(`/api`)``.
     Clause: matchers of a rule that must all be met; a rule is met if one of its clauses is.
     Middleware: a named change of requests or responses, or a condition.
-
-State: complete for the keys that docs/routes-import.md lists, tested, and not yet connected to a source of
-routes. The settings that it returns await settings per service.
 """
