@@ -296,6 +296,13 @@ class TokenFile:
         return self._token
 
 
+def copied(error: Exception) -> ConsulError:
+    """Return an error like another one, to raise it in one more place."""
+    if isinstance(error, ConnectionError):
+        return ConsulUnreachableError(str(error))
+    return ConsulError(str(error) or type(error).__name__)
+
+
 def health_answer(response: consul.base.Response) -> HealthAnswer:
     """Decode an answer of the health API.
 

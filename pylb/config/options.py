@@ -49,6 +49,8 @@ class Options(
             )
         if self.catalog and not self.consul and not self.docker:
             raise UsageError("--catalog: expected --consul HOST:PORT or --docker with it")
+        if self.catalog and self.static:
+            raise UsageError("--catalog: expected it without --static; a file of --routes has fixed backends")
         for each in self.routes:
             if each.startswith(CONSUL_PREFIX) and not self.consul:
                 raise UsageError(f"--routes {each}: expected --consul HOST:PORT with it")

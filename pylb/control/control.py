@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from pylb.assembly.sources import source
+from pylb.assembly.sources import Names, source
 from pylb.config import Options
 from pylb.config.backends import BackendConnections, Health
 from pylb.control.override_store import OverrideStore
@@ -97,6 +97,11 @@ class Control:
             self._resume(remembered)
         for service in services:
             self.follow(service)
+
+    @property
+    def service_names(self) -> Names | None:
+        """Follows the names of all services of the registry; None if it has no catalog."""
+        return self._source.names
 
     @property
     def remembered_services(self) -> list[str]:

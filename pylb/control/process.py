@@ -22,7 +22,6 @@ import uvloop
 
 from pylb.admin.views import View
 from pylb.assembly.routes import catalog_rules, declarations
-from pylb.assembly.sources import service_names
 from pylb.config import Options
 from pylb.config.option import in_force
 from pylb.control.aggregate import Aggregate
@@ -130,10 +129,8 @@ class ControlProcess:
         published = {name: each for name, each in routing.changed.items() if each} if routing else None
         self.routing = Routing(options, self.services, published)
         self.routing.replace(FIXED, Declarations(declarations(options)))
-        if options.catalog:
-            self.catalog = CatalogServices(
-                service_names(options), catalog_rules(options), self.control, self.routing
-            )
+        if options.catalog and (names := self.control.service_names):
+            self.catalog = CatalogServices(names, catalog_rules(options), self.control, self.routing)
         self.sources = RouteSources(options, self.routing, self.catalog)
         if self.catalog:
             for service in self.control.remembered_services:

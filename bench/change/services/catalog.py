@@ -53,17 +53,21 @@ class Services:
         names: names of the services.
         nodes: number of nodes among which instances are divided.
         has_checks: whether the instances have a check.
+        routes: number of routes that each instance declares.
     """
 
-    def __init__(self, consul: Server, names: Sequence[str], nodes: int, *, has_checks: bool) -> None:
+    def __init__(
+        self, consul: Server, names: Sequence[str], nodes: int, *, has_checks: bool, routes: int = 0
+    ) -> None:
         self._connection = HTTPConnection("127.0.0.1", consul.port, timeout=30)
         self._nodes = nodes
         self.has_checks = has_checks
+        self._routes = routes
         self._places = {name: place for place, name in enumerate(names)}
 
-    def fill(self, port: int) -> None:
-        """Register the permanent instances."""
-        for service in self._places:
+    def fill(self, port: int, names: Sequence[str] | None = None) -> None:
+        """Register the permanent instances of some services, by default of all."""
+        for service in self._places if names is None else names:
             for number in range(STEADY):
                 self.register(service, number, port)
 
@@ -85,7 +89,7 @@ class Services:
                 "Address": f"127.0.0.{number + 1}",
                 "Port": port,
                 "Weights": {"Passing": 1 if number < STEADY else HEAVY, "Warning": 1},
-                "Tags": ["production", "v1"],
+                "Tags": ["production", "v1", *self._declared(service)],
                 "Meta": {"version": "1.2.3", "team": "shop"},
             },
         }
@@ -107,6 +111,11 @@ class Services:
         """
         node = self._node(service, number)
         self._put("/v1/catalog/deregister", {"Node": node["Node"], "ServiceID": f"{service}-{number}"})
+
+    def _declared(self, service: str) -> list[str]:
+        """Return tags that declare routes: all paths of the host of the service, and some below it."""
+        places = [f"{service}.example{f'/{number}' if number else ''}" for number in range(self._routes)]
+        return [f"lb_route_{number}={place}" for number, place in enumerate(places)]
 
     def close(self) -> None:
         """Close the connection."""

@@ -45,7 +45,11 @@ class Client:
     """Sends requests for services to pylb over one connection."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT)
+        self._port = port
+        self._connect()
+
+    def _connect(self) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=TIMEOUT)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def get(self, service: str) -> bytes:
@@ -58,6 +62,9 @@ class Client:
         length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
         while len(body) < length:
             body += self._receive()
+        if b"connection: close" in head.lower():
+            self.close()
+            self._connect()
         status = head.split(b" ", 2)[1]
         return body if status == b"200" else status
 

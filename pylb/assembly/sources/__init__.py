@@ -14,12 +14,16 @@ from pylb.config import Options
 from pylb.discovery.provider import Provider
 from pylb.discovery.status import DiscoveryStatus
 
+Names = Callable[[], AsyncGenerator[frozenset[str], None]]
+
 
 class Source(Protocol):
     """A registry, and what all of its providers share."""
 
     run: Callable[[], Coroutine[Any, Any, object]] | None
     """Maintains what the providers share, as long as they run; None if they share nothing."""
+    names: Names | None
+    """Yields the names of all services after each change; None if the source has no catalog."""
 
     def provider(self, service: str, status: DiscoveryStatus) -> Provider:
         """Return the provider of a service's instances.
@@ -35,11 +39,3 @@ def source(options: Options) -> Source:
     name = "static" if options.static is not None else "docker" if options.docker else "consul"
     make: Callable[[Options], Source] = resolve_name(f"{__name__}.{name}:Source")
     return make(options)
-
-
-def service_names(options: Options) -> Callable[[], AsyncGenerator[frozenset[str], None]]:
-    """Return a function that yields the names of all services of the registry after each change."""
-    name = "docker" if options.docker else "consul"
-    names: Callable[[Options], Callable[[], AsyncGenerator[frozenset[str], None]]]
-    names = resolve_name(f"{__name__}.{name}:names")
-    return names(options)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from functools import partial
-
 from pylb.config import Options
 from pylb.config.sources import Consul
 from pylb.discovery.sources.consul.feed import ConsulFeed
-from pylb.discovery.sources.consul.names import service_names
 from pylb.discovery.sources.consul.provider import ConsulProvider
 from pylb.discovery.status import DiscoveryStatus
 
@@ -22,8 +18,9 @@ class Source:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._feed = ConsulFeed(Consul.of(options))
+        self._feed = ConsulFeed(Consul.of(options), follows_names=options.catalog)
         self.run = self._feed.run
+        self.names = self._feed.names
 
     def provider(self, service: str, status: DiscoveryStatus) -> ConsulProvider:
         """Return the provider that watches a service in Consul."""
@@ -31,8 +28,3 @@ class Source:
         return ConsulProvider(
             self._feed, service, status=status, tags=options.tag, include_warning=options.include_warning
         )
-
-
-def names(options: Options) -> Callable[[], AsyncGenerator[frozenset[str], None]]:
-    """Return the function that yields the names of all services of Consul's catalog."""
-    return partial(service_names, Consul.of(options))

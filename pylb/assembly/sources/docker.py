@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
 from functools import partial
 
 from pylb.config import Options
@@ -22,6 +21,7 @@ class Source:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        self.names = partial(service_names, Docker.of(options), options.project or "")
 
     def provider(self, service: str, _status: DiscoveryStatus) -> DockerProvider:
         """Return the provider that watches the containers of a service."""
@@ -33,8 +33,3 @@ class Source:
             network=options.network or "",
             project=options.project or "",
         )
-
-
-def names(options: Options) -> Callable[[], AsyncGenerator[frozenset[str], None]]:
-    """Return the function that yields the names of all services of the engine's containers."""
-    return partial(service_names, Docker.of(options), options.project or "")

@@ -15,7 +15,7 @@ class Source:
         options: the options of pylb.
     """
 
-    run = None
+    run = names = None
 
     def __init__(self, options: Options) -> None:
         self._options = options

@@ -10,22 +10,22 @@ Reasons and figures: docs/adr/consul-connections.md.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter, defaultdict
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from random import Random
 from types import TracebackType
 from typing import NoReturn, Self
 
 from pylb.clients.consul import (
     ConsulClient,
-    ConsulError,
-    ConsulUnreachableError,
     HealthAnswer,
+    copied,
 )
 from pylb.clients.consul_catalog import ConsulCatalog
 from pylb.config.sources import Consul
-from pylb.discovery.sources.consul.shared_queries import SHARED_QUERIES, WAIT, SharedQueries
+from pylb.discovery.sources.consul.names import OWN, ServiceNames
+from pylb.discovery.sources.consul.shared_queries import SHARED_QUERIES, WAIT, SharedQueries, following
 from pylb.runtime.backoff import Backoff
 
 OWN_QUERIES = 8
@@ -48,6 +48,7 @@ class ConsulFeed:
     Args:
         settings: where Consul is.
         own_queries: number of services with a separate blocking query; `OWN_QUERIES` by default.
+        follows_names: whether `names` is used.
         sleep: waits so many seconds.
         rng: source of jitter.
     """
@@ -57,6 +58,7 @@ class ConsulFeed:
         settings: Consul,
         *,
         own_queries: int | None = None,
+        follows_names: bool = False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rng: Random | None = None,
     ) -> None:
@@ -68,6 +70,11 @@ class ConsulFeed:
         self._client: ConsulClient | None = None
         self._shared: dict[str, set[Subscription]] = defaultdict(set)
         """Subscriptions without a separate query, by service."""
+        self._followed: Counter[str] = Counter()
+        """The number of subscriptions, by service."""
+        self._names = ServiceNames()
+        """The names of all services, while there are shared queries."""
+        self._follows_names = follows_names
         self._needed = asyncio.Event()
         self.settled = False
         """Whether the feed detects every later change, so that an answer cannot become stale."""
@@ -102,6 +109,7 @@ class ConsulFeed:
         """Follow a service, with a separate blocking query while fewer than `own_queries` are in use."""
         own = self._own > 0
         subscription = Subscription(self, service, own=own)
+        self._followed[service] += 1
         if own:
             self._own -= 1
         else:
@@ -110,12 +118,28 @@ class ConsulFeed:
         try:
             yield subscription
         finally:
+            self._followed -= Counter([service])
             if own:
                 self._own += 1
             else:
                 self._shared[service].discard(subscription)
                 if not self._shared[service]:
                     del self._shared[service]
+
+    async def names(self) -> AsyncGenerator[frozenset[str], None]:
+        """Yield the names of all services after each change: by a separate query, or by the shared ones.
+
+        Raises:
+            ConsulError: no usable answer.
+        """
+        catalog, index = ConsulCatalog(self.client), 0
+        while not self._needed.is_set():
+            answer = await catalog.services(index, WAIT)
+            index = following(answer, index)
+            yield frozenset(answer.read()) - OWN
+        async with aclosing(self._names.watch()) as watch:
+            async for names in watch:
+                yield names
 
     async def run(self) -> NoReturn:
         """Run the shared queries until cancelled, once there are services that need them."""
@@ -132,13 +156,23 @@ class ConsulFeed:
                 try:
                     catalog = ConsulCatalog(self.client)
                     await SharedQueries(
-                        catalog, self._notify, self._notify_newer, settled, sleep=self._sleep
+                        catalog,
+                        self._found,
+                        self._notify_newer,
+                        settled,
+                        sleep=self._sleep,
+                        named=self._names.on_list if self._follows_names else None,
                     ).run()
                 except Exception as error:  # No error ends the feed.
                     self._failed(error)
                     await self._sleep(backoff.after(error))
         finally:
             await self.close()
+
+    def _found(self, services: set[str]) -> None:
+        """Notify services that may have changed, or hint at new ones."""
+        self._notify(services)
+        self._names.on_hint(services - self._followed.keys())
 
     def _notify(self, services: set[str]) -> None:
         for service in services & self._shared.keys():
@@ -155,6 +189,7 @@ class ConsulFeed:
     def _failed(self, error: Exception) -> None:
         """Report to every subscription that changes may have been missed."""
         self.settled = False
+        self._names.on_error(error)
         for subscriptions in self._shared.values():
             for subscription in subscriptions:
                 subscription.fail(error)
@@ -251,10 +286,3 @@ class Subscription:
             answer = await self.client.service_health(self.service, tags=tags, consistency=consistency)
         self.index = answer.index
         return answer
-
-
-def copied(error: Exception) -> ConsulError:
-    """Return an error like another one, to raise it in one more place."""
-    if isinstance(error, ConnectionError):
-        return ConsulUnreachableError(str(error))
-    return ConsulError(str(error) or type(error).__name__)

@@ -13,7 +13,7 @@ third query, which takes Consul longer. Reasons and figures: docs/adr/consul-con
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from math import inf
 from typing import NoReturn
 
@@ -52,6 +52,7 @@ class SharedQueries:
             response is newer may have had an instance that is in neither list.
         settled: called once, when every query has been answered: later changes are noticed.
         sleep: waits so many seconds.
+        named: called with the names of all services after a change of any instance; None if they are unused.
     """
 
     def __init__(
@@ -60,9 +61,12 @@ class SharedQueries:
         changed: Callable[[set[str]], None],
         listed: Callable[[int], None],
         settled: Callable[[], None],
+        *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        named: Callable[[Iterable[str]], None] | None = None,
     ) -> None:
         self._catalog = catalog
+        self._named = named
         self._changed = changed
         self._listed = listed
         self._settled = settled
@@ -129,6 +133,8 @@ class SharedQueries:
             answer = await self._catalog.services(index, min(WAIT, max(PAUSE, due - self._clock())))
             began, woken = self._clock(), answer.index != index
             if woken:
+                if self._named is not None:
+                    self._named(answer.read())
                 # An index that has decreased (Consul issue 7939) does not describe the last list.
                 changed = await self._list_checks(answer.index if 0 < index < answer.index else 0)
                 due = min(due, began + LATER if changed and index else began)

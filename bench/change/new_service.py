@@ -1,0 +1,193 @@
+"""The time from the registration of a new service to its first request.
+
+`python -m bench.change.new_service` runs a real Consul server with `--services` services of three instances
+each, which declare `--routes` routes each, and a pylb with `--catalog`. `--changes` times, it registers a
+service that did not exist, and deregisters it, while a client sends requests to its host.
+
+It prints the time from the end of the call that registers the service to the first response of its instance,
+the time from its deregistration to the last one, the time until all routes are served, the memory of each
+process, and the number of connections to Consul.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median, quantiles
+
+import orjson
+import psutil
+from rich.console import Console
+
+from bench.change.services.catalog import STEADY, Services, serve_consul
+from bench.change.services.traffic import Client, origin
+from bench.lib import raw
+from bench.lib.console import output_console
+from bench.lib.consul import CatalogError
+from bench.lib.fleet import temporary_directory
+from bench.lib.machine import Machine
+from bench.lib.options import interrupt_on_signals, positive, raise_file_limit
+from bench.lib.packages import MissingError
+from bench.lib.ports import free_port
+from bench.lib.server import Command, Server, StartError, serve, wait_for
+
+READY = 180.0
+"""Seconds within which all services must be ready."""
+WARM_UP = 5
+"""New services before the measurement."""
+NODES = 3
+"""Nodes among which instances are divided."""
+
+
+@dataclass
+class Result:
+    """The figures of one number of services."""
+
+    services: int
+    ready: float = 0.0
+    """Seconds from the start of pylb until the routes of all services were served."""
+    connections: int = 0
+    """Connections to Consul."""
+    memory: dict[str, int] = field(default_factory=dict)
+    """Resident memory in bytes, by process."""
+    appeared: list[float] = field(default_factory=list)
+    """Seconds until the first request of a new service."""
+    disappeared: list[float] = field(default_factory=list)
+    """Seconds until the last one of a removed service."""
+    lost: int = 0
+    """Changes that had no effect in time."""
+
+
+def measure(count: int, routes: int, changes: int, workers: int) -> Result:
+    """Run one measurement.
+
+    Raises:
+        StartError: not all services were ready within `READY`.
+    """
+    names = [f"svc-{number}" for number in range(count)]
+    added = [f"new-{number}" for number in range(WARM_UP + changes)]
+    with ExitStack() as stack:
+        enter = stack.enter_context
+        cores = sorted(os.sched_getaffinity(0))
+        consul = enter(serve_consul(enter(temporary_directory()), cores))
+        services = Services(consul, [*names, *added], NODES, has_checks=True, routes=routes)
+        stack.callback(services.close)
+        old, new = enter(origin(b"old")), enter(origin(b"new"))
+        services.fill(old, names)
+        began = time.monotonic()
+        pylb, port = enter(start(consul, workers, cores))
+        if not wait_for(lambda: complete(pylb, count), READY):
+            raise StartError(f"not all of {count} services are ready")
+        result = Result(count, time.monotonic() - began)
+        client = Client(port)
+        stack.callback(client.close)
+        for place, name in enumerate(added):
+            appear(services, client, name, new, result if place >= WARM_UP else Result(count))
+        result.memory = {role_of(each): each.memory_info().rss for each in pylb.processes}
+        result.connections = sum(
+            each.status == psutil.CONN_ESTABLISHED and bool(each.raddr) and each.raddr.port == consul.port
+            for process in pylb.processes
+            for each in process.net_connections("tcp")
+        )
+    return result
+
+
+@contextmanager
+def start(consul: Server, workers: int, cores: Sequence[int]) -> Iterator[tuple[Server, int]]:
+    """Run pylb with the services of the catalog; yield it with its port for clients."""
+    port, admin = free_port(), free_port()
+    argv = [sys.executable, "-m", "pylb", "--consul", f"127.0.0.1:{consul.port}", "--catalog"]
+    argv += ["--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin}", "--workers", str(workers)]
+    argv += ["--access-log", "off", "--log-level", "warning", "--slow-start", "0"]
+    with temporary_directory() as directory, serve("pylb", Command(argv), admin, directory, cores) as pylb:
+        pylb.wait_until_ready("/ready", containing=b"services")
+        yield pylb, port
+
+
+def complete(pylb: Server, count: int) -> bool:
+    """Return whether all services have all of their permanent instances."""
+    with urllib.request.urlopen(f"{pylb.url}/ready", timeout=30) as answer:
+        services = orjson.loads(answer.read())["services"]
+    return len(services) == count and all(each["instances"] == STEADY for each in services.values())
+
+
+def appear(services: Services, client: Client, name: str, port: int, result: Result) -> None:
+    """Register a service and deregister it; wait for the effect of both."""
+    services.register(name, 0, port)
+    appeared = client.until(name, b"new")
+    services.deregister(name, 0)
+    disappeared = client.until_not(name, b"new", quiet=0.1)
+    if appeared is None or disappeared is None:
+        result.lost += 1
+    else:
+        result.appeared.append(appeared)
+        result.disappeared.append(disappeared)
+
+
+def role_of(process: psutil.Process) -> str:
+    """Return which of pylb's processes this is."""
+    command = process.cmdline()
+    return next((role for role in ("control", "worker") if role in command), "supervisor")
+
+
+def describe(result: Result, routes: int) -> str:
+    """Return the figures as text."""
+    lines = [f"{result.services} services x {STEADY}, {result.services * routes} routes"]
+    for what, times in (("first request", result.appeared), ("last request", result.disappeared)):
+        if len(times) > 1:
+            p99 = quantiles(times, n=100, method="inclusive")[-1]
+            figures = (
+                f"p50 {1e3 * median(times):.1f} ms, p99 {1e3 * p99:.1f} ms, max {1e3 * max(times):.1f} ms"
+            )
+            lines.append(f"  {what}: {figures} ({len(times)} services)")
+    memory = ", ".join(f"{role} {size / 1e6:.0f} MB" for role, size in sorted(result.memory.items()))
+    lines.append(f"  ready after {result.ready:.1f} s, {result.connections} connections to Consul, {memory}")
+    return "\n".join([*lines, f"  {result.lost} changes lost"])
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.change.new_service", description="From a new service to its first request."
+    )
+    option = parser.add_argument
+    option("--services", type=positive, nargs="+", default=[3, 1000], help="permanent services (3 1000)")
+    option("--routes", type=positive, default=10, help="routes of each service (10)")
+    option("--changes", type=positive, default=100, help="new services (100)")
+    option("--workers", type=positive, default=1, help="workers of pylb (1)")
+    option("--json", type=Path, metavar="FILE", help="also write every time in seconds to this file")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print."""
+    options = parse(arguments)
+    console, machine = output_console(), Machine.this()
+    console.print(str(machine), highlight=False)
+    raise_file_limit()
+    results = []
+    try:
+        with interrupt_on_signals():
+            for count in options.services:
+                result = measure(count, options.routes, options.changes, options.workers)
+                console.print(describe(result, options.routes), highlight=False)
+                results.append(asdict(result))
+    except (MissingError, StartError, CatalogError) as error:
+        Console(stderr=True).print(f"bench.change.new_service: {error}", highlight=False, markup=False)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    if options.json:
+        raw.write(options.json, {"machine": machine, "results": results})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
