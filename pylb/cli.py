@@ -66,6 +66,11 @@ COMMANDS = {
         "pylb.tools.check:CheckOptions",
         "pylb.tools.check:run",
     ),
+    "plan": Command(
+        "Replay recorded requests against proposed routes: which would go elsewhere.",
+        "pylb.tools.plan.command:PlanOptions",
+        "pylb.tools.plan.command:run",
+    ),
     "registrator": Command(
         "Register the containers of a Docker engine in Consul, and deregister them when they stop.",
         "pylb.tools.registrator:RegistratorOptions",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from time import time
 from typing import Any, NoReturn, Protocol
 
@@ -69,6 +70,8 @@ class Api:
             web.get("/api/history", self.history),
             web.get("/api/samples", self.samples),
             web.get("/api/explain", self.explain),
+            web.get("/api/declarations", self.declarations),
+            web.get("/api/requests", self.requests),
             web.get("/api/events", self.events, allow_head=False),
             web.get("/api/openapi.json", self.openapi),
             web.get("/api/overrides", self.overrides),
@@ -132,6 +135,21 @@ class Api:
             query.getall("header", []),
         )
         return _json(result)
+
+    async def declarations(self, _: web.Request) -> web.Response:
+        """All declarations of routes, as control sends them to the workers."""
+        return web.Response(body=self._view.declarations(), content_type="application/json")
+
+    async def requests(self, _: web.Request) -> web.Response:
+        """The recorded requests, equal ones once with their number."""
+        recorded = self._view.requests
+        counts = Counter(map(tuple, recorded or ()))
+        return _json(
+            {
+                "recording": recorded is not None,
+                "requests": [(*request, count) for request, count in counts.items()],
+            }
+        )
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: the state every second, and each new entry of the history."""

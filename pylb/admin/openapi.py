@@ -278,6 +278,24 @@ DOCUMENT: Schema = {
             method={**TEXT, "default": "GET"},
             header=_list(TEXT),
         ),
+        "/api/declarations": _read(
+            "All declarations of routes, as control sends them to the workers. `pylb plan` reads them.",
+            {
+                "type": "object",
+                "properties": {
+                    "generation": COUNT,
+                    "changed": {"type": "object", "additionalProperties": {"type": "object"}},
+                    "complete": {"type": "boolean"},
+                },
+            },
+        ),
+        "/api/requests": _read(
+            "The requests that --record-requests keeps: method, host, path, service and number of each.",
+            {
+                "type": "object",
+                "properties": {"recording": {"type": "boolean"}, "requests": _list(_list({}))},
+            },
+        ),
         "/api/overrides": {
             **_read("The overrides in force.", _list(OVERRIDE)),
             "post": _change(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from math import inf
@@ -87,6 +87,10 @@ class View:
     matter, as the known backends stay in use while the registry is unavailable."""
     declaration_problems: Callable[[], Iterable[Problem]] = tuple
     """Returns what is wrong with the declarations of routes, beside the problems of the table."""
+    declarations: Callable[[], bytes] = lambda: b'{"generation":0,"changed":{},"complete":true}'
+    """Returns all declarations of routes as JSON; see `ipc.routing_update`."""
+    requests: Collection[Sequence[str]] | None = None
+    """The recorded requests: method, host, path and service. None if they are not recorded."""
     crashes: Callable[[], Iterable[str]] = tuple
     """Returns one sentence for each background task that crashed recently."""
     refresh: Callable[[], object] = lambda: None

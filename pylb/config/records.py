@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import ClassVar
 
-from pylb.config.kinds import FLAG, OTLP, PATH, Url, choice, integer
+from pylb.config.kinds import FLAG, OTLP, PATH, Url, choice, integer, integer_or_off
 from pylb.config.option import Group, option
 from pylb.errors import UsageError
 
@@ -41,6 +41,13 @@ class AccessLog(Group):
     )
     access_log_sample: int = option(
         integer(1, 100), "100", "Percentage of requests that are logged. Failed requests are always logged."
+    )
+
+    record_requests: int = option(
+        integer_or_off(100_000),
+        "off",
+        "Number of recent requests (method, host, path without query, service) that pylb keeps in memory for "
+        "`pylb plan`.",
     )
 
     def check(self) -> None:

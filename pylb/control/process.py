@@ -106,7 +106,9 @@ class ControlProcess:
         self.crashes = Crashes(self.counters.shared)
         self.catalog: CatalogServices | None = None
         self.aggregate = Aggregate(self._options_of, self.counters)
-        self.control_server = ControlServer(socket.socket(fileno=bootstrap.control_socket))
+        self.control_server = ControlServer(
+            socket.socket(fileno=bootstrap.control_socket), options.record_requests
+        )
         self.control = Control(
             options,
             [],
@@ -152,6 +154,8 @@ class ControlProcess:
             workers=self._workers,
             table=lambda: self.routing.table,
             declaration_problems=lambda: self.routing.problems,
+            declarations=self.control_server.routing,
+            requests=self.control_server.requests if options.record_requests else None,
             history=self.control.recorder.history,
             samples=self.control.recorder.samples,
             overrides=self.control.override_store.overrides,

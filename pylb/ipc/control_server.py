@@ -20,6 +20,7 @@ from pylb.ipc.control_socket import Hello, accept
 from pylb.ipc.health_update import HEALTH_UPDATE, HealthUpdate
 from pylb.ipc.routing_update import ROUTING, RoutingUpdate, encode_declaration, encode_update
 from pylb.ipc.update import UPDATE, Update
+from pylb.ipc.worker_client import RECENT_REQUESTS
 from pylb.routes.declaration import ServiceDeclaration
 from pylb.runtime.lifecycle import TaskScope, spawn
 
@@ -49,12 +50,15 @@ class ControlServer:
 
     Args:
         control_socket: control's end of the control socket.
+        recent_requests: how many recorded requests of all workers are kept.
     """
 
-    def __init__(self, control_socket: socket.socket) -> None:
+    def __init__(self, control_socket: socket.socket, recent_requests: int = 0) -> None:
         self.members: set[Member] = set()
         self.updates: dict[str, bytes] = {}
         """The last update of each service, encoded."""
+        self.requests: deque[tuple[str, ...]] = deque(maxlen=recent_requests)
+        """The requests that workers have recorded, the newest last."""
         self.declarations: dict[str, bytes] = {}
         """The declaration of each service, encoded."""
         self.routing_generation = 0
@@ -172,6 +176,8 @@ class ControlServer:
     def _on_message(self, member: Member, kind: str, content: Mapping[str, Any]) -> None:
         if kind == HEALTH_UPDATE:
             self._pass_on(HealthUpdate.from_dict(content), member)
+        elif kind == RECENT_REQUESTS:
+            self.requests.extend(map(tuple, content))
         else:
             member.applied[content["service"]] = content["generation"]
             self.joined.set()

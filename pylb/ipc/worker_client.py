@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -17,6 +17,9 @@ from pylb.ipc.update import Update
 
 APPLIED = "applied"
 """The kind of the message with the generation of a service that a worker has applied."""
+
+RECENT_REQUESTS = "requests"
+"""The kind of the message with the requests that a worker has recorded."""
 
 RETRY_DELAY = 0.1
 """Seconds until a worker retries to connect if the queue of the control socket is full."""
@@ -75,6 +78,11 @@ class WorkerClient:
         """Send a health update to the other workers. It is lost without a control, at the cost of a retry."""
         if self._channel:
             self._channel.queue_message(HEALTH_UPDATE, update.subject, update.to_bytes())
+
+    def send_requests(self, entries: Sequence[Sequence[str]]) -> None:
+        """Send recorded requests to control; see `sinks.recent_requests`. They are lost without a control."""
+        if self._channel:
+            self._channel.queue_message(RECENT_REQUESTS, "", orjson.dumps(entries))
 
     def _receive(self, kind: str, content: dict[str, Any]) -> None:
         if kind == HEALTH_UPDATE:

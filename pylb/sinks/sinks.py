@@ -1,4 +1,4 @@
-"""The observers of completed requests besides the counters: the access log and the trace exporter."""
+"""The observers of completed requests besides the counters: access log, recent requests, trace exporter."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pylb.errors import NORMAL
 from pylb.observe.accesslog import FORMATS
 from pylb.observe.record import Record
 from pylb.sinks.log_writer import LogWriter
+from pylb.sinks.recent_requests import RecentRequests
 
 if TYPE_CHECKING:
     from pylb.sinks.otlp import OtlpExporter
@@ -39,6 +40,10 @@ class Sinks:
         if options.access_log != "off":
             self._writer = LogWriter(options.access_log_file or sys.stdout.fileno(), lock=lock)
             self._observers.append(access_log(options, self._writer))
+        self.recent = RecentRequests(options.record_requests) if options.record_requests else None
+        """The requests since they were last taken; None if they are not recorded."""
+        if self.recent is not None:
+            self._observers.append(self.recent.add)
         if options.otlp:
             # The library is imported only if needed: its import takes long.
             self._otlp = resolve_name("pylb.sinks.otlp:OtlpExporter")(str(options.otlp))

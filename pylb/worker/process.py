@@ -221,6 +221,8 @@ class WorkerProcess:
             started = process_time()
             self.counters.meet(self.worker.pools.values())
             self.worker.publish()
+            if self.sinks.recent is not None and (recorded := self.sinks.recent.take()):
+                self.worker_client.send_requests(recorded)
             for pool in self.worker.pools.values():
                 if pool.applied:
                     self.counters.publish_pool(pool)
