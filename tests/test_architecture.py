@@ -71,6 +71,7 @@ TESTED_THROUGH = {
     "routes/compiled.py": "routes/test_table.py",
     "routes/order.py": "routes/test_table.py",
     "routes/resolve.py": "routes/test_table.py",
+    "routes/expression_syntax.py": "routes/test_expression.py",
     "routes/fabio.py": "routes/test_imports.py",
     "routes/quote.py": "routes/test_imports.py",
     "routes/traefik/labels.py": "routes/test_imports.py",

@@ -12,6 +12,7 @@ from pylb.routes.text import service_text
 from pylb.routes.traefik.labels import MOST_LABELS
 from pylb.routes.traefik.routers import MOST_ROUTERS, read_tags
 from tests.every import every
+from tests.routes.heads import CLIENT, SECURE, find, head
 from tests.routes.imports import imported
 from tests.routes.outcome import outcome
 
@@ -101,6 +102,26 @@ def test_fields_that_headers_change():
     labels["middlewares.h.headers.customrequestheaders.x-forwarded-for"] = ""
     read = read_tags("a", [f"traefik.http.{key}={value}" for key, value in labels.items()])
     assert "pylb writes itself" in read.routes[0].blocked
+
+
+def test_strict_transport_security_is_for_responses_with_tls():
+    labels = {
+        "routers.r.rule": "Host(`a.io`)",
+        "routers.r.middlewares": "sts@docker",
+        "middlewares.sts.headers.stsseconds": "60",
+        "middlewares.sts.headers.stspreload": "true",
+        "middlewares.sts.headers.framedeny": "true",
+    }
+
+    def fields():
+        tags = [f"traefik.http.{key}={value}" for key, value in labels.items()]
+        routes = imported({"a": tags})[0]
+        found = [find(routes, head(host="a.io"), client=client).route for client in (CLIENT, SECURE)]
+        return [[each.value for each in route.actions.response_fields] for route in found]
+
+    assert fields() == [["DENY"], ["DENY", "max-age=60; preload"]]
+    labels["middlewares.sts.headers.forcestsheader"] = "true"
+    assert fields() == [["max-age=60; preload", "DENY"]] * 2
 
 
 def test_an_instance_declares_a_bounded_number_of_routes_and_problems():
