@@ -24,6 +24,7 @@ CALM = {"PYLB_WATCHDOG_TIMEOUT": "120s"}
 """On a machine that others keep busy, a process that starts may not run for more than the default of 10 s. A
 test of the watchdog gives a shorter time on the command line."""
 CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(("PYLB_", "CONSUL_", "LISTEN_"))}
+SOURCES = ("--consul", "--static", "--routes", "--docker")
 LISTENS = re.compile(r"listens on ([0-9.:]+) for .*, admin on ([0-9.:]+)")
 
 
@@ -74,7 +75,7 @@ class Program:
 
     async def start(self, *addresses: str, serving: bool = True) -> None:
         """Start pylb, by default before all origins, and wait until it serves."""
-        if not any(argument.startswith(("--consul", "--static", "--routes")) for argument in self._arguments):
+        if not any(argument.startswith(SOURCES) for argument in self._arguments):
             self._arguments += ["--static", ",".join(o.endpoint.authority for o in self.origins)]
         places = addresses or ("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
         self.process = await asyncio.create_subprocess_exec(

@@ -13,6 +13,7 @@ from bench.routes.cases import Case, differences, read_cases
 from bench.routes.echo import echo_origins
 from bench.routes.labelled import labelled_services, with_port
 from bench.routes.pages import block, table
+from tests.containers.inspected import inspected
 from tests.scenarios.processes.program import Program
 
 pytestmark = pytest.mark.slow
@@ -63,6 +64,27 @@ async def test_each_request_goes_where_it_went(own_consul, tmp_path, name):
             await register(own_consul, service, ports[service], tags)
         async with Program(tmp_path, "--consul", own_consul.http, "--catalog", workers=1) as pylb:
             await pylb.start()
+            await until_as_expected(cases, int(pylb.url.rpartition(":")[2]))
+
+
+async def test_containers_of_the_compose_file(engine, tmp_path):
+    """As Compose starts them, with the addresses of this test."""
+    services = labelled_services(SETS / "compose.yml")
+    with echo_origins(services) as ports:
+        for service, labels in services.items():
+            written = dict(label.split("=", 1) for label in with_port(labels, ports[service]))
+            engine.run(
+                inspected(
+                    f"shop-{service}-1",
+                    id=service.encode().hex().ljust(64, "0"),
+                    labels={**written, "com.docker.compose.service": service},
+                    exposed=[f"{ports[service]}/tcp"],
+                    networks={"shop_default": "127.0.0.1"},
+                )
+            )
+        async with Program(tmp_path, "--docker", "--docker-host", engine.url, "--catalog", workers=1) as pylb:
+            await pylb.start()
+            cases = read_cases(SETS / "traefik.toml")
             await until_as_expected(cases, int(pylb.url.rpartition(":")[2]))
 
 
