@@ -67,6 +67,7 @@ class Balancer:
             refresh=self.worker.publish,
             workers=self._workers,
             table=lambda: self.worker.server.context.routes,
+            declared=self.worker.declarations.get,
             history=self.control.recorder.history,
             samples=self.control.recorder.samples,
             overrides=self.control.override_store.overrides,

@@ -14,6 +14,7 @@ from pylb.admin import state
 from pylb.admin.connections import restart_timeout
 from pylb.admin.explain import explain
 from pylb.admin.openapi import DOCUMENT, LEVELS, MAX_NUMBER, MAX_SECONDS, MAX_TEXT, MAX_WEIGHT, POLICIES
+from pylb.admin.service import service
 from pylb.admin.views import View
 from pylb.policy.overrides import ALL_OF_PYLB, Action, Override
 
@@ -63,6 +64,7 @@ class Api:
         return [
             web.get("/api/state", self.state),
             web.get("/api/services", self.services),
+            web.get("/api/services/{service}", self.service),
             web.get("/api/backends", self.backends),
             web.get("/api/workers", self.workers),
             web.get("/api/problems", self.problems),
@@ -90,6 +92,14 @@ class Api:
     async def services(self, _: web.Request) -> web.Response:
         """The services."""
         return _json(state.services(self._view))
+
+    async def service(self, request: web.Request) -> web.Response:
+        """One service with its routes and effective settings."""
+        name = request.match_info["service"]
+        found = service(self._view, name)
+        if found is None:
+            _refuse(web.HTTPNotFound, f"there is no service {name!r}")
+        return _json(found)
 
     async def backends(self, _: web.Request) -> web.Response:
         """Every instance with its state and the reason for it."""

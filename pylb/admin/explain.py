@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from pylb.admin.service import of_request
 from pylb.admin.views import View
 from pylb.config.clients import Limits
 from pylb.errors import ProxyError
@@ -46,7 +47,12 @@ def explain(
         return {**_nothing(f"the route is blocked: {route.blocked}", route.service), **_routes(candidates)}
     if not route.has_pool:
         return {**_nothing("pylb answers the request itself", route.service), **_routes(candidates)}
-    return {**_pick(view, route.service), **_routes(candidates), "target": _target(view, request)}
+    return {
+        **_pick(view, route.service),
+        **_routes(candidates),
+        "target": _target(view, request),
+        "settings": of_request(view, route),
+    }
 
 
 def _pick(view: View, service: str) -> dict[str, Any]:

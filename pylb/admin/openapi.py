@@ -171,6 +171,32 @@ STATE = _object(
         "overrides": _list(OVERRIDE),
     }
 )
+SETTING = _object(
+    {
+        "name": _about(TEXT, "Name of the option."),
+        "value": _about(TEXT, "Value in force, as a user types it; empty if there is none."),
+        "origin": _about(
+            TEXT,
+            "Where it is declared: `default`, an option of pylb (or its variable) such as `--policy`, "
+            "`--service`, a file with its line, a key, the catalog, or an override.",
+        ),
+    }
+)
+ROUTE = _object(
+    {
+        "route": _about(TEXT, "The route, as a value of `--service`."),
+        "source": _about(TEXT, "Where the route is declared."),
+        "settings": _about(_list(SETTING), "Settings of requests that only this route has."),
+    }
+)
+SERVICE_DETAILS = _object(
+    {
+        "service": SERVICE_NAME,
+        "backends": _about(TEXT, "Fixed backends; empty for those of the registry."),
+        "settings": _about(_list(SETTING), "Every setting of the service, in force."),
+        "routes": _list(ROUTE),
+    }
+)
 CANDIDATE = _object(
     {
         "route": _about(TEXT, "The route, as a value of `--service`."),
@@ -188,7 +214,8 @@ EXPLAIN_RESULT = _object(
         "why": _about(TEXT, "Policy and number of candidates, or the reason why there is no backend."),
         "winner": _about({"type": ["string", "null"]}, "Address of the backend that the next request gets."),
         "routes": _list(CANDIDATE),
-    }
+    },
+    settings=_about(_list(SETTING), "Settings of the request, in force; absent if no backend receives it."),
 )
 
 
@@ -252,6 +279,16 @@ DOCUMENT: Schema = {
     "paths": {
         "/api/state": _read("The current state: services, backends, problems and overrides.", STATE),
         "/api/services": _read("Each service, with the freshness of its backend list.", _list(SERVICE)),
+        "/api/services/{service}": {
+            "get": {
+                "summary": "One service: its routes and effective settings, each with where it is declared.",
+                "parameters": [{"name": "service", "in": "path", "required": True, "schema": _NAME}],
+                "responses": {
+                    "200": _answer(SERVICE_DETAILS),
+                    "404": _answer(ERROR, "The service does not exist."),
+                },
+            }
+        },
         "/api/backends": _read("Every instance with its state and the reason for it.", _list(BACKEND)),
         "/api/workers": _read("The worker processes.", _list(WORKER)),
         "/api/problems": _read(

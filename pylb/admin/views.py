@@ -18,6 +18,7 @@ from pylb.observe.samples import Samples
 from pylb.policy.explain import why_not
 from pylb.policy.overrides import Override
 from pylb.policy.rows import BackendRow, ServiceRow
+from pylb.routes.declaration import ServiceDeclaration
 from pylb.routes.route import Problem
 from pylb.routes.table import RouteTable
 
@@ -76,6 +77,8 @@ class View:
     `heartbeat_age` (seconds since its last heartbeat)."""
     table: Callable[[], RouteTable[Any]]
     """Returns the routes in force."""
+    declared: Callable[[str], ServiceDeclaration | None]
+    """Returns the declaration in force of a service; None if no source declares it."""
     history: History
     samples: Samples
     overrides: Mapping[int, Override]

@@ -104,10 +104,17 @@ def _find(
 _ITEM = re.compile(r"""(?:[^,'"]|"[^"]*"|'[^']*'|["'])+""")
 """Characters up to a comma that no quotes enclose. A quote that stays open encloses nothing."""
 
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*["]""")
+
 
 def _values(text: str) -> Iterator[str]:
-    """Yield the values of a repeatable option in a variable. They are separated by commas outside quotes."""
-    return (item for item in _ITEM.findall(text) if item.strip())
+    """Yield the values of a repeatable option in a variable.
+
+    They are separated by commas outside quotes. Quotes around a whole value are not a part of it.
+    """
+    for item in map(str.strip, _ITEM.findall(text)):
+        if item:
+            yield item[1:-1] if _QUOTED.fullmatch(item) else item
 
 
 def _value(option: Option, source: str, texts: list[str]) -> Any:

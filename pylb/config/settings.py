@@ -39,10 +39,18 @@ ALIASES: Mapping[str, str] = {"maxconn": "max-conn", "slowstart": "slow-start"}
 
 _ALL = {each.flag[2:]: each for each in options(Options)}
 
+SETTABLE = tuple(option for name, option in _ALL.items() if name in OF_REQUESTS | OF_POOL)
+"""The options that a service or a route may have for itself, in the order of the manual."""
+
+
+def canonical(name: str) -> str:
+    """Return the name of the option that a setting sets."""
+    return ALIASES.get(name, name)
+
 
 def of_pool(name: str) -> bool:
     """Whether a setting concerns the whole service, and not one route."""
-    return ALIASES.get(name, name) in OF_POOL
+    return canonical(name) in OF_POOL
 
 
 def reads_file(name: str) -> bool:
@@ -82,7 +90,7 @@ def _laid(base: Options, settings: tuple[Setting, ...]) -> Options:
 
 
 def _find(given: str) -> Option:
-    name = ALIASES.get(given, given)
+    name = canonical(given)
     if name in OF_REQUESTS or name in OF_POOL:
         return _ALL[name]
     if name in _ALL:

@@ -153,6 +153,7 @@ class ControlProcess:
             clock=monotonic,
             workers=self._workers,
             table=lambda: self.routing.table,
+            declared=self.routing.declarations.get,
             declaration_problems=lambda: self.routing.problems,
             declarations=self.control_server.routing,
             requests=self.control_server.requests if options.record_requests else None,

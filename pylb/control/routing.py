@@ -204,16 +204,22 @@ class Routing:
         first = parts[0]
         settings = _Settings(self._options, first.service)
         for part in parts:
-            settings.add(part.settings, part.routes[0].source if part.routes else "")
+            settings.add(part.with_origins())
         routes = []
         for route in (route for part in parts for route in part.routes):
-            settings.add([each for each in route.settings if of_pool(each[0])], route.source)
+            settings.add((each, route.source) for each in route.settings if of_pool(each[0]))
             of_requests = tuple(each for each in route.settings if not of_pool(each[0]))
             routes.append(replace(route, settings=settings.valid(of_requests, route.source)))
         self._setting_problems[first.service] = tuple(settings.problems)
         backends = next((part.backends for part in parts if part.backends), "")
-        of_service = tuple(settings.values.items())
-        return ServiceDeclaration(first.service, tuple(routes), of_service, backends, first.order)
+        return ServiceDeclaration(
+            first.service,
+            tuple(routes),
+            tuple(settings.values.items()),
+            backends,
+            first.order,
+            tuple(settings.origins.values()),
+        )
 
 
 def _of_pool(declaration: ServiceDeclaration) -> tuple[object, ...]:
@@ -231,17 +237,23 @@ class _Settings:
 
     def __init__(self, options: Options, service: str) -> None:
         self.values: dict[str, str] = {}
+        self.origins: dict[str, str] = {}
+        """Where each value is declared."""
         self.problems: list[Problem] = []
         self._options = options
         self._service = service
 
-    def add(self, settings: Iterable[Setting], source: str) -> None:
-        """Add settings of the service, without those that are invalid or contradict earlier ones."""
-        for name, value in settings:
+    def add(self, settings: Iterable[tuple[Setting, str]]) -> None:
+        """Add settings of the service, without those that are invalid or contradict earlier ones.
+
+        Args:
+            settings: each with the place where it is declared.
+        """
+        for (name, value), source in settings:
             known = self.values.get(name)
             if known is None:
                 if self.valid(((name, value),), source):
-                    self.values[name] = value
+                    self.values[name], self.origins[name] = value, source
             elif known != value:
                 text = f"setting {name}: got {value!r}, but the service has {known!r} already"
                 self.problems.append(Problem(text, self._service, source))

@@ -162,8 +162,13 @@ class _Reader:
         if self._rules.label_prefix:
             self._traefik()
         age = min(endpoint.created for endpoint in self._endpoints)
+        settings = tuple(sorted(self._settings.items()))
         declaration = ServiceDeclaration(
-            self._service, tuple(self._routes), tuple(sorted(self._settings.items())), order=(RANK, age)
+            self._service,
+            tuple(self._routes),
+            settings,
+            order=(RANK, age),
+            origins=tuple(f"lb_{name.replace('-', '_')} of the catalog" for name, _ in settings),
         )
         return Reading(declaration, tuple(self._problems), tuple(self._weights))
 

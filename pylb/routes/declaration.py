@@ -32,11 +32,18 @@ class ServiceDeclaration:
     order: tuple[int, int] = (0, 0)
     """The rank of the source, and the age of the declaration in it. Of two routes for the same requests, the
     one with the smaller order is served; of equal ones, that of the first service by name."""
+    origins: tuple[str, ...] = ()
+    """Where each of the settings is declared: `routes.toml, line 3`. Empty if it is where the routes are."""
 
     @property
     def needs_pool(self) -> bool:
         """Whether any of its routes needs a backend."""
         return any(route.has_pool for route in self.routes)
+
+    def with_origins(self) -> Iterator[tuple[Setting, str]]:
+        """Yield the settings of the service, and where each is declared."""
+        source = self.routes[0].source if self.routes else ""
+        return zip(self.settings, self.origins or [source] * len(self.settings), strict=True)
 
     def aged(self) -> Iterator[tuple[Age, Route]]:
         """Yield the routes with the age of each."""

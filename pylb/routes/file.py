@@ -118,6 +118,7 @@ class _Reader:
             reason = f"{quoted(name)}, expected a table [services.{name}]"
             raise self._error(self._line_of(name, start), reason)
         settings: list[tuple[str, str]] = []
+        origins: list[str] = []
         for key, value in table.items():
             if key in {"routes", "backends"}:
                 continue
@@ -126,13 +127,14 @@ class _Reader:
                 raise self._error(self._line_of(key, start), reason)
             self._check_value(key, _typed(value), start)
             settings.append((key, _typed(value)))
+            origins.append(f"{self._name}, line {self._line_of(key, start)}")
         backends = table.get("backends", "")
         if not isinstance(backends, str):
             raise self._error(self._line_of("backends", start), f"backends of {name}, expected a text")
         if "backends" in table:
             self._check_value("backends", backends, start)
         routes = self._routes(name, table.get("routes", [""]), start)
-        return ServiceDeclaration(name, routes, tuple(settings), backends)
+        return ServiceDeclaration(name, routes, tuple(settings), backends, origins=tuple(origins))
 
     def _routes(self, service: str, texts: object, start: int) -> tuple[Route, ...]:
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):

@@ -82,4 +82,5 @@ _DECLARATION: dict[str, Reader] = {
     "routes": _each(partial(_made, Route, _ROUTE)),
     "settings": _pairs,
     "order": tuple,
+    "origins": tuple,
 }

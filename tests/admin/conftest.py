@@ -56,6 +56,7 @@ def pools(counters):
 @pytest.fixture
 def view(clock, operator, counters, pools):
     """The view of a process that has just started, for the services `web` and `api`."""
+    declared = declare([parse_service("web"), parse_service("api=/api")])
     return View(
         lifecycle=Lifecycle(),
         rows=PoolRows(pools),
@@ -63,7 +64,8 @@ def view(clock, operator, counters, pools):
         counters=counters,
         clock=clock,
         workers=lambda: [dict(WORKER)],
-        table=lambda: RouteTable(declare([parse_service("web"), parse_service("api=/api")])),
+        table=lambda: RouteTable(declared),
+        declared=lambda service: next((each for each in declared if each.service == service), None),
         history=History(),
         samples=Samples(counters),
         overrides=operator.overrides,

@@ -155,3 +155,11 @@ async def test_event_streams_end_with_the_server(client, app, monkeypatch):
         await app.close()
         app._api._ended.set()
         await asyncio.wait_for(stream.content.read(), 5)
+
+
+async def test_one_service_has_its_effective_settings(client):
+    found = await get(client, "/api/services/api")
+    assert (found["service"], [each["route"] for each in found["routes"]]) == ("api", ["api=/api"])
+    assert {each["origin"] for each in found["settings"]} == {"default"}
+    answer = await client.get("/api/services/none")
+    assert (answer.status, await answer.json()) == (404, {"error": "there is no service 'none'"})

@@ -40,6 +40,17 @@ def with_routes(view, *routes):
     return replace(view, table=lambda: RouteTable(declare(routes)))
 
 
+def test_explain_shows_the_settings_of_the_request(view, know):
+    know("api", replace(ONE, service="api"))
+    routes = [parse_service("api=/api response-timeout=5s", "--service")]
+    declared = declare(routes)
+    view = replace(view, table=lambda: RouteTable(declared), declared={"api": declared[0]}.get)
+    settings = explain(view, "", "/api")["settings"]
+    assert {"name": "response-timeout", "value": "5s", "origin": "--service"} in settings
+    assert {each["origin"] for each in settings} == {"default", "--service"}
+    assert "settings" not in explain(view, "", "/other")
+
+
 def test_explain_shows_the_candidates_among_the_routes_and_the_target_for_the_backend(view, know):
     know("api", replace(ONE, service="api"))
     declared = ("web", "api=/api strip=/api", "web=/api method=POST", "web=/api header:x-canary=1")

@@ -4,6 +4,7 @@ import pytest
 
 from pylb.assembly.routes import catalog_rules, check_of, check_routes, declarations, prefixes
 from pylb.config import Options
+from pylb.config.parse import parse
 from pylb.errors import UsageError
 from pylb.routes.grammar import parse_service
 
@@ -90,3 +91,14 @@ def test_a_file_that_is_invalid_at_the_start_is_an_error(tmp_path):
         check_routes(Options(static="a:1", routes=(str(path),)))
     path.write_text('[services.web]\npolicy = "random"\n')
     check_routes(Options(static="a:1", routes=(str(path),)))
+
+
+def test_a_variable_declares_services_whose_settings_contain_commas():
+    text = "'api=/api retry-on=connect,reset' , \"web retry-methods=PUT,DELETE policy=random\",plain=/p"
+    options = parse(Options, [], {"PYLB_STATIC": "a:1", "PYLB_SERVICE": text})
+    routes = [route for each in declarations(options) for route in each.routes]
+    assert [(route.service, route.settings) for route in routes] == [
+        ("api", (("retry-on", "connect,reset"),)),
+        ("web", (("retry-methods", "PUT,DELETE"), ("policy", "random"))),
+        ("plain", ()),
+    ]

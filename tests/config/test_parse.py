@@ -142,7 +142,7 @@ def test_any_input_is_parsed_or_rejected_in_one_line(arguments):
     [
         ("web,api=/api", ("web", "api=/api")),
         ("web, ,", ("web",)),
-        ("web,'api=/api allow=::1,::2',x", ("web", "'api=/api allow=::1,::2'", "x")),
+        ("web,'api=/api allow=::1,::2',x", ("web", "api=/api allow=::1,::2", "x")),
         ('web set:X-A="a,b" add:X-B=c,x', ('web set:X-A="a,b" add:X-B=c', "x")),
         ("it's,x", ("it's", "x")),
     ],

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -101,6 +102,23 @@ async def test_a_setting_of_the_pool_holds_for_the_service_and_one_of_requests_f
     merged = routing.declarations["web"]
     assert merged.settings == (("policy", "random"),)
     assert [route.settings for route in merged.routes] == [(("response-timeout", "5s"),), ()]
+
+
+async def test_a_setting_has_the_place_where_it_is_declared(routing):
+    settings = (("retries", "1"), ("panic", "serve"))
+    of_file = replace(
+        declared("web", settings=settings), origins=("routes.toml, line 2", "routes.toml, line 3")
+    )
+    routing.replace(1, Declarations((of_file,)))
+    routing.declare(
+        3, "web", declared("web", "/a policy=random", settings=[("panic", "fail"), ("max-conn", "5")])
+    )
+    assert [*routing.declarations["web"].with_origins()] == [
+        (("retries", "1"), "routes.toml, line 2"),
+        (("panic", "serve"), "routes.toml, line 3"),
+        (("max-conn", "5"), "test"),
+        (("policy", "random"), "test"),
+    ]
 
 
 async def test_an_invalid_setting_concerns_itself_alone(routing):

@@ -212,3 +212,11 @@ def test_the_port_and_the_weight_of_an_instance_are_those_of_its_registration():
     ]
     catalog.read("a", [instance("a", rule, f"{server}port={80 + next(NUMBERS) + 1}")])
     assert catalog.problems("a") == ()
+
+
+def test_a_setting_names_the_key_that_declares_it():
+    catalog = Catalog(Rules())
+    catalog.read("web", [instance("web", "lb_route=/a", "lb_response_timeout=5s")])
+    assert [*catalog.declaration("web").with_origins()] == [
+        (("response-timeout", "5s"), "lb_response_timeout of the catalog")
+    ]

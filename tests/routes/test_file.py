@@ -31,6 +31,7 @@ def test_a_file():
             parse_route("api", "/api strip=/api", "routes.toml, line 6"),
         ),
         (("policy", "round-robin"), ("response-timeout", "5s"), ("retries", "0"), ("slow-start", "on")),
+        origins=tuple(f"routes.toml, line {line}" for line in (8, 9, 10, 11)),
     )
     assert web == ServiceDeclaration(
         "my.web", (parse_route("my.web", "", "routes.toml, line 13"),), (), "10.0.0.1:80,10.0.0.2:80"

@@ -79,9 +79,17 @@ def run(options: ExplainOptions) -> int:
     console.print(plain(f"{request}: service {result['service'] or '-'}, {result['why']}"))
     if len(result["routes"]) > 1:
         console.print(routes(result))
+    if declared := settings(result):
+        console.print(plain(f"settings: {declared}"))
     if result["candidates"] or result["excluded"]:
         console.print(table(result))
     return 0 if result["winner"] else 1
+
+
+def settings(result: dict[str, Any]) -> str:
+    """The settings of the request that differ from the defaults, each with where it is declared."""
+    declared = (each for each in result.get("settings", ()) if each["origin"] != "default")
+    return ", ".join(f"{each['name']} {each['value']} ({each['origin']})" for each in declared)
 
 
 def routes(result: dict[str, Any]) -> Table:

@@ -2,7 +2,7 @@ import pytest
 
 from pylb.errors import UsageError
 from pylb.model import Endpoint, Excluded
-from pylb.tools.terminal.explain import ExplainOptions, spelled_out
+from pylb.tools.terminal.explain import ExplainOptions, settings, spelled_out
 
 ONE, TWO, THREE = (Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}") for n in (1, 2, 3))
 
@@ -40,6 +40,17 @@ async def test_the_selected_backend_is_marked_and_the_excluded_have_reasons(
     assert first == "GET /x for a: service web, least-connections among 2"
     assert [row.split()[0] for row in rows] == ["web-1", "→", "web-3"]
     assert "critical: refused" in rows[-1]
+
+
+def test_settings_that_somebody_has_set_are_shown_with_their_origin():
+    result = {
+        "settings": [
+            {"name": "retries", "value": "2", "origin": "default"},
+            {"name": "response-timeout", "value": "5s", "origin": "routes.toml, line 3"},
+        ]
+    }
+    assert settings(result) == "response-timeout 5s (routes.toml, line 3)"
+    assert settings({}) == ""
 
 
 async def test_without_an_eligible_backend_the_exit_code_is_1(pylb, know, command, capsys):
