@@ -73,6 +73,7 @@ class Aggregate:
             self._counters.release(member.endpoint)
         self._draining.pop(service, None)
         self._states.pop(service, None)
+        self._counters.forget(service)
 
     def apply(self, state: PoolState) -> None:
         """Store the state of a pool; assign and release the slots of its backends."""

@@ -72,14 +72,21 @@ class CatalogServices:
                             await asyncio.sleep(bucket.take(now()))
             except Exception as error:
                 self._report(f"the catalog cannot be read: {error}"[:400])
-                self.first_result.set()
+                if not self.first_result.is_set():
+                    self._restore()
                 await asyncio.sleep(backoff.after(error))
 
-    async def _on_names(self, names: frozenset[str]) -> None:
-        gone, self._listed = self._listed - names, names
-        for service in sorted(names):
+    def _restore(self) -> None:
+        """Follow the services on disk, as long as the catalog has not responded once."""
+        for service in self._control.stored_services():
             self._control.follow(service)
-        for service in gone:
+        self.first_result.set()
+
+    async def _on_names(self, names: frozenset[str]) -> None:
+        new, self._listed = names - self._listed, names
+        for service in sorted(new):
+            self._control.follow(service)
+        for service in self._control.pipelines.keys() - names:
             self._end(service)
         self._report("")
         if not self.first_result.is_set():

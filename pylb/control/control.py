@@ -103,6 +103,10 @@ class Control:
         """Follows the names of all services of the registry; None if it has no catalog."""
         return self._source.names
 
+    def stored_services(self) -> list[str]:
+        """Return the services with a snapshot on disk."""
+        return self._store.services() if self._store else []
+
     @property
     def remembered_services(self) -> list[str]:
         """The services that the control process before this one followed, and that are not followed yet."""

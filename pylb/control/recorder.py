@@ -43,6 +43,11 @@ class Recorder:
         self._scope = scope
         keep_running(self._sample, name="samples", scope=scope)
 
+    def forget(self, service: str) -> None:
+        """Discard what is recorded by service, of one that is removed. The entries of its changes stay."""
+        self.history.forget(service)
+        self.samples.forget(service)
+
     def record(self, state: PoolState) -> Callable[[], None]:
         """Record a state that is about to be delivered; return what to call when all workers apply it."""
         return partial(self._applied, self.history.record(state), state)

@@ -76,6 +76,7 @@ class LiveServices:
         if self.statuses.pop(service, None) is not None:
             del self._backends[service]
             self._aggregate.remove(service)
+            self._control.recorder.forget(service)
             if self._is_listed(service):
                 self._control.stop_probes(service)
             else:

@@ -12,7 +12,7 @@ import os
 import time
 from hashlib import sha256
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import orjson
 
@@ -22,6 +22,7 @@ from pylb.model import Snapshot
 log = logging.getLogger("pylb.discovery")
 
 MAGIC = b"pylb snapshot 2"
+SUFFIX = ".snapshot"
 
 
 class SnapshotStore:
@@ -48,7 +49,16 @@ class SnapshotStore:
 
     def path(self, service: str) -> Path:
         """The file of a service's snapshot."""
-        return self.directory / f"{quote(service, safe='')}.snapshot"
+        return self.directory / f"{quote(service, safe='')}{SUFFIX}"
+
+    def services(self) -> list[str]:
+        """Return the names of all services with a file, in order."""
+        try:
+            files = os.listdir(self.directory)
+        except OSError as error:
+            self._report(f"{self.directory} cannot be read: {error.strerror}")
+            return []
+        return sorted(unquote(each.removesuffix(SUFFIX)) for each in files if each.endswith(SUFFIX))
 
     def save(self, snapshot: Snapshot) -> None:
         """Replace the snapshot of a service."""

@@ -123,6 +123,8 @@ class ControlServer:
                 self.declarations.pop(service, None)
                 self.updates.pop(service, None)
                 self._under_way.pop(service, None)
+                for member in self.members:
+                    member.applied.pop(service, None)
         if applied:
             self._under_way[ROUTING].append((self.routing_generation, applied))
         for member in self.members:
@@ -179,9 +181,13 @@ class ControlServer:
         elif kind == RECENT_REQUESTS:
             self.requests.extend(map(tuple, content))
         else:
-            member.applied[content["service"]] = content["generation"]
-            self.joined.set()
-            self._settle(content["service"])
+            self._on_applied(member, content["service"], content["generation"])
+
+    def _on_applied(self, member: Member, service: str, generation: int) -> None:
+        self.joined.set()
+        if service in self.updates or service == ROUTING:  # Otherwise it was removed meanwhile.
+            member.applied[service] = generation
+            self._settle(service)
 
     def _pass_on(self, update: HealthUpdate, author: Member) -> None:
         """Send a health update to all workers except its author, and store it until it expires."""

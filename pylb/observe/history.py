@@ -90,6 +90,11 @@ class History:
         self.entries = deque([*restored, *own], maxlen=self.entries.maxlen)
         self._latest = {state.service: state for state in latest} | self._latest
 
+    def forget(self, service: str) -> None:
+        """Discard the propagation times of a service, and its last state."""
+        for by_service in (self.applied, self.routed, self._latest):
+            by_service.pop(service, None)
+
     def record(self, state: PoolState) -> Entry:
         """Record that a pool is about to apply this state."""
         before = self._latest.get(state.service)

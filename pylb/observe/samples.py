@@ -60,6 +60,11 @@ class Samples:
         self._backends: dict[tuple[str, str], Totals] = {}
         self._taken = 0.0
 
+    def forget(self, service: str) -> None:
+        """Discard the samples of a service."""
+        self.services.pop(service, None)
+        self._services.pop(service, None)
+
     def take(self, now: float) -> None:
         """Take a sample. `now`: seconds since the epoch."""
         services, backends = self._counters.read()

@@ -21,6 +21,10 @@ class Control:
 
     def __init__(self):
         self.pipelines = {}
+        self.stored = []
+
+    def stored_services(self):
+        return self.stored
 
     def follow(self, service):
         result = asyncio.Event()
@@ -119,3 +123,12 @@ async def test_an_error_of_the_catalog_is_a_problem_until_it_responds(catalog, c
 async def test_declarations_have_the_rank_and_the_age_of_the_service(catalog, routing):
     catalog.read(Snapshot("web", (replace(WEB, created=7), replace(WEB, id="web-2", created=5))))
     assert routing.declarations["web"].order == (RANK, 5)
+
+
+async def test_services_on_disk_are_followed_while_the_catalog_has_not_responded(catalog, control, names):
+    control.stored = ["web", "old"]
+    names.put_nowait(OSError("connection refused"))
+    await catalog.first_result.wait()
+    assert {*control.pipelines} == {"web", "old"}
+    names.put_nowait({"web", "db"})
+    await until(lambda: {*control.pipelines} == {"web", "db"})

@@ -32,6 +32,15 @@ def test_the_latest_snapshot_replaces_the_previous_one_atomically(memory):
     assert os.listdir(memory.directory) == ["web.snapshot"]
 
 
+def test_the_names_of_stored_services_are_known(memory):
+    assert memory.services() == []
+    for service in ("web", "a/b c"):
+        memory.save(replace(KNOWN, service=service))
+    (memory.directory / "other").touch()
+    assert memory.services() == ["a/b c", "web"]
+    assert memory.load("a/b c")[0].service == "a/b c"
+
+
 def test_its_age_counts_from_the_last_confirmation(memory):
     memory.save(KNOWN)
     os.utime(memory.path("web"), (0, time.time() - 3600))

@@ -216,3 +216,17 @@ async def test_health_updates_reach_all_current_and_later_workers(control_server
     control_server.publish(update(2))
     await until(lambda: later.generations == {"web": 2})
     assert later.health_updates == [], "what is over is nobody's concern"
+
+
+async def test_a_removed_service_is_no_longer_applied_by_any_worker(control_server, control_sockets, scope):
+    Worker("worker 1", control_sockets[1], scope)
+    control_server.publish(update(7))
+    await until(lambda: control_server.serving() and control_server.serving()[0]["applied"].get("web") == 7)
+    control_server.publish_routing({"web": None})
+    done = []
+    control_server.publish(update(1, "api"), lambda: done.append("api"))
+    await until(lambda: done)
+    assert "web" not in control_server.serving()[0]["applied"]
+    control_server.publish(update(1), lambda: done.append("web"))
+    assert done == ["api"], "the worker has not applied the new service yet"
+    await until(lambda: done == ["api", "web"])

@@ -195,3 +195,51 @@ def test_totals_are_monotonic_and_complete_while_instances_change(steps):
         assert {name: of_service(counters, name) for name in counted} == counted
         _, backends = counters.read()
         assert {a for s, a in backends if s == service} == {web(n).authority for n in numbers}
+
+
+def test_the_slots_of_a_removed_service_are_reused_and_its_counts_end(counters, clock):
+    counters.service("web")[0] += 2
+    counters.allocate(web(1))[0] += 3
+    counters.release(web(1))
+    slots = {counters.slot("web"), *(slot for slot, _ in counters._left.values())}
+    counters.forget("web")
+    assert counters.read() == ({}, {})
+    assert counters.slot("early") not in slots
+    clock.now += GRACE
+    assert {counters.slot("api"), counters.slot("shop")} == slots
+    assert (of_service(counters, "api"), of_service(counters, "shop")) == (0, 0)
+    assert counters.slot("web") not in slots
+
+
+def test_a_service_that_returns_soon_continues_its_counts(counters, clock):
+    counters.allocate(web(1))[0] += 3
+    slot = counters.slot("web")
+    counters.release(web(1))
+    counters.forget("web")
+    clock.now += GRACE - 1
+    assert counters.slot("web") == slot
+    assert of_service(counters) == 3
+    clock.now += GRACE
+    assert counters.slot("api") != slot
+
+
+def test_slots_of_a_removed_service_with_requests_are_not_reused(counters, clock):
+    counters.allocate(web(1))
+    slot = counters.slots("web")["10.0.0.1:80"]
+    counters.slot("web")
+    counters.release(web(1))
+    counters.forget("web")
+    counters.shared.gauge(slot, IN_FLIGHT)[0] = 1
+    clock.now += GRACE
+    assert counters.slot("api") != slot
+    counters.shared.gauge(slot, IN_FLIGHT)[0] = 0
+    assert counters.slot("shop") == slot
+
+
+def test_a_successor_knows_removed_services(counters, clock):
+    slot = counters.slot("web")
+    counters.forget("web")
+    successor = Counters(counters.shared, clock, orjson.loads(orjson.dumps(counters.remember())))
+    assert successor.read() == ({}, {})
+    clock.now += GRACE
+    assert successor.slot("api") == slot

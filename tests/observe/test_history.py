@@ -87,3 +87,14 @@ def test_a_history_of_another_version_is_rejected():
     with pytest.raises(TypeError):
         history.restore([entry, {**entry, "colour": "blue"}], [])
     assert len(history.entries) == 1
+
+
+def test_a_removed_service_leaves_only_its_entries():
+    history = History()
+    entry = history.record(PoolState("web", (ONE,)))
+    history.was_applied(entry, 1.0)
+    history.was_routed(entry, 1.0)
+    history.forget("web")
+    assert (history.applied, history.routed) == ({}, {})
+    assert history.record(PoolState("web", (ONE,))).added == ("web-1",)
+    assert len(history.entries) == 2

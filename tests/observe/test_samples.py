@@ -46,3 +46,15 @@ def test_the_number_of_samples_is_bounded(counters):
     for second in range(KEPT_BACKEND + 10):
         samples.take(1.0 + second)
     assert len(samples.backends["web", "10.0.0.1:80"]) == KEPT_BACKEND
+
+
+def test_samples_of_a_removed_service_end(counters):
+    samples = Samples(counters)
+    counters.allocate(WEB)
+    samples.take(100.0)
+    samples.take(101.0)
+    counters.release(WEB)
+    counters.forget("web")
+    samples.forget("web")
+    samples.take(102.0)
+    assert (samples.services, samples.backends) == ({}, {})

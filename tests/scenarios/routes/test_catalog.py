@@ -1,6 +1,7 @@
 """Services of Consul's catalog declare their routes themselves; pylb serves them at once."""
 
 import asyncio
+import signal
 
 import pytest
 
@@ -161,3 +162,21 @@ async def test_routes_outlive_control_and_new_workers_receive_them(program, decl
     await declaring.register("basket", other, lb_route="/basket")
     await answered(pylb, "/basket", "web-2")
     await answered(pylb, "/cart", "web-1")
+
+
+async def test_pylb_starts_without_consul_with_the_routes_that_it_has_stored(program, declaring, tmp_path):
+    arguments = ("--consul", declaring.consul.http, "--catalog", "--state-dir", str(tmp_path / "state"))
+    pylb = program(*arguments)
+    cart = await pylb.origin()
+    await declaring.register("cart", cart, lb_route="/cart")
+    await pylb.start()
+    await answered(pylb, "/cart", "web-1")
+    pylb.send(signal.SIGTERM)
+    await pylb.gone()
+    declaring.consul.kill()
+    again = program(*arguments)
+    await again.start()
+    await answered(again, "/cart", "web-1")
+    declaring.consul.start()
+    await again.logged("the catalog responds again")
+    await answered(again, "/cart", "web-1")
