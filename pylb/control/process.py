@@ -57,6 +57,13 @@ RECENT = 50
 """Entries of the history that are written after each change, for the case that the process is killed. Writing
 all of them would take longer than the change; a process that ends normally writes all."""
 
+WRITE_SHARE = 0.1
+"""Maximum share of time for writes of the state that take longer than `QUICK_WRITE`: with 1,000 services, the
+changes of some milliseconds are written together."""
+
+QUICK_WRITE = 0.003
+"""Seconds of a write after which the next change is written at once."""
+
 HEARTBEAT = 1.0
 """Seconds between two heartbeats."""
 
@@ -99,6 +106,8 @@ class ControlProcess:
         self.lifecycle = Lifecycle()
         self._file = bootstrap.state_file
         self._remembering: asyncio.Handle | None = None
+        self._next_write = 0.0
+        """When the state may be written again, in monotonic seconds."""
         state = self._file.read()
         self.counters = Counters(
             bootstrap.memory.attach(bootstrap.row), monotonic, state.counters if state else None
@@ -274,15 +283,19 @@ class ControlProcess:
     def _remember_soon(self) -> None:
         """Write the state file after the change was sent to the workers, once for several changes."""
         if self._remembering is None:
-            self._remembering = asyncio.get_running_loop().call_soon(self._remember)
+            pause = max(0.0, self._next_write - monotonic())
+            self._remembering = asyncio.get_running_loop().call_later(pause, self._remember)
 
     def _remember(self, entries: int | None = RECENT) -> None:
         if self._remembering is not None:
             self._remembering.cancel()
             self._remembering = None
+        began = monotonic()
         self._file.write(
             self.control_server.updates,
             self.counters.remember(),
             self.control.remember(entries),
             self.control_server.routing() if self.control_server.routing_generation else b"null",
         )
+        taken = monotonic() - began
+        self._next_write = monotonic() + taken / WRITE_SHARE if taken > QUICK_WRITE else 0.0
