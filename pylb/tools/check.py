@@ -1,7 +1,8 @@
 """`pylb check`: checks what `pylb serve` would need, without serving (as `nginx -t`).
 
-It takes the options of `pylb serve` and checks them, the routes, the files that they name, and that the
-registry responds. It binds no address, since a running pylb may have it.
+It takes the options of `pylb serve` and checks them, the files that they name, the routes of all files and
+keys together, and that the registry responds and shows the services. What instances declare is not checked,
+since it concerns them alone. It binds no address, since a running pylb may have it.
 """
 
 from __future__ import annotations
@@ -9,26 +10,33 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import ClassVar
 
+from consul import ConsulException
+
 from pylb.assembly.admin_access import access
-from pylb.assembly.routes import check_routes, declarations, route_files
+from pylb.assembly.routes import FILE_RANK, check_of, check_routes, declarations, prefixes, route_files
 from pylb.assembly.tls import read_certificates
 from pylb.config import Options
 from pylb.config.backends import BackendConnections
 from pylb.config.kinds import FLAG
 from pylb.config.option import Group, option
 from pylb.config.sources import Consul, Docker
+from pylb.control.route_sources import KEYS_RANK, joined
+from pylb.control.routing import Routing
+from pylb.discovery.routes.kv import RouteKeys
 from pylb.discovery.snapshot_store import SnapshotStore
 from pylb.errors import StartError, UsageError
 from pylb.printable import printable
 from pylb.proxy.upstream.tls import UpstreamTls
+from pylb.routes.declaration import Declarations, ServiceDeclaration
 from pylb.tools.doctor.gather import gather
-from pylb.tools.doctor.rules import does_not_answer, no_leader, token_refused
+from pylb.tools.doctor.rules import does_not_answer, hidden_instances, no_leader, token_refused
 
-RULES = (does_not_answer, no_leader, token_refused)
+RULES = (does_not_answer, no_leader, token_refused, hidden_instances)
 """The rules of `pylb doctor` that concern the registry itself, and not what is registered."""
 
 
@@ -53,7 +61,7 @@ class CheckOptions(Output, Options):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One reason why pylb would not serve as it is told to."""
+    """One error, or one declaration that would have no effect."""
 
     what: str
     """What was checked: `routes`, `certificates`, `registry`..."""
@@ -61,26 +69,75 @@ class Problem:
     """One line."""
 
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What `pylb serve` would find."""
+
+    services: int
+    routes: int
+    problems: tuple[Problem, ...]
+
+    def text(self) -> str:
+        """The result as lines of text."""
+        if not self.problems:
+            return f"valid: {self.services} services, {self.routes} routes\n"
+        return "".join(printable(f"{each.what}: {each.problem}") + "\n" for each in self.problems)
+
+    def json(self) -> str:
+        """The result as a JSON object."""
+        problems = [{"what": each.what, "problem": each.problem} for each in self.problems]
+        return json.dumps({"services": self.services, "routes": self.routes, "problems": problems}) + "\n"
+
+
 def run(options: CheckOptions) -> int:
     """Check once and print the result; return 0 without problems, else 1.
 
-    Options that contradict each other are a usage error (2), as for every command.
+    Raises:
+        UsageError: options contradict each other, as for every command (2).
     """
-    problems = [*_local(options), *_registry(options)]
-    services, routes = _declared(options) if not problems else (0, 0)
-    if options.json:
-        shown = [{"what": each.what, "problem": each.problem} for each in problems]
-        sys.stdout.write(json.dumps({"services": services, "routes": routes, "problems": shown}) + "\n")
-    elif problems:
-        for each in problems:
-            sys.stdout.write(printable(f"{each.what}: {each.problem}") + "\n")
-    else:
-        sys.stdout.write(f"valid: {services} services, {routes} routes\n")
-    return 1 if problems else 0
+    declarations(options)
+    result = asyncio.run(check(options))
+    sys.stdout.write(result.json() if options.json else result.text())
+    return 1 if result.problems else 0
 
 
-def _local(options: Options) -> Iterator[Problem]:
-    """Check the options and all files that they name."""
+async def check(options: Options) -> Result:
+    """Check the files, the routes and the registry."""
+    problems = [*_files(options)]
+    routing = Routing(options, NoPools())
+    routing.replace(0, Declarations(declarations(options)))
+    routing.replace(FILE_RANK, joined(file.read() for file in route_files(options)))
+    registry = [problem async for problem in _registry(options, _discovered(options, routing))]
+    if not registry:
+        problems += [problem async for problem in _keys(options, routing)]
+    if not problems:  # The first error of a file is reported above.
+        problems += _routes(options, routing)
+    declared = routing.declarations.values()
+    return Result(len(declared), sum(len(each.routes) for each in declared), (*problems, *registry))
+
+
+class NoPools:
+    """Implements `control.routing.Services` for declarations from which nothing follows."""
+
+    def add(self, declaration: ServiceDeclaration) -> None:
+        """Do nothing."""
+
+    def change(self, declaration: ServiceDeclaration) -> None:
+        """Do nothing."""
+
+    def remove(self, service: str) -> None:
+        """Do nothing."""
+
+    def has_state(self, service: str) -> bool:  # noqa: ARG002 - of the protocol
+        """Return True: nothing waits for a pool."""
+        return True
+
+    def publish(self, changed: Mapping[str, ServiceDeclaration | None]) -> None:
+        """Do nothing."""
+
+
+def _files(options: Options) -> Iterator[Problem]:
+    """Check all files that the options name."""
     checks: tuple[tuple[str, Callable[[], object]], ...] = (
         ("routes", lambda: check_routes(options)),
         ("certificates", lambda: read_certificates(options)),
@@ -95,23 +152,49 @@ def _local(options: Options) -> Iterator[Problem]:
             yield Problem(what, str(error))
 
 
-def _registry(options: Options) -> Iterator[Problem]:
-    """Check that the registry responds, and accepts the token."""
-    facts = asyncio.run(
-        gather(
-            consul_options=Consul.of(options) if options.consul else None,
-            docker_options=Docker.of(options) if options.docker else None,
-            services=[each.service for each in declarations(options)][:1],
-        )
+def _routes(options: Options, routing: Routing) -> Iterator[Problem]:
+    """Check the routes and settings of all sources together, and the files of each service."""
+    for problem in (*routing.problems, *routing.table.problems):
+        yield Problem("routes", f"{problem.source}: {problem.text}")
+    common = BackendConnections.of(options)
+    for service in routing.declarations:
+        connections = BackendConnections.of(routing.options(service))
+        try:
+            if connections != common:
+                UpstreamTls(connections).check_files()
+        except StartError as error:
+            yield Problem("connections to backends", f"{service}: {error}")
+
+
+async def _keys(options: Options, routing: Routing) -> AsyncIterator[Problem]:
+    """Read the keys of all prefixes once; their own errors are problems of the routes."""
+    declared = []
+    for prefix in prefixes(options):
+        keys = RouteKeys(Consul.of(options), prefix, KEYS_RANK, check_of(options))
+        try:
+            async with aclosing(keys.watch()) as responses:
+                declared.append(await anext(responses))
+        except ConsulException as error:
+            yield Problem("routes", f"consul:{keys.prefix} cannot be read: {error}")
+    routing.replace(KEYS_RANK, joined(declared))
+
+
+def _discovered(options: Options, routing: Routing) -> list[str]:
+    """Return the services whose instances the registry has."""
+    if options.static is not None:
+        return []
+    return [each.service for each in routing.declarations.values() if each.needs_pool and not each.backends]
+
+
+async def _registry(options: Options, services: list[str]) -> AsyncIterator[Problem]:
+    """Check that the registry responds, accepts the token, and shows the services."""
+    facts = await gather(
+        consul_options=Consul.of(options) if options.consul else None,
+        docker_options=Docker.of(options) if options.docker else None,
+        services=services,
+        connect=False,
     )
     for rule in RULES:
         for finding in rule(facts):
-            yield Problem("registry", finding.what)
-
-
-def _declared(options: Options) -> tuple[int, int]:
-    """Return the number of services and of routes that the options and files declare."""
-    declared = [*declarations(options)]
-    for file in route_files(options):
-        declared += file.read().services
-    return len({each.service for each in declared}), sum(len(each.routes) for each in declared)
+            cause = f", {finding.cause}" if rule is hidden_instances else ""
+            yield Problem("registry", finding.what + cause)

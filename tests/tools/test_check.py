@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from aiohttp import ClientSession
 
 from pylb.registry.embedded import DevRegistry
 
@@ -86,3 +87,48 @@ async def test_a_registry_that_responds_is_no_problem():
         "",
     )
     await registry.stop()
+
+
+def test_routes_and_settings_that_contradict_each_other_are_problems(routes):
+    routes.write_text('[services.web]\nroutes = ["/a policy=random", "/b policy=round-robin"]\n')
+    code, text, _ = check("--static", "127.0.0.1:9", "--service", "api=/a", "--routes", str(routes))
+    assert code == 1
+    setting, route = text.splitlines()
+    assert setting == (
+        f"routes: {routes}, line 2: setting policy: got 'round-robin', but the service has 'random' already"
+    )
+    assert route.startswith(f"routes: {routes}, line 2: ")
+    assert "is for the same requests" in route
+
+
+def test_the_files_of_each_service_are_checked(routes, tmp_path):
+    pem = tmp_path / "x.pem"
+    pem.write_text("no certificate")
+    routes.write_text(f'[services.web]\nbackends = "127.0.0.1:9"\nupstream-tls-ca = "{pem}"\n')
+    code, text, _ = check("--routes", str(routes))
+    assert code == 1
+    assert text.startswith("connections to backends: web: --upstream-tls: ")
+    assert text.count("\n") == 1
+
+
+async def put(consul, key, text):
+    async with ClientSession() as session, session.put(f"{consul.url}/v1/kv/{key}", data=text) as answer:
+        assert answer.status == 200
+
+
+async def test_the_keys_of_a_prefix_are_checked(consul):
+    await put(consul, "check/web", 'routes = ["/web"]')
+    arguments = ("--consul", consul.http, "--routes", "consul:check")
+    assert await asyncio.to_thread(check, *arguments) == (0, "valid: 1 services, 1 routes\n", "")
+    await put(consul, "check/bad", 'policy = "none"')
+    code, text, _ = await asyncio.to_thread(check, *arguments)
+    assert code == 1
+    assert text.startswith("routes: consul:check/bad: consul:check/bad, line 1: policy: got 'none'")
+
+
+async def test_a_right_that_the_token_lacks_is_a_problem(guarded_consul):
+    token = guarded_consul.issue('node_prefix "" { policy = "read" }')["SecretID"]
+    arguments = ("--consul", guarded_consul.url, "--token", token, "--service", "web")
+    code, text, _ = await asyncio.to_thread(check, *arguments)
+    reason = 'the token lacks service:read on "web"'
+    assert (code, text) == (1, f"registry: web: Consul hides instances from this token, {reason}\n")

@@ -62,7 +62,7 @@ def run(options: DoctorOptions) -> int:
             consul_options=Consul.of(options) if options.consul else None,
             docker_options=Docker.of(options) if options.docker else None,
             admin=options.pylb,
-            services=options.service,
+            services=options.service or None,
         )
     )
     findings = diagnose(facts)

@@ -43,7 +43,8 @@ async def gather(
     consul_options: Consul | None = None,
     docker_options: Docker | None = None,
     admin: Address | None = None,
-    services: Sequence[str] = (),
+    services: Sequence[str] | None = None,
+    connect: bool = True,
 ) -> Facts:
     """Query all given sources. A source that does not answer is a fact too.
 
@@ -51,7 +52,8 @@ async def gather(
         consul_options: the connection to Consul; None to skip it.
         docker_options: the connection to the Docker engine; None to skip it.
         admin: pylb's admin address; None to skip it.
-        services: the services to check; empty for all services in Consul.
+        services: the services to check; None for all services in Consul.
+        connect: whether to connect to each instance.
     """
     silent: dict[str, str] = {}
     registry = inventory = pools = None
@@ -77,11 +79,11 @@ async def gather(
         unread={each.name: each.reason for each in inventory.unread} if inventory else {},
         pools=pools,
         silent=silent,
-        connects=await try_to_connect(passing),
+        connects=await try_to_connect(passing) if connect else {},
     )
 
 
-async def query_consul(options: Consul, services: Sequence[str]) -> Registry:
+async def query_consul(options: Consul, services: Sequence[str] | None) -> Registry:
     """Query the state of Consul and its services.
 
     Raises:
@@ -107,13 +109,15 @@ async def _is_server(client: ConsulClient) -> bool:
     return bool(itself.get("Config", {}).get("Server"))
 
 
-async def _read_services(client: ConsulClient, registry: Registry, services: Sequence[str]) -> Registry:
+async def _read_services(
+    client: ConsulClient, registry: Registry, services: Sequence[str] | None
+) -> Registry:
     """Add nodes and services to the state of Consul."""
     catalog, visibility = ConsulCatalog(client), Visibility(client)
     nodes = await catalog.nodes()
     known = set((await catalog.services()).read())
     found: dict[str, Instances] = {}
-    for service in services or sorted(known - {CONSUL}):
+    for service in sorted(known - {CONSUL}) if services is None else services:
         answer = await client.service_health(service)
         passing, excluded = parse_instances(service, answer.items, include_warning=True)
         lacking = "" if answer.items else await visibility.missing(service)
