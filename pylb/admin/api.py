@@ -14,6 +14,7 @@ from pylb.admin import state
 from pylb.admin.connections import restart_timeout
 from pylb.admin.explain import explain
 from pylb.admin.openapi import DOCUMENT, LEVELS, MAX_NUMBER, MAX_SECONDS, MAX_TEXT, MAX_WEIGHT, POLICIES
+from pylb.admin.routes import routes
 from pylb.admin.service import service
 from pylb.admin.views import View
 from pylb.policy.overrides import ALL_OF_PYLB, Action, Override
@@ -72,6 +73,7 @@ class Api:
             web.get("/api/history", self.history),
             web.get("/api/samples", self.samples),
             web.get("/api/explain", self.explain),
+            web.get("/api/routes", self.list_routes),
             web.get("/api/declarations", self.declarations),
             web.get("/api/requests", self.requests),
             web.get("/api/events", self.events, allow_head=False),
@@ -145,6 +147,18 @@ class Api:
             query.getall("header", []),
         )
         return _json(result)
+
+    async def list_routes(self, request: web.Request) -> web.Response:
+        """A page of the routes in force."""
+        query = request.query
+        page = routes(
+            self._view,
+            service=query.get("service", ""),
+            host=query.get("host", ""),
+            offset=_number(query.get("offset", "0"), "offset"),
+            limit=_number(query.get("limit", "100"), "limit"),
+        )
+        return _json(page)
 
     async def declarations(self, _: web.Request) -> web.Response:
         """All declarations of routes, as control sends them to the workers."""

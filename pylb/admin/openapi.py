@@ -123,6 +123,17 @@ PROBLEM = _object(
         "severity": {"enum": ["error", "warning"]},
         "service": _about(TEXT, "Service that is affected; empty if the process is."),
         "text": _about(TEXT, "The condition, as one sentence."),
+        "about": _about({"enum": ["", "routes"]}, "`routes` if a declaration of routes is wrong."),
+    }
+)
+ROUTE_ROW = _object(
+    {
+        "match": _about(TEXT, "Host and path."),
+        "route": _about(TEXT, "The route as in --service, without the service."),
+        "service": SERVICE_NAME,
+        "source": _about(TEXT, "Where it is declared."),
+        "blocked": _about(TEXT, "Why pylb answers its requests with 503; empty if it serves them."),
+        "priority": _about({"type": ["integer", "null"]}, "Of an imported rule of Traefik: its priority."),
     }
 )
 ENTRY = _object(
@@ -314,6 +325,23 @@ DOCUMENT: Schema = {
             target={**TEXT, "default": "/"},
             method={**TEXT, "default": "GET"},
             header=_list(TEXT),
+        ),
+        "/api/routes": _read(
+            "A page of the routes in force, in the order of precedence.",
+            {
+                "type": "object",
+                "properties": {
+                    "generation": COUNT,
+                    "total": COUNT,
+                    "matching": COUNT,
+                    "offset": COUNT,
+                    "routes": _list(ROUTE_ROW),
+                },
+            },
+            service={**TEXT, "default": ""},
+            host={**TEXT, "default": ""},
+            offset={**COUNT, "maximum": MAX_NUMBER, "default": 0},
+            limit={**COUNT, "maximum": MAX_NUMBER, "default": 100},
         ),
         "/api/declarations": _read(
             "All declarations of routes, as control sends them to the workers. `pylb plan` reads them.",

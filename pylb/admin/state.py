@@ -148,5 +148,5 @@ def _latest(ring: deque[Sample] | None) -> dict[str, Any] | None:
     return ring[-1].as_dict() if ring else None
 
 
-def _problem(severity: str, service: str, text: str) -> dict[str, str]:
-    return {"severity": severity, "service": service, "text": text}
+def _problem(severity: str, service: str, text: str, about: str = "") -> dict[str, str]:
+    return {"severity": severity, "service": service, "text": text, "about": about}

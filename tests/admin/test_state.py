@@ -76,6 +76,7 @@ def test_lost_log_lines_are_a_problem(view):
         "severity": "warning",
         "service": "",
         "text": "2 access log lines were dropped because the reader is slow",
+        "about": "",
     } in [*problems(view)]
 
 
@@ -85,6 +86,7 @@ def test_a_crashed_background_task_is_a_problem(view):
         "severity": "error",
         "service": "",
         "text": "the background task 'probe' crashed 3 s ago: KeyError: 1",
+        "about": "",
     } in [*problems(crashed)]
 
 
@@ -92,7 +94,7 @@ def test_a_worker_without_a_heartbeat_is_a_problem(view, monkeypatch):
     assert "has sent no heartbeat" not in str([*problems(view)])
     monkeypatch.setitem(WORKER, "heartbeat_age", 3.2)
     text = "worker 1 (pid 4711) has sent no heartbeat for 3 s; --watchdog-timeout replaces it"
-    assert {"severity": "error", "service": "", "text": text} in [*problems(view)]
+    assert {"severity": "error", "service": "", "text": text, "about": ""} in [*problems(view)]
 
 
 def test_the_state_includes_traffic_samples(view, pools, know):

@@ -44,8 +44,12 @@ const shown = (service) => !chosen() || chosen() === service;
 
 function offer(services) {
   const select = $("#service");
-  if (select.options.length !== services.length + 1) {
-    select.replaceChildren(new Option("all", ""), ...services.map((each) => new Option(each.service)));
+  const names = services.map((each) => each.service);
+  if (select.dataset.names !== names.join()) {
+    const before = select.value;
+    select.dataset.names = names.join();
+    select.replaceChildren(new Option("all", ""), ...names.map((name) => new Option(name)));
+    select.value = names.includes(before) ? before : "";
     $("#choice").hidden = services.length < 2;
   }
 }
@@ -104,6 +108,12 @@ function poolOf(service) {
 }
 
 function showBackends() {
+  const names = new Set(state.services.map((each) => each.service));
+  for (const [name, pool] of pools) {
+    if (names.has(name)) continue;
+    pool.remove(); // The service has lost its last route.
+    pools.delete(name);
+  }
   for (const each of state.services) {
     const pool = poolOf(each.service);
     pool.hidden = !shown(each.service);

@@ -11,6 +11,8 @@ FILES = {
     "/": ("index.html", "text/html"),
     "/style.css": ("style.css", "text/css"),
     "/app.js": ("app.js", "text/javascript"),
+    "/routes": ("routes.html", "text/html"),
+    "/routes.js": ("routes.js", "text/javascript"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 """Path, file and type."""
