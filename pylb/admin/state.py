@@ -121,7 +121,7 @@ def problems(view: View) -> Iterator[dict[str, str]]:
                 "error", service, f"{address} answers {errors / requests:.0%} of its requests with 5xx"
             )
     for problem in (*view.declaration_problems(), *view.routes.problems):
-        yield _problem("warning", problem.service, problem.text)
+        yield _problem("warning", problem.service, problem.text, about="routes")
     for crash in view.crashes():
         yield _problem("error", "", crash)
     if dropped := view.log_lines_dropped():

@@ -9,7 +9,7 @@ from pylb.config.clients import ClientAddress, Limits, Listen, Tls
 from pylb.config.processes import Processes
 from pylb.config.records import AccessLog, Logging, Traces
 from pylb.config.registration import Registration
-from pylb.config.routing import CONSUL_PREFIX, RouteSources
+from pylb.config.routing import CONSUL_PREFIX, RouteOptions
 from pylb.config.sources import Consul, Discovery, Docker
 from pylb.errors import UsageError
 
@@ -17,7 +17,7 @@ from pylb.errors import UsageError
 @dataclass(frozen=True, kw_only=True)
 class Options(
     Discovery,
-    RouteSources,
+    RouteOptions,
     Consul,
     Docker,
     Registration,

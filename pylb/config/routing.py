@@ -13,7 +13,7 @@ CONSUL_PREFIX = "consul:"
 
 
 @dataclass(frozen=True, kw_only=True)
-class RouteSources(Group):
+class RouteOptions(Group):
     """Sources of routes in addition to --service. All of them are followed at run time."""
 
     title: ClassVar = "Routes"

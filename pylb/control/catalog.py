@@ -35,8 +35,10 @@ class CatalogServices:
     """
 
     def __init__(self, names: Names, rules: Rules, control: Control, routing: Routing) -> None:
-        self.first_result = asyncio.Event()
-        """Set after the first response or failure of the catalog, and of each service that it lists."""
+        self.tried = asyncio.Event()
+        """Set after the first response or failure of the catalog."""
+        self.listed = asyncio.Event()
+        """Set after the first response of the catalog."""
         self._names = names
         self._control = control
         self._routing = routing
@@ -67,33 +69,37 @@ class CatalogServices:
                     async for names in responses:
                         backoff.reset()
                         changed = names != self._listed
-                        await self._on_names(names)
+                        self._on_names(names)
                         if not changed:
                             await asyncio.sleep(bucket.take(now()))
             except Exception as error:
                 self._report(f"the catalog cannot be read: {error}"[:400])
-                if not self.first_result.is_set():
+                if not self.tried.is_set():
                     self._restore()
+                self.tried.set()
                 await asyncio.sleep(backoff.after(error))
+
+    async def responses(self) -> None:
+        """Wait until the catalog has responded, and the registry has for each service that it lists."""
+        await self.listed.wait()
+        for service in self._listed:
+            if pipeline := self._control.pipelines.get(service):
+                await pipeline.responded.wait()
 
     def _restore(self) -> None:
         """Follow the services on disk, as long as the catalog has not responded once."""
         for service in self._control.stored_services():
             self._control.follow(service)
-        self.first_result.set()
 
-    async def _on_names(self, names: frozenset[str]) -> None:
+    def _on_names(self, names: frozenset[str]) -> None:
         new, self._listed = names - self._listed, names
         for service in sorted(new):
             self._control.follow(service)
         for service in self._control.pipelines.keys() - names:
             self._end(service)
         self._report("")
-        if not self.first_result.is_set():
-            for service in names:
-                if pipeline := self._control.pipelines.get(service):
-                    await pipeline.first_result.wait()
-            self.first_result.set()
+        self.tried.set()
+        self.listed.set()
 
     def _end(self, service: str) -> None:
         """Stop following a service that is not listed, has no instances, and is not declared elsewhere."""

@@ -142,7 +142,9 @@ class ControlProcess:
         self.routing.replace(FIXED, Declarations(declarations(options)))
         if options.catalog and (names := self.control.service_names):
             self.catalog = CatalogServices(names, catalog_rules(options), self.control, self.routing)
-        self.sources = RouteSources(options, self.routing, self.catalog)
+        self.sources = RouteSources(
+            options, self.routing, self.catalog, published.values() if published else ()
+        )
         if self.catalog:
             for service in self.control.remembered_services:
                 self.control.follow(service)
@@ -193,7 +195,7 @@ class ControlProcess:
 
     async def _settle_routes(self) -> None:
         """Publish all routes when each source and each of its services has a first result."""
-        await self.sources.first_result()
+        await self.sources.first_result(responded=self.bootstrap.successor)
         await self.control.first_result()
         self.routing.settle()
 

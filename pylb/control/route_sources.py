@@ -52,9 +52,17 @@ class RouteSources:
         options: the options of pylb.
         routing: receives the declarations.
         catalog: the services of the registry, if `--catalog` is on.
+        published: what the control process before this one had published; a source that cannot be read still
+            declares its part of it.
     """
 
-    def __init__(self, options: Options, routing: Routing, catalog: CatalogServices | None) -> None:
+    def __init__(
+        self,
+        options: Options,
+        routing: Routing,
+        catalog: CatalogServices | None,
+        published: Iterable[ServiceDeclaration] = (),
+    ) -> None:
         self._routing = routing
         self._catalog = catalog
         self._options = options
@@ -62,11 +70,17 @@ class RouteSources:
         self._keys = [self._route_keys(prefix) for prefix in prefixes(options)]
         self._declared: dict[object, Declarations] = {}
         """The last declarations of each file and each prefix."""
-        self._pending: set[object] = {*self._keys}
-        """The sources without a first response."""
-        self._responded = asyncio.Event()
+        self._tried = {keys: asyncio.Event() for keys in self._keys}
+        """Set after the first response or failure."""
+        self._responded = {keys: asyncio.Event() for keys in self._keys}
+        """Set after the first response."""
+        known = [*published]
         for file in self._files:
+            file.resume(part_of(known, f"{file.path}, line "))
             self._put(file, FILE_RANK, file.read())
+        for keys in self._keys:
+            if services := part_of(known, f"{CONSUL_PREFIX}{keys.prefix}"):
+                self._put(keys, KEYS_RANK, Declarations(services))
 
     @property
     def slow(self) -> bool:
@@ -87,14 +101,21 @@ class RouteSources:
         if self._catalog is not None:
             keep_running(self._catalog.run, name="follow the catalog", scope=scope)
 
-    async def first_result(self) -> None:
-        """Wait until each source has responded or failed, at most `FIRST_RESPONSE_TIMEOUT` seconds."""
+    async def first_result(self, *, responded: bool) -> None:
+        """Wait until each source has a first result.
+
+        Args:
+            responded: wait for responses, however long that takes, since another pylb serves meanwhile. By
+                default a failure is a result, and the wait has a limit.
+        """
         try:
-            async with asyncio.timeout(FIRST_RESPONSE_TIMEOUT):
-                if self._keys:
-                    await self._responded.wait()
+            async with asyncio.timeout(None if responded else FIRST_RESPONSE_TIMEOUT):
+                for event in (self._responded if responded else self._tried).values():
+                    await event.wait()
                 if self._catalog is not None:
-                    await self._catalog.first_result.wait()
+                    await self._catalog.tried.wait()
+                    if responded or self._catalog.listed.is_set():
+                        await self._catalog.responses()
         except TimeoutError:
             log.warning("a source of routes has not responded in %g s", FIRST_RESPONSE_TIMEOUT)
 
@@ -116,6 +137,8 @@ class RouteSources:
                         backoff.reset()
                         unchanged = declared == self._declared.get(keys)
                         self._put(keys, KEYS_RANK, declared)
+                        self._tried[keys].set()
+                        self._responded[keys].set()
                         if unchanged:
                             await asyncio.sleep(bucket.take(now()))
             except Exception as error:
@@ -127,6 +150,7 @@ class RouteSources:
         known = self._declared.get(keys, Declarations())
         text = f"{what} cannot be read: {error}"[:400]
         self._put(keys, KEYS_RANK, replace(known, problems=(Problem(text, source=f"--routes {what}"),)))
+        self._tried[keys].set()
 
     def _put(self, source: object, rank: int, declared: Declarations) -> None:
         """Declare what all sources of one rank declare together; log changed problems."""
@@ -139,14 +163,20 @@ class RouteSources:
         self._declared[source] = declared
         same = self._files if rank == FILE_RANK else self._keys
         self._routing.replace(rank, joined(self._declared[each] for each in same if each in self._declared))
-        self._pending.discard(source)
-        if not self._pending:
-            self._responded.set()
 
 
 def _kept(declared: Declarations) -> str:
     number = len(declared.services)
     return f"; {number} services are served as declared" if number else ""
+
+
+def part_of(published: Iterable[ServiceDeclaration], source: str) -> tuple[ServiceDeclaration, ...]:
+    """Return the declarations with those of their routes whose source begins like this."""
+    parts = (
+        replace(each, routes=tuple(route for route in each.routes if route.source.startswith(source)))
+        for each in published
+    )
+    return tuple(each for each in parts if each.routes)
 
 
 def joined(parts: Iterable[Declarations]) -> Declarations:

@@ -83,6 +83,8 @@ class Pipeline:
         """The snapshot that the pool uses: the registry's, with the instances that the guard retains."""
         self.first_result = asyncio.Event()
         """Set after the first response or failure, or when the registry takes longer than that."""
+        self.responded = asyncio.Event()
+        """Set after the first response."""
         self._watch = watch
         self._guard = guard
         self._probes = probes
@@ -117,6 +119,7 @@ class Pipeline:
             self._store.confirm(response.service)
         report.missing(response, self.status)
         self._update(response)
+        self.responded.set()
 
     def _update(self, response: Snapshot) -> None:
         """Apply the guard to the last response, and deliver what has changed."""

@@ -17,7 +17,7 @@ WEB = Endpoint("web", "10.0.0.1", 80, id="web-1", meta=(("lb_route", "/web"),))
 
 
 class Control:
-    """Pipelines that have their first result at once."""
+    """Pipelines that do nothing."""
 
     def __init__(self):
         self.pipelines = {}
@@ -27,9 +27,8 @@ class Control:
         return self.stored
 
     def follow(self, service):
-        result = asyncio.Event()
-        result.set()
-        self.pipelines.setdefault(service, SimpleNamespace(first_result=result, current=None))
+        responded = asyncio.Event()
+        self.pipelines.setdefault(service, SimpleNamespace(responded=responded, current=None))
 
     def unfollow(self, service):
         del self.pipelines[service]
@@ -68,7 +67,7 @@ async def catalog(control, routing, names):
 
 async def test_each_listed_service_is_followed(catalog, control, names):
     names.put_nowait({"web", "db"})
-    await catalog.first_result.wait()
+    await catalog.listed.wait()
     assert {*control.pipelines} == {"web", "db"}
     assert catalog.is_listed("db")
     names.put_nowait({"web"})
@@ -89,7 +88,7 @@ async def test_a_service_with_instances_is_followed_although_the_catalog_lists_i
 ):
     """A registry that has restarted lists nothing; the guard decides what is gone."""
     names.put_nowait({"web"})
-    await catalog.first_result.wait()
+    await catalog.listed.wait()
     control.pipelines["web"].current = snapshot = Snapshot("web", (WEB,))
     catalog.read(snapshot)
     names.put_nowait(set())
@@ -103,7 +102,7 @@ async def test_a_service_with_instances_is_followed_although_the_catalog_lists_i
 async def test_a_service_that_another_source_declares_stays(catalog, control, routing, names):
     routing.declare(1, "web", declared("web", "/"))
     names.put_nowait({"web"})
-    await catalog.first_result.wait()
+    await catalog.listed.wait()
     names.put_nowait(set())
     await until(lambda: not catalog.is_listed("web"))
     assert [*control.pipelines] == ["web"]
@@ -111,7 +110,7 @@ async def test_a_service_that_another_source_declares_stays(catalog, control, ro
 
 async def test_an_error_of_the_catalog_is_a_problem_until_it_responds(catalog, control, routing, names):
     names.put_nowait({"web"})
-    await catalog.first_result.wait()
+    await catalog.listed.wait()
     names.put_nowait(OSError("connection refused"))
     await until(lambda: routing.problems)
     assert routing.problems[0].text == "the catalog cannot be read: connection refused"
@@ -128,7 +127,24 @@ async def test_declarations_have_the_rank_and_the_age_of_the_service(catalog, ro
 async def test_services_on_disk_are_followed_while_the_catalog_has_not_responded(catalog, control, names):
     control.stored = ["web", "old"]
     names.put_nowait(OSError("connection refused"))
-    await catalog.first_result.wait()
+    await catalog.tried.wait()
     assert {*control.pipelines} == {"web", "old"}
     names.put_nowait({"web", "db"})
     await until(lambda: {*control.pipelines} == {"web", "db"})
+
+
+async def test_responses_are_awaited_of_each_listed_service(catalog, control, names):
+    waiting = asyncio.get_running_loop().create_task(catalog.responses())
+    names.put_nowait({"web", "db"})
+    await catalog.listed.wait()
+    control.pipelines["web"].responded.set()
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    control.pipelines["db"].responded.set()
+    await waiting
+
+
+async def test_a_failure_is_tried_but_not_listed(catalog, names):
+    names.put_nowait(OSError("refused"))
+    await catalog.tried.wait()
+    assert not catalog.listed.is_set()

@@ -33,6 +33,10 @@ class RouteFile:
         self._services: tuple[ServiceDeclaration, ...] = ()
         self._signature: Signature | None = None
 
+    def resume(self, services: tuple[ServiceDeclaration, ...]) -> None:
+        """Continue with what an earlier process had read, as long as the file has an error."""
+        self._services = services
+
     def read(self) -> Declarations:
         """Return what the file declares now, or the former declarations with the problem."""
         problem = ""
