@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
-from itertools import product
+from itertools import product, takewhile
 
 from pylb.routes.expression_syntax import ANY, BEGIN, END, Edge, Group, Node, Sequence, Set, parse
 from pylb.routes.quote import quoted
@@ -38,11 +38,17 @@ _Path = tuple[Set | Edge, ...]
 class Expression:
     """A compiled expression. `compile_expression` makes it."""
 
-    __slots__ = ("_anchored", "_regex", "groups")
+    __slots__ = ("_anchored", "_regex", "groups", "prefix", "suffix")
 
-    def __init__(self, regex: re.Pattern[bytes], *, anchored: bool) -> None:
+    def __init__(
+        self, regex: re.Pattern[bytes], *, anchored: bool, prefix: str = "", suffix: str = ""
+    ) -> None:
         self._regex = regex
         self._anchored = anchored
+        self.prefix = prefix
+        """What each text that matches begins with."""
+        self.suffix = suffix
+        """What each text that matches ends with."""
         self.groups = regex.groups
         """The number of groups that capture."""
 
@@ -111,7 +117,20 @@ def compile_expression(text: str, *, at_start: bool = False) -> Expression:
             _check(path, anchored=anchored or path[:1] == (BEGIN,))
     except ValueError as error:
         raise ValueError(f"the expression {quoted(text)} {error}") from None
-    return Expression(re.compile(_branches_pattern(branches).encode("latin-1")), anchored=anchored)
+    regex = re.compile(_branches_pattern(branches).encode("latin-1"))
+    first, last = (branches[0], branches[0][::-1]) if len(branches) == 1 else ((), ())
+    prefix, suffix = _literal(first, BEGIN), _literal(last, END)[::-1]
+    return Expression(regex, anchored=anchored, prefix=prefix, suffix=suffix)
+
+
+def _literal(nodes: Sequence, edge: Edge) -> str:
+    """Return the characters that follow an edge of the text, up to the first that is not certain."""
+    if nodes[:1] != (edge,):
+        return ""
+    sure = takewhile(
+        lambda node: isinstance(node, Set) and len(node.chars) == 1 and not node.loops, nodes[1:]
+    )
+    return "".join(chr(*node.chars) * node.low for node in sure if isinstance(node, Set))
 
 
 def _starts_at_begin(first: Set | Edge) -> bool:

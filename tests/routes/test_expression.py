@@ -199,6 +199,7 @@ def test_what_is_accepted_matches_as_in_re(pattern, texts):
     for text in texts:
         found = reference.search(text.encode())
         assert expression.matches(text.encode()) is (found is not None)
+        assert found is None or (text.startswith(expression.prefix) and text.endswith(expression.suffix))
         if found is not None and reference.groups:
             template = Template("<$1>", expression.groups)
             assert expression.replace(text.encode(), template).startswith(
@@ -230,3 +231,21 @@ def test_each_text_is_accepted_or_refused_with_one_line(text):
         refused = str(error)
     assert refused.isprintable()
     assert len(refused) < 400
+
+
+@every(
+    ("pattern", "prefix", "suffix"),
+    [
+        (r"^/a/b", "/a/b", ""),
+        (r"^/a{2}b*c", "/aa", ""),
+        (r"^/a?b", "/", ""),
+        (r"^x+\.a\.io$", "", ".a.io"),
+        (r"^/a(b)$", "/a", ""),
+        (r"/a$", "", "/a"),
+        (r"^/a|^/b", "", ""),
+        (r"^/abc$", "/abc", "/abc"),
+    ],
+)
+def test_what_all_texts_begin_and_end_with(pattern, prefix, suffix):
+    expression = compile_expression(pattern)
+    assert (expression.prefix, expression.suffix) == (prefix, suffix)

@@ -33,8 +33,34 @@ def matches(rule):
         ),
         (
             r"HostRegexp(`^[a-z]+\.a\.io$`) && PathRegexp(`^/x`)",
-            [Match(patterns=(("host", r"^[a-z]+\.a\.io$"), ("path", "^/x")))],
+            [
+                Match(
+                    Host("a.io", Labels.ANY),
+                    "/x",
+                    PathKind.PREFIX,
+                    patterns=(("host", r"^[a-z]+\.a\.io$"), ("path", "^/x")),
+                )
+            ],
         ),
+        (r"HostRegexp(`^x+\.a\.io$`) && Host(`b.io`)", []),
+        (
+            r"HostRegexp(`^x+\.a\.io$`) && Host(`x.a.io`)",
+            [Match(Host("x.a.io"), patterns=(("host", r"^x+\.a\.io$"),))],
+        ),
+        (
+            r"HostRegexp(`^x+\.a\.io$`) && HostRegexp(`y\.b\.a\.io$`)",
+            [
+                Match(
+                    Host("b.a.io", Labels.ANY), patterns=(("host", r"^x+\.a\.io$"), ("host", r"y\.b\.a\.io$"))
+                )
+            ],
+        ),
+        (
+            r"HostRegexp(`^a`) && PathRegexp(`^/.`)",
+            [Match(path="/", kind=PathKind.PREFIX, patterns=(("host", "^a"), ("path", "^/.")))],
+        ),
+        (r"PathRegexp(`^/x/y`) && PathPrefix(`/z`)", []),
+        (r"PathRegexp(`^/a/\./b`)", [Match(patterns=(("path", r"^/a/\./b"),))]),
         (
             "!(Host(`a`) || Host(`b`))",
             [Match(excludes=(Match(Host("a")), Match(Host("b"))))],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pylb.routes.expression import compile_expression
@@ -189,10 +190,17 @@ def _by_expression(name: str, arguments: list[str]) -> Clause:
             raise ValueError(
                 "has the syntax of Traefik 2, expected one expression such as ^[a-z0-9-]+\\.a\\.example$"
             )
-        compile_expression(arguments[0])
+        expression = compile_expression(arguments[0])
     except ValueError as error:
         return Clause(Match(), f"{name}: {error}")
-    return Clause(Match(patterns=((_EXPRESSIONS[name], arguments[0]),)))
+    match = Match(patterns=((_EXPRESSIONS[name], arguments[0]),))
+    # The table finds a route by host and path, and --catalog-allow bounds them.
+    with suppress(ValueError):
+        if name == "PathRegexp":
+            match = replace(match, path=read_path(expression.prefix, PathKind.PREFIX), kind=PathKind.PREFIX)
+        elif below := expression.suffix.partition(".")[2]:
+            match = replace(match, host=read_host(f"*.{below}"))
+    return Clause(match)
 
 
 def _host(name: str) -> Match:
@@ -249,15 +257,22 @@ def intersection(one: Match, other: Match) -> Match | None:
     )
 
 
+def _within(narrow: Host, wide: Host) -> bool:
+    """Whether each host of a pattern is one of another pattern. Otherwise they have none in common."""
+    if wide.labels is Labels.ONE:
+        return narrow.labels is Labels.NONE and narrow.name.partition(".")[2] == wide.name
+    same = narrow.name == wide.name and narrow.labels is not Labels.NONE
+    return wide.labels is Labels.ANY and (same or narrow.name.endswith(f".{wide.name}"))
+
+
 def _hosts(one: Host, other: Host) -> Host | None:
     if other in (one, ANY_HOST):
         return one
     if one == ANY_HOST:
         return other
-    for exact, wild in ((one, other), (other, one)):
-        below = exact.labels is Labels.NONE and wild.labels is Labels.ONE
-        if below and exact.name.partition(".")[2] == wild.name:
-            return exact
+    for narrow, wide in ((one, other), (other, one)):
+        if _within(narrow, wide):
+            return narrow
     return None
 
 
