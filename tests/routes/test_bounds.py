@@ -3,6 +3,7 @@ import pytest
 from pylb.routes.bounds import permitted, read_bounds
 from pylb.routes.grammar import parse_service
 from pylb.routes.match import Host, Labels, Match
+from pylb.routes.traefik.rule import read_rule
 from tests.every import every
 
 
@@ -55,3 +56,18 @@ def test_a_star_permits_everything_and_so_does_the_absence_of_bounds():
 def test_what_is_no_bound(text):
     with pytest.raises(ValueError, match="expected"):
         read_bounds(text)
+
+
+@every(
+    ("rule", "inside"),
+    [
+        (r"HostRegexp(`^[a-z]+\.a\.io$`)", True),
+        (r"HostRegexp(`^[a-z]+\.b\.io$`)", False),
+        (r"HostRegexp(`a\.io`)", False),
+        (r"HostRegexp(`^.*a\.io$`)", False),
+        (r"HostRegexp(`^.+$`) && Host(`x.a.io`)", True),
+    ],
+)
+def test_an_expression_is_bounded_by_the_end_of_the_host(rule, inside):
+    [clause] = read_rule(rule)
+    assert permitted(read_bounds("tenants=*.a.io"), "tenants", clause.match) is inside
