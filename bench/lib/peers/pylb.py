@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
 
 from bench.lib.packages import Checkout, Script, Source
@@ -16,12 +17,20 @@ class Pylb(Peer):
     Args:
         name: its name in tables.
         workers: the number of workers.
+        routes: the services and routes, as `--service` has them.
         source: where the command `pylb` is; by default beside the interpreter that runs the benchmark.
     """
 
-    def __init__(self, name: str = "pylb", workers: int = 1, source: Source | None = None) -> None:
+    def __init__(
+        self,
+        name: str = "pylb",
+        workers: int = 1,
+        source: Source | None = None,
+        routes: Sequence[str] = ("web",),
+    ) -> None:
         super().__init__(name, source or Script("pylb"))
         self._workers = workers
+        self._routes = routes
 
     def version(self) -> str:
         """The installed package's, or the commit of another checkout."""
@@ -34,7 +43,9 @@ class Pylb(Peer):
         """
         origins = ",".join(f"127.0.0.1:{port}" for port in site.origins)
         listen = f"127.0.0.1:{site.port}"
-        options = ["--static", origins, "--service", "web", "--listen", listen, "--admin", "off"]
+        options = ["--static", origins, "--listen", listen, "--admin", "off"]
+        for route in self._routes:
+            options += ["--service", route]
         for number in range(2, site.services + 1):
             options += ["--service", f"web-{number}={service_host(number)}"]
         options += ["--workers", str(self._workers)]
