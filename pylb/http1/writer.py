@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import NamedTuple
 
 from pylb.http1 import grammar
 from pylb.http1.headers import ClientInfo
@@ -50,23 +49,24 @@ def forwarded_headers(request: Request, client: ClientInfo, authority: bytes) ->
     return head[len(request.method) + 1 + len(request.target) : -len(END_OF_HEAD)]
 
 
-class HeadChanges(NamedTuple):
-    """Changes to the head that a backend receives."""
+class HeadChanges:
+    """Changes to the head that a backend receives.
 
-    target: bytes
-    edit: Callable[[bytes, bytes], bytes]
-    """Returns changed lines, given those of `forwarded_headers` and the backend's own `host:port`."""
+    Args:
+        target: path and query.
+        edit: returns changed lines, given those of `forwarded_headers` and the backend's own `host:port`.
+    """
 
+    __slots__ = ("edit", "target")
 
-def changed_head(changes: HeadChanges) -> Callable[[Request, ClientInfo, bytes, bytes], bytes]:
-    """Return a function that returns the head for the backend as `request_head` does, with changes."""
-    target, edit = changes
+    def __init__(self, target: bytes, edit: Callable[[bytes, bytes], bytes]) -> None:
+        self.target = target
+        self.edit = edit
 
-    def head(request: Request, client: ClientInfo, request_id: bytes, authority: bytes) -> bytes:
-        lines = edit(request.cached_head or forwarded_headers(request, client, authority), authority)
-        return b"".join((request.method, b" ", target, lines, request_id, END_OF_HEAD))
-
-    return head
+    def head(self, request: Request, client: ClientInfo, request_id: bytes, authority: bytes) -> bytes:
+        """Return the head for the backend as `request_head` does, with changes."""
+        lines = self.edit(request.cached_head or forwarded_headers(request, client, authority), authority)
+        return b"".join((request.method, b" ", self.target, lines, request_id, END_OF_HEAD))
 
 
 def response_head(

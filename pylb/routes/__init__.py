@@ -9,6 +9,8 @@ Glossary:
     Action: a change to the request or to the response, or a response of pylb.
     Place: the host and path of a match, as `shop.example.com/cart`.
     Blocked: of a route: it takes its requests, and pylb answers each with 503 and the reason.
+    Fit: a route that fits the host and path of a request, with what its actions make of the path.
+    Group: the routes with equal hosts and equal literal beginnings of paths.
     Share: the part of the requests of one match that a route receives, if several have the same match.
     Table: all routes, compiled; frozen, with a generation.
     Problem: one sentence about a declaration that is not served as it was written.

@@ -32,7 +32,17 @@ class CompiledRoute(Generic[S]):
     """
 
     __slots__ = (
-        *("_answer", "_edits", "_location", "_strips", "access", "edit_path", "edit_response", "fits"),
+        *(
+            "_answer",
+            "_edits",
+            "_location",
+            "_strips",
+            "access",
+            "edit_path",
+            "edit_response",
+            "fits",
+            "guarded",
+        ),
         *("plain", "rank", "route", "service", "shares", "tests"),
     )
 
@@ -45,6 +55,8 @@ class CompiledRoute(Generic[S]):
         self.shares: Shares[CompiledRoute[S]] | None = None
         """The routes of the same match, if the requests are divided by weight."""
         self.access = Access(actions) if actions.allow or actions.deny else None
+        self.guarded = bool(self.access or route.blocked)
+        """Whether pylb may refuse a request."""
         edit_path = PathEdit(actions)
         self.edit_path = edit_path if edit_path else None
         self.edit_response = ResponseEdit(actions.response_fields) if actions.response_fields else None

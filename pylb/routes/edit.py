@@ -67,7 +67,7 @@ class RequestEdit:
             block: what stands between target and request id, see `writer.forwarded_headers`.
             authority: the backend's own `host:port`.
         """
-        if block == self._block and authority == self._authority:
+        if block == self._block and (authority == self._authority or not self._to_backend):
             return self._edited
         self._block, self._authority = block, authority
         if self._remove is not None:

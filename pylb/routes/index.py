@@ -13,8 +13,6 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, TypeVar, cast
 
-from pylb.http1.headers import ClientInfo
-from pylb.http1.parser import Request
 from pylb.routes.compiled import CompiledRoute
 from pylb.routes.group import Group, HostKey
 from pylb.routes.match import Host, Labels
@@ -61,29 +59,19 @@ class PathIndex(Generic[S]):
         index.groups, index._keys = groups, keys
         return index
 
-    def first(self, path: bytes, request: Request, client: ClientInfo) -> CompiledRoute[S] | None:
-        """Return the route of a request, or None if none of them matches."""
+    def candidates(self, path: bytes) -> Iterator[CompiledRoute[S]]:
+        """Yield the routes that match a path, in the order of precedence."""
         place, parents = bisect_right(self._keys, path), self._parents
         key = self._keys[place - 1] if place else None
         while key is not None:
             if path.startswith(key):
                 for route in self.groups[key].routes:
-                    if route.fits(path) and (not route.tests or route.meets(request, client)):
-                        return route
+                    if route.fits(path):
+                        yield route
             try:
                 key = parents[key]
             except KeyError:
                 key = self._parent(cast(bytes, key))
-        return None
-
-    def candidates(self, path: bytes) -> Iterator[CompiledRoute[S]]:
-        """Yield the routes that match a path, in the order of precedence."""
-        place = bisect_right(self._keys, path)
-        key = self._keys[place - 1] if place else None
-        while key is not None:
-            if path.startswith(key):
-                yield from (route for route in self.groups[key].routes if route.fits(path))
-            key = self._parent(key)
 
     def _parent(self, key: bytes) -> bytes | None:
         beginnings = (key[:size] for size in range(len(key) - 1, -1, -1))

@@ -18,6 +18,7 @@ from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import Request
 from pylb.routes.compiled import CompiledRoute, Rank
 from pylb.routes.declaration import Age, ServiceDeclaration
+from pylb.routes.fit import Fit, Routed
 from pylb.routes.group import Group, GroupKey, HostKey
 from pylb.routes.index import HostIndex, PathIndex
 from pylb.routes.order import Tier
@@ -31,6 +32,12 @@ S = TypeVar("S")
 NO_ROUTES = HostIndex[Any]({}, {})
 
 NO_PATHS = PathIndex[Any]({})
+
+KNOWN_PATHS = 4096
+"""Paths whose routes are kept. A client can send any number of paths, so all are dropped at this number."""
+
+LONGEST_KNOWN = 256
+"""Bytes of a host and of a path that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,10 @@ class RouteTable(Generic[S]):
         """The number of routes; those that share a match count as one."""
         self._service_of = service_of
         self._draw = draw
+        self._known: dict[tuple[bytes, bytes], tuple[Fit[S], ...]] = {}
+        """By host and path of a request: the routes that fit, up to the first that has no further tests."""
+        self.certain: dict[tuple[bytes, bytes], Routed[S]] = {}
+        """By host and target, without a query: what becomes of the request, if nothing else decides that."""
         self._tiers: dict[Tier, HostIndex[S]] = dict.fromkeys(Tier, NO_ROUTES)
         self._apply((), declarations)
 
@@ -154,29 +165,63 @@ class RouteTable(Generic[S]):
             request: its head.
             client: the client, for routes that depend on it.
         """
-        found = self._find(path, request, client)
-        if found is None or found.shares is None:
-            return found
-        return found.shares.choose(request, client)
+        for route in self._candidates(path, request.host):
+            if route.meets(request, client):
+                return route if route.shares is None else route.shares.choose(request, client)
+        return None
+
+    def find(self, request: Request, client: ClientInfo) -> Fit[S] | None:
+        """Return the route of a request with what it makes of the path, or None if no route takes it.
+
+        Raises:
+            ValueError: the path is invalid.
+        """
+        target = request.target
+        path = target.partition(b"?")[0] if b"?" in target else target
+        fits = self._known.get((request.host, path))
+        if fits is None:
+            fits = self._fits(request.host, path)
+        for fit in fits:
+            route = fit.route
+            if not route.tests or route.meets(request, client):
+                if route.shares is None:
+                    return fit
+                chosen = route.shares.choose(request, client)
+                return fit if chosen is route else Fit(chosen, normalise(path), path)
+        return None
+
+    def _fits(self, host: bytes, original: bytes) -> tuple[Fit[S], ...]:
+        """Return the routes that fit a host and a path, in the order of precedence, and keep them."""
+        path = normalise(original)
+        fits: list[Fit[S]] = []
+        for route in self._candidates(path, host):
+            fits.append(Fit(route, path, original))
+            if not route.tests:
+                break
+        if len(self._known) >= KNOWN_PATHS:
+            self._known.clear()
+            self.certain.clear()
+        if len(host) <= LONGEST_KNOWN and len(original) <= LONGEST_KNOWN:
+            self._known[host, original] = tuple(fits)
+            if fits and fits[0].certain:
+                self.certain[host, original] = fits[0].routed
+        return tuple(fits)
 
     def service(self, request: Request, client: ClientInfo) -> S | None:
         """Return the service of a request; None if no route takes it, or pylb answers it."""
         if self.only is not None:
             return self.only
         try:
-            found = self.match(normalise(request.target.partition(b"?")[0]), request, client)
+            fit = self.find(request, client)
         except ValueError:
             return None
-        return None if found is None else found.service
+        return None if fit is None else fit.route.service
 
     def explain(self, path: bytes, request: Request, client: ClientInfo) -> list[Candidate]:
         """Return all routes whose host and path match a request, in the order of precedence."""
         winner = self.match(path, request, client)
         found: list[Candidate] = []
-        candidates = (
-            each for each in self._candidates(path, request.host) if not self._gives_way(each.route)
-        )
-        for candidate in sorted(candidates, key=_rank):
+        for candidate in self._candidates(path, request.host):
             shared = candidate.shares is not None and winner in candidate.shares.members
             wins = candidate is winner or shared
             if wins and winner is not None:
@@ -188,21 +233,12 @@ class RouteTable(Generic[S]):
                 found.append(Candidate(candidate.route, False, "a route before it matches"))
         return found
 
-    def _find(self, path: bytes, request: Request, client: ClientInfo) -> CompiledRoute[S] | None:
-        host = request.host
-        for index in self._own.paths(host):
-            found = index.first(path, request, client)
-            if found is not None:
-                return found
-        if self._imported.by_host:
-            for candidate in sorted(self._imported.candidates(path, host), key=_rank):
-                if candidate.meets(request, client) and not self._gives_way(candidate.route):
-                    return candidate
-        return self._rest.first(path, request, client)
-
     def _candidates(self, path: bytes, host: bytes) -> Iterator[CompiledRoute[S]]:
+        """Yield the routes that fit a path and a host, in the order of precedence."""
         yield from self._own.candidates(path, host)
-        yield from self._imported.candidates(path, host)
+        if self._imported.by_host:
+            imported = sorted(self._imported.candidates(path, host), key=_rank)
+            yield from (each for each in imported if not self._gives_way(each.route))
         yield from self._rest.candidates(path)
 
     @property

@@ -51,8 +51,8 @@ REQUESTS = [
 def described(table):
     """All that a table answers."""
     found = [
-        table._find(normalise(request.target), request, CLIENT)  # Without the draw among shares.
-        for request in REQUESTS
+        next((c for c in table._candidates(normalise(r.target), r.host) if c.meets(r, CLIENT)), None)
+        for r in REQUESTS  # Without the draw among shares.
     ]
     return {
         "routes": table.routes,

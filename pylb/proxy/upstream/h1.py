@@ -18,7 +18,7 @@ from pylb.http1.body import Chunked, Decoder, Sized, UntilClose
 from pylb.http1.head_cache import ResponseReader
 from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import END_LENGTH, END_OF_HEAD, Request, Response, check_response_beginning
-from pylb.http1.writer import HeadChanges, changed_head, request_head
+from pylb.http1.writer import HeadChanges, request_head
 from pylb.policy.backend import Backend, State
 from pylb.proxy.batch import INLINE_LIMIT, WriteBatch
 from pylb.proxy.transfer import Connection
@@ -135,7 +135,7 @@ class H1Upstream(Connection):
     # The exchange.
 
     def changed_head(self, changes: HeadChanges) -> Callable[[Request, ClientInfo, bytes, bytes], bytes]:
-        return changed_head(changes)
+        return changes.head
 
     def read_head(self, request: Request) -> Response | None:
         """Return the head of the next response, interim or final, and consume it; None before its end."""
