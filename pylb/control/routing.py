@@ -17,7 +17,7 @@ from itertools import chain
 from typing import Any, Protocol
 
 from pylb.config import Options
-from pylb.config.settings import of_pool, with_settings
+from pylb.config.settings import canonical, of_pool, with_settings
 from pylb.routes.declaration import Declarations, ServiceDeclaration, Setting
 from pylb.routes.route import Problem
 from pylb.routes.table import RouteTable
@@ -249,7 +249,8 @@ class _Settings:
         Args:
             settings: each with the place where it is declared.
         """
-        for (name, value), source in settings:
+        for (given, value), source in settings:
+            name = canonical(given)
             known = self.values.get(name)
             if known is None:
                 if self.valid(((name, value),), source):

@@ -54,6 +54,7 @@ def test_settings_of_requests_may_differ_between_the_routes_of_a_service():
             ("web=/a policy=random", "web=/b policy=round-robin"),
             "policy of web is 'random' and 'round-robin'",
         ),
+        (("web=/a maxconn=5", "web=/b max-conn=6"), "max-conn of web is '5' and '6'"),
     ],
 )
 def test_an_invalid_service_names_the_option_and_the_reason(declared, message):

@@ -121,6 +121,15 @@ async def test_a_setting_has_the_place_where_it_is_declared(routing):
     ]
 
 
+async def test_an_older_name_is_the_same_setting(routing):
+    routing.replace(1, Declarations((declared("web", "/", settings=[("maxconn", "5")]),)))
+    routing.declare(3, "web", declared("web", "/", settings=[("max-conn", "6")]))
+    assert routing.declarations["web"].settings == (("max-conn", "5"),)
+    assert [each.text for each in routing.problems] == [
+        "setting max-conn: got '6', but the service has '5' already"
+    ]
+
+
 async def test_an_invalid_setting_concerns_itself_alone(routing):
     settings = [("policy", "none"), ("retries", "1"), ("listen", ":80")]
     routing.declare(3, "web", declared("web", "/a max-body=tiny", settings=settings))
