@@ -24,7 +24,7 @@ from pylb.clients.consul import (
 )
 from pylb.clients.consul_catalog import ConsulCatalog
 from pylb.config.sources import Consul
-from pylb.discovery.sources.consul.names import OWN, ServiceNames
+from pylb.discovery.sources.consul.names import ServiceNames
 from pylb.discovery.sources.consul.shared_queries import SHARED_QUERIES, WAIT, SharedQueries, following
 from pylb.runtime.backoff import Backoff
 
@@ -126,6 +126,11 @@ class ConsulFeed:
                 if not self._shared[service]:
                     del self._shared[service]
 
+    @property
+    def known_services(self) -> frozenset[str] | None:
+        """The names of all services; None if they are not followed."""
+        return self._names.listed
+
     async def names(self) -> AsyncGenerator[frozenset[str], None]:
         """Yield the names of all services after each change: by a separate query, or by the shared ones.
 
@@ -136,7 +141,8 @@ class ConsulFeed:
         while not self._needed.is_set():
             answer = await catalog.services(index, WAIT)
             index = following(answer, index)
-            yield frozenset(answer.read()) - OWN
+            self._names.on_list(answer.read())
+            yield self._names.listed or frozenset()
         async with aclosing(self._names.watch()) as watch:
             async for names in watch:
                 yield names

@@ -39,12 +39,15 @@ class Missing:
         self._queried = -inf
         self._text = ""
 
-    async def explain(self, client: ConsulClient) -> str:
+    async def explain(self, client: ConsulClient, known: frozenset[str] | None = None) -> str:
         """Return the explanation; empty if Consul does not answer.
 
         Args:
             client: the client for the query.
+            known: the names of all services, if they are known without a query.
         """
+        if known is not None:
+            return explain_missing(self._service, self._tags, known)
         now = self._clock()
         if now >= self._queried + INTERVAL:
             self._queried = now

@@ -28,7 +28,8 @@ class ServiceNames:
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        self._listed: frozenset[str] | None = None
+        self.listed: frozenset[str] | None = None
+        """The last list; None before the first."""
         self._hinted: dict[str, float] = {}
         """Names that are not listed yet, with the time until which they are used."""
         self._error: Exception | None = None
@@ -36,14 +37,14 @@ class ServiceNames:
 
     def on_list(self, names: Iterable[str]) -> None:
         """Replace the names by a list of Consul."""
-        self._listed, self._error, now = frozenset(names) - OWN, None, self._clock()
+        self.listed, self._error, now = frozenset(names) - OWN, None, self._clock()
         hinted = self._hinted.items()
-        self._hinted = {name: due for name, due in hinted if name not in self._listed and due > now}
+        self._hinted = {name: due for name, due in hinted if name not in self.listed and due > now}
         self._changed.set()
 
     def on_hint(self, names: Iterable[str]) -> None:
         """Add names that the next list may not have yet."""
-        if new := set(names) - (self._listed or set()) - OWN:
+        if new := set(names) - (self.listed or set()) - OWN:
             self._hinted |= dict.fromkeys(new, self._clock() + HINTED)
             self._changed.set()
 
@@ -64,5 +65,5 @@ class ServiceNames:
             if self._error is not None:
                 error, self._error = self._error, None
                 raise copied(error)
-            if self._listed is not None:
-                yield self._listed | self._hinted.keys()
+            if self.listed is not None:
+                yield self.listed | self._hinted.keys()

@@ -76,7 +76,7 @@ class ConsulProvider:
         """
         with self._feed.subscribe(self.service) as subscription:
             visibility = Visibility(subscription.client)
-            index, healthy = 0, False
+            index, healthy, seen = 0, False, False
             while True:
                 answer = await self._query(subscription, index)
                 snapshot = await self._complete(self._parse(answer), visibility)
@@ -97,8 +97,10 @@ class ConsulProvider:
                 self.status.index = answer.index
                 healthy = bool(snapshot.endpoints)
                 self._known = snapshot.endpoints
-                if snapshot.empty:
-                    self.status.missing = await self._missing.explain(subscription.client)
+                known = self._feed.known_services
+                seen = seen or not snapshot.empty
+                if snapshot.empty and not (seen and known is not None):  # That name is not misspelled.
+                    self.status.missing = await self._missing.explain(subscription.client, known)
                 yield snapshot
 
     async def _query(

@@ -37,3 +37,12 @@ async def test_names_are_queried_at_intervals(scripted):
         await scripted.stop()
         now += INTERVAL
         assert await missing.explain(client) == "Consul knows http; did you mean http?"
+
+
+async def test_known_names_need_no_query(scripted):
+    async with ConsulClient(consul_at(scripted.url)) as client:
+        await scripted.stop()
+        assert (
+            await Missing("web", ()).explain(client, frozenset({"wed"}))
+            == "Consul knows wed; did you mean wed?"
+        )
