@@ -92,6 +92,8 @@ class View:
     """Returns what is wrong with the declarations of routes, beside the problems of the table."""
     declarations: Callable[[], bytes] = lambda: b'{"generation":0,"changed":{},"complete":true}'
     """Returns all declarations of routes as JSON; see `ipc.routing_update`."""
+    route_totals: Callable[[], Mapping[tuple[str, str], Sequence[int]]] = dict
+    """Returns requests and errors by service and route, if they are counted."""
     requests: Collection[Sequence[str]] | None = None
     """The recorded requests: method, host, path and service. None if they are not recorded."""
     crashes: Callable[[], Iterable[str]] = tuple
@@ -169,6 +171,7 @@ class View:
             exposition.pools([self.rows.row(service) for service in self.rows.services]),
             exposition.changes(self.history),
             exposition.traffic(self.counters),
+            exposition.by_route(self.route_totals()),
         )
 
 

@@ -43,6 +43,9 @@ class AccessLog(Group):
         integer(1, 100), "100", "Percentage of requests that are logged. Failed requests are always logged."
     )
 
+    route_metrics: bool = option(
+        FLAG, "off", "Count requests and errors by route in /metrics, up to 1000 routes separately."
+    )
     record_requests: int = option(
         integer_or_off(100_000),
         "off",

@@ -167,6 +167,7 @@ class ControlProcess:
             declared=self.routing.declarations.get,
             declaration_problems=lambda: self.routing.problems,
             declarations=self.control_server.routing,
+            route_totals=self.control_server.route_totals.totals,
             requests=self.control_server.requests if options.record_requests else None,
             history=self.control.recorder.history,
             samples=self.control.recorder.samples,

@@ -20,7 +20,8 @@ from pylb.ipc.control_socket import Hello, accept
 from pylb.ipc.health_update import HEALTH_UPDATE, HealthUpdate
 from pylb.ipc.routing_update import ROUTING, RoutingUpdate, encode_declaration, encode_update
 from pylb.ipc.update import UPDATE, Update
-from pylb.ipc.worker_client import RECENT_REQUESTS
+from pylb.ipc.worker_client import RECENT_REQUESTS, ROUTE_COUNTS
+from pylb.observe.route_totals import RouteTotals
 from pylb.routes.declaration import ServiceDeclaration
 from pylb.runtime.lifecycle import TaskScope, spawn
 
@@ -57,6 +58,8 @@ class ControlServer:
         self.members: set[Member] = set()
         self.updates: dict[str, bytes] = {}
         """The last update of each service, encoded."""
+        self.route_totals = RouteTotals()
+        """The counts of requests by route, if workers send them."""
         self.requests: deque[tuple[str, ...]] = deque(maxlen=recent_requests)
         """The requests that workers have recorded, the newest last."""
         self.declarations: dict[str, bytes] = {}
@@ -178,6 +181,8 @@ class ControlServer:
     def _on_message(self, member: Member, kind: str, content: Mapping[str, Any]) -> None:
         if kind == HEALTH_UPDATE:
             self._pass_on(HealthUpdate.from_dict(content), member)
+        elif kind == ROUTE_COUNTS:
+            self.route_totals.update(member, content)
         elif kind == RECENT_REQUESTS:
             self.requests.extend(map(tuple, content))
         else:
@@ -201,6 +206,7 @@ class ControlServer:
 
     def _lost(self, member: Member) -> None:
         self.members.discard(member)
+        self.route_totals.end(member)
         log.debug("%s (pid %d) has disconnected", member.hello.name, member.hello.pid)
         for service in (*self.updates, ROUTING):
             self._settle(service)

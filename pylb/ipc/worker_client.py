@@ -21,6 +21,9 @@ APPLIED = "applied"
 RECENT_REQUESTS = "requests"
 """The kind of the message with the requests that a worker has recorded."""
 
+ROUTE_COUNTS = "route-counts"
+"""The kind of the message with the requests and errors that a worker has counted by route."""
+
 RETRY_DELAY = 0.1
 """Seconds until a worker retries to connect if the queue of the control socket is full."""
 
@@ -83,6 +86,11 @@ class WorkerClient:
         """Send recorded requests to control; see `sinks.recent_requests`. They are lost without a control."""
         if self._channel:
             self._channel.queue_message(RECENT_REQUESTS, "", orjson.dumps(entries))
+
+    def send_route_counts(self, totals: Sequence[Sequence[Any]]) -> None:
+        """Send the counts by route to control; see `sinks.route_counts`."""
+        if self._channel:
+            self._channel.queue_message(ROUTE_COUNTS, "", orjson.dumps(totals))
 
     def _receive(self, kind: str, content: dict[str, Any]) -> None:
         if kind == HEALTH_UPDATE:

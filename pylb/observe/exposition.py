@@ -8,7 +8,7 @@ requests. `prometheus_client.generate_latest` takes 6 µs per line (measured), t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import attrgetter, itemgetter
@@ -213,6 +213,10 @@ PROCESSES = tuple(_counter(each) for each in gauges.COUNTERS)
 WORKERS = _number("workers", "gauge", "Workers that serve requests and receive changes.")
 BACKENDS = _number("backends", "gauge", "Backends by state.")
 POOL_EVENTS = _number("pool_events_total", "counter", "State changes and limits of a pool, by event.")
+ROUTE_REQUESTS = _number("route_requests_total", "counter", "Requests by route, with --route-metrics.")
+ROUTE_ERRORS = _number(
+    "route_errors_total", "counter", "Requests by route that were answered with 5xx, with --route-metrics."
+)
 AGE = _number("discovery_age_seconds", "gauge", "Time since the last usable registry response.")
 GUARDS = _number(
     "guards_total", "counter", "Registry responses that a guard held back or corrected, by guard."
@@ -278,6 +282,17 @@ def traffic(counters: Counters) -> Iterator[str]:
             for place, event in enumerate(counter_layout.EVENTS)
         ]
     )
+
+
+def by_route(totals: Mapping[tuple[str, str], Sequence[int]]) -> Iterator[str]:
+    """The requests and errors by service and route, if they are counted."""
+    if totals:
+        rows = [
+            (labels(service=service, route=route or "/"), counts)
+            for (service, route), counts in totals.items()
+        ]
+        yield ROUTE_REQUESTS.text([(names, requests) for names, (requests, _) in rows])
+        yield ROUTE_ERRORS.text([(names, errors) for names, (_, errors) in rows])
 
 
 def pools(pools: Collection[ServiceRow]) -> Iterator[str]:

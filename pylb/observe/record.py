@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pylb.errors import NORMAL, ProxyError
 from pylb.http1.parser import Request
 from pylb.policy.lease import Lease as Attempt
+from pylb.routes.fit import Fit
 
 
 class Record:
@@ -18,6 +21,8 @@ class Record:
     request: Request | None = None
     """The head, once it is parsed."""
     service = ""
+    fit: Fit[Any] | None = None
+    """The route and the path, unless the only route takes everything."""
     status = 0
     """The status of the response; 499 if the client closed the connection before it."""
     sending = False

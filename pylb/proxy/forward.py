@@ -50,9 +50,9 @@ async def forward(client: Exchange, request: Request, record: Record) -> bool:
     try:
         service, changes, edit = client.context.routes.only, None, None  # ROUTE
         if service is None:
-            service, changes, edit, fit = route(client, request, record)
+            service, changes, edit, record.fit = route(client, request, record)
             if service is None:
-                return await answer(client, request, record, fit)
+                return await answer(client, request, record, record.fit)
         client.service, pool = service, service.pool
         record.service = pool.service
         if request.length or request.chunked:

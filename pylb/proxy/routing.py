@@ -20,8 +20,8 @@ def route(client: Exchange, request: Request, record: Record) -> Routed[Service]
     """Find the route of a request.
 
     Raises:
-        ProxyError: no route takes the request (404), the route is blocked (503), the client may not use it
-            (403), or the path is invalid (400).
+        ProxyError: no route takes the request (404), the routes are not known yet or the route is blocked
+            (503), the client may not use it (403), or the path is invalid (400).
     """
     routes = client.context.routes
     routed = routes.certain.get((request.host, request.target))
@@ -32,7 +32,7 @@ def route(client: Exchange, request: Request, record: Record) -> Routed[Service]
     except ValueError as error:
         raise bad_request(str(error)) from None
     if fit is None:
-        raise ProxyError(Phase.QUEUE, Fault.POLICY, "no service is routed here", status=404)
+        raise _no_route(client)
     record.service = fit.route.route.service
     if fit.route.guarded:
         _check(fit.route, client, request)

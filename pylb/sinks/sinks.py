@@ -15,6 +15,7 @@ from pylb.observe.accesslog import FORMATS
 from pylb.observe.record import Record
 from pylb.sinks.log_writer import LogWriter
 from pylb.sinks.recent_requests import RecentRequests
+from pylb.sinks.route_counts import RouteCounts
 
 if TYPE_CHECKING:
     from pylb.sinks.otlp import OtlpExporter
@@ -40,6 +41,10 @@ class Sinks:
         if options.access_log != "off":
             self._writer = LogWriter(options.access_log_file or sys.stdout.fileno(), lock=lock)
             self._observers.append(access_log(options, self._writer))
+        self.route_counts = RouteCounts() if options.route_metrics else None
+        """The counts of requests by route; None if they are not counted."""
+        if self.route_counts is not None:
+            self._observers.append(self.route_counts.add)
         self.recent = RecentRequests(options.record_requests) if options.record_requests else None
         """The requests since they were last taken; None if they are not recorded."""
         if self.recent is not None:

@@ -221,6 +221,8 @@ class WorkerProcess:
             started = process_time()
             self.counters.meet(self.worker.pools.values())
             self.worker.publish()
+            if self.sinks.route_counts is not None:
+                self.worker_client.send_route_counts(self.sinks.route_counts.totals())
             if self.sinks.recent is not None and (recorded := self.sinks.recent.take()):
                 self.worker_client.send_requests(recorded)
             for pool in self.worker.pools.values():

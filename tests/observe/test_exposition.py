@@ -187,3 +187,12 @@ def test_propagation_times_are_a_histogram_by_service():
         counts = [values[f"{name}_bucket", f"le={le}", "service=web"] for le in ("0.001", bound, "+Inf")]
         assert counts == [0, 1, 1]
         assert kinds[name] == "histogram"
+
+
+def test_requests_by_route_are_exported_only_if_they_are_counted():
+    assert "".join(exposition.by_route({})) == ""
+    text = "".join(exposition.by_route({("web", ""): [5, 1], ("api", 'h/"x'): [2, 0]}))
+    assert 'pylb_route_requests_total{service="web",route="/"} 5' in text
+    assert 'pylb_route_errors_total{service="web",route="/"} 1' in text
+    (api,) = [f for f in text_string_to_metric_families(text) if f.name == "pylb_route_requests"]
+    assert api.samples[1].labels == {"service": "api", "route": 'h/"x'}
