@@ -42,13 +42,13 @@ class Options(
             UsageError: there is no source of backends, no service to look up, or no port to register.
         """
         super().check()
+        if self.catalog and not self.consul and not self.docker:
+            raise UsageError("--catalog: expected --consul HOST:PORT or --docker with it")
         if not self.static and not self.consul and not self.docker and not self.routes:
             raise UsageError(
                 "expected --consul HOST:PORT and --service NAME, or --static HOST:PORT,...; "
                 "see pylb --help, or try pylb demo"
             )
-        if self.catalog and not self.consul and not self.docker:
-            raise UsageError("--catalog: expected --consul HOST:PORT or --docker with it")
         if self.catalog and self.static:
             raise UsageError("--catalog: expected it without --static; a file of --routes has fixed backends")
         for each in self.routes:

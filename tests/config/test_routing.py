@@ -22,7 +22,7 @@ def test_a_source_of_routes_needs_no_service(arguments):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--catalog"], "expected --consul HOST:PORT and --service NAME"),
+        (["--catalog"], "--catalog: expected --consul HOST:PORT or --docker with it"),
         (["--static", "a:1", "--catalog"], "--catalog: expected --consul HOST:PORT or --docker with it"),
         (["--routes", "consul:x"], "--routes consul:x: expected --consul HOST:PORT with it"),
         (["--consul", "a:1"], "expected --service NAME"),
