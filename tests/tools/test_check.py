@@ -61,7 +61,7 @@ def test_a_certificate_and_a_registry_that_cannot_be_used_are_problems(tmp_path)
     [
         (["--nonsense"], "'--nonsense' is not a known option"),
         (["--static", "a:1", "--service", "web="], "--service: 'web=' ends where a host or path should be"),
-        (["--catalog"], "expected --consul HOST:PORT and --service NAME"),
+        (["--catalog"], "--catalog: expected --consul HOST:PORT or --docker with it"),
     ],
 )
 def test_a_usage_error_has_its_own_exit_code(arguments, message):
