@@ -36,7 +36,7 @@ def routes(
     ]
     page = islice(wanted, offset, offset + min(limit, MOST_ROWS))
     return {
-        "generation": table.generation,
+        "generation": view.routing_generation(),
         "total": len(table.routes),
         "matching": len(wanted),
         "offset": offset,

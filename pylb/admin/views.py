@@ -94,6 +94,8 @@ class View:
     """Returns all declarations of routes as JSON; see `ipc.routing_update`."""
     route_totals: Callable[[], Mapping[tuple[str, str], Sequence[int]]] = dict
     """Returns requests and errors by service and route, if they are counted."""
+    routing_generation: Callable[[], int] = lambda: 0
+    """Returns the generation of the routes that workers last received."""
     requests: Collection[Sequence[str]] | None = None
     """The recorded requests: method, host, path and service. None if they are not recorded."""
     crashes: Callable[[], Iterable[str]] = tuple

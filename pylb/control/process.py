@@ -168,6 +168,7 @@ class ControlProcess:
             declaration_problems=lambda: self.routing.problems,
             declarations=self.control_server.routing,
             route_totals=self.control_server.route_totals.totals,
+            routing_generation=lambda: self.control_server.routing_generation,
             requests=self.control_server.requests if options.record_requests else None,
             history=self.control.recorder.history,
             samples=self.control.recorder.samples,

@@ -72,12 +72,19 @@ class Routing:
         self._changed: dict[str, None] = {}
         self._scheduled: asyncio.Handle | None = None
         self._table: RouteTable[Any] | None = None
+        self._uncompiled: dict[str, ServiceDeclaration | None] = {}
+        """Services that have changed since the table was compiled, with what the table has of them."""
 
     @property
     def table(self) -> RouteTable[Any]:
-        """The routes in force, for explanations. It is compiled when it is first read after a change."""
+        """The routes in force, for explanations. What has changed is compiled when the table is next read."""
         if self._table is None:
             self._table = RouteTable(self.declarations.values())
+        elif self._uncompiled:
+            removed = [each for each in self._uncompiled.values() if each is not None]
+            added = [self.declarations[name] for name in self._uncompiled if name in self.declarations]
+            self._table = self._table.changed(removed, added, 0)
+        self._uncompiled.clear()
         return self._table
 
     @property
@@ -195,7 +202,7 @@ class Routing:
                 self._services.add(merged)
             elif _of_pool(before) != _of_pool(merged):
                 self._services.change(merged)
-        self._table = None
+        self._uncompiled.setdefault(service, before)
         self._changed[service] = None
         self.publish_soon()
 

@@ -11,8 +11,8 @@ from pylb.routes.table import RouteTable
 @pytest.fixture
 def view_of(view):
     def made(*texts):
-        table = RouteTable(declare([parse_service(text, "--service") for text in texts]), generation=7)
-        return replace(view, table=lambda: table)
+        table = RouteTable(declare([parse_service(text, "--service") for text in texts]))
+        return replace(view, table=lambda: table, routing_generation=lambda: 7)
 
     return made
 

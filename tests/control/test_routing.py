@@ -8,6 +8,8 @@ from pylb.control.routing import Routing
 from pylb.routes.declaration import Declarations, ServiceDeclaration
 from pylb.routes.grammar import parse_route
 from pylb.routes.route import Problem
+from pylb.routes.table import RouteTable
+from pylb.routes.text import service_text
 
 
 class Services:
@@ -178,3 +180,21 @@ async def test_the_problems_of_a_source_are_replaced_with_it(routing):
     routing.replace(1, Declarations())
     routing.declare(3, "web", None)
     assert routing.problems == []
+
+
+async def test_the_table_contains_each_change_without_compiling_all_routes_again(routing):
+    routing.replace(0, Declarations((declared("web", "/"), declared("api", "/api"), declared("old", "/old"))))
+    assert texts(routing) == {"web", "api=/api", "old=/old"}
+    kept = routing.table
+    assert routing.table is kept
+    routing.declare(3, "shop", declared("shop", "/shop"))
+    routing.declare(3, "brief", declared("brief", "/brief"))
+    routing.declare(3, "brief", None)
+    routing.replace(0, Declarations((declared("web", "/"), declared("api", "/v1"))))
+    routing.replace(0, Declarations((declared("web", "/"), declared("api", "/v2"))))
+    assert texts(routing) == {"web", "api=/v2", "shop=/shop"}
+    assert texts(routing) == {service_text(each) for each in RouteTable(routing.declarations.values()).routes}
+
+
+def texts(routing):
+    return {service_text(each) for each in routing.table.routes}
