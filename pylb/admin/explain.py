@@ -12,6 +12,8 @@ from pylb.errors import ProxyError
 from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import Request, parse_request
 from pylb.policy.explain import explain as explain_pick
+from pylb.routes.compiled import CompiledRoute
+from pylb.routes.explain import changes
 from pylb.routes.path import normalise
 from pylb.routes.table import Candidate
 from pylb.routes.text import service_text
@@ -40,9 +42,10 @@ def explain(
     except (ProxyError, ValueError) as error:
         return _nothing(f"the request is invalid: {error}")
     candidates = view.routes.explain(path, request, NO_CLIENT)
-    route = next((candidate.route for candidate in candidates if candidate.wins), None)
-    if route is None:
+    winner = next((candidate.compiled for candidate in candidates if candidate.wins), None)
+    if winner is None:
         return {**_nothing(f"no route matches {target} on host {host or '-'}"), **_routes(candidates)}
+    route = winner.route
     if route.blocked:
         return {**_nothing(f"the route is blocked: {route.blocked}", route.service), **_routes(candidates)}
     if not route.has_pool:
@@ -50,7 +53,7 @@ def explain(
     return {
         **_pick(view, route.service),
         **_routes(candidates),
-        "target": _target(view, request),
+        **_forwarded(view, winner, request, path),
         "settings": of_request(view, route),
     }
 
@@ -88,16 +91,13 @@ def _routes(candidates: Iterable[Candidate]) -> dict[str, Any]:
     }
 
 
-def _target(view: View, request: Request) -> str | None:
-    """The target that a backend would receive; None if the route refuses the path."""
+def _forwarded(view: View, winner: CompiledRoute[Any], request: Request, path: bytes) -> dict[str, Any]:
+    """The target that a backend would receive, None if the route refuses the path; and the other changes."""
     if view.routes.takes_all:
-        return request.target.decode("latin-1")
-    path, mark, query = request.target.partition(b"?")
-    path = normalise(path)
-    found = view.routes.match(path, request, NO_CLIENT)
+        return {"target": request.target.decode("latin-1"), "changes": []}
+    _, mark, query = request.target.partition(b"?")
     try:
-        if found is not None and found.edit_path is not None:
-            path, _ = found.edit_path(path)
+        path, changed = changes(winner, path)
     except ValueError:
-        return None
-    return (path + mark + query).decode("latin-1")
+        return {"target": None, "changes": []}
+    return {"target": (path + mark + query).decode("latin-1"), "changes": changed}

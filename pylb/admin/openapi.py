@@ -226,6 +226,14 @@ EXPLAIN_RESULT = _object(
         "winner": _about({"type": ["string", "null"]}, "Address of the backend that the next request gets."),
         "routes": _list(CANDIDATE),
     },
+    target=_about(
+        {"type": ["string", "null"]},
+        "Path and query that a backend receives; null: the route refuses the path.",
+    ),
+    changes=_about(
+        _list(TEXT),
+        "Host and header fields that the route changes in request and response, as in its grammar.",
+    ),
     settings=_about(_list(SETTING), "Settings of the request, in force; absent if no backend receives it."),
 )
 

@@ -57,6 +57,11 @@ class FieldAction:
     name: str
     value: str = ""
 
+    @property
+    def text(self) -> str:
+        """The action as a key of the grammar."""
+        return f"{self.verb.value}:{self.name}{'' if self.verb is Verb.REMOVE else f'={self.value}'}"
+
 
 @dataclass(frozen=True, slots=True)
 class Redirect:

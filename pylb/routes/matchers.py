@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from urllib.parse import unquote_to_bytes
 
 from pylb.http1.headers import ClientInfo
@@ -22,18 +22,26 @@ SECURE = frozenset([b"https", b"wss"])
 
 def compile_tests(match: Match) -> tuple[Test, ...]:
     """Return the tests of a match, the cheapest first."""
-    tests: list[Test] = []
+    return tuple(test for _, test in named_tests(match))
+
+
+def named_tests(match: Match) -> Iterator[tuple[str, Test]]:
+    """Yield the tests of a match, each with the matcher as an operator writes it."""
     if match.methods:
-        tests.append(_method(frozenset(method.encode() for method in match.methods)))
+        methods = frozenset(method.encode() for method in match.methods)
+        yield f"method={','.join(match.methods)}", _method(methods)
     if match.scheme:
-        tests.append(_scheme(secure=match.scheme == "https"))
+        yield f"scheme={match.scheme}", _scheme(secure=match.scheme == "https")
     if match.default_port:
-        tests.append(names_default_port)
-    tests += [_header(name.encode(), value.encode()) for name, value in match.headers]
-    tests += [_query(name.encode(), value.encode()) for name, value in match.queries]
-    tests += [_pattern(subject, expression) for subject, expression in match.patterns]
-    tests += [_outside(excluded) for excluded in match.excludes]
-    return tuple(tests)
+        yield "the default port", names_default_port
+    for name, value in match.headers:
+        yield f"header:{name}={value}", _header(name.encode(), value.encode())
+    for name, value in match.queries:
+        yield f"query:{name}={value}", _query(name.encode(), value.encode())
+    for subject, expression in match.patterns:
+        yield f"the expression {expression!r} for the {subject}", _pattern(subject, expression)
+    for excluded in match.excludes:
+        yield "an exclusion (!)", _outside(excluded)
 
 
 def is_secure(request: Request, client: ClientInfo) -> bool:

@@ -18,6 +18,7 @@ from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import Request
 from pylb.routes.compiled import CompiledRoute, Rank
 from pylb.routes.declaration import Age, ServiceDeclaration
+from pylb.routes.explain import behind, unmet
 from pylb.routes.fit import Fit, Routed
 from pylb.routes.group import Group, GroupKey, HostKey
 from pylb.routes.index import HostIndex, PathIndex
@@ -44,10 +45,15 @@ LONGEST_KNOWN = 256
 class Candidate:
     """A route whose host and path match a request, and what became of it."""
 
-    route: Route
+    compiled: CompiledRoute[Any]
     wins: bool
     why: str
     """Why it receives the request or does not, as text."""
+
+    @property
+    def route(self) -> Route:
+        """The route as it is declared."""
+        return self.compiled.route
 
 
 class RouteTable(Generic[S]):
@@ -222,15 +228,17 @@ class RouteTable(Generic[S]):
         winner = self.match(path, request, client)
         found: list[Candidate] = []
         for candidate in self._candidates(path, request.host):
-            shared = candidate.shares is not None and winner in candidate.shares.members
-            wins = candidate is winner or shared
-            if wins and winner is not None:
-                why = "its share of the requests" if shared else "the first route that matches"
-                found.append(Candidate(winner.route, True, why))
-            elif not candidate.meets(request, client):
-                found.append(Candidate(candidate.route, False, "a matcher is not met"))
+            members = candidate.shares.members if candidate.shares is not None else ()
+            if winner is not None and winner in members:
+                found.append(Candidate(winner, True, "its share of the requests"))
+                others = (each for each in members if each is not winner)
+                found += [Candidate(each, False, "another route of this match, by weight") for each in others]
+            elif candidate is winner:
+                found.append(Candidate(candidate, True, "the first route that matches"))
+            elif winner is None or not candidate.meets(request, client):
+                found.append(Candidate(candidate, False, unmet(candidate.route.match, request, client)))
             else:
-                found.append(Candidate(candidate.route, False, "a route before it matches"))
+                found.append(Candidate(candidate, False, behind(candidate.route, winner.route)))
         return found
 
     def _candidates(self, path: bytes, host: bytes) -> Iterator[CompiledRoute[S]]:

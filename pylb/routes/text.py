@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from pylb.routes.actions import Actions, FieldAction, Verb
+from pylb.routes.actions import Actions
 from pylb.routes.match import Match, PathKind
 from pylb.routes.route import Route, Share
 
@@ -56,18 +56,13 @@ def _actions(actions: Actions) -> Iterator[str]:
         yield f"prepend={actions.prepend}"
     if actions.host:
         yield f"host={actions.host}"
-    yield from (_field(action) for action in actions.fields)
-    yield from (f"response-{_field(action)}" for action in actions.response_fields)
+    yield from (action.text for action in actions.fields)
+    yield from (f"response-{action.text}" for action in actions.response_fields)
     if actions.redirect:
         yield f"redirect={actions.redirect.status},{actions.redirect.url}"
     if actions.respond:
         text = f",{actions.respond.text}" if actions.respond.text else ""
         yield f"respond={actions.respond.status}{text}"
-
-
-def _field(action: FieldAction) -> str:
-    value = "" if action.verb is Verb.REMOVE else f"={action.value}"
-    return f"{action.verb.value}:{action.name}{value}"
 
 
 def _share(share: Share) -> Iterator[str]:

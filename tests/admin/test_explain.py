@@ -58,12 +58,13 @@ def test_explain_shows_the_candidates_among_the_routes_and_the_target_for_the_ba
     result = explain(view, "a.example", "/x/../api/items?n=1")
     assert (result["service"], result["winner"], result["target"]) == ("api", "10.0.0.1:80", "/items?n=1")
     assert [(each["route"], each["wins"], each["why"]) for each in result["routes"]] == [
-        ("web=/api method=POST", False, "a matcher is not met"),
-        ("web=/api header:x-canary=1", False, "a matcher is not met"),
+        ("web=/api method=POST", False, "method=POST is not met"),
+        ("web=/api header:x-canary=1", False, "header:x-canary=1 is not met"),
         ("api=/api strip=/api", True, "the first route that matches"),
-        ("web", False, "a route before it matches"),
+        ("web", False, "'api=/api strip=/api' names a host or a path, and is no rule of Traefik"),
     ]
     assert {each["source"] for each in result["routes"]} == {"--service"}
+    assert result["changes"] == ["set:X-Forwarded-Prefix=/api"]
     assert explain(view, "a.example", "/api", method="POST")["service"] == "web"
     assert explain(view, "a.example", "/api", fields=["X-Canary: 1"])["service"] == "web"
 
@@ -96,3 +97,17 @@ def test_the_problems_of_routes_are_shown(view):
     assert ("api", "'api=/x' is for the same requests as 'web=/x'") in {
         (problem["service"], problem["text"]) for problem in problems(view)
     }
+
+
+def test_explain_shows_one_route_of_those_that_share_the_requests_throughout(view, know):
+    """The service, the target and the changes are those of one draw."""
+    know("web", ONE)
+    know("api", replace(ONE, service="api"))
+    shares = ("web=/x weight=1 strip=/x set:X-To=web", "api=/x weight=1 set:X-To=api")
+    view = with_routes(view, *map(parse_service, shares))
+    results = [explain(view, "a.example", "/x/y") for _ in range(50)]
+    expected = {
+        ("web", "/y", ("set:X-To=web", "set:X-Forwarded-Prefix=/x")),
+        ("api", "/x/y", ("set:X-To=api",)),
+    }
+    assert {(each["service"], each["target"], tuple(each["changes"])) for each in results} == expected

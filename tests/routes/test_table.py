@@ -284,18 +284,19 @@ class TestExplain:
             "tls=/api scheme=https",
         )
         assert self.explained(routes, head("/api/x")) == [
-            ("post", False, "a matcher is not met"),
-            ("tls", False, "a matcher is not met"),
+            ("post", False, "method=POST is not met"),
+            ("tls", False, "scheme=https is not met"),
             ("api", True, "the first route that matches"),
-            ("web", False, "a route before it matches"),
+            ("web", False, "'api=/api' names a host or a path, and is no rule of Traefik"),
         ]
         assert self.explained(routes, head("/api/x"), SECURE)[1][:2] == ("tls", True)
         assert self.explained(table("api=/api"), head("/x")) == []
 
     def test_a_share(self):
         routes = table("a=/x weight=1", "b=/x weight=1 weight-by=client")
-        [(name, wins, why)] = self.explained(routes, head("/x"))
+        (name, wins, why), other = self.explained(routes, head("/x"))
         assert (name in {"a", "b"}, wins, why) == (True, True, "its share of the requests")
+        assert other == ("ab".replace(name, ""), False, "another route of this match, by weight")
 
 
 SEGMENT = st.sampled_from(["a", "b", "ab", "a*"])

@@ -79,11 +79,21 @@ def run(options: ExplainOptions) -> int:
     console.print(plain(f"{request}: service {result['service'] or '-'}, {result['why']}"))
     if len(result["routes"]) > 1:
         console.print(routes(result))
+    if forwarded := changes(result, options.target):
+        console.print(plain(f"the backend receives: {forwarded}"))
     if declared := settings(result):
         console.print(plain(f"settings: {declared}"))
     if result["candidates"] or result["excluded"]:
         console.print(table(result))
     return 0 if result["winner"] else 1
+
+
+def changes(result: dict[str, Any], target: str) -> str:
+    """The request as the backend receives it, as far as the route changes it; empty if it does not."""
+    if "target" in result and result["target"] is None:
+        return "nothing, since the path is invalid after the changes of the route; pylb answers with 400"
+    new = result.get("target", target)
+    return ", ".join(([new] if new != target else []) + result.get("changes", []))
 
 
 def settings(result: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@ import pytest
 
 from pylb.errors import UsageError
 from pylb.model import Endpoint, Excluded
-from pylb.tools.terminal.explain import ExplainOptions, settings, spelled_out
+from pylb.tools.terminal.explain import ExplainOptions, changes, settings, spelled_out
 
 ONE, TWO, THREE = (Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}") for n in (1, 2, 3))
 
@@ -72,3 +72,10 @@ async def test_the_explanation_matches_the_backend_of_a_request(view, know, pool
         open_leases.append(lease.__enter__())
         if number % 3:
             open_leases.pop(number % len(open_leases)).__exit__(None, None, None)
+
+
+def test_the_changes_of_the_route_are_shown():
+    assert changes({}, "/x") == ""
+    assert changes({"target": "/x", "changes": []}, "/x") == ""
+    assert changes({"target": "/y", "changes": ["host=a", "set:X-A=1"]}, "/x") == "/y, host=a, set:X-A=1"
+    assert "answers with 400" in changes({"target": None, "changes": []}, "/x")
