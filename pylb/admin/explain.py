@@ -38,7 +38,9 @@ def explain(
     head = "".join(f"{line}\r\n" for line in (*lines, "")).encode()
     try:
         request = parse_request(head, Limits())
-        path = normalise(request.target.partition(b"?")[0])
+        path = request.target.partition(b"?")[0]
+        if not view.routes.takes_all:
+            path = normalise(path)
     except (ProxyError, ValueError) as error:
         return _nothing(f"the request is invalid: {error}")
     candidates = view.routes.explain(path, request, NO_CLIENT)

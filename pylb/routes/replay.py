@@ -15,7 +15,6 @@ from pylb.config.clients import Limits
 from pylb.errors import ProxyError
 from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import Request, parse_request
-from pylb.routes.compiled import CompiledRoute
 from pylb.routes.path import normalise
 from pylb.routes.table import RouteTable
 
@@ -51,7 +50,7 @@ class Outcome:
     path: str = ""
     """The path that the backend receives."""
     answer: str = ""
-    """How pylb answers it itself: `404`, `503`, `301`; empty if a backend does."""
+    """How pylb answers it itself: `400`, `404`, `503`, `301`; empty if a backend does."""
 
     def __str__(self) -> str:
         """Return the text for operators."""
@@ -97,17 +96,24 @@ def outcome(table: RouteTable[Any], recorded: Recorded) -> Outcome:
         ValueError: it is no valid request.
     """
     request = _request(recorded)
-    path = normalise(request.target.partition(b"?")[0])
+    path = request.target.partition(b"?")[0]
+    if not table.takes_all:  # Without a choice of routes, pylb forwards paths as they are.
+        try:
+            path = normalise(path)
+        except ValueError:
+            return Outcome(answer="400")
     found = table.match(path, request, CLIENT)
     if found is None:
         return Outcome(answer="404")
     route = found.route
     if route.blocked:
         return Outcome(route.service, answer="503")
-    if not route.has_pool:
-        return Outcome(route.service, answer=str(_answer(found, request, path)))
-    if found.edit_path is not None:
-        path, _ = found.edit_path(path)
+    try:
+        path, stripped = found.edit_path(path) if found.edit_path is not None else (path, b"")
+        if not route.has_pool:
+            return Outcome(route.service, answer=str(found.answer(request, path, stripped).status))
+    except ValueError:
+        return Outcome(route.service, answer="400")
     return Outcome(route.service, path.decode("latin-1"))
 
 
@@ -151,13 +157,6 @@ def _request(recorded: Recorded) -> Request:
         return parse_request(head.encode("latin-1", "replace"), Limits())
     except ProxyError as error:
         raise ValueError(str(error)) from None
-
-
-def _answer(found: CompiledRoute[Any], request: Request, path: bytes) -> int:
-    stripped = b""
-    if found.edit_path is not None:
-        path, stripped = found.edit_path(path)
-    return found.answer(request, path, stripped).status
 
 
 def _recorded(recorded: Recorded) -> Outcome:

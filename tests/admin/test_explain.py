@@ -111,3 +111,9 @@ def test_explain_shows_one_route_of_those_that_share_the_requests_throughout(vie
         ("api", "/x/y", ("set:X-To=api",)),
     }
     assert {(each["service"], each["target"], tuple(each["changes"])) for each in results} == expected
+
+
+def test_explain_forwards_any_path_if_one_route_takes_all_requests(view, know):
+    know("web", ONE)
+    result = explain(with_routes(view, parse_service("web")), "a.example", "/x/..%2Fy?n=1")
+    assert (result["winner"], result["target"], result["changes"]) == ("10.0.0.1:80", "/x/..%2Fy?n=1", [])

@@ -10,8 +10,9 @@ from pylb.routes.table import RouteTable
 from tests.routes.heads import CLIENT, head
 
 
-def compiled(text):
+def compiled(text, **actions):
     route = parse_service(text)
+    route = replace(route, actions=replace(route.actions, **actions))
     return CompiledRoute(route, None, lambda path: True, ((), (0, 0)))
 
 
@@ -76,5 +77,5 @@ def test_the_changes_of_a_route():
 
 
 def test_a_path_that_becomes_invalid_is_an_error():
-    with pytest.raises(ValueError, match="normal form"):
-        changes(compiled("a=/x path=prefix rewrite=/x->/%2e"), b"/x/y")
+    with pytest.raises(ValueError, match="after its beginning is stripped"):
+        changes(compiled("a=/x path=prefix strip=/x", by_characters=True), b"/x../y")

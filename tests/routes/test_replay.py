@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pylb.routes import replay
+from pylb.routes.grammar import parse_service
 from pylb.routes.replay import Recorded, compare, outcome
-from tests.routes.heads import table
+from tests.routes.heads import compiled, table
 
 BEFORE = ("web", "api=/api", "old=/old redirect=301,/new")
 AFTER = ("web", "api=/api strip=/api", "cart=/cart", "old=/old redirect=301,/new")
@@ -53,9 +56,24 @@ def test_an_outcome_is_the_service_or_the_answer(target, expected):
 
 
 def test_an_invalid_request_is_counted_alone():
-    requests = [Recorded("GET", "h", "/%zz"), Recorded("G T", "h", "/"), Recorded("GET", "h", "/")]
-    made = compare(requests, table("web"), table("web=/"))
-    assert (made.total, made.invalid, made.changed) == (3, 2, 0)
+    requests = [Recorded("G T", "h", "/"), Recorded("GET", "h", "/")]
+    made = compare(requests, table("web"), table("web", "api=/api"))
+    assert (made.total, made.invalid, made.changed) == (2, 1, 0)
+
+
+def test_a_path_that_only_the_proposed_routes_refuse_is_a_difference():
+    """One route for all requests forwards any path; several compare paths, and an action may spoil one."""
+    requests = [Recorded("GET", "h", path) for path in ("/x/..%2Fadmin", "/s/..;/x", "/a//b")]
+    made = compare(requests, table("web"), table("web", "api=/api"))
+    assert groups(made) == [
+        ("moved", "h", "/x", "web", "400 by pylb", 1),
+        ("moved", "h", "/s", "web", "400 by pylb", 1),
+        ("path changed", "h", "/a", "web/a//b", "web/a/b", 1),
+    ]
+    strips = parse_service("web=/x path=prefix strip=/x")
+    strips = replace(strips, actions=replace(strips.actions, by_characters=True))  # as fabio does
+    spoiled = compare([Recorded("GET", "h", "/x../y")], table("web=/x path=prefix"), compiled([strips]))
+    assert [(each.before, each.after) for each in spoiled.groups] == [("web", "400 by pylb")]
 
 
 def test_the_number_of_groups_is_bounded(monkeypatch):
