@@ -134,6 +134,8 @@ ROUTE_ROW = _object(
         "source": _about(TEXT, "Where it is declared."),
         "blocked": _about(TEXT, "Why pylb answers its requests with 503; empty if it serves them."),
         "priority": _about({"type": ["integer", "null"]}, "Of an imported rule of Traefik: its priority."),
+        "requests": _about(COUNT, "Requests since the start; 0 without --route-metrics."),
+        "errors": _about(COUNT, "Those answered with 5xx."),
     }
 )
 ENTRY = _object(
@@ -343,6 +345,7 @@ DOCUMENT: Schema = {
                     "total": COUNT,
                     "matching": COUNT,
                     "offset": COUNT,
+                    "counted": {"type": "boolean"},
                     "routes": _list(ROUTE_ROW),
                 },
             },

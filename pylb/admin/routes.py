@@ -34,13 +34,19 @@ def routes(
         for route in table.routes
         if service in {"", route.service} and (not host or host.lower() in str(route.match.host))
     ]
+    totals = view.route_totals()
     page = islice(wanted, offset, offset + min(limit, MOST_ROWS))
     return {
         "generation": view.routing_generation(),
         "total": len(table.routes),
         "matching": len(wanted),
         "offset": offset,
-        "routes": [_row(route) for route in page],
+        "counted": bool(totals),
+        "routes": [
+            {**_row(route), "requests": requests, "errors": errors}
+            for route in page
+            for requests, errors in [totals.get((route.service, route.match.place), (0, 0))]
+        ],
     }
 
 

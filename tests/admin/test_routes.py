@@ -40,3 +40,14 @@ def test_routes_are_filtered_and_paged(view_of):
 def test_a_page_is_bounded(view_of):
     view = view_of(*(f"a=/p{n}" for n in range(MOST_ROWS + 5)))
     assert len(routes(view, limit=10**6)["routes"]) == MOST_ROWS
+
+
+def test_requests_are_shown_if_they_are_counted(view_of):
+    view = view_of("web", "api=/api")
+    assert routes(view)["counted"] is False
+    counted = routes(replace(view, route_totals=lambda: {("api", "/api"): [5, 1]}))
+    assert counted["counted"] is True
+    assert [(row["service"], row["requests"], row["errors"]) for row in counted["routes"]] == [
+        ("api", 5, 1),
+        ("web", 0, 0),
+    ]

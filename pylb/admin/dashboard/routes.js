@@ -5,6 +5,8 @@ const PERIOD = 5000; // milliseconds between two requests for the present page
 const $ = (selector, from = document) => from.querySelector(selector);
 
 let offset = 0;
+let counts = new Map(); // requests and errors of each route at the last request
+let counted = 0; // the time of the last request, in milliseconds
 let chosen = ""; // the service whose settings are shown
 
 function put(element, text) {
@@ -34,6 +36,25 @@ function rowOf(route) {
   return row;
 }
 
+// Rates between two requests: the API has totals since the start.
+function showRates(page) {
+  const now = performance.now();
+  const elapsed = (now - counted) / 1000;
+  const rows = [...$("#rows").children];
+  const present = new Map();
+  page.routes.forEach((route, place) => {
+    const key = JSON.stringify([route.service, route.match, route.route]);
+    present.set(key, route);
+    const before = counts.get(key);
+    for (const name of ["requests", "errors"]) {
+      const rate = before ? Math.max(0, route[name] - before[name]) / elapsed : null;
+      put($(`[data-cell="${name}"]`, rows[place]), rate === null ? "–" : rate.toFixed(rate < 10 ? 1 : 0));
+    }
+  });
+  for (const cell of document.querySelectorAll("[data-count]")) cell.hidden = !page.counted;
+  [counts, counted] = [present, now];
+}
+
 async function showRoutes() {
   const filter = new FormData($("#filter"));
   const query = new URLSearchParams({ service: filter.get("service"), host: filter.get("host"), offset, limit: ROWS });
@@ -43,12 +64,13 @@ async function showRoutes() {
     await showRoutes();
     return;
   }
-  const words = JSON.stringify(page.routes);
+  const words = JSON.stringify(page.routes.map((each) => [each.match, each.route, each.service, each.source, each.blocked]));
   const rows = $("#rows");
   if (rows.dataset.words !== words) { // An unchanged page keeps the focus.
     rows.dataset.words = words;
     rows.replaceChildren(...page.routes.map(rowOf));
   }
+  showRates(page);
   const last = offset + page.routes.length;
   put($("#count"), page.matching
     ? `${offset + 1} to ${last} of ${page.matching}${page.matching < page.total ? ` of ${page.total}` : ""} · generation ${page.generation}`

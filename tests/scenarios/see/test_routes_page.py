@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import async_playwright, expect
@@ -64,4 +66,17 @@ async def test_routes_are_shown_filtered_and_paged(page, tmp_path):
         path.write_text("[services.api\n")
         await expect(page.locator("#problems")).to_contain_text("routes.toml, line 1")
         await expect(rows).to_have_count(2)
+        assert page.messages == []
+
+
+async def test_requests_are_counted_by_route_on_request(page, tmp_path):
+    async with Program(tmp_path, "--service", "web", "--service", "api=/api", "--route-metrics") as pylb:
+        await pylb.origin()
+        await pylb.start()
+        async with pylb.clients(2) as clients:
+            await clients.more()
+            await page.goto(f"{pylb.admin}/routes")
+            web = page.locator("#rows tr", has=page.get_by_role("button", name="Settings of web"))
+            await expect(web.locator('[data-cell="requests"]')).to_contain_text(re.compile(r"^[1-9]"))
+            await expect(web.locator('[data-cell="errors"]')).to_have_text("0.0")
         assert page.messages == []
