@@ -54,15 +54,24 @@ class Services:
         nodes: number of nodes among which instances are divided.
         has_checks: whether the instances have a check.
         routes: number of routes that each instance declares.
+        labels: whether they are declared by Traefik's labels, and not by `lb_route`.
     """
 
     def __init__(
-        self, consul: Server, names: Sequence[str], nodes: int, *, has_checks: bool, routes: int = 0
+        self,
+        consul: Server,
+        names: Sequence[str],
+        nodes: int,
+        *,
+        has_checks: bool,
+        routes: int = 0,
+        labels: bool = False,
     ) -> None:
         self._connection = HTTPConnection("127.0.0.1", consul.port, timeout=30)
         self._nodes = nodes
         self.has_checks = has_checks
         self._routes = routes
+        self._labels = labels
         self._places = {name: place for place, name in enumerate(names)}
 
     def fill(self, port: int, names: Sequence[str] | None = None) -> None:
@@ -114,8 +123,13 @@ class Services:
 
     def _declared(self, service: str) -> list[str]:
         """Return tags that declare routes: all paths of the host of the service, and some below it."""
-        places = [f"{service}.example{f'/{number}' if number else ''}" for number in range(self._routes)]
-        return [f"lb_route_{number}={place}" for number, place in enumerate(places)]
+        paths = [f"/{number}" if number else "" for number in range(self._routes)]
+        if not self._labels:
+            return [f"lb_route_{number}={service}.example{path}" for number, path in enumerate(paths)]
+        rules = [
+            f"Host(`{service}.example`)" + (f" && PathPrefix(`{path}`)" if path else "") for path in paths
+        ]
+        return [f"traefik.http.routers.{service}-{number}.rule={rule}" for number, rule in enumerate(rules)]
 
     def close(self) -> None:
         """Close the connection."""

@@ -8,11 +8,11 @@ from tests.scenarios.routes.catalog import answered
 
 pytestmark = pytest.mark.slow
 
-CHANGES = 200
+CHANGES = 500
 """Changes by each source."""
 
 
-async def test_routes_change_200_times_by_keys_and_200_times_by_tags_and_no_request_fails(program, declaring):
+async def test_routes_change_500_times_by_keys_and_500_times_by_tags_and_no_request_fails(program, declaring):
     pylb = program("--consul", declaring.consul.http, "--catalog", "--routes", "consul:routes")
     base, cart = await pylb.origin(), await pylb.origin()
     await declaring.key("base", f'routes = [""]\nbackends = "{base.endpoint.authority}"')
