@@ -21,6 +21,8 @@ from pylb.config.parse import parse
 from tests.every import every
 from tests.syntax import tree
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = yaml.safe_load((ROOT / "compose.yml").read_text())

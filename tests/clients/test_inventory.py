@@ -6,6 +6,8 @@ from pylb.clients.inventory import InventoryReader
 from tests.containers.inspected import inspected
 from tests.registries import docker_at
 
+pytestmark = pytest.mark.slow
+
 
 class Clock:
     def __init__(self):

@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 LONG = "20s"
 """Longer than any test waits: what comes back earlier was woken."""
 SHORT = 0.15

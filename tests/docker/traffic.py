@@ -91,7 +91,7 @@ async def get(engine, url):
         return None, None
 
 
-async def until_answers_come_from(engine, names, seconds=30.0):
+async def until_answers_come_from(engine, names, seconds=90.0):
     """Wait until these instances answer, and no other."""
     deadline = time.monotonic() + seconds
     while True:

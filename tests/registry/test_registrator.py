@@ -19,6 +19,8 @@ from tests.containers.inspected import inspected
 from tests.registries import consul_at, docker_at
 from tests.until import until
 
+pytestmark = pytest.mark.slow
+
 WEB = inspected("web-1", env={"SERVICE_NAME": "web"})
 SECOND = inspected("web-2", env={"SERVICE_NAME": "web"}, networks={"bridge": "172.17.0.3"})
 

@@ -19,6 +19,8 @@ from pylb.discovery.status import DiscoveryStatus
 from pylb.tools.registry import RegistryOptions
 from tests.registries import consul_at
 
+pytestmark = pytest.mark.slow
+
 
 @contextlib.asynccontextmanager
 async def registry(*arguments):

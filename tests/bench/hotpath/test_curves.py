@@ -2,10 +2,14 @@
 
 from itertools import groupby
 
+import pytest
+
 from bench.hotpath.curves import CURVES, FEWEST_HEADERS, Point, SetUp
 from bench.lib.workload import BROWSER_HEADERS
 from bench.report.parts.curves import part
 from bench.report.theme import LIGHT
+
+pytestmark = pytest.mark.slow
 
 
 def points():

@@ -19,6 +19,8 @@ from tests.certificates import Authority, presented
 from tests.environment import HOST, Client, Environment, answers, read_request
 from tests.until import until
 
+pytestmark = pytest.mark.slow
+
 GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
 
 

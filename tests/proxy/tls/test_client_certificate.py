@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from pylb.proxy.tls.client_certificate import FIELDS, distinguished_name, field_lines
 from tests.certificates import Authority, resign
 
+pytestmark = pytest.mark.slow
+
 NAMES = [
     "/CN=bob/OU=admins",
     "/CN=bob,organizationalUnitName=admins",

@@ -23,6 +23,8 @@ from pylb.tools.demo.command import DemoOptions
 from tests.tools.demo.processes import alive, descendants
 from tests.until import until
 
+pytestmark = pytest.mark.slow
+
 ANSWERED_BY = re.compile(r"answered by (\S+) at")
 FREE = ("--port", "free", "--admin-port", "free", "--registry-port", "free")
 

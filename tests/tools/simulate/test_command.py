@@ -5,6 +5,8 @@ import pytest
 
 from pylb.cli import main
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("simulate", "--requests", "2000")
 
 
