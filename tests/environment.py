@@ -183,7 +183,7 @@ class Environment:
         return Client(reader, writer)
 
     async def get(self, path: str = "/", extra: bytes = b"") -> tuple[int, bytes, bytes]:
-        """One request on a connection of its own."""
+        """Send one request on a separate connection."""
         client = await self.client()
         client.send(b"GET %b HTTP/1.1\r\n%b%b\r\n" % (path.encode(), HOST, extra))
         try:

@@ -1,8 +1,7 @@
 """The bounds of what services may claim in the catalog: `--catalog-allow SERVICE=HOST/PATH,...`.
 
-Whoever can register an instance can write any tag. Without bounds, one registration takes the requests of
-another service. With bounds, a service claims what is listed for it, or for `*`, and nothing else.
-
+A program that can register an instance can write any tag. Without bounds, one registration takes the
+requests of another service. With bounds, a service claims what is listed for it, or for `*`, and nothing else.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Tags, labels, routes and files as an attacker writes them: bounded time and output, no line of their own.
+"""Tags, labels, routes and files as an attacker writes them: bounded time and output, no added line in a head.
 
-Everybody who can register an instance writes these texts, and everybody on the network the requests.
+Any program that can register an instance writes these texts, and any client sends the requests.
 """
 
 import re

@@ -1,7 +1,7 @@
 """`python launch.py ARGUMENT...`: pylb with a separate query for each of so many services.
 
 The number is in the environment, because the supervisor starts each process of pylb with this file and with
-arguments of its own; a negative number leaves pylb as it is.
+other arguments; a negative number leaves pylb as it is.
 """
 
 from __future__ import annotations

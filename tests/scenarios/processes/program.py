@@ -132,7 +132,7 @@ class Program:
         return []
 
     async def get(self, path: str, *, admin: bool = True) -> tuple[int, str]:
-        """Ask the admin server, or pylb itself, on a connection of its own."""
+        """Send a request to the admin server or to pylb on a separate connection."""
         async with (
             aiohttp.ClientSession() as session,
             session.get((self.admin if admin else self.url) + path) as answer,

@@ -61,7 +61,7 @@ async def answered(pylb, path, expected, status=200, host="shop.example"):
 
 
 async def ask(pylb, path, host="shop.example"):
-    """Send one request on a connection of its own."""
+    """Send one request on a separate connection."""
     async with (
         aiohttp.ClientSession() as session,
         session.get(pylb.url + path, headers={"Host": host}, allow_redirects=False) as answer,

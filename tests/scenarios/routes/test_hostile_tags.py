@@ -1,4 +1,4 @@
-"""Whoever can register an instance can write any tag: it concerns that service alone."""
+"""A program that registers an instance can write any tag; it affects its own service only."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Whoever can register a service chooses texts that operators see: they act on no terminal."""
+"""A program that registers a service chooses texts that operators see; these texts control no terminal."""
 
 from dataclasses import replace
 
