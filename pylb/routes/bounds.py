@@ -1,7 +1,7 @@
 """The bounds of what services may claim in the catalog: `--catalog-allow SERVICE=HOST/PATH,...`.
 
 A program that can register an instance can write any tag. Without bounds, one registration takes the
-requests of another service. With bounds, a service claims what is listed for it, or for `*`, and nothing else.
+requests of another service. With bounds, a service claims what is listed for it, or for `*`, nothing else.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tags, labels, routes and files as an attacker writes them: bounded time and output, no added line in a head.
+"""Tags, labels, routes and files written by an attacker: bounded time and output, no added line in a head.
 
 Any program that can register an instance writes these texts, and any client sends the requests.
 """
