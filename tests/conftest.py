@@ -17,7 +17,7 @@ settings.load_profile("pylb")
 WHOLLY_SLOW = re.compile(r"^pytestmark = pytest\.mark\.slow$", re.MULTILINE)
 """What a file has in which each test is slow."""
 
-pytest_plugins = ["tests.consul_agent", "tests.engines", "tests.error_log"]
+pytest_plugins = ["tests.consul_agent", "tests.engines", "tests.error_log", "tests.programs"]
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -7,23 +7,7 @@ import sys
 
 import pytest
 
-from tests.scenarios.processes.program import Program
-
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-async def program(tmp_path):
-    """Makes a pylb; it is not started yet."""
-    made = []
-
-    def make(*arguments):
-        made.append(Program(tmp_path, *arguments))
-        return made[-1]
-
-    yield make
-    for one in made:
-        await one.__aexit__()
 
 
 def plan(*arguments):

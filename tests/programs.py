@@ -1,11 +1,14 @@
-import pytest
+"""The fixture that gives a test a pylb with all its processes."""
 
-from tests.scenarios.processes.program import Program
+import pytest
 
 
 @pytest.fixture
 async def program(tmp_path):
     """Makes a pylb; it is not started yet."""
+    # Imported here, since fast tests do without it.
+    from tests.scenarios.processes.program import Program
+
     made = []
 
     def make(*arguments, **options):
