@@ -58,3 +58,8 @@ class StreamError(Exception):
 
     def __repr__(self) -> str:
         return f"<StreamError {self.stream} {self.code.name} {self.detail!r}>"
+
+
+def compression_error(detail: str) -> SessionError:
+    """Return the error for a fault in a header block: the dynamic tables may differ (RFC 9113 §4.3)."""
+    return SessionError(ErrorCode.COMPRESSION_ERROR, detail)
