@@ -58,6 +58,15 @@ def reads_file(name: str) -> bool:
     return name in OF_POOL and _ALL[name].kind is FILE
 
 
+def unknown_reason(name: str) -> str:
+    """Return why no service or route may have a setting of this name; empty if it may."""
+    try:
+        _find(name)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 def with_settings(base: Options, settings: tuple[Setting, ...]) -> Options:
     """Return options with the settings of a service or a route in place of pylb's.
 

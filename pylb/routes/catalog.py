@@ -55,6 +55,8 @@ class Rules:
     """How fabio's tags compare paths (`proxy.matcher`)."""
     forbids: Callable[[str], bool] = lambda _: False
     """Whether instances may not give a setting of this name."""
+    unknown: Callable[[str], str] = lambda _: ""
+    """Why pylb has no setting of this name; empty if it has. It blocks its routes, since it may protect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,9 @@ class _Reader:
         self._rules = rules
         self._routes: list[Route] = []
         self._settings: dict[str, str] = {}
+        self._blocked = ""
+        """Why no route of the service can be served; empty if they can."""
+        self._unprotected = bool(rules.unprotected & {"*", service})
         self._problems: list[Problem] = []
         self._weights: list[tuple[int, tuple[float, ...]]] = []
 
@@ -181,13 +186,20 @@ class _Reader:
         if not permitted(rules.bounds, self._service, route.match):
             self._problem(f"{service_text(route)!r} is outside of what --catalog-allow permits", route.source)
             return False
-        if route.blocked and rules.unprotected & {"*", self._service}:
-            route = replace(route, blocked="")
-        if route.blocked:
-            self._problem(f"{route.match.place} is answered with 503: {route.blocked}", route.source)
-        route = replace(route, settings=self._permitted(route.settings, route.source))
+        settings, unknown = self._known(route.settings)
+        blocked = "" if self._unprotected else route.blocked or unknown or self._blocked
+        if blocked:
+            self._problem(f"{route.match.place} is answered with 503: {blocked}", route.source)
+        route = replace(route, blocked=blocked, settings=self._permitted(settings, route.source))
         self._routes.append(route)
         return True
+
+    def _known(self, settings: tuple[Setting, ...]) -> tuple[tuple[Setting, ...], str]:
+        """Return the settings that pylb has, and why it lacks one of the others; all, if none may protect."""
+        if self._unprotected:
+            return settings, ""
+        lacking = {name: reason for name, _ in settings if (reason := self._rules.unknown(name))}
+        return tuple(each for each in settings if each[0] not in lacking), next(iter(lacking.values()), "")
 
     def _permitted(self, settings: tuple[Setting, ...], source: str) -> tuple[Setting, ...]:
         """Return the settings that instances may give."""
@@ -208,6 +220,8 @@ class _Reader:
         declared, others = agree(self._endpoints, read_declared)
         declared = declared or Declared()
         self._differing(others, "lb_route")
+        settings, unknown = self._known(declared.settings)
+        self._blocked = unknown and f"lb_: {unknown}"
         for text in declared.routes:
             try:
                 self._add(parse_route(self._service, text, "lb_route"))
@@ -215,7 +229,7 @@ class _Reader:
                 self._problem(f"lb_route: {error}", "lb_route")
         if declared.surplus:
             self._problem(f"{declared.surplus} routes beyond the limit are ignored", "lb_route")
-        self._settings = dict(self._permitted(declared.settings, "lb_route"))
+        self._settings = dict(self._permitted(settings, "lb_route"))
 
     def _fabio(self) -> None:
         read = _fabio_reader(self._service, self._rules)

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from pylb.config import Options
 from pylb.config.option import options
-from pylb.config.settings import OF_POOL, OF_REQUESTS, of_pool, reads_file, with_settings
+from pylb.config.settings import OF_POOL, OF_REQUESTS, of_pool, reads_file, unknown_reason, with_settings
 
 BASE = Options(static="10.0.0.1:80")
 ALL = {each.flag[2:]: each for each in options(Options)}
@@ -81,3 +81,9 @@ def test_no_text_makes_another_error(name, value):
     except ValueError as error:
         problem = str(error)
     assert "\n" not in problem
+
+
+def test_a_name_is_unknown_for_a_reason():
+    assert unknown_reason("response-timeout") == unknown_reason("maxconn") == ""
+    assert "no option of a service" in unknown_reason("auth")
+    assert "pylb as a whole" in unknown_reason("listen")

@@ -199,6 +199,26 @@ def test_a_route_that_names_a_protection_is_served_only_on_request(allowed):
     assert served.problems == ()
 
 
+@pytest.mark.parametrize(
+    "declared", [["lb_route=/a auth=team"], ["lb_route=/a", "lb_auth=team"], ["urlprefix-/a", "lb_auth=team"]]
+)
+def test_a_key_that_pylb_does_not_know_may_protect_and_blocks_what_it_is_for(declared):
+    def lacks(name):
+        return f"{name} is unknown" if name == "auth" else ""
+
+    services = {"web": [instance("web", *declared, "lb_retries=0")]}
+    collected = collect(services, Rules(unknown=lacks))
+    assert outcome(compiled(collected.routes), "GET http://x/a").startswith("503")
+    ((service, text),) = texts(collected)
+    assert service == "web"
+    assert text.startswith("/a is answered with 503: ")
+    assert "auth is unknown" in text
+    assert collected.settings == (("web", (("retries", "0"),)),)
+    assert collected.routes[0].settings == ()
+    served = collect(services, Rules(unknown=lacks, unprotected=frozenset(["web"])))
+    assert outcome(compiled(served.routes), "GET http://x/a") == "web /a"
+
+
 def test_the_port_and_the_weight_of_an_instance_are_those_of_its_registration():
     rule, server = "traefik.http.routers.r.rule=Path(`/a`)", "traefik.http.services.s.loadbalancer.server."
     endpoint = instance("a", rule, f"{server}port=9", f"{server}weight=2", f"{server}scheme=https")
