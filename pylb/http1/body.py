@@ -58,7 +58,7 @@ _NEXT_SIZE = _Framing(
 )
 _TRAILERS = _Framing(grammar.TRAILERS, grammar.TRAILERS_PARTIAL, MAX_TRAILERS, "trailers and an empty line")
 
-_FORBIDDEN_TRAILERS = grammar.without(
+FORBIDDEN_TRAILERS = grammar.without(
     rb"authorization",
     rb"cache-control",
     rb"content-encoding",
@@ -222,7 +222,7 @@ class Chunked:
         if length > framing.limit:
             raise self._broken(match[0])
         if framing is _TRAILERS:
-            self.trailers = _FORBIDDEN_TRAILERS.sub(b"", b"\n" + match[1])[1:]
+            self.trailers = FORBIDDEN_TRAILERS.sub(b"", b"\n" + match[1])[1:]
             self.done = True
             return
         self._remaining = size = int(match[1], 16)

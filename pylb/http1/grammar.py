@@ -186,6 +186,9 @@ REQUEST = _head(
 Browsers and curl send `Host` first, as RFC 9110 §7.2 recommends; axios and OkHttp send the length before it.
 """
 
+ORIGIN_FORM = re.compile(rb"/%b*+" % _TARGET_CHAR)
+"""A target that consists of path and query."""
+
 REQUEST_LINE = re.compile(rb"(?!CONNECT |TRACE )(%b) (/%b*+) HTTP/1\.1\r" % (TOKEN, _TARGET_CHAR))
 """The request line of most requests, up to its line feed. Groups: method, target."""
 

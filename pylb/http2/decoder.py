@@ -24,12 +24,12 @@ class HeaderDecoder:
         limit: maximum size of the fields of a block: names, values, and 32 bytes for each (RFC 9113 §6.5.2).
     """
 
-    __slots__ = ("_limit", "_offered", "_size_limit", "_update_due", "path", "table", "too_large")
+    __slots__ = ("_limit", "_offered", "_size_limit", "_update_due", "path", "size", "table")
 
     def __init__(self, table_size: int, limit: int) -> None:
         self.table = DynamicTable()
-        self.too_large = False
-        """Whether the fields of the last block exceed the limit. They were not returned."""
+        self.size = 0
+        """The size of the fields of the last block, as `limit` counts it."""
         self.path: tuple[int, int] | None = None
         """The place of the value of `:path` in the last block, if it is a literal that changes no table."""
         self._limit = limit
@@ -44,7 +44,7 @@ class HeaderDecoder:
         self._update_due = self.table.max_size > self._size_limit
 
     def decode(self, block: bytes) -> list[Field]:
-        """Return the fields of a block, or nothing if they are `too_large`.
+        """Return the fields of a block, or nothing if their `size` exceeds the limit.
 
         Raises:
             SessionError: COMPRESSION_ERROR for an invalid block; ENHANCE_YOUR_CALM for fields of more than
@@ -55,12 +55,13 @@ class HeaderDecoder:
             fields = self._fields(block, self._size_updates(block))
         except IndexError:
             raise compression_error("a header block with an index beyond the table, or that is cut") from None
-        size = ENTRY_OVERHEAD * len(fields) + sum([len(name) + len(value) for name, value in fields])
-        self.too_large = size > self._limit
-        if not self.too_large:
+        self.size = ENTRY_OVERHEAD * len(fields) + sum([len(name) + len(value) for name, value in fields])
+        if self.size <= self._limit:
             return fields
-        if size > 2 * self._limit:
-            raise SessionError(ErrorCode.ENHANCE_YOUR_CALM, f"fields of {size} bytes, limit {self._limit}")
+        if self.size > 2 * self._limit:
+            raise SessionError(
+                ErrorCode.ENHANCE_YOUR_CALM, f"fields of {self.size} bytes, expected at most {self._limit}"
+            )
         return []
 
     def _size_updates(self, block: bytes) -> int:
@@ -96,13 +97,13 @@ class HeaderDecoder:
             if index == mask:
                 index, position = _integer(block, position - 1, mask)
             if not index:
-                name, position = _string(block, position)
+                name, position = string_literal(block, position)
             elif index < FIRST_DYNAMIC:
                 name = STATIC[index][0]
             else:
                 name = entries[index - FIRST_DYNAMIC][0]
             start = position
-            value, position = _string(block, position)
+            value, position = string_literal(block, position)
             field = name, value
             fields.append(field)
             if first >= _WITH_INDEXING:
@@ -112,7 +113,7 @@ class HeaderDecoder:
         return fields
 
 
-def _string(block: bytes, position: int) -> tuple[bytes, int]:
+def string_literal(block: bytes, position: int) -> tuple[bytes, int]:
     """Return the string literal at a position, and the position after it (RFC 7541 §5.2)."""
     first = block[position]
     length, start = first & 0x7F, position + 1

@@ -1,10 +1,12 @@
 """The Huffman code of HPACK (RFC 7541 §5.2, appendix B).
 
-Decoding takes one dictionary lookup per byte. The dictionary maps a state and a byte to the next state and
-the decoded text. Its entries are computed when they are first used, because text uses few of the 65,536.
+Decoding takes one dictionary lookup per byte. A state is a dictionary that maps a byte to the next state and
+the decoded text. Entries are computed when they are first used, because text uses few of the 65,536.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from pylb.http2.errors import compression_error
 
@@ -42,7 +44,7 @@ _EOS = 256
 _LONGEST_PADDING = 7
 """Bits. Padding consists of the first bits of EOS, which are all ones."""
 
-_MEMO_LENGTH = 64
+_MEMO_LENGTH = 128
 """Bytes. Longer strings rarely repeat."""
 _MEMO_SIZE = 1024
 """Strings. The memo is cleared when it is full."""
@@ -78,21 +80,23 @@ _CODES = _codes()
 _NODES = _tree(_CODES)
 
 
+_State = dict[int, tuple[Any, bytes]]
+_NODE = -1
+"""The key in a state at which its own node is stored, instead of a next state."""
+
+_STATES: list[_State] = [{_NODE: (node, b"")} for node in range(len(_NODES))]
+"""The states by node: the position in the tree after a whole number of bytes."""
+
+
 def _ends() -> frozenset[int]:
-    """Return the states in which a string may end: all bits since the last symbol are padding."""
-    node, ends = 0, {0}
+    """Return the nodes at which a string may end: all bits since the last symbol are padding."""
+    ends = [0]
     for _ in range(_LONGEST_PADDING):
-        node = _NODES[node][1]
-        ends.add(node << 8)
+        ends.append(_NODES[ends[-1]][1])
     return frozenset(ends)
 
 
 _ENDS = _ends()
-
-
-_STEPS: dict[int, tuple[int, bytes]] = {}
-"""The next state and the decoded text by `state | byte`. A state is the index of a node times 256."""
-
 _MEMO: dict[bytes, bytes] = {}
 _BITS = [_CODES[byte] for byte in range(256)]
 
@@ -106,14 +110,14 @@ def decode(encoded: bytes) -> bytes:
     text = _MEMO.get(encoded)
     if text is not None:
         return text
-    state, steps, pieces = 0, _STEPS, []
+    state, pieces = _STATES[0], []
     for byte in encoded:
         try:
-            state, piece = steps[state | byte]
+            state, piece = state[byte]
         except KeyError:
-            state, piece = _step(state | byte)
+            state, piece = _step(state, byte)
         pieces.append(piece)
-    if state not in _ENDS:
+    if state[_NODE][0] not in _ENDS:
         raise compression_error("a Huffman string with invalid padding")
     text = b"".join(pieces)
     if len(encoded) <= _MEMO_LENGTH:
@@ -130,15 +134,15 @@ def encode(text: bytes) -> bytes:
     return int(bits.ljust(8 * length, "1") or "0", 2).to_bytes(length)
 
 
-def _step(key: int) -> tuple[int, bytes]:
-    """Compute an entry of `_STEPS`, and store it."""
-    node, text = key >> 8, bytearray()
+def _step(state: _State, byte: int) -> tuple[_State, bytes]:
+    """Compute an entry of a state, and store it."""
+    node, text = state[_NODE][0], bytearray()
     for shift in range(7, -1, -1):
-        node = _NODES[node][key >> shift & 1]
+        node = _NODES[node][byte >> shift & 1]
         if node < 0:
             if ~node == _EOS:
                 raise compression_error("EOS in a Huffman string")
             text.append(~node)
             node = 0
-    step = _STEPS[key] = node << 8, bytes(text)
+    step = state[byte] = _STATES[node], bytes(text)
     return step
