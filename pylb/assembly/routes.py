@@ -7,7 +7,7 @@ from itertools import chain
 from pylb.config import Options
 from pylb.config.fixed_backends import parse_backends
 from pylb.config.routing import CONSUL_PREFIX
-from pylb.config.settings import canonical, of_pool, reads_file, unknown_reason, with_settings
+from pylb.config.settings import canonical, of_pool, denial_reason, unknown_reason, with_settings
 from pylb.discovery.routes.file import RouteFile
 from pylb.errors import UsageError
 from pylb.routes.bounds import read_bounds
@@ -103,7 +103,7 @@ def catalog_rules(options: Options) -> Rules:
         unprotected=frozenset(options.serve_unprotected),
         tag_prefix=options.tag_prefix or "",
         datacenter=options.datacenter or "",
-        forbids=reads_file,
+        denied=denial_reason,
         unknown=unknown_reason,
     )
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from pylb.config.backends import BackendConnections, Balancing, Health
-from pylb.config.kinds import FILE
+from pylb.config.kinds import DURATION, FILE
 from pylb.config.option import Option, options
 from pylb.config.options import Options
 from pylb.errors import UsageError
@@ -37,6 +37,10 @@ OF_POOL = frozenset([
 ALIASES: Mapping[str, str] = {"maxconn": "max-conn", "slowstart": "slow-start"}
 """Older names."""
 
+FLOORS: Mapping[str, str] = {"probe-interval": "1s", "probe-timeout": "100ms"}
+"""The least values that an instance may declare. Consul has the same limit for the interval of its checks
+(`MinInterval`). With a shorter time-out, a busy pylb would remove healthy instances."""
+
 _ALL = {each.flag[2:]: each for each in options(Options)}
 
 SETTABLE = tuple(option for name, option in _ALL.items() if name in OF_REQUESTS | OF_POOL)
@@ -53,9 +57,18 @@ def of_pool(name: str) -> bool:
     return canonical(name) in OF_POOL
 
 
-def reads_file(name: str) -> bool:
-    """Whether a setting names a file of this host, which only its administrator may do."""
-    return name in OF_POOL and _ALL[name].kind is FILE
+def denial_reason(name: str, value: str) -> str:
+    """Return why only the administrator of pylb may give a setting, and no instance; empty if both may."""
+    if name in OF_POOL and _ALL[name].kind is FILE:
+        return f"{name} names a file of the host of pylb, expected it among pylb's options"
+    if name in FLOORS:
+        try:
+            low = DURATION.parse(value) < DURATION.parse(FLOORS[name])
+        except ValueError:
+            return ""  # `with_settings` has the reason.
+        if low:
+            return f"{name}: got {value!r}, expected at least {FLOORS[name]} from an instance"
+    return ""
 
 
 def unknown_reason(name: str) -> str:

@@ -120,11 +120,11 @@ class RouteSources:
             log.warning("a source of routes has not responded in %g s", FIRST_RESPONSE_TIMEOUT)
 
     async def _follow_file(self, file: RouteFile) -> NoReturn:
-        """Read a file again after each change, without end."""
+        """Read a file again after each change, without end, in a thread: a large one takes seconds."""
         while True:
             await asyncio.sleep(FILE_PERIOD)
             if file.changed():
-                self._put(file, FILE_RANK, file.read())
+                self._put(file, FILE_RANK, await asyncio.to_thread(file.read))
 
     async def _follow_keys(self, keys: RouteKeys, what: str) -> NoReturn:
         """Follow the keys of a prefix without end."""

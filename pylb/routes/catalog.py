@@ -53,8 +53,8 @@ class Rules:
     datacenter: str = ""
     path_kind: PathKind = PathKind.PREFIX
     """How fabio's tags compare paths (`proxy.matcher`)."""
-    forbids: Callable[[str], bool] = lambda _: False
-    """Whether instances may not give a setting of this name."""
+    denied: Callable[[str, str], str] = lambda _name, _value: ""
+    """Why instances may not give a setting, by name and value; empty if they may."""
     unknown: Callable[[str], str] = lambda _: ""
     """Why pylb has no setting of this name; empty if it has. It blocks its routes, since it may protect."""
 
@@ -203,12 +203,13 @@ class _Reader:
 
     def _permitted(self, settings: tuple[Setting, ...], source: str) -> tuple[Setting, ...]:
         """Return the settings that instances may give."""
-        forbidden = [name for name, _ in settings if self._rules.forbids(name)]
-        for name in forbidden:
-            self._problem(
-                f"{name} names a file of the host of pylb, expected it among pylb's options", source
-            )
-        return tuple(each for each in settings if each[0] not in forbidden)
+        permitted = []
+        for name, value in settings:
+            if reason := self._rules.denied(name, value):
+                self._problem(reason, source)
+            else:
+                permitted.append((name, value))
+        return tuple(permitted)
 
     def _differing(self, others: Sequence[Endpoint], what: str) -> None:
         if others:

@@ -25,8 +25,8 @@ from pylb.routes.route import Route
 Check = Callable[[str, str], None]
 """Checks the name and the value of a setting, or of `backends`; raises ValueError."""
 
-LARGEST = 16 << 20
-"""Characters of a file."""
+LARGEST = 4 << 20
+"""Characters of a file: 30,000 services, which take some seconds to parse."""
 
 _SERVICE = re.compile(r"[^\s/=]{1,255}")
 _OPTION = re.compile(r"[a-z][a-z0-9-]{0,63}")

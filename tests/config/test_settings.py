@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from pylb.config import Options
 from pylb.config.option import options
-from pylb.config.settings import OF_POOL, OF_REQUESTS, of_pool, reads_file, unknown_reason, with_settings
+from pylb.config.settings import OF_POOL, OF_REQUESTS, of_pool, denial_reason, unknown_reason, with_settings
 
 BASE = Options(static="10.0.0.1:80")
 ALL = {each.flag[2:]: each for each in options(Options)}
@@ -65,12 +65,24 @@ def test_the_options_of_the_pool_hold_for_the_whole_service():
     assert not of_pool("response-timeout")
 
 
-def test_options_that_name_files_are_known():
-    assert {name for name in OF_POOL | OF_REQUESTS if reads_file(name)} == {
-        "upstream-tls-ca",
-        "upstream-tls-cert",
-        "upstream-tls-key",
-    }
+def test_an_instance_names_no_file():
+    files = {"upstream-tls-ca", "upstream-tls-cert", "upstream-tls-key"}
+    assert {name for name in OF_POOL | OF_REQUESTS if "file" in denial_reason(name, "1h")} == files
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "refused"),
+    [
+        ("probe-interval", "999ms", "probe-interval: got '999ms', expected at least 1s from an instance"),
+        ("probe-interval", "1s", ""),
+        ("probe-interval", "soon", ""),
+        ("probe-timeout", "99ms", "probe-timeout: got '99ms', expected at least 100ms from an instance"),
+        ("probe-timeout", "0.1", ""),
+        ("response-timeout", "1ms", ""),
+    ],
+)
+def test_an_instance_does_not_make_probes_too_frequent(name, value, refused):
+    assert denial_reason(name, value) == refused
 
 
 @given(st.text(max_size=20), st.text(max_size=20))

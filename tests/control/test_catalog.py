@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from pylb.config import Options
+from pylb.control import catalog as catalog_module
 from pylb.control.catalog import CatalogServices
 from pylb.control.routing import Routing
 from pylb.model import Endpoint, Excluded, Snapshot
@@ -148,3 +149,35 @@ async def test_a_failure_is_tried_but_not_listed(catalog, names):
     names.put_nowait(OSError("refused"))
     await catalog.tried.wait()
     assert not catalog.listed.is_set()
+
+
+async def test_services_beyond_the_limit_are_a_problem_until_there_is_room(
+    catalog, control, routing, names, monkeypatch
+):
+    monkeypatch.setattr(catalog_module, "MOST_SERVICES", 2)
+    names.put_nowait({"m", "web"})
+    await catalog.listed.wait()
+    names.put_nowait({"a", "b\n", "m", "web"})
+    await until(lambda: routing.problems)
+    assert {*control.pipelines} == {"m", "web"}, "those that are followed are kept"
+    assert not catalog.is_listed("a")
+    (problem,) = routing.problems
+    limit = "the catalog has more than 2 services, the most that are followed"
+    assert problem.text == f"{limit}; left out: 'a', 'b\\\\n'"
+    control.pipelines["web"].current = Snapshot("web", (WEB,))
+    names.put_nowait({"a", "m"})
+    await until(lambda: routing.problems[0].text.endswith(": 'a'"))
+    assert {*control.pipelines} == {"m", "web"}, "its instances are not gone yet"
+    control.pipelines["web"].current = Snapshot("web", ())
+    catalog.read(Snapshot("web", ()))
+    await until(lambda: {*control.pipelines} == {"a", "m"})
+    assert routing.problems == []
+
+
+async def test_an_instance_that_cannot_be_read_is_a_problem_of_its_service(catalog, routing):
+    bad = Excluded(Endpoint("web", "", 0, id="web-2"), "invalid: too many tags", cause="invalid")
+    catalog.read(Snapshot("web", (), (bad,)))
+    (problem,) = routing.problems
+    assert (problem.service, problem.text) == ("web", "'web-2' is excluded: invalid: too many tags")
+    catalog.read(Snapshot("web", (WEB,), (bad,)))
+    assert routing.problems == [], "the service has a pool now, which shows it"

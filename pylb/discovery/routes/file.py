@@ -1,8 +1,8 @@
 """Reads a file of routes, and notices its changes.
 
 Rules: a file is applied as a whole or not at all. While it has an error, the former declarations stay, and
-the error is a problem. The file is compared by identity, size and time, so that one that was replaced
-atomically is noticed as well.
+the error is a problem. A file above the limit is not read. The file is compared by identity, size and time,
+so that one that was replaced atomically is noticed as well.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 from dataclasses import replace
 
 from pylb.routes.declaration import Declarations, ServiceDeclaration
-from pylb.routes.file import Check, read_file
+from pylb.routes.file import LARGEST, Check, read_file
 from pylb.routes.route import Problem
 
 Signature = tuple[int, int, int, int]
@@ -42,8 +42,11 @@ class RouteFile:
         problem = ""
         try:
             with open(self.path, encoding="utf-8") as file:
-                self._signature = _signature(os.fstat(file.fileno()))
-                text = file.read()
+                status = os.fstat(file.fileno())
+                self._signature = _signature(status)
+                if status.st_size > LARGEST:
+                    raise ValueError(f"{self.path}: {status.st_size} bytes, expected at most {LARGEST}")
+                text = file.read(LARGEST + 1)  # It may grow, or have no size.
             services = read_file(text, self.path, self._check)
         except OSError as error:
             problem = f"{self.path} cannot be read: {error.strerror}"

@@ -3,7 +3,7 @@
 Registrator takes them from the environment or the labels of a container: `SERVICE_LB_WEIGHT=3` becomes the
 key `lb_weight`. Each setting is validated alone. An invalid one is reported and ignored, and the instance
 stays routable. The TLS settings are the exception: without them, requests would be sent in clear text, or to
-a server with another name.
+a server with another name. So is an instance with too many tags, of which any may be such a setting.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ MOST_WEIGHT = 1000
 
 MOST_REQUESTS = 1_000_000
 """Maximum of concurrent requests; a larger number is a mistake."""
+
+MOST_CHARACTERS = 512 * 1024
+"""Characters of the tags and the metadata of an instance. Consul has no limit for tags. Those that declare as
+many routes as pylb reads have fewer, and each process holds a copy."""
 
 MAX_QUOTED = 40
 """Characters of an invalid value that are quoted."""
@@ -67,8 +71,11 @@ def read_settings(meta: Mapping[str, object], tags: Sequence[str] = ()) -> Setti
 
     Args:
         meta: takes precedence over tags.
-        tags: those of the form `lb_weight=3`; `lb_tls` alone means `lb_tls=true`.
+        tags: all of them; settings have the form `lb_weight=3`, and `lb_tls` alone means `lb_tls=true`.
     """
+    if (characters := _characters(meta, tags)) > MOST_CHARACTERS:
+        number = f"{characters} characters of tags and metadata"
+        return Settings(unusable=f"{number}, expected at most {MOST_CHARACTERS}")
     tagged = dict(
         tag.partition("=")[::2] if "=" in tag else (tag, "true") for tag in tags if _is_setting(tag)
     )
@@ -91,3 +98,10 @@ def read_settings(meta: Mapping[str, object], tags: Sequence[str] = ()) -> Setti
 
 def _is_setting(tag: str) -> bool:
     return "=" in tag or tag.lower() == "lb_tls"
+
+
+def _characters(meta: Mapping[str, object], tags: Sequence[str]) -> int:
+    """Return how long the tags and the metadata are, with a separator each."""
+    return (
+        sum(map(len, tags)) + len(tags) + sum(len(key) + len(str(value)) + 1 for key, value in meta.items())
+    )

@@ -3,6 +3,7 @@ import os
 import pytest
 
 from pylb.discovery.routes.file import RouteFile
+from pylb.routes.file import LARGEST
 
 ONE = '[services.web]\nroutes = ["/a"]\n'
 
@@ -91,3 +92,17 @@ def test_a_file_that_returns_is_read_again(file, path):
     path.write_text(ONE.replace("/a", "/c"))
     assert file.changed()
     assert paths(file.read()) == {"web": ["/c"]}
+
+
+def test_a_file_above_the_limit_is_not_read(file, path):
+    file.read()
+    os.truncate(path, 1 << 40)
+    declared = file.read()
+    assert declared.problems[0].text.endswith(f"{1 << 40} bytes, expected at most {LARGEST}")
+    assert paths(declared) == {"web": ["/a"]}
+    assert not file.changed()
+
+
+def test_a_file_without_an_end_is_read_up_to_the_limit():
+    (problem,) = RouteFile("/dev/zero", (1, 0), accept).read().problems
+    assert problem.text == f"/dev/zero: {LARGEST + 1} characters, expected at most {LARGEST}"

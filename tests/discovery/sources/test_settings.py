@@ -1,7 +1,7 @@
 import pytest
 
 from pylb.discovery.sources.consul.health import parse_instances
-from pylb.discovery.sources.settings import Settings, read_settings
+from pylb.discovery.sources.settings import MOST_CHARACTERS, Settings, read_settings
 from tests.every import every
 
 
@@ -103,3 +103,10 @@ def test_an_invalid_tls_setting_excludes_only_its_instance():
     assert (endpoint.id, endpoint.tls, endpoint.tls_name) == ("bb", True, "a.example")
     assert excluded.endpoint.id == "a"
     assert excluded.reason.startswith("invalid: lb_tls: expected true, false,")
+
+
+def test_an_instance_with_too_many_tags_is_unusable():
+    key, tags = {"version": "1"}, ["a" * 1023] * 512
+    assert read_settings({}, tags).unusable == ""
+    reason = f"524297 characters of tags and metadata, expected at most {MOST_CHARACTERS}"
+    assert read_settings(key, tags) == Settings(unusable=reason)

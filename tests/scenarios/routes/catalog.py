@@ -1,6 +1,7 @@
 """Services that register in a real Consul and declare their routes, and what pylb serves then."""
 
 import asyncio
+import io
 import json
 
 import aiohttp
@@ -42,7 +43,7 @@ class Declaring:
 
     async def put(self, path, body=""):
         url = f"{self.consul.url}/v1/{path}"
-        async with aiohttp.ClientSession() as http, http.put(url, data=body) as answer:
+        async with aiohttp.ClientSession() as http, http.put(url, data=io.BytesIO(body.encode())) as answer:
             assert answer.status == 200, await answer.text()
 
 

@@ -132,3 +132,23 @@ async def test_eight_megabytes_of_tags_concern_their_service_alone(catalog, decl
         await declaring.register("late", catalog.origins[1], lb_route="late.example")
         await answered(catalog, "/", "web-2", host="late.example")
     assert {p.pid for p in catalog.family()} == before
+
+
+async def test_an_instance_with_ten_megabytes_of_tags_is_excluded_by_itself(catalog, declaring):
+    """The other instance of its service declares the route, and takes the requests."""
+    tags = [f"urlprefix-/{each}/" + "a" * 1000 for each in range(10_000)]
+    await declaring.register("alone", catalog.origins[1], tags=tags)
+    await problem(catalog, "characters of tags and metadata, expected at most", "alone")
+    before = {p.pid: p.memory_info().rss for p in catalog.family()}
+    async with busy(catalog):
+        await declaring.register("cart", catalog.origins[1], number=2, tags=tags)
+        text = await problem(catalog, "characters of tags and metadata, expected at most", "cart")
+        assert text.startswith("cart-2 is excluded: invalid: ")
+        for number in range(10):
+            await declaring.register("cart", catalog.origins[1], number=2, tags=[*tags, str(number)])
+        await declaring.register("late", catalog.origins[1], lb_route="late.example")
+        await answered(catalog, "/", "web-2", host="late.example")
+        await answered(catalog, "/", "web-2", host="cart.example")
+    after = {p.pid: p.memory_info().rss for p in catalog.family()}
+    assert after.keys() == before.keys()
+    assert max(after[pid] - before[pid] for pid in after) < 150_000_000
