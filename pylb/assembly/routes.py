@@ -7,7 +7,7 @@ from itertools import chain
 from pylb.config import Options
 from pylb.config.fixed_backends import parse_backends
 from pylb.config.routing import CONSUL_PREFIX
-from pylb.config.settings import canonical, of_pool, denial_reason, unknown_reason, with_settings
+from pylb.config.settings import canonical, denial_reason, of_pool, unknown_reason, with_settings
 from pylb.discovery.routes.file import RouteFile
 from pylb.errors import UsageError
 from pylb.routes.bounds import read_bounds

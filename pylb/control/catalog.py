@@ -3,8 +3,8 @@
 A service begins when the catalog lists it. It ends when the catalog no longer lists it and its last snapshot
 has no instances, so that a registry that has restarted empty removes nothing that the guard retains.
 
-The number of services is bounded, since each has a pipeline. Those that are followed
-already are kept, and further ones are a problem until there is room.
+The number of services is bounded, since each has a pipeline. Those that are followed already are kept, and
+further ones are a problem until there is room.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from pylb.config import Options
 from pylb.config.option import options
-from pylb.config.settings import OF_POOL, OF_REQUESTS, of_pool, denial_reason, unknown_reason, with_settings
+from pylb.config.settings import OF_POOL, OF_REQUESTS, denial_reason, of_pool, unknown_reason, with_settings
 
 BASE = Options(static="10.0.0.1:80")
 ALL = {each.flag[2:]: each for each in options(Options)}
