@@ -95,6 +95,8 @@ class Response:
     upgrade = b""
     trailer_names = b""
     connection_options = _NOTHING
+    cached_block = b""
+    """The header block for an HTTP/2 client; empty if it has to be built."""
 
     def __init__(self, version: int, status: int, start: bytes, lines: bytes) -> None:
         self.version = version

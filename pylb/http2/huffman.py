@@ -1,4 +1,4 @@
-"""The Huffman code of HPACK (RFC 7541 §5.2, appendix B).
+"""Decodes strings in the Huffman code of HPACK (RFC 7541 §5.2, appendix B). pylb sends strings uncompressed.
 
 Decoding takes one dictionary lookup per byte. A state is a dictionary that maps a byte to the next state and
 the decoded text. Entries are computed when they are first used, because text uses few of the 65,536.
@@ -76,8 +76,7 @@ def _tree(codes: dict[int, str]) -> list[list[int]]:
     return nodes
 
 
-_CODES = _codes()
-_NODES = _tree(_CODES)
+_NODES = _tree(_codes())
 
 
 _State = dict[int, tuple[Any, bytes]]
@@ -98,7 +97,6 @@ def _ends() -> frozenset[int]:
 
 _ENDS = _ends()
 _MEMO: dict[bytes, bytes] = {}
-_BITS = [_CODES[byte] for byte in range(256)]
 
 
 def decode(encoded: bytes) -> bytes:
@@ -125,13 +123,6 @@ def decode(encoded: bytes) -> bytes:
             _MEMO.clear()
         _MEMO[encoded] = text
     return text
-
-
-def encode(text: bytes) -> bytes:
-    """Return the encoded string, padded to whole bytes."""
-    bits = "".join(map(_BITS.__getitem__, text))
-    length = -(-len(bits) // 8)
-    return int(bits.ljust(8 * length, "1") or "0", 2).to_bytes(length)
 
 
 def _step(state: _State, byte: int) -> tuple[_State, bytes]:

@@ -105,7 +105,7 @@ class ResponseEdit:
             lines = self._remove.sub(b"", lines)
         edited = Response(response.version, response.status, response.start, self._added + lines)
         for name, value in vars(response).items():
-            if name not in {"version", "status", "start", "lines"}:
+            if name not in {"version", "status", "start", "lines", "cached_block"}:
                 setattr(edited, name, value)
         if response.cached_head:
             edited.cached_head = response_head(edited, chunked=False, close=False, version=1)

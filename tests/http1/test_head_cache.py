@@ -26,7 +26,7 @@ OK = b"HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: %d\r\n\r\n"
 
 def facts(message):
     """Return all attributes of a parsed message."""
-    return {name: getattr(message, name) for name in dir(message) if name[0] != "_" and name != "cached_head"}
+    return {name: getattr(message, name) for name in dir(message) if name[0] != "_" and "cached" not in name}
 
 
 def reading(first, *, limits=None):

@@ -13,8 +13,7 @@ encode = HuffmanEncoder(REQUEST_CODES, REQUEST_CODES_LENGTH).encode
 
 @given(st.binary(max_size=200))
 @example(bytes(range(256)))
-def test_encoding_is_that_of_the_oracle_and_decodes_to_the_text(text):
-    assert huffman.encode(text) == encode(text)
+def test_the_encoding_of_the_oracle_decodes_to_the_text(text):
     assert huffman.decode(encode(text)) == text
     assert huffman.decode(encode(text)) == text, "from the memo"
 

@@ -61,6 +61,7 @@ def response(lines, start="HTTP/1.1 200 OK"):
 def test_a_response_is_changed_and_the_shared_one_is_not():
     original = response("Server: x\r\nContent-Length: 5\r\nETag: y\r\n")
     original.cached_head = response_head(original, chunked=False, close=False, version=1)
+    original.cached_block = b"the block of the original"
     edit = ResponseEdit([FieldAction(Verb.REMOVE, "server"), FieldAction(Verb.SET, "X-A", "1")])
     edited = edit(original)
     assert edited.length == 5
@@ -68,6 +69,7 @@ def test_a_response_is_changed_and_the_shared_one_is_not():
         b"HTTP/1.1 200 OK\r\nX-A: 1\r\nContent-Length: 5\r\nETag: y\r\nConnection: close\r\n\r\n"
     )
     assert edited.cached_head == b"HTTP/1.1 200 OK\r\nX-A: 1\r\nContent-Length: 5\r\nETag: y\r\n\r\n"
+    assert edited.cached_block == b""
     assert b"Server: x" in original.cached_head
     assert edit(original) is edited
 
