@@ -63,6 +63,7 @@ class Server:
         self._proxy_protocol = proxy_protocol
         self._look_at_certificates = 0.0
         self._servers: list[asyncio.Server] = []
+        self._closed = False
         self.sweep = Sweep(
             self._update_date,
             self._expire_clients,
@@ -135,12 +136,13 @@ class Server:
         listed = now + (HANDSHAKE if self.context.certificates else 0.0)
         while True:
             await asyncio.sleep(PERIOD / 5)
-            done = not self.context.connections and monotonic() > listed
+            done = not self.context.connections and (self._closed or monotonic() > listed)
             if done or monotonic() > now + timeout:
                 return self.close()
 
     def close(self) -> int:
-        """Cut off every connection now; return their number."""
+        """Cut off every connection now; return their number. A drain ends without waiting for handshakes."""
+        self._closed = True
         for server in self._servers:
             server.close()
         self.sweep.stop()

@@ -1,4 +1,4 @@
-"""The client of a request: trusted fields, and the fields for backends."""
+"""The client of a request: trusted fields, and the fields for backends. The end of a server."""
 
 import asyncio
 import socket
@@ -11,7 +11,10 @@ from pylb.http1.headers import ClientInfo, ForwardedClientInfo
 from pylb.http1.trace import Tracing
 from pylb.model import Excluded, PoolState
 from pylb.policy.networks import Networks
+from pylb.proxy import server
+from tests.certificates import Authority, presented
 from tests.environment import HOST, Client, Environment, answers, read_request
+from tests.proxy.tls.test_certificates import serve
 from tests.until import until
 
 LOOPBACK = Networks(["127.0.0.1"])
@@ -242,3 +245,19 @@ def test_a_local_preamble_has_a_separate_client_info():
     context = Environment(context={"trusted": LOOPBACK}).server.context
     assert context.client_info("127.0.0.1", None, believed=True).trusted
     assert not context.client_info("127.0.0.1", None, believed=False).trusted
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_an_immediate_end_does_not_wait_for_handshakes(tmp_path, monkeypatch, begun):
+    monkeypatch.setattr(server, "HANDSHAKE", 60.0)
+    async with Environment() as environment:
+        await environment.origin(answers(b"hello"))
+        pair = Authority(tmp_path).sign("shop.example")
+        await serve(environment, presented([pair]))
+        if not begun:
+            environment.server.close()
+        draining = asyncio.ensure_future(environment.server.drain(120))  # noqa: TID251
+        await until(lambda: environment.server.context.draining)
+        if begun:
+            environment.server.close()
+        assert await asyncio.wait_for(draining, 30) == 0
