@@ -10,5 +10,6 @@ Glossary:
     Aggregate: the last state of each pool, and rows with the figures of all workers (`aggregate`).
     Admin endpoint: the admin server and pylb's own entry in the registry (`admin_endpoint`, `registration`).
     Take over: to continue the overrides and the history of the pylb that is replaced (`takeover`).
+    Plane: all of these except the admin endpoint, and what connects them (`plane`).
     Remember, resume: to write and to read what the next control process needs.
 """
