@@ -23,15 +23,14 @@ from dataclasses import dataclass, field
 from rich.console import Console
 
 from bench.balance.live import send
-from bench.lib.console import output_console
+from bench.lib.command import Outcome, run_command
 from bench.lib.figure import Figure
 from bench.lib.fleet import temporary_directory
-from bench.lib.machine import Cores, Machine
-from bench.lib.options import interrupt_on_signals, positive
-from bench.lib.packages import MissingError
+from bench.lib.machine import Cores
+from bench.lib.options import positive
 from bench.lib.ports import free_ports
 from bench.lib.repository import module_command
-from bench.lib.server import Server, StartError, serve
+from bench.lib.server import Server, serve
 from bench.lib.shared_port import serve_pylbs
 from bench.lib.verdict import Verdict
 from pylb.tools.simulate.distribution import DISTRIBUTION
@@ -140,18 +139,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. The exit code is 1 if a bound is broken."""
     options = parse(arguments)
-    console = output_console()
-    console.print(str(Machine.this()), highlight=False)
-    try:
-        with interrupt_on_signals():
-            verdict = evaluate(measure(options, console))
-    except (MissingError, StartError) as error:
-        Console(stderr=True).print(f"bench.balance.imbalance: {error}", highlight=False, markup=False)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    verdict.show(console)
-    return 0 if verdict.holds else 1
+
+    def measured(console: Console) -> Outcome:
+        verdict = evaluate(measure(options, console))
+        verdict.show(console)
+        return Outcome({}, verdict.holds)
+
+    return run_command("bench.balance.imbalance", None, measured)
 
 
 if __name__ == "__main__":

@@ -33,13 +33,9 @@ from rich.console import Console
 
 from bench.change.services.catalog import STEADY, Services, serve_consul
 from bench.change.services.traffic import Client, origin
-from bench.lib import raw
-from bench.lib.console import output_console
-from bench.lib.consul import CatalogError
+from bench.lib.command import Outcome, run_command
 from bench.lib.fleet import temporary_directory
-from bench.lib.machine import Machine
-from bench.lib.options import interrupt_on_signals, positive, raise_file_limit
-from bench.lib.packages import MissingError
+from bench.lib.options import positive, raise_file_limit
 from bench.lib.peers.follower import FOLLOWERS, Registry
 from bench.lib.peers.peer import Site
 from bench.lib.ports import free_port
@@ -220,24 +216,17 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
     options = parse(arguments)
-    console, machine = output_console(), Machine.this()
-    console.print(str(machine), highlight=False)
     raise_file_limit()
-    results = []
-    try:
-        with interrupt_on_signals():
-            for count, peer in product(options.services, options.peers):
-                result = measure(peer, count, options.routes, options.changes, options.workers)
-                console.print(describe(result, options.routes), highlight=False)
-                results.append(asdict(result))
-    except (MissingError, StartError, CatalogError) as error:
-        Console(stderr=True).print(f"bench.change.new_service: {error}", highlight=False, markup=False)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    if options.json:
-        raw.write(options.json, {"machine": machine, "results": results})
-    return 0
+
+    def measured(console: Console) -> Outcome:
+        results = []
+        for count, peer in product(options.services, options.peers):
+            result = measure(peer, count, options.routes, options.changes, options.workers)
+            console.print(describe(result, options.routes), highlight=False)
+            results.append(asdict(result))
+        return Outcome({"results": results})
+
+    return run_command("bench.change.new_service", options.json, measured)
 
 
 if __name__ == "__main__":

@@ -30,22 +30,19 @@ from bench.failure.process_faults import (
     kill_workers,
     reload,
 )
-from bench.lib import raw
 from bench.lib.client_report import CheckingProcess, ClientReport
-from bench.lib.console import output_console
-from bench.lib.consul import Catalog, CatalogError, serve_consul
+from bench.lib.command import Outcome, run_command
+from bench.lib.consul import Catalog, serve_consul
 from bench.lib.figure import Count, Figure
 from bench.lib.fleet import temporary_directory
-from bench.lib.machine import Cores, Machine
-from bench.lib.options import interrupt_on_signals, positive
+from bench.lib.machine import Cores
+from bench.lib.options import positive
 from bench.lib.origins import serve_origins
-from bench.lib.packages import MissingError
 from bench.lib.ports import free_ports
 from bench.lib.program import Program, serve_program
-from bench.lib.server import StartError
 from bench.lib.verdict import Verdict
 from bench.lib.workload import Workload
-from bench.lib.wrk import Load, LoadError, Wrk
+from bench.lib.wrk import Load, Wrk
 
 SERVICE = "web"
 A_DAY = 86_400
@@ -224,24 +221,16 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. The exit code is 1 if a bound is broken."""
     options = parse(arguments)
-    console = output_console()
-    machine = Machine.this()
-    console.print(str(machine), highlight=False)
-    try:
-        with interrupt_on_signals():
-            verdict, results = inject(options, console)
-    except (MissingError, StartError, LoadError, CatalogError) as error:
-        Console(stderr=True).print(f"bench.failure.processes: {error}", highlight=False, markup=False)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    verdict.show(console)
-    if options.json:
+
+    def measured(console: Console) -> Outcome:
+        verdict, results = inject(options, console)
+        verdict.show(console)
         settings = {name: getattr(options, name) for name in ("seconds", "rounds", "connections")}
         versions = {"pylb": version("pylb")}
-        content = {"machine": machine, "settings": settings, "versions": versions}
-        raw.write(options.json, content | {"verdict": verdict.rows, "results": results})
-    return 0 if verdict.holds else 1
+        content = {"settings": settings, "versions": versions, "verdict": verdict.rows, "results": results}
+        return Outcome(content, verdict.holds)
+
+    return run_command("bench.failure.processes", options.json, measured)
 
 
 if __name__ == "__main__":

@@ -19,20 +19,17 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.hotpath.measure import WARM_UP, measure
-from bench.lib import raw
-from bench.lib.console import output_console
+from bench.lib.command import Outcome, run_command
 from bench.lib.figure import Figure
 from bench.lib.fleet import start_fleet, temporary_directory
-from bench.lib.machine import Cores, Machine
-from bench.lib.options import interrupt_on_signals, positive
+from bench.lib.machine import Cores
+from bench.lib.options import positive
 from bench.lib.origin import serve_origin
-from bench.lib.packages import MissingError
 from bench.lib.peers.pylb import Pylb
 from bench.lib.sample import Sample, ratios, rounds_of
 from bench.lib.server import StartError
 from bench.lib.verdict import Verdict
 from bench.lib.workload import WORKLOADS
-from bench.lib.wrk import LoadError
 
 ONE, TWENTY = "one route", "20 routes"
 
@@ -97,22 +94,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. The exit code is 1 if a bound is broken."""
     options = parse(arguments)
-    console = output_console()
-    machine = Machine.this()
-    console.print(str(machine), highlight=False)
-    try:
-        with interrupt_on_signals():
-            samples = list(run(options.rounds, options.seconds, console))
-    except (MissingError, StartError, LoadError) as error:
-        Console(stderr=True).print(f"bench.hotpath.routes: {error}", highlight=False, markup=False)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    verdict = evaluate(samples)
-    verdict.show(console)
-    if options.json:
-        raw.write(options.json, {"machine": machine, "samples": samples})
-    return 0 if verdict.holds else 1
+
+    def measured(console: Console) -> Outcome:
+        samples = list(run(options.rounds, options.seconds, console))
+        verdict = evaluate(samples)
+        verdict.show(console)
+        return Outcome({"samples": samples}, verdict.holds)
+
+    return run_command("bench.hotpath.routes", options.json, measured)
 
 
 if __name__ == "__main__":

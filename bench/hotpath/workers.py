@@ -25,20 +25,18 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.hotpath.measure import WARM_UP
-from bench.lib import raw
-from bench.lib.console import output_console
+from bench.lib.command import Outcome, run_command
 from bench.lib.figure import Figure
 from bench.lib.fleet import temporary_directory
-from bench.lib.machine import Cores, Machine
-from bench.lib.options import interrupt_on_signals, positive
+from bench.lib.machine import Cores
+from bench.lib.options import positive
 from bench.lib.origin import serve_origin
-from bench.lib.packages import MissingError
 from bench.lib.sample import Sample, ratios, rounds_of
-from bench.lib.server import Server, StartError
+from bench.lib.server import Server
 from bench.lib.shared_port import serve_pylbs
 from bench.lib.verdict import Verdict
 from bench.lib.workload import WORKLOADS
-from bench.lib.wrk import LoadError, Wrk
+from bench.lib.wrk import Wrk
 
 CORES = 2
 SECONDS = 3
@@ -185,29 +183,20 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. The exit code is 1 if a bound is broken."""
     options = parse(arguments)
-    console = output_console()
-    machine = Machine.this()
-    console.print(str(machine), highlight=False)
-    try:
-        with interrupt_on_signals():
-            samples = measure(options.rounds, options.connections, console)
-    except (MissingError, StartError, LoadError) as error:
-        Console(stderr=True).print(f"bench.hotpath.workers: {error}", highlight=False, markup=False)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    verdict = evaluate(samples)
-    verdict.show(console)
-    if options.json:
+
+    def measured(console: Console) -> Outcome:
+        samples = measure(options.rounds, options.connections, console)
+        verdict = evaluate(samples)
+        verdict.show(console)
         content = {
-            "machine": machine,
             "settings": {"rounds": options.rounds, "connections": options.connections},
             "versions": {"pylb": version("pylb")},
             "verdict": verdict.rows,
             "results": samples,
         }
-        raw.write(options.json, content)
-    return 0 if verdict.holds else 1
+        return Outcome(content, verdict.holds)
+
+    return run_command("bench.hotpath.workers", options.json, measured)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.change.services.measure import Result, Settings, measure
-from bench.lib import raw
-from bench.lib.console import output_console
-from bench.lib.consul import CatalogError
-from bench.lib.machine import Machine
-from bench.lib.options import interrupt_on_signals, positive, raise_file_limit, seconds
-from bench.lib.packages import MissingError
-from bench.lib.server import StartError
+from bench.lib.command import Outcome, run_command
+from bench.lib.options import positive, raise_file_limit, seconds
 
 MS, KB = 1e3, 1e-3
 
@@ -73,34 +68,26 @@ def print_result(result: Result, settings: Settings, console: Console) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
     options = parse(arguments)
-    console = output_console()
-    machine = Machine.this()
-    console.print(str(machine), highlight=False)
     raise_file_limit()
-    results = []
-    try:
-        with interrupt_on_signals():
-            for services in options.services:
-                settings = Settings(
-                    services=services,
-                    nodes=options.nodes,
-                    own=options.own,
-                    workers=options.workers,
-                    changes=options.changes,
-                    quiet=options.quiet,
-                    has_checks=not options.unchecked,
-                )
-                result = measure(settings)
-                print_result(result, settings, console)
-                results.append({"settings": asdict(settings), "result": asdict(result)})
-    except (MissingError, StartError, CatalogError) as error:
-        Console(stderr=True).print(f"bench.change.services: {error}", highlight=False, markup=False)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    if options.json:
-        raw.write(options.json, {"machine": machine, "results": results})
-    return 0
+
+    def measured(console: Console) -> Outcome:
+        results = []
+        for services in options.services:
+            settings = Settings(
+                services=services,
+                nodes=options.nodes,
+                own=options.own,
+                workers=options.workers,
+                changes=options.changes,
+                quiet=options.quiet,
+                has_checks=not options.unchecked,
+            )
+            result = measure(settings)
+            print_result(result, settings, console)
+            results.append({"settings": asdict(settings), "result": asdict(result)})
+        return Outcome({"results": results})
+
+    return run_command("bench.change.services", options.json, measured)
 
 
 if __name__ == "__main__":
