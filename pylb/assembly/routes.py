@@ -7,7 +7,7 @@ from itertools import chain
 from pylb.config import Options
 from pylb.config.fixed_backends import parse_backends
 from pylb.config.routing import CONSUL_PREFIX
-from pylb.config.settings import canonical, denial_reason, of_pool, unknown_reason, with_settings
+from pylb.config.settings import canonical, denial_reason, of_pool, same_value, unknown_reason, with_settings
 from pylb.discovery.routes.file import RouteFile
 from pylb.errors import UsageError
 from pylb.routes.bounds import read_bounds
@@ -52,7 +52,7 @@ def _check_settings(declaration: ServiceDeclaration, options: Options) -> None:
         with_settings(options, route.settings)
         for given, value in route.settings:
             name = canonical(given)
-            if of_pool(name) and of_service.setdefault(name, value) != value:
+            if of_pool(name) and not same_value(name, of_service.setdefault(name, value), value):
                 both = f"{of_service[name]!r} and {value!r}"
                 raise ValueError(f"{name} of {declaration.service} is {both}, expected one value")
     with_settings(options, tuple(of_service.items()))

@@ -57,6 +57,21 @@ def of_pool(name: str) -> bool:
     return canonical(name) in OF_POOL
 
 
+def comparable(setting: Setting) -> tuple[str, object]:
+    """Return a setting by the name of its option and its parsed value: `1s` is `1000ms`."""
+    given, value = setting
+    name = canonical(given)
+    try:
+        return name, _find(name).kind.parse(value)
+    except ValueError:
+        return name, value
+
+
+def same_value(name: str, one: str, other: str) -> bool:
+    """Return whether two texts give a setting the same value."""
+    return one == other or comparable((name, one)) == comparable((name, other))
+
+
 def denial_reason(name: str, value: str) -> str:
     """Return why only the administrator of pylb may give a setting, and no instance; empty if both may."""
     if name in OF_POOL and _ALL[name].kind is FILE:

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from itertools import chain
 from typing import Any, Protocol
 
 from pylb.config import Options
-from pylb.config.settings import canonical, of_pool, with_settings
+from pylb.config.settings import with_settings
 from pylb.routes.declaration import Declarations, ServiceDeclaration, Setting
+from pylb.routes.merge import merge
 from pylb.routes.route import Problem
 from pylb.routes.table import RouteTable
 
@@ -197,7 +197,8 @@ class Routing:
             del self.declarations[service]
             self._setting_problems.pop(service, None)
         else:
-            self.declarations[service] = merged = self._valid(parts)
+            merged, problems = merge(parts, self._check)
+            self.declarations[service], self._setting_problems[service] = merged, problems
             if before is None:
                 self._services.add(merged)
             elif _of_pool(before) != _of_pool(merged):
@@ -206,74 +207,10 @@ class Routing:
         self._changed[service] = None
         self.publish_soon()
 
-    def _valid(self, parts: list[ServiceDeclaration]) -> ServiceDeclaration:
-        """Merge declarations of one service, without the settings that are invalid."""
-        first = parts[0]
-        settings = _Settings(self._options, first.service)
-        for part in parts:
-            settings.add(part.with_origins())
-        routes = []
-        for route in (route for part in parts for route in part.routes):
-            settings.add((each, route.source) for each in route.settings if of_pool(each[0]))
-            of_requests = tuple(each for each in route.settings if not of_pool(each[0]))
-            routes.append(replace(route, settings=settings.valid(of_requests, route.source)))
-        self._setting_problems[first.service] = tuple(settings.problems)
-        backends = next((part.backends for part in parts if part.backends), "")
-        return ServiceDeclaration(
-            first.service,
-            tuple(routes),
-            tuple(settings.values.items()),
-            backends,
-            first.order,
-            tuple(settings.origins.values()),
-        )
+    def _check(self, settings: tuple[Setting, ...]) -> None:
+        with_settings(self._options, settings)
 
 
 def _of_pool(declaration: ServiceDeclaration) -> tuple[object, ...]:
     """Return what a service's pool depends on."""
     return declaration.settings, declaration.backends, declaration.needs_pool
-
-
-class _Settings:
-    """The settings of one service while its declarations are merged; the first value of each name counts.
-
-    Args:
-        options: of pylb.
-        service: the name of the service.
-    """
-
-    def __init__(self, options: Options, service: str) -> None:
-        self.values: dict[str, str] = {}
-        self.origins: dict[str, str] = {}
-        """Where each value is declared."""
-        self.problems: list[Problem] = []
-        self._options = options
-        self._service = service
-
-    def add(self, settings: Iterable[tuple[Setting, str]]) -> None:
-        """Add settings of the service, without those that are invalid or contradict earlier ones.
-
-        Args:
-            settings: each with the place where it is declared.
-        """
-        for (given, value), source in settings:
-            name = canonical(given)
-            known = self.values.get(name)
-            if known is None:
-                if self.valid(((name, value),), source):
-                    self.values[name], self.origins[name] = value, source
-            elif known != value:
-                text = f"setting {name}: got {value!r}, but the service has {known!r} already"
-                self.problems.append(Problem(text, self._service, source))
-
-    def valid(self, settings: tuple[Setting, ...], source: str) -> tuple[Setting, ...]:
-        """Return those of some settings that are valid together with those of the service."""
-        accepted: list[Setting] = []
-        for setting in settings:
-            try:
-                with_settings(self._options, (*self.values.items(), *accepted, setting))
-            except ValueError as error:
-                self.problems.append(Problem(f"setting {error}", self._service, source))
-            else:
-                accepted.append(setting)
-        return tuple(accepted)

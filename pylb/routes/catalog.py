@@ -9,9 +9,10 @@ Rule: a change of one service costs the reading of that service, and of its shar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from pylb.config.settings import comparable
 from pylb.model import Endpoint
 from pylb.routes import fabio
 from pylb.routes.agreement import agree
@@ -218,8 +219,8 @@ class _Reader:
             self._problem(f"{differ} than the majority: {names}", what, excluded=False)
 
     def _own(self) -> None:
-        declared, others = agree(self._endpoints, read_declared)
-        declared = declared or Declared()
+        agreed, others = agree(self._endpoints, read_declared, _meaning)
+        declared = agreed or Declared()
         self._differing(others, "lb_route")
         settings, unknown = self._known(declared.settings)
         self._blocked = unknown and f"lb_: {unknown}"
@@ -270,6 +271,11 @@ class _Reader:
                 self._problem(f"port {quoted(value)} is ignored: registered are {ports}", "label")
             elif name == "weight" and value != "1":
                 self._problem(f"weight {quoted(value)} is ignored, expected lb_weight", "label")
+
+
+def _meaning(declared: Declared) -> Hashable:
+    """Return what an instance declares, with the values of its settings in place of their texts."""
+    return declared.routes, tuple(map(comparable, declared.settings)), declared.surplus
 
 
 def _fabio_reader(

@@ -32,6 +32,11 @@ def test_two_routes_of_which_the_older_comes_first_are_served():
     assert len(declarations(Options(service=("a=/x method=GET", "b=/x header:X-A=1")))) == 2
 
 
+def test_one_value_of_the_pool_in_two_spellings_is_one_value():
+    texts = ("web=/a slow-start=1s", "web=/b slowstart=1000ms")
+    assert len(declarations(Options(static="a:1", service=texts))) == 1
+
+
 def test_settings_of_requests_may_differ_between_the_routes_of_a_service():
     texts = ("api=/api response-timeout=5s", "api=/slow response-timeout=60s policy=random")
     (api,) = declarations(Options(static="a:1", service=texts))

@@ -4,7 +4,17 @@ from hypothesis import strategies as st
 
 from pylb.config import Options
 from pylb.config.option import options
-from pylb.config.settings import OF_POOL, OF_REQUESTS, denial_reason, of_pool, unknown_reason, with_settings
+from pylb.config.settings import (
+    OF_POOL,
+    OF_REQUESTS,
+    SETTABLE,
+    comparable,
+    denial_reason,
+    of_pool,
+    same_value,
+    unknown_reason,
+    with_settings,
+)
 
 BASE = Options(static="10.0.0.1:80")
 ALL = {each.flag[2:]: each for each in options(Options)}
@@ -99,3 +109,25 @@ def test_a_name_is_unknown_for_a_reason():
     assert unknown_reason("response-timeout") == unknown_reason("maxconn") == ""
     assert "no option of a service" in unknown_reason("auth")
     assert "pylb as a whole" in unknown_reason("listen")
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other", "same"),
+    [
+        ("response-timeout", "1s", "1000ms", True),
+        ("response-timeout", "1s", "1001ms", False),
+        ("max-body", "1MiB", "1024KiB", True),
+        ("upstream-tls", "on", "true", True),
+        ("policy", "x", "x", True),
+        ("policy", "x", "y", False),
+        ("colour", "red", "blue", False),
+    ],
+)
+def test_settings_are_compared_by_value(name, one, other, same):
+    assert same_value(name, one, other) is same
+
+
+def test_settings_of_older_names_are_comparable():
+    assert comparable(("maxconn", "5")) == comparable(("max-conn", "05"))
+    for option in SETTABLE:
+        hash(comparable((option.flag[2:], option.default or "/x")))

@@ -132,6 +132,13 @@ async def test_an_older_name_is_the_same_setting(routing):
     ]
 
 
+async def test_equal_values_of_a_setting_in_two_spellings_do_not_contradict(routing):
+    routing.declare(1, "web", declared("web", "/", settings=[("response-timeout", "1s")]))
+    routing.declare(3, "web", declared("web", "/", settings=[("response-timeout", "1000ms")]))
+    assert routing.declarations["web"].settings == (("response-timeout", "1s"),)
+    assert routing.problems == []
+
+
 async def test_an_invalid_setting_concerns_itself_alone(routing):
     settings = [("policy", "none"), ("retries", "1"), ("listen", ":80")]
     routing.declare(3, "web", declared("web", "/a max-body=tiny", settings=settings))

@@ -240,3 +240,10 @@ def test_a_setting_names_the_key_that_declares_it():
     assert [*catalog.declaration("web").with_origins()] == [
         (("response-timeout", "5s"), "lb_response_timeout of the catalog")
     ]
+
+
+def test_instances_agree_on_a_setting_in_two_spellings():
+    instances = [instance("web", "lb_route=/a", f"lb_response_timeout={each}") for each in ("1s", "1000ms")]
+    collected = collect({"web": instances}, Rules())
+    assert collected.problems == ()
+    assert collected.settings == (("web", (("response-timeout", "1s"),)),)

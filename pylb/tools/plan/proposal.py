@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pylb.assembly.routes import catalog_rules
+from pylb.config import Options
 from pylb.errors import UsageError
 from pylb.model import Endpoint
-from pylb.routes.catalog import Catalog, Rules
+from pylb.routes.catalog import Catalog
 from pylb.routes.declaration import ServiceDeclaration, declare
 from pylb.routes.file import read_file
 from pylb.routes.grammar import parse_service
+from pylb.routes.merge import merge
 from pylb.routes.route import Route
 
 OPTION = "--service"
@@ -49,16 +52,15 @@ def proposed(
             declared.append(_tagged(tag))
     except ValueError as error:
         raise UsageError(str(error)) from None
-    return merged(declared)
+    return _merged(declared)
 
 
-def merged(declared: Iterable[ServiceDeclaration]) -> list[ServiceDeclaration]:
-    """Return one declaration for each service, with the routes of all of its declarations."""
-    services: dict[str, ServiceDeclaration] = {}
+def _merged(declared: Iterable[ServiceDeclaration]) -> list[ServiceDeclaration]:
+    """Return one declaration for each service. Its settings are checked where it is applied."""
+    services: dict[str, list[ServiceDeclaration]] = {}
     for each in sorted(declared, key=lambda declaration: declaration.order):
-        known = services.get(each.service)
-        services[each.service] = replace(known, routes=known.routes + each.routes) if known else each
-    return list(services.values())
+        services.setdefault(each.service, []).append(each)
+    return [merge(parts, lambda _: None)[0] for parts in services.values()]
 
 
 def _without(
@@ -89,7 +91,7 @@ def _tagged(text: str) -> ServiceDeclaration:
     service, equals, tag = text.partition("=")
     if not equals or not service or not tag:
         raise ValueError(f"--tag: got {text!r}, expected SERVICE=TAG such as web=urlprefix-/web")
-    catalog = Catalog(Rules())
+    catalog = Catalog(catalog_rules(Options()))
     catalog.read(service, [Endpoint(service, "0.0.0.0", 1, id="proposed", tags=(tag,))])
     declaration = catalog.declaration(service)
     if declaration is None:
