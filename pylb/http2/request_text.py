@@ -188,7 +188,7 @@ def _special_lines(special: Mapping[bytes, Sequence[bytes]]) -> Iterator[bytes]:
     """Return the lines for `Cookie`, which HTTP/2 may split (RFC 9113 §8.2.3), and for `TE` (§8.2.2)."""
     for name, values in special.items():
         if name == b"cookie":
-            yield b"cookie: %b\r\n" % b"; ".join(values)
+            yield b"cookie: %b\r\n" % b"; ".join(filter(None, values))
         elif name in _CONNECTION_FIELDS:
             raise bad_request(f"a field {shown(name)}, which HTTP/2 does not have")
         elif any(value != b"trailers" for value in values):

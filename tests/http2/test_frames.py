@@ -2,31 +2,18 @@
 
 import hyperframe.frame as oracle
 import pytest
-from h2.settings import _validate_setting
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pylb.http2 import frames
 from pylb.http2.errors import ErrorCode, SessionError
+from tests.http2.invariants import check_headers, check_settings, parsed_frames
 
 streams = st.integers(1, frames.LAST_STREAM)
 
 
-def parsed(data):
-    """The frames in `data`, as hyperframe reads them."""
-    found = []
-    while data:
-        frame, length = oracle.Frame.parse_frame_header(memoryview(data[: frames.HEADER_LENGTH]), strict=True)
-        end = frames.HEADER_LENGTH + length
-        frame.parse_body(memoryview(data[frames.HEADER_LENGTH : end]))
-        assert frame.body_len == length
-        found.append(frame)
-        data = data[end:]
-    return found
-
-
 def only(data, kind):
-    (frame,) = parsed(data)
+    (frame,) = parsed_frames(data)
     assert type(frame) is kind
     return frame
 
@@ -41,17 +28,17 @@ def test_data(stream, payload, end):
     )
 
 
-@given(streams, st.binary(max_size=100), st.booleans(), st.integers(1, 40))
-def test_a_header_block_is_cut_into_frames_of_the_peers_size(stream, block, end, size):
-    first, *others = parsed(frames.headers(stream, block, end_stream=end, max_frame=size))
-    assert type(first) is oracle.HeadersFrame
-    assert {type(frame) for frame in others} <= {oracle.ContinuationFrame}
-    assert b"".join(frame.data for frame in (first, *others)) == block
-    assert {frame.stream_id for frame in (first, *others)} == {stream}
-    assert [len(frame.data) for frame in (first, *others)][:-1] == [size] * len(others)
-    assert not others or others[-1].data
-    assert ["END_HEADERS" in frame.flags for frame in (first, *others)] == [False] * len(others) + [True]
-    assert ["END_STREAM" in frame.flags for frame in (first, *others)] == [end] + [False] * len(others)
+@given(st.binary(max_size=100), st.booleans(), st.integers(1, 40))
+@example(b"x" * 80, False, 40)
+def test_a_header_block_is_cut_into_frames_of_the_peers_size(block, end, size):
+    check_headers(block, end_stream=end, max_frame=size)
+
+
+@given(streams, st.binary(max_size=20), st.booleans())
+def test_a_header_block_that_fits_is_one_frame(stream, block, end):
+    frame = only(frames.headers(stream, block, end_stream=end), oracle.HeadersFrame)
+    assert (frame.stream_id, frame.data) == (stream, block)
+    assert set(frame.flags) == {"END_HEADERS", "END_STREAM"} - (set() if end else {"END_STREAM"})
 
 
 @given(st.dictionaries(st.integers(0, 0xFFFF), st.integers(0, 2**32 - 1)))
@@ -133,15 +120,13 @@ def test_invalid_settings_end_the_connection(given_payload, code):
     assert error.value.code is code
 
 
-edges = st.sampled_from([0, 1, 2, 2**14 - 1, 2**14, 2**24 - 1, 2**24, 2**31 - 1, 2**31, 2**32 - 1])
+settings = st.tuples(
+    st.integers(0, 10),
+    st.sampled_from([0, 1, 2, 2**14 - 1, 2**14, 2**24 - 1, 2**24, 2**31 - 1, 2**31, 2**32 - 1])
+    | st.integers(0, 2**32 - 1),
+)
 
 
-@given(st.sampled_from([1, 2, 3, 4, 5, 6, 8]), edges | st.integers(0, 2**32 - 1))
-def test_settings_are_accepted_as_h2_accepts_them(setting, value):
-    expected = _validate_setting(setting, value)
-    if expected:
-        with pytest.raises(SessionError) as error:
-            frames.parse_settings(payload((setting, value)))
-        assert error.value.code == expected
-    else:
-        assert frames.parse_settings(payload((setting, value))) == {setting: value}
+@given(st.lists(settings, max_size=4).map(lambda entries: payload(*entries)) | st.binary(max_size=30))
+def test_settings_are_accepted_as_h2_accepts_them(given_payload):
+    check_settings(given_payload)

@@ -48,7 +48,7 @@ def test_a_request_keeps_its_meaning_or_is_refused(fields, end_stream):
         ),
         ([*GET, (b"content-length", b"0")], True, b"GET /p HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"),
         (
-            [*GET, (b"cookie", b"a=b"), (b"x", b"y"), (b"cookie", b"c=d")],
+            [*GET, (b"cookie", b"a=b"), (b"x", b"y"), (b"cookie", b""), (b"cookie", b"c=d")],
             True,
             b"GET /p HTTP/1.1\r\nHost: a\r\nx: y\r\ncookie: a=b; c=d\r\n\r\n",
         ),
