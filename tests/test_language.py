@@ -23,7 +23,7 @@ NAMES = {
         witness witnesses
         """,
     "pylb/": """
-        Stream Upload cells checked heed held judge learn notice pace plans refusal refused seat stay tickets
+        Upload cells checked heed held judge learn notice pace plans refusal refused seat stay tickets
         turn turns visit watched
         """,
     "pylb/proxy/": "MOST Origin SMALL arm direct explained flow leaving patience post ready touched",

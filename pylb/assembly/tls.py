@@ -17,4 +17,4 @@ def read_certificates(options: Options, ticket_keys: bytes = b"") -> Certificate
     Raises:
         StartError: a certificate cannot be used.
     """
-    return Certificates(Tls.of(options), ticket_keys) if options.listen_tls else None
+    return Certificates(Tls.of(options), ticket_keys, http2=options.http2) if options.listen_tls else None

@@ -209,3 +209,41 @@ class Limits(Group):
         "off",
         "Maximum requests on one client connection; the response to the last carries `Connection: close`.",
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Http2(Group):
+    """HTTP/2 between clients and pylb."""
+
+    title: ClassVar = "HTTP/2"
+
+    http2: bool = option(
+        FLAG,
+        "on",
+        "Accept HTTP/2: on --listen-tls if the client offers it (ALPN), on --listen if it begins with its "
+        "preface.",
+    )
+    # RFC 9113 section 6.5.2 recommends at least 100; nginx: 128.
+    http2_max_streams: int = option(
+        integer(1, 10_000),
+        "128",
+        "Maximum requests in progress on one connection; further ones are refused, and clients send them "
+        "again.",
+    )
+    http2_window: int = option(
+        SIZE,
+        "64KiB",
+        "Bytes of a request body that a client may send before pylb has passed any of them on. The window "
+        "grows to 1 MiB for a body that moves.",
+    )
+    http2_idle_timeout: float = option(
+        DURATION,
+        "300s",
+        "Close a connection without a request after this time. A short one makes gRPC clients reconnect.",
+    )
+
+    def check(self) -> None:
+        """Reject a window that the protocol does not have."""
+        super().check()
+        if not 0 < self.http2_window < 2**31:
+            raise UsageError(f"--http2-window: got {self.http2_window}, expected 1 to 2147483647 bytes")

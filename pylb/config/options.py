@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pylb.config.backends import BackendConnections, PoolOptions, Timeouts
-from pylb.config.clients import ClientAddress, Limits, Listen, Tls
+from pylb.config.clients import ClientAddress, Http2, Limits, Listen, Tls
 from pylb.config.processes import Processes
 from pylb.config.records import AccessLog, Logging, Traces
 from pylb.config.registration import Registration
@@ -28,6 +28,7 @@ class Options(
     BackendConnections,
     Timeouts,
     Limits,
+    Http2,
     Processes,
     AccessLog,
     Traces,

@@ -87,7 +87,10 @@ class Decoder(Protocol):
     rest: bytes
     trailers: bytes
 
-    pending: bool
+    @property
+    def pending(self) -> bool:
+        """Whether `feed` has more to return without new data."""
+        ...
 
     def feed(self, data: bytes, chunks: float = inf) -> bytes:
         """Return the payload in `data`. After the end, `done` is true and `rest` holds the bytes behind it.

@@ -38,6 +38,7 @@ class ClientInfo:
         certificate: field lines about the peer's certificate. They are not sent for a trusted peer, because
             its certificate is not that of its clients.
         via: the name that pylb adds to `Via` (RFC 9110 §7.6.3); empty to add none.
+        version: the major version of HTTP on the connection.
     """
 
     __slots__ = (
@@ -55,13 +56,14 @@ class ClientInfo:
         proxies: Container[str] = (),
         certificate: bytes = b"",
         via: str = "",
+        version: int = 1,
     ) -> None:
         self.address = address
         self.trusted = address in proxies
         self.strip = self._strip_trusted if self.trusted else _STRIP_UNTRUSTED
         self.via = tuple(
-            b"Via: 1.%d %b\r\n%b" % (minor, via.encode(), _REQUEST_ID) if via else _REQUEST_ID
-            for minor in (0, 1)
+            b"Via: %b %b\r\n%b" % (protocol, via.encode(), _REQUEST_ID) if via else _REQUEST_ID
+            for protocol in ((b"1.0", b"1.1") if version == 1 else (b"2", b"2"))
         )
         """By minor version of the request: the `Via` line, if any, and the name of X-Request-ID."""
         self._proxies = proxies

@@ -88,7 +88,7 @@ def headers(stream: int, block: bytes, *, end_stream: bool, max_frame: int = DEF
         max_frame: bytes of payload in a frame that the peer accepts.
     """
     if len(block) <= max_frame:
-        return frame(HEADERS, END_HEADERS | end_stream, stream, block)
+        return HEADER.pack(len(block) << 8 | HEADERS, END_HEADERS | end_stream, stream) + block
     parts = [frame(HEADERS, int(end_stream), stream, block[:max_frame])]
     for start in range(max_frame, len(block), max_frame):
         end = start + max_frame

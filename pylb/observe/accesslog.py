@@ -27,6 +27,12 @@ _ABOUT_CLIENT = re.compile(rb"\n(?=[RrUu])((?i:referer|user-agent)):[ \t]*([^\r\
 """Fast: most lines fail to match at their first letter."""
 
 
+def protocol(record: Record) -> str:
+    """Return the protocol of a request, as nginx writes it."""
+    request = record.request
+    return record.protocol or f"HTTP/1.{request.version if request else 1}"
+
+
 class Format(Protocol):
     """A format of access log lines."""
 
@@ -64,7 +70,7 @@ class Combined:
             self._time = local.strftime("%d/%b/%Y:%H:%M:%S %z").encode()
         line = referer = agent = b"-"
         if (request := record.request) is not None:
-            line = b"%b %b HTTP/1.%d" % (request.method, request.target, request.version)
+            line = b"%b %b %b" % (request.method, request.target, protocol(record).encode())
             referer, agent = _about_client(request.lines)
         id_, client = record.id or b"-", record.client.encode() or b"-"
         if b"".join((line, referer, agent, id_, client)).translate(None, PLAIN):
@@ -113,7 +119,7 @@ class Json:
             entry["method"] = text(request.method)
             entry["host"] = text(request.host)
             entry["target"] = text(request.target)
-            entry["version"] = f"1.{request.version}"
+            entry["version"] = protocol(record).removeprefix("HTTP/")
             entry["referer"] = text(referer)
             entry["user_agent"] = text(agent)
             if request.trace is not None:

@@ -48,6 +48,7 @@ def _counter(name: str, help: str) -> int:  # noqa: A002 - as in the text format
 ABORTED: Final = _counter(
     "requests_aborted_total", "Requests that the client aborted, before or during the response."
 )
+HTTP2: Final = _counter("http2_requests_total", "Requests that clients sent with HTTP/2.")
 RECEIVED: Final = _counter("request_body_bytes_total", "Bytes of request bodies received from clients.")
 SENT: Final = _counter("response_body_bytes_total", "Bytes of response bodies sent to clients.")
 ATTEMPTS: Final = _counter("upstream_attempts_total", "Attempts to send a request to a backend.")

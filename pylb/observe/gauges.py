@@ -64,7 +64,9 @@ def _counter(name: str, help: str) -> int:  # noqa: A002 - as in the text format
 
 
 CLIENTS: Final = _gauge("client_connections", "Open client connections.")
-"""At most a second old."""
+"""At most a second old, as are the next two."""
+HTTP2_CLIENTS: Final = _gauge("http2_connections", "Open client connections with HTTP/2.")
+HTTP2_STREAMS: Final = _gauge("http2_streams", "Requests in progress on client connections with HTTP/2.")
 
 PROCESS_GAUGES: Final = tuple(_gauges)
 """The exported gauges of that slot. Gauges that are not exported follow."""

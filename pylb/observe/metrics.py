@@ -21,6 +21,7 @@ from pylb.observe.counter_layout import (
     DURATION_TIME,
     HEAD,
     HEAD_TIME,
+    HTTP2,
     RECEIVED,
     RESPONSE_ERRORS,
     RETRIES,
@@ -66,6 +67,8 @@ class Metrics:
             counters = self._counters.service(record.service)
         counters[CODE_INDEX[record.status]] += 1
         counters[SENT] += record.sent
+        if record.protocol:
+            counters[HTTP2] += 1
         if record.received:
             counters[RECEIVED] += record.received
         counters[DURATION + bucket] += 1

@@ -18,6 +18,8 @@ class Record:
     """
 
     finished = 0.0
+    protocol = ""
+    """The version of the request's protocol, if it is not HTTP/1."""
     request: Request | None = None
     """The head, once it is parsed."""
     service = ""

@@ -1,11 +1,14 @@
 """The two addresses of a client's connection.
 
-The caller takes them from the transport or from a PROXY protocol preamble; this file reads neither.
+They are those of the transport, unless a PROXY protocol preamble states others.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import NamedTuple
+
+from pylb.http1.address import of_peer
 
 
 class ConnectionAddresses(NamedTuple):
@@ -19,3 +22,12 @@ class ConnectionAddresses(NamedTuple):
     server: str
     """The address that the client connected to."""
     server_port: int
+
+
+def addresses_of(transport: asyncio.BaseTransport) -> ConnectionAddresses:
+    """Return the addresses of a transport."""
+    there = transport.get_extra_info("peername")
+    if not there:
+        return ConnectionAddresses("", 0, "", 0)
+    here = transport.get_extra_info("sockname")
+    return ConnectionAddresses(of_peer(there[0]), there[1], of_peer(here[0]), here[1])

@@ -44,7 +44,7 @@ class WriteBatch:
         observe: called once per request, at its end.
     """
 
-    __slots__ = ("_arrived", "_ended", "_loop", "_observe", "_running", "scheduled", "writes")
+    __slots__ = ("_arrived", "_ended", "_loop", "_observe", "_running", "flushes", "scheduled", "writes")
 
     def __init__(self, observe: Callable[[Record], None]) -> None:
         self._observe = observe
@@ -56,6 +56,8 @@ class WriteBatch:
         """Waiters for which bytes have arrived."""
         self.writes: list[tuple[Writable, bytes]] = []
         """Connections and the messages to write to them, oldest first."""
+        self.flushes: list[Callable[[], None]] = []
+        """Functions that write what several streams of one connection have queued."""
         self.scheduled = False
         """Whether the end of the iteration is scheduled. Code that appends to `writes` must ensure it."""
 
@@ -80,6 +82,8 @@ class WriteBatch:
             self.run()
         finally:
             self.scheduled = False
+            if self._arrived or self.flushes:  # The batch has caused work for the next iteration.
+                self.schedule()
 
     def run(self) -> None:
         """Wake clients, write queued messages, observe requests that have ended."""
@@ -90,12 +94,28 @@ class WriteBatch:
         self._running = False
         writes, self.writes = self.writes, []
         _write(writes)
+        if self.flushes:
+            self._flush()
         ended, self._ended = self._ended, []
         for record in ended:
             try:
                 self._observe(record)
             except Exception:
                 log.exception("a defect kept a request from being counted")
+
+    def flush_later(self, flush: Callable[[], None]) -> None:
+        """Call a function once the coroutines of this iteration have run."""
+        self.flushes.append(flush)
+        if not self.scheduled:
+            self.schedule()
+
+    def _flush(self) -> None:
+        flushes, self.flushes = self.flushes, []
+        for flush in flushes:
+            try:
+                flush()
+            except Exception:
+                log.exception("a defect kept frames from being written")
 
     def observe(self, record: Record) -> None:
         """Report the record of a request that has ended: now, unless it has the time of its end."""

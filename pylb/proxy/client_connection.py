@@ -6,21 +6,15 @@ resumes that coroutine and measures the progress of a slow client. It may not im
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import socket
 import struct
 from collections.abc import Callable
 from math import inf
-from time import monotonic
 
-from pylb.errors import CUT_OFF, Fault, Phase, ProxyError
-from pylb.http1.address import of_peer
-from pylb.proxy.addresses import ConnectionAddresses
+from pylb.proxy.addresses import ConnectionAddresses, addresses_of
 from pylb.proxy.context import Context
-from pylb.proxy.transfer import EVENT, Connection
-
-log = logging.getLogger("pylb.proxy")
+from pylb.proxy.driven import Driven
+from pylb.proxy.transfer import Connection
 
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER, on, 0 s: close by reset."""
@@ -29,7 +23,7 @@ ACKNOWLEDGED = struct.Struct("120xQ")
 """`tcpi_bytes_acked` in Linux' `struct tcp_info` (since 4.1)."""
 
 
-class ClientConnection(Connection):
+class ClientConnection(Connection, Driven):
     """One connection of a client, and the coroutine that serves it.
 
     Args:
@@ -62,29 +56,20 @@ class ClientConnection(Connection):
         self.close_after_response = False
         """Whether the next response is the last."""
         self.deadline = inf
-        """When the sweep sets `expired`, in monotonic seconds."""
         self.latest_deadline = inf
-        """The moment beyond which progress does not postpone the deadline, in monotonic seconds."""
         self.expired = False
-        """Whether the deadline has passed."""
         self.timeout = 0.0
-        """Seconds by which progress moves the deadline."""
         self.progressed = False
-        """Whether bytes of a body have moved since the last sweep."""
         self.taken = 0
-        """Bytes that the client had acknowledged when bytes last moved while the write buffer was full."""
         self.idle = False
         """Whether it waits for the first byte of a request."""
         self.cut_off = False
-        """Whether a shutdown has ended it."""
         self.discarding = False
         """Whether received bytes are discarded: a request was refused, or the connection closes."""
         self.lingering = False
         """Whether discarded bytes postpone the deadline."""
         self._busy = True
-        """Whether the coroutine runs, has not begun, or has ended."""
         self._run_on: Callable[[None], object]
-        """Resumes the coroutine."""
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -92,67 +77,28 @@ class ClientConnection(Connection):
 
     def addresses(self) -> ConnectionAddresses:
         """Return the addresses of the client and of the listener that it connected to."""
-        if self._named is not None:
-            return self._named
-        there = self.transport.get_extra_info("peername")
-        if not there:
-            return ConnectionAddresses("", 0, "", 0)
-        here = self.transport.get_extra_info("sockname")
-        return ConnectionAddresses(of_peer(there[0]), there[1], of_peer(here[0]), here[1])
+        return self._named or addresses_of(self.transport)
 
-    def wake(self) -> None:
-        """Resume the coroutine, which checks its state again. Spurious calls are harmless."""
-        if self._busy:
-            return
-        self._busy = True
-        try:
-            self._run_on(None)
-        except StopIteration:
-            return  # The coroutine has ended. `_busy` stays set, so that it is not resumed again.
-        except BaseException:
-            log.exception("a defect ended a client's connection")
-            self.transport.abort()
-            return
-        self._busy = False
+    def drain(self, now: float, idle: float) -> None:
+        """Let the next response be the last; an idle client may begin a request for `idle` more seconds."""
+        self.close_after_response = True
+        if self.idle:
+            self.deadline = min(self.deadline, now + idle)
 
-    def woken(self, _: object) -> None:
-        """Do the same as `wake`, in the form of a future's callback."""
+    def cut_all(self) -> None:
+        """Mark the connection as ended by a shutdown."""
+        self.lost = self.cut_off = True
+
+    def abort(self) -> None:
+        """Close the connection at once."""
         self.wake()
-
-    async def next_iteration(self) -> None:
-        """Yield to the other connections, before work that does not wait otherwise."""
-        asyncio.get_running_loop().call_soon(self.wake)
-        await EVENT
-
-    def set_deadline(self, now: float, seconds: float) -> None:
-        """Expire, and resume the coroutine, after that many seconds without progress."""
-        self.deadline = now + seconds
-        self.timeout = seconds
-        self.expired = self.progressed = False
-
-    def moved(self, now: float) -> None:
-        """Move the deadline, because bytes of a body have moved."""
-        self.progressed = False
-        self.deadline = min(now + self.timeout, self.latest_deadline)
-        if self.write_paused:
-            self.taken = self.acknowledged()
-
-    def makes_progress(self, quota: float) -> bool:
-        """Return True, and restart the timeout, if an expired client still reads fast enough.
-
-        Only the kernel knows how much the client has read of a full write buffer.
-
-        Args:
-            quota: bytes that the client must have read: what `--min-body-rate` makes in the time that passed.
-        """
-        before, self.taken = self.taken, self.acknowledged()
-        if self.taken - before < max(quota, 1):
-            return False
-        self.set_deadline(monotonic(), self.timeout)
-        return True
+        self.transport.abort()
 
     def acknowledged(self) -> int:
-        """Return the bytes that have reached the client since it connected; 0 on a Unix socket."""
+        """Return the bytes that have reached the client since it connected; 0 on a Unix socket.
+
+        Only the kernel knows how much the client has read of a full write buffer.
+        """
         connection = self.kernel_socket()
         if connection is None:
             return 0
@@ -161,12 +107,6 @@ class ClientConnection(Connection):
         except OSError:
             return 0
         return int(ACKNOWLEDGED.unpack(facts)[0])
-
-    def lost_error(self, phase: Phase) -> ProxyError:
-        """Return the reason why a request ended in that phase: the client left, or a shutdown cut it off."""
-        if self.cut_off:
-            return ProxyError(phase, Fault.KILLED, CUT_OFF)
-        return ProxyError(phase, Fault.CLIENT, "the client left")
 
     def reset(self) -> None:
         """Close the connection by a TCP reset, so that the client notices the failure."""

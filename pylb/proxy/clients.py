@@ -64,7 +64,9 @@ class Clients:
         """Counts the end of a connection, given what `enter` returned."""
         self._ids = _ids(os.urandom(8).hex().encode())
 
-    def info(self, address: str, scheme: str, certificate: bytes, *, believed: bool) -> ClientInfo:
+    def info(
+        self, address: str, scheme: str, certificate: bytes, *, believed: bool, version: int = 1
+    ) -> ClientInfo:
         """Return the facts about a client connection that backends receive in fields.
 
         Args:
@@ -72,8 +74,9 @@ class Clients:
             scheme: `http` or `https`.
             certificate: field lines about the client's certificate.
             believed: whether X-Forwarded fields count, if the address is that of a trusted proxy.
+            version: the major version of HTTP on the connection.
         """
-        return self._infos(address, scheme, certificate, believed)
+        return self._infos(address, scheme, certificate, believed, version)
 
     def enter(self, client: ClientInfo, others: int) -> str:
         """Count a new connection; return the argument for `leave`.
@@ -93,9 +96,12 @@ class Clients:
         scheme: str,
         certificate: bytes,
         believed: bool,  # noqa: FBT001
+        version: int,
     ) -> ClientInfo:
         proxies = self._rules.trusted if believed else ()
-        return self._rules.client_info(address, scheme, proxies=proxies, certificate=certificate)
+        return self._rules.client_info(
+            address, scheme, proxies=proxies, certificate=certificate, version=version
+        )
 
     def _traced(self, record: Record, client: ClientInfo) -> None:
         cast(Tracing, self._rules.tracing).begin(cast(Request, record.request))

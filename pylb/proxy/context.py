@@ -11,7 +11,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from pylb.config.backends import Timeouts
-from pylb.config.clients import Limits
+from pylb.config.clients import Http2, Limits
 from pylb.errors import ProxyError
 from pylb.http1.head_cache import HeadCache, ResponseReader
 from pylb.http1.headers import ClientInfo
@@ -21,7 +21,7 @@ from pylb.proxy.batch import WriteBatch
 from pylb.proxy.clients import ClientRules, Clients
 from pylb.proxy.service import Service
 from pylb.proxy.tls.certificates import Certificates
-from pylb.proxy.waiter import Drainable, Waiter
+from pylb.proxy.waiter import Drainable, Timed, Waiter
 from pylb.routes.table import RouteTable
 
 
@@ -32,6 +32,7 @@ class Context:
         timeouts: the time limits for clients, in seconds.
         limits: how large a head and a target may be, and how many requests a client may send.
         clients: which clients are trusted, and the limits of each.
+        http2: whether connections may use HTTP/2, and the limits of those that do.
         observe: called once per request, at its end.
     """
 
@@ -46,6 +47,7 @@ class Context:
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
         clients: ClientRules | None = None,
+        http2: Http2 | None = None,
         observe: Callable[[Record], None] = lambda _: None,
     ) -> None:
         self.routes: RouteTable[Service] = RouteTable()
@@ -54,6 +56,7 @@ class Context:
         """The services by name, with the settings of the service itself."""
         self.timeouts = timeouts or Timeouts()
         self.limits = limits or Limits()
+        self.http2 = http2 or Http2()
         self.client_rules = clients or ClientRules()
         self.clients = Clients(self.client_rules, self.limits.max_client_rate)
         self.identify = self.clients.identify
@@ -65,6 +68,10 @@ class Context:
         """Parses the heads of the responses of all backends."""
         self.connections: set[Drainable] = set()
         """All open client connections."""
+        self.streams: set[Waiter] = set()
+        """The requests that are streams of a connection with HTTP/2. Others are their connection."""
+        self.sessions: set[Timed] = set()
+        """The connections with HTTP/2, which count time themselves."""
         self.flushing: set[Waiter] = set()
         """Clients that wait until the kernel has accepted all written bytes. Each sweep wakes them."""
         self.draining = False
@@ -80,18 +87,21 @@ class Context:
         self.date = b""
         """The value of `Date` in responses (RFC 9110 section 5.6.7), updated by each sweep."""
 
-    def client_info(self, address: str, tls: ssl.SSLObject | None, *, believed: bool) -> ClientInfo:
+    def client_info(
+        self, address: str, tls: ssl.SSLObject | None, *, believed: bool, version: int = 1
+    ) -> ClientInfo:
         """Return the facts about a client connection that backends receive in fields.
 
         Args:
             address: the peer's address, or the one in a PROXY protocol preamble.
             tls: the connection's TLS object; None without TLS.
             believed: whether X-Forwarded fields count, if the address is that of a trusted proxy.
+            version: the major version of HTTP on the connection.
         """
         if tls is None:
-            return self.clients.info(address, "http", b"", believed=believed)
+            return self.clients.info(address, "http", b"", believed=believed, version=version)
         about_client = self.certificates.about_client(tls) if self.certificates else b""
-        return self.clients.info(address, "https", about_client, believed=believed)
+        return self.clients.info(address, "https", about_client, believed=believed, version=version)
 
     def rejected(self, address: str, error: ProxyError) -> None:
         """Report a connection that was refused before it carried a request, and without a response.

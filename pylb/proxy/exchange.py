@@ -59,6 +59,9 @@ class Exchange(Waiter, ByteStream, Protocol):
     def interim(self, request: Request, response: Response) -> None:
         """Send an interim response (1xx), if the client understands it."""
 
+    def switch(self, response: Response) -> bytes:
+        """Return the head that announces a tunnel, given the backend's 101; empty if it was sent already."""
+
     def respond(
         self,
         upstream: Upstream,

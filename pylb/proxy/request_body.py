@@ -5,7 +5,7 @@ from __future__ import annotations
 from pylb.errors import ProxyError
 from pylb.http1.bad_request import bad_request
 from pylb.http1.body import Decoder, Encoder
-from pylb.proxy.client_connection import ClientConnection
+from pylb.proxy.exchange import Exchange
 from pylb.proxy.transfer import BodyPump
 
 
@@ -13,7 +13,7 @@ class RequestBodyPump(BodyPump):
     """A pump that rejects a body above the size limit, and counts as progress only a minimum of bytes.
 
     Args:
-        client: the connection that the body arrives on.
+        client: the exchange that the body arrives on.
         decoder: extracts the payload and finds the end.
         encoder: frames the payload for the backend.
         limit: largest payload, in bytes.
@@ -23,7 +23,7 @@ class RequestBodyPump(BodyPump):
     __slots__ = ("_fresh", "_limit", "_quota")
 
     def __init__(
-        self, client: ClientConnection, decoder: Decoder, encoder: Encoder, *, limit: float, quota: float
+        self, client: Exchange, decoder: Decoder, encoder: Encoder, *, limit: float, quota: float
     ) -> None:
         super().__init__(client, decoder, encoder, client, replay=True)
         self._limit = limit

@@ -11,6 +11,7 @@ import socket
 from dataclasses import replace
 from email.utils import formatdate
 from functools import partial
+from itertools import chain
 from time import monotonic
 
 from pylb.model import PoolState
@@ -18,11 +19,14 @@ from pylb.policy.change import Change
 from pylb.proxy.addresses import ConnectionAddresses
 from pylb.proxy.context import Context
 from pylb.proxy.h1.downstream import Downstream
+from pylb.proxy.h2.connection import H2Connection
 from pylb.proxy.handlers.choice import HandlerRules, choose_handler
+from pylb.proxy.negotiation import Negotiation
 from pylb.proxy.proxyprotocol import Preamble
 from pylb.proxy.sweep import PERIOD, Sweep
 from pylb.proxy.tls.certificates import Certificates
 from pylb.proxy.upstream.idle import abandon, close_idle, close_unused
+from pylb.proxy.waiter import Expiring
 
 CERTIFICATES = 2.0
 """Seconds between two checks whether certificate files have changed."""
@@ -66,6 +70,7 @@ class Server:
         self._closed = False
         self.sweep = Sweep(
             self._update_date,
+            self._tick_sessions,
             self._expire_clients,
             self._wake_flushing,
             self._maintain_pools,
@@ -85,7 +90,7 @@ class Server:
         loop = asyncio.get_running_loop()
         _keep_little_unsent(listening)
         server = await loop.create_server(
-            self._client,
+            self._negotiated if self.context.http2.http2 else self._client,
             sock=listening,
             backlog=4096,
             ssl=certificates.context,
@@ -127,9 +132,7 @@ class Server:
         now = monotonic()
         idle = min(self.context.timeouts.keepalive_timeout, timeout * IDLE_AT_DRAIN)
         for client in self.context.connections:
-            client.close_after_response = True
-            if client.idle:
-                client.deadline = min(client.deadline, now + idle)
+            client.drain(now, idle)
         # A response in progress may have announced a persistent connection.
         self.context.timeouts = replace(self.context.timeouts, keepalive_timeout=idle)
         # The newest connections are not listed yet, and TLS connections only after their handshake.
@@ -149,17 +152,23 @@ class Server:
         self.context.batch.run()
         cut = list(self.context.connections)
         for client in cut:  # Mark all first: else a freed backend would serve another waiter.
-            client.lost = client.cut_off = True
+            client.cut_all()
         for client in cut:
-            client.wake()
-            client.transport.abort()
+            client.abort()
         for service in self.context.services.values():
             for backend in service.pool.backends.values():
                 close_idle(backend)
         return len(cut)
 
     def _client(self, named: ConnectionAddresses | None = None, *, believed: bool = True) -> Downstream:
-        return Downstream(self.context, self._choose_handler, named, believed=believed)
+        switch = self._http2 if self.context.http2.http2 else None
+        return Downstream(self.context, self._choose_handler, named, believed=believed, switch=switch)
+
+    def _http2(self, named: ConnectionAddresses | None = None, *, believed: bool = True) -> H2Connection:
+        return H2Connection(self.context, self._choose_handler, named, believed=believed)
+
+    def _negotiated(self) -> Negotiation:
+        return Negotiation({"h2": self._http2}, self._client)
 
     def _preamble(self) -> Preamble:
         return Preamble(
@@ -176,8 +185,8 @@ class Server:
         """Move the deadlines of clients with progress, and wake each client whose deadline has passed."""
         # While this process was stalled, it did not read what clients sent. That time does not count.
         last_read = min(now, self.sweep.due)
-        late = []
-        for client in self.context.connections:
+        late: list[Expiring] = []
+        for client in chain(self.context.connections, self.context.streams):
             if client.progressed:
                 client.moved(now)
             if client.deadline < last_read:
@@ -185,6 +194,10 @@ class Server:
         for client in late:
             client.expired = True
             client.wake()
+
+    def _tick_sessions(self, now: float) -> None:
+        for session in tuple(self.context.sessions):
+            session.tick(now)
 
     def _wake_flushing(self, _: float) -> None:
         for client in tuple(self.context.flushing):

@@ -73,7 +73,6 @@ class ByteStream(Protocol):
     """Whether the write buffer is full."""
     lost: bool
     """Whether the connection is closed."""
-    transport: asyncio.Transport
 
     def queue_write(self, data: bytes) -> None:
         """Write at the end of the loop iteration, together with other streams; a large message at once."""
@@ -89,6 +88,13 @@ class ByteStream(Protocol):
 
     def resume(self) -> None:
         """Continue reading."""
+
+    @property
+    def can_half_close(self) -> bool:
+        """Whether the stream can end in one direction only."""
+
+    def half_close(self) -> None:
+        """End the stream in the direction of writing, after what is queued."""
 
 
 class Connection(asyncio.Protocol):
@@ -186,6 +192,16 @@ class Connection(asyncio.Protocol):
         if self.paused and not self._is_ending():
             self.paused = False
             self.receiver.resume_reading()
+
+    @property
+    def can_half_close(self) -> bool:
+        """Whether the connection can end in one direction only; TLS cannot."""
+        return self.transport.can_write_eof()
+
+    def half_close(self) -> None:
+        """End the direction of writing, after what is queued."""
+        self.flush()
+        self.transport.write_eof()
 
     def _is_ending(self) -> bool:
         return self.lost or self.transport.is_closing() or self.receiver.is_closing()

@@ -13,7 +13,6 @@ from pylb.errors import CUT_OFF, Fault, Phase, ProxyError
 from pylb.http1.bad_request import bad_response, shown
 from pylb.http1.body import IDENTITY, UntilClose
 from pylb.http1.parser import Request, Response
-from pylb.http1.writer import response_head
 from pylb.observe.record import Record
 from pylb.proxy.exchange import Exchange
 from pylb.proxy.transfer import EVENT, BodyPump, ByteStream
@@ -31,12 +30,11 @@ class RelayDirection(BodyPump):
 
     def half_close(self) -> bool:
         """Pass the end of stream on. A connection that cannot be half-closed (TLS) closes."""
-        if self.sink is None or self.sink.lost or not self.sink.transport.can_write_eof():
+        if self.sink is None or self.sink.lost or not self.sink.can_half_close:
             return False
-        self.sink.flush()
-        self.sink.transport.write_eof()
+        self.sink.half_close()
         self.finish()
-        return self.source.transport.can_write_eof()
+        return self.source.can_half_close
 
 
 async def tunnel(
@@ -58,7 +56,7 @@ async def tunnel(
     check(cast(Request, record.request), response, upstream.backend.name, uploaded=uploaded)
     record.status = response.status
     record.sending = True
-    head = response_head(response, chunked=False, close=False, version=1)
+    head = client.switch(response)
     down, up = RelayDirection(upstream, client), RelayDirection(client, client)
     down.start(client, head)
     up.start(upstream, b"")

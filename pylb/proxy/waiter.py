@@ -9,31 +9,39 @@ The module may not import any other module of `pylb.proxy`.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Protocol
 
 from pylb.errors import Phase, ProxyError
 
 
-class Waiter(Protocol):
-    """One coroutine that `await EVENT` suspends, its deadline, and the state that it checks when it resumes.
+class Expiring(Protocol):
+    """What the sweep uses of everything that has a deadline."""
 
-    HTTP/1 serves the requests of a connection in order, so a client connection is one waiter.
-    """
-
-    lost: bool
-    """Whether the client has left. Then no wait is useful."""
     deadline: float
     """When the sweep sets `expired`, in monotonic seconds."""
     expired: bool
     """Whether the deadline has passed."""
-    timeout: float
-    """Seconds by which progress moves the deadline."""
     progressed: bool
     """Whether bytes of a body have moved since the last sweep."""
 
+    def moved(self, now: float) -> None:
+        """Move the deadline, because bytes of a body have moved."""
+
     def wake(self) -> None:
-        """Resume the coroutine, which checks its state again. Spurious calls are harmless."""
+        """Check the state again. Spurious calls are harmless."""
+
+
+class Waiter(Expiring, Protocol):
+    """One coroutine that `await EVENT` suspends, its deadline, and the state that it checks when it resumes.
+
+    HTTP/1 serves the requests of a connection in order, so a client connection is one waiter. With HTTP/2
+    each stream is one.
+    """
+
+    lost: bool
+    """Whether the client has left. Then no wait is useful."""
+    timeout: float
+    """Seconds by which progress moves the deadline."""
 
     def woken(self, _: object) -> None:
         """Do the same as `wake`, in the form of a future's callback."""
@@ -44,20 +52,29 @@ class Waiter(Protocol):
     def set_deadline(self, now: float, seconds: float) -> None:
         """Expire after that many seconds without progress."""
 
-    def moved(self, now: float) -> None:
-        """Move the deadline, because bytes of a body have moved."""
-
     def lost_error(self, phase: Phase) -> ProxyError:
         """Return the error of a request whose client has left in that phase."""
 
 
-class Drainable(Waiter, Protocol):
+class Drainable(Expiring, Protocol):
     """The interface of an accepted connection for the server, which drains and closes it."""
 
-    transport: asyncio.Transport
-    idle: bool
-    """Whether it waits for the first byte of a request."""
-    close_after_response: bool
-    """Whether the next response is the last."""
-    cut_off: bool
-    """Whether a shutdown has ended it."""
+    def drain(self, now: float, idle: float) -> None:
+        """Let the requests in progress be the last; an idle client may begin one for `idle` more seconds."""
+
+    def cut_all(self) -> None:
+        """Mark everything on the connection as ended by a shutdown, and wake nothing."""
+
+    def abort(self) -> None:
+        """Wake what was cut off, and close the connection at once."""
+
+
+class Timed(Protocol):
+    """What each sweep informs of the time."""
+
+    def tick(self, now: float) -> None:
+        """Do what is due.
+
+        Args:
+            now: the time in monotonic seconds.
+        """

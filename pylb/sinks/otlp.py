@@ -23,7 +23,7 @@ from pylb import __version__
 from pylb.errors import NORMAL
 from pylb.http1.parser import Request
 from pylb.http1.trace import Trace
-from pylb.observe.accesslog import text
+from pylb.observe.accesslog import protocol, text
 from pylb.observe.record import Record
 from pylb.policy.lease import Lease
 
@@ -75,6 +75,7 @@ class OtlpExporter:
                 "http.request.method": text(request.method),
                 "url.path": text(path),
                 "url.query": text(query),
+                "network.protocol.version": protocol(record).removeprefix("HTTP/"),
                 "server.address": text(request.host),
                 "client.address": record.client,
                 "http.response.status_code": record.status,

@@ -16,14 +16,14 @@ from pylb.assembly.routes import declarations
 from pylb.assembly.tls import read_certificates
 from pylb.config import Options
 from pylb.config.backends import BackendConnections, Timeouts
-from pylb.config.clients import Limits
+from pylb.config.clients import Http2, Limits
 from pylb.http1.headers import ClientInfo, ForwardedClientInfo
 from pylb.http1.trace import Tracing
 from pylb.ipc.routing_update import RoutingUpdate
 from pylb.model import PoolState
 from pylb.observe.counter_layout import EVENT, EVENTS
 from pylb.observe.counters import Counters
-from pylb.observe.gauges import CLIENTS, CUT, LINES_DROPPED, PROCESS
+from pylb.observe.gauges import CLIENTS, CUT, HTTP2_CLIENTS, HTTP2_STREAMS, LINES_DROPPED, PROCESS
 from pylb.observe.metrics import Metrics
 from pylb.observe.worker_counters import WorkerCounters
 from pylb.policy.admission import Connections
@@ -74,6 +74,7 @@ class Worker:
         context = Context(
             timeouts=Timeouts.of(options),
             limits=Limits.of(options),
+            http2=Http2.of(options),
             clients=ClientRules(
                 trusted=Networks(options.trusted_proxies),
                 admission=Connections(admissible(options.max_connections), options.max_client_connections),
@@ -180,7 +181,10 @@ class Worker:
     def publish(self) -> None:
         """Publish the gauges and counters of the worker as a whole to the shared memory."""
         shared = self.counters.shared
-        shared.gauge(PROCESS, CLIENTS)[shared.row] = len(self.server.context.connections)
+        context = self.server.context
+        shared.gauge(PROCESS, CLIENTS)[shared.row] = len(context.connections)
+        shared.gauge(PROCESS, HTTP2_CLIENTS)[shared.row] = len(context.sessions)
+        shared.gauge(PROCESS, HTTP2_STREAMS)[shared.row] = len(context.streams)
         own = shared.counters(PROCESS)
         self._grow("", own, LINES_DROPPED, self._sinks.lines_dropped)
         for service, pool in self.pools.items():

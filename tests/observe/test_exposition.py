@@ -151,6 +151,8 @@ def test_processes_are_exposed():
         "build_info": 1,
         "workers": 2,
         "client_connections": 12,
+        "http2_connections": 0,
+        "http2_streams": 0,
         "access_log_lines_dropped_total": 10,
         "client_connections_cut_total": 11,
         "restarts_total": 12,

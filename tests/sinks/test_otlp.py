@@ -74,6 +74,7 @@ async def test_a_request_and_its_attempts_are_spans_of_the_clients_trace(collect
         "http.request.method": "GET",
         "url.path": "/cart",
         "url.query": "id=1",
+        "network.protocol.version": "1.1",
         "server.address": "a.example",
         "client.address": "192.0.2.7",
         "http.response.status_code": 200,

@@ -15,7 +15,7 @@ from pylb.http1.bad_request import bad_request
 from pylb.http1.body import CHUNKED, IDENTITY, Chunked, Sized
 from pylb.http1.head_cache import RequestReader
 from pylb.http1.parser import END_LENGTH, END_OF_HEAD, Request, Response, check_beginning
-from pylb.http1.writer import add_fields, error_response, prefers_json, response_head, short_response
+from pylb.http1.writer import add_fields, response_head, short_response
 from pylb.observe.record import Record
 from pylb.proxy.addresses import ConnectionAddresses
 from pylb.proxy.batch import INLINE_LIMIT
@@ -23,22 +23,19 @@ from pylb.proxy.client_connection import ClientConnection
 from pylb.proxy.closing import close, linger
 from pylb.proxy.context import Context
 from pylb.proxy.exchange import ExtraFields, Handler
-from pylb.proxy.failure import fail
+from pylb.proxy.failure import fail, failure_response
 from pylb.proxy.request_body import RequestBodyPump, too_large
 from pylb.proxy.service import Service
 from pylb.proxy.transfer import EVENT, BodyPump
 from pylb.proxy.upstream.binding import Bindings
 from pylb.proxy.upstream.upstream import Upstream
 
-RETRY_AFTER = 1
-"""Seconds after which a client may send a request again that was refused for lack of room."""
-
-RETRIABLE = frozenset([429, 503])
-"""Statuses of pylb's responses that carry `Retry-After`."""
-
 CARRIAGE_RETURN = 0x0D
 
 EMPTY_LINE = b"\r\n"
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\n"
+"""The head of a client that knows that the server understands HTTP/2 (RFC 9113 §3.4)."""
 
 
 class Downstream(ClientConnection):
@@ -50,6 +47,8 @@ class Downstream(ClientConnection):
             whether the connection uses TLS.
         named: the addresses from a PROXY protocol preamble; None takes those of the transport.
         believed: whether X-Forwarded fields count, if the connection comes from a trusted proxy.
+        switch: makes the protocol that takes over a connection whose client begins with the preface of
+            HTTP/2, given `named` and `believed`; None refuses such a client.
     """
 
     __slots__ = (
@@ -59,9 +58,11 @@ class Downstream(ClientConnection):
         "_handle",
         "_parser",
         "_scanned",
+        "_switch",
         "bound",
         "client_info",
         "extra_fields",
+        "handed_over",
         "keep",
         "served",
         "service",
@@ -74,8 +75,10 @@ class Downstream(ClientConnection):
         named: ConnectionAddresses | None = None,
         *,
         believed: bool = True,
+        switch: Callable[..., asyncio.Protocol] | None = None,
     ) -> None:
         super().__init__(context, named)
+        self._switch = switch
         self._believed = believed
         self._client = ""
         """What `Clients.leave` takes when the connection ends."""
@@ -86,6 +89,8 @@ class Downstream(ClientConnection):
         """Serves a request."""
         self.keep = True
         """Whether another request may follow the response that is being sent."""
+        self.handed_over = False
+        """Whether another protocol continues the connection."""
         self.served = 0
         """Requests that were served. After the first, the connection may stay idle for longer."""
         self.service: Service
@@ -182,6 +187,8 @@ class Downstream(ClientConnection):
             context.observe(record)
             if error.fault is Fault.RESOURCE:
                 self.discarding = False  # Do not linger for a client beyond the connection limit.
+        if self.handed_over:
+            return
         if self.discarding:
             await linger(self)
         await close(self)
@@ -196,6 +203,9 @@ class Downstream(ClientConnection):
         if recv_buffer and not self.write_paused:
             if recv_buffer[0] == CARRIAGE_RETURN:  # RFC 9112 section 2.2 asks for this leniency.
                 recv_buffer = self.recv_buffer = recv_buffer.removeprefix(EMPTY_LINE)
+            elif not self.served and recv_buffer.startswith(PREFACE) and self._switch is not None:
+                self._hand_over(self._switch)
+                return b""
             limits, scanned = self.context.limits, self._scanned
             end = recv_buffer.find(END_OF_HEAD, scanned and max(scanned - END_LENGTH, 0)) + END_LENGTH
             if END_LENGTH <= end <= limits.max_head:
@@ -218,6 +228,18 @@ class Downstream(ClientConnection):
         if self.paused:
             self.resume()
         return None
+
+    def _hand_over(self, switch: Callable[..., asyncio.Protocol]) -> None:
+        """Let another protocol continue a connection on which nothing was served."""
+        data, self.recv_buffer = self.recv_buffer, b""
+        self.handed_over = True
+        self.context.connections.discard(self)
+        self.context.clients.leave(self._client)
+        protocol = switch(self._named, believed=self._believed)
+        self.transport.set_protocol(protocol)
+        protocol.connection_made(self.transport)
+        protocol.data_received(data)
+        self.resume()
 
     # The exchange: one request and its response.
 
@@ -243,6 +265,10 @@ class Downstream(ClientConnection):
         """Send an interim response (1xx) at once. HTTP/1.0 has none (RFC 9110 section 15.2)."""
         if request.version == 1:
             self.write(response_head(response, chunked=False, close=False, version=1))
+
+    def switch(self, response: Response) -> bytes:
+        """Return the head of a 101."""
+        return response_head(response, chunked=False, close=False, version=1)
 
     def respond(
         self,
@@ -332,17 +358,7 @@ class Downstream(ClientConnection):
         if record.sending:
             self.reset()
             return
-        detail = error.detail if error.fault is Fault.POLICY else ""
-        head = record.request is not None and record.request.method == b"HEAD"
-        answer = error_response(
-            error.status,
-            detail,
-            request_id=record.id,
-            retry_after=RETRY_AFTER if error.status in RETRIABLE else 0,
-            body=not head,
-            date=self.context.date,
-            as_json=record.request is not None and prefers_json(record.request.lines),
-        )
+        answer = failure_response(record, error, self.context.date)
         record.sent = len(answer) - answer.index(END_OF_HEAD) - END_LENGTH
         if self.extra_fields is not None:
             answer = add_fields(answer, self.extra_fields(None))

@@ -35,13 +35,15 @@ class Certificates:
         options: the files, and what is required of clients. The first certificate is the default for names
             without a certificate. The directory contains more: `NAME.crt` or `NAME.pem` with `NAME.key`, or a
             folder with `fullchain.pem` and `privkey.pem`, as certbot makes them.
+        http2: whether clients may choose HTTP/2.
         ticket_keys: keys that seal tickets, if other processes must open them; see `session_tickets.share`.
 
     Raises:
         StartError: a file cannot be used, or there is none.
     """
 
-    def __init__(self, options: Tls, ticket_keys: bytes = b"") -> None:
+    def __init__(self, options: Tls, ticket_keys: bytes = b"", *, http2: bool = True) -> None:
+        self._protocols = ["h2", "http/1.1"] if http2 else ["http/1.1"]
         self._directory = options.tls_dir
         self._client_ca = options.tls_client_ca
         self._client_required = options.tls_client_required
@@ -140,7 +142,7 @@ class Certificates:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(CIPHERS)
         context.options |= ssl.OP_NO_RENEGOTIATION
-        context.set_alpn_protocols(["http/1.1"])
+        context.set_alpn_protocols(self._protocols)
         if self._client_ca:
             context.load_verify_locations(self._client_ca)
             context.verify_mode = ssl.CERT_REQUIRED if self._client_required else ssl.CERT_OPTIONAL

@@ -78,7 +78,7 @@ class Bindings:
             binding = self._by_pool[pool] = Binding(pool, upstream.backend)
         if upstream.home is not binding.idle:
             upstream.home = binding.idle
-            upstream.reusable = not upstream.transport.is_closing()
+            upstream.reusable = not upstream.closing
 
     def leases(self, pool: Pool) -> Binding | Pool:
         """Return the object that leases a backend of a pool to this client."""

@@ -134,6 +134,11 @@ class H1Upstream(Connection):
 
     # The exchange.
 
+    @property
+    def closing(self) -> bool:
+        """Whether the connection is being closed."""
+        return self.transport.is_closing()
+
     def changed_head(self, changes: HeadChanges) -> Callable[[Request, ClientInfo, bytes, bytes], bytes]:
         return changes.head
 

@@ -41,6 +41,10 @@ class Upstream(ByteStream, Protocol):
     request_head: Callable[[Request, ClientInfo, bytes, bytes], bytes]
     """Returns the head of a request, framed for the backend; see `http1.writer.request_head`."""
 
+    @property
+    def closing(self) -> bool:
+        """Whether the connection is being closed."""
+
     def changed_head(self, changes: HeadChanges) -> Callable[[Request, ClientInfo, bytes, bytes], bytes]:
         """Return a function as `request_head`, which changes the head as a route requires."""
 

@@ -1,0 +1,68 @@
+"""How much useless work a peer may cause before its session ends: two budgets that time and good work refill.
+
+Valid frames can be abusive in their number: streams that are reset at once (CVE-2023-44487), or that make
+the other side reset them (CVE-2025-8671), pings, settings, empty frames. Each such event costs one unit. The
+numbers are those of nghttp2 (10,000 and 330 a second) and h2o (a budget that completed requests refill).
+"""
+
+from __future__ import annotations
+
+from pylb.http2.errors import ErrorCode, SessionError
+
+ODDITIES = 10_000
+"""Odd but legal frames that a session may receive at once."""
+
+ODDITIES_PER_SECOND = 330
+"""How fast that budget is refilled."""
+
+RESETS = 200
+"""Premature resets before new streams are refused; after as many again, the session ends."""
+
+PREMATURE = 1.0
+"""Seconds after its head within which the reset of an unanswered stream counts. Later ones are cancellations,
+which gRPC clients send often."""
+
+
+class Guard:
+    """The budgets of one session."""
+
+    __slots__ = ("oddities", "resets")
+
+    def __init__(self) -> None:
+        self.oddities = ODDITIES
+        self.resets = RESETS
+
+    def odd(self, units: int = 1) -> None:
+        """Charge an odd frame.
+
+        Raises:
+            SessionError: the budget is exhausted.
+        """
+        self.oddities -= units
+        if self.oddities < 0:
+            raise SessionError(ErrorCode.ENHANCE_YOUR_CALM, "too many frames without a purpose")
+
+    def reset(self) -> None:
+        """Charge a stream that was reset before it could be useful.
+
+        Raises:
+            SessionError: the budget is exhausted.
+        """
+        self.resets -= 1
+        if self.resets < -RESETS:
+            raise SessionError(ErrorCode.ENHANCE_YOUR_CALM, "too many streams were reset at once")
+
+    def completed(self) -> None:
+        """Refill the budget of resets, because a stream was answered."""
+        if self.resets < RESETS:
+            self.resets += 1
+
+    @property
+    def refuses(self) -> bool:
+        """Whether new streams are refused."""
+        return self.resets <= 0
+
+    def passed(self, seconds: float) -> None:
+        """Refill the budget of odd frames, because time has passed."""
+        if self.oddities < ODDITIES:
+            self.oddities = min(ODDITIES, self.oddities + int(seconds * ODDITIES_PER_SECOND))

@@ -1,0 +1,371 @@
+"""One request of a client with HTTP/2: a stream, and the exchange that serves it.
+
+This file decides how a response is framed for the client. `H2Connection` makes a stream when its head has
+arrived, and delivers its frames. The file may not import that class, a handler or the server.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from time import monotonic
+from typing import Protocol
+
+from pylb.errors import Fault, Phase, ProxyError
+from pylb.http1.bad_request import bad_request
+from pylb.http1.body import CHUNKED, IDENTITY
+from pylb.http1.head_cache import RequestReader
+from pylb.http1.headers import ClientInfo
+from pylb.http1.parser import END_OF_HEAD, Request, Response
+from pylb.http1.writer import short_response
+from pylb.http2.errors import ErrorCode
+from pylb.http2.response_heads import block_of_text, response_block, trailers_block
+from pylb.http2.server_session import Head, ServerSession
+from pylb.http2.stream import Stream
+from pylb.observe.record import Record
+from pylb.proxy.addresses import ConnectionAddresses
+from pylb.proxy.context import Context
+from pylb.proxy.driven import Driven
+from pylb.proxy.exchange import ExtraFields, Handler
+from pylb.proxy.failure import fail, failure_response
+from pylb.proxy.h2.body import StreamBody
+from pylb.proxy.request_body import RequestBodyPump, too_large
+from pylb.proxy.service import Service
+from pylb.proxy.transfer import EVENT, BodyPump, ByteStream
+from pylb.proxy.upstream.binding import Bindings
+from pylb.proxy.upstream.upstream import Upstream
+
+
+class Carrier(Protocol):
+    """The connection that carries a stream."""
+
+    context: Context
+    client_info: ClientInfo
+    session: ServerSession[H2Stream]
+    extra_fields: ExtraFields | None
+    handle: Handler
+    parser: RequestReader
+
+    def addresses(self) -> ConnectionAddresses:
+        """Return the addresses of the connection."""
+
+    def schedule(self) -> None:
+        """Write the session's output at the end of the loop iteration."""
+
+    def end_later(self, stream: H2Stream, trailers: bytes) -> None:
+        """End a stream after the bytes that are written to it in this iteration."""
+
+    def finished(self, stream: H2Stream) -> None:
+        """The exchange of a stream has ended."""
+
+
+class H2Stream(Stream, Driven):
+    """A stream of a client, as an `Exchange`.
+
+    Args:
+        carrier: the connection.
+        number: the stream's identifier.
+        head: the head of the request, or the reason why it is refused.
+    """
+
+    __slots__ = (
+        *("_body", "_busy", "_carrier", "_head", "_uncredited", "_run_on", "_written"),
+        *("bound", "client_info", "close_after_response", "context", "cut_off", "deadline", "expired"),
+        *("extra_fields", "keep", "latest_deadline", "lost", "paused", "producer", "progressed", "pump"),
+        *("recv_buffer", "service", "taken", "timeout", "write_paused"),
+    )
+
+    can_half_close = True
+    """END_STREAM ends one direction only."""
+
+    def __init__(self, carrier: Carrier, number: int, head: Head) -> None:
+        session = carrier.session
+        super().__init__(number, session.initial_send_window, session.window)
+        self._carrier = carrier
+        self._head = head
+        self._uncredited = 0
+        """Received bytes for which the client has no new credit yet."""
+        self._written = 0
+        """Bytes of the response's body."""
+        self._body: StreamBody | None = None
+        """The decoder of the request's body."""
+        self.context = carrier.context
+        self.client_info = carrier.client_info
+        self.extra_fields = carrier.extra_fields
+        self.service: Service
+        self.bound: Bindings | None = None
+        self.keep = True
+        self.close_after_response = False
+        self.cut_off = False
+        self.lost = False
+        self.recv_buffer = b""
+        self.pump: BodyPump | None = None
+        self.producer: ByteStream | None = None
+        self.write_paused = False
+        self.paused = False
+        self.deadline = self.latest_deadline = inf
+        self.expired = self.progressed = False
+        self.timeout = 0.0
+        self.taken = 0
+        self._run_on = self._serve().send
+        self._busy = False
+
+    # The coroutine.
+
+    async def _serve(self) -> None:
+        """Serve the request, and wait until its response is framed."""
+        context = self.context
+        context.streams.add(self)
+        record = Record(self.client_info.address, monotonic())
+        record.protocol = "HTTP/2.0"
+        try:
+            if isinstance(self._head, ProxyError):
+                raise self._head
+            request = record.request = self._carrier.parser.read(self._head)
+            context.identify(record, self.client_info)
+            if self.lost:
+                raise self.lost_error(Phase.QUEUE)
+            if request.authenticates_connection:
+                raise _needs_connection()
+            await self._carrier.handle(self, request, record)
+        except Exception as failure:
+            fail(self, record, failure)
+        finally:
+            context.observe(record)
+        if not self.ended:
+            await self._sent()
+        context.streams.discard(self)
+        self._carrier.finished(self)
+
+    async def _sent(self) -> None:
+        """Wait until the rest of the response is framed, while the client reads it."""
+        self.set_deadline(monotonic(), self.context.timeouts.body_timeout)
+        self.taken = self.acknowledged()
+        while not (self.ended or self.lost):
+            if self.expired and not self.makes_progress(self.context.quota):
+                break
+            await EVENT
+
+    def abort(self) -> None:
+        """End the stream at once."""
+        self.lost = True
+        self.context.streams.discard(self)
+        self._carrier.finished(self)
+
+    def acknowledged(self) -> int:
+        """Return the bytes of the response's body that were framed."""
+        return self._written - self.size
+
+    # Events of the session.
+
+    def begin(self) -> None:
+        self.context.batch.wake(self)  # The coroutine begins once all connections are read.
+
+    def received(self, data: bytes) -> None:
+        self._uncredited += len(data)
+        if self.pump is not None:
+            self.pump.feed(data)
+            self._end_of_request()
+            if not self.paused:
+                self._credit()
+        else:
+            self.recv_buffer += data
+            self.context.batch.wake(self)
+
+    def received_trailers(self, lines: bytes) -> None:
+        if self._body is not None:
+            self._body.trailers = lines
+        self.received(b"")
+
+    def received_reset(self, code: int) -> None:  # noqa: ARG002
+        self.lost = True
+        self.context.batch.wake(self)
+
+    def sent_all(self) -> None:
+        self.wake()
+
+    def too_full(self) -> None:
+        self.write_paused = True
+        producer = self.producer
+        if producer is not None:
+            producer.pause()
+            if producer.pump is not None:
+                producer.pump.delayed = True
+
+    def has_room(self) -> None:
+        self.write_paused = False
+        if self.producer is not None:
+            self.producer.resume()
+        self.wake()
+
+    def _end_of_request(self) -> None:
+        """Pass the end of the client's direction on, if a tunnel has joined the streams."""
+        pump = self.pump
+        if pump is not None and self.remote_ended and pump.ends_at_close and not pump.half_close():
+            self.lost = True
+            self.wake()
+
+    def _credit(self) -> None:
+        """Give the client credit for what has left pylb."""
+        uncredited, self._uncredited = self._uncredited, 0
+        if uncredited and not self.remote_ended:
+            self._carrier.session.consumed(self, uncredited)
+            self._carrier.schedule()
+
+    # The stream of bytes.
+
+    def queue_write(self, data: bytes) -> None:
+        """Queue bytes of the body."""
+        self.write(data)
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes of the body; they are framed at the end of the loop iteration."""
+        if data and not self.lost:
+            self._written += len(data)
+            self._carrier.session.send(self, data)
+            self._carrier.schedule()
+
+    def flush(self) -> None:
+        """Do nothing: frames leave in the order of the writes."""
+
+    def pause(self) -> None:
+        """Give the client no more credit."""
+        self.paused = True
+
+    def resume(self) -> None:
+        """Give the client credit again."""
+        self.paused = False
+        if self.remote_ended and self.pump is not None and self.pump.ends_at_close:
+            self._end_of_request()  # It came before the tunnel.
+        self._credit()
+
+    def half_close(self) -> None:
+        """End the response's direction."""
+        self._carrier.end_later(self, b"")
+
+    # The exchange.
+
+    def addresses(self) -> ConnectionAddresses:
+        """Return the addresses of the client and of the listener that it connected to."""
+        return self._carrier.addresses()
+
+    def encode(self, payload: bytes) -> bytes:
+        """Return a payload for `write`, which frames it. See `http1.body.Encoder`."""
+        return payload
+
+    def end(self, trailers: bytes = b"") -> bytes:
+        """End the response after what is written now; return nothing more to write."""
+        self._carrier.end_later(self, trailers and trailers_block(trailers))
+        return b""
+
+    def body(self, request: Request) -> tuple[bytes, BodyPump | None]:
+        """Return the request's body, if it is small and has arrived; else a pump for it.
+
+        Raises:
+            ProxyError: 413, for a declared length above `--max-body`.
+        """
+        service, length = self.service, request.length
+        if length > service.max_body:
+            raise too_large(service.max_body)
+        if self.remote_ended and length == len(self.recv_buffer):
+            body, self.recv_buffer = self.recv_buffer, b""
+            return body, None
+        self._body = StreamBody(self, -1 if request.chunked else length, bad_request)
+        encoder = CHUNKED if request.chunked else IDENTITY
+        return b"", RequestBodyPump(self, self._body, encoder, limit=service.max_body, quota=service.quota)
+
+    def interim(self, request: Request, response: Response) -> None:  # noqa: ARG002
+        """Send an interim response (1xx)."""
+        if not self.lost:
+            self._carrier.session.send_head(self, response_block(response), end_stream=False)
+            self._carrier.schedule()
+
+    def switch(self, response: Response) -> bytes:  # noqa: ARG002
+        """Send the head of a tunnel (RFC 8441 §5); return nothing more to write."""
+        self._send_head(block_of_text(b"HTTP/1.1 200 OK\r\n\r\n"), end_stream=False)
+        return b""
+
+    def respond(
+        self,
+        upstream: Upstream,
+        record: Record,
+        request: Request,  # noqa: ARG002
+        response: Response,
+        *,
+        upload: BodyPump | None,
+    ) -> BodyPump | None:
+        """See `Exchange.respond`."""
+        if upload is not None and not upload.done:
+            upstream.distrust(wholly=True)
+        extra = b"" if response.dated else b"Date: %b\r\n" % self.context.date
+        if self.extra_fields is not None:
+            extra += self.extra_fields(response)
+        block = response_block(response, extra)
+        record.status = response.status
+        record.sending = True
+        length = upstream.length
+        if length == len(upstream.recv_buffer):
+            self._send_head(block, end_stream=True, body=upstream.recv_buffer)
+            upstream.recv_buffer = b""
+            record.sent = length
+            record.finished = record.attempts[-1].head
+            return None
+        self._send_head(block, end_stream=False)
+        pump = BodyPump(upstream, upstream.decoder(response), self, self)
+        self.set_deadline(record.attempts[-1].head, self.service.timeouts.body_timeout)
+        pump.start(self, b"")
+        return pump
+
+    def answer(self, record: Record, request: Request, status: int, fields: bytes, text: bytes = b"") -> bool:
+        """Send a response of pylb; return True: another request never waits for this one."""
+        record.status = status
+        record.sending = True
+        body = request.method != b"HEAD"
+        record.sent = len(text) if body else 0
+        self._send_text(
+            short_response(status, fields, text, body=body, close=False, version=1, date=self.context.date)
+        )
+        return True
+
+    def refuse(self, record: Record, error: ProxyError) -> None:
+        """Answer with the error's status; reset the stream if a response has begun."""
+        if self.lost:
+            return
+        if record.sending:
+            self._carrier.session.reset(self, ErrorCode.INTERNAL_ERROR)
+            self._carrier.schedule()
+        elif error.status == NEEDS_CONNECTION:
+            self._carrier.session.reset(self, ErrorCode.HTTP_1_1_REQUIRED)
+            self._carrier.schedule()
+        else:
+            record.sent = self._send_text(failure_response(record, error, self.context.date))
+
+    def discard(self) -> None:
+        """Discard what the client still sends."""
+        self.pump = None
+        self.recv_buffer = b""
+
+    def _send_text(self, message: bytes) -> int:
+        """Send a complete response in the form of HTTP/1; return the bytes of its body."""
+        head, _, body = message.partition(END_OF_HEAD)
+        if self.extra_fields is not None:
+            head += b"\r\n" + self.extra_fields(None).removesuffix(b"\r\n")
+        self._send_head(block_of_text(head + END_OF_HEAD), end_stream=True, body=body)
+        return len(body)
+
+    def _send_head(self, block: bytes, *, end_stream: bool, body: bytes = b"") -> None:
+        """Send the head of the final response, and with it a whole body."""
+        self.started = True
+        if not self.lost:
+            self._written += len(body)
+            self._carrier.session.send_head(self, block, end_stream=end_stream, body=body)
+            self._carrier.schedule()
+
+
+NEEDS_CONNECTION = 421
+"""The status of a request that cannot be served on a shared connection."""
+
+
+def _needs_connection() -> ProxyError:
+    """Return the error of NTLM and Negotiate, which authenticate a connection and not a request."""
+    detail = "a scheme that authenticates the connection needs HTTP/1.1"
+    return ProxyError(Phase.REQUEST, Fault.POLICY, detail, status=NEEDS_CONNECTION)
