@@ -58,12 +58,12 @@ class ControlServer:
         self.members: set[Member] = set()
         self.updates: dict[str, bytes] = {}
         """The last update of each service, encoded."""
-        self.route_totals = RouteTotals()
-        """The counts of requests by route, if workers send them."""
         self.requests: deque[tuple[str, ...]] = deque(maxlen=recent_requests)
         """The requests that workers have recorded, the newest last."""
         self.declarations: dict[str, bytes] = {}
         """The declaration of each service, encoded."""
+        self.route_totals = RouteTotals(lambda service: service in self.declarations)
+        """The counts of requests by route, if workers send them."""
         self.routing_generation = 0
         """Increases with each change of the declarations."""
         self.joined = asyncio.Event()
@@ -126,6 +126,7 @@ class ControlServer:
                 self.declarations.pop(service, None)
                 self.updates.pop(service, None)
                 self._under_way.pop(service, None)
+                self.route_totals.forget(service)
                 for member in self.members:
                     member.applied.pop(service, None)
         if applied:

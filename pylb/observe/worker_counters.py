@@ -25,6 +25,8 @@ from pylb.policy.shared import SharedBackend, SharedPool
 TRAFFIC_STATES = (State.UP, State.HALF_OPEN, State.SUSPECT, State.EJECTED)
 """The states of a backend by passive health checks, from good to bad."""
 
+NO_SLOTS: Mapping[str, int] = {}
+
 
 class WorkerCounters:
     """The counterpart of `Counters` in a worker: attaches counters to backends, but assigns no slots.
@@ -48,6 +50,11 @@ class WorkerCounters:
         self._services[service] = self.shared.counters(slot)
         self._places[service] = slot
         self._slots[service] = slots
+
+    def forget(self, service: str) -> None:
+        """Remove the slots of a service whose backends are detached. Requests in flight still count."""
+        for known in (self._services, self._places, self._slots):
+            known.pop(service, None)
 
     def service(self, name: str) -> memoryview:
         """The counters of requests that reached no backend; `name` is "" if no service matched."""
@@ -80,7 +87,7 @@ class WorkerCounters:
 
     def publish(self, backend: Backend) -> None:
         """Publish the state of a backend in this worker."""
-        slot = self._slots[backend.endpoint.service].get(backend.name)
+        slot = self._slots.get(backend.endpoint.service, NO_SLOTS).get(backend.name)
         if slot is None or backend.state not in TRAFFIC_STATES:
             return
         shared, health = self.shared, backend.health

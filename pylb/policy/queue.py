@@ -30,7 +30,8 @@ class QueuedRequest:
 
     Args:
         tried: backends that the request has failed on; it receives another one if that has capacity.
-        wake: called when `backend` is set; it must take a lease before it returns.
+        wake: called when `backend` is set, and it must take a lease before it returns; also called when the
+            queue is closed.
         only: the one backend that the request waits for, as long as that is eligible; None for any.
     """
 
@@ -57,6 +58,8 @@ class Queue:
         self._processes = processes
         self._waiting: deque[QueuedRequest] = deque()
         self._serving = False
+        self.closed = False
+        """Whether the service was removed, so that no request receives a backend any more."""
         self.configure(options)
 
     def configure(self, options: Balancing) -> None:
@@ -92,6 +95,12 @@ class Queue:
         """Remove a request that has no backend yet."""
         if queued.backend is None:
             self._waiting.remove(queued)
+
+    def close(self) -> None:
+        """Wake all requests, which receive no backend: the service was removed."""
+        self.closed = True
+        for queued in tuple(self._waiting):
+            queued.wake()
 
     def serve(self, capacity: Callable[[QueuedRequest], Backend | None]) -> None:
         """Assign backends to queued requests in order, while there is capacity.

@@ -23,9 +23,8 @@ async def wait_for_room(client: Exchange, pool: Pool, tried: Collection[Backend]
         tried: backends that the request has failed on.
 
     Raises:
-        ProxyError: the queue is full, the wait exceeded the queue timeout, the client left, or only backends
-        in
-            `tried` have capacity.
+        ProxyError: the queue is full, the wait exceeded the queue timeout, the client left, the service was
+            removed, or only backends in `tried` have capacity.
     """
     only = None if client.bound is None else client.bound.backend(pool)
     queued = QueuedRequest(tried, client.wake, only)
@@ -37,6 +36,9 @@ async def wait_for_room(client: Exchange, pool: Pool, tried: Collection[Backend]
             await EVENT
             if client.lost:
                 raise client.lost_error(Phase.QUEUE)
+            if pool.queue.closed:
+                removed = f"the service {pool.service} was removed"
+                raise ProxyError(Phase.QUEUE, Fault.POLICY, removed, status=503)
             if client.expired and queued.backend is None:
                 pool.events["queue_timeout"] += 1
                 waited = f"no backend had room for {timeout:g} s"

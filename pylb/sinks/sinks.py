@@ -66,6 +66,11 @@ class Sinks:
 
         return observe
 
+    def forget(self, service: str) -> None:
+        """Remove what is kept of a service, which was removed."""
+        if self.route_counts is not None:
+            self.route_counts.forget(service)
+
     @property
     def lines_dropped(self) -> int:
         """Access log lines dropped since the start."""

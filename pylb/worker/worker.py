@@ -141,6 +141,9 @@ class Worker:
         for name in changed:
             if name not in served or not served[name].needs_pool:
                 self._remove_pool(name)
+            if name not in served:
+                self.counters.forget(name)
+                self._sinks.forget(name)
         early = [name for name in served if name in self.pools and name in self._early]
         return {name: self.apply(self._early.pop(name)) for name in early}
 
@@ -159,10 +162,11 @@ class Worker:
         return declaration
 
     def _remove_pool(self, service: str) -> None:
-        """Remove the pool of a service, after its routes. Requests in flight finish."""
+        """Remove the pool of a service, after its routes. Requests in flight finish, and queued ones fail."""
         self._early.pop(service, None)
         if service in self.pools:
             self.apply(PoolState(service, ()))
+            self.pools[service].queue.close()
             self._services.remove(service)
             self._published = {key: count for key, count in self._published.items() if key[0] != service}
 

@@ -95,3 +95,23 @@ def test_a_worker_that_is_alone_reads_no_loads_of_others():
     first.counters.shared.forget(1)
     first.meet()
     assert (first.pool._refreshed, first.backend.elsewhere) == ((), 0)
+
+
+def test_a_removed_service_is_forgotten_and_its_last_requests_count():
+    shared = SharedCounters(rows=2)
+    counters = WorkerCounters(shared)
+    backend = SharedBackend(WEB)
+    for number in range(1000):
+        name = f"web-{number}"
+        counters.assign(name, 3, {WEB.authority: 4})
+        counters.forget(name)
+    counters.assign("web", 3, {WEB.authority: 4})
+    counters.attach(backend)
+    counters.detach(backend)
+    counters.forget("web")
+    counters.forget("never seen")
+    assert [*counters._services, *counters._places, *counters._slots] == []
+    backend.counters[0] += 1
+    counters.publish(backend)
+    counters.service("web")[0] += 5
+    assert shared.total(3)[0] == 1

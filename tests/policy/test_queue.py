@@ -252,3 +252,21 @@ def test_a_waiter_for_a_removed_backend_accepts_any():
     service.register(second.endpoint)
     service.finish([lease.backend for lease in service.retained].index(second))
     assert bound.backend is second
+
+
+def test_a_closed_queue_wakes_all_requests():
+    queue = Queue(Balancing())
+    woken = []
+    for number in range(3):
+        queued = QueuedRequest((), lambda: None)
+
+        def wake(number=number, queued=queued):
+            woken.append((number, queued.backend))
+            queue.leave(queued)
+
+        queued.wake = wake
+        queue.join(queued)
+    queue.close()
+    assert woken == [(0, None), (1, None), (2, None)]
+    assert queue.closed
+    assert not queue

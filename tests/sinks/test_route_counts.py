@@ -1,9 +1,9 @@
+from pylb.observe import route_totals
 from pylb.observe.record import Record
 from pylb.observe.route_totals import FURTHER
 from pylb.routes.compiled import CompiledRoute
 from pylb.routes.fit import Fit
 from pylb.routes.grammar import parse_route
-from pylb.sinks import route_counts
 from pylb.sinks.route_counts import RouteCounts
 
 
@@ -26,8 +26,19 @@ def test_requests_and_errors_are_counted_by_route():
 
 
 def test_further_routes_are_counted_together(monkeypatch):
-    monkeypatch.setattr(route_counts, "MOST_ROUTES", 2)
+    monkeypatch.setattr(route_totals, "MOST_ROUTES", 2)
     counts = RouteCounts()
     for number in range(5):
         counts.add(record(route=f"/{number}"))
     assert counts.totals() == [("web", "/0", 1, 0), ("web", "/1", 1, 0), (*FURTHER, 3, 0)]
+
+
+def test_the_counts_of_a_removed_service_make_room(monkeypatch):
+    monkeypatch.setattr(route_totals, "MOST_ROUTES", 1)
+    counts = RouteCounts()
+    counts.add(record("gone"))
+    counts.add(record("web"))
+    counts.forget("gone")
+    counts.add(record("web"))
+    assert counts.totals() == [(*FURTHER, 1, 0), ("web", "/a", 1, 0)]
+    counts.forget("never seen")

@@ -244,3 +244,28 @@ async def test_a_response_of_pylb_before_the_body_is_read(route, status, size):
         assert got == status
         assert b"\r\nConnection: close\r\n" in head
         assert await client.rest() == b""
+
+
+async def test_requests_that_wait_for_a_service_that_is_removed_are_answered_at_once():
+    gate = asyncio.Event()
+
+    async def held(reader, writer):
+        await read_request(reader)
+        await gate.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    async with Balanced(queue_timeout=3600) as pylb:
+        pylb.declare(declared("web", "/", max_conn="1"))
+        (origin,) = await pylb.serve("web", held)
+        pool = pylb.worker.pools["web"]
+        running = await pylb.request("/")
+        await until(lambda: origin.open)
+        queued = [await pylb.request("/") for _ in range(2)]
+        await until(lambda: len(pool.queue) == 2)
+        pylb.worker.apply_routing(RoutingUpdate(9, {"web": None}))
+        for client in queued:
+            status, _, body = await client.answer()
+            assert (status, b"the service web was removed" in body) == (503, True)
+        gate.set()
+        assert (await running.answer())[0] == 200
+        assert await pylb.status("/") == 404
