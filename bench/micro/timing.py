@@ -14,3 +14,8 @@ def calls(benchmark: Any, step: Callable[[], object]) -> None:
 def changes(benchmark: Any, step: Callable[[], object]) -> None:
     """Time a step that runs once per change."""
     benchmark.pedantic(step, rounds=20, warmup_rounds=1)
+
+
+def batches(benchmark: Any, step: Callable[[Any], object], setup: Callable[[], object]) -> None:
+    """Time a step that handles a batch, which `setup` makes anew for each round."""
+    benchmark.pedantic(step, setup=lambda: ((setup(),), {}), rounds=200, warmup_rounds=2)

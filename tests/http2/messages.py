@@ -1,6 +1,5 @@
 """Hypothesis strategies for fields and header blocks: valid, nearly valid and invalid."""
 
-import hpack
 from hypothesis import strategies as st
 
 METHODS = [
@@ -73,15 +72,3 @@ def requests(draw):
     if draw(st.integers(0, 4)) == 0:
         fields.insert(draw(st.integers(0, len(fields))), draw(ANY_PSEUDO))
     return fields
-
-
-class LiteralPaths(hpack.Encoder):
-    """Encodes `:path` as nghttp2 does: as a literal without indexing, unless it is in the static table."""
-
-    def add(self, to_add, sensitive, huffman=False):
-        if to_add[0] == b":path" and to_add[1] not in {b"/", b"/index.html"}:
-            return self._encode_indexed_literal(4, to_add[1], b"\x00", huffman)
-        return super().add(to_add, sensitive, huffman)
-
-
-ENCODERS = [hpack.Encoder, LiteralPaths]
