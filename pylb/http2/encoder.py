@@ -1,7 +1,7 @@
 """Encodes fields without a dynamic table, so that equal fields are always equal bytes (RFC 7541 §6).
 
 A block can thus be stored and sent on any connection. Strings are sent as they are: the Huffman code would
-save a quarter of their bytes, but take longer than all other steps of a new response.
+save a fifth of a block, but take longer than all other steps of a new response.
 """
 
 from __future__ import annotations
