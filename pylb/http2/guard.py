@@ -1,8 +1,8 @@
-"""How much useless work a peer may cause before its session ends: two budgets that time and good work refill.
+"""How much useless work a peer may cause before its session ends: two budgets, which time refills.
 
-Valid frames can be abusive in their number: streams that are reset at once (CVE-2023-44487), or that make
-the other side reset them (CVE-2025-8671), pings, settings, empty frames. Each such event costs one unit. The
-numbers are those of nghttp2 (10,000 and 330 a second) and h2o (a budget that completed requests refill).
+Valid frames can be abusive in their number: streams that are reset at once (CVE-2023-44487), or that make the
+other side reset them (CVE-2025-8671), pings, settings, empty frames. Each such event costs one unit. The
+rates are those of nghttp2; that completed requests refill the budget of resets is a rule of h2o.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ ODDITIES_PER_SECOND = 330
 RESETS = 200
 """Premature resets before new streams are refused; after as many again, the session ends."""
 
+RESETS_PER_SECOND = 33
+"""How fast that budget is refilled, besides by completed requests. So a client is served that cancels most of
+its requests, such as the slower half of hedged ones."""
+
 PREMATURE = 1.0
 """Seconds after its head within which the reset of an unanswered stream counts. Later ones are cancellations,
 which gRPC clients send often."""
@@ -29,8 +33,8 @@ class Guard:
     __slots__ = ("oddities", "resets")
 
     def __init__(self) -> None:
-        self.oddities = ODDITIES
-        self.resets = RESETS
+        self.oddities: float = ODDITIES
+        self.resets: float = RESETS
 
     def odd(self, units: int = 1) -> None:
         """Charge an odd frame.
@@ -55,7 +59,7 @@ class Guard:
     def completed(self) -> None:
         """Refill the budget of resets, because a stream was answered."""
         if self.resets < RESETS:
-            self.resets += 1
+            self.resets = min(RESETS, self.resets + 1)
 
     @property
     def refuses(self) -> bool:
@@ -63,6 +67,8 @@ class Guard:
         return self.resets <= 0
 
     def passed(self, seconds: float) -> None:
-        """Refill the budget of odd frames, because time has passed."""
+        """Refill the budgets, because time has passed."""
         if self.oddities < ODDITIES:
-            self.oddities = min(ODDITIES, self.oddities + int(seconds * ODDITIES_PER_SECOND))
+            self.oddities = min(ODDITIES, self.oddities + seconds * ODDITIES_PER_SECOND)
+        if self.resets < RESETS:
+            self.resets = min(RESETS, self.resets + seconds * RESETS_PER_SECOND)

@@ -19,6 +19,9 @@ MAX_FRAME = frames.DEFAULT_FRAME_SIZE
 
 MAX_WINDOW = frames.LARGEST_WINDOW
 
+SMALL = 1024
+"""Bytes of a frame below which its header and its WINDOW_UPDATE cost more than it carries."""
+
 INITIAL_WINDOW = 65_535
 """The windows before any SETTINGS (RFC 9113 §6.9.2)."""
 
@@ -52,7 +55,7 @@ class Sender(Generic[StreamT]):
         self.replies = 0
         """Acknowledgements and resets since the owner last set it to 0."""
         self.sent_data = 0
-        """DATA frames that were sent."""
+        """DATA frames that were sent, except those that a window made smaller than `SMALL`."""
         self.table_update = b""
         """What the next header block begins with, if the peer has lowered its table (RFC 7541 §4.2)."""
         self._growth = GROWTH_BUDGET
@@ -160,6 +163,11 @@ class Sender(Generic[StreamT]):
             self._frame(stream, size)
             self._schedule(stream)
 
+    @property
+    def has_work(self) -> bool:
+        """Whether frames, or bytes that may be framed, wait to be written."""
+        return bool(self.output or self.sendable)
+
     def take(self) -> Bytes:
         """Return the output, and forget it."""
         output = self.output
@@ -172,7 +180,8 @@ class Sender(Generic[StreamT]):
         pieces = _take(stream, size)
         stream.send_window -= size
         self.send_window -= size
-        self.sent_data += 1
+        if size >= SMALL or not stream.size:
+            self.sent_data += 1
         last = stream.ending and not stream.size
         ends = last and not stream.trailers
         self.output.append(HEADER.pack(size << 8 | frames.DATA, ends, stream.number))

@@ -81,8 +81,16 @@ class H2Connection(asyncio.Protocol):
         self._scheduled = False
         self._ended = False
         """Whether the session has ended, and what arrives is discarded."""
+        self._drains = False
+        """Whether the end was announced to the client."""
         self._refuse_at = inf
         """When a drain announces its last stream, in monotonic seconds."""
+        self._paused = False
+        """Whether reading is paused."""
+        self._continues = False
+        """Whether frames that were received are parsed in the next loop iteration."""
+        self._arrived: list[H2Stream] = []
+        """Streams that have received bytes in this read."""
         self._ends: list[tuple[H2Stream, bytes]] = []
         """Streams that end after what was written to them in this loop iteration, and their trailers."""
         self._served = 0
@@ -135,10 +143,13 @@ class H2Connection(asyncio.Protocol):
         except SessionError as error:
             self.context.rejected(self.client_info.address, _as_error(error))
             self._end(error.code, error.detail)
-        if session.output:
+            return
+        if self._arrived:
+            self._deliver()
+        if session.has_work:  # A WINDOW_UPDATE lets bytes be sent that had to wait.
             self.schedule()
-            if self._write_paused and session.replies > MAX_REPLIES:
-                self.transport.pause_reading()
+        if session.has_more or self._write_paused or self._paused:
+            self._throttle()
 
     def eof_received(self) -> bool:
         return False
@@ -156,10 +167,9 @@ class H2Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._write_paused = False
-        if self.session.replies > MAX_REPLIES:
-            self.transport.resume_reading()
-        self.session.replies = 0
         self.schedule()
+        if self._paused:
+            self._continue()
 
     # What a stream uses.
 
@@ -177,6 +187,10 @@ class H2Connection(asyncio.Protocol):
         """End a stream after the bytes that are written to it in this iteration."""
         self._ends.append((stream, trailers))
         self.schedule()
+
+    def deliver_later(self, stream: H2Stream) -> None:
+        """Deliver the bytes of a stream together, once all frames of this read are parsed."""
+        self._arrived.append(stream)
 
     def finished(self, stream: H2Stream) -> None:
         """End the exchange of a stream: reset what is left open of it (RFC 9113 §8.1)."""
@@ -214,21 +228,21 @@ class H2Connection(asyncio.Protocol):
         """Close the connection if it was idle for too long, or does not begin or end in time."""
         if not self.expired or self.lost:
             return
-        options = self.context.http2
-        idle_timeout = options.http2_idle_timeout
+        session = self.session
+        now, idle_timeout = session.now, self.context.http2.http2_idle_timeout
         if self._ended:
             self.transport.abort()
-        elif not self.session.settled:
+        elif not session.settled:
             self._end(ErrorCode.SETTINGS_TIMEOUT, "no SETTINGS in time")
-        elif self.session.active or self._used + idle_timeout > self.session.now:
-            self.set_deadline(self._used, idle_timeout)
-            self.deadline = max(self.deadline, self.session.now + 1)
+        elif session.active or self._used + idle_timeout > now:
+            self.set_deadline(now if session.active else self._used, idle_timeout)
         else:
             self._end(ErrorCode.NO_ERROR, "")
 
     def drain(self, now: float, idle: float) -> None:  # noqa: ARG002
         """Announce the end to the client, at once also if it is idle; requests in progress finish."""
-        if self._refuse_at == inf and not self._ended:
+        if not (self._drains or self._ended):
+            self._drains = True
             self._refuse_at = now + ADVANCE_NOTICE
             self.session.announce_drain(self._refuse_more)
             self.schedule()
@@ -243,6 +257,32 @@ class H2Connection(asyncio.Protocol):
         self._lose_streams()
         self.transport.abort()
 
+    def _deliver(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        for stream in arrived:
+            stream.deliver()
+
+    def _throttle(self) -> None:
+        """Read no more while frames wait for the other connections, or replies for the client."""
+        session = self.session
+        unread = self._write_paused and session.replies > MAX_REPLIES
+        pauses = session.has_more or unread
+        if pauses and not self._continues and not unread:
+            self._continues = True
+            asyncio.get_running_loop().call_soon(self._continue)
+        if pauses is not self._paused and not self.transport.is_closing():
+            self._paused = pauses
+            if pauses:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+
+    def _continue(self) -> None:
+        """Parse the frames that had to wait."""
+        self._continues = False
+        if not self.lost:
+            self.data_received(b"")
+
     def _refuse_more(self) -> None:
         """Accept no further stream, because the client has had time to see the announcement."""
         self._refuse_at = inf
@@ -256,7 +296,10 @@ class H2Connection(asyncio.Protocol):
         if self._ended:
             return
         self._ended = True
-        self.session.goaway(self.session.last_number, code, detail)
+        if self._paused and not self.transport.is_closing():
+            self.transport.resume_reading()
+        session = self.session
+        session.goaway(min(session.last_number, session.last_accepted), code, detail)
         self._lose_streams()
         self.set_deadline(monotonic(), LAST_WORDS)
         self.schedule()
@@ -276,7 +319,8 @@ class H2Connection(asyncio.Protocol):
         for stream, trailers in ends:
             session.end(stream, trailers)
         while session.output or (session.sendable and not self._write_paused):
-            if session.sendable and not self._write_paused:
+            if not self._write_paused:
+                session.replies = 0
                 session.fill(ROOM)
             if not session.output:
                 break  # The windows are closed.

@@ -54,6 +54,9 @@ class Carrier(Protocol):
     def end_later(self, stream: H2Stream, trailers: bytes) -> None:
         """End a stream after the bytes that are written to it in this iteration."""
 
+    def deliver_later(self, stream: H2Stream) -> None:
+        """Call `deliver` once all frames of this read are parsed."""
+
     def finished(self, stream: H2Stream) -> None:
         """The exchange of a stream has ended."""
 
@@ -68,7 +71,18 @@ class H2Stream(Stream, Driven):
     """
 
     __slots__ = (
-        *("_body", "_busy", "_carrier", "_head", "_uncredited", "_run_on", "_written"),
+        *(
+            "_arrived",
+            "_body",
+            "_busy",
+            "_carrier",
+            "_half_closed",
+            "_head",
+            "_uncredited",
+            "_run_on",
+            "_trailers",
+            "_written",
+        ),
         *("bound", "client_info", "close_after_response", "context", "cut_off", "deadline", "expired"),
         *("extra_fields", "keep", "latest_deadline", "lost", "paused", "producer", "progressed", "pump"),
         *("recv_buffer", "service", "taken", "timeout", "write_paused"),
@@ -82,12 +96,17 @@ class H2Stream(Stream, Driven):
         super().__init__(number, session.initial_send_window, session.window)
         self._carrier = carrier
         self._head = head
+        self._arrived: list[bytes] = []
+        """Bytes that have arrived in this read."""
+        self._half_closed = False
         self._uncredited = 0
         """Received bytes for which the client has no new credit yet."""
         self._written = 0
         """Bytes of the response's body."""
         self._body: StreamBody | None = None
         """The decoder of the request's body."""
+        self._trailers = b""
+        """The request's trailers, as field lines."""
         self.context = carrier.context
         self.client_info = carrier.client_info
         self.extra_fields = carrier.extra_fields
@@ -117,6 +136,7 @@ class H2Stream(Stream, Driven):
         context.streams.add(self)
         record = Record(self.client_info.address, monotonic())
         record.protocol = "HTTP/2.0"
+        complete = True
         try:
             if isinstance(self._head, ProxyError):
                 raise self._head
@@ -126,12 +146,12 @@ class H2Stream(Stream, Driven):
                 raise self.lost_error(Phase.QUEUE)
             if request.authenticates_connection:
                 raise _needs_connection()
-            await self._carrier.handle(self, request, record)
+            complete = await self._carrier.handle(self, request, record) or self._half_closed
         except Exception as failure:
             fail(self, record, failure)
         finally:
             context.observe(record)
-        if not self.ended:
+        if complete and not self.ended:
             await self._sent()
         context.streams.discard(self)
         self._carrier.finished(self)
@@ -161,6 +181,16 @@ class H2Stream(Stream, Driven):
         self.context.batch.wake(self)  # The coroutine begins once all connections are read.
 
     def received(self, data: bytes) -> None:
+        """Keep bytes until the whole read is parsed: a frame may have one byte, and a write costs more."""
+        if not self._arrived:
+            self._carrier.deliver_later(self)
+        self._arrived.append(data)
+
+    def deliver(self) -> None:
+        """Pass on what has arrived."""
+        arrived = self._arrived
+        data = arrived[0] if len(arrived) == 1 else b"".join(arrived)
+        arrived.clear()
         self._uncredited += len(data)
         if self.pump is not None:
             self.pump.feed(data)
@@ -172,6 +202,7 @@ class H2Stream(Stream, Driven):
             self.context.batch.wake(self)
 
     def received_trailers(self, lines: bytes) -> None:
+        self._trailers = lines
         if self._body is not None:
             self._body.trailers = lines
         self.received(b"")
@@ -239,7 +270,8 @@ class H2Stream(Stream, Driven):
         self._credit()
 
     def half_close(self) -> None:
-        """End the response's direction."""
+        """End the response's direction of a tunnel."""
+        self._half_closed = True
         self._carrier.end_later(self, b"")
 
     # The exchange.
@@ -266,10 +298,11 @@ class H2Stream(Stream, Driven):
         service, length = self.service, request.length
         if length > service.max_body:
             raise too_large(service.max_body)
-        if self.remote_ended and length == len(self.recv_buffer):
+        if self.remote_ended and length == len(self.recv_buffer) and not request.chunked:
             body, self.recv_buffer = self.recv_buffer, b""
             return body, None
         self._body = StreamBody(self, -1 if request.chunked else length, bad_request)
+        self._body.trailers = self._trailers
         encoder = CHUNKED if request.chunked else IDENTITY
         return b"", RequestBodyPump(self, self._body, encoder, limit=service.max_body, quota=service.quota)
 
@@ -279,9 +312,9 @@ class H2Stream(Stream, Driven):
             self._carrier.session.send_head(self, response_block(response), end_stream=False)
             self._carrier.schedule()
 
-    def switch(self, response: Response) -> bytes:  # noqa: ARG002
+    def switch(self, response: Response) -> bytes:
         """Send the head of a tunnel (RFC 8441 §5); return nothing more to write."""
-        self._send_head(block_of_text(b"HTTP/1.1 200 OK\r\n\r\n"), end_stream=False)
+        self._send_head(response_block(response), end_stream=False)
         return b""
 
     def respond(
