@@ -66,7 +66,8 @@ def _openssl(*arguments):
     subprocess.run(["openssl", *arguments], check=True, capture_output=True)
 
 
-def presented(pairs, directory=None, *, ticket_keys=b"", **options):
+def presented(pairs, directory=None, *, ticket_keys=b"", http2=True, **options):
     """The certificates of a listener: chains and keys, a directory, and other options of `Tls`."""
     chains, keys = zip(*pairs, strict=True) if pairs else ((), ())
-    return Certificates(Tls(tls_cert=chains, tls_key=keys, tls_dir=directory, **options), ticket_keys)
+    options = Tls(tls_cert=chains, tls_key=keys, tls_dir=directory, **options)
+    return Certificates(options, ticket_keys, http2=http2)

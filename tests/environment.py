@@ -16,7 +16,7 @@ from typing import Any
 
 from pylb.config import Options
 from pylb.config.backends import PoolOptions, Retries, Timeouts
-from pylb.config.clients import Limits
+from pylb.config.clients import Http2, Limits
 from pylb.model import Endpoint, PoolState
 from pylb.observe.record import Record
 from pylb.policy.pool import Pool
@@ -138,7 +138,13 @@ class Environment:
         proxy_protocol = changed.pop("proxy_protocol", False)
         handlers = _rules(HandlerRules, changed)
         clients, upstreams = _rules(ClientRules, changed), _rules(UpstreamRules, changed)
-        served = Context(timeouts=Timeouts.of(given), limits=Limits.of(given), clients=clients, **changed)
+        served = Context(
+            timeouts=Timeouts.of(given),
+            limits=Limits.of(given),
+            http2=Http2.of(given),
+            clients=clients,
+            **changed,
+        )
         connector = Connector(
             upstreams, served.batch, served.responses, reusable=given.upstream_keepalive > 0
         )
@@ -172,6 +178,10 @@ class Environment:
         self.origins.append(origin)
         self.register(*(o.endpoint for o in self.origins))
         return origin
+
+    def at_end(self, callback: Callable[[], object]) -> None:
+        """Call a function when the environment ends."""
+        self._stack.callback(callback)
 
     def register(self, *endpoints: Endpoint) -> None:
         """Let the pool be these."""

@@ -95,9 +95,11 @@ class Peers:
         return new
 
     def send(self, data: bytes) -> None:
-        """Let the client send bytes that the library would not send."""
+        """Let the client send bytes, which the library may not have written."""
         receive = self.server.begin if self.server.awaits_preface else self.server.receive
         receive(data)
+        while self.server.has_more:
+            self.server.receive(b"")
 
     def raw(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
         """Let the client send one frame."""

@@ -1,0 +1,56 @@
+import pytest
+
+from pylb.http2.errors import ErrorCode, SessionError
+from pylb.http2.guard import ODDITIES, ODDITIES_PER_SECOND, RESETS, RESETS_PER_SECOND, Guard
+
+
+def exhausted(charge, times):
+    """Whether the last of so many charges is too much, and none before."""
+    for _ in range(times - 1):
+        charge()
+    with pytest.raises(SessionError) as caught:
+        charge()
+    return caught.value.code is ErrorCode.ENHANCE_YOUR_CALM
+
+
+def test_odd_frames_have_a_budget():
+    assert exhausted(Guard().odd, ODDITIES + 1)
+
+
+def test_time_refills_the_budget_of_odd_frames_up_to_its_size():
+    guard = Guard()
+    guard.odd(ODDITIES)
+    guard.passed(0.25)
+    assert guard.oddities == ODDITIES_PER_SECOND / 4
+    guard.passed(1e6)
+    assert guard.oddities == ODDITIES
+
+
+def test_new_streams_are_refused_before_resets_end_the_session():
+    guard = Guard()
+    for _ in range(RESETS):
+        assert not guard.refuses
+        guard.reset()
+    assert guard.refuses
+    assert exhausted(guard.reset, RESETS + 1)
+
+
+def test_a_completed_request_pays_for_a_reset():
+    guard = Guard()
+    for _ in range(RESETS * 10):
+        guard.reset()
+        guard.completed()
+    assert not guard.refuses
+    guard.completed()
+    assert guard.resets == RESETS
+
+
+def test_time_pays_for_resets():
+    guard = Guard()
+    for _ in range(RESETS):
+        guard.reset()
+    guard.passed(1.0)
+    assert not guard.refuses
+    assert guard.resets == RESETS_PER_SECOND
+    guard.passed(1e6)
+    assert guard.resets == RESETS
