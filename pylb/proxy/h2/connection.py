@@ -228,8 +228,8 @@ class H2Connection(asyncio.Protocol):
         """Close the connection if it was idle for too long, or does not begin or end in time."""
         if not self.expired or self.lost:
             return
-        session = self.session
-        now, idle_timeout = session.now, self.context.http2.http2_idle_timeout
+        session, options = self.session, self.context.http2
+        now, idle_timeout = session.now, options.http2_idle_timeout
         if self._ended:
             self.transport.abort()
         elif not session.settled:
