@@ -29,6 +29,28 @@ def test_a_request_keeps_its_meaning_or_is_refused(fields, end_stream):
     check_fields(fields, end_stream=end_stream)
 
 
+EVERY_FIELD = [
+    *POST,
+    (b"host", b"a"),
+    (b"x-b", b"c"),
+    (b"cookie", b"d=e"),
+    (b"te", b"trailers"),
+    (b"content-length", b"15"),
+    (b"sec-websocket-key", b"f"),
+]
+
+
+@pytest.mark.parametrize("place", range(len(EVERY_FIELD)))
+def test_every_byte_at_the_start_in_the_middle_and_at_the_end_of_a_name_and_a_value(place):
+    name, value = EVERY_FIELD[place]
+    for part, text in enumerate((name, value)):
+        for at in {0, 1, len(text)}:
+            for byte in range(256):
+                changed = text[:at] + bytes([byte]) + text[at:]
+                field = (changed, value) if part == 0 else (name, changed)
+                check_fields([*EVERY_FIELD[:place], field, *EVERY_FIELD[place + 1 :]], end_stream=False)
+
+
 @pytest.mark.parametrize(
     ("fields", "end_stream", "text"),
     [
