@@ -110,10 +110,11 @@ class ServerSession(Session[StreamT]):
 
     def _trailers(self, stream: StreamT | None, number: int, block: bytes, *, end_stream: bool) -> None:
         """Decode a block that does not open a stream, and deliver it if it may come now."""
-        lines = self._heads.trailers(number, block)
         if stream is None or stream.remote_ended:
+            self._heads.discard(block)
             self._late(number)
             return
+        lines = self._heads.trailers(number, block)
         if not end_stream:
             raise StreamError(number, ErrorCode.PROTOCOL_ERROR, "trailers that do not end the stream")
         stream.remote_ended = True

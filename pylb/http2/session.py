@@ -14,10 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pylb.http2 import frames
+from pylb.http2.encoder import EMPTY_TABLE
 from pylb.http2.errors import ErrorCode, SessionError, StreamError
 from pylb.http2.frames import HEADER, HEADER_LENGTH
 from pylb.http2.guard import Guard
 from pylb.http2.sender import MAX_FRAME, MAX_WINDOW, Sender, StreamT
+from pylb.http2.tables import DEFAULT_SIZE
 
 MAX_CONTINUATIONS = 8
 """CONTINUATION frames of one header block (nghttp2; CVE-2024-27316)."""
@@ -233,8 +235,8 @@ class Session(Sender[StreamT]):
             return
         values = frames.parse_settings(payload)
         self.max_frame = min(values.get(frames.MAX_FRAME_SIZE, self.max_frame), MAX_FRAME)
-        if values.get(frames.HEADER_TABLE_SIZE, 4096) < 4096:
-            self.table_update = b"\x20"
+        if values.get(frames.HEADER_TABLE_SIZE, DEFAULT_SIZE) < DEFAULT_SIZE:
+            self.table_update = EMPTY_TABLE
         if frames.INITIAL_WINDOW_SIZE in values:
             self._move_windows(values[frames.INITIAL_WINDOW_SIZE])
         self._reply(frames.SETTINGS_ACK)
