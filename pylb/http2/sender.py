@@ -73,25 +73,24 @@ class Sender(Generic[StreamT]):
         """
         if self.table_update:
             block, self.table_update = self.table_update + block, b""
-        head = frames.headers(
-            stream.number, block, end_stream=end_stream and not body, max_frame=self.max_frame
-        )
-        size = len(body)
-        if not body:
-            self.output.append(head)
-        elif size <= stream.send_window and size <= self.send_window and size <= self.max_frame:
+        number, size, max_frame = stream.number, len(body), self.max_frame
+        if 0 < size <= stream.send_window and size <= self.send_window and size <= max_frame >= len(block):
             stream.send_window -= size
             self.send_window -= size
             self.sent_data += 1
-            self.output += head, frames.data(stream.number, body, end_stream=end_stream)
+            head = HEADER.pack(len(block) << 8 | frames.HEADERS, frames.END_HEADERS, number)
+            self.output.append(b"".join((head, block, HEADER.pack(size << 8, end_stream, number), body)))
+            if end_stream:
+                self._end(stream)
+            return
+        ends = end_stream and not size
+        self.output.append(frames.headers(number, block, end_stream=ends, max_frame=max_frame))
+        if ends:
+            self._end(stream)
         else:
-            self.output.append(head)
             self.send(stream, body)
             if end_stream:
                 self.end(stream)
-            return
-        if end_stream:
-            self._end(stream)
 
     def send(self, stream: StreamT, data: bytes) -> None:
         """Queue bytes of the body. They are framed by `fill`."""
@@ -140,7 +139,7 @@ class Sender(Generic[StreamT]):
         self.output.append(frames.goaway(last, code, detail.encode()))
 
     def fill(self, room: int) -> None:
-        """Frame queued bytes, one frame of each ready stream in turn.
+        """Frame queued bytes, one frame of each ready stream in turn; of a single one as many as allowed.
 
         Args:
             room: bytes after which to stop, so that an urgent frame is not behind megabytes.
@@ -151,7 +150,7 @@ class Sender(Generic[StreamT]):
             stream.ready = False
             if stream.ended or not stream.size:
                 continue
-            size = min(stream.size, stream.send_window, self.max_frame)
+            size = min(stream.size, stream.send_window, room if not ready else self.max_frame)
             if size <= 0:
                 continue  # WINDOW_UPDATE makes it ready again.
             if self.send_window <= 0:
@@ -177,21 +176,23 @@ class Sender(Generic[StreamT]):
 
     def _frame(self, stream: StreamT, size: int) -> None:
         """Frame that many unsent bytes of a stream."""
-        pieces = _take(stream, size)
+        output, number, before = self.output, stream.number, stream.size
         stream.send_window -= size
         self.send_window -= size
-        if size >= SMALL or not stream.size:
-            self.sent_data += 1
-        last = stream.ending and not stream.size
-        ends = last and not stream.trailers
-        self.output.append(HEADER.pack(size << 8 | frames.DATA, ends, stream.number))
-        self.output += pieces
-        if stream.size <= LOW_MARK < stream.size + size:
+        ends = stream.ending and size == before and not stream.trailers
+        while size:
+            part = min(size, self.max_frame)
+            size -= part
+            output.append(HEADER.pack(part << 8 | frames.DATA, ends and not size, number))
+            output += _take(stream, part)
+            if part >= SMALL or not stream.size:
+                self.sent_data += 1
+        if stream.size <= LOW_MARK < before:
             stream.has_room()
         if ends:
             self._end(stream)
             stream.sent_all()
-        elif last:
+        elif stream.ending and not stream.size:
             self._send_end(stream, stream.trailers)
 
     def _send_end(self, stream: StreamT, trailers: bytes) -> None:

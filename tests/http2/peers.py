@@ -87,12 +87,16 @@ class Peers:
         while True:
             self.send(self.client.data_to_send())
             self.server.fill(1 << 30)
-            answer = self.server.take()
+            answer = self.taken()
             if not answer:
                 break
             new += self.client.receive_data(answer)
         self.events += new
         return new
+
+    def taken(self) -> bytes:
+        """What the server has to send."""
+        return bytes(self.server.take())
 
     def send(self, data: bytes) -> None:
         """Let the client send bytes, which the library may not have written."""

@@ -186,13 +186,13 @@ def test_a_drain_serves_what_crosses_its_announcement():
     peers.client.send_headers(3, GET, end_stream=True)
     crossing = peers.client.data_to_send()
     peers.server.announce_drain(lambda: announced.append(True))
-    assert peers.server.take() == frames.goaway(2**31 - 1, ErrorCode.NO_ERROR) + frames.ping(DRAIN, ack=False)
+    assert peers.taken() == frames.goaway(2**31 - 1, ErrorCode.NO_ERROR) + frames.ping(DRAIN, ack=False)
     peers.send(crossing)
     assert peers.opened[-1].number == 3
     peers.send(frames.ping(DRAIN, ack=True))
     assert announced == [True]
     peers.server.refuse_more()
-    assert frames.goaway(3, ErrorCode.NO_ERROR) in peers.server.take()
+    assert frames.goaway(3, ErrorCode.NO_ERROR) in peers.taken()
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 60_000)), max_size=30), st.integers(1, 200_000))
@@ -355,7 +355,7 @@ def test_a_fault_of_a_stream_resets_it_and_counts_as_much_as_a_reset_of_the_clie
     stream = peers.get(end_stream=False)
     before = peers.server.guard.resets
     peers.send(data)
-    assert frames.rst_stream(1, code) in peers.server.take()
+    assert frames.rst_stream(1, code) in peers.taken()
     assert stream.reset == code
     assert peers.server.guard.resets == before - 1
     peers.get(3)
@@ -365,13 +365,13 @@ def test_frames_of_a_closed_stream_are_ignored_at_a_price():
     peers = Peers()
     stream = peers.get(end_stream=False)
     peers.server.reset(stream, ErrorCode.NO_ERROR)
-    peers.server.take()
+    peers.taken()
     before = peers.server.guard.oddities
     peers.raw(frames.DATA, 0, 1, b"late")
     peers.raw(frames.RST_STREAM, 0, 1, bytes(4))
     peers.raw(frames.WINDOW_UPDATE, 0, 1, WINDOW)
     peers.raw(frames.HEADERS, frames.END_HEADERS | frames.END_STREAM, 1, b"\x82")
-    assert peers.server.take() == b""
+    assert peers.taken() == b""
     assert peers.server.guard.oddities == before - 3
 
 
@@ -379,11 +379,11 @@ def test_the_window_of_the_connection_is_credited_for_bytes_that_are_thrown_away
     peers = Peers()
     stream = peers.get(end_stream=False)
     peers.server.reset(stream, ErrorCode.NO_ERROR)
-    peers.server.take()
+    peers.taken()
     granted = b""
     frame = frames.frame(frames.DATA, 0, 1, b"x" * 16_384)
     peers.server.guard.oddities = 10**9
     while not granted:
         peers.send(frame * 1000)
-        granted = peers.server.take()
+        granted = peers.taken()
     assert granted.startswith(b"\x00\x00\x04\x08\x00\x00\x00\x00\x00")
