@@ -24,6 +24,7 @@ from bench.hotpath.measure import interleave
 from bench.hotpath.run import REFERENCE, Run
 from bench.lib.console import output_console
 from bench.lib.fleet import start_fleet, temporary_directory
+from bench.lib.h2load import H2LOAD
 from bench.lib.machine import Cores, Machine
 from bench.lib.options import interrupt_on_signals, names_of, positive
 from bench.lib.origin import NGINX, serve_origin
@@ -75,7 +76,7 @@ def run(options: argparse.Namespace, console: Console) -> Run:
         try:
             origin = stack.enter_context(serve_origin(stack.enter_context(temporary_directory()), cores.load))
             result.versions["origin"] = f"nginx {version_of(NGINX, '-v')}"
-            result.versions["load"] = f"wrk {version_of(WRK)}"
+            result.versions["load"] = f"wrk {version_of(WRK)}, h2load {version_of(H2LOAD)}"
             start = start_fleet(peers_of(options), [origin.port], WORKLOADS["small"].path, cores, console)
             fleet = stack.enter_context(start)
             if options.before and (absent := {PYLB, BEFORE} & fleet.missing.keys()):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from bench.lib.h2load import H2Load
 from bench.lib.machine import Cores
 from bench.lib.sample import Sample
 from bench.lib.server import Server
@@ -16,11 +17,15 @@ from bench.lib.wrk import Wrk
 WARM_UP = 1
 """Seconds of load before the first round of a proxy and workload, which are not counted."""
 
+WITHOUT_HTTP2 = frozenset(["aiohttp"])
+"""Proxies that only know HTTP/1.1."""
+
 
 def measure(server: Server, workload: Workload, number: int, seconds: int, cores: Cores) -> Sample:
     """Put one proxy under load for one round."""
     before = server.cpu()
-    load = Wrk(server.tls_url if workload.tls else server.url, workload, seconds, cores.load).finish()
+    generator = H2Load if workload.streams else Wrk
+    load = generator(server.tls_url if workload.tls else server.url, workload, seconds, cores.load).finish()
     used = server.cpu() - before
     finished = max(load.requests, 1)
     return Sample(
@@ -50,10 +55,11 @@ def interleave(
         A description of each step and its sample; None for a warm-up.
     """
     for workload in workloads:
-        for server in servers:
+        able = [server for server in servers if not workload.streams or server.name not in WITHOUT_HTTP2]
+        for server in able:
             measure(server, workload, 0, WARM_UP, cores)
             yield f"{workload.name}, warm-up, {server.name}", None
         for number in range(1, rounds + 1):
-            for server in servers if number % 2 else reversed(servers):
+            for server in able if number % 2 else reversed(able):
                 sample = measure(server, workload, number, seconds, cores)
                 yield f"{workload.name}, round {number}, {server.name}", sample

@@ -32,6 +32,8 @@ class Workload:
     """Size of the request body in bytes."""
     tls: bool = False
     """Whether clients use TLS."""
+    streams: int = 0
+    """Requests in progress on each connection, with HTTP/2 over TLS; 0 for HTTP/1.1."""
     varied: bool = False
     """Whether each request has another target and another cookie than the previous one."""
     keep_alive: bool = True
@@ -65,6 +67,30 @@ WORKLOADS = {
         Workload("16k", "GET, 16 KiB response", "/16k", connections=64),
         Workload("1m", "GET, 1 MiB response", "/1m", connections=16),
         Workload("16m", "GET, 16 MiB response", "/16m", connections=4),
+        Workload(
+            "h2", "GET, HTTP/2, 64 connections of one stream", "/small", connections=64, tls=True, streams=1
+        ),
+        Workload(
+            "h2-8x8", "GET, HTTP/2, 8 connections of 8 streams", "/small", connections=8, tls=True, streams=8
+        ),
+        Workload(
+            "h2-1x100",
+            "GET, HTTP/2, 1 connection of 100 streams",
+            "/small",
+            connections=1,
+            tls=True,
+            streams=100,
+        ),
+        Workload(
+            "h2-varied",
+            "GET, HTTP/2, every target and response head differs",
+            "/varied",
+            connections=64,
+            tls=True,
+            streams=1,
+            varied=True,
+        ),
+        Workload("h2-1m", "GET, HTTP/2, 1 MiB response", "/1m", connections=4, tls=True, streams=4),
         Workload("upload", "POST, 1 MiB body", "/upload", connections=16, method="POST", body=MIB),
     )
 }
