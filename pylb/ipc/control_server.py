@@ -18,7 +18,13 @@ from typing import Any
 from pylb.ipc.channel import Channel
 from pylb.ipc.control_socket import Hello, accept
 from pylb.ipc.health_update import HEALTH_UPDATE, HealthUpdate
-from pylb.ipc.routing_update import ROUTING, RoutingUpdate, encode_declaration, encode_update
+from pylb.ipc.routing_update import (
+    ROUTING,
+    RoutingUpdate,
+    encode_declaration,
+    encode_message,
+    encode_update,
+)
 from pylb.ipc.update import UPDATE, Update
 from pylb.ipc.worker_client import RECENT_REQUESTS, ROUTE_COUNTS
 from pylb.observe.route_totals import RouteTotals
@@ -149,14 +155,14 @@ class ControlServer:
         """Return the update that a worker is missing, at the moment at which it is sent."""
         sent, member.declarations = member.declarations, dict(self.declarations)
         if sent is None:
-            return self.routing()
+            return encode_message(self.routing_generation, self.declarations, complete=True)
         changed: dict[str, bytes | None] = dict.fromkeys(sent.keys() - self.declarations.keys())
         changed |= {
             service: declaration
             for service, declaration in self.declarations.items()
             if sent.get(service) is not declaration
         }
-        return encode_update(self.routing_generation, changed, complete=False)
+        return encode_message(self.routing_generation, changed, complete=False)
 
     def _accept(self, scope: TaskScope) -> None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -12,7 +12,8 @@ import orjson
 from pylb.ipc.channel import Channel
 from pylb.ipc.control_socket import Hello, connect
 from pylb.ipc.health_update import HEALTH_UPDATE, HealthUpdate
-from pylb.ipc.routing_update import ROUTING, RoutingUpdate
+from pylb.ipc.message_queue import MessageQueue
+from pylb.ipc.routing_update import ROUTING, Apply, RoutingReader
 from pylb.ipc.update import Update
 
 APPLIED = "applied"
@@ -36,7 +37,7 @@ class WorkerClient:
         hello: identifies this worker.
         apply: applies an update.
         on_health_update: applies a health update of another worker.
-        apply_routing: applies changed routes.
+        apply_routing: applies changed routes; see `RoutingReader`.
     """
 
     def __init__(
@@ -45,14 +46,15 @@ class WorkerClient:
         hello: Hello,
         apply: Callable[[Update], object],
         on_health_update: Callable[[HealthUpdate], object],
-        apply_routing: Callable[[RoutingUpdate], object] = lambda _: None,
+        apply_routing: Apply = lambda _: None,
     ) -> None:
         control_socket.setblocking(False)
         self._control_socket = control_socket
         self._hello = hello
         self._apply = apply
         self._on_health_update = on_health_update
-        self._apply_routing = apply_routing
+        self._routing_reader = RoutingReader(apply_routing)
+        self._messages = MessageQueue(self._handle)
         self._channel: Channel | None = None
 
     async def follow(self) -> None:
@@ -70,7 +72,8 @@ class WorkerClient:
             except ConnectionError:
                 return
             gone = asyncio.Event()
-            self._channel = Channel(self._receive, gone.set)
+            self._messages.clear()  # The next control sends everything again.
+            self._channel = Channel(self._messages.put, gone.set)
             await self._channel.open(end)
             try:
                 await gone.wait()
@@ -92,18 +95,17 @@ class WorkerClient:
         if self._channel:
             self._channel.queue_message(ROUTE_COUNTS, "", orjson.dumps(totals))
 
-    def _receive(self, kind: str, content: dict[str, Any]) -> None:
+    def _handle(self, kind: str, content: dict[str, Any]) -> Iterator[None]:
+        """Handle a message in short steps."""
         if kind == HEALTH_UPDATE:
             self._on_health_update(HealthUpdate.from_dict(content))
-            return
-        if kind == ROUTING:
-            routing = RoutingUpdate.from_dict(content)
-            self._apply_routing(routing)
-            self._acknowledge(ROUTING, routing.generation)
-            return
-        update = Update.from_dict(content)
-        self._apply(update)
-        self._acknowledge(update.service, update.generation)
+        elif kind == ROUTING:
+            yield from self._routing_reader.read(content)
+            self._acknowledge(ROUTING, content["generation"])
+        else:
+            update = Update.from_dict(content)
+            self._apply(update)
+            self._acknowledge(update.service, update.generation)
 
     def _acknowledge(self, subject: str, generation: int) -> None:
         if self._channel:

@@ -8,6 +8,7 @@ same host and the same beginning of paths are compiled again (`group`).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -83,12 +84,20 @@ class RouteTable(Generic[S]):
         self.certain: dict[tuple[bytes, bytes], Routed[S]] = {}
         """By host and target, without a query: what becomes of the request, if nothing else decides that."""
         self._tiers: dict[Tier, HostIndex[S]] = dict.fromkeys(Tier, NO_ROUTES)
-        self._apply((), declarations)
+        deque(self._steps((), declarations), maxlen=0)
 
     def changed(
         self, removed: Iterable[ServiceDeclaration], added: Iterable[ServiceDeclaration], generation: int
     ) -> RouteTable[S]:
-        """Return the table after a change.
+        """Return the table after a change; see `changing`."""
+        table, steps = self.changing(removed, added, generation)
+        deque(steps, maxlen=0)
+        return table
+
+    def changing(
+        self, removed: Iterable[ServiceDeclaration], added: Iterable[ServiceDeclaration], generation: int
+    ) -> tuple[RouteTable[S], Iterator[None]]:
+        """Return the table after a change, and the steps that complete it. Each step is short.
 
         Args:
             removed: declarations of this table; also those that `added` replaces.
@@ -97,19 +106,22 @@ class RouteTable(Generic[S]):
         """
         table: RouteTable[S] = RouteTable((), self._service_of, generation, self._draw)
         table.size, table._tiers = self.size, self._tiers.copy()
-        table._apply(removed, added)
-        return table
+        return table, table._steps(removed, added)
 
-    def _apply(self, removed: Iterable[ServiceDeclaration], added: Iterable[ServiceDeclaration]) -> None:
-        """Change this table, which no request uses yet."""
+    def _steps(
+        self, removed: Iterable[ServiceDeclaration], added: Iterable[ServiceDeclaration]
+    ) -> Iterator[None]:
+        """Change this table, which no request uses yet; yield between services and between groups."""
         edited: dict[GroupKey, dict[Age, Entry[S]]] = {}
         for declaration in removed:
             for age, route in declaration.aged():
                 del self._entries(GroupKey.of(route), edited)[age]
+            yield
         for declaration in added:
             for age, route in declaration.aged():
                 service = self._service_of(route) if self._service_of and route.has_pool else None
                 self._entries(GroupKey.of(route), edited)[age] = Entry(age, route, service)
+            yield
         changes: dict[Tier, dict[HostKey, dict[bytes, Group[S] | None]]] = {tier: {} for tier in Tier}
         for key, entries in edited.items():
             old = self._group(key)
@@ -117,6 +129,7 @@ class RouteTable(Generic[S]):
                 new = Group(entries, self._draw) if entries else None
                 self.size += len(new.routes if new else ()) - len(old.routes if old else ())
                 changes[key.tier].setdefault(key.host_key, {})[key.literal] = new
+                yield
         for tier, hosts in changes.items():
             if hosts:
                 self._tiers[tier] = self._tiers[tier].changed(hosts)

@@ -9,6 +9,8 @@ import logging
 import os
 import signal
 import socket
+from collections import deque
+from collections.abc import Iterator
 from time import process_time
 
 import uvloop
@@ -115,12 +117,12 @@ class WorkerProcess:
             set_log_level(update.log_level)
         self._check_applied()
 
-    def apply_routing(self, update: RoutingUpdate) -> None:
-        """Apply a change of the routes."""
+    def apply_routing(self, update: RoutingUpdate) -> Iterator[None]:
+        """Apply a change of the routes in short steps."""
         self._first_message.set()
         if not update.generation:
             return  # Control has no routes yet.
-        for service, change in self.worker.apply_routing(update).items():
+        for service, change in (yield from self.worker.applying(update)).items():
             self._publish_change(change, service)
         self._check_applied()
 
@@ -158,7 +160,7 @@ class WorkerProcess:
                 for update in state.updates:
                     self.apply(update)
                 if state.routing:
-                    self.apply_routing(state.routing)
+                    deque(self.apply_routing(state.routing), maxlen=0)
             scope = await stack.enter_async_context(TaskScope(self.lifecycle.name, self.crashes))
             keep_running(self.worker_client.follow, name="follow control", scope=scope)
             if await self._ready():

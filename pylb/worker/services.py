@@ -59,11 +59,15 @@ class Services:
         self._context = context
         self._make_pool = make_pool
         self._declared: dict[str, DeclaredService] = {}
+        self._changed: dict[str, tuple[DeclaredService, Options]] = {}
+        """Services whose new settings do not take effect yet."""
         self._connectors: WeakValueDictionary[tuple[BackendConnections, bool], Connector]
         self._connectors = WeakValueDictionary()
 
     def declare(self, declaration: ServiceDeclaration) -> None:
-        """Make a service, or apply the settings of its new declaration.
+        """Make a service; its routes use it as soon as they are declared.
+
+        The new settings of one that exists take effect with `commit`.
 
         Raises:
             ValueError: a setting cannot be applied; nothing has changed.
@@ -76,26 +80,38 @@ class Services:
             return
         options = with_settings(self._options, settings)
         connector = self._connector(options)
-        if declared is None:
-            pool = self._make_pool(name, options)
-        else:
-            pool = declared.service.pool
-            configure_pool(pool, options)
-            if declared.service.connector is not connector:
-                for backend in pool.backends.values():
-                    retire(backend)
-        service = _service(pool, connector, options)
+        if declared is not None:
+            service = _service(declared.service.pool, connector, options)
+            self._changed[name] = DeclaredService(settings, service), options
+            return
+        service = _service(self._make_pool(name, options), connector, options)
         self._declared[name] = DeclaredService(settings, service)
         self._context.services[name] = service
-        self.pools[name] = pool
+        self.pools[name] = service.pool
+
+    def rollback(self) -> None:
+        """Forget changed settings that have not taken effect."""
+        self._changed.clear()
+
+    def commit(self) -> None:
+        """Let all changed settings take effect."""
+        for name, (declared, options) in self._changed.items():
+            service = declared.service
+            configure_pool(service.pool, options)
+            if self._declared[name].service.connector is not service.connector:
+                for backend in service.pool.backends.values():
+                    retire(backend)
+            self._declared[name], self._context.services[name] = declared, service
+        self._changed.clear()
 
     def remove(self, name: str) -> None:
         """Forget a service. Requests in flight keep what they use."""
         del self._declared[name], self._context.services[name], self.pools[name]
 
     def of(self, route: Route) -> Service:
-        """Return what the requests of a route use."""
-        declared = self._declared[route.service]
+        """Return what the requests of a route use, with the settings that `commit` lets take effect."""
+        changed = self._changed.get(route.service)
+        declared = self._declared[route.service] if changed is None else changed[0]
         settings = _of_route(route)
         service = declared.by_settings.get(settings)
         if service is None:

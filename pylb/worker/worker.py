@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -35,6 +36,7 @@ from pylb.proxy.clients import ClientRules
 from pylb.proxy.context import Context
 from pylb.proxy.handlers.choice import HandlerRules
 from pylb.proxy.server import Server
+from pylb.proxy.service import Service
 from pylb.proxy.upstream.tls import UpstreamTls
 from pylb.routes.declaration import ServiceDeclaration
 from pylb.routes.table import RouteTable
@@ -123,19 +125,56 @@ class Worker:
                 await self.server.listen_tls(listening, self._certificates)
 
     def apply_routing(self, update: RoutingUpdate) -> dict[str, Change]:
-        """Apply a change of the routes: all of it takes effect with the next request.
+        """Apply a change of the routes without a pause; see `applying`."""
+        changes: dict[str, Change] = {}
+
+        def steps() -> Iterator[None]:
+            changes.update((yield from self.applying(update)))
+
+        deque(steps(), maxlen=0)
+        return changes
+
+    def applying(self, update: RoutingUpdate) -> Generator[None, None, dict[str, Change]]:
+        """Apply a change of the routes in short steps; all of it takes effect with the last one.
+
+        New services are made before that, but no route leads to them yet.
 
         Returns:
             How the pools of new services changed.
         """
+        self._services.rollback()  # Of an update that was interrupted.
         changed = dict(update.changed)
         if update.complete:
-            changed |= dict.fromkeys(self.declarations.keys() - changed.keys())
-        changed = {name: each for name, each in changed.items() if each != self.declarations.get(name)}
-        served = {name: self._declare(each) for name, each in changed.items() if each is not None}
-        removed = [self._served.pop(name) for name in changed if name in self._served]
-        context = self.server.context
-        context.routes = context.routes.changed(removed, served.values(), update.generation)
+            named = changed.keys() | {*update.unchanged}
+            changed |= dict.fromkeys((self.declarations.keys() | self.pools.keys()) - named)
+        known = self.declarations.get
+        interrupted = self.pools.keys() - self.declarations.keys()
+        changed = {name: each for name, each in changed.items() if each != known(name) or name in interrupted}
+        served: dict[str, ServiceDeclaration] = {}
+        changes: dict[str, Change] = {}
+        for name, declaration in changed.items():
+            if declaration is not None:
+                served[name] = self._declare(declaration)
+                if name in self.pools and name in self._early:
+                    changes[name] = self.apply(self._early.pop(name))
+                yield
+        removed = [self._served[name] for name in changed if name in self._served]
+        table, steps = self.server.context.routes.changing(removed, served.values(), update.generation)
+        yield from steps
+        self._switch(table, changed, served)
+        return changes
+
+    def _switch(
+        self,
+        table: RouteTable[Service],
+        changed: dict[str, ServiceDeclaration | None],
+        served: Mapping[str, ServiceDeclaration],
+    ) -> None:
+        """Let a new table, and everything that belongs to it, take effect."""
+        self._services.commit()
+        self.server.context.routes = table
+        for name in changed:
+            self._served.pop(name, None)
         self._served |= served
         self.declarations = {name: each for name, each in (self.declarations | changed).items() if each}
         for name in changed:
@@ -144,8 +183,6 @@ class Worker:
             if name not in served:
                 self.counters.forget(name)
                 self._sinks.forget(name)
-        early = [name for name in served if name in self.pools and name in self._early]
-        return {name: self.apply(self._early.pop(name)) for name in early}
 
     def _declare(self, declaration: ServiceDeclaration) -> ServiceDeclaration:
         """Make what a service needs; return its declaration as it can be served.

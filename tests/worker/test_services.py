@@ -29,6 +29,10 @@ def state(service, *numbers):
     )
 
 
+def endpoint(service):
+    return Endpoint(service, "10.0.0.1", 80)
+
+
 class Process:
     """A worker without sockets."""
 
@@ -185,3 +189,40 @@ def test_a_service_whose_settings_cannot_be_applied_is_blocked(process, caplog):
     assert process.service("/a") is None
     process.update(declared("api", "/a"))
     assert process.service("/a").pool.service == "api"
+
+
+def test_an_update_in_steps_takes_effect_with_the_last_one(process):
+    process.update(declared("api", "/api", max_conn="5"))
+    process.apply("api", 1)
+    process.apply("new", 1)
+    pool, service = process.worker.pools["api"], process.service("/api")
+    changed = [declared("api", "/other", max_conn="7", response_timeout="5s"), declared("new", "/new")]
+    update = RoutingUpdate(9, {each.service: each for each in changed} | {"web": None})
+    generations = []
+    for _ in process.worker.applying(update):
+        generations.append(process.routes.generation)
+        assert process.service("/api") is service
+        assert process.service("/new").pool.service == "web"
+        assert process.worker.server.context.services["api"] is service
+        assert pool.queue.limit(endpoint("api")) == 5
+    assert len(generations) > 3
+    assert {*generations} == {1}
+    assert process.service("/api") is None
+    assert process.service("/other").pool is pool
+    assert process.service("/other").timeouts.response_timeout == 5
+    assert process.service("/new").pool.applied
+    assert pool.queue.limit(endpoint("api")) == 7
+    assert process.routes.generation == 9
+
+
+def test_an_interrupted_update_leaves_nothing(process):
+    process.update(declared("api", "/api", max_conn="5"))
+    steps = process.worker.applying(
+        RoutingUpdate(9, {"api": declared("api", "/x", max_conn="7"), "new": declared("new", "/new")})
+    )
+    next(steps)
+    next(steps)
+    assert "new" in process.worker.pools
+    process.update(declared("web", "/"), declared("api", "/api", max_conn="5"), complete=True)
+    assert {*process.worker.pools} == {"web", "api"}
+    assert process.worker.pools["api"].queue.limit(endpoint("api")) == 5
