@@ -117,7 +117,7 @@ class Sender(Generic[StreamT]):
         """Close a stream at once. Bytes that are not framed are dropped."""
         if self.streams.get(stream.number) is stream:
             self._reply(frames.rst_stream(stream.number, code))
-            stream.ended = stream.remote_ended = True
+            stream.mark_closed()
             self._closed(stream)
 
     def consumed(self, stream: StreamT, size: int) -> None:

@@ -215,7 +215,7 @@ class Session(Sender[StreamT]):
         if stream is None:
             self.guard.odd()
             return
-        stream.remote_ended = stream.ended = True
+        stream.mark_closed()
         self._closed(stream)
         stream.received_reset(int.from_bytes(payload))
 
@@ -332,7 +332,7 @@ class Session(Sender[StreamT]):
         self._reply(frames.rst_stream(error.stream, error.code))
         stream = self.streams.get(error.stream)
         if stream is not None:
-            stream.remote_ended = stream.ended = True
+            stream.mark_closed()
             self._closed(stream)
             stream.received_reset(error.code)
         self.guard.reset()

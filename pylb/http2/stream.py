@@ -28,8 +28,8 @@ class Stream:
     """
 
     __slots__ = (
-        *("ended", "ending", "number", "opened", "owed", "ready", "remote_ended", "send_window", "size"),
-        *("started", "trailers", "unsent", "window", "window_size"),
+        *("cut", "ended", "ending", "number", "opened", "owed", "ready", "remote_ended", "send_window"),
+        *("size", "started", "trailers", "unsent", "window", "window_size"),
     )
 
     def __init__(self, number: int, send_window: int, window: int) -> None:
@@ -60,6 +60,13 @@ class Stream:
         """Whether this side has sent END_STREAM or RST_STREAM."""
         self.remote_ended = False
         """Whether the peer has."""
+        self.cut = False
+        """Whether the stream was closed before the peer had ended it: then its message is incomplete."""
+
+    def mark_closed(self) -> None:
+        """Mark both sides as ended, because one of them has reset the stream."""
+        self.cut = not self.remote_ended
+        self.ended = self.remote_ended = True
 
     def begin(self) -> None:
         """The stream is open: serve its request."""
