@@ -2,7 +2,6 @@
 
     connection     reads and writes the frames of all streams of a client, drains, and ends
     stream         one request and its response
-    body           the body of a request or response as frames deliver it
 
-The frames themselves are the task of `pylb.http2`.
+`pylb.proxy.multiplex` has what connections to backends share with it.
 """

@@ -24,17 +24,14 @@ from pylb.proxy.addresses import ConnectionAddresses, addresses_of
 from pylb.proxy.context import Context
 from pylb.proxy.exchange import ExtraFields, Handler
 from pylb.proxy.h2.stream import H2Stream
+from pylb.proxy.multiplex.connection import MultiplexedConnection
 
 log = logging.getLogger("pylb.proxy")
 
-ROOM = 80 * 1024
-"""Bytes of bodies that are framed at once, so that an urgent frame is not behind megabytes (h2o)."""
 
 TABLE_SIZE = 4096
 """Bytes of the table with which a client compresses heads: the protocol's default."""
 
-MAX_REPLIES = 100
-"""Replies to a client that does not read them, before pylb stops to read from it."""
 
 ADVANCE_NOTICE = 1.0
 """Seconds between the two GOAWAY frames of a drain, if the client does not acknowledge the first."""
@@ -47,7 +44,7 @@ WAIT_FOR_SETTINGS = 10.0
 """Seconds within which a client sends its preface and SETTINGS."""
 
 
-class H2Connection(asyncio.Protocol):
+class H2Connection(MultiplexedConnection):
     """One connection of a client with HTTP/2.
 
     Args:
@@ -58,6 +55,8 @@ class H2Connection(asyncio.Protocol):
         believed: whether X-Forwarded fields count, if the connection comes from a trusted proxy.
     """
 
+    session: ServerSession[H2Stream]
+
     def __init__(
         self,
         context: Context,
@@ -66,33 +65,20 @@ class H2Connection(asyncio.Protocol):
         *,
         believed: bool = True,
     ) -> None:
+        super().__init__(context.batch)
         self.context = context
         self._choose_handler = choose_handler
         self._named = named
         self._believed = believed
-        self.transport: asyncio.Transport
         self.extra_fields: ExtraFields | None = None
-        self.lost = False
         self.expired = self.progressed = False
         self.deadline = inf
         self.timeout = 0.0
         self._client = ""
-        self._write_paused = False
-        self._scheduled = False
-        self._ended = False
-        """Whether the session has ended, and what arrives is discarded."""
         self._drains = False
         """Whether the end was announced to the client."""
         self._refuse_at = inf
         """When a drain announces its last stream, in monotonic seconds."""
-        self._paused = False
-        """Whether reading is paused."""
-        self._continues = False
-        """Whether frames that were received are parsed in the next loop iteration."""
-        self._arrived: list[H2Stream] = []
-        """Streams that have received bytes in this read."""
-        self._ends: list[tuple[H2Stream, bytes]] = []
-        """Streams that end after what was written to them in this loop iteration, and their trailers."""
         self._served = 0
         self._used = 0.0
         """When a request ended last, in monotonic seconds."""
@@ -110,7 +96,7 @@ class H2Connection(asyncio.Protocol):
         self.handle = self._choose_handler(address, tls is not None)
         self.parser = RequestReader(context.limits, context.head_cache, self.client_info)
         options = context.http2
-        self.session: ServerSession[H2Stream] = ServerSession(
+        self.session = ServerSession(
             RequestHeads(context.limits, TABLE_SIZE),
             partial(H2Stream, self),
             table_size=TABLE_SIZE,
@@ -144,15 +130,7 @@ class H2Connection(asyncio.Protocol):
             self.context.rejected(self.client_info.address, _as_error(error))
             self._end(error.code, error.detail)
             return
-        if self._arrived:
-            self._deliver()
-        if session.has_work:  # A WINDOW_UPDATE lets bytes be sent that had to wait.
-            self.schedule()
-        if session.has_more or self._write_paused or self._paused:
-            self._throttle()
-
-    def eof_received(self) -> bool:
-        return False
+        self._parsed()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self.lost = True
@@ -162,35 +140,11 @@ class H2Connection(asyncio.Protocol):
         context.clients.leave(self._client)
         self._lose_streams()
 
-    def pause_writing(self) -> None:
-        self._write_paused = True
-
-    def resume_writing(self) -> None:
-        self._write_paused = False
-        self.schedule()
-        if self._paused:
-            self._continue()
-
     # What a stream uses.
 
     def addresses(self) -> ConnectionAddresses:
         """Return the addresses of the client and of the listener that it connected to."""
         return self._named or addresses_of(self.transport)
-
-    def schedule(self) -> None:
-        """Write the session's output at the end of the loop iteration."""
-        if not self._scheduled:
-            self._scheduled = True
-            self.context.batch.flush_later(self._flush)
-
-    def end_later(self, stream: H2Stream, trailers: bytes) -> None:
-        """End a stream after the bytes that are written to it in this iteration."""
-        self._ends.append((stream, trailers))
-        self.schedule()
-
-    def deliver_later(self, stream: H2Stream) -> None:
-        """Deliver the bytes of a stream together, once all frames of this read are parsed."""
-        self._arrived.append(stream)
 
     def finished(self, stream: H2Stream) -> None:
         """End the exchange of a stream: reset what is left open of it (RFC 9113 §8.1)."""
@@ -257,32 +211,6 @@ class H2Connection(asyncio.Protocol):
         self._lose_streams()
         self.transport.abort()
 
-    def _deliver(self) -> None:
-        arrived, self._arrived = self._arrived, []
-        for stream in arrived:
-            stream.deliver()
-
-    def _throttle(self) -> None:
-        """Read no more while frames wait for the other connections, or replies for the client."""
-        session = self.session
-        unread = self._write_paused and session.replies > MAX_REPLIES
-        pauses = session.has_more or unread
-        if pauses and not self._continues and not unread:
-            self._continues = True
-            asyncio.get_running_loop().call_soon(self._continue)
-        if pauses is not self._paused and not self.transport.is_closing():
-            self._paused = pauses
-            if pauses:
-                self.transport.pause_reading()
-            else:
-                self.transport.resume_reading()
-
-    def _continue(self) -> None:
-        """Parse the frames that had to wait."""
-        self._continues = False
-        if not self.lost:
-            self.data_received(b"")
-
     def _refuse_more(self) -> None:
         """Accept no further stream, because the client has had time to see the announcement."""
         self._refuse_at = inf
@@ -308,25 +236,6 @@ class H2Connection(asyncio.Protocol):
         for stream in tuple(self.session.streams.values()):
             stream.lost = True
             stream.wake()
-
-    def _flush(self) -> None:
-        """Frame and write what the streams have queued, as far as the transport accepts it."""
-        self._scheduled = False
-        if self.lost or self.transport.is_closing():
-            return
-        session = self.session
-        ends, self._ends = self._ends, []
-        for stream, trailers in ends:
-            session.end(stream, trailers)
-        while session.output or (session.sendable and not self._write_paused):
-            if not self._write_paused:
-                session.replies = 0
-                session.fill(ROOM)
-            if not session.output:
-                break  # The windows are closed.
-            self.transport.write(session.take())
-        if self._ended and not self._write_paused:
-            self._close()
 
     def _close(self) -> None:
         """End the direction of writing; what the client still sends is discarded for a moment."""

@@ -19,28 +19,26 @@ from pylb.http1.parser import END_OF_HEAD, Request, Response
 from pylb.http1.writer import short_response
 from pylb.http2.errors import ErrorCode
 from pylb.http2.response_heads import block_of_text, response_block, trailers_block
-from pylb.http2.server_session import Head, ServerSession
-from pylb.http2.stream import Stream
+from pylb.http2.server_session import Head
 from pylb.observe.record import Record
 from pylb.proxy.addresses import ConnectionAddresses
 from pylb.proxy.context import Context
 from pylb.proxy.driven import Driven
 from pylb.proxy.exchange import ExtraFields, Handler
 from pylb.proxy.failure import fail, failure_response
-from pylb.proxy.h2.body import StreamBody
+from pylb.proxy.multiplex.stream import Carrier, MultiplexedStream
 from pylb.proxy.request_body import RequestBodyPump, too_large
 from pylb.proxy.service import Service
-from pylb.proxy.transfer import EVENT, BodyPump, ByteStream
+from pylb.proxy.transfer import EVENT, BodyPump
 from pylb.proxy.upstream.binding import Bindings
 from pylb.proxy.upstream.upstream import Upstream
 
 
-class Carrier(Protocol):
+class ClientCarrier(Carrier, Protocol):
     """The connection that carries a stream."""
 
     context: Context
     client_info: ClientInfo
-    session: ServerSession[H2Stream]
     extra_fields: ExtraFields | None
     handle: Handler
     parser: RequestReader
@@ -48,20 +46,11 @@ class Carrier(Protocol):
     def addresses(self) -> ConnectionAddresses:
         """Return the addresses of the connection."""
 
-    def schedule(self) -> None:
-        """Write the session's output at the end of the loop iteration."""
-
-    def end_later(self, stream: H2Stream, trailers: bytes) -> None:
-        """End a stream after the bytes that are written to it in this iteration."""
-
-    def deliver_later(self, stream: H2Stream) -> None:
-        """Call `deliver` once all frames of this read are parsed."""
-
     def finished(self, stream: H2Stream) -> None:
         """The exchange of a stream has ended."""
 
 
-class H2Stream(Stream, Driven):
+class H2Stream(MultiplexedStream, Driven):
     """A stream of a client, as an `Exchange`.
 
     Args:
@@ -71,42 +60,19 @@ class H2Stream(Stream, Driven):
     """
 
     __slots__ = (
-        *(
-            "_arrived",
-            "_body",
-            "_busy",
-            "_carrier",
-            "_half_closed",
-            "_head",
-            "_uncredited",
-            "_run_on",
-            "_trailers",
-            "_written",
-        ),
+        *("_busy", "_half_closed", "_head", "_run_on", "_written"),
         *("bound", "client_info", "close_after_response", "context", "cut_off", "deadline", "expired"),
-        *("extra_fields", "keep", "latest_deadline", "lost", "paused", "producer", "progressed", "pump"),
-        *("recv_buffer", "service", "taken", "timeout", "write_paused"),
+        *("extra_fields", "keep", "latest_deadline", "progressed", "service", "taken", "timeout"),
     )
 
-    can_half_close = True
-    """END_STREAM ends one direction only."""
+    _carrier: ClientCarrier
 
-    def __init__(self, carrier: Carrier, number: int, head: Head) -> None:
-        session = carrier.session
-        super().__init__(number, session.initial_send_window, session.window)
-        self._carrier = carrier
+    def __init__(self, carrier: ClientCarrier, number: int, head: Head) -> None:
+        super().__init__(carrier, number)
         self._head = head
-        self._arrived: list[bytes] = []
-        """Bytes that have arrived in this read."""
         self._half_closed = False
-        self._uncredited = 0
-        """Received bytes for which the client has no new credit yet."""
         self._written = 0
         """Bytes of the response's body."""
-        self._body: StreamBody | None = None
-        """The decoder of the request's body."""
-        self._trailers = b""
-        """The request's trailers, as field lines."""
         self.context = carrier.context
         self.client_info = carrier.client_info
         self.extra_fields = carrier.extra_fields
@@ -115,12 +81,6 @@ class H2Stream(Stream, Driven):
         self.keep = True
         self.close_after_response = False
         self.cut_off = False
-        self.lost = False
-        self.recv_buffer = b""
-        self.pump: BodyPump | None = None
-        self.producer: ByteStream | None = None
-        self.write_paused = False
-        self.paused = False
         self.deadline = self.latest_deadline = inf
         self.expired = self.progressed = False
         self.timeout = 0.0
@@ -180,32 +140,10 @@ class H2Stream(Stream, Driven):
     def begin(self) -> None:
         self.context.batch.wake(self)  # The coroutine begins once all connections are read.
 
-    def received(self, data: bytes) -> None:
-        """Keep bytes until the whole read is parsed: a frame may have one byte, and a write costs more."""
-        if not self._arrived:
-            self._carrier.deliver_later(self)
-        self._arrived.append(data)
+    def arrived(self) -> None:
+        self.context.batch.wake(self)
 
-    def deliver(self) -> None:
-        """Pass on what has arrived."""
-        arrived = self._arrived
-        data = arrived[0] if len(arrived) == 1 else b"".join(arrived)
-        arrived.clear()
-        self._uncredited += len(data)
-        if self.pump is not None:
-            self.pump.feed(data)
-            self._end_of_request()
-            if not self.paused:
-                self._credit()
-        else:
-            self.recv_buffer += data
-            self.context.batch.wake(self)
-
-    def received_trailers(self, lines: bytes) -> None:
-        self._trailers = lines
-        if self._body is not None:
-            self._body.trailers = lines
-        self.received(b"")
+    trailers_block = staticmethod(trailers_block)
 
     def received_reset(self, code: int) -> None:  # noqa: ARG002
         self.lost = True
@@ -214,80 +152,26 @@ class H2Stream(Stream, Driven):
     def sent_all(self) -> None:
         self.wake()
 
-    def too_full(self) -> None:
-        self.write_paused = True
-        producer = self.producer
-        if producer is not None:
-            producer.pause()
-            if producer.pump is not None:
-                producer.pump.delayed = True
-
     def has_room(self) -> None:
-        self.write_paused = False
-        if self.producer is not None:
-            self.producer.resume()
+        super().has_room()
         self.wake()
 
-    def _end_of_request(self) -> None:
-        """Pass the end of the client's direction on, if a tunnel has joined the streams."""
-        pump = self.pump
-        if pump is not None and self.remote_ended and pump.ends_at_close and not pump.half_close():
-            self.lost = True
-            self.wake()
-
-    def _credit(self) -> None:
-        """Give the client credit for what has left pylb."""
-        uncredited, self._uncredited = self._uncredited, 0
-        if uncredited and not self.remote_ended:
-            self._carrier.session.consumed(self, uncredited)
-            self._carrier.schedule()
-
-    # The stream of bytes.
-
-    def queue_write(self, data: bytes) -> None:
-        """Queue bytes of the body."""
-        self.write(data)
-
     def write(self, data: bytes) -> None:
-        """Queue bytes of the body; they are framed at the end of the loop iteration."""
-        if data and not self.lost:
+        """Queue bytes of the response's body; they are framed at the end of the loop iteration."""
+        if not self.lost:
             self._written += len(data)
-            self._carrier.session.send(self, data)
-            self._carrier.schedule()
-
-    def flush(self) -> None:
-        """Do nothing: frames leave in the order of the writes."""
-
-    def pause(self) -> None:
-        """Give the client no more credit."""
-        self.paused = True
-
-    def resume(self) -> None:
-        """Give the client credit again."""
-        self.paused = False
-        if self.remote_ended and self.pump is not None and self.pump.ends_at_close:
-            self._end_of_request()  # It came before the tunnel.
-        self._credit()
+            super().write(data)
 
     def half_close(self) -> None:
         """End the response's direction of a tunnel."""
         self._half_closed = True
-        self._carrier.end_later(self, b"")
+        super().half_close()
 
     # The exchange.
 
     def addresses(self) -> ConnectionAddresses:
         """Return the addresses of the client and of the listener that it connected to."""
         return self._carrier.addresses()
-
-    def encode(self, payload: bytes) -> bytes:
-        """Return a payload for `write`, which frames it. See `http1.body.Encoder`."""
-        return payload
-
-    def end(self, trailers: bytes = b"") -> bytes:
-        """End the response after what is written now; return nothing more to write."""
-        self._carrier.end_later(self, trailers and trailers_block(trailers))
-        return b""
 
     def body(self, request: Request) -> tuple[bytes, BodyPump | None]:
         """Return the request's body, if it is small and has arrived; else a pump for it.
@@ -301,10 +185,9 @@ class H2Stream(Stream, Driven):
         if self.remote_ended and length == len(self.recv_buffer) and not request.chunked:
             body, self.recv_buffer = self.recv_buffer, b""
             return body, None
-        self._body = StreamBody(self, -1 if request.chunked else length, bad_request)
-        self._body.trailers = self._trailers
+        decoder = self.decode_body(-1 if request.chunked else length, bad_request)
         encoder = CHUNKED if request.chunked else IDENTITY
-        return b"", RequestBodyPump(self, self._body, encoder, limit=service.max_body, quota=service.quota)
+        return b"", RequestBodyPump(self, decoder, encoder, limit=service.max_body, quota=service.quota)
 
     def interim(self, request: Request, response: Response) -> None:  # noqa: ARG002
         """Send an interim response (1xx)."""

@@ -6,7 +6,7 @@ import pytest
 
 from pylb.http1.bad_request import bad_request
 from pylb.http2.stream import HIGH_MARK
-from pylb.proxy.h2.body import StreamBody
+from pylb.proxy.multiplex.body import StreamBody
 from tests.environment import Environment, answers, read_chunks, read_request
 from tests.http2.peers import Peers
 from tests.proxy.h2.client import connect

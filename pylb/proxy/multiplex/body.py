@@ -34,14 +34,14 @@ class StreamBody:
     @property
     def pending(self) -> bool:
         """Whether the stream has ended and the end was not examined."""
-        return self._stream.remote_ended and not self.done
+        return self._stream.remote_ended and not (self.done or self._stream.cut)
 
     def feed(self, data: bytes, chunks: float = inf) -> bytes:  # noqa: ARG002
         """See `http1.body.Decoder.feed`."""
         self._missing -= len(data)
         if self._missing < 0:
             raise self._error("a body longer than its Content-Length")
-        if self._stream.remote_ended:
+        if self._stream.remote_ended and not self._stream.cut:
             if 0 < self._missing < inf:
                 raise self._error("a body shorter than its Content-Length")
             self.done = True
