@@ -108,6 +108,25 @@ class InvalidResponseError(ProxyError):
     """A response that violates HTTP. It concerns one resource; others of its backend may be valid."""
 
 
+class StreamResetError(ProxyError):
+    """A backend reset the stream of one exchange with HTTP/2. Its connection works."""
+
+
+class UnprocessedError(ProxyError):
+    """A backend provably has not processed a request (RFC 9113 §8.7), so it may be sent again.
+
+    Args:
+        phase: the stage at which the attempt ended.
+        fault: the cause.
+        detail: one sentence for the operator.
+        same: whether only the same backend can process it, with another version of HTTP.
+    """
+
+    def __init__(self, phase: Phase, fault: Fault, detail: str, *, same: bool = False) -> None:
+        super().__init__(phase, fault, detail)
+        self.same = same
+
+
 class UsageError(Exception):
     """Invalid input of the user. The message is one line with the value and the expected form."""
 

@@ -54,6 +54,8 @@ class Endpoint:
     """Whether connections use TLS; None for the default of the options."""
     tls_name: str = ""
     """The name that its certificate must contain; empty for the default of the options."""
+    protocol: str = ""
+    """How connections use HTTP: `http1`, `h2` or `auto`; empty for the default of the options."""
     problems: tuple[str, ...] = ()
     """One sentence for each invalid setting of its registration; such settings are ignored."""
     created: int = 0

@@ -97,6 +97,8 @@ TESTED_THROUGH = {
     "proxy/exchange.py": "proxy/test_forward.py",
     "proxy/handlers/choice.py": "proxy/handlers/test_redirect.py",
     "proxy/upstream/upstream.py": "proxy/test_forward.py",
+    "proxy/multiplex/connection.py": "proxy/test_versions.py",
+    "proxy/multiplex/stream.py": "proxy/test_versions.py",
     "proxy/transfer.py": "proxy/test_forward.py",
     "proxy/waiter.py": "proxy/test_closing.py",
 }

@@ -25,6 +25,9 @@ from pylb.errors import UsageError
 POLICIES = ("least-connections", "round-robin", "random-two", "random")
 """The balancing policies. `pylb.policy.balance` loads each from the file of its name."""
 
+PROTOCOLS = ("http1", "h2", "auto")
+"""How connections to backends use HTTP: always 1.1, always 2, or as the backend chooses in TLS."""
+
 CONDITIONS = ("connect", "reset", "timeout", "502", "503", "504")
 """The failures that may be retried; `pylb.policy.retry` defines each."""
 
@@ -68,10 +71,16 @@ class Balancing(Group):
 
 @dataclass(frozen=True, kw_only=True)
 class BackendConnections(Group):
-    """TLS and the PROXY protocol on connections to backends."""
+    """TLS, the version of HTTP and the PROXY protocol on connections to backends."""
 
     title: ClassVar = "Connections to backends"
 
+    upstream_protocol: str = option(
+        choice(*PROTOCOLS),
+        "http1",
+        "Version of HTTP to backends: `http1`, `h2` (HTTP/2), or `auto`: what a backend with TLS chooses, "
+        "else HTTP/1.1. The metadata key lb_protocol of an instance takes precedence.",
+    )
     upstream_tls: bool = option(
         FLAG,
         "off",
@@ -103,8 +112,11 @@ class BackendConnections(Group):
     )
 
     def check(self) -> None:
-        """Reject a certificate without its key and a key without its certificate."""
+        """Reject a certificate without its key, and a PROXY header on connections that clients share."""
         super().check()
+        if self.upstream_proxy_protocol != "off" and self.upstream_protocol != "http1":
+            given = self.upstream_protocol
+            raise UsageError(f"--upstream-protocol {given}: expected http1 with --upstream-proxy-protocol")
         if bool(self.upstream_tls_cert) != bool(self.upstream_tls_key):
             given, missing = ("cert", "key") if self.upstream_tls_cert else ("key", "cert")
             raise UsageError(f"--upstream-tls-{given}: expected --upstream-tls-{missing} with it")

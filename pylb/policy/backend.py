@@ -54,6 +54,7 @@ class Backend:
         "key",
         "limit",
         "load",
+        "multiplexed",
         "name",
         "needs_settle",
         "overlay",
@@ -99,6 +100,8 @@ class Backend:
         """All open connections, in use or idle."""
         self.idle: list[Any] = []
         """Open connections without a request, newest last; `proxy.upstream` owns them."""
+        self.multiplexed: Any = None
+        """The connections with several requests at once; None until the first. `proxy.upstream` owns them."""
         self.counters = counters
         """This worker's counters for it, which `observe.metrics` provides and reads."""
 

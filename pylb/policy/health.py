@@ -29,7 +29,14 @@ from math import inf
 from typing import Protocol
 
 from pylb.config.backends import Health
-from pylb.errors import Fault, InvalidResponseError, Phase, ProxyError
+from pylb.errors import (
+    Fault,
+    InvalidResponseError,
+    Phase,
+    ProxyError,
+    StreamResetError,
+    UnprocessedError,
+)
 from pylb.policy.retry import is_stale
 
 GIVEN_UP = 0.5
@@ -57,7 +64,7 @@ class Outcome(Enum):
 
     SUCCESS = "success"
     FAILURE = "failure"
-    """A status of 500 or above."""
+    """A status of 500 or above, or a stream of HTTP/2 that the backend reset."""
     SILENCE = "silence"
     """No response in time, or none until the client gave up."""
     RESET = "reset"
@@ -91,8 +98,10 @@ def classify(
         return Outcome.SILENCE
     if error.phase is Phase.TUNNEL or error.fault not in {Fault.UPSTREAM, Fault.UPSTREAM_TIMEOUT}:
         return None
-    if is_stale(error, reused=reused, answered=answered):
+    if isinstance(error, UnprocessedError) or is_stale(error, reused=reused, answered=answered):
         return None
+    if isinstance(error, StreamResetError):
+        return Outcome.FAILURE
     if error.phase is Phase.CONNECT:
         return Outcome.UNREACHABLE
     if status >= 500:

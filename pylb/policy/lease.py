@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from types import TracebackType
 from typing import Protocol
 
@@ -11,6 +12,9 @@ from pylb.policy.backend import Backend
 
 class LeasingPool(Protocol):
     """What a lease, and a request that holds it, call on the pool that the backend belongs to."""
+
+    def has_other_than(self, backends: Collection[Backend]) -> bool:
+        """Return whether another backend is eligible."""
 
     def answered(self, lease: Lease) -> None:
         """Record the head of a final response."""

@@ -3,6 +3,9 @@
     failure                              retry
     before the request was ever sent     any method, on another backend: no backend has received the request
     (`connect`)
+    not processed by the backend         once per request, any method, on another backend or, if there is
+    (HTTP/2: REFUSED_STREAM, or above    none, the same: this is no failure and uses no retry; afterwards as
+    the last stream of GOAWAY)           before the request was sent
     on a reused connection, before a     once per request, idempotent methods, on a fresh connection to the
     byte of the response (stale)         same backend, which had closed the connection: this is no failure and
                                          uses no retry (as in nginx); afterwards only on fresh connections
@@ -20,8 +23,10 @@ body was sent than is buffered. Retries also need `policy.budget`.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from pylb.config.backends import CONDITIONS, Retries
-from pylb.errors import Fault, Phase, ProxyError
+from pylb.errors import Fault, Phase, ProxyError, StreamResetError, UnprocessedError
 from pylb.http1.parser import Request
 
 IDEMPOTENT = frozenset([b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"])
@@ -45,7 +50,22 @@ def is_stale(error: ProxyError, *, reused: bool, answered: bool) -> bool:
         reused: whether the attempt used an idle connection.
         answered: whether the backend sent at least one byte.
     """
+    if isinstance(error, StreamResetError):
+        return False
     return reused and not answered and (error.phase, error.fault) == (Phase.HEADERS, Fault.UPSTREAM)
+
+
+class Attempt(Protocol):
+    """The facts about an attempt that `was_sent` uses; a `Lease` has them."""
+
+    reused: bool
+    connected: float
+    error: ProxyError | None
+
+
+def was_sent(attempt: Attempt) -> bool:
+    """Return whether a backend may have processed the request of an attempt."""
+    return bool(attempt.reused or attempt.connected) and not isinstance(attempt.error, UnprocessedError)
 
 
 class RetryRules:
@@ -97,6 +117,8 @@ class RetryRules:
 
 def condition(error: ProxyError, status: int) -> str:
     """Return the member of `CONDITIONS` that a failed attempt meets; empty if it meets none."""
+    if isinstance(error, UnprocessedError):
+        return "connect"
     if error.phase is Phase.CONNECT and error.fault in {Fault.UPSTREAM, Fault.UPSTREAM_TIMEOUT}:
         return "connect"
     if error.phase is not Phase.HEADERS:

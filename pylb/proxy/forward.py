@@ -21,7 +21,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import cast
 
-from pylb.errors import Fault, InvalidResponseError, Phase, ProxyError
+from pylb.errors import Fault, InvalidResponseError, Phase, ProxyError, UnprocessedError
 from pylb.http1.bad_request import bad_response
 from pylb.http1.limits import MAX_INTERIM
 from pylb.http1.parser import Request, Response
@@ -30,7 +30,7 @@ from pylb.policy.backend import Backend
 from pylb.policy.lease import Lease
 from pylb.policy.pool import Pool
 from pylb.policy.queue import Full
-from pylb.policy.retry import IDEMPOTENT, is_stale
+from pylb.policy.retry import IDEMPOTENT, is_stale, was_sent
 from pylb.proxy.early_response import finish
 from pylb.proxy.exchange import Exchange
 from pylb.proxy.queue import wait_for_room
@@ -69,7 +69,7 @@ async def forward(client: Exchange, request: Request, record: Record) -> bool:
                 lease, now = await wait_for_room(client, pool, tried)
             with lease:
                 record.attempts.append(lease)
-                upstream = None
+                upstream: Upstream | None = None
                 try:
                     if not fresh:  # CONNECT
                         idle = lease.backend.idle if bound is None else bound.idle(lease.backend)
@@ -78,6 +78,7 @@ async def forward(client: Exchange, request: Request, record: Record) -> bool:
                         lease.reused = True
                     else:
                         upstream = await service.connect(lease.backend, client)
+                        lease.reused = upstream.joined
                         lease.connected = now = monotonic()
 
                     write_head = upstream.request_head  # SEND
@@ -89,9 +90,7 @@ async def forward(client: Exchange, request: Request, record: Record) -> bool:
                         client.set_deadline(now, service.timeouts.response_timeout)
                         await EVENT  # No response can have arrived yet.
                     else:
-                        lease.uploading = True
-                        upload.start(upstream, sent)
-                        _restart_timeout(client, upstream, record, upload)
+                        _start_upload(client, upstream, record, upload, sent)
 
                     while (response := upstream.read_head(request)) is None or response.interim:  # HEAD
                         if response is not None:
@@ -152,10 +151,24 @@ def _give_up(error: Exception, lease: Lease, upstream: Upstream | None, upload: 
 def _may_resend(client: Exchange, record: Record, upload: BodyPump | None) -> bool:
     """Return whether the last attempt failed on a stale connection and may be repeated."""
     lease, request = record.attempts[-1], cast(Request, record.request)
-    if is_stale(cast(ProxyError, lease.error), reused=lease.reused, answered=lease.answered):
-        replayable = upload is None or upload.can_replay
+    error, replayable = cast(ProxyError, lease.error), upload is None or upload.can_replay
+    if isinstance(error, UnprocessedError):
+        _send_again(lease, record, error, replayable=replayable)
+    elif is_stale(error, reused=lease.reused, answered=lease.answered):
         lease.resend = client.service.retry.resends(request, replayable=replayable)
     return lease.resend
+
+
+def _send_again(lease: Lease, record: Record, error: UnprocessedError, *, replayable: bool) -> None:
+    """Repeat an attempt that its backend has not processed: once in a request, and not as a retry.
+
+    It goes to another backend if there is one, because this one is overloaded or ends.
+    """
+    if not replayable or any(isinstance(earlier.error, UnprocessedError) for earlier in record.attempts[:-1]):
+        return
+    tried = [attempt.backend for attempt in record.attempts]
+    lease.granted = not error.same and lease.pool.has_other_than(tried)
+    lease.resend = not lease.granted
 
 
 def _may_retry(
@@ -167,7 +180,7 @@ def _may_retry(
         cast(ProxyError, lease.error),
         cast(Request, record.request),
         status=lease.status,
-        sent=any(attempt.reused or attempt.connected for attempt in record.attempts),
+        sent=any(was_sent(attempt) for attempt in record.attempts),
         attempts=len(tried),
         replayable=upload is None or upload.can_replay,
     )
@@ -196,6 +209,16 @@ def _awaits_client(upstream: Upstream, record: Record, upload: BodyPump | None) 
     if upload is None or upload.done or upstream.write_paused:
         return False
     return record.attempts[-1].continued or upload.moved > 0 or not cast(Request, record.request).expect
+
+
+def _start_upload(
+    client: Exchange, upstream: Upstream, record: Record, upload: BodyPump, head: bytes
+) -> None:
+    """Write the head, and let the request's body follow as it arrives, framed for this backend."""
+    record.attempts[-1].uploading = True
+    upload.encoder = upstream.encoder(cast(Request, record.request))
+    upload.start(upstream, head)
+    _restart_timeout(client, upstream, record, upload)
 
 
 def _restart_timeout(client: Exchange, upstream: Upstream, record: Record, upload: BodyPump | None) -> None:
@@ -235,7 +258,7 @@ def _check_head(client: Exchange, upstream: Upstream, record: Record, upload: Bo
     awaits_client = _awaits_client(upstream, record, upload)
     if upstream.lost:
         lease.client_delayed = awaits_client
-        raise ProxyError(Phase.HEADERS, Fault.UPSTREAM, f"{upstream.backend.name} closed without an answer")
+        raise upstream.lost_error(Phase.HEADERS)
     if client.lost:
         lease.client_gave_up = not (lease.answered or upstream.recv_buffer or awaits_client)
         raise client.lost_error(Phase.HEADERS)
@@ -271,7 +294,7 @@ def _moved(
     awaits_client = _awaits_client(upstream, record, upload)
     if upstream.lost:
         lease.client_delayed = awaits_client or download.delayed
-        raise ProxyError(Phase.DATA, Fault.UPSTREAM, f"{upstream.backend.name} closed inside the body")
+        raise upstream.lost_error(Phase.DATA)
     if client.lost:
         raise client.lost_error(Phase.DATA)
     if client.expired and client.write_paused:

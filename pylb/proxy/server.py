@@ -209,7 +209,7 @@ class Server:
             service.pool.tick(now)
             before = now - service.timeouts.upstream_keepalive
             for backend in service.pool.backends.values():
-                if backend.idle:
+                if backend.idle or backend.multiplexed is not None:
                     close_idle(backend, before)
 
     def _refresh_certificates(self, now: float) -> None:

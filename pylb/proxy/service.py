@@ -15,7 +15,7 @@ from pylb.policy.backend import Backend
 from pylb.policy.pool import Pool
 from pylb.policy.retry import RetryRules
 from pylb.proxy.upstream.connector import Client, Connector
-from pylb.proxy.upstream.h1 import H1Upstream
+from pylb.proxy.upstream.upstream import Upstream
 
 
 class Service:
@@ -51,7 +51,7 @@ class Service:
         self.quota = limits.min_body_rate * self.timeouts.body_timeout
         """Bytes of a body that a client must send or read before its timeout restarts."""
 
-    def connect(self, backend: Backend, client: Client) -> Awaitable[H1Upstream]:
+    def connect(self, backend: Backend, client: Client) -> Awaitable[Upstream]:
         """Open a connection to a backend; see `Connector.connect`."""
         return self.connector.connect(backend, client, self.timeouts.connect_timeout)
 

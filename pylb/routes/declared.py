@@ -23,6 +23,7 @@ OF_INSTANCE = frozenset(
         "lb_maxconn",
         "lb_max_conn",
         "lb_probe",
+        "lb_protocol",
         "lb_slowstart",
         "lb_slow_start",
         "lb_tls",

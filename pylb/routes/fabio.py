@@ -36,6 +36,14 @@ MOST_ALTERNATIVES = 16
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w*))")
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _WEIGHT = re.compile(r"[+-]?(?:[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})")
+_PROTOCOLS = {
+    "http": (),
+    "https": (("upstream-tls", "on"),),
+    "grpc": (("upstream-protocol", "h2"),),
+    "grpcs": (("upstream-protocol", "h2"), ("upstream-tls", "on")),
+}
+"""The settings for each value of `proto`."""
+
 _REGISTER = re.compile(r"register|pxyproto|grpcservername")
 
 
@@ -166,10 +174,10 @@ class _Options:
         self.routes = [replace(route, settings=(*route.settings, (setting, value))) for route in self.routes]
 
     def proto(self, value: str) -> None:
-        if value == "https":
-            self.needs("upstream-tls", "on")
-        elif value != "http":
-            raise ValueError("expected proto=http or proto=https")
+        if value not in _PROTOCOLS:
+            raise ValueError("expected proto=http, https, grpc or grpcs")
+        for setting, of_it in _PROTOCOLS[value]:
+            self.needs(setting, of_it)
 
     def weigh(self, value: str) -> None:
         if not _WEIGHT.fullmatch(value):

@@ -126,7 +126,7 @@ class Services:
         connector = self._connectors.get((connections, reusable))
         if connector is None:
             preamble = PREAMBLES.get(options.upstream_proxy_protocol)
-            rules = UpstreamRules(UpstreamTls(connections), preamble)
+            rules = UpstreamRules(UpstreamTls(connections), preamble, options.upstream_protocol)
             connector = Connector(rules, self._context.batch, self._context.responses, reusable=reusable)
             self._connectors[connections, reusable] = connector
         return connector

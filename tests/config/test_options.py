@@ -46,6 +46,10 @@ def test_every_option_has_an_effect():
         ({"consul": Url("http", "c", 8500)}, "expected --service NAME"),
         ({"static": "a:1", "consul_cert": "/c"}, "--consul-cert: expected --consul-key with it"),
         ({"static": "a:1", "access_log_file": "/l"}, "--access-log-file: expected --access-log combined or"),
+        (
+            {"static": "a:1", "upstream_protocol": "h2", "upstream_proxy_protocol": "v2"},
+            "--upstream-protocol h2: expected http1 with --upstream-proxy-protocol",
+        ),
         ({"static": "a:1", "consul_key": "/k"}, "--consul-key: expected --consul-cert with it"),
     ],
 )

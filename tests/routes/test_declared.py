@@ -21,7 +21,16 @@ def test_settings_have_the_names_of_options_and_metadata_counts():
 
 
 def test_settings_of_an_instance_are_not_those_of_its_service():
-    keys = ["lb_weight", "lb_maxconn", "lb_max_conn", "lb_probe", "lb_slowstart", "lb_tls", "lb_tls_name"]
+    keys = [
+        "lb_weight",
+        "lb_maxconn",
+        "lb_max_conn",
+        "lb_probe",
+        "lb_slowstart",
+        "lb_tls",
+        "lb_tls_name",
+        "lb_protocol",
+    ]
     assert declared(*(f"{key}=1" for key in keys), "lb_=1", "lb_X-Y=2", "lb_tls") == Declared()
 
 

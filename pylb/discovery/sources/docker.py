@@ -232,6 +232,7 @@ def read_container(service: str, container: Container, network: str = "") -> tup
         slow_start=settings.slow_start,
         tls=settings.tls,
         tls_name=settings.tls_name,
+        protocol=settings.protocol,
         problems=(*settings.problems, *container.problems),
         status="maintenance" if paused else "critical" if reason else "passing",
         tags=split_tags(values.get("tags")),

@@ -2,8 +2,9 @@
 
 Registrator takes them from the environment or the labels of a container: `SERVICE_LB_WEIGHT=3` becomes the
 key `lb_weight`. Each setting is validated alone. An invalid one is reported and ignored, and the instance
-stays routable. The TLS settings are the exception: without them, requests would be sent in clear text, or to
-a server with another name. So is an instance with too many tags, of which any may be such a setting.
+stays routable. The protocol and the TLS settings are exceptions: without them, requests would fail, or be
+sent in clear text, or to a server with another name. So is an instance with too many tags, of which any may
+be such a setting.
 """
 
 from __future__ import annotations
@@ -12,7 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pylb.config.kinds import DURATION_OR_ZERO, FLAG, HOST, PROBE, Kind, integer
+from pylb.config.backends import PROTOCOLS
+from pylb.config.kinds import DURATION_OR_ZERO, FLAG, HOST, PROBE, Kind, choice, integer
+
+H2C = "h2c"
+"""HTTP/2 without TLS, as other programs name it."""
 
 MOST_WEIGHT = 1000
 """Maximum factor of the weight in Consul."""
@@ -44,6 +49,8 @@ class Settings:
     """Whether connections use TLS; None for the default of the options."""
     tls_name: str = ""
     """The name that its certificate must contain; empty for the default of the options."""
+    protocol: str = ""
+    """How connections use HTTP: `http1`, `h2` or `auto`; empty for the default of the options."""
     problems: tuple[str, ...] = ()
     """One sentence for each setting that was ignored."""
     unusable: str = ""
@@ -55,6 +62,7 @@ KINDS: dict[str, tuple[str, Kind[Any]]] = {
     "lb_max_conn": ("max_conn", integer(0, MOST_REQUESTS)),
     "lb_maxconn": ("max_conn", integer(0, MOST_REQUESTS)),
     "lb_probe": ("probe", PROBE),
+    "lb_protocol": ("protocol", choice(*PROTOCOLS, H2C)),
     "lb_slow_start": ("slow_start", DURATION_OR_ZERO),
     "lb_slowstart": ("slow_start", DURATION_OR_ZERO),
     "lb_tls": ("tls", FLAG),
@@ -62,7 +70,7 @@ KINDS: dict[str, tuple[str, Kind[Any]]] = {
 }
 """By key: the field of `Settings`, and the kind of its value."""
 
-NECESSARY = frozenset({"tls", "tls_name"})
+NECESSARY = frozenset({"protocol", "tls", "tls_name"})
 """Fields whose invalid values exclude the instance."""
 
 
@@ -93,6 +101,8 @@ def read_settings(meta: Mapping[str, object], tags: Sequence[str] = ()) -> Setti
             problems.append(problem)
             if field in NECESSARY:
                 unusable = unusable or problem
+    if values.get("protocol") == H2C:
+        values |= {"protocol": "h2", "tls": False}
     return Settings(**values, problems=tuple(problems), unusable=unusable)
 
 

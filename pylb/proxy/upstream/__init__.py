@@ -7,6 +7,10 @@ reads the heads of responses and decides whether a connection can be reused. It 
 
     upstream           the interface: one exchange with a backend
     h1                 a connection with HTTP/1, which carries one exchange at a time
+    h2                 one exchange on a stream of a connection with HTTP/2
+    h2_connection      such a connection, which carries many exchanges at once
+    h2_pool            which of them carries an exchange, and when another one is opened
+    negotiated         a TLS connection until the backend has chosen the version of HTTP
     idle               which idle connection is reused, and which ones are closed
     binding            connections that only one client may use
     connector          opens a connection: name, address, PROXY protocol preamble, TLS

@@ -13,7 +13,7 @@ A descriptor has one owner at a time: the socket object until `hand_over`, the l
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from errno import EADDRNOTAVAIL, EMFILE, ENFILE, ENOBUFS, ENOMEM
 from functools import lru_cache
@@ -28,13 +28,19 @@ from pylb.policy.backend import Backend
 from pylb.proxy.addresses import ConnectionAddresses
 from pylb.proxy.batch import WriteBatch
 from pylb.proxy.upstream.h1 import H1Upstream
+from pylb.proxy.upstream.h2_pool import pool_of
 from pylb.proxy.upstream.handover import hand_over
 from pylb.proxy.upstream.handshake import handshake
 from pylb.proxy.upstream.names import Names
+from pylb.proxy.upstream.negotiated import Negotiated, keep_alive
 from pylb.proxy.upstream.pending_transport import PendingTransport
 from pylb.proxy.upstream.reach import Address, Waiting, reach
 from pylb.proxy.upstream.tls import UpstreamTls
+from pylb.proxy.upstream.upstream import Upstream
 from pylb.proxy.waiter import Waiter
+
+HTTP1, AUTO = "http1", "auto"
+"""Protocols of a backend; see `--upstream-protocol`."""
 
 OWN_RESOURCES = frozenset([EADDRNOTAVAIL, EMFILE, ENFILE, ENOBUFS, ENOMEM])
 """Errors that mean that this process or host lacks a resource. They do not count against the backend."""
@@ -54,11 +60,18 @@ class UpstreamRules:
     tls: UpstreamTls = field(default_factory=lambda: UpstreamTls(BackendConnections()))
     """Which backends use TLS; by default those whose endpoint asks for it."""
     preamble: Callable[[ConnectionAddresses], bytes] | None = None
-    """Writes the PROXY protocol preamble at the beginning of a connection; None sends none."""
+    """Writes the PROXY protocol preamble at the beginning of a connection; None sends none. A connection with
+    one has a single client, so it uses HTTP/1.1."""
+    protocol: str = HTTP1
+    """The protocol of backends whose endpoint names none."""
+
+
+Begin = Callable[[socket.socket, Backend, Client, Waiting], Awaitable[Upstream]]
+"""Makes the first exchange on a connected socket."""
 
 
 class Connector:
-    """Opens connections to backends.
+    """Opens connections to backends, and shares those with HTTP/2.
 
     Args:
         rules: TLS and the preamble.
@@ -82,8 +95,8 @@ class Connector:
         self.names = Names()
         """Resolves the names of backends that are registered by name."""
 
-    async def connect(self, backend: Backend, client: Client, timeout: float) -> H1Upstream:
-        """Open a connection for `client`.
+    async def connect(self, backend: Backend, client: Client, timeout: float) -> Upstream:
+        """Return an exchange for `client`: on a new connection, or on one with HTTP/2 that has room.
 
         Args:
             backend: the backend to connect to.
@@ -95,13 +108,36 @@ class Connector:
                 cannot exist, unless the client left or pylb has no descriptor, port or memory left.
         """
         client.set_deadline(monotonic(), timeout)
-        endpoint = backend.endpoint
         waiting = Waiting(client, backend.name)
+        rules = self._rules
+        if (backend.endpoint.protocol or rules.protocol) != HTTP1 and rules.preamble is None:
+            shared = await self._share(backend, client, waiting)
+            if shared is not None:
+                return shared
+        return await self._connect(backend, client, waiting, self._begin)
+
+    async def _share(self, backend: Backend, client: Client, waiting: Waiting) -> Upstream | None:
+        """Return an exchange on a connection with HTTP/2; None if the backend uses HTTP/1.1."""
+        pool = pool_of(backend, self._batch)
+        if self._negotiates(backend):
+            if not self._rules.tls.name_of(backend.endpoint):
+                return None  # Only TLS negotiates the version (RFC 9113 section 3.2).
+            if not backend.connections:
+                pool.uses_http1 = False  # The first connection negotiates again.
+        return await pool.connect(waiting, lambda: self._connect(backend, client, waiting, self._begin_h2))
+
+    def _negotiates(self, backend: Backend) -> bool:
+        """Return whether a backend chooses the version of HTTP."""
+        return (backend.endpoint.protocol or self._rules.protocol) == AUTO
+
+    async def _connect(self, backend: Backend, client: Client, waiting: Waiting, begin: Begin) -> Upstream:
+        """Open a connection, and return the first exchange on it; see `connect`."""
+        endpoint = backend.endpoint
         try:
             addresses = literal(endpoint.address, endpoint.port)
             if addresses:
-                return await self._open(addresses, backend, client, waiting)
-            return await self._open_name(backend, client, waiting)
+                return await self._open(addresses, backend, client, waiting, begin)
+            return await self._open_name(backend, client, waiting, begin)
         except ProxyError:
             raise
         except Exception as error:
@@ -109,12 +145,12 @@ class Connector:
             fault = Fault.RESOURCE if _is_own(error) else Fault.UPSTREAM
             raise ProxyError(Phase.CONNECT, fault, f"{backend.name}: {reason}") from error
 
-    async def _open_name(self, backend: Backend, client: Client, waiting: Waiting) -> H1Upstream:
+    async def _open_name(self, backend: Backend, client: Client, waiting: Waiting, begin: Begin) -> Upstream:
         """Open a connection to a backend whose address is a name."""
         host, port = backend.endpoint.address, backend.endpoint.port
         addresses = await self.names.addresses(host, port, waiting)
         try:
-            return await self._open(addresses, backend, client, waiting)
+            return await self._open(addresses, backend, client, waiting, begin)
         except Exception as error:
             if isinstance(error, ProxyError) and error.fault is Fault.CLIENT:
                 waiting.passed_over.clear()  # The client left before the addresses could accept.
@@ -125,13 +161,18 @@ class Connector:
             self.names.demote(host, waiting.passed_over)
 
     async def _open(
-        self, addresses: Sequence[Address], backend: Backend, client: Client, waiting: Waiting
-    ) -> H1Upstream:
+        self,
+        addresses: Sequence[Address],
+        backend: Backend,
+        client: Client,
+        waiting: Waiting,
+        begin: Begin,
+    ) -> Upstream:
         """Open a connection to the first of these addresses with which that succeeds, TLS included."""
         while True:
             connection, address = await reach(addresses, waiting)
             try:
-                return await self._begin(connection, backend, client, waiting)
+                return await begin(connection, backend, client, waiting)
             except OSError:
                 addresses = [other for other in addresses if other is not address]
                 waiting.passed_over.append(address)
@@ -140,7 +181,7 @@ class Connector:
 
     async def _begin(
         self, connection: socket.socket, backend: Backend, client: Client, waiting: Waiting
-    ) -> H1Upstream:
+    ) -> Upstream:
         """Make an upstream of a connected socket."""
         rules = self._rules
         try:
@@ -148,7 +189,7 @@ class Connector:
                 connection.send(rules.preamble(client.addresses()))
             if name := rules.tls.name_of(backend.endpoint):
                 upstream = H1Upstream(backend, client, self._batch, self._responses)
-                await handshake(connection, upstream, waiting, rules.tls, name)
+                await handshake(connection, upstream, waiting, rules.tls.context, rules.tls.valid(name))
             else:
                 pending = PendingTransport(connection.fileno())
                 upstream = H1Upstream(backend, client, self._batch, self._responses, pending)
@@ -156,6 +197,37 @@ class Connector:
         except BaseException:
             connection.close()  # Does nothing once the loop owns the descriptor.
             raise
+        upstream.reusable = self._reusable
+        return upstream
+
+    async def _begin_h2(
+        self, connection: socket.socket, backend: Backend, client: Client, waiting: Waiting
+    ) -> Upstream:
+        """Make a connection with HTTP/2 of a connected socket, or the version that TLS negotiates."""
+        tls, pool = self._rules.tls, pool_of(backend, self._batch)
+        negotiates = self._negotiates(backend)
+        try:
+            keep_alive(connection)
+            if not (name := tls.name_of(backend.endpoint)):
+                shared = pool.make(self._responses, tls=False)
+                hand_over(connection, shared)
+                return pool.add(shared, client)
+            negotiated = Negotiated()
+            offered = ("h2", "http/1.1") if negotiates else ("h2",)
+            await handshake(connection, negotiated, waiting, tls.offering(*offered), tls.valid(name))
+        except BaseException:
+            connection.close()  # Does nothing once the loop owns the descriptor.
+            raise
+        if negotiated.chosen == "h2":
+            shared = pool.make(self._responses, tls=True)
+            negotiated.hand_over(shared)
+            return pool.add(shared, client)
+        if not negotiates:
+            negotiated.transport.abort()
+            raise ConnectionError("the backend does not offer HTTP/2 (ALPN)")
+        pool.uses_http1 = True
+        upstream = H1Upstream(backend, client, self._batch, self._responses)
+        negotiated.hand_over(upstream)
         upstream.reusable = self._reusable
         return upstream
 

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from pylb.errors import Fault, Phase, ProxyError
 from pylb.http1.bad_request import bad_response
-from pylb.http1.body import Chunked, Decoder, Sized, UntilClose
+from pylb.http1.body import CHUNKED, IDENTITY, Chunked, Decoder, Encoder, Sized, UntilClose
 from pylb.http1.head_cache import ResponseReader
 from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import END_LENGTH, END_OF_HEAD, Request, Response, check_response_beginning
@@ -59,6 +60,9 @@ class H1Upstream(Connection):
         *("length", "request_head", "reusable", "settles"),
     )
 
+    joined = False
+    """A connection with HTTP/1 has one exchange at a time, so no other exchange can have opened it."""
+
     def __init__(
         self,
         backend: Backend,
@@ -98,6 +102,12 @@ class H1Upstream(Connection):
             self.transport.abort()
         elif pending.left:
             self.transport.write(pending.left)
+
+    def secured(self, secure: asyncio.Transport, plain: asyncio.Transport) -> None:
+        """Take a TLS connection, and the transport below it."""
+        self.connection_made(secure)
+        # A TLS transport that is paused drops what it holds when the backend ends the connection.
+        self.receiver = plain
 
     def data_received(self, data: bytes) -> None:
         if self.pump is not None:
@@ -142,6 +152,15 @@ class H1Upstream(Connection):
     def changed_head(self, changes: HeadChanges) -> Callable[[Request, ClientInfo, bytes, bytes], bytes]:
         return changes.head
 
+    def encoder(self, request: Request) -> Encoder:
+        """Return the encoder of a request's body."""
+        return CHUNKED if request.chunked else IDENTITY
+
+    def lost_error(self, phase: Phase) -> ProxyError:
+        """Return the reason why the exchange ended too early."""
+        how = "without an answer" if phase is Phase.HEADERS else "inside the body"
+        return ProxyError(phase, Fault.UPSTREAM, f"{self.backend.name} closed {how}")
+
     def read_head(self, request: Request) -> Response | None:
         """Return the head of the next response, interim or final, and consume it; None before its end."""
         recv_buffer = self.recv_buffer
@@ -184,6 +203,18 @@ class H1Upstream(Connection):
         self.transport.close()
         if self.transport.get_write_buffer_size():
             asyncio.get_running_loop().call_later(seconds, self.transport.abort)
+
+    def retire(self) -> None:
+        """Close the connection if it has no exchange, else after its exchange."""
+        self.reusable = False
+        if self.client is None:
+            self.transport.close()
+
+    def close_unused(self) -> None:
+        """Close the connection if it is idle."""
+        if self in self.home:
+            self.home.remove(self)
+            self.transport.close()
 
     def _withdraw(self) -> None:
         """Remove the connection from the idle ones."""

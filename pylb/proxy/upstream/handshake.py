@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from typing import cast
+from typing import Protocol, cast
 
 from pylb.proxy.transfer import EVENT
-from pylb.proxy.upstream.h1 import H1Upstream
 from pylb.proxy.upstream.handover import hand_over
 from pylb.proxy.upstream.reach import Waiting
-from pylb.proxy.upstream.tls import UpstreamTls
 from pylb.proxy.waiter import Waiter
 
 LOOP_TIMEOUT = 3600.0
@@ -48,8 +46,18 @@ class PlainConnection(asyncio.Protocol):
             self.transport.abort()
 
 
+class Secured(Protocol):
+    """Receives a TLS connection; it is the protocol of its transport."""
+
+    client: Waiter | None
+    """The waiter of the exchange; None once it has given up."""
+
+    def secured(self, secure: asyncio.Transport, plain: asyncio.Transport) -> None:
+        """Take the transport, and the one below it, after the handshake."""
+
+
 async def handshake(
-    connection: socket.socket, upstream: H1Upstream, waiting: Waiting, tls: UpstreamTls, name: str
+    connection: socket.socket, upstream: Secured, waiting: Waiting, context: ssl.SSLContext, name: str
 ) -> None:
     """Upgrade a connected socket to TLS.
 
@@ -57,16 +65,14 @@ async def handshake(
         connection: the socket; its descriptor becomes the loop's.
         upstream: receives the TLS connection.
         waiting: the waiter and its deadline.
-        tls: how backends are verified.
-        name: the name in SNI, which the certificate must carry.
+        context: how backends are verified, and which protocols are offered.
+        name: the name in SNI, which the certificate must carry. A TLS connection can have it.
 
     Raises:
         ProxyError: the deadline passed, or the client left.
         OSError: the handshake failed.
-        ValueError: no TLS connection can have this name.
     """
     client = waiting.client
-    tls.check_name(name)
     plain = PlainConnection(client)
     hand_over(connection, plain)
     try:
@@ -74,8 +80,8 @@ async def handshake(
             waiting.check()
             await EVENT
         task = asyncio.get_running_loop().create_task(
-            _upgrade(plain.transport, upstream, tls.context, name),
-            name=f"TLS handshake with {upstream.backend.name}",
+            _upgrade(plain.transport, upstream, context, name),
+            name=f"TLS handshake with {waiting.name}",
         )
         task.add_done_callback(_retrieve)
         task.add_done_callback(client.woken)
@@ -95,9 +101,7 @@ def _retrieve(task: asyncio.Task[None]) -> None:
         task.exception()
 
 
-async def _upgrade(
-    plain: asyncio.Transport, upstream: H1Upstream, context: ssl.SSLContext, name: str
-) -> None:
+async def _upgrade(plain: asyncio.Transport, upstream: Secured, context: ssl.SSLContext, name: str) -> None:
     """Upgrade a connection to TLS and give it to `upstream`.
 
     Raises:
@@ -105,11 +109,13 @@ async def _upgrade(
     """
     if not plain.is_closing():
         secure = await asyncio.get_running_loop().start_tls(
-            plain, upstream, context, server_hostname=name, ssl_handshake_timeout=LOOP_TIMEOUT
+            plain,
+            cast(asyncio.Protocol, upstream),
+            context,
+            server_hostname=name,
+            ssl_handshake_timeout=LOOP_TIMEOUT,
         )
         if secure is not None and not plain.is_closing():
-            upstream.connection_made(secure)
-            # A TLS transport that is paused drops what it holds when the backend ends the connection.
-            upstream.receiver = plain
+            upstream.secured(secure, plain)
             return
     raise ConnectionResetError(None, "closed in the TLS handshake")

@@ -6,6 +6,8 @@ leaves the list by itself when its exchange or its transport ends (`proxy/upstre
 
 from __future__ import annotations
 
+from time import monotonic
+
 from pylb.policy.backend import Backend
 from pylb.proxy.upstream.h1 import H1Upstream
 from pylb.proxy.waiter import Waiter
@@ -35,27 +37,25 @@ def close_idle(backend: Backend, before: float = float("inf")) -> None:
     idle = backend.idle
     while idle and idle[0].idle_since < before:
         idle.pop(0).transport.close()
+    if backend.multiplexed is not None:
+        backend.multiplexed.tick(monotonic(), before)
 
 
 def close_unused(backend: Backend) -> None:
     """Close all connections without an exchange, also those bound to a client."""
     close_idle(backend)
-    for upstream in tuple(backend.connections):
-        if upstream in upstream.home:
-            upstream.home.remove(upstream)
-            upstream.transport.close()
+    for connection in tuple(backend.connections):
+        connection.close_unused()
 
 
 def retire(backend: Backend) -> None:
     """Close all connections without an exchange, and the others after their exchange."""
-    for upstream in tuple(backend.connections):
-        upstream.reusable = False
-        if upstream.client is None:
-            upstream.transport.close()
+    for connection in tuple(backend.connections):
+        connection.retire()
     backend.idle.clear()
 
 
 def abandon(backend: Backend) -> None:
     """Abort all connections to a backend. Requests in flight fail as if the backend had crashed."""
-    for upstream in tuple(backend.connections):
-        upstream.transport.abort()
+    for connection in tuple(backend.connections):
+        connection.transport.abort()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 
 from pylb.config.backends import BackendConnections
@@ -22,6 +23,8 @@ class UpstreamTls:
 
     def __init__(self, options: BackendConnections) -> None:
         self._options = options
+        self._contexts: dict[Sequence[str], ssl.SSLContext] = {}
+        """By offered protocols."""
         self._cached_check = lru_cache(maxsize=NAME_CACHE_SIZE)(self._check_name)
 
     def check_files(self) -> None:
@@ -36,11 +39,20 @@ class UpstreamTls:
 
     @cached_property
     def context(self) -> ssl.SSLContext:
-        """The TLS context of all backend connections.
+        """The TLS context of all connections with HTTP/1.1.
 
         Raises:
             StartError: a file cannot be used.
         """
+        return self._make_context(["http/1.1"])
+
+    def offering(self, *protocols: str) -> ssl.SSLContext:
+        """Return the TLS context of connections that offer these protocols in this order (ALPN)."""
+        if protocols not in self._contexts:
+            self._contexts[protocols] = self._make_context(protocols)
+        return self._contexts[protocols]
+
+    def _make_context(self, protocols: Sequence[str]) -> ssl.SSLContext:
         options = self._options
         try:
             context = ssl.create_default_context(cafile=options.upstream_tls_ca)
@@ -49,7 +61,7 @@ class UpstreamTls:
         except OSError as error:
             raise StartError(f"--upstream-tls: {error.strerror or error}") from None
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.set_alpn_protocols(["http/1.1"])
+        context.set_alpn_protocols(list(protocols))
         if not options.upstream_tls_verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -65,6 +77,11 @@ class UpstreamTls:
             self._cached_check(name)
         except (ValueError, TypeError, ssl.SSLError) as error:
             raise ValueError(f"TLS name {name!r}: {error}") from None
+
+    def valid(self, name: str) -> str:
+        """Return the name of a backend; see `check_name`."""
+        self.check_name(name)
+        return name
 
     def of(self, endpoint: Endpoint) -> tuple[ssl.SSLContext, str] | None:
         """Return the TLS context and the name for a backend; None for a backend without TLS."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from pylb.http1.body import Decoder
+from pylb.errors import Phase, ProxyError
+from pylb.http1.body import Decoder, Encoder
 from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import Request, Response
 from pylb.http1.writer import HeadChanges
@@ -38,8 +39,12 @@ class Upstream(ByteStream, Protocol):
     """Whether the connection may carry another exchange."""
     broken: bool
     """Whether the connection ended by an error. Then its end does not end a body."""
-    request_head: Callable[[Request, ClientInfo, bytes, bytes], bytes]
-    """Returns the head of a request, framed for the backend; see `http1.writer.request_head`."""
+    joined: bool
+    """Whether another exchange has opened the connection, so that the backend may have closed it since."""
+
+    @property
+    def request_head(self) -> Callable[[Request, ClientInfo, bytes, bytes], bytes]:
+        """A function that returns the head of a request, framed for the backend; see `http1.writer`."""
 
     @property
     def closing(self) -> bool:
@@ -47,6 +52,16 @@ class Upstream(ByteStream, Protocol):
 
     def changed_head(self, changes: HeadChanges) -> Callable[[Request, ClientInfo, bytes, bytes], bytes]:
         """Return a function as `request_head`, which changes the head as a route requires."""
+
+    def encoder(self, request: Request) -> Encoder:
+        """Return the encoder that frames the body of a request for this backend."""
+
+    def lost_error(self, phase: Phase) -> ProxyError:
+        """Return the reason why the exchange ended too early.
+
+        Args:
+            phase: `HEADERS` before the head of the final response, else `DATA`.
+        """
 
     def read_head(self, request: Request) -> Response | None:
         """Return the head of the next response to a request, interim or final, and consume it.

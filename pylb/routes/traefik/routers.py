@@ -207,8 +207,8 @@ class _Router:
         for key, value in keys.items():
             if key in _SETTINGS:
                 settings.append((_SETTINGS[key], value))
-            elif key == "loadbalancer.server.scheme" and value in {"http", "https"}:
-                settings += [("upstream-tls", "on")] if value == "https" else []
+            elif key == "loadbalancer.server.scheme" and value in _SCHEMES:
+                settings += _SCHEMES[value]
             elif key == "loadbalancer.passhostheader":
                 if not flag(value):
                     route = replace(route, actions=replace(route.actions, host=route.actions.host or "dst"))
@@ -218,6 +218,13 @@ class _Router:
                 raise ValueError(f"the key {quoted(key)} of the service is unknown or not implemented")
         return replace(route, settings=tuple(settings))
 
+
+_SCHEMES = {
+    "http": [],
+    "https": [("upstream-tls", "on")],
+    "h2c": [("upstream-protocol", "h2"), ("upstream-tls", "off")],
+}
+"""The settings for each scheme of a server."""
 
 _SETTINGS = {
     "loadbalancer.server.port": "port",

@@ -38,6 +38,19 @@ def test_tls_is_parsed(value, tls):
     assert read_settings({}, [f"lb_tls={value}"]).tls is tls
 
 
+@pytest.mark.parametrize(
+    ("value", "protocol", "tls"),
+    [("h2", "h2", None), ("h2c", "h2", False), ("auto", "auto", None), ("http1", "http1", None)],
+)
+def test_a_protocol_is_parsed(value, protocol, tls):
+    settings = read_settings({"lb_protocol": value}, ["lb_protocol=http1"])
+    assert (settings.protocol, settings.tls) == (protocol, tls)
+
+
+def test_h2c_is_without_tls_also_on_an_instance_with_the_tls_tag():
+    assert read_settings({}, ["lb_tls", "lb_protocol=h2c"]) == Settings(protocol="h2", tls=False)
+
+
 def test_metadata_takes_precedence_over_the_tls_tag():
     assert read_settings({}, ["blue", "lb_tls", "lb_tls_name=a.example"]) == Settings(
         tls=True, tls_name="a.example"
@@ -49,6 +62,7 @@ def test_metadata_takes_precedence_over_the_tls_tag():
     ("key", "value", "expected"),
     [
         ("lb_tls", "maybe", "true, false, yes, no, on, off, 1 or 0"),
+        ("lb_protocol", "h3", "one of http1, h2, auto, h2c"),
         ("lb_tls", "", "true, false, yes, no, on, off, 1 or 0"),
         ("lb_tls_name", ".x", "a host name or an IP address"),
         ("LB_TLS_NAME", "a" * 64, "a host name or an IP address"),
@@ -59,7 +73,7 @@ def test_metadata_takes_precedence_over_the_tls_tag():
 def test_an_invalid_tls_setting_excludes_the_instance(key, value, expected):
     settings = read_settings({key: value})
     assert settings.unusable == f"{key}: expected {expected}, got {value[:40]!r}"
-    assert (settings.tls, settings.tls_name) == (None, "")
+    assert (settings.protocol, settings.tls, settings.tls_name) == ("", None, "")
 
 
 def test_missing_settings_have_the_defaults_of_the_options():

@@ -87,6 +87,7 @@ def parse_instance(service: str, item: Any) -> Parsed:
         slow_start=settings.slow_start,
         tls=settings.tls,
         tls_name=settings.tls_name,
+        protocol=settings.protocol,
         problems=settings.problems,
         has_checks=any(c.get("ServiceID") and not _is_maintenance(c) for c in checks),
     )
