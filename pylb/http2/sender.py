@@ -150,8 +150,8 @@ class Sender(Generic[StreamT]):
             stream.ready = False
             if stream.ended or not stream.size:
                 continue
-            turns = 1 if ready else -(-room // self.max_frame)
-            size = min(stream.size, stream.send_window, turns * self.max_frame)
+            count = 1 if ready else -(-room // self.max_frame)
+            size = min(stream.size, stream.send_window, count * self.max_frame)
             if size <= 0:
                 continue  # WINDOW_UPDATE makes it ready again.
             if self.send_window <= 0:

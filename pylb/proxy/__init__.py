@@ -7,6 +7,8 @@ discovery, registries or the admin API. Decisions (which pool, which backend, wh
     server               accepts connections, runs the sweep, drains
     handlers/            redirect and debug header; chooses what serves the requests of a connection
     h1/                  a client connection with HTTP/1: it parses heads and frames responses
+    h2/                  a client connection with HTTP/2, and its streams
+    negotiation          chooses between the two on a TLS connection
     forward              takes a request to a backend and the response to the client
     routing              finds the route of a request and applies its actions
     queue, tunnel        wait for a backend with capacity; relay bytes after an upgrade
@@ -19,6 +21,7 @@ discovery, registries or the admin API. Decisions (which pool, which backend, wh
     upstream/            connections to backends
     tls/                 certificates and session tickets of the listeners
     transfer, batch      back-pressure between two connections; writes once per loop iteration
+    driven               resumes a coroutine, and measures the progress of a slow client
     waiter               a coroutine that an event can wake
 
 Glossary:
@@ -33,6 +36,7 @@ Glossary:
     Duty: a function that the sweep calls.
     Event: something happened to a client connection or its backend connection; `await EVENT` waits for it.
     Exchange: the interface of one request and its response for a handler.
+    H2Connection: a client's connection with HTTP/2; H2Stream: one request on it.
     Handler: a function that serves one request of an exchange.
     Linger: read and discard what a client sends after its last response.
     Loop iteration: one pass of the event loop over its ready sockets and callbacks.
