@@ -6,7 +6,7 @@ import h2.errors
 import pytest
 
 from tests.environment import Environment, answers
-from tests.h2_peers import GET, OK, POST, H2Backend, H2Client, answering, echo
+from tests.h2_peers import GET, OK, POST, H2Backend, H2Client, Stream, answering, echo
 from tests.until import until
 
 
@@ -182,3 +182,32 @@ async def test_a_websocket_over_http2_on_both_sides():
         stream.data(end=True)
         await stream.whole()
         assert backend.streams[1].heads[0][":protocol"] == "websocket"
+
+
+async def test_a_hundred_requests_and_responses_in_one_read_each():
+    """More than a batch resumes at once, so coroutines run while the frames of the read are being parsed."""
+
+    async def script(stream):
+        connection = stream.peer.h2
+        await stream.whole()
+        waiting.append(stream)
+        if len(waiting) == 99:
+            for each in waiting:
+                connection.send_headers(each.number, [OK, ("content-length", str(len(each.body)))])
+                connection.send_data(each.number, bytes(each.body), end_stream=True)
+            stream.peer.flush()
+
+    waiting = []
+    async with environment() as env, H2Client(env.port) as client:
+        await env.origin(H2Backend(script))
+        streams = []
+        for number in range(99):
+            identifier = client.h2.get_next_available_stream_id()
+            client.h2.send_headers(identifier, [*POST, ("content-length", "3")])
+            client.h2.send_data(identifier, b"%03d" % number, end_stream=True)
+            streams.append(Stream(client, identifier))
+            client.streams[identifier] = streams[-1]
+        client.flush()
+        await asyncio.gather(*[stream.whole() for stream in streams])
+        assert [stream.status for stream in streams] == ["200"] * 99
+        assert [bytes(stream.body) for stream in streams] == [b"%03d" % number for number in range(99)]

@@ -182,7 +182,7 @@ class H2Stream(MultiplexedStream, Driven):
         service, length = self.service, request.length
         if length > service.max_body:
             raise too_large(service.max_body)
-        if self.remote_ended and length == len(self.recv_buffer) and not request.chunked:
+        if self.complete and length == len(self.recv_buffer) and not request.chunked:
             body, self.recv_buffer = self.recv_buffer, b""
             return body, None
         decoder = self.decode_body(-1 if request.chunked else length, bad_request)

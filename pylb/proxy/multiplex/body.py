@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
+from typing import Protocol
 
 from pylb.errors import ProxyError
-from pylb.http2.stream import Stream
+
+
+class Source(Protocol):
+    """The stream that a body arrives on."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the peer has ended its message, and all of it was delivered."""
 
 
 class StreamBody:
@@ -23,7 +31,7 @@ class StreamBody:
     rest = b""
     """Nothing follows a body on its stream."""
 
-    def __init__(self, stream: Stream, length: int, error: Callable[[str], ProxyError]) -> None:
+    def __init__(self, stream: Source, length: int, error: Callable[[str], ProxyError]) -> None:
         self._stream = stream
         self._missing = length if length >= 0 else inf
         self._error = error
@@ -34,14 +42,14 @@ class StreamBody:
     @property
     def pending(self) -> bool:
         """Whether the stream has ended and the end was not examined."""
-        return self._stream.remote_ended and not (self.done or self._stream.cut)
+        return self._stream.complete and not self.done
 
     def feed(self, data: bytes, chunks: float = inf) -> bytes:  # noqa: ARG002
         """See `http1.body.Decoder.feed`."""
         self._missing -= len(data)
         if self._missing < 0:
             raise self._error("a body longer than its Content-Length")
-        if self._stream.remote_ended and not self._stream.cut:
+        if self._stream.complete:
             if 0 < self._missing < inf:
                 raise self._error("a body shorter than its Content-Length")
             self.done = True

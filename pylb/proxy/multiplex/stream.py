@@ -83,6 +83,11 @@ class MultiplexedStream(Stream):
     trailers_block: Callable[[bytes], bytes]
     """Returns the header block of trailers, given their lines with HTTP/1."""
 
+    @property
+    def complete(self) -> bool:
+        """Whether the peer has ended its message, and all of it was delivered. One that was cut never is."""
+        return self.remote_ended and not (self.cut or self._arrived)
+
     # Events of the session.
 
     def received(self, data: bytes) -> None:

@@ -163,7 +163,7 @@ class H2Upstream(MultiplexedStream, RequestStream):
         if self._key and not interim and isinstance(head, bytes) and head[9:10] == b"2":
             head = switched(head, self._key)
         self._heads.append(head)
-        self.arrived()
+        self.received(b"")  # The head is read once what follows it is parsed, too.
 
     def received_reset(self, code: int) -> None:
         detail = f"{self.backend.name} reset the stream: {name_of(code)}"
@@ -192,6 +192,8 @@ class H2Upstream(MultiplexedStream, RequestStream):
 
     def _lose(self, failure: Callable[[Phase], ProxyError]) -> None:
         self._failure = self._failure or failure
+        if self._arrived:
+            self.deliver()
         self.lost = True
         self.arrived()
 
@@ -214,9 +216,9 @@ class H2Upstream(MultiplexedStream, RequestStream):
             else:
                 length = response.length
             received = len(self.recv_buffer)
-            if length == received and not (self.remote_ended or self.lost):
+            if length == received and not (self.complete or self.lost):
                 return None
-            if self.remote_ended and not self.cut and 0 <= length != received:
+            if self.complete and 0 <= length != received:
                 raise bad_response(f"a body of {received} bytes, but Content-Length {length}")
             self.length = length
         del self._heads[0]

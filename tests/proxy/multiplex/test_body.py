@@ -1,6 +1,7 @@
 """Bodies on streams: windows, back-pressure in both directions, and what remains bounded."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -8,7 +9,6 @@ from pylb.http1.bad_request import bad_request
 from pylb.http2.stream import HIGH_MARK
 from pylb.proxy.multiplex.body import StreamBody
 from tests.environment import Environment, answers, read_chunks, read_request
-from tests.http2.peers import Peers
 from tests.proxy.h2.client import connect
 from tests.until import until
 
@@ -125,11 +125,11 @@ async def test_a_window_that_opens_late_continues_the_response():
 
 @pytest.mark.parametrize(("length", "pieces"), [(-1, [b"a", b"b"]), (2, [b"a", b"b"]), (0, [])])
 def test_a_body_ends_with_its_stream(length, pieces):
-    stream = Peers().get(end_stream=False)
+    stream = SimpleNamespace(complete=False)
     body = StreamBody(stream, length, bad_request)
     assert [body.feed(piece) for piece in pieces] == pieces
     assert not body.done
-    stream.remote_ended = True
+    stream.complete = True
     assert body.pending
     assert body.feed(b"") == b""
     assert body.done
