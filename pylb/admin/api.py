@@ -89,6 +89,7 @@ class Api:
 
     async def state(self, _: web.Request) -> web.Response:
         """The current state."""
+        await self._view.prepare()
         return _json(state.state(self._view, time()))
 
     async def services(self, _: web.Request) -> web.Response:
@@ -113,6 +114,7 @@ class Api:
 
     async def problems(self, _: web.Request) -> web.Response:
         """Conditions that need attention."""
+        await self._view.prepare()
         return _json(list(state.problems(self._view)))
 
     async def config(self, _: web.Request) -> web.Response:
@@ -138,6 +140,7 @@ class Api:
 
     async def explain(self, request: web.Request) -> web.Response:
         """The route and the backend that a request would get, and why."""
+        await self._view.prepare()
         query = request.query
         result = explain(
             self._view,
@@ -150,6 +153,7 @@ class Api:
 
     async def list_routes(self, request: web.Request) -> web.Response:
         """A page of the routes in force."""
+        await self._view.prepare()
         query = request.query
         page = routes(
             self._view,
@@ -198,6 +202,7 @@ class Api:
         try:
             while not self._ended.is_set():
                 changed.clear()
+                await self._view.prepare()
                 await response.write(_event("state", state.state(self._view, time())))
                 # The times of recent entries may still change, so the last 20 are sent again.
                 entries = [e.as_dict() for e in history.since(max(0, sent - 20))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from math import inf
@@ -59,6 +59,10 @@ class Rows(Protocol):
         """Return the address of the backend that the next request receives; None if none is eligible."""
 
 
+async def _compiled() -> None:
+    """Do nothing: the table of this process is compiled."""
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """The data of one process that the admin server shows."""
@@ -100,6 +104,8 @@ class View:
     """The recorded requests: method, host, path and service. None if they are not recorded."""
     crashes: Callable[[], Iterable[str]] = tuple
     """Returns one sentence for each background task that crashed recently."""
+    prepare: Callable[[], Awaitable[None]] = _compiled
+    """Compiles the routes in slices, so that `table` returns at once."""
     refresh: Callable[[], object] = lambda: None
     """Updates the counters and gauges, in a process that does not update them continuously."""
 

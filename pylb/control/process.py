@@ -114,6 +114,7 @@ class ControlProcess:
             clock=monotonic,
             workers=self._workers,
             table=lambda: plane.routing.table,
+            prepare=plane.routing.compile,
             declared=plane.routing.declarations.get,
             declaration_problems=lambda: plane.routing.problems,
             declarations=server.routing,

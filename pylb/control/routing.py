@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from pylb.config import Options
 from pylb.config.settings import with_settings
+from pylb.control.lazy_table import LazyTable
 from pylb.routes.declaration import Declarations, ServiceDeclaration, Setting
 from pylb.routes.merge import merge
 from pylb.routes.route import Problem
@@ -71,21 +72,16 @@ class Routing:
         self._published: dict[str, ServiceDeclaration] = dict(published or {})
         self._changed: dict[str, None] = {}
         self._scheduled: asyncio.Handle | None = None
-        self._table: RouteTable[Any] | None = None
-        self._uncompiled: dict[str, ServiceDeclaration | None] = {}
-        """Services that have changed since the table was compiled, with what the table has of them."""
+        self._lazy_table = LazyTable(self.declarations)
 
     @property
     def table(self) -> RouteTable[Any]:
         """The routes in force, for explanations. What has changed is compiled when the table is next read."""
-        if self._table is None:
-            self._table = RouteTable(self.declarations.values())
-        elif self._uncompiled:
-            removed = [each for each in self._uncompiled.values() if each is not None]
-            added = [self.declarations[name] for name in self._uncompiled if name in self.declarations]
-            self._table = self._table.changed(removed, added, 0)
-        self._uncompiled.clear()
-        return self._table
+        return self._lazy_table.table
+
+    async def compile(self) -> None:
+        """Compile what has changed, in slices; see `LazyTable.compile`."""
+        await self._lazy_table.compile()
 
     @property
     def problems(self) -> list[Problem]:
@@ -203,7 +199,7 @@ class Routing:
                 self._services.add(merged)
             elif _of_pool(before) != _of_pool(merged):
                 self._services.change(merged)
-        self._uncompiled.setdefault(service, before)
+        self._lazy_table.on_change(service, before)
         self._changed[service] = None
         self.publish_soon()
 
