@@ -1,4 +1,4 @@
-"""gRPC's own client and servers with pylb between them: all four kinds of calls, while instances come and go."""
+"""The client and servers of grpcio with pylb between them: calls of all kinds while instances come and go."""
 
 import asyncio
 import threading
