@@ -47,6 +47,7 @@ def test_a_node_may_have_a_port(node, address):
     [
         "", "unknown", "_hidden", "203.0.113.999", "203.0.113.9:", "203.0.113.9:port", "[2001:db8::7",
         "2001:db8::7]", "[203.0.113.9", "203.0.113.9 ", "010.0.0.1", "shop.example", "1" * LONGEST + "1",
+        "fe80::1%" + "1" * LONGEST,
         "[]", "[]:80", ":80",
     ],
 )  # fmt: skip

@@ -93,9 +93,9 @@ def test_a_crash_that_breaks_many_requests_counts_once():
 
 def test_a_success_that_began_before_an_exclusion_does_not_end_it():
     health = PassiveHealth()
-    health.failed(Outcome.RESET, 9.0, 10.0, RULES)
+    health.failed(Outcome.UNREACHABLE, 9.0, 10.0, RULES)
     assert not health.succeeded(9.5, 10.2)
-    assert health.until == 11.0
+    assert (health.until, health.unreachable) == (11.0, True)
     assert health.succeeded(10.1, 10.3)
     assert (health.until, health.failures, health.unreachable) == (10.3, 0, False)
 

@@ -45,3 +45,15 @@ def test_a_new_lease_has_no_results(pool):
     assert (lease.connected, lease.head, lease.status, lease.error) == (0.0, 0.0, 0, None)
     assert not lease.reused
     assert not lease.answered
+
+
+def test_a_second_attempt_at_a_backend_inherits_its_running_trial(pool):
+    first = pool.lease()
+    health = first.backend.health
+    assert first.again(1.0).backend is first.backend
+    assert health.trial is None
+    health.trial = first
+    second = first.again(2.0)
+    assert health.trial is second
+    assert first.again(3.0).started == 3.0
+    assert health.trial is second

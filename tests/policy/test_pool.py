@@ -265,6 +265,13 @@ def test_repr_shows_the_state():
             assert repr(pool) == "<Pool web: 2 up, 1 draining | 2 active, 1 idle>"
 
 
+def test_denied_retries_are_counted():
+    pool = pool_of(WEB[1], clock=lambda: 0.0)
+    afforded = [pool.afford_retry() for _ in range(100)]
+    assert pool.events["retry_denied"] == afforded.count(False)
+    assert {True, False} == set(afforded)
+
+
 def test_a_snapshot_can_set_the_policy():
     pool = web_pool(policy="round-robin", rng=Random(1))
     three = PoolState("web", tuple(endpoint(n) for n in (1, 2, 3)))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from pylb.config.backends import Balancing
+from pylb.config.backends import Balancing, PoolOptions
 from pylb.errors import ProxyError
 from pylb.model import PoolState
 from pylb.policy.balance import BALANCERS
@@ -130,6 +130,24 @@ def test_new_backends_higher_limits_and_the_sweep_serve_waiters():
     assert service.in_flight == [3, 2]
     service.register(endpoint(1, max_conn=0), endpoint(2))
     assert (service.in_flight, len(service.pool.queue)) == ([4, 2], 0)
+
+
+def test_a_higher_limit_of_the_pool_serves_waiters_immediately():
+    service = Service(1)
+    for name in "abcd":
+        service.ask(name)
+    service.pool.configure(PoolOptions(slow_start=0.0, max_conn=3), None)
+    assert (service.in_flight, service.served, len(service.pool.queue)) == ([3], ["a", "b", "c"], 1)
+
+
+def test_waiters_of_all_processes_are_counted():
+    service = Service(1)
+    assert service.pool.waiting == 0
+    for name in "abcd":
+        service.ask(name)
+    assert service.pool.waiting == 2
+    service.pool.waiting_elsewhere = 3
+    assert service.pool.waiting == 5
 
 
 def test_waiters_that_fail_immediately_do_not_recurse():

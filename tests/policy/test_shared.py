@@ -120,3 +120,15 @@ def test_many_workers_balance_as_one(number, size, rate, service):
     alone = imbalance(workers(number, size, kind=Pool), size, rate=rate, service=service)
     assert together < 1.1 * one
     assert alone > (1.2 if number == 2 else 1.5) * one
+
+
+def test_a_worker_that_is_alone_forgets_the_counts_of_the_others():
+    here, there = workers(2, 1)
+    (backend,), (elsewhere,) = here.backends.values(), there.backends.values()
+    elsewhere.count(+1)
+    here.lease()
+    assert (backend.elsewhere, backend.load) == (1, 1.0)
+    elsewhere.count(-1)
+    here.set_alone(alone=True)
+    here.lease()
+    assert (backend.elsewhere, backend.load) == (0, 0.0)

@@ -108,6 +108,16 @@ def test_a_draining_backend_that_returns_has_no_slow_start():
         assert service.share() == 1
 
 
+def test_a_new_backend_that_returns_while_draining_has_its_full_weight():
+    service = Service()
+    service.register(*OLD, NEW)
+    with service.pool.lease() as lease:
+        assert (lease.backend.name, service.share()) == (NEW.authority, 0.1)
+        service.register(*OLD)
+        service.register(*OLD, NEW)
+        assert service.share() == 1
+
+
 def test_an_unchanged_snapshot_does_not_restart_slow_start():
     service = Service()
     service.register(*OLD, NEW)

@@ -289,6 +289,9 @@ async def test_no_route_is_a_404_and_no_backend_a_503_with_retry_after():
         assert status == 503
         assert b"\r\nRetry-After: 1\r\n" in head
         assert [(r.termination, r.status) for r in environment.records] == [("DQ", 503)]
+        client = (await environment.client()).send(b"GET / HTTP/1.1\r\n\r\n")
+        status, head, _ = await client.answer()
+        assert (status, b"Retry-After" in head) == (400, False)
 
 
 async def test_server_sent_events_are_forwarded_immediately():

@@ -1,7 +1,9 @@
 """PROXY protocol preambles: both versions, piecemeal, from trusted peers only."""
 
+import asyncio
 import socket
 import struct
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,7 +11,7 @@ from pylb.errors import ProxyError
 from pylb.policy.admission import Connections
 from pylb.policy.networks import Networks
 from pylb.proxy.addresses import ConnectionAddresses
-from pylb.proxy.proxyprotocol import PREAMBLES, SIGNATURE, block, line, parse
+from pylb.proxy.proxyprotocol import PREAMBLES, SIGNATURE, Preamble, block, line, parse
 from tests.environment import HOST, Environment, read_request
 from tests.every import every
 from tests.until import until
@@ -55,6 +57,10 @@ MAPPED = binary(
             ConnectionAddresses("203.0.113.9", 5555, "2001:db8::1", 443),
         ),
         (MAPPED, ConnectionAddresses("203.0.113.9", 5555, "10.0.0.1", 443)),
+        (
+            b"PROXY TCP4 203.0.113.9 10.0.0.1 65535 65535\r\n",
+            ConnectionAddresses("203.0.113.9", 65535, "10.0.0.1", 65535),
+        ),
         (b"PROXY UNKNOWN\r\n", None),
         (b"PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n", None),
         (V4, ConnectionAddresses("203.0.113.9", 5555, "10.0.0.1", 443)),
@@ -170,6 +176,26 @@ async def test_a_preamble_has_a_timeout():
         client = (await environment.client()).send(b"PROXY TCP4 ")
         assert await client.rest() == b""
         assert [record.termination for record in environment.records] == ["cR"]
+
+
+@pytest.mark.parametrize("rest", [b"TCP4 203.0.113.9 10.0.0.1 5555 443\r\n", b""])
+async def test_the_timeout_ends_with_the_preamble_or_its_connection(rest):
+    ended = []
+    connection = SimpleNamespace(connection_made=lambda _: None)
+    preamble = Preamble(
+        lambda *_, believed: connection, lambda _: True, 0.01, lambda *refused: ended.append(refused)
+    )
+    transport = SimpleNamespace(
+        get_extra_info=lambda _: ("127.0.0.1", 1), set_protocol=id, abort=lambda: ended.append("aborted")
+    )
+    preamble.connection_made(transport)
+    preamble.data_received(b"PROXY " + rest)
+    if not rest:
+        preamble.connection_lost(None)
+    late = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.02, late.set)
+    await late.wait()
+    assert ended == []
 
 
 ENDS_V4 = ConnectionAddresses("203.0.113.9", 5555, "10.0.0.1", 443)

@@ -65,6 +65,18 @@ async def test_a_connection_ends_after_its_last_request(most):
         assert await client.rest() == b""
 
 
+async def test_after_the_upload_the_response_timeout_applies():
+    async def says_nothing(reader, writer):
+        await reader.read(-1)
+
+    async with Environment(response_timeout=0.2, body_timeout=60, retries=0) as environment:
+        origin = await environment.origin(says_nothing)
+        client = await environment.client()
+        client.send(b"POST / HTTP/1.1\r\n%bContent-Length: 100000\r\n\r\n%b" % (HOST, b"x" * 50_000))
+        await until(lambda: origin.open)
+        assert (await client.send(b"x" * 50_000).answer())[0] == 504
+
+
 async def test_a_connection_above_the_limit_is_a_503():
     async with Environment(context={"admission": Connections(total=1)}) as environment:
         await environment.origin(answers(b"hello"))

@@ -247,13 +247,36 @@ def test_a_local_preamble_has_a_separate_client_info():
     assert not context.client_info("127.0.0.1", None, believed=False).trusted
 
 
+async def test_a_drain_accepts_no_connections_and_shortens_the_keepalive_timeout():
+    release = asyncio.Event()
+
+    async def handle(reader, writer):
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe")
+        await release.wait()
+        writer.write(b"llo")
+        await reader.read(-1)
+
+    async with Environment() as environment:
+        await environment.origin(handle)
+        client = (await environment.client()).send(b"GET / HTTP/1.1\r\n%b\r\n" % HOST)
+        assert b"Connection: close" not in await client.head()
+        draining = asyncio.ensure_future(environment.server.drain(5))  # noqa: TID251
+        await until(lambda: environment.server.context.draining)
+        with pytest.raises(ConnectionRefusedError):
+            await environment.client()
+        release.set()
+        assert await client.rest() == b"hello"
+        assert await draining == 0, "a tenth of the drain timeout later"
+
+
 @pytest.mark.parametrize("begun", [False, True])
 async def test_an_immediate_end_does_not_wait_for_handshakes(tmp_path, monkeypatch, begun):
     monkeypatch.setattr(server, "HANDSHAKE", 60.0)
     async with Environment() as environment:
         await environment.origin(answers(b"hello"))
         pair = Authority(tmp_path).sign("shop.example")
-        await serve(environment, presented([pair]))
+        port = await serve(environment, presented([pair]))
         if not begun:
             environment.server.close()
         draining = asyncio.ensure_future(environment.server.drain(120))  # noqa: TID251
@@ -261,3 +284,5 @@ async def test_an_immediate_end_does_not_wait_for_handshakes(tmp_path, monkeypat
         if begun:
             environment.server.close()
         assert await asyncio.wait_for(draining, 30) == 0
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", port)

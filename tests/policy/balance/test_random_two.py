@@ -28,6 +28,17 @@ def test_the_less_loaded_of_two_is_picked():
     assert 3800 < counts[0] < 4200
 
 
+def test_each_of_the_two_is_drawn_by_its_weight():
+    """The first one of 1, 2 and 7 is drawn first in 1/10, after the second in 2/10 x 1/8, after the third in
+    7/10 x 1/3 of all picks."""
+    for place, share in enumerate((1 / 10 + 2 / 80 + 7 / 30, 2 / 10 + 2 / 90 + 14 / 30)):
+        pool = backends(1, 2, 7)
+        for number, backend in enumerate(pool):
+            backend.count(100 * (number != place))
+        counts = Counter(take(PowerOfTwo(pool, Random(5)), 10_000))
+        assert abs(counts[place] / 10_000 - share) < 0.02
+
+
 def test_load_is_relative_to_weight():
     heavy, light = pool = backends(10, 1)
     heavy.count(+9)

@@ -67,6 +67,15 @@ async def test_a_head_that_arrives_byte_by_byte_is_checked_once(monkeypatch):
         assert sum(checks) < 2 * (2 * len(GET) + 110)
 
 
+async def test_a_short_head_after_one_in_pieces_is_found():
+    async with Environment() as environment:
+        await environment.origin(answers(b"hello"))
+        client = (await environment.client()).send(GET[:-2] + b"X: " + b"x" * 1000)
+        await until(lambda: [c for c in environment.server.context.connections if c._scanned])
+        assert (await client.send(b"\r\n\r\n").answer())[2] == b"hello"
+        assert (await client.send(GET).answer())[2] == b"hello"
+
+
 async def test_one_empty_line_before_a_request_is_ignored():
     async with Environment() as environment:
         await environment.origin(answers(b"hello"))

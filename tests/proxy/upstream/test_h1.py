@@ -3,6 +3,7 @@
 import socket
 import threading
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 
@@ -122,3 +123,10 @@ async def test_an_early_response_is_received_although_the_connection_broke():
                 assert (status, body) == (413, b"big")
         listening.shutdown(socket.SHUT_RDWR)
         backend.join()
+
+
+def test_a_connection_whose_transport_has_released_its_socket_is_readable():
+    """A TLS transport releases the socket before it reports the end."""
+    connection = upstream()
+    connection.transport = SimpleNamespace(get_extra_info=lambda _: None)
+    assert connection.readable()

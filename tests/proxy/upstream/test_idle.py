@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 from pylb.model import Endpoint
 from pylb.policy.backend import State
-from pylb.proxy.upstream.idle import close_idle, reuse
+from pylb.proxy.upstream.idle import close_idle, retire, reuse
 from tests.environment import HOST, Environment, answers, read_request
 from tests.until import until
 
@@ -82,6 +82,40 @@ async def test_a_connection_with_unexpected_bytes_is_not_reused_in_the_same_loop
         (idle,) = backend.idle
         idle.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
         assert reuse(backend.idle, ANYBODY, careful=False) is None
+
+
+async def test_a_connection_that_ends_is_not_reused_in_the_same_loop_iteration():
+    async with Environment(upstream_keepalive=3600) as environment:
+        await environment.origin(answers(b"hello"))
+        await environment.get()
+        (backend,) = environment.pool.backends.values()
+        (idle,) = backend.idle
+        idle.eof_received()
+        assert reuse(backend.idle, ANYBODY, careful=False) is None
+        idle.close()
+
+
+async def test_retired_connections_close_the_idle_ones_now_and_the_others_after_their_exchange():
+    release = asyncio.Event()
+
+    async def handle(reader, writer):
+        while head := await read_request(reader):
+            if b"/wait" in head:
+                await release.wait()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+
+    async with Environment(upstream_keepalive=3600) as environment:
+        origin = await environment.origin(handle)
+        waiting = (await environment.client()).send(GET.replace(b"/", b"/wait", 1))
+        await until(lambda: origin.open == 1)
+        await environment.get()
+        assert origin.open == 2
+        (backend,) = environment.pool.backends.values()
+        retire(backend)
+        await until(lambda: origin.open == 1)
+        release.set()
+        assert (await waiting.answer())[2] == b"hello"
+        await until(lambda: origin.open == 0)
 
 
 async def test_a_keep_alive_of_zero_keeps_no_connection():

@@ -7,6 +7,7 @@ import threading
 from time import monotonic
 
 from pylb.model import Endpoint
+from pylb.policy.backend import State
 from pylb.proxy.upstream.names import REMEMBERED, THREADS, Name, Names
 from tests.environment import HOST, Environment, answers
 from tests.until import until
@@ -186,3 +187,20 @@ async def test_the_oldest_names_are_evicted_first():
         names._name(f"app-{number}.test")
     assert "app-0.test" not in names._names
     assert len(names._names) == REMEMBERED
+
+
+async def test_without_a_thread_a_look_up_fails_immediately(monkeypatch):
+    def start(_):
+        raise RuntimeError("can't start new thread")
+
+    dns = Dns()
+    async with Environment(connect_timeout=60, retries=0) as environment:
+        await stage_with(environment, dns)
+        monkeypatch.setattr(threading.Thread, "start", start)
+        assert (await environment.get())[0] == 503
+        assert environment.records[0].detail.endswith("no thread for a look-up: can't start new thread")
+        (backend,) = environment.pool.backends.values()
+        assert backend.state is State.UP, "the fault is pylb's"
+        monkeypatch.undo()
+        environment.service.connector.names = Names(dns)
+        assert (await environment.get())[2] == b"hello"

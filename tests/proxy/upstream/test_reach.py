@@ -137,11 +137,13 @@ async def test_attempts_end_with_the_client_or_the_timeout(hosts):
         origin = await by_name(environment, *hosts)
         port = origin.endpoint.port
         with nothing_left_open(), swallowing(port), swallowing(port, "127.0.0.5"):
+            before = len(os.listdir("/proc/self/fd"))
             client = (await environment.client()).send(GET)
             await until(lambda: repr(environment.pool).endswith("| 1 active, 0 idle>"))
             client.close()
             await until(lambda: environment.records)
             assert (await environment.get())[0] == 504
+            await until(lambda: len(os.listdir("/proc/self/fd")) == before)
         assert [record.termination for record in environment.records] == ["CC", "sC"]
 
 
