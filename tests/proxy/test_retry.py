@@ -45,22 +45,6 @@ async def test_a_get_is_retried_on_another_backend(failing, options):
         assert all(ids[-1] == "web-2" for ids in attempts)
 
 
-async def test_a_status_on_a_reused_connection_is_retried_on_another_backend():
-    async def busy_later(reader, writer):
-        await read_request(reader)
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst")
-        await BUSY(reader, writer)
-
-    async with Environment(**NEVER_OUT, **ALL) as environment:
-        await environment.origin(busy_later)
-        assert (await environment.get())[2] == b"first"
-        await environment.origin(answers(b"hello"))
-        assert [(await environment.get())[2] for _ in range(2)] == [b"hello"] * 2
-        attempts = [lease for record in environment.records for lease in record.attempts]
-        assert [lease.reused for lease in attempts if lease.status == 503] == [True]
-        assert not any(lease.resend for lease in attempts)
-
-
 async def request(environment, method, extra=b""):
     client = await environment.client()
     client.send(method + b" / HTTP/1.1\r\n" + HOST + extra + b"Content-Length: 5\r\n\r\nhello")

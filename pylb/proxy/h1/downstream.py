@@ -225,7 +225,7 @@ class Downstream(ClientConnection):
         if self.idle and recv_buffer:
             self.set_deadline(monotonic(), self.context.timeouts.head_timeout)
         self.idle = not recv_buffer
-        if self.paused:
+        if self.paused and not self.write_paused:
             self.resume()
         return None
 

@@ -105,6 +105,19 @@ async def test_a_client_that_does_not_read_receives_no_further_responses():
             assert len((await client.answer())[2]) == 100_000
 
 
+async def test_requests_beyond_a_full_write_buffer_wait_in_the_kernel():
+    async with Environment() as environment:
+        await environment.origin(answers(b"x" * 100_000))
+        client = await environment.client()
+        client.writer.transport.pause_reading()
+        client.send(GET * 100_000)
+        await until(
+            lambda: any(c.paused and c.write_paused for c in environment.server.context.connections), 20
+        )
+        (connection,) = environment.server.context.connections
+        assert len(connection.recv_buffer) < 1 << 20
+
+
 async def take(reading, environment, most):
     """Read 100 KB/s until there were so many bytes or the request has ended."""
     taken = 0
