@@ -1,0 +1,87 @@
+"""gRPC: which requests are calls, and how a client learns that pylb could not serve one.
+
+The result of a call is a code in the trailers of a response with status 200. A response without messages has
+the code in its head ("Trailers-Only" in gRPC's PROTOCOL-HTTP2.md). Client libraries translate an HTTP status
+such as 503 differently, and without the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from urllib.parse import quote_from_bytes
+
+from pylb.errors import Fault, Phase, ProxyError
+from pylb.http1.parser import END_OF_HEAD, Request
+
+_CALL = re.compile(rb"\ncontent-type:[\t ]*application/grpc(?:[+;\r]|\Z)", re.IGNORECASE)
+"""The content type of a call. That of gRPC-Web, which is plain HTTP, begins alike."""
+
+UNKNOWN, DEADLINE_EXCEEDED, PERMISSION_DENIED, RESOURCE_EXHAUSTED = 2, 4, 7, 8
+UNIMPLEMENTED, INTERNAL, UNAVAILABLE, UNAUTHENTICATED = 12, 13, 14, 16
+
+_CODES = {
+    **dict.fromkeys((400, 414, 417, 431, 500), INTERNAL),
+    **dict.fromkeys((404, 405, 501), UNIMPLEMENTED),
+    **dict.fromkeys((408, 504), DEADLINE_EXCEEDED),
+    **dict.fromkeys((413, 429), RESOURCE_EXHAUSTED),
+    **dict.fromkeys((502, 503), UNAVAILABLE),
+    401: UNAUTHENTICATED,
+    403: PERMISSION_DENIED,
+}
+"""Codes by the status of a response of pylb. They are those of Linkerd, not those that clients infer: clients
+send a call with `UNAVAILABLE` again, but not one with `DEADLINE_EXCEEDED`."""
+
+_AS_TEXT = bytes(byte for byte in range(0x20, 0x7F) if byte != ord("%"))
+"""Bytes that a message contains as they are; others are percent-encoded."""
+
+
+def is_call(request: Request | None) -> bool:
+    """Return whether a request is a call of gRPC."""
+    return request is not None and _CALL.search(request.lines) is not None
+
+
+def code_of(error: ProxyError) -> int:
+    """Return the code of a call that failed. No connection in time is not the deadline of the call."""
+    return UNAVAILABLE if error.phase is Phase.CONNECT else code_of_status(error.status)
+
+
+def code_of_status(status: int) -> int:
+    """Return the code for the status of a response of pylb."""
+    return _CODES.get(status, UNKNOWN)
+
+
+def result(code: int, message: str) -> bytes:
+    """Return the field lines that contain the result of a call."""
+    encoded = quote_from_bytes(message.encode(), safe=_AS_TEXT)
+    return b"grpc-status: %d\r\ngrpc-message: %b\r\n" % (code, encoded.encode())
+
+
+def failure(error: ProxyError) -> bytes:
+    """Return the field lines with the result of a call that pylb could not serve.
+
+    A client receives the text of the error only if it describes the client's own bytes.
+    """
+    return result(code_of(error), error.detail if error.fault is Fault.POLICY else reason(error.status))
+
+
+def reason(status: int) -> str:
+    """Return the name of a status as text."""
+    return HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
+
+
+def trailers_only(lines: bytes, request_id: bytes, date: bytes) -> bytes:
+    """Return a response without messages, as the head of a response of HTTP/1.1.
+
+    Args:
+        lines: the result.
+        request_id: the request's id, with which it can be found in the log.
+        date: the current time as an HTTP date.
+    """
+    return b"".join((
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\n",
+        b"Date: %b\r\n" % date if date else b"",
+        b"X-Request-ID: %b\r\n" % request_id if request_id else b"",
+        lines.removesuffix(b"\r\n"),
+        END_OF_HEAD,
+    ))  # fmt: skip

@@ -1,0 +1,80 @@
+"""The results of calls that pylb could not serve."""
+
+import pytest
+
+from pylb.errors import Fault, Phase, ProxyError
+from pylb.http1.parser import Request
+from pylb.http2.grpc import code_of, code_of_status, failure, is_call, result, trailers_only
+from tests.every import every
+
+
+@every(
+    ("lines", "expected"),
+    [
+        (b"\nhost: a\r\ncontent-type: application/grpc\r\n", True),
+        (b"\nContent-Type:application/grpc\r\n", True),
+        (b"\ncontent-type: application/grpc+proto\r\n", True),
+        (b"\ncontent-type: application/grpc;x=y\r\n", True),
+        (b"\ncontent-type: application/grpc", True),
+        (b"\ncontent-type: application/grpc-web\r\n", False),
+        (b"\ncontent-type: application/grpc-web+proto\r\n", False),
+        (b"\nx-content-type: application/grpc\r\n", False),
+        (b"\nhost: a\r\n", False),
+    ],
+)
+def test_a_call_is_recognized_by_its_content_type(lines, expected):
+    assert is_call(Request(b"POST", b"/", 1, lines)) is expected
+
+
+def test_bytes_that_are_no_request_are_no_call():
+    assert not is_call(None)
+
+
+@every(
+    ("phase", "fault", "status", "expected"),
+    [
+        (Phase.QUEUE, Fault.DOWN, 0, 14),
+        (Phase.QUEUE, Fault.UPSTREAM_TIMEOUT, 0, 14),
+        (Phase.CONNECT, Fault.UPSTREAM, 0, 14),
+        (Phase.CONNECT, Fault.UPSTREAM_TIMEOUT, 0, 14),
+        (Phase.HEADERS, Fault.UPSTREAM, 0, 14),
+        (Phase.HEADERS, Fault.UPSTREAM_TIMEOUT, 0, 4),
+        (Phase.DATA, Fault.UPSTREAM, 0, 14),
+        (Phase.DATA, Fault.UPSTREAM_TIMEOUT, 0, 4),
+        (Phase.QUEUE, Fault.KILLED, 0, 14),
+        (Phase.REQUEST, Fault.POLICY, 0, 13),
+        (Phase.REQUEST, Fault.POLICY, 413, 8),
+        (Phase.REQUEST, Fault.POLICY, 429, 8),
+        (Phase.REQUEST, Fault.POLICY, 431, 13),
+        (Phase.QUEUE, Fault.POLICY, 0, 7),
+        (Phase.QUEUE, Fault.INTERNAL, 0, 13),
+    ],
+)
+def test_an_error_has_a_code(phase, fault, status, expected):
+    assert code_of(ProxyError(phase, fault, "x", status=status)) == expected
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, 16), (403, 7), (404, 12), (302, 2), (503, 14)])
+def test_a_status_has_a_code(status, code):
+    assert code_of_status(status) == code
+
+
+def test_a_message_is_percent_encoded():
+    assert result(13, "50% é\n") == b"grpc-status: 13\r\ngrpc-message: 50%25 %C3%A9%0A\r\n"
+
+
+def test_a_client_does_not_receive_details_of_backends():
+    assert failure(ProxyError(Phase.CONNECT, Fault.UPSTREAM, "10.0.0.1 refused")) == (
+        b"grpc-status: 14\r\ngrpc-message: Service Unavailable\r\n"
+    )
+    assert failure(ProxyError(Phase.REQUEST, Fault.POLICY, "a bad path")) == (
+        b"grpc-status: 13\r\ngrpc-message: a bad path\r\n"
+    )
+    assert b"grpc-message: Error" in failure(ProxyError(Phase.CONNECT, Fault.CLIENT, "left"))
+
+
+def test_trailers_only_are_one_head():
+    assert trailers_only(b"grpc-status: 5\r\n", b"id", b"now") == (
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\nDate: now\r\nX-Request-ID: id\r\n"
+        b"grpc-status: 5\r\n\r\n"
+    )

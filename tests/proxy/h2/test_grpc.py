@@ -1,0 +1,75 @@
+"""Calls of gRPC that pylb could not serve: the client receives a code in place of a status."""
+
+import h2.errors
+import pytest
+
+from pylb.model import Endpoint
+from tests.environment import Environment
+from tests.h2_peers import OK, POST, H2Backend, H2Client
+from tests.until import until
+
+CALL = [*POST, ("content-type", "application/grpc"), ("te", "trailers")]
+
+
+def environment(**options):
+    return Environment(context={"protocol": "h2"}, **options)
+
+
+async def test_without_a_backend_a_call_is_unavailable():
+    async with environment() as env, H2Client(env.port) as client:
+        stream = await client.open(CALL).whole()
+        head = stream.heads[0]
+        assert (head[":status"], head["grpc-status"], head["content-type"]) == (
+            "200",
+            "14",
+            "application/grpc",
+        )
+        assert head["grpc-message"] == "Service Unavailable"
+        assert stream.trailers is None
+        assert head["x-request-id"]
+        await until(lambda: env.records)
+        assert env.records[0].status == 503
+
+
+async def test_a_call_to_a_backend_that_refuses_is_unavailable():
+    async with environment(retries=0) as env, H2Client(env.port) as client:
+        env.register(Endpoint("web", "127.0.0.1", 1, id="closed"))
+        stream = await client.open(CALL).whole()
+        assert stream.heads[0]["grpc-status"] == "14"
+
+
+async def test_a_call_that_takes_too_long_exceeds_its_deadline():
+    async def script(stream):
+        await stream.until(lambda: stream.reset_code is not None)
+
+    async with environment(retries=0, response_timeout=0.05) as env, H2Client(env.port) as client:
+        await env.origin(H2Backend(script))
+        stream = await client.open(CALL).whole()
+        assert stream.heads[0]["grpc-status"] == "4"
+
+
+async def test_a_call_without_a_route_is_unimplemented():
+    async with Environment(routes=["web=other.example"]) as env, H2Client(env.port) as client:
+        stream = await client.open(CALL).whole()
+        assert (stream.status, stream.heads[0]["grpc-status"]) == ("200", "12")
+
+
+@pytest.mark.parametrize(("fields", "ends"), [(CALL, True), (POST, False)])
+async def test_a_call_that_is_cut_ends_with_a_code_and_other_responses_with_a_reset(fields, ends):
+    async def script(stream):
+        stream.head([OK, ("content-type", "application/grpc")])
+        stream.data(b"\0\0\0\0\0")
+        await stream.whole()
+        stream.reset(h2.errors.ErrorCodes.INTERNAL_ERROR)
+
+    async with environment() as env, H2Client(env.port) as client:
+        await env.origin(H2Backend(script))
+        stream = client.open(fields, end=False)
+        await stream.until(lambda: stream.body)
+        stream.data(end=True)
+        await stream.whole()
+        assert stream.body == b"\0\0\0\0\0"
+        if ends:
+            assert stream.trailers == {"grpc-status": "14", "grpc-message": "Bad Gateway"}
+        else:
+            assert stream.reset_code == h2.errors.ErrorCodes.INTERNAL_ERROR
