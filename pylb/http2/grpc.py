@@ -18,7 +18,12 @@ _CALL = re.compile(rb"\ncontent-type:[\t ]*application/grpc(?:[+;\r]|\Z)", re.IG
 """The content type of a call. That of gRPC-Web, which is plain HTTP, begins alike."""
 
 UNKNOWN, DEADLINE_EXCEEDED, PERMISSION_DENIED, RESOURCE_EXHAUSTED = 2, 4, 7, 8
-UNIMPLEMENTED, INTERNAL, UNAVAILABLE, UNAUTHENTICATED = 12, 13, 14, 16
+UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS, UNAUTHENTICATED = 12, 13, 14, 15, 16
+
+FAILURES = frozenset([UNKNOWN, INTERNAL, UNAVAILABLE, DATA_LOSS])
+"""Codes that count as failures of a backend, as a status of 500 does. The caller causes the others."""
+
+_STATUS = re.compile(rb"^grpc-status:[\t ]*([0-9]{1,9})[\t ]*\r", re.MULTILINE)
 
 _CODES = {
     **dict.fromkeys((400, 414, 417, 431, 500), INTERNAL),
@@ -39,6 +44,12 @@ _AS_TEXT = bytes(byte for byte in range(0x20, 0x7F) if byte != ord("%"))
 def is_call(request: Request | None) -> bool:
     """Return whether a request is a call of gRPC."""
     return request is not None and _CALL.search(request.lines) is not None
+
+
+def status_of(lines: bytes) -> int | None:
+    """Return the code in trailers or in a head; None if it has none."""
+    found = _STATUS.search(lines)
+    return int(found[1]) if found else None
 
 
 def code_of(error: ProxyError) -> int:

@@ -170,7 +170,7 @@ def _about_client(lines: bytes) -> tuple[bytes, bytes]:
 
 def attempt_fields(attempt: Lease) -> dict[str, Any]:
     """The fields of one attempt, for JSON."""
-    return {
+    fields = {
         "backend": word(attempt.backend.name),
         "reused": attempt.reused,
         "connect_ms": 0.0 if attempt.reused else _milliseconds(attempt.started, attempt.connected),
@@ -178,6 +178,7 @@ def attempt_fields(attempt: Lease) -> dict[str, Any]:
         "status": attempt.status or None,
         "error": attempt.error and attempt.error.code,
     }
+    return fields if attempt.grpc_status is None else fields | {"grpc_code": attempt.grpc_status}
 
 
 def _milliseconds(start: float, end: float) -> float | None:

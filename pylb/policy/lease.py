@@ -50,6 +50,8 @@ class Lease:
     interim = 0
     """Number of interim responses (1xx)."""
     status = 0
+    grpc_status: int | None = None
+    """The code with which a backend with HTTP/2 ended a call of gRPC; None for other responses."""
     resend = False
     """Whether the request was lost on a stale connection, and `again` follows immediately."""
     granted = False

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 
 from pylb.config.backends import Health
+from pylb.http2.grpc import FAILURES
 from pylb.policy.backend import Backend, State
 from pylb.policy.health import Outcome, classify
 from pylb.policy.lease import Lease
@@ -62,7 +63,7 @@ class HealthTracker:
         client_gave_up = now - lease.started if lease.client_gave_up else 0.0
         outcome = classify(
             lease.error,
-            lease.status,
+            500 if lease.grpc_status in FAILURES else lease.status,
             reused=lease.reused,
             answered=lease.answered,
             client_gave_up=client_gave_up,

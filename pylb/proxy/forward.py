@@ -116,7 +116,7 @@ async def forward(client: Exchange, request: Request, record: Record) -> bool:
 
                     if upload is not None and not upload.done:  # The response came before the request's end.
                         await finish(record, client, upstream, upload)
-                    upstream.free(lease.head)
+                    upstream.free(lease)
                     return client.keep
                 except Exception as failure:
                     _give_up(failure, lease, upstream, upload)

@@ -4,7 +4,7 @@ import pytest
 
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.http1.parser import Request
-from pylb.http2.grpc import code_of, code_of_status, failure, is_call, result, trailers_only
+from pylb.http2.grpc import code_of, code_of_status, failure, is_call, result, status_of, trailers_only
 from tests.every import every
 
 
@@ -57,6 +57,14 @@ def test_an_error_has_a_code(phase, fault, status, expected):
 @pytest.mark.parametrize(("status", "code"), [(401, 16), (403, 7), (404, 12), (302, 2), (503, 14)])
 def test_a_status_has_a_code(status, code):
     assert code_of_status(status) == code
+
+
+def test_the_code_of_a_response_is_in_its_trailers_or_its_head():
+    assert status_of(b"grpc-status: 0\r\n") == 0
+    assert status_of(b"x: y\r\ngrpc-status:14\r\n") == 14
+    assert status_of(b"HTTP/1.1 200 OK\r\ngrpc-status: 5\r\n\r\n") == 5
+    assert status_of(b"x-grpc-status: 5\r\n") is None
+    assert status_of(b"grpc-status: abc\r\n") is None
 
 
 def test_a_message_is_percent_encoded():

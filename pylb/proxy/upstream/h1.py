@@ -21,6 +21,7 @@ from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import END_LENGTH, END_OF_HEAD, Request, Response, check_response_beginning
 from pylb.http1.writer import HeadChanges, request_head
 from pylb.policy.backend import Backend, State
+from pylb.policy.lease import Lease
 from pylb.proxy.batch import INLINE_LIMIT, WriteBatch
 from pylb.proxy.transfer import Connection
 from pylb.proxy.upstream.pending_transport import PendingTransport
@@ -247,7 +248,7 @@ class H1Upstream(Connection):
             self._poll.register(connection.fileno(), select.POLLIN)
         return bool(self._poll.poll(0))
 
-    def free(self, now: float) -> None:
+    def free(self, lease: Lease) -> None:
         """End the exchange; keep the connection if it is clean and its backend still takes requests."""
         self.client = self.producer = None
         if self.lost:
@@ -258,12 +259,12 @@ class H1Upstream(Connection):
             and not self.write_paused
             and (self.backend.state is UP or self._stays_bound())
         ):
-            self.idle_since = now
+            self.idle_since = lease.head
             if self.paused:
                 self.resume()
             self.home.append(self)
         elif self.settles and not self.recv_buffer and self.home is self.backend.idle:
-            asyncio.get_running_loop().call_later(SETTLE, self._settled, now)
+            asyncio.get_running_loop().call_later(SETTLE, self._settled, lease)
         else:
             self.transport.abort()
 
@@ -280,12 +281,12 @@ class H1Upstream(Connection):
         self.settles = self.reusable and not wholly
         self.reusable = False
 
-    def _settled(self, now: float) -> None:
+    def _settled(self, lease: Lease) -> None:
         """Free the connection after the pause."""
         self.settles = False
         if not self.lost and not self.transport.is_closing():
             self.reusable = True
-            self.free(now)
+            self.free(lease)
 
     def _stays_bound(self) -> bool:
         """Return whether it is kept for its client although its backend is not up."""

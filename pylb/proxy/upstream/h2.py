@@ -19,11 +19,13 @@ from pylb.http1.head_cache import ResponseReader
 from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import Request, Response
 from pylb.http1.writer import HeadChanges, request_head
+from pylb.http2 import grpc
 from pylb.http2.client_session import ClientSession, RequestStream, name_of
 from pylb.http2.errors import ErrorCode
 from pylb.http2.request_block import head_size, is_websocket, request_block, switched, trailers_block
 from pylb.http2.sender import MAX_WINDOW
 from pylb.policy.backend import Backend
+from pylb.policy.lease import Lease
 from pylb.proxy.batch import WriteBatch
 from pylb.proxy.multiplex.stream import Carrier, MultiplexedStream
 from pylb.proxy.upstream.h1 import BODILESS
@@ -61,7 +63,7 @@ class H2Upstream(MultiplexedStream, RequestStream):
     """
 
     __slots__ = (
-        *("_ended", "_failure", "_heads", "_key", "_reads", "_unwritten", "backend"),
+        *("_ended", "_failure", "_heads", "_key", "_reads", "_result", "_unwritten", "backend"),
         *("bodiless", "broken", "client", "head_received", "home", "joined", "length", "reusable"),
     )
 
@@ -87,6 +89,8 @@ class H2Upstream(MultiplexedStream, RequestStream):
         """Sec-WebSocket-Key of a request that opens a WebSocket."""
         self._failure: Callable[[Phase], ProxyError] | None = None
         """Returns the reason why the stream was closed."""
+        self._result = b""
+        """Lines that may contain the result of a call of gRPC: trailers, or a head without a body."""
         self._reads = carrier.reads
         self._ended = False
 
@@ -160,10 +164,16 @@ class H2Upstream(MultiplexedStream, RequestStream):
             self._carrier.batch.wake(self.client)
 
     def received_head(self, head: bytes | ProxyError, *, interim: bool) -> None:
+        if self.remote_ended and isinstance(head, bytes):
+            self._result = head
         if self._key and not interim and isinstance(head, bytes) and head[9:10] == b"2":
             head = switched(head, self._key)
         self._heads.append(head)
         self.received(b"")  # The head is read once what follows it is parsed, too.
+
+    def received_trailers(self, lines: bytes) -> None:
+        self._result = lines
+        super().received_trailers(lines)
 
     def received_reset(self, code: int) -> None:
         detail = f"{self.backend.name} reset the stream: {name_of(code)}"
@@ -237,8 +247,12 @@ class H2Upstream(MultiplexedStream, RequestStream):
 
     # The end.
 
-    def free(self, now: float) -> None:  # noqa: ARG002
+    def free(self, lease: Lease) -> None:
         """End the exchange. What is left open of the stream is cancelled."""
+        if self._result:
+            lease.grpc_status = grpc.status_of(self._result)
+            if lease.grpc_status in grpc.FAILURES:
+                self.backend.needs_settle = True
         self._leave()
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import Request, Response
 from pylb.http1.writer import HeadChanges
 from pylb.policy.backend import Backend
+from pylb.policy.lease import Lease
 from pylb.proxy.transfer import ByteStream
 from pylb.proxy.waiter import Waiter
 
@@ -81,8 +82,12 @@ class Upstream(ByteStream, Protocol):
     def distrust(self, *, wholly: bool) -> None:
         """Do not reuse the connection; if not `wholly`, reuse it after a pause without a byte."""
 
-    def free(self, now: float) -> None:
-        """End the exchange; keep the connection if it is clean and its backend still takes requests."""
+    def free(self, lease: Lease) -> None:
+        """End the exchange; keep the connection if it is clean and its backend still takes requests.
+
+        Args:
+            lease: the attempt, whose response is complete.
+        """
 
     def close(self) -> None:
         """Abort the exchange: it failed, or the rest of the response is not needed."""

@@ -4,8 +4,9 @@ import h2.errors
 import pytest
 
 from pylb.model import Endpoint
+from pylb.observe.accesslog import attempt_fields
 from tests.environment import Environment
-from tests.h2_peers import OK, POST, H2Backend, H2Client
+from tests.h2_peers import GET, OK, POST, H2Backend, H2Client
 from tests.until import until
 
 CALL = [*POST, ("content-type", "application/grpc"), ("te", "trailers")]
@@ -73,3 +74,41 @@ async def test_a_call_that_is_cut_ends_with_a_code_and_other_responses_with_a_re
             assert stream.trailers == {"grpc-status": "14", "grpc-message": "Bad Gateway"}
         else:
             assert stream.reset_code == h2.errors.ErrorCodes.INTERNAL_ERROR
+
+
+def fails_with(code):
+    async def script(stream):
+        await stream.whole()
+        stream.head([OK, ("content-type", "application/grpc")])
+        stream.data(b"\0\0\0\0\0")
+        stream.head([("grpc-status", str(code))], end=True)
+
+    return script
+
+
+async def test_codes_of_failures_eject_a_backend_and_those_of_callers_do_not():
+    for code, ejected in ((14, 1), (5, 0)):
+        async with (
+            environment(eject_failures=3, max_ejection_percent=100) as env,
+            H2Client(env.port) as client,
+        ):
+            await env.origin(H2Backend(fails_with(code)))
+            for _ in range(3):
+                stream = await client.open(CALL).whole()
+                assert stream.trailers == {"grpc-status": str(code)}
+            await until(lambda: len(env.records) == 3)
+            assert [record.attempts[-1].grpc_status for record in env.records] == [code] * 3
+            assert env.pool.events["ejected"] == ejected
+
+
+async def test_the_access_log_has_the_code():
+    async def script(stream):
+        await stream.whole()
+        stream.head([OK, ("grpc-status", "7")], end=True)
+
+    async with environment() as env, H2Client(env.port) as client:
+        await env.origin(H2Backend(script))
+        await client.open(CALL).whole()
+        await client.open(GET).whole()
+        await until(lambda: len(env.records) == 2)
+        assert attempt_fields(env.records[0].attempts[0])["grpc_code"] == 7
