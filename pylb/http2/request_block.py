@@ -1,11 +1,13 @@
 """Translates the head of an HTTP/1.1 request to a header block for a backend (RFC 9113 §8.3.1, RFC 8441).
 
-The head is one that pylb has written, so it is valid. Equal lines are encoded once.
+The head is one that pylb has written, so it is valid. Equal heads are encoded once, except for the target and
+the id of the request.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Iterable
 from hashlib import sha1
 
 from pylb.http1.parser import END_LENGTH, Request
@@ -17,17 +19,16 @@ _NOT_SENT = frozenset([
 ])  # fmt: skip
 """Fields that HTTP/2 does not have (RFC 9113 §8.2.2, RFC 8441 §5), and `Host`, which becomes `:authority`."""
 
-_HOST = b"host:"
-
 _ENTRY = 32
 """Bytes that a field counts in addition to its name and value (RFC 9113 §6.5.2)."""
 
-_MAX_LINE = 512
-"""Bytes of the longest line that is stored."""
+_MAX_STORED = 2048
+"""Bytes of the largest part of a head that is stored."""
 
-_MAX_LINES = 4096
-_LINES: dict[bytes, bytes] = {}
-"""Encoded lines; empty for those that are not sent. The dictionary is cleared when it is full."""
+_MAX_PARTS = 256
+_PARTS: dict[bytes, tuple[bytes, bytes]] = {}
+"""By the part of a head between the start line and the last line, which is the id of the request: the encoded
+authority, and the other fields. Requests of a client mostly have the same. Cleared when it is full."""
 
 _SCHEMES = (field(b":scheme", b"http"), field(b":scheme", b"https"))
 _WEBSOCKET = field(b":method", b"CONNECT") + field(b":protocol", b"websocket")
@@ -44,19 +45,16 @@ def request_block(head: bytes, *, tls: bool, websocket: bool = False) -> bytes:
         tls: whether the connection to the backend uses TLS.
         websocket: whether the request opens a WebSocket.
     """
-    start, *lines = head[:-END_LENGTH].split(b"\r\n")
-    method, target, _ = start.split(b" ")
+    end, last = head.index(b"\r\n"), head.rindex(b"\r\n", 0, -END_LENGTH)
+    method, target, _ = head[:end].split(b" ")
+    part = head[end:last]
+    authority, fields = _PARTS.get(part) or _encode_part(part)
     first = _WEBSOCKET if websocket else field(b":method", method)
-    block = [first, _SCHEMES[tls], field(b":path", target), b""]
-    for line in lines:
-        encoded = _LINES.get(line)
-        if encoded is None:
-            encoded = _encode(line)
-        if encoded:
-            block.append(encoded)
-        elif line[: len(_HOST)].lower() == _HOST:
-            block[3] = field(b":authority", line[len(_HOST) :].strip(b" \t"))
-    return b"".join(block)
+    line = head[last:-END_LENGTH]
+    own_authority, encoded = _encode_lines([line[2:]])
+    return b"".join((
+        first, _SCHEMES[tls], field(b":path", target), authority or own_authority, fields, encoded,
+    ))  # fmt: skip
 
 
 def trailers_block(lines: bytes) -> bytes:
@@ -65,7 +63,7 @@ def trailers_block(lines: bytes) -> bytes:
     Args:
         lines: field lines, each with its CRLF.
     """
-    return b"".join([_encode(line) for line in lines.split(b"\r\n") if line])
+    return _encode_lines(lines.split(b"\r\n"))[1]
 
 
 def head_size(head: bytes) -> int:
@@ -101,13 +99,24 @@ def switched(head: bytes, key: bytes) -> bytes:
     ])  # fmt: skip
 
 
-def _encode(line: bytes) -> bytes:
-    """Encode a field line without its CRLF, and store the result if it is short."""
-    name, _, value = line.partition(b":")
-    name = name.lower()
-    encoded = b"" if name in _NOT_SENT else field(name, value.strip(b" \t"))
-    if len(line) <= _MAX_LINE:
-        if len(_LINES) >= _MAX_LINES:
-            _LINES.clear()
-        _LINES[line] = encoded
+def _encode_part(part: bytes) -> tuple[bytes, bytes]:
+    """Encode the lines of a part of a head, and store the result."""
+    encoded = _encode_lines(part.split(b"\r\n"))
+    if len(part) <= _MAX_STORED:
+        if len(_PARTS) >= _MAX_PARTS:
+            _PARTS.clear()
+        _PARTS[part] = encoded
     return encoded
+
+
+def _encode_lines(lines: Iterable[bytes]) -> tuple[bytes, bytes]:
+    """Encode field lines without their CRLF: the authority, empty if there is none, and the other fields."""
+    authority, encoded = b"", []
+    for line in lines:
+        name, _, value = line.partition(b":")
+        name = name.lower()
+        if name == b"host":
+            authority = field(b":authority", value.strip(b" \t"))
+        elif name and name not in _NOT_SENT:
+            encoded.append(field(name, value.strip(b" \t")))
+    return authority, b"".join(encoded)

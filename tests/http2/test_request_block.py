@@ -47,6 +47,25 @@ def test_long_lines_are_not_stored():
         assert decoded(request_block(head, tls=False))[-1] == (b"x-long", b"v" * length)
 
 
+def test_the_last_line_may_be_the_host():
+    for _ in range(2):
+        head = b"GET / HTTP/1.1\r\nX-A: b\r\nHost: last.example\r\n\r\n"
+        assert decoded(request_block(head, tls=False))[3:] == [
+            (b":authority", b"last.example"),
+            (b"x-a", b"b"),
+        ]
+        head = b"GET / HTTP/1.1\r\nHost: only.example\r\n\r\n"
+        assert decoded(request_block(head, tls=False))[3:] == [(b":authority", b"only.example")]
+
+
+def test_targets_and_ids_vary_among_equal_heads():
+    for number in range(3):
+        head = b"PUT /%d HTTP/1.1\r\nHost: a\r\nX-B: c\r\nX-Request-ID: %d\r\n\r\n" % (number, number)
+        fields = decoded(request_block(head, tls=False))
+        assert fields[2] == (b":path", b"/%d" % number)
+        assert fields[4:] == [(b"x-b", b"c"), (b"x-request-id", b"%d" % number)]
+
+
 def test_many_different_lines_are_encoded():
     for number in range(10_000):
         head = b"GET / HTTP/1.1\r\nHost: a\r\nX-Number: %d\r\n\r\n" % number
