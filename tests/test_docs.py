@@ -13,7 +13,16 @@ from tests.every import every
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-OTHERS_FLAGS = {"--scale", "--detach", "--build", "--rm", "--init", "--editable", "--no-ff"}
+OTHERS_FLAGS = {
+    "--http2-prior-knowledge",
+    "--scale",
+    "--detach",
+    "--build",
+    "--rm",
+    "--init",
+    "--editable",
+    "--no-ff",
+}
 """Options of other programs in commands that the documentation shows."""
 LOCUSTS_FLAGS = {"--headless", "--host", "--html", "--processes", "--run-time", "--spawn-rate", "--users"}
 

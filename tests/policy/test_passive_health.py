@@ -34,7 +34,7 @@ def test_the_limit_on_ejections_holds_across_workers(tracker, line):
 def test_a_success_that_began_before_the_ejection_changes_nothing(tracker, line):
     on_peer_update(tracker, line[0], State.EJECTED, since=5.0)
     facts = {"error": None, "status": 200, "reused": False, "answered": True}
-    facts |= {"client_gave_up": False, "client_delayed": False}
+    facts |= {"grpc_status": None, "client_gave_up": False, "client_delayed": False}
     assert not tracker.on_attempt(SimpleNamespace(backend=line[0], started=4.0, **facts), 6.0, line)
     assert line[0].state is State.EJECTED
 
