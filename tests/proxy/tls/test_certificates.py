@@ -75,9 +75,9 @@ async def test_requests_over_tls_have_forwarding_fields(authority, pairs):
         tls = client.writer.get_extra_info("ssl_object")
         assert tls.version() == "TLSv1.3"
         client.close()
-        context.set_alpn_protocols(["h2", "http/1.1"])
+        context.set_alpn_protocols(["http/1.1", "h2"])
         client = await connect(port, context)
-        assert client.writer.get_extra_info("ssl_object").selected_alpn_protocol() == "http/1.1"
+        assert client.writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"
         client.close()
     assert b"\r\nX-Forwarded-Proto: https\r\n" in heads[0]
     assert b"\r\nX-Forwarded-Port: 443\r\n" in heads[0]
