@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pylb.errors import ProxyError
 from pylb.http1.bad_request import bad_request
-from pylb.http1.body import Decoder, Encoder
+from pylb.http1.body import IDENTITY, Decoder
 from pylb.proxy.exchange import Exchange
 from pylb.proxy.transfer import BodyPump
 
@@ -15,17 +15,14 @@ class RequestBodyPump(BodyPump):
     Args:
         client: the exchange that the body arrives on.
         decoder: extracts the payload and finds the end.
-        encoder: frames the payload for the backend.
         limit: largest payload, in bytes.
         quota: bytes that must arrive before the timeout restarts.
     """
 
     __slots__ = ("_fresh", "_limit", "_quota")
 
-    def __init__(
-        self, client: Exchange, decoder: Decoder, encoder: Encoder, *, limit: float, quota: float
-    ) -> None:
-        super().__init__(client, decoder, encoder, client, replay=True)
+    def __init__(self, client: Exchange, decoder: Decoder, *, limit: float, quota: float) -> None:
+        super().__init__(client, decoder, IDENTITY, client, replay=True)  # `forward` sets the encoder.
         self._limit = limit
         self._quota = quota
         self._fresh = 0

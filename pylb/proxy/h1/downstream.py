@@ -258,8 +258,7 @@ class Downstream(ClientConnection):
             body, self.recv_buffer = self.recv_buffer[:length], self.recv_buffer[length:]
             return body, None
         decoder = Chunked(bad_request) if request.chunked else Sized(length)
-        encoder = CHUNKED if request.chunked else IDENTITY
-        return b"", RequestBodyPump(self, decoder, encoder, limit=service.max_body, quota=service.quota)
+        return b"", RequestBodyPump(self, decoder, limit=service.max_body, quota=service.quota)
 
     def interim(self, request: Request, response: Response) -> None:
         """Send an interim response (1xx) at once. HTTP/1.0 has none (RFC 9110 section 15.2)."""

@@ -12,7 +12,6 @@ from typing import Protocol
 
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.http1.bad_request import bad_request
-from pylb.http1.body import CHUNKED, IDENTITY
 from pylb.http1.head_cache import RequestReader
 from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import END_OF_HEAD, Request, Response
@@ -187,8 +186,7 @@ class H2Stream(MultiplexedStream, Driven):
             body, self.recv_buffer = self.recv_buffer, b""
             return body, None
         decoder = self.decode_body(-1 if request.chunked else length, bad_request)
-        encoder = CHUNKED if request.chunked else IDENTITY
-        return b"", RequestBodyPump(self, decoder, encoder, limit=service.max_body, quota=service.quota)
+        return b"", RequestBodyPump(self, decoder, limit=service.max_body, quota=service.quota)
 
     def interim(self, request: Request, response: Response) -> None:  # noqa: ARG002
         """Send an interim response (1xx)."""
