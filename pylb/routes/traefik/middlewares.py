@@ -29,7 +29,7 @@ MOST_MIDDLEWARES = 32
 IGNORED = {
     "compress": "pylb does not compress",
     "contenttype": "pylb does not detect content types",
-    "grpcweb": "pylb does not serve gRPC",
+    "grpcweb": "gRPC-Web is forwarded as it is",
     "errors": "pylb does not replace error pages",
     "retry": "the retries of pylb apply",
 }
