@@ -97,6 +97,23 @@ class ByteStream(Protocol):
         """End the stream in the direction of writing, after what is queued."""
 
 
+def fill_up(sink: ByteStream) -> None:
+    """Pause the producer of a stream whose write buffer is full."""
+    sink.write_paused = True
+    producer = sink.producer
+    if producer is not None:
+        producer.pause()
+        if producer.pump is not None:
+            producer.pump.delayed = True
+
+
+def drain(sink: ByteStream) -> None:
+    """Let the producer of a stream continue whose write buffer has drained."""
+    sink.write_paused = False
+    if sink.producer is not None:
+        sink.producer.resume()
+
+
 class Connection(asyncio.Protocol):
     """One connection of a client or to a backend: received bytes, their consumer, and back-pressure.
 
@@ -147,17 +164,10 @@ class Connection(asyncio.Protocol):
         return cast("socket.socket | None", found)
 
     def pause_writing(self) -> None:
-        self.write_paused = True
-        producer = self.producer
-        if producer is not None:
-            producer.pause()
-            if producer.pump is not None:
-                producer.pump.delayed = True
+        fill_up(self)
 
     def resume_writing(self) -> None:
-        self.write_paused = False
-        if self.producer is not None:
-            self.producer.resume()
+        drain(self)
 
     def queue_write(self, data: bytes) -> None:
         """Write a message at the end of this loop iteration, together with others; a large one now."""

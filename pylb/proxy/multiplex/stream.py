@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from pylb.errors import ProxyError
 from pylb.http2.stream import Stream
 from pylb.proxy.multiplex.body import StreamBody
-from pylb.proxy.transfer import BodyPump, ByteStream
+from pylb.proxy.transfer import BodyPump, ByteStream, drain, fill_up
 
 
 class Carrier(Protocol):
@@ -124,17 +124,10 @@ class MultiplexedStream(Stream):
         return body
 
     def too_full(self) -> None:
-        self.write_paused = True
-        producer = self.producer
-        if producer is not None:
-            producer.pause()
-            if producer.pump is not None:
-                producer.pump.delayed = True
+        fill_up(self)
 
     def has_room(self) -> None:
-        self.write_paused = False
-        if self.producer is not None:
-            self.producer.resume()
+        drain(self)
 
     def pass_end_on(self) -> None:
         """Pass the end of the peer's direction on, if a tunnel has joined the streams."""
