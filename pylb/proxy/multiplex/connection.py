@@ -19,6 +19,10 @@ ROOM = 80 * 1024
 MAX_REPLIES = 100
 """Replies to a peer that does not read them, before pylb stops to read from it."""
 
+MAX_UNREAD = 512 * 1024
+"""Bytes that a peer has not read, before pylb stops to read from it. Bodies wait for the windows and for the
+transport, but heads do not: a client could ask for any number of them and read none."""
+
 
 class Arrived(Protocol):
     """A stream that has received bytes."""
@@ -97,9 +101,11 @@ class MultiplexedConnection(asyncio.Protocol):
             stream.deliver()
 
     def _throttle(self) -> None:
-        """Read no more while frames wait for the other connections, or replies for the peer."""
+        """Read no more while frames wait for the other connections, or the peer does not read."""
         session = self.session
-        unread = self._write_paused and session.replies > MAX_REPLIES
+        unread = self._write_paused and (
+            session.replies > MAX_REPLIES or self.transport.get_write_buffer_size() > MAX_UNREAD
+        )
         pauses = session.has_more or unread
         if pauses and not self._continues and not unread:
             self._continues = True
