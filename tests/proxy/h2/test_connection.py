@@ -1,6 +1,7 @@
 """A connection with HTTP/2: how it begins, what limits it, and how it ends."""
 
 import asyncio
+import socket
 import ssl
 
 import pytest
@@ -61,6 +62,7 @@ async def test_a_preface_that_is_cut_or_wrong_ends_the_connection(sent):
         if sent.endswith(b"SM"):
             client.writer.write_eof()
         await client.rest()
+        client.close()
         await until(lambda: not environment.server.context.connections)
 
 
@@ -213,25 +215,48 @@ async def test_a_connection_with_a_request_is_not_idle(monkeypatch):
         assert (await client.ended(number)).status == 200
 
 
+async def deaf(environment):
+    """Connect a client that reads nothing, and whose kernel buffers little; and pylb's side of it."""
+    with socket.socket() as connecting:
+        connecting.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connecting.connect(("127.0.0.1", environment.port))
+        reader, writer = await asyncio.open_connection(sock=connecting.dup())
+    environment.at_end(writer.close)
+    writer.transport.pause_reading()
+    writer.write(frames.PREFACE + frames.settings({}))
+    (served,) = await until(lambda: environment.server.context.sessions)
+    served.session.guard.oddities = 10**9
+    return reader, writer, served
+
+
 async def test_a_client_that_does_not_read_acknowledgements_is_not_read():
     async with Environment() as environment:
-        client = await environment.client()
-        client.writer.transport.pause_reading()
-        client.send(frames.PREFACE + frames.settings({}))
-        (served,) = await until(lambda: environment.server.context.sessions)
-        served.session.guard.oddities = 10**9
-        sent = 0
-        while not client.writer.transport.get_write_buffer_size():
-            client.send(frames.ping(b"question", ack=False) * 1000)
-            sent += 1000
+        reader, writer, served = await deaf(environment)
+        while not writer.transport.get_write_buffer_size():
+            writer.write(frames.ping(b"question", ack=False) * 1000)
             await asyncio.sleep(0)
         await until(lambda: not served.transport.is_reading())
         assert served.transport.get_write_buffer_size() < 1 << 20
-        client.writer.transport.resume_reading()
-        answers = b""
-        while answers.count(b"question") < sent:
-            answers += await asyncio.wait_for(client.reader.read(1 << 20), 5)
-        assert served.transport.is_reading()
+        writer.transport.resume_reading()
+        while not served.transport.is_reading():
+            assert await asyncio.wait_for(reader.read(1 << 20), 5)
+
+
+async def test_a_client_that_does_not_read_responses_is_not_read(monkeypatch):
+    """The responses to HEAD have no body, so no window limits them."""
+    monkeypatch.setattr(connection, "MAX_UNREAD", 100_000)
+    head = b"\x02\x04HEAD\x86\x84\x01\x01a"
+    async with Environment(routes=["web respond=403,no"]) as environment:
+        _, writer, served = await deaf(environment)
+        number = 1
+        while not writer.transport.get_write_buffer_size():
+            for _ in range(100):
+                writer.write(frames.headers(number, head, end_stream=True))
+                number += 2
+            await asyncio.sleep(0)
+        await until(lambda: not served.transport.is_reading())
+        assert served.transport.get_write_buffer_size() < 2 * connection.MAX_UNREAD
+        assert served.session.replies <= connection.MAX_REPLIES
 
 
 async def test_a_fault_of_the_client_ends_the_connection_and_is_recorded_once():
