@@ -1,7 +1,7 @@
 """Fuzzes whole HTTP/2 sessions: `python -m tests.fuzz.http2_session --executions 1000000`.
 
 An execution is one connection of a client to a `ServerSession`, whose exchanges answer, wait, read, or give
-up at random. In one half of the executions hyper's h2 is the client: every frame that pylb sends must please it.
+up at random. In one half of the executions hyper's h2 is the client: every frame that pylb sends is checked.
 In the other half a grammar makes frames, valid or not, and some of their bytes are mutated. Invariants hold
 after every read; what breaks them is printed with its seed, and the exit status is 1.
 """
