@@ -92,6 +92,11 @@ class H2Stream(MultiplexedStream, Driven):
 
     async def _serve(self) -> None:
         """Serve the request, and wait until its response is framed."""
+        if (
+            self.lost
+        ):  # Reset in the read that it arrived in. A flood of these has one line: its connection's.
+            self._carrier.finished(self)
+            return
         context = self.context
         context.streams.add(self)
         record = Record(self.client_info.address, monotonic())
@@ -102,8 +107,6 @@ class H2Stream(MultiplexedStream, Driven):
                 raise self._head
             request = record.request = self._carrier.parser.read(self._head)
             context.identify(record, self.client_info)
-            if self.lost:
-                raise self.lost_error(Phase.QUEUE)
             if request.authenticates_connection:
                 raise _needs_connection()
             complete = await self._carrier.handle(self, request, record) or self._half_closed
