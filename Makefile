@@ -41,7 +41,7 @@ uninstall:  ## Remove what `make install` installed.
 	rm -rf "$(PREFIX)/share/pylb" "$(PREFIX)/bin/pylb"
 
 test: $(VENV)/installed-dev  ## Lint and run all tests. Downloads the programs that they need, including a real Consul.
-	$(BIN)/python tests/components.py bench chaos consul docker chromium clients prometheus
+	$(BIN)/python tests/components.py bench chaos consul docker chromium clients http2 prometheus
 	$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -n 2 --dist worksteal
 

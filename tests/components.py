@@ -251,6 +251,19 @@ def client_programs() -> Path:
     return _programs(CLIENT_PROGRAMS)
 
 
+HTTP2_PROGRAMS = {"nghttp": "nghttp2-client", "h2load": "nghttp2-client"} | CLIENT_PROGRAMS
+"""The programs that send HTTP/2, and where each comes from."""
+
+
+def http2_programs() -> Path:
+    """Where `nghttp` is; what is missing of `HTTP2_PROGRAMS` is installed, which takes root.
+
+    Raises:
+        ComponentError: something is missing and cannot be installed.
+    """
+    return _programs(HTTP2_PROGRAMS)
+
+
 BENCH_PROGRAMS = {"nginx": "nginx", "jq": "jq", "slowhttptest": "slowhttptest", "wrk": "wrk"}
 """The programs that tests of the benchmarks take, and where each comes from."""
 
@@ -301,6 +314,7 @@ COMPONENTS: dict[str, Callable[[], Path]] = {
     "chaos": chaos_programs,
     "chromium": chromium_binary,
     "clients": client_programs,
+    "http2": http2_programs,
     "prometheus": prometheus_binary,
 }
 

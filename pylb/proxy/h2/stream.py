@@ -92,9 +92,7 @@ class H2Stream(MultiplexedStream, Driven):
 
     async def _serve(self) -> None:
         """Serve the request, and wait until its response is framed."""
-        if (
-            self.lost
-        ):  # Reset in the read that it arrived in. A flood of these has one line: its connection's.
+        if self.lost:  # Reset in the read that it arrived in. A flood of these is one line in the log.
             self._carrier.finished(self)
             return
         context = self.context

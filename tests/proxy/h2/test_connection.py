@@ -12,6 +12,7 @@ from pylb.http2.errors import ErrorCode
 from pylb.policy.admission import Connections
 from pylb.policy.networks import Networks
 from pylb.proxy.h2 import connection
+from pylb.proxy.multiplex import connection as multiplexed
 from tests.certificates import Authority, presented
 from tests.environment import HOST, Environment, answers, read_request
 from tests.proxy.h2.client import H2Client, connect
@@ -244,7 +245,7 @@ async def test_a_client_that_does_not_read_acknowledgements_is_not_read():
 
 async def test_a_client_that_does_not_read_responses_is_not_read(monkeypatch):
     """The responses to HEAD have no body, so no window limits them."""
-    monkeypatch.setattr(connection, "MAX_UNREAD", 100_000)
+    monkeypatch.setattr(multiplexed, "MAX_UNREAD", 100_000)
     head = b"\x02\x04HEAD\x86\x84\x01\x01a"
     async with Environment(routes=["web respond=403,no"]) as environment:
         _, writer, served = await deaf(environment)
@@ -255,8 +256,8 @@ async def test_a_client_that_does_not_read_responses_is_not_read(monkeypatch):
                 number += 2
             await asyncio.sleep(0)
         await until(lambda: not served.transport.is_reading())
-        assert served.transport.get_write_buffer_size() < 2 * connection.MAX_UNREAD
-        assert served.session.replies <= connection.MAX_REPLIES
+        assert served.transport.get_write_buffer_size() < 2 * multiplexed.MAX_UNREAD
+        assert served.session.replies <= multiplexed.MAX_REPLIES
 
 
 async def test_a_fault_of_the_client_ends_the_connection_and_is_recorded_once():
