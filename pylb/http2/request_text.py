@@ -21,7 +21,10 @@ _CONNECTION_FIELDS = frozenset([
 ])  # fmt: skip
 """Fields about the connection, which make a message of HTTP/2 malformed (RFC 9113 §8.2.2)."""
 
-_SPECIAL = _CONNECTION_FIELDS | {b"content-length", b"cookie", b"host", b"te"}
+GRPC_TIMEOUT = b"grpc-timeout"
+"""The time that is left for a call of gRPC. Its line is the first, because it differs most often."""
+
+_SPECIAL = _CONNECTION_FIELDS | {b"content-length", b"cookie", GRPC_TIMEOUT, b"host", b"te"}
 """Fields that are not copied to one line each."""
 
 _PSEUDO = frozenset([b":authority", b":method", b":path", b":protocol", b":scheme"])
@@ -88,6 +91,9 @@ def request_text(fields: Sequence[Field], *, end_stream: bool) -> RequestText:
         raise bad_request(f"method {shown(method)}, expected a token")
     _check_path(method, _required(pseudo, b":path"))
     lines[0] = b"Host: %b\r\n" % _host(pseudo, special.pop(b"host", []))
+    timeouts = special.pop(GRPC_TIMEOUT, [])
+    if timeouts:
+        lines[:0] = [b"%b: %b\r\n" % (GRPC_TIMEOUT, timeout) for timeout in timeouts]
     lengths = special.pop(b"content-length", [])
     if special:
         lines += _special_lines(special)

@@ -19,13 +19,14 @@ from tests.http2.invariants import Connection, check_headers, check_settings
 _START = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"a"), (b":path", b"/p")]
 FIELDS = [
     [*_START, (b"accept", b"*/*"), (b"cookie", b"c=d"), (b"cookie", b"e=f")],
-    [(b":method", b"POST"), *_START[1:3], (b":path", b"/"), (b"te", b"trailers")],
+    [(b":method", b"POST"), *_START[1:3], (b":path", b"/"), (b"te", b"trailers"), (b"grpc-timeout", b"1S")],
     [(b":method", b"PUT"), *_START[1:], (b"content-length", b"5"), (b"x-a", b"b"), (b"x-a", b"b")],
     [(b":method", b"CONNECT"), (b":protocol", b"websocket"), *_START[1:], (b"sec-websocket-version", b"13")],
     [(b":method", b"GET"), (b":path", b"/q?x"), (b":scheme", b"http"), (b"host", b"b:80")],
     [(b"grpc-status", b"0"), (b"grpc-message", b"ok"), (b"content-length", b"5")],
 ]
 """Requests, and trailers."""
+OFTEN_CHANGED = (b":path", b":path", b"grpc-timeout")
 SETTINGS = bytes.fromhex("000300000064 000400100000 000500004000 000800000001")
 TABLE_SIZES = (4096, 4096, 200, 0)
 MOST_BLOCKS = 8
@@ -100,7 +101,7 @@ def sequence(chance, table_size):
         else:
             fields = chance.choice(known)
             if how < 0.6:
-                fields = changed(fields, chance, b":path")
+                fields = changed(fields, chance, chance.choice(OFTEN_CHANGED))
             elif how < 0.7:
                 fields = changed(fields, chance)
             block = client.encode(fields, huffman=chance.random() < 0.3)

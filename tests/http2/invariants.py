@@ -10,11 +10,13 @@ from h2.settings import _validate_setting
 
 from pylb.config.clients import Limits
 from pylb.errors import ProxyError
-from pylb.http1.head_cache import HeadCache, RequestReader
 from pylb.http1.headers import ClientInfo
+from pylb.http1.parser import parse_request
+from pylb.http1.writer import request_head
 from pylb.http2 import frames
 from pylb.http2.errors import ErrorCode, SessionError, StreamError
 from pylb.http2.request_heads import RequestHeads
+from pylb.http2.request_reader import RequestReader
 from pylb.http2.request_text import request_text
 from tests.http1.invariants import read_head
 
@@ -23,7 +25,7 @@ STATUSES = {400, 405, 414, 417, 431, 501}
 """The statuses with which a head may be refused, by the translation or by the parser of HTTP/1.1."""
 
 _PSEUDO = {b":authority", b":method", b":path", b":protocol", b":scheme"}
-_SPECIAL = {b"host", b"cookie", b"te", b"content-length"}
+_SPECIAL = {b"host", b"cookie", b"te", b"content-length", b"grpc-timeout"}
 _NEVER = {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
 _KEY = b"Sec-WebSocket-Key: "
 _KEY_LENGTH = 24
@@ -53,7 +55,7 @@ def check_fields(fields, *, end_stream):
     try:
         text = request_text(fields, end_stream=end_stream)
         head = text.head(dict(fields)[b":path"])
-        request = RequestReader(LIMITS, HeadCache(), ClientInfo("192.0.2.7", "https")).read(head)
+        request = parse_request(head, LIMITS)
     except ProxyError as error:
         return refused(error)
     check_head(fields, head, request, end_stream=end_stream)
@@ -76,6 +78,9 @@ def check_head(fields, head, request, *, end_stream):
     assert start == [b"GET" if websocket else pseudo[b":method"], pseudo[b":path"], b"HTTP/1.1"]
     authority = pseudo.get(b":authority", dict(regular).get(b"host"))
     skipped = _SPECIAL | ({b"sec-websocket-key"} if websocket else set())
+    timeouts = [field for field in regular if field[0] == b"grpc-timeout"]
+    assert lines[: len(timeouts)] == timeouts
+    del lines[: len(timeouts)]
     copied = [field for field in regular if field[0] not in skipped]
     assert lines[: 1 + len(copied)] == [(b"host", authority), *copied]
     added = dict(lines[1 + len(copied) :])
@@ -109,6 +114,35 @@ def check_framing(added, lengths, request, end_stream):
     assert not end_stream or request.length == 0
 
 
+def facts(request):
+    """All attributes of a request except the forwarded head, which the parser does not build."""
+    return {name: getattr(request, name) for name in dir(request) if name[0] != "_" and name != "cached_head"}
+
+
+def outcome(parse):
+    """The request, or the status and the text of the error."""
+    try:
+        return parse()
+    except ProxyError as error:
+        return refused(error), error.detail
+
+
+def check_reader(reader, client, head):
+    """A reader with entries returns what the parser returns, and backends receive the same head."""
+    expected = outcome(lambda: parse_request(head, LIMITS))
+    if isinstance(expected, tuple):
+        assert outcome(lambda: reader.read(head)) == expected
+        return
+    written = [request_head(expected, client, b"id", b"")]
+    for _ in range(2):
+        request = reader.read(head)
+        written.append(request_head(request, client, b"id", b""))
+        client.identify(expected)
+        client.identify(request)
+        assert facts(request) == facts(expected)
+    assert written == written[:1] * 3
+
+
 class Connection:
     """The blocks of one connection, translated by `RequestHeads` and by hpack without a memo.
 
@@ -121,6 +155,8 @@ class Connection:
         self.oracle = hpack.Decoder(10**9)
         self.oracle.max_allowed_table_size = max(table_size, 4096)
         self.table_size = table_size
+        self.client = ClientInfo("192.0.2.7", "https", version=2)
+        self.reader = RequestReader(LIMITS, self.client)
 
     def settings_acknowledged(self):
         self.heads.settings_acknowledged()
@@ -134,6 +170,8 @@ class Connection:
             return ended(error)
         except ProxyError as error:
             head = refused(error)
+        else:
+            check_reader(self.reader, self.client, head)
         fields = self.oracle.decode(block, raw=True)
         assert without_key(head) == without_key(self.expected(fields, end_stream=end_stream))
         return f"{head if type(head) is int else check_fields(fields, end_stream=end_stream)}"

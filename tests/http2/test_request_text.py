@@ -60,6 +60,11 @@ def test_every_byte_at_the_start_in_the_middle_and_at_the_end_of_a_name_and_a_va
             True,
             b"GET /p HTTP/1.1\r\nHost: a\r\nx-b: c\r\na: \r\n\r\n",
         ),
+        (
+            [*GET, (b"a", b"b"), (b"grpc-timeout", b" 1S"), (b"grpc-timeout", b"2S")],
+            True,
+            b"GET /p HTTP/1.1\r\ngrpc-timeout: 1S\r\ngrpc-timeout: 2S\r\nHost: a\r\na: b\r\n\r\n",
+        ),
         (GET, False, b"GET /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"),
         (POST, False, b"POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"),
         (POST, True, b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"),

@@ -15,9 +15,9 @@ from time import monotonic
 from typing import cast
 
 from pylb.errors import Fault, Phase, ProxyError
-from pylb.http1.head_cache import RequestReader
 from pylb.http2.errors import ErrorCode, SessionError
 from pylb.http2.request_heads import RequestHeads
+from pylb.http2.request_reader import RequestReader
 from pylb.http2.sender import MAX_WINDOW
 from pylb.http2.server_session import ServerSession
 from pylb.proxy.addresses import ConnectionAddresses, addresses_of
@@ -94,7 +94,7 @@ class H2Connection(MultiplexedConnection):
         if tls is not None:
             self.extra_fields = context.tls_fields
         self.handle = self._choose_handler(address, tls is not None)
-        self.parser = RequestReader(context.limits, context.head_cache, self.client_info)
+        self.parser = RequestReader(context.limits, self.client_info)
         options = context.http2
         self.session = ServerSession(
             RequestHeads(context.limits, TABLE_SIZE),

@@ -12,12 +12,12 @@ from typing import Protocol
 
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.http1.bad_request import bad_request
-from pylb.http1.head_cache import RequestReader
 from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import END_OF_HEAD, Request, Response
 from pylb.http1.writer import short_response
 from pylb.http2 import grpc
 from pylb.http2.errors import ErrorCode
+from pylb.http2.request_reader import RequestReader
 from pylb.http2.response_heads import block_of_text, response_block, trailers_block
 from pylb.http2.server_session import Head
 from pylb.observe.record import Record
