@@ -25,7 +25,7 @@ def measure(server: Server, workload: Workload, number: int, seconds: int, cores
     """Put one proxy under load for one round."""
     before = server.cpu()
     generator = H2Load if workload.streams else Wrk
-    load = generator(server.tls_url if workload.tls else server.url, workload, seconds, cores.load).finish()
+    load = generator(url_of(server, workload), workload, seconds, cores.load).finish()
     used = server.cpu() - before
     finished = max(load.requests, 1)
     return Sample(
@@ -41,6 +41,13 @@ def measure(server: Server, workload: Workload, number: int, seconds: int, cores
         requests=load.requests,
         errors=load.errors,
     )
+
+
+def url_of(server: Server, workload: Workload) -> str:
+    """Return the base URL of a proxy for the requests of a workload."""
+    if workload.tls:
+        return server.tls_url
+    return server.h2c_url if workload.streams else server.url
 
 
 def interleave(

@@ -38,12 +38,20 @@ class Fleet:
         """
         home = self._directory / peer.name
         home.mkdir()
-        site = Site(home, free_port(), tuple(origins), free_port(), self._certificate, self._services)
+        site = Site(
+            home,
+            free_port(),
+            tuple(origins),
+            tls_port=free_port(),
+            h2c_port=free_port(),
+            certificate=self._certificate,
+            services=self._services,
+        )
         try:
             command = peer.command(site)
             server = self._until.enter_context(serve(peer.name, command, site.port, home, self._cores.proxy))
             server.wait_until_ready(probe)
-            server.tls_port = site.tls_port
+            server.tls_port, server.h2c_port = site.tls_port, peer.h2c_port(site)
             self.versions[peer.name] = peer.version()
         except (MissingError, StartError, subprocess.SubprocessError) as error:
             self.missing[peer.name] = str(error)

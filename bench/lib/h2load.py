@@ -1,4 +1,4 @@
-"""The load generator h2load: one thread, HTTP/2 over TLS, a fixed number of streams on each connection."""
+"""The load generator h2load: one thread, HTTP/2, a fixed number of streams on each connection."""
 
 from __future__ import annotations
 

@@ -58,6 +58,8 @@ class Server:
 
     tls_port = 0
     """The port that serves TLS; 0 if none does."""
+    h2c_port = 0
+    """The port that serves HTTP/2 without TLS; 0 if none does."""
 
     def __init__(self, name: str, port: int, process: psutil.Popen, log: Path) -> None:
         self.name = name
@@ -70,6 +72,11 @@ class Server:
     def tls_url(self) -> str:
         """The base URL for TLS clients."""
         return f"https://127.0.0.1:{self.tls_port}"
+
+    @property
+    def h2c_url(self) -> str:
+        """The base URL for clients with HTTP/2 and without TLS."""
+        return f"http://127.0.0.1:{self.h2c_port}"
 
     @property
     def processes(self) -> list[psutil.Process]:

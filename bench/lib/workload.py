@@ -33,7 +33,7 @@ class Workload:
     tls: bool = False
     """Whether clients use TLS."""
     streams: int = 0
-    """Requests in progress on each connection, with HTTP/2 over TLS; 0 for HTTP/1.1."""
+    """Requests in progress on each connection, with HTTP/2; 0 for HTTP/1.1."""
     varied: bool = False
     """Whether each request has another target and another cookie than the previous one."""
     keep_alive: bool = True
@@ -89,6 +89,20 @@ WORKLOADS = {
             tls=True,
             streams=1,
             varied=True,
+        ),
+        Workload(
+            "h2c",
+            "GET, HTTP/2 without TLS, 64 connections of one stream",
+            "/small",
+            connections=64,
+            streams=1,
+        ),
+        Workload(
+            "h2c-8x8",
+            "GET, HTTP/2 without TLS, 8 connections of 8 streams",
+            "/small",
+            connections=8,
+            streams=8,
         ),
         Workload("h2-1m", "GET, HTTP/2, 1 MiB response", "/1m", connections=4, tls=True, streams=4),
         Workload("upload", "POST, 1 MiB body", "/upload", connections=16, method="POST", body=MIB),

@@ -18,9 +18,13 @@ class Nginx(Peer):
 
     version_option = "-v"
 
+    def h2c_port(self, site: Site) -> int:
+        """Before 1.25.1 a plain port of nginx serves one version of HTTP."""
+        return site.h2c_port
+
     def command(self, site: Site) -> Command:
         """Run in the foreground with all files in the site's directory."""
-        ports = {"port": site.port, "tls_port": site.tls_port}
+        ports = {"port": site.port, "tls_port": site.tls_port, "h2c_port": site.h2c_port}
         service = AtTemplate((TEMPLATES / "nginx-service.conf").read_text())
         services = [
             service.substitute(

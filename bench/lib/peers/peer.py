@@ -23,6 +23,8 @@ class Site:
     """Ports of 127.0.0.1."""
     tls_port: int = 0
     """Port of 127.0.0.1 that serves TLS; 0 for none."""
+    h2c_port: int = 0
+    """Port of 127.0.0.1 for HTTP/2 without TLS, for proxies that do not serve it on `port`; 0 for none."""
     certificate: Path = Path()
     """Certificate and key for TLS, in one file."""
     services: int = 1
@@ -44,6 +46,10 @@ class Peer(ABC):
     def version(self) -> str:
         """The version that the program prints."""
         return version_of(self.source, self.version_option)
+
+    def h2c_port(self, site: Site) -> int:
+        """Return the port that serves HTTP/2 without TLS: that of HTTP/1.1, where the preface decides."""
+        return site.port
 
     @abstractmethod
     def command(self, site: Site) -> Command:
