@@ -59,6 +59,8 @@ class Session(Sender[StreamT]):
         """Units that remain in this call."""
         self._max_header = max_header
         self._partial = b""
+        self._position = 0
+        """Where the unparsed bytes of `_partial` begin."""
         self._fragments: list[bytes] | None = None
         """The fragments of a header block that is not complete."""
         self._block_start = (0, 0)
@@ -108,8 +110,11 @@ class Session(Sender[StreamT]):
         Raises:
             SessionError: the connection must end; `goaway` tells the peer.
         """
-        buffer = self._partial + data if self._partial else data
-        position, size = 0, len(buffer)
+        if data or not self.has_more:
+            buffer, position = self._partial[self._position :] + data if self._partial else data, 0
+        else:
+            buffer, position = self._partial, self._position
+        size = len(buffer)
         handlers, known = self._handlers, len(self._handlers)
         self._work = WORK_AT_ONCE
         while self._work > 0 and size - position >= HEADER_LENGTH:
@@ -134,8 +139,11 @@ class Session(Sender[StreamT]):
                     self._fault(error)
             else:
                 self.guard.odd()
-        self._partial = buffer[position:]
         self.has_more = self._work <= 0
+        if self.has_more:  # A copy of the rest of a large read in each call takes longer than the frames.
+            self._partial, self._position = buffer, position
+        else:
+            self._partial, self._position = buffer[position:], 0
 
     def _data(self, flags: int, number: int, payload: bytes) -> None:
         length = len(payload)

@@ -237,9 +237,9 @@ class Downstream(ClientConnection):
         self.context.clients.leave(self._client)
         protocol = switch(self._named, believed=self._believed)
         self.transport.set_protocol(protocol)
+        self.resume()  # Before the protocol may pause it: else it would be read without a limit.
         protocol.connection_made(self.transport)
         protocol.data_received(data)
-        self.resume()
 
     # The exchange: one request and its response.
 
