@@ -111,6 +111,30 @@ def offering(authority, *protocols):
     return context
 
 
+async def test_a_client_certificate_is_forwarded_with_every_stream_and_cannot_be_forged(authority):
+    heads = []
+
+    async def handle(reader, writer):
+        while head := await read_request(reader):
+            heads.append(head)
+            writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    async with Environment() as environment:
+        await environment.origin(handle)
+        certificates = presented([authority.sign("shop.example")], tls_client_ca=authority.certificate)
+        port = await listen_tls(environment, certificates)
+        tls = offering(authority, "h2")
+        tls.load_cert_chain(*authority.sign("alice", subject="/O=Shop/CN=Alice"))
+        client = await connect(environment, port=port, tls=tls, name="shop.example")
+        for _ in range(2):
+            await client.get("/", ("x-client-cert-subject", "CN=root"), ("x_client-cert-pem", "x"))
+        assert len(heads) == 2
+        for head in heads:
+            assert b"\r\nX-Client-Cert-Subject: CN=Alice,O=Shop\r\n" in head
+            assert head.lower().count(b"client-cert-subject") == 1
+            assert b"client-cert-pem" not in head.lower()
+
+
 async def test_alpn_chooses_http2_on_a_tls_listener(authority):
     pair = authority.sign("shop.example")
     async with Environment(context={"hsts": 300}) as environment:
