@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from pylb.admin.protocol import protocols
 from pylb.admin.service import of_request
 from pylb.admin.views import View
 from pylb.config.clients import Limits
@@ -65,8 +66,11 @@ def _pick(view: View, service: str) -> dict[str, Any]:
     view.refresh()
     pool, winner = view.rows.row(service), view.rows.upcoming(service)
     explained = explain_pick(pool, view.clock())
-    for candidate in explained["candidates"]:
+    protocol = protocols(view, service)
+    for candidate, backend in zip(explained["candidates"], pool.eligible, strict=True):
         candidate["wins"] = candidate["address"] == winner
+        others = bool(backend.idle or backend.in_flight)
+        candidate["protocol"] = protocol(backend.endpoint.protocol, backend.http2_connections, others)
     return {
         **explained,
         "winner": winner,

@@ -20,6 +20,7 @@ MAX_SECONDS = 31_536_000
 MAX_NUMBER = 2**31
 """Upper bound of the number of an override or a history entry."""
 POLICIES = tuple(BALANCERS)
+PROTOCOLS = ["http1", "h2", "auto"]
 LEVELS = ("debug", "info", "warning", "error")
 
 Schema = dict[str, Any]
@@ -104,7 +105,10 @@ BACKEND = _object(
         "p99": _about(
             _list(MAYBE), "99th percentile of the request duration in seconds, one value per sample."
         ),
-    }
+    },
+    protocol=_about({"enum": PROTOCOLS}, "HTTP version of its connections; auto: not chosen yet."),
+    http2_connections=_about(COUNT, "Open connections to it with HTTP/2."),
+    http2_streams=_about(COUNT, "Requests on these connections."),
 )
 WORKER = _object(
     {
@@ -178,6 +182,8 @@ STATE = _object(
         "version": _about(TEXT, "Version of pylb."),
         "state": _about(TEXT, "State of the process, such as serving or draining."),
         "connections": _about(COUNT, "Connected clients."),
+        "http2_connections": _about(COUNT, "Connected clients with HTTP/2."),
+        "http2_streams": _about(COUNT, "Requests in progress of clients with HTTP/2."),
         "services": _list(SERVICE),
         "backends": _list(BACKEND),
         "problems": _list(PROBLEM),

@@ -26,6 +26,7 @@ DEFAULT = "default"
 """Where a value is declared that nobody has set."""
 
 _DEFAULTS = in_force(Options())
+_BY_NAME = {option.flag[2:]: option for option in SETTABLE}
 
 
 def service(view: View, name: str) -> dict[str, Any] | None:
@@ -47,6 +48,13 @@ def of_request(view: View, route: Route) -> list[dict[str, str]]:
     declaration = view.declared(route.service)
     values = (_of_service(declaration) if declaration else {}) | _of_route(route)
     return [_row(view, option, values) for option in SETTABLE if option.flag[2:] in OF_REQUESTS]
+
+
+def setting(view: View, service: str, name: str) -> str:
+    """Return the effective value of a setting of a service, given its name with hyphens."""
+    declaration = view.declared(service)
+    values = _of_service(declaration) if declaration else {}
+    return _row(view, _BY_NAME[name], values)["value"]
 
 
 def _route(view: View, route: Route) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from math import inf
 from typing import Any
 
 from pylb import __version__
+from pylb.admin.protocol import protocols
 from pylb.admin.views import View
 from pylb.observe.samples import Sample
 from pylb.policy.overrides import DECIDED, Override
@@ -29,7 +30,7 @@ def state(view: View, now: float) -> dict[str, Any]:
         "time": now,
         "version": __version__,
         "state": view.lifecycle.state.word,
-        "connections": view.connections(),
+        **view.clients(),
         "services": services(view),
         "backends": list(backends(view)),
         "problems": list(problems(view)),
@@ -57,6 +58,7 @@ def services(view: View) -> list[dict[str, Any]]:
 def backends(view: View) -> Iterator[dict[str, Any]]:
     """One row per instance, excluded ones included, with the reason for its state."""
     for service, members in view.membership().items():
+        protocol = protocols(view, service)
         reasons = {excluded["address"]: excluded["reason"] for excluded in members["excluded"]}
         for backend in members["backends"]:
             ring = view.samples.backends.get((service, backend["address"]))
@@ -64,6 +66,11 @@ def backends(view: View) -> Iterator[dict[str, Any]]:
                 "service": service,
                 **backend,
                 "why": reasons.get(backend["address"]) or backend["why"],
+                "protocol": protocol(
+                    backend["declared_protocol"],
+                    backend["http2_connections"],
+                    bool(backend["idle_connections"] or backend["in_flight"]),
+                ),
                 "traffic": _latest(ring),
                 "requests": [round(sample.requests, 1) for sample in ring or ()],
                 "p99": [sample.p99 for sample in ring or ()],

@@ -12,7 +12,7 @@ from pylb.model import PoolState
 from pylb.observe import exposition
 from pylb.observe.counters import Counters
 from pylb.observe.exposition import WatchStatus
-from pylb.observe.gauges import CLIENTS, LINES_DROPPED, PROCESS
+from pylb.observe.gauges import CLIENTS, HTTP2_CLIENTS, HTTP2_STREAMS, LINES_DROPPED, PROCESS
 from pylb.observe.history import History
 from pylb.observe.samples import Samples
 from pylb.policy.explain import why_not
@@ -114,10 +114,15 @@ class View:
         """The routes in force."""
         return self.table()
 
-    def connections(self) -> int:
-        """The number of connected clients."""
+    def clients(self) -> dict[str, int]:
+        """The number of connected clients, of those with HTTP/2, and of the requests of those."""
         self.refresh()
-        return sum(self.counters.shared.gauge(PROCESS, CLIENTS))
+        shared = self.counters.shared
+        return {
+            "connections": sum(shared.gauge(PROCESS, CLIENTS)),
+            "http2_connections": sum(shared.gauge(PROCESS, HTTP2_CLIENTS)),
+            "http2_streams": sum(shared.gauge(PROCESS, HTTP2_STREAMS)),
+        }
 
     def log_lines_dropped(self) -> int:
         """The number of dropped access log lines since the start."""
@@ -214,6 +219,9 @@ def _backend(backend: BackendRow, now: float) -> dict[str, Any]:
         "ramp_fraction": backend.ramp_fraction,
         "in_flight": backend.in_flight,
         "idle_connections": backend.idle,
+        "http2_connections": backend.http2_connections,
+        "http2_streams": backend.http2_streams,
+        "declared_protocol": endpoint.protocol,
         "tags": endpoint.tags,
         "problems": endpoint.problems,
         "probe": backend.overlay.verdict.why if backend.overlay.verdict else "",

@@ -17,7 +17,18 @@ from pylb.config import Options
 from pylb.ipc.update import Update
 from pylb.model import Endpoint, Key, Overlay, PoolState
 from pylb.observe.counters import Counters
-from pylb.observe.gauges import FAILURES, IDLE, IN_FLIGHT, PANICS, QUEUED, STATE, UNTIL, WITHHELD
+from pylb.observe.gauges import (
+    FAILURES,
+    HTTP2_CONNECTIONS,
+    HTTP2_REQUESTS,
+    IDLE,
+    IN_FLIGHT,
+    PANICS,
+    QUEUED,
+    STATE,
+    UNTIL,
+    WITHHELD,
+)
 from pylb.observe.worker_counters import TRAFFIC_STATES
 from pylb.policy.backend import Backend, State
 from pylb.policy.balance import BALANCERS
@@ -170,6 +181,8 @@ class Aggregate:
             in_flight=in_flight,
             load=in_flight / (weight or 1),
             idle=sum(shared.gauge(slot, IDLE)),
+            http2_connections=sum(shared.gauge(slot, HTTP2_CONNECTIONS)),
+            http2_streams=sum(shared.gauge(slot, HTTP2_REQUESTS)),
             failures=max(shared.gauge(slot, FAILURES)),
             until=max(shared.gauge(slot, UNTIL)) / 1000,
             unreachable=overlay.verdict is not None and overlay.verdict.unreachable,

@@ -28,6 +28,10 @@ UNTIL: Final = 4
 """The end of a backend's suspension, in monotonic milliseconds; 0 if it is not suspended."""
 WITHHELD: Final = 5
 """Thousandths of a backend's weight that slow start withholds; 0 if the full weight applies."""
+HTTP2_CONNECTIONS: Final = 6
+"""Connections with HTTP/2 to a backend, at most a second old."""
+HTTP2_REQUESTS: Final = 7
+"""Requests on these connections, at most a second old."""
 PANICS: Final = 0
 """In the slot of a service: whether its pool is in panic mode."""
 QUEUED: Final = 1
@@ -79,7 +83,7 @@ CRASHED: Final = SERVES + 1
 HEARTBEAT: Final = CRASHED + 1
 """Time of the last heartbeat of the process, in monotonic milliseconds."""
 
-GAUGES: Final = 1 + max(WITHHELD, QUEUED, HEARTBEAT)
+GAUGES: Final = 1 + max(HTTP2_REQUESTS, QUEUED, HEARTBEAT)
 """Number of gauges per slot and process."""
 
 LINES_DROPPED: Final = _counter(

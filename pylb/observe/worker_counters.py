@@ -7,6 +7,8 @@ from typing import cast
 
 from pylb.observe.gauges import (
     FAILURES,
+    HTTP2_CONNECTIONS,
+    HTTP2_REQUESTS,
     IDLE,
     IN_FLIGHT,
     PANICS,
@@ -92,8 +94,11 @@ class WorkerCounters:
             return
         shared, health = self.shared, backend.health
         up = backend.state is State.UP
+        http2_connections, http2_streams = backend.http2
         for which, value in (
             (IDLE, len(backend.idle)),
+            (HTTP2_CONNECTIONS, http2_connections),
+            (HTTP2_REQUESTS, http2_streams),
             (STATE, TRAFFIC_STATES.index(backend.state)),
             (FAILURES, health.failures),
             (UNTIL, 0 if up else int(health.until * 1000)),

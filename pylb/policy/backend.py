@@ -116,6 +116,11 @@ class Backend:
         return self.health.unreachable
 
     @property
+    def http2(self) -> tuple[int, int]:
+        """The number of connections with HTTP/2, and of the requests on them."""
+        return (0, 0) if self.multiplexed is None else self.multiplexed.usage()
+
+    @property
     def limited(self) -> bool:
         """Whether the backend has a limit of requests."""
         return self.limit < inf

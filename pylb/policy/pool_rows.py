@@ -64,6 +64,7 @@ def _backend(backend: Backend) -> BackendRow:
         backend.inflight,
         backend.load,
         len(backend.idle),
+        *backend.http2,
         backend.health.failures,
         backend.health.until,
         backend.unreachable,

@@ -30,7 +30,11 @@ class BackendRow:
     """Requests that hold a lease on it."""
     load: float
     idle: int
-    """Open connections without a request."""
+    """Open connections with HTTP/1.1 and without a request."""
+    http2_connections: int
+    """Open connections with HTTP/2."""
+    http2_streams: int
+    """Requests on these connections."""
     failures: int
     """Consecutive failures."""
     until: float

@@ -3,7 +3,7 @@ from pylb.observe import gauges
 
 def test_gauges_and_counters_have_separate_indices():
     of_backends = [gauges.IN_FLIGHT, gauges.IDLE, gauges.STATE, gauges.FAILURES, gauges.UNTIL]
-    of_backends.append(gauges.WITHHELD)
+    of_backends += [gauges.WITHHELD, gauges.HTTP2_CONNECTIONS, gauges.HTTP2_REQUESTS]
     assert of_backends == list(range(len(of_backends)))
     internal = [gauges.SLOTS, gauges.SERVES, gauges.CRASHED, gauges.HEARTBEAT]
     of_processes = [*(each.index for each in gauges.PROCESS_GAUGES), *internal]

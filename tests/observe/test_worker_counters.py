@@ -1,7 +1,7 @@
 """See tests/control/test_aggregate.py for what others make of it."""
 
 from pylb.model import Endpoint, PoolState
-from pylb.observe.gauges import IN_FLIGHT, PROCESS, SERVES, SLOTS
+from pylb.observe.gauges import HTTP2_CONNECTIONS, HTTP2_REQUESTS, IN_FLIGHT, PROCESS, SERVES, SLOTS
 from pylb.observe.shared_counters import SharedCounters
 from pylb.observe.worker_counters import WorkerCounters
 from pylb.policy.backend import State
@@ -36,6 +36,21 @@ def test_a_removed_backend_publishes_nothing():
     counters.assign("web", 3, {WEB.authority: 4})
     gone.state = State.DRAINING
     counters.publish(gone)
+
+
+class Multiplexed:
+    def usage(self):
+        return 2, 17
+
+
+def test_connections_with_http2_are_published_with_their_requests():
+    shared = SharedCounters()
+    counters = WorkerCounters(shared)
+    counters.assign("web", 3, {WEB.authority: 4})
+    backend = SharedBackend(WEB)
+    backend.multiplexed = Multiplexed()
+    counters.publish(backend)
+    assert [sum(shared.gauge(4, which)) for which in (HTTP2_CONNECTIONS, HTTP2_REQUESTS)] == [2, 17]
 
 
 class Worker:

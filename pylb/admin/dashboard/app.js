@@ -73,9 +73,13 @@ function showFigures() {
   const figures = {
     requests: number(total.requests), errors: number(total.errors), p50: seconds(total.p50), p99: seconds(total.p99),
     in_flight: number(backends.reduce((sum, each) => sum + each.in_flight, 0)),
-    connections: number(state.connections), up: `${up} of ${backends.length}`, age: seconds(age),
+    connections: number(state.connections), http2_connections: number(state.http2_connections),
+    http2_streams: number(state.http2_streams), up: `${up} of ${backends.length}`, age: seconds(age),
   };
   for (const [name, text] of Object.entries(figures)) put($(`[data-figure="${name}"]`), text);
+  for (const name of ["http2_connections", "http2_streams"]) {
+    $(`[data-figure="${name}"]`).parentNode.hidden = !state.http2_connections;
+  }
   $('[data-figure="errors"]').classList.toggle("alarm", total.errors > 0);
   $('[data-figure="up"]').classList.toggle("alarm", up === 0);
 }
@@ -140,6 +144,13 @@ function insertInOrder(body, row) {
   body.insertBefore(row, after ?? null);
 }
 
+function protocolOf(backend) {
+  const { http2_connections: connections, http2_streams: streams } = backend;
+  if (!connections) return { http1: "", h2: "HTTP/2", auto: "HTTP/1.1 or HTTP/2" }[backend.protocol];
+  const plural = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
+  return `HTTP/2: ${plural(connections, "connection")}, ${plural(streams, "stream")}`;
+}
+
 function showBackend(row, backend) {
   const name = backend.id || backend.address;
   const out = backend.state === "drained" || backend.state === "out";
@@ -150,6 +161,7 @@ function showBackend(row, backend) {
   row.dataset.service = backend.service;
   const cells = {
     name, address: backend.id && backend.id !== backend.address ? backend.address : "", state: backend.state, why: backend.why,
+    protocol: out ? "" : protocolOf(backend),
     weight: out ? "–" : number(backend.weight), in_flight: out ? "–" : number(backend.in_flight),
     requests: out ? "–" : number(traffic.requests), errors: out ? "–" : number(traffic.errors),
     p50: seconds(traffic.p50), p99: seconds(traffic.p99),

@@ -97,6 +97,11 @@ class H2Pool:
                     self._waiting.remove(waiting.client)
         return None
 
+    def usage(self) -> tuple[int, int]:
+        """Return the number of open connections, and of the exchanges on them. Closing ones count, too."""
+        active = [each.active for each in self._backend.connections if isinstance(each, BackendConnection)]
+        return len(active), sum(active)
+
     def tick(self, now: float, idle_before: float) -> None:
         """Close connections that are idle since before a moment, or whose backend is dead."""
         for connection in tuple(self._connections):

@@ -116,15 +116,22 @@ def table(result: dict[str, Any]) -> Table:
     """All instances: the choice, the other candidates, and the excluded ones with their reasons."""
     made = Table(box=None, pad_edge=False, header_style="dim")
     made.add_column("")
-    for name in ("Instance", "Address"):
+    for name in ("Instance", "Address", "Protocol"):
         made.add_column(name, no_wrap=True)
     for name in ("Weight", "In flight", "Load"):
         made.add_column(name, justify="right")
     made.add_column("Why not")
     for each in result["candidates"]:
         numbers = map(number, (each["weight"], each["in_flight"], each["load"]))
-        made.add_row("→" if each["wins"] else "", plain(each["id"]), plain(each["address"]), *numbers, "")
+        made.add_row(
+            "→" if each["wins"] else "",
+            plain(each["id"]),
+            plain(each["address"]),
+            each["protocol"],
+            *numbers,
+            "",
+        )
     for each in result["excluded"]:
-        values = (plain(each["id"]), plain(each["address"]), "", "", "", plain(each["reason"]))
+        values = (plain(each["id"]), plain(each["address"]), "", "", "", "", plain(each["reason"]))
         made.add_row("", *values, style="dim")
     return made

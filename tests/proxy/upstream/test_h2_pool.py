@@ -56,8 +56,11 @@ async def test_more_requests_than_a_backend_accepts_open_another_connection():
         gets = [asyncio.ensure_future(env.get()) for _ in range(6)]  # noqa: TID251
         await until(lambda: len(backend.streams) == 6)
         assert origin.connections == 3
+        (pooled,) = env.pool.backends.values()
+        assert pooled.http2 == (3, 6)
         together.set()
         assert {(await get)[0] for get in gets} == {200}
+        assert pooled.http2 == (3, 0)
 
 
 async def test_requests_wait_when_all_connections_are_full(monkeypatch):

@@ -7,6 +7,7 @@ import contextlib
 import random
 import socket
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import aiohttp
@@ -16,6 +17,8 @@ from pylb.config import Address, Options, Url
 from tests.consul_agent import ConsulAgent
 from tests.environment import read_request
 from tests.until import until
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Deployment:
@@ -66,16 +69,25 @@ class Deployment:
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(name), name.encode())
-            with contextlib.suppress(asyncio.CancelledError, ConnectionError), contextlib.closing(writer):
+            with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                 while await read_request(reader):
                     if seconds:
                         await taking(seconds)
                     writer.write(answer)
 
-        server = await asyncio.start_server(handle, "127.0.0.1", 0)
+        await self.serve(name, handle)
+
+    async def serve(self, name: str, handle: Handler, meta: dict[str, str] | None = None) -> None:
+        """Start an instance that handles each connection so, and register it with metadata."""
+
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.closing(writer):
+                await handle(reader, writer)
+
+        server = await asyncio.start_server(connected, "127.0.0.1", 0)
         self._stack.callback(server.close)
         port = server.sockets[0].getsockname()[1]
-        body = {"ID": name, "Name": self.service, "Address": "127.0.0.1", "Port": port}
+        body = {"ID": name, "Name": self.service, "Address": "127.0.0.1", "Port": port, "Meta": meta or {}}
         await self._put("agent/service/register", body)
 
     async def stop(self, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from time import monotonic
 
 import pytest
@@ -10,6 +11,7 @@ from playwright.async_api import async_playwright, expect
 
 from pylb.policy.backend import State
 from tests.components import chromium_binary
+from tests.h2_peers import GET, H2Backend, H2Client, answering
 from tests.scenarios.see.browser import ARGUMENTS
 from tests.scenarios.see.deployment import Deployment
 
@@ -71,6 +73,34 @@ async def test_rows_follow_the_instances_and_drain_stops_traffic(consul, page):
         await expect(row(page, "web-2")).to_have_count(0)
         assert page.messages == []
         assert pylb.failures == 0
+
+
+async def test_http2_of_clients_and_to_backends_is_shown(consul, page):
+    released = asyncio.Event()
+
+    async def script(stream):
+        await released.wait()
+        await answering()(stream)
+
+    backend = H2Backend(script)
+    async with Deployment(consul, "multiplexed") as pylb:
+        await pylb.serve("web-1", backend, {"lb_protocol": "h2c"})
+        await pylb.ready(1)
+        await page.goto(f"{pylb.admin}/")
+        figures = page.locator("#figures")
+        await expect(row(page, "web-1")).to_contain_text("HTTP/2")
+        await expect(figures).to_contain_text("Clients")
+        await expect(figures.get_by_text("HTTP/2 clients")).to_be_hidden()
+        async with H2Client(int(pylb.url.rpartition(":")[2])) as client:
+            streams = [client.open(GET, end=True) for _ in range(3)]
+            await expect(page.locator('[data-figure="http2_connections"]')).to_have_text("1")
+            await expect(page.locator('[data-figure="http2_streams"]')).to_have_text("3")
+            await expect(row(page, "web-1")).to_contain_text("HTTP/2: 1 connection, 3 streams")
+            released.set()
+            for stream in streams:
+                await stream.whole()
+        await expect(figures.get_by_text("HTTP/2 clients")).to_be_hidden()
+        assert page.messages == []
 
 
 async def test_an_ejected_backend_can_be_restored(consul, page):

@@ -41,7 +41,14 @@ async def test_foreign_text_is_escaped_in_every_table(pylb, command, capsys, arg
 def test_markup_in_foreign_text_is_not_interpreted(make):
     """Rich raises an error for a closing tag without an opening one, and follows links."""
     row = dict.fromkeys(("service", "id", "address", "state", "why"), "[/red]")
-    numbers = {"weight": 1, "in_flight": 0, "requests": [], "traffic": None, "generation": 1}
+    numbers = {
+        "protocol": "h2",
+        "weight": 1,
+        "in_flight": 0,
+        "requests": [],
+        "traffic": None,
+        "generation": 1,
+    }
     table = make({"services": [row | numbers | {"age_seconds": 1}], "backends": [row | numbers]})
     assert {str(cell) for column in table.columns for cell in column.cells} >= {"[/red]"}
     plain = [cell for column in table.columns for cell in column.cells if isinstance(cell, str)]
