@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
+from math import inf
 from urllib.parse import quote_from_bytes
 
 from pylb.errors import Fault, Phase, ProxyError
-from pylb.http1.parser import END_OF_HEAD, Request
+from pylb.http1.parser import END_OF_HEAD
+from pylb.http2.request_text import GRPC_TIMEOUT
 
 _CALL = re.compile(rb"\ncontent-type:[\t ]*application/grpc(?:[+;\r]|\Z)", re.IGNORECASE)
 """The content type of a call. That of gRPC-Web, which is plain HTTP, begins alike."""
+
+_TIMEOUT = re.compile(rb"\n%b: ([0-9]{1,8})([HMSmun])\r" % GRPC_TIMEOUT)
+_UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 
 UNKNOWN, DEADLINE_EXCEEDED, PERMISSION_DENIED, RESOURCE_EXHAUSTED = 2, 4, 7, 8
 UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS, UNAUTHENTICATED = 12, 13, 14, 15, 16
@@ -41,9 +46,15 @@ _AS_TEXT = bytes(byte for byte in range(0x20, 0x7F) if byte != ord("%"))
 """Bytes that a message contains as they are; others are percent-encoded."""
 
 
-def is_call(request: Request | None) -> bool:
-    """Return whether a request is a call of gRPC."""
-    return request is not None and _CALL.search(request.lines) is not None
+def is_call(head: bytes) -> bool:
+    """Return whether the head of a request, or its lines, are those of a call of gRPC."""
+    return b"application/grpc" in head and _CALL.search(head) is not None
+
+
+def timeout_of(head: bytes) -> float:
+    """Return the seconds in which a call must end; infinite if the caller sets none, or an invalid one."""
+    found = _TIMEOUT.search(head)
+    return int(found[1]) * _UNITS[found[2]] if found else inf
 
 
 def status_of(lines: bytes) -> int | None:

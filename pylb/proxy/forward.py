@@ -53,7 +53,8 @@ async def forward(client: Exchange, request: Request, record: Record) -> bool:
             service, changes, edit, record.fit = route(client, request, record)
             if service is None:
                 return await answer(client, request, record, record.fit)
-        client.service, pool = service, service.pool
+        client.service = service
+        service, pool = client.service, service.pool  # A call of gRPC has its own time limits.
         record.service = pool.service
         if request.length or request.chunked:
             body, upload = client.body(request)

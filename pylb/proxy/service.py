@@ -8,6 +8,8 @@ it, so that a change of the settings affects later requests only.
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from copy import copy
+from dataclasses import replace
 
 from pylb.config.backends import Retries, Timeouts
 from pylb.config.clients import Limits
@@ -29,7 +31,7 @@ class Service:
         retries: which requests may be attempted again.
     """
 
-    __slots__ = ("connector", "max_body", "min_body_rate", "pool", "quota", "retry", "timeouts")
+    __slots__ = ("_for_calls", "connector", "max_body", "min_body_rate", "pool", "quota", "retry", "timeouts")
 
     def __init__(
         self,
@@ -50,6 +52,19 @@ class Service:
         """Bytes per second that a body must move."""
         self.quota = limits.min_body_rate * self.timeouts.body_timeout
         """Bytes of a body that a client must send or read before its timeout restarts."""
+
+        self._for_calls: Service | None = None
+
+    @property
+    def for_calls(self) -> Service:
+        """The same for calls of gRPC, which may be silent for as long as a tunnel."""
+        if self._for_calls is None:
+            calls = self._for_calls = copy(self)
+            silence = self.timeouts.tunnel_timeout
+            calls.timeouts = replace(self.timeouts, response_timeout=silence, body_timeout=silence)
+            calls.min_body_rate = 0
+            calls.quota = 0.0
+        return self._for_calls
 
     def connect(self, backend: Backend, client: Client) -> Awaitable[Upstream]:
         """Open a connection to a backend; see `Connector.connect`."""

@@ -1,10 +1,20 @@
 """The results of calls that pylb could not serve."""
 
+from math import inf
+
 import pytest
 
 from pylb.errors import Fault, Phase, ProxyError
-from pylb.http1.parser import Request
-from pylb.http2.grpc import code_of, code_of_status, failure, is_call, result, status_of, trailers_only
+from pylb.http2.grpc import (
+    code_of,
+    code_of_status,
+    failure,
+    is_call,
+    result,
+    status_of,
+    timeout_of,
+    trailers_only,
+)
 from tests.every import every
 
 
@@ -23,11 +33,32 @@ from tests.every import every
     ],
 )
 def test_a_call_is_recognized_by_its_content_type(lines, expected):
-    assert is_call(Request(b"POST", b"/", 1, lines)) is expected
+    assert is_call(lines) is expected
 
 
-def test_bytes_that_are_no_request_are_no_call():
-    assert not is_call(None)
+@every(
+    ("value", "expected"),
+    [
+        (b"1H", 3600),
+        (b"2M", 120),
+        (b"30S", 30),
+        (b"250m", 0.25),
+        (b"1000u", 0.001),
+        (b"99999999n", 0.099999999),
+        (b"0S", 0),
+        (b"5", inf),
+        (b"5s", inf),
+        (b"123456789S", inf),
+        (b"-1S", inf),
+    ],
+)
+def test_a_timeout_has_a_number_and_a_unit(value, expected):
+    head = b"POST / HTTP/1.1\r\ngrpc-timeout: %b\r\nHost: a\r\n\r\n" % value
+    assert timeout_of(head) == pytest.approx(expected)
+
+
+def test_without_a_timeout_a_call_may_take_for_ever():
+    assert timeout_of(b"POST / HTTP/1.1\r\nHost: a\r\n\r\n") == inf
 
 
 @every(

@@ -9,20 +9,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from functools import partial
 from math import inf
 from time import monotonic
 from typing import cast
 
 from pylb.errors import Fault, Phase, ProxyError
+from pylb.http2 import grpc
 from pylb.http2.errors import ErrorCode, SessionError
 from pylb.http2.request_heads import RequestHeads
 from pylb.http2.request_reader import RequestReader
 from pylb.http2.sender import MAX_WINDOW
-from pylb.http2.server_session import ServerSession
+from pylb.http2.server_session import Head, ServerSession
 from pylb.proxy.addresses import ConnectionAddresses, addresses_of
 from pylb.proxy.context import Context
 from pylb.proxy.exchange import ExtraFields, Handler
+from pylb.proxy.h2.call import Call
 from pylb.proxy.h2.stream import H2Stream
 from pylb.proxy.multiplex.connection import MultiplexedConnection
 
@@ -98,7 +99,7 @@ class H2Connection(MultiplexedConnection):
         options = context.http2
         self.session = ServerSession(
             RequestHeads(context.limits, TABLE_SIZE),
-            partial(H2Stream, self),
+            self._open,
             table_size=TABLE_SIZE,
             max_streams=options.http2_max_streams,
             window=options.http2_window,
@@ -145,6 +146,12 @@ class H2Connection(MultiplexedConnection):
     def addresses(self) -> ConnectionAddresses:
         """Return the addresses of the client and of the listener that it connected to."""
         return self._named or addresses_of(self.transport)
+
+    def _open(self, number: int, head: Head) -> H2Stream:
+        """Make the stream of a request."""
+        if isinstance(head, bytes) and grpc.is_call(head):
+            return Call(self, number, head)
+        return H2Stream(self, number, head)
 
     def finished(self, stream: H2Stream) -> None:
         """End the exchange of a stream: reset what is left open of it (RFC 9113 §8.1)."""

@@ -15,7 +15,6 @@ from pylb.http1.bad_request import bad_request
 from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import END_OF_HEAD, Request, Response
 from pylb.http1.writer import short_response
-from pylb.http2 import grpc
 from pylb.http2.errors import ErrorCode
 from pylb.http2.request_reader import RequestReader
 from pylb.http2.response_heads import block_of_text, response_block, trailers_block
@@ -235,9 +234,6 @@ class H2Stream(MultiplexedStream, Driven):
         """Send a response of pylb; return True: another request never waits for this one."""
         record.status = status
         record.sending = True
-        if status >= 400 and grpc.is_call(request):
-            self._send_result(record, grpc.result(grpc.code_of_status(status), grpc.reason(status)))
-            return True
         body = request.method != b"HEAD"
         record.sent = len(text) if body else 0
         self._send_text(
@@ -246,21 +242,12 @@ class H2Stream(MultiplexedStream, Driven):
         return True
 
     def refuse(self, record: Record, error: ProxyError) -> None:
-        """Answer with the error's status; reset the stream if a response has begun.
-
-        A call of gRPC ends with the code of the error instead, also inside a response: trailers with an error
-        cannot be taken for a complete response, and clients may know that they can send the call again.
-        """
+        """Answer with the error's status; reset the stream if a response has begun."""
         if self.lost:
             return
-        call = grpc.is_call(record.request)
-        if record.sending and call and error.fault is not Fault.CLIENT_TIMEOUT:
-            self._carrier.end_later(self, trailers_block(grpc.failure(error)))
-        elif record.sending:
+        if record.sending:
             self._carrier.session.reset(self, ErrorCode.INTERNAL_ERROR)
             self._carrier.schedule()
-        elif call:
-            self._send_result(record, grpc.failure(error))
         elif error.status == NEEDS_CONNECTION:
             self._carrier.session.reset(self, ErrorCode.HTTP_1_1_REQUIRED)
             self._carrier.schedule()
@@ -271,10 +258,6 @@ class H2Stream(MultiplexedStream, Driven):
         """Discard what the client still sends."""
         self.pump = None
         self.recv_buffer = b""
-
-    def _send_result(self, record: Record, lines: bytes) -> None:
-        """Send the result of a call of gRPC without messages."""
-        self._send_text(grpc.trailers_only(lines, record.id, self.context.date))
 
     def _send_text(self, message: bytes) -> int:
         """Send a complete response in the form of HTTP/1; return the bytes of its body."""

@@ -1,8 +1,11 @@
 """Calls of gRPC that pylb could not serve: the client receives a code in place of a status."""
 
+import asyncio
+
 import h2.errors
 import pytest
 
+from pylb.errors import Fault
 from pylb.model import Endpoint
 from pylb.observe.accesslog import attempt_fields
 from tests.environment import Environment
@@ -39,14 +42,74 @@ async def test_a_call_to_a_backend_that_refuses_is_unavailable():
         assert stream.heads[0]["grpc-status"] == "14"
 
 
-async def test_a_call_that_takes_too_long_exceeds_its_deadline():
+async def test_a_call_without_an_answer_ends_at_its_deadline_and_is_cancelled_at_the_backend():
+    cancelled = []
+
     async def script(stream):
         await stream.until(lambda: stream.reset_code is not None)
+        cancelled.append(stream.reset_code)
 
-    async with environment(retries=0, response_timeout=0.05) as env, H2Client(env.port) as client:
+    async with environment() as env, H2Client(env.port) as client:
         await env.origin(H2Backend(script))
-        stream = await client.open(CALL).whole()
+        stream = await client.open([*CALL, ("grpc-timeout", "50m")]).whole()
         assert stream.heads[0]["grpc-status"] == "4"
+        await until(lambda: cancelled)
+        assert cancelled == [h2.errors.ErrorCodes.CANCEL]
+        assert len(env.records[0].attempts) == 1
+
+
+async def test_a_response_that_has_begun_ends_at_the_deadline_and_blames_no_backend():
+    async def script(stream):
+        stream.head([OK, ("content-type", "application/grpc")])
+        stream.data(b"\0\0\0\0\0")
+        await stream.until(lambda: stream.reset_code is not None)
+
+    async with environment() as env, H2Client(env.port) as client:
+        await env.origin(H2Backend(script))
+        stream = await client.open([*CALL, ("grpc-timeout", "100m")]).whole()
+        assert stream.body == b"\0\0\0\0\0"
+        assert stream.trailers["grpc-status"] == "4"
+        await until(lambda: env.records)
+        assert env.records[0].termination == "cD"
+        assert env.records[0].attempts[-1].error.fault is Fault.CLIENT_TIMEOUT
+
+
+async def test_a_silent_call_is_not_cut_by_the_time_limits_of_responses():
+    goes_on = asyncio.Event()
+
+    async def script(stream):
+        stream.head([OK, ("content-type", "application/grpc")])
+        await goes_on.wait()
+        stream.head([("grpc-status", "0")], end=True)
+
+    short = {"response_timeout": 0.05, "body_timeout": 0.05, "min_body_rate": 1000}
+    async with environment(**short) as env, H2Client(env.port) as client:
+        await env.origin(H2Backend(script))
+        call = client.open(CALL, end=False)
+        await call.until(lambda: call.heads)
+        other = await client.open([*POST, ("x-not", "grpc")]).whole()
+        assert other.reset_code == h2.errors.ErrorCodes.INTERNAL_ERROR
+        assert call.reset_code is None
+        goes_on.set()
+        call.data(end=True)
+        await call.whole()
+        assert call.trailers == {"grpc-status": "0"}
+
+
+@pytest.mark.parametrize("value", ["", "5", "5s", "123456789S", "-1S", "1.5S"])
+async def test_an_invalid_timeout_is_passed_on_and_ignored(value):
+    seen = []
+
+    async def script(stream):
+        await stream.whole()
+        seen.append(stream.heads[0])
+        stream.head([OK, ("content-type", "application/grpc"), ("grpc-status", "0")], end=True)
+
+    async with environment() as env, H2Client(env.port) as client:
+        await env.origin(H2Backend(script))
+        stream = await client.open([*CALL, ("grpc-timeout", value)]).whole()
+        assert stream.heads[0]["grpc-status"] == "0"
+        assert seen[0]["grpc-timeout"] == value
 
 
 async def test_a_call_without_a_route_is_unimplemented():

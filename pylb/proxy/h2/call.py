@@ -1,0 +1,95 @@
+"""A call of gRPC: a stream with a deadline of the caller, and with a result in place of an HTTP status.
+
+Calls may be silent for long: a method that watches something sends nothing until it happens. So the time
+limits of responses and bodies do not apply to them, but that of tunnels (`Service.for_calls`), and the
+deadline that the caller sets in `grpc-timeout`, which counts from the head of the request.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from time import monotonic
+from typing import cast
+
+from pylb.errors import Fault, Phase, ProxyError
+from pylb.http1.parser import Request
+from pylb.http2 import grpc
+from pylb.http2.response_heads import trailers_block
+from pylb.http2.server_session import Head
+from pylb.observe.record import Record
+from pylb.proxy.h2.stream import ClientCarrier, H2Stream
+from pylb.proxy.service import Service
+
+
+class Call(H2Stream):
+    """A stream that carries a call of gRPC; see `H2Stream`."""
+
+    __slots__ = ("_late", "_limits")
+
+    def __init__(self, carrier: ClientCarrier, number: int, head: Head) -> None:
+        super().__init__(carrier, number, head)
+        self._limits: Service
+        self._late = False
+        """Whether the caller's deadline has passed inside the response."""
+        timeout = grpc.timeout_of(cast(bytes, head))
+        if timeout < inf:
+            self.latest_deadline = monotonic() + timeout
+
+    @property
+    def service(self) -> Service:
+        """What the call uses, with the time limits of calls."""
+        return self._limits
+
+    @service.setter
+    def service(self, service: Service) -> None:
+        self._limits = service.for_calls
+
+    def set_deadline(self, now: float, seconds: float) -> None:
+        """Expire after that many seconds without progress, and in any case at the caller's deadline."""
+        super().set_deadline(now, seconds)
+        self.deadline = min(self.deadline, self.latest_deadline)
+
+    def makes_progress(self, quota: float) -> bool:
+        """Return True, and restart the timeout, if an expired client still reads, before its deadline."""
+        return monotonic() < self.latest_deadline and super().makes_progress(quota)
+
+    def wake(self) -> None:
+        """Resume the coroutine. A response that has begun ends at the deadline, which blames no backend."""
+        if self.expired and self.started and not self.lost and monotonic() >= self.latest_deadline:
+            self._late = self.lost = True
+        super().wake()
+
+    def lost_error(self, phase: Phase) -> ProxyError:
+        """Return the reason why the call ended in that phase."""
+        if self._late:
+            return ProxyError(phase, Fault.CLIENT_TIMEOUT, "the call's deadline has passed", status=504)
+        return super().lost_error(phase)
+
+    def answer(self, record: Record, request: Request, status: int, fields: bytes, text: bytes = b"") -> bool:
+        """Send a response of pylb, an error as a result; return True."""
+        if status < 400:
+            return super().answer(record, request, status, fields, text)
+        record.status = status
+        record.sending = True
+        self._send_result(record, grpc.result(grpc.code_of_status(status), grpc.reason(status)))
+        return True
+
+    def refuse(self, record: Record, error: ProxyError) -> None:
+        """End the call with the code of the error, also inside a response.
+
+        Trailers with an error cannot be taken for a complete response, and clients may know that they can
+        send the call again.
+        """
+        if self._late:
+            self._carrier.session.end(self, trailers_block(grpc.failure(error)))
+            self._carrier.schedule()
+        elif self.lost or (record.sending and error.fault is Fault.CLIENT_TIMEOUT):
+            super().refuse(record, error)
+        elif record.sending:
+            self._carrier.end_later(self, trailers_block(grpc.failure(error)))
+        else:
+            self._send_result(record, grpc.failure(error))
+
+    def _send_result(self, record: Record, lines: bytes) -> None:
+        """Send the result without messages."""
+        self._send_text(grpc.trailers_only(lines, record.id, self.context.date))
