@@ -17,7 +17,9 @@ from typing import Any
 from pylb.config import Options
 from pylb.config.backends import PoolOptions, Retries, Timeouts
 from pylb.config.clients import Http2, Limits
+from pylb.errors import NORMAL
 from pylb.model import Endpoint, PoolState
+from pylb.observe.counter_layout import TERMINATIONS
 from pylb.observe.record import Record
 from pylb.policy.pool import Pool
 from pylb.proxy.clients import ClientRules
@@ -170,6 +172,8 @@ class Environment:
         self.server.close()
         for origin in self.origins:
             origin.close()
+        codes = {record.termination for record in self.records}
+        assert codes <= {NORMAL, *TERMINATIONS}, "a code that cannot be counted"
 
     async def origin(self, handler: Handler, host: str = "127.0.0.1") -> Origin:
         """Start a backend and put it into the pool."""
