@@ -20,19 +20,16 @@ from dataclasses import dataclass
 from itertools import count, repeat
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from bench.failure.attacks import run_attacks
 from bench.failure.slow_clients import others
 from bench.lib.console import output_console
-from bench.lib.fleet import temporary_directory
-from bench.lib.machine import Cores, Machine
-from bench.lib.options import interrupt_on_signals, names_of, positive, raise_file_limit
-from bench.lib.origin import serve_origin
-from bench.lib.packages import MissingError
+from bench.lib.machine import Cores
+from bench.lib.options import names_of, positive
 from bench.lib.ports import free_port
 from bench.lib.repository import REPOSITORY, module_command
-from bench.lib.server import Server, StartError, serve
+from bench.lib.server import Server, serve
 from bench.lib.workload import WORKLOADS
 from pylb.http2 import frames
 from pylb.http2.encoder import field
@@ -283,28 +280,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         totals = flood(options.against, options.floods[0], options.connections, options.seconds)
         sys.stdout.write(" ".join(map(str, asyncio.run(totals))))
         return 0
-    console = output_console(160)
-    raise_file_limit()
-    machine, cores = Machine.this(), Cores.split()
-    cores.leave_proxy_core()
-    outcomes = []
-    try:
-        with (
-            interrupt_on_signals(),
-            temporary_directory() as directory,
-            serve_origin(directory, cores.load) as origin,
-        ):
-            for name in options.floods:
-                with console.status(f"{name}: {options.seconds} s"):
-                    outcomes.append(measure(name, origin, cores, options, directory / name))
-    except (MissingError, StartError) as error:
-        Console(stderr=True).print(f"bench.failure.floods: {error}", highlight=False, markup=False)
-        return 1
-    except KeyboardInterrupt:
-        console.print("[bold red]Interrupted[/]: the table lacks the last floods.")
-    console.print(str(machine), highlight=False)
-    console.print(table(outcomes))
-    return 0
+
+    def measured(name: str, origin: Server, cores: Cores, home: Path) -> Outcome:
+        return measure(name, origin, cores, options, home)
+
+    return run_attacks("bench.failure.floods", options.floods, output_console(160), measured, table)
 
 
 if __name__ == "__main__":

@@ -20,18 +20,16 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from bench.failure.attacks import run_attacks
 from bench.lib.console import output_console
-from bench.lib.fleet import temporary_directory
-from bench.lib.machine import Cores, Machine
-from bench.lib.options import interrupt_on_signals, names_of, positive, raise_file_limit
-from bench.lib.origin import serve_origin
-from bench.lib.packages import AptPackage, MissingError
+from bench.lib.machine import Cores
+from bench.lib.options import names_of, positive
+from bench.lib.packages import AptPackage
 from bench.lib.ports import free_port
 from bench.lib.repository import module_command
-from bench.lib.server import Server, StartError, serve
+from bench.lib.server import Server, serve
 from bench.lib.workload import WORKLOADS
 
 SLOWHTTPTEST = AptPackage("slowhttptest", "slowhttptest")
@@ -199,28 +197,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--body-timeout", type=positive, default=20, help="pylb's --body-timeout in seconds (20)"
     )
     options = parser.parse_args(arguments)
-    console = output_console()
-    raise_file_limit()
-    machine, cores = Machine.this(), Cores.split()
-    cores.leave_proxy_core()
-    outcomes = []
-    try:
-        with (
-            interrupt_on_signals(),
-            temporary_directory() as directory,
-            serve_origin(directory, cores.load) as origin,
-        ):
-            for name in options.attacks:
-                with console.status(f"{name}: {options.seconds} s"):
-                    outcomes.append(measure(name, origin, cores, options, directory / name))
-    except (MissingError, StartError) as error:
-        Console(stderr=True).print(f"bench.failure.slow_clients: {error}", highlight=False, markup=False)
-        return 1
-    except KeyboardInterrupt:
-        console.print("[bold red]Interrupted[/]: the table lacks the last attacks.")
-    console.print(str(machine), highlight=False)
-    console.print(table(outcomes))
-    return 0
+
+    def measured(name: str, origin: Server, cores: Cores, home: Path) -> Outcome:
+        return measure(name, origin, cores, options, home)
+
+    return run_attacks("bench.failure.slow_clients", options.attacks, output_console(), measured, table)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ breaks them is printed as a Python literal, ready to become a wire case, and the
 package atheris, and reports in its own way.
 """
 
-import argparse
 import random
 import sys
 import time
 import traceback
 
+from tests.fuzz import command
 from tests.http1.corpus import cases
 from tests.http1.invariants import check_request, check_response
 
@@ -110,16 +110,12 @@ def by_atheris(executions, seed):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.fuzz.http1", description=__doc__.partition("\n")[0]
-    )
-    parser.add_argument("--executions", type=int, default=100_000, help="how many messages to judge")
-    parser.add_argument("--seed", type=int, default=0, help="where chance begins; the same finds the same")
-    parser.add_argument("--engine", choices=["mutation", "atheris"], default="mutation")
-    options = parser.parse_args()
-    if options.engine == "atheris":
-        by_atheris(options.executions, options.seed)
-    return 0 if by_mutation(options.executions, options.seed, sys.stdout.write) else 1
+    options = command.parser("tests.fuzz.http1", __doc__)
+    options.add_argument("--engine", choices=["mutation", "atheris"], default="mutation")
+    chosen = options.parse_args()
+    if chosen.engine == "atheris":
+        by_atheris(chosen.executions, chosen.seed)
+    return command.run(chosen, by_mutation)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,12 @@ mutated. Every execution checks `tests.http2.invariants`; blocks that break them
 literal, and the exit status is 1.
 """
 
-import argparse
 import random
 import sys
 import time
 import traceback
 
+from tests.fuzz import command
 from tests.fuzz.http1 import mutant
 from tests.http2.encoders import ENCODERS
 from tests.http2.invariants import Connection, check_headers, check_settings
@@ -128,13 +128,7 @@ def changed(fields, chance, name=None):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.fuzz.http2", description=__doc__.partition("\n")[0]
-    )
-    parser.add_argument("--executions", type=int, default=100_000, help="how many connections to check")
-    parser.add_argument("--seed", type=int, default=0, help="where chance begins; the same finds the same")
-    options = parser.parse_args()
-    return 0 if by_mutation(options.executions, options.seed, sys.stdout.write) else 1
+    return command.run(command.parser("tests.fuzz.http2", __doc__).parse_args(), by_mutation)
 
 
 if __name__ == "__main__":

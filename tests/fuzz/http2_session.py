@@ -6,7 +6,6 @@ In the other half a grammar makes frames, valid or not, and some of their bytes 
 after every read; what breaks them is printed with its seed, and the exit status is 1.
 """
 
-import argparse
 import random
 import sys
 import time
@@ -26,6 +25,7 @@ from pylb.http2.request_heads import RequestHeads
 from pylb.http2.sender import GROWTH_BUDGET, LARGEST_WINDOW
 from pylb.http2.server_session import ServerSession
 from pylb.http2.stream import HIGH_MARK, Stream
+from tests.fuzz import command
 from tests.fuzz.http1 import mutant
 
 MAX_STREAMS = 8
@@ -323,13 +323,7 @@ def by_mutation(executions, seed, say):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.fuzz.http2_session", description=__doc__.partition("\n")[0]
-    )
-    parser.add_argument("--executions", type=int, default=100_000, help="how many connections to check")
-    parser.add_argument("--seed", type=int, default=0, help="where chance begins; the same finds the same")
-    options = parser.parse_args()
-    return 0 if by_mutation(options.executions, options.seed, sys.stdout.write) else 1
+    return command.run(command.parser("tests.fuzz.http2_session", __doc__).parse_args(), by_mutation)
 
 
 if __name__ == "__main__":
