@@ -7,7 +7,6 @@ written at its end, together (`proxy/batch.py`). The file may not import a handl
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from math import inf
 from time import monotonic
@@ -27,12 +26,8 @@ from pylb.proxy.h2.call import Call
 from pylb.proxy.h2.stream import H2Stream
 from pylb.proxy.multiplex.connection import MultiplexedConnection
 
-log = logging.getLogger("pylb.proxy")
-
-
 TABLE_SIZE = 4096
 """Bytes of the table with which a client compresses heads: the protocol's default."""
-
 
 ADVANCE_NOTICE = 1.0
 """Seconds between the two GOAWAY frames of a drain, if the client does not acknowledge the first."""
