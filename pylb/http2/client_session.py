@@ -87,19 +87,29 @@ class ClientSession(Session[RequestStream]):
         """Whether no stream can be opened any more."""
         return self.goaway_received or self.last_number > MAX_WINDOW - 2
 
-    def open(self, stream: RequestStream, block: bytes, *, end_stream: bool) -> None:
-        """Open a stream with the head of its request.
+    def open(
+        self,
+        stream: RequestStream,
+        block: bytes,
+        body: bytes = b"",
+        trailers: bytes = b"",
+        *,
+        end_stream: bool,
+    ) -> None:
+        """Open a stream with the head of its request, and with the first bytes of the body.
 
         Args:
             stream: a stream without a number. The owner has checked `exhausted` and `max_streams`.
             block: the header block.
-            end_stream: whether the request has no body.
+            body: the bytes that follow.
+            trailers: see `send_head`.
+            end_stream: whether the request ends after them.
         """
         self.last_number += 2 if self.last_number else 1
         stream.number = self.last_number
         stream.send_window = self.initial_send_window
         self.streams[stream.number] = stream
-        self.send_head(stream, block, end_stream=end_stream)
+        self.send_head(stream, block, body, trailers, end_stream=end_stream)
 
     def ping(self) -> None:
         """Ask the backend for a sign of life, unless it owes one."""

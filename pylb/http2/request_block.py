@@ -30,6 +30,9 @@ _PARTS: dict[bytes, tuple[bytes, bytes]] = {}
 """By the part of a head between the start line and the last line, which is the id of the request: the encoded
 authority, and the other fields. Requests of a client mostly have the same. Cleared when it is full."""
 
+_ID, _ID_IN_BLOCK = b"X-Request-ID", b"x-request-id"
+"""The only field that differs in each request."""
+
 _SCHEMES = (field(b":scheme", b"http"), field(b":scheme", b"https"))
 _WEBSOCKET = field(b":method", b"CONNECT") + field(b":protocol", b"websocket")
 
@@ -50,11 +53,13 @@ def request_block(head: bytes, *, tls: bool, websocket: bool = False) -> bytes:
     part = head[end:last]
     authority, fields = _PARTS.get(part) or _encode_part(part)
     first = _WEBSOCKET if websocket else field(b":method", method)
-    line = head[last:-END_LENGTH]
-    own_authority, encoded = _encode_lines([line[2:]])
-    return b"".join((
-        first, _SCHEMES[tls], field(b":path", target), authority or own_authority, fields, encoded,
-    ))  # fmt: skip
+    name, _, value = head[last + 2 : -END_LENGTH].partition(b": ")
+    if name == _ID:
+        encoded = field(_ID_IN_BLOCK, value)
+    else:
+        own_authority, encoded = _encode_lines([head[last + 2 : -END_LENGTH]])
+        authority = authority or own_authority
+    return b"".join((first, _SCHEMES[tls], field(b":path", target), authority, fields, encoded))
 
 
 def trailers_block(lines: bytes) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from typing import TypeVar
 
 from pylb.http1.bad_request import bad_response, shown
 from pylb.http1.body import FORBIDDEN_TRAILERS
@@ -32,6 +33,13 @@ _MAX_STORED = 4096
 """Bytes of the largest block that is stored."""
 
 
+_SIZE_UPDATES = bytes(range(0x20, 0x40))
+"""First bytes of blocks that resize the table (RFC 7541 §6.3)."""
+
+_Key = TypeVar("_Key")
+_Found = TypeVar("_Found")
+
+
 class ResponseHeads:
     """Translates the header blocks of one connection, in the order of their arrival.
 
@@ -42,12 +50,14 @@ class ResponseHeads:
         limit: maximum size of the fields of a block; see `HeaderDecoder`.
     """
 
-    __slots__ = ("_decoder", "_limit", "_memo")
+    __slots__ = ("_decoder", "_limit", "_memo", "_trailers")
 
     def __init__(self, table_size: int, limit: int) -> None:
         self._decoder = HeaderDecoder(table_size, limit)
         self._limit = limit
         self._memo: dict[tuple[bytes, bool, bool], tuple[bytes, bool]] = {}
+        self._trailers: dict[bytes, bytes] = {}
+        """Trailers by their block: most calls of gRPC end alike."""
 
     def head(self, block: bytes, *, end_stream: bool, bodiless: bool) -> tuple[bytes, bool]:
         """Return the head of a response as text, and whether it is interim.
@@ -65,10 +75,8 @@ class ResponseHeads:
         found = self._memo.get(key)
         if found is None:
             found = self._translate(self._fields(block), end_stream=end_stream, bodiless=bodiless)
-            if not self._decoder.table.entries and len(block) <= _MAX_STORED and block[0] & 0xE0 != 0x20:
-                if len(self._memo) >= _MAX_MEMO:
-                    self._memo.clear()
-                self._memo[key] = found
+            if self._repeatable(block):
+                _store(self._memo, key, found)
         return found
 
     def trailers(self, block: bytes, stream: int) -> bytes:
@@ -78,6 +86,9 @@ class ResponseHeads:
             StreamError: they are malformed.
             SessionError: the block cannot be decoded.
         """
+        found = self._trailers.get(block)
+        if found is not None:
+            return found
         fields = self._fields(block)
         names = {name for name, _ in fields}
         if (
@@ -89,7 +100,10 @@ class ResponseHeads:
         lines = b"".join([b"%b: %b\r\n" % field for field in fields])
         if not lines.count(b"\n") == lines.count(b"\r") == len(fields) or b"\0" in lines:
             raise StreamError(stream, ErrorCode.PROTOCOL_ERROR, "a control character in trailers")
-        return FORBIDDEN_TRAILERS.sub(b"", b"\n" + lines)[1:]
+        lines = FORBIDDEN_TRAILERS.sub(b"", b"\n" + lines)[1:]
+        if self._repeatable(block):
+            _store(self._trailers, block, lines)
+        return lines
 
     def skip(self, block: bytes) -> None:
         """Decode a block that belongs to no stream, because it may change the table."""
@@ -99,7 +113,13 @@ class ResponseHeads:
         fields = self._decoder.decode(block)
         if self._decoder.table.entries:
             self._memo.clear()
+            self._trailers.clear()
         return fields
+
+    def _repeatable(self, block: bytes) -> bool:
+        """Return whether an equal block will have the same fields, as long as no table is filled."""
+        stored = len(block) <= _MAX_STORED and block[:1] not in _SIZE_UPDATES
+        return stored and not self._decoder.table.entries
 
     def _translate(self, fields: Sequence[Field], *, end_stream: bool, bodiless: bool) -> tuple[bytes, bool]:
         if self._decoder.size > self._limit:
@@ -123,3 +143,10 @@ class ResponseHeads:
         if not text.count(b"\n") == text.count(b"\r") == len(lines):
             raise bad_response("a line end inside a field of a response of HTTP/2")
         return text + b"\r\n", interim
+
+
+def _store(memo: dict[_Key, _Found], key: _Key, found: _Found) -> None:
+    """Store a translation, after clearing a full memo."""
+    if len(memo) >= _MAX_MEMO:
+        memo.clear()
+    memo[key] = found

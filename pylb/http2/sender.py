@@ -62,14 +62,17 @@ class Sender(Generic[StreamT]):
         self.sendable: deque[StreamT] = deque()
         """Streams with bytes that may be sent, in the order of their turns."""
 
-    def send_head(self, stream: StreamT, block: bytes, *, end_stream: bool, body: bytes = b"") -> None:
+    def send_head(
+        self, stream: StreamT, block: bytes, body: bytes = b"", trailers: bytes = b"", *, end_stream: bool
+    ) -> None:
         """Send a head, final or interim, and with it a whole small body.
 
         Args:
             stream: an open stream.
             block: the header block.
-            end_stream: whether the stream ends after head and body.
             body: the bytes that follow.
+            trailers: the header block of the trailers, if the stream ends; empty for none.
+            end_stream: whether the stream ends after head, body and trailers.
         """
         if self.table_update:
             block, self.table_update = self.table_update + block, b""
@@ -79,18 +82,21 @@ class Sender(Generic[StreamT]):
             self.send_window -= size
             self.sent_data += 1
             head = HEADER.pack(len(block) << 8 | frames.HEADERS, frames.END_HEADERS, number)
-            self.output.append(b"".join((head, block, HEADER.pack(size << 8, end_stream, number), body)))
-            if end_stream:
+            ends = end_stream and not trailers
+            self.output.append(b"".join((head, block, HEADER.pack(size << 8, ends, number), body)))
+            if ends:
                 self._end(stream)
+            elif end_stream:
+                self._send_end(stream, trailers)
             return
-        ends = end_stream and not size
+        ends = end_stream and not (size or trailers)
         self.output.append(frames.headers(number, block, end_stream=ends, max_frame=max_frame))
         if ends:
             self._end(stream)
         else:
             self.send(stream, body)
             if end_stream:
-                self.end(stream)
+                self.end(stream, trailers)
 
     def send(self, stream: StreamT, data: bytes) -> None:
         """Queue bytes of the body. They are framed by `fill`."""

@@ -87,7 +87,7 @@ async def forward(client: Exchange, request: Request, record: Record) -> bool:
                         write_head = upstream.changed_head(changes)
                     sent = write_head(request, client.client_info, record.id, lease.backend.authority)
                     if upload is None:
-                        upstream.queue_write(sent + body)
+                        upstream.queue_write(sent + (body and _framed(upstream, request, body)))
                         client.set_deadline(now, service.timeouts.response_timeout)
                         await EVENT  # No response can have arrived yet.
                     else:
@@ -210,6 +210,14 @@ def _awaits_client(upstream: Upstream, record: Record, upload: BodyPump | None) 
     if upload is None or upload.done or upstream.write_paused:
         return False
     return record.attempts[-1].continued or upload.moved > 0 or not cast(Request, record.request).expect
+
+
+def _framed(upstream: Upstream, request: Request, body: bytes) -> bytes:
+    """Return the body of a request that has arrived whole, framed for this backend."""
+    if not request.chunked:
+        return body
+    encoder = upstream.encoder(request)
+    return encoder.encode(body) + encoder.end()
 
 
 def _start_upload(

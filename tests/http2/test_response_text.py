@@ -133,3 +133,19 @@ def test_malformed_trailers_end_the_stream(field):
 def test_a_block_that_cannot_be_decoded_ends_the_session():
     with pytest.raises(SessionError):
         heads().head(b"\xff\xff", end_stream=True, bodiless=False)
+
+
+def test_equal_trailers_are_decoded_once_while_no_table_is_filled():
+    reader = heads()
+    block = b"\x00\x0bgrpc-status\x010"
+    first = reader.trailers(block, 1)
+    assert first == b"grpc-status: 0\r\n"
+    assert reader.trailers(block, 3) is first
+
+
+def test_a_filled_table_forgets_trailers():
+    reader = heads(4096)
+    indexed = b"\xbe"  # The newest entry of the table.
+    for value in (b"1", b"2"):
+        assert reader.trailers(b"\x40\x01a\x01%b" % value, 1) == b"a: %b\r\n" % value
+        assert reader.trailers(indexed, 3) == b"a: %b\r\n" % value

@@ -1,6 +1,7 @@
+import h2.events
 import pytest
 
-from pylb.http2 import frames
+from pylb.http2 import encoder, frames
 from pylb.http2.errors import ErrorCode
 from pylb.http2.sender import GROWTH_BUDGET, LARGEST_WINDOW
 from tests.http2.peers import OK, Peers
@@ -18,10 +19,23 @@ def test_a_small_body_is_in_the_same_output_as_its_head():
     peers = Peers()
     stream = peers.get()
     peers.server.take()
-    peers.server.send_head(stream, OK, end_stream=True, body=b"hello")
+    peers.server.send_head(stream, OK, b"hello", end_stream=True)
     assert peers.server.take() == frames.headers(1, OK, end_stream=False) + frames.data(
         1, b"hello", end_stream=True
     )
+    assert stream.ended
+
+
+@pytest.mark.parametrize("body", [b"", b"hello", bytes(30_000)])
+def test_trailers_end_the_stream_after_the_body(body):
+    peers = Peers()
+    stream = peers.get()
+    peers.server.send_head(stream, OK, body, encoder.field(b"x-sum", b"1"), end_stream=True)
+    peers.exchange()
+    assert peers.body(1) == body
+    assert [event.headers for event in peers.events if isinstance(event, h2.events.TrailersReceived)] == [
+        [(b"x-sum", b"1")]
+    ]
     assert stream.ended
 
 
@@ -29,7 +43,7 @@ def test_a_small_body_is_in_the_same_output_as_its_head():
 def test_a_body_beyond_a_window_or_a_frame_is_queued(size):
     peers = Peers()
     stream = peers.get()
-    peers.server.send_head(stream, OK, end_stream=True, body=bytes(size))
+    peers.server.send_head(stream, OK, bytes(size), end_stream=True)
     assert stream.size == size
     peers.exchange()
     if not stream.complete:

@@ -27,7 +27,7 @@ def test_a_request_is_answered():
     peers = Peers()
     stream = peers.get()
     assert stream.head.startswith(b"GET / HTTP/1.1\r\nHost: shop.example\r\n")
-    peers.server.send_head(stream, OK, end_stream=True, body=b"hello")
+    peers.server.send_head(stream, OK, b"hello", end_stream=True)
     events = peers.exchange()
     assert seen(events, h2.events.ResponseReceived)[0].headers[0] == (b":status", b"200")
     assert peers.body(1) == b"hello"
@@ -131,7 +131,7 @@ def test_ready_streams_take_turns():
 def test_a_smaller_initial_window_of_the_client_may_make_windows_negative():
     peers = Peers()
     stream = peers.get()
-    peers.server.send_head(stream, OK, end_stream=False, body=b"a" * 1000)
+    peers.server.send_head(stream, OK, b"a" * 1000, end_stream=False)
     peers.exchange()
     peers.client.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 500})
     peers.exchange()

@@ -21,6 +21,7 @@ from pylb.http2.response_heads import block_of_text, response_block, trailers_bl
 from pylb.http2.server_session import Head
 from pylb.observe.record import Record
 from pylb.proxy.addresses import ConnectionAddresses
+from pylb.proxy.batch import INLINE_LIMIT
 from pylb.proxy.context import Context
 from pylb.proxy.driven import Driven
 from pylb.proxy.exchange import ExtraFields, Handler
@@ -140,7 +141,7 @@ class H2Stream(MultiplexedStream, Driven):
     def begin(self) -> None:
         self.context.batch.wake(self)  # The coroutine begins once all connections are read.
 
-    def arrived(self) -> None:
+    def ended_by_peer(self) -> None:
         self.context.batch.wake(self)
 
     trailers_block = staticmethod(trailers_block)
@@ -182,11 +183,18 @@ class H2Stream(MultiplexedStream, Driven):
         service, length = self.service, request.length
         if length > service.max_body:
             raise too_large(service.max_body)
-        if self.complete and length == len(self.recv_buffer) and not request.chunked:
+        if self.complete and self._arrived_small(request):
             body, self.recv_buffer = self.recv_buffer, b""
             return body, None
         decoder = self.decode_body(-1 if request.chunked else length, bad_request)
         return b"", RequestBodyPump(self, decoder, limit=service.max_body, quota=service.quota)
+
+    def _arrived_small(self, request: Request) -> bool:
+        """Return whether a body that has ended can be sent without a pump. One with trailers cannot."""
+        size = len(self.recv_buffer)
+        if not request.chunked:
+            return size == request.length
+        return 0 < size <= min(INLINE_LIMIT, self.service.max_body) and not self.trailer_lines
 
     def interim(self, request: Request, response: Response) -> None:  # noqa: ARG002
         """Send an interim response (1xx)."""
@@ -217,11 +225,11 @@ class H2Stream(MultiplexedStream, Driven):
         block = response_block(response, extra)
         record.status = response.status
         record.sending = True
-        length = upstream.length
-        if length == len(upstream.recv_buffer):
-            self._send_head(block, end_stream=True, body=upstream.recv_buffer)
+        length, body, trailers = upstream.length, upstream.recv_buffer, upstream.trailer_lines
+        if length == len(body) or (length < 0 and upstream.complete):
+            self._send_head(block, body, trailers and trailers_block(trailers), end_stream=True)
             upstream.recv_buffer = b""
-            record.sent = length
+            record.sent = len(body)
             record.finished = record.attempts[-1].head
             return None
         self._send_head(block, end_stream=False)
@@ -264,15 +272,15 @@ class H2Stream(MultiplexedStream, Driven):
         head, _, body = message.partition(END_OF_HEAD)
         if self.extra_fields is not None:
             head += b"\r\n" + self.extra_fields(None).removesuffix(b"\r\n")
-        self._send_head(block_of_text(head + END_OF_HEAD), end_stream=True, body=body)
+        self._send_head(block_of_text(head + END_OF_HEAD), body, end_stream=True)
         return len(body)
 
-    def _send_head(self, block: bytes, *, end_stream: bool, body: bytes = b"") -> None:
-        """Send the head of the final response, and with it a whole body."""
+    def _send_head(self, block: bytes, body: bytes = b"", trailers: bytes = b"", *, end_stream: bool) -> None:
+        """Send the head of the final response, and with it a whole body and the block of its trailers."""
         self.started = True
         if not self.lost:
             self._written += len(body)
-            self._carrier.session.send_head(self, block, end_stream=end_stream, body=body)
+            self._carrier.session.send_head(self, block, body, trailers, end_stream=end_stream)
             self._carrier.schedule()
 
 

@@ -45,11 +45,11 @@ class MultiplexedStream(Stream):
             "_body",
             "_carrier",
             "_uncredited",
-            "_trailers",
             "lost",
             "paused",
             "producer",
             "pump",
+            "trailer_lines",
         ),
         *("recv_buffer", "write_paused"),
     )
@@ -67,7 +67,8 @@ class MultiplexedStream(Stream):
         """Bytes that have arrived in this read."""
         self._body: StreamBody | None = None
         """The decoder of the received body."""
-        self._trailers = b""
+        self.trailer_lines = b""
+        """The received trailers, as lines of HTTP/1."""
         self.lost = False
         self.recv_buffer = b""
         self.pump: BodyPump | None = None
@@ -78,7 +79,10 @@ class MultiplexedStream(Stream):
     # What a side adds.
 
     def arrived(self) -> None:
-        """Wake the coroutine of the exchange: bytes have arrived that no pump consumes."""
+        """Bytes have arrived that no pump consumes."""
+
+    def ended_by_peer(self) -> None:
+        """The peer has ended a tunnel that cannot end in one direction only."""
 
     trailers_block: Callable[[bytes], bytes]
     """Returns the header block of trailers, given their lines with HTTP/1."""
@@ -112,7 +116,7 @@ class MultiplexedStream(Stream):
             self.arrived()
 
     def received_trailers(self, lines: bytes) -> None:
-        self._trailers = lines
+        self.trailer_lines = lines
         if self._body is not None:
             self._body.trailers = lines
         self.received(b"")
@@ -120,7 +124,7 @@ class MultiplexedStream(Stream):
     def decode_body(self, length: int, error: Callable[[str], ProxyError]) -> StreamBody:
         """Return the decoder of the received body; see `StreamBody`."""
         body = self._body = StreamBody(self, length, error)
-        body.trailers = self._trailers
+        body.trailers = self.trailer_lines
         return body
 
     def too_full(self) -> None:
@@ -134,7 +138,7 @@ class MultiplexedStream(Stream):
         pump = self.pump
         if pump is not None and self.remote_ended and pump.ends_at_close and not pump.half_close():
             self.lost = True
-            self.arrived()
+            self.ended_by_peer()
 
     def credit(self) -> None:
         """Give the peer credit for what has left pylb."""

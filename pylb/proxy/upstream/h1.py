@@ -61,6 +61,10 @@ class H1Upstream(Connection):
         *("length", "request_head", "reusable", "settles"),
     )
 
+    complete = False
+    """The end of a body of unknown length is found by its decoder."""
+    trailer_lines = b""
+
     joined = False
     """A connection with HTTP/1 has one exchange at a time, so no other exchange can have opened it."""
 

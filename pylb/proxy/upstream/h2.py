@@ -63,7 +63,8 @@ class H2Upstream(MultiplexedStream, RequestStream):
     """
 
     __slots__ = (
-        *("_ended", "_failure", "_heads", "_key", "_reads", "_result", "_unwritten", "backend"),
+        *("_block", "_ended", "_failure", "_heads", "_key", "_last", "_reads", "_result", "_unwritten"),
+        *("backend",),
         *("bodiless", "broken", "client", "head_received", "home", "joined", "length", "reusable"),
     )
 
@@ -83,8 +84,13 @@ class H2Upstream(MultiplexedStream, RequestStream):
         self.bodiless = self.head_received = False
         self._heads: list[bytes | ProxyError] = []
         """Heads of responses that were not read."""
+        self._block = b""
+        """The header block of a request whose stream is not open."""
+        self._last: bytes | None = None
+        """The block of the request's trailers, which may be empty, once the end of its body was framed before
+        the stream is open."""
         self._unwritten = 0
-        """Bytes of the request's body that end the stream when they are written; 0 if they do not end it."""
+        """Bytes of the request's body that were not written; negative if its length is unknown."""
         self._key = b""
         """Sec-WebSocket-Key of a request that opens a WebSocket."""
         self._failure: Callable[[Phase], ProxyError] | None = None
@@ -104,13 +110,13 @@ class H2Upstream(MultiplexedStream, RequestStream):
     def request_head(
         self, request: Request, client: ClientInfo, request_id: bytes, authority: bytes
     ) -> bytes:
-        """Open the stream with the head of a request; return nothing more to write."""
-        self._open(request, request_head(request, client, request_id, authority))
+        """Prepare the head of a request, which the next `queue_write` sends; return nothing more to write."""
+        self._prepare(request, request_head(request, client, request_id, authority))
         return b""
 
     def changed_head(self, changes: HeadChanges) -> Callable[[Request, ClientInfo, bytes, bytes], bytes]:
         def head(request: Request, client: ClientInfo, request_id: bytes, authority: bytes) -> bytes:
-            self._open(request, changes.head(request, client, request_id, authority))
+            self._prepare(request, changes.head(request, client, request_id, authority))
             return b""
 
         return head
@@ -119,31 +125,46 @@ class H2Upstream(MultiplexedStream, RequestStream):
         """Return the encoder of the request's body. One of known length ends with its last byte."""
         return self if request.chunked else IDENTITY
 
+    def queue_write(self, data: bytes) -> None:
+        """Queue bytes of the request's body, after its head."""
+        block = self._block
+        if not block:
+            self.write(data)
+            return
+        self._block = b""
+        self._unwritten -= len(data)
+        last = b"" if not self._unwritten else self._last
+        self._carrier.session.open(self, block, data, last or b"", end_stream=last is not None)
+        self._carrier.schedule()
+
+    def end(self, trailers: bytes = b"") -> bytes:
+        """End the request after what is written next; return nothing more to write."""
+        if not self._block:
+            return super().end(trailers)
+        self._last = trailers_block(trailers)
+        return b""
+
     def write(self, data: bytes) -> None:
         """Queue bytes of the request's body; they are framed at the end of the loop iteration."""
         super().write(data)
-        if self._unwritten:
+        if self._unwritten > 0:
             self._unwritten -= len(data)
             if not self._unwritten:
                 self._carrier.end_later(self, b"")
 
-    def _open(self, request: Request, head: bytes) -> None:
-        """Open the stream.
+    def _prepare(self, request: Request, head: bytes) -> None:
+        """Prepare the header block of the request.
 
         Raises:
             ProxyError: HTTP/2 or the backend does not allow the request.
         """
-        session = self._carrier.session
         websocket = bool(request.upgrade) and is_websocket(request)
         self._check(request, head, websocket=websocket)
         self.bodiless = request.method == b"HEAD"
-        empty = not (request.length or request.chunked or websocket)
-        self._unwritten = request.length
+        self._unwritten = -1 if request.chunked or websocket else request.length
         if websocket:
             self._key = b"".join(value for _, value in _KEY.findall(request.lines))
-        block = request_block(head, tls=self._carrier.tls, websocket=websocket)
-        session.open(self, block, end_stream=empty)
-        self._carrier.schedule()
+        self._block = request_block(head, tls=self._carrier.tls, websocket=websocket)
 
     def _check(self, request: Request, head: bytes, *, websocket: bool) -> None:
         session, name = self._carrier.session, self.backend.name
@@ -162,6 +183,8 @@ class H2Upstream(MultiplexedStream, RequestStream):
     def arrived(self) -> None:
         if self.client is not None:
             self._carrier.batch.wake(self.client)
+
+    ended_by_peer = arrived
 
     def received_head(self, head: bytes | ProxyError, *, interim: bool) -> None:
         if self.remote_ended and isinstance(head, bytes):

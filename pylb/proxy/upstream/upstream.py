@@ -34,6 +34,8 @@ class Upstream(ByteStream, Protocol):
     length: int
     """Bytes of the body of the final response; -1 if only its framing or the end of the connection shows its
     end."""
+    trailer_lines: bytes
+    """The trailers of a response that has arrived whole, as lines of HTTP/1."""
     home: list[Any]
     """The list that the connection joins while it is idle: its backend's, or that of a binding."""
     reusable: bool
@@ -46,6 +48,10 @@ class Upstream(ByteStream, Protocol):
     @property
     def request_head(self) -> Callable[[Request, ClientInfo, bytes, bytes], bytes]:
         """A function that returns the head of a request, framed for the backend; see `http1.writer`."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether a response of unknown length has arrived whole, and its body is in `recv_buffer`."""
 
     @property
     def closing(self) -> bool:

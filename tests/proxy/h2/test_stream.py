@@ -171,6 +171,25 @@ async def test_a_body_of_unknown_length_that_is_empty_is_an_empty_chunked_body()
         assert bodies == [b""]
 
 
+@pytest.mark.parametrize("size", [1, 4096, 4097])
+async def test_a_body_of_unknown_length_that_arrives_with_its_head_is_chunked(size):
+    bodies = []
+
+    async def handle(reader, writer):
+        assert b"Transfer-Encoding: chunked" in await reader.readuntil(b"\r\n\r\n")
+        bodies.append(await read_chunks(reader))
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    async with Environment() as environment:
+        await environment.origin(handle)
+        client = await connect(environment)
+        number = client.begin(method="POST")
+        client.send(number, b"x" * size, end=True)
+        assert (await client.ended(number)).status == 204
+        assert bodies == [b"x" * size]
+        assert environment.records[0].received == size
+
+
 @pytest.mark.parametrize("body", [b"four", b"longer than announced"])
 async def test_a_body_of_another_length_than_announced_is_refused(body):
     async with Environment() as environment:
