@@ -41,7 +41,7 @@ class RequestReader:
         client: the client of the connection.
     """
 
-    __slots__ = ("_client", "_kinds", "_limits", "_misses", "_size")
+    __slots__ = ("_client", "_head", "_kinds", "_limits", "_misses", "_request", "_size")
 
     def __init__(self, limits: Limits, client: ClientInfo) -> None:
         self._limits = limits
@@ -50,13 +50,21 @@ class RequestReader:
         """By their field lines."""
         self._size = 0
         self._misses = 0
+        self._head = b""
+        """The last head whose fields are stored, and the request that was made from it."""
+        self._request: Request | None = None
 
     def read(self, head: bytes) -> Request:
         """Return the parsed request, from an entry if its fields are stored; see `parse_request`.
 
+        The same head has the same request again, unless a trace has made that one different.
+
         Args:
-            head: a head that `RequestHeads` returned.
+            head: a head that `RequestHeads` returned, which is the same object for equal header blocks.
         """
+        request = self._request
+        if head is self._head and request is not None and request.trace is None:
+            return request
         start = _START.match(head)
         if start is None:
             return parse_request(head, self._limits)
@@ -75,6 +83,7 @@ class RequestReader:
         if timeout:
             request.lines = timeout + kind.lines
             request.cached_head = kind.head_with(timeout)
+        self._head, self._request = head, request
         return request
 
     def _store(self, line: bytes, fields: bytes) -> None:

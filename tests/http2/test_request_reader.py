@@ -116,6 +116,15 @@ def test_a_trace_does_not_change_stored_fields():
     assert facts(reader.read(head)) == facts(parse_request(head, Limits()))
 
 
+def test_the_same_head_is_the_same_request_unless_it_is_traced():
+    reader, head = reading(KINDS["browser"]), b"GET / HTTP/1.1\r\n" + KINDS["browser"]
+    request = reader.read(head)
+    assert reader.read(head) is request
+    Tracing().begin(request)
+    assert reader.read(head) is not request
+    assert reader.read(head).trace is None
+
+
 def test_the_size_of_stored_fields_is_bounded():
     reader = RequestReader(Limits(), CLIENT)
     field = b"x: " + b"y" * 1000 + b"\r\n"
