@@ -60,6 +60,7 @@ _STATUS: dict[tuple[Fault, Phase], int] = {
     (Fault.CLIENT_TIMEOUT, Phase.REQUEST): 408,
     (Fault.CLIENT_TIMEOUT, Phase.HEADERS): 408,
     (Fault.POLICY, Phase.REQUEST): 400,
+    (Fault.POLICY, Phase.CONNECT): 502,
     (Fault.UPSTREAM_TIMEOUT, Phase.QUEUE): 503,
     (Fault.UPSTREAM, Phase.CONNECT): 503,
     (Fault.UPSTREAM, Phase.HEADERS): 502,

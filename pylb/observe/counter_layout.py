@@ -90,7 +90,7 @@ EVENT: Final = CONNECT + BUCKETS
 TERMINATIONS: Final = (
     *("CQ", "CC", "CH", "CD", "SC", "SH", "SD"),
     *("cR", "cH", "cD", "cT", "sQ", "sC", "sH", "sD"),
-    *("PR", "PQ", "RR", "RQ", "RC", "DQ"),
+    *("PR", "PQ", "PC", "RR", "RQ", "RC", "DQ"),
     *("KQ", "KC", "KH", "KD", "KT"),
     *("IQ", "IH", "ID"),
 )

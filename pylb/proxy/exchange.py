@@ -46,6 +46,10 @@ class Exchange(Waiter, ByteStream, Protocol):
     cut_off: bool
     """Whether a shutdown has ended the connection."""
 
+    @property
+    def needs_http2(self) -> bool:
+        """Whether a backend with HTTP/1.1 cannot serve the request: a call of gRPC."""
+
     def addresses(self) -> ConnectionAddresses:
         """Return the addresses of the client and of the listener that it connected to."""
 

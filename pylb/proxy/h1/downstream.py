@@ -68,6 +68,8 @@ class Downstream(ClientConnection):
         "service",
     )
 
+    needs_http2 = False
+
     def __init__(
         self,
         context: Context,

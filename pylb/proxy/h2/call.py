@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import inf
 from time import monotonic
-from typing import cast
+from typing import Any, cast
 
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.http1.parser import Request
@@ -17,8 +17,20 @@ from pylb.http2 import grpc
 from pylb.http2.response_heads import trailers_block
 from pylb.http2.server_session import Head
 from pylb.observe.record import Record
+from pylb.policy.backend import Backend
 from pylb.proxy.h2.stream import ClientCarrier, H2Stream
 from pylb.proxy.service import Service
+from pylb.proxy.upstream.binding import Bindings
+
+
+class _NoIdle(Bindings):
+    """An idle connection has HTTP/1.1, so a call uses none."""
+
+    def idle(self, backend: Backend) -> list[Any]:  # noqa: ARG002
+        return []
+
+
+_NO_IDLE = _NoIdle()
 
 
 class Call(H2Stream):
@@ -26,9 +38,12 @@ class Call(H2Stream):
 
     __slots__ = ("_late", "_limits")
 
+    needs_http2 = True
+
     def __init__(self, carrier: ClientCarrier, number: int, head: Head) -> None:
         super().__init__(carrier, number, head)
         self._limits: Service
+        self.bound = _NO_IDLE
         self._late = False
         """Whether the caller's deadline has passed inside the response."""
         timeout = grpc.timeout_of(cast(bytes, head))

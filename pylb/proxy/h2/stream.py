@@ -65,6 +65,8 @@ class H2Stream(MultiplexedStream, Driven):
         *("extra_fields", "keep", "latest_deadline", "progressed", "service", "taken", "timeout"),
     )
 
+    needs_http2 = False
+
     _carrier: ClientCarrier
 
     def __init__(self, carrier: ClientCarrier, number: int, head: Head) -> None:

@@ -12,6 +12,7 @@ A descriptor has one owner at a time: the socket object until `hand_over`, the l
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from time import monotonic
 from typing import Protocol
 
 from pylb.config.backends import BackendConnections
-from pylb.errors import Fault, Phase, ProxyError
+from pylb.errors import Fault, Phase, ProxyError, UnprocessedError
 from pylb.http1.head_cache import ResponseReader
 from pylb.policy.backend import Backend
 from pylb.proxy.addresses import ConnectionAddresses
@@ -39,6 +40,8 @@ from pylb.proxy.upstream.tls import UpstreamTls
 from pylb.proxy.upstream.upstream import Upstream
 from pylb.proxy.waiter import Waiter
 
+log = logging.getLogger("pylb.proxy")
+
 HTTP1, AUTO = "http1", "auto"
 """Protocols of a backend; see `--upstream-protocol`."""
 
@@ -48,6 +51,10 @@ OWN_RESOURCES = frozenset([EADDRNOTAVAIL, EMFILE, ENFILE, ENOBUFS, ENOMEM])
 
 class Client(Waiter, Protocol):
     """The waiter that a connection is opened for."""
+
+    @property
+    def needs_http2(self) -> bool:
+        """Whether HTTP/1.1 cannot carry the request."""
 
     def addresses(self) -> ConnectionAddresses:
         """Return the addresses of the client and of the listener that it connected to."""
@@ -92,6 +99,8 @@ class Connector:
         self._batch = batch
         self._responses = responses
         self._reusable = reusable and rules.preamble is None
+        self._warned: set[str] = set()
+        """Services for which the log has a warning about calls of gRPC."""
         self.names = Names()
         """Resolves the names of backends that are registered by name."""
 
@@ -114,6 +123,8 @@ class Connector:
             shared = await self._share(backend, client, waiting)
             if shared is not None:
                 return shared
+        if client.needs_http2:
+            raise self._needs_http2(backend)
         return await self._connect(backend, client, waiting, self._begin)
 
     async def _share(self, backend: Backend, client: Client, waiting: Waiting) -> Upstream | None:
@@ -226,10 +237,22 @@ class Connector:
             negotiated.transport.abort()
             raise ConnectionError("the backend does not offer HTTP/2 (ALPN)")
         pool.uses_http1 = True
+        if client.needs_http2:
+            negotiated.transport.abort()
+            raise self._needs_http2(backend)
         upstream = H1Upstream(backend, client, self._batch, self._responses)
         negotiated.hand_over(upstream)
         upstream.reusable = self._reusable
         return upstream
+
+    def _needs_http2(self, backend: Backend) -> ProxyError:
+        """Return the error of a call of gRPC whose backend uses HTTP/1.1; another backend may serve it."""
+        service = backend.endpoint.service
+        detail = f"service {service} uses HTTP/1.1, gRPC needs --upstream-protocol h2 or lb_protocol=h2c"
+        if service not in self._warned:
+            self._warned.add(service)
+            log.warning("%s; its calls end with code 14", detail)
+        return UnprocessedError(Phase.CONNECT, Fault.POLICY, detail)
 
 
 @lru_cache(maxsize=4096)

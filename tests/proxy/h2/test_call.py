@@ -1,6 +1,7 @@
 """Calls of gRPC that pylb could not serve: the client receives a code in place of a status."""
 
 import asyncio
+from dataclasses import replace
 
 import h2.errors
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from pylb.errors import Fault
 from pylb.model import Endpoint
 from pylb.observe.accesslog import attempt_fields
-from tests.environment import Environment
+from tests.environment import Environment, answers, read_request
 from tests.h2_peers import GET, OK, POST, H2Backend, H2Client
 from tests.until import until
 
@@ -116,6 +117,35 @@ async def test_a_call_without_a_route_is_unimplemented():
     async with Environment(routes=["web=other.example"]) as env, H2Client(env.port) as client:
         stream = await client.open(CALL).whole()
         assert (stream.status, stream.heads[0]["grpc-status"]) == ("200", "12")
+
+
+async def test_a_call_to_a_backend_with_http1_ends_with_the_reason_and_never_reaches_it(caplog):
+    reached = []
+
+    async def handle(reader, writer):
+        reached.append(await read_request(reader))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    async with Environment() as env, H2Client(env.port) as client:
+        await env.origin(handle)
+        await env.get()  # Its connection is idle now.
+        for _ in range(2):
+            stream = await client.open(CALL).whole()
+            assert (stream.status, stream.heads[0]["grpc-status"]) == ("200", "14")
+            assert "service web uses HTTP/1.1" in stream.heads[0]["grpc-message"]
+        assert len(reached) == 1
+        assert env.records[-1].termination == "PC"
+        assert [record.levelname for record in caplog.records] == ["WARNING"]
+        assert not env.pool.events
+
+
+async def test_a_call_goes_to_the_backend_with_http2_if_others_have_http1():
+    async with Environment() as env, H2Client(env.port) as client:
+        old = await env.origin(answers())
+        new = await env.origin(H2Backend(fails_with(0)))
+        env.register(old.endpoint, replace(new.endpoint, protocol="h2"))
+        for _ in range(4):
+            assert (await client.open(CALL).whole()).trailers == {"grpc-status": "0"}
 
 
 @pytest.mark.parametrize(("fields", "ends"), [(CALL, True), (POST, False)])
