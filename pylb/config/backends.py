@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from pylb import grpc_codes
 from pylb.config.kinds import (
     AUTHORITY,
     DURATION,
@@ -28,7 +29,10 @@ POLICIES = ("least-connections", "round-robin", "random-two", "random")
 PROTOCOLS = ("http1", "h2", "auto")
 """How connections to backends use HTTP: always 1.1, always 2, or as the backend chooses in TLS."""
 
-CONDITIONS = ("connect", "reset", "timeout", "502", "503", "504")
+STATUSES = ("502", "503", "504")
+"""The statuses of a response that may be retried: those of a gateway or an overloaded backend."""
+
+CONDITIONS = ("connect", "reset", "timeout", *STATUSES, *grpc_codes.CONDITIONS.values())
 """The failures that may be retried; `pylb.policy.retry` defines each."""
 
 
@@ -135,7 +139,7 @@ class Retries(Group):
         some_of(*CONDITIONS),
         "connect,reset,timeout",
         "Failures that are retried: `connect` (no connection, any method), `reset` (connection broken), "
-        "`timeout` (no response in time), or a response with one of these statuses.",
+        "`timeout` (no response in time), a status, or a code of gRPC (any method).",
     )
     retry_methods: frozenset[str] = option(
         some_of("PUT", "DELETE"),

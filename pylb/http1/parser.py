@@ -102,6 +102,8 @@ class Response:
         self.version = version
         """The backend's minor version of HTTP/1; `start` always has version 1.1."""
         self.status = status
+        self.condition = str(status) if status >= 500 else ""
+        """The condition for a retry that the response may meet (`config.backends.CONDITIONS`)."""
         self.interim = status < 200 and status != 101
         """Whether another response follows (RFC 9110 section 15.2)."""
         self.start = start

@@ -9,10 +9,21 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
-from math import inf
+from math import ceil, inf
 from urllib.parse import quote_from_bytes
 
 from pylb.errors import Fault, Phase, ProxyError
+from pylb.grpc_codes import (
+    CONDITIONS,
+    DEADLINE_EXCEEDED,
+    INTERNAL,
+    PERMISSION_DENIED,
+    RESOURCE_EXHAUSTED,
+    UNAUTHENTICATED,
+    UNAVAILABLE,
+    UNIMPLEMENTED,
+    UNKNOWN,
+)
 from pylb.http1.parser import END_OF_HEAD
 from pylb.http2.request_text import GRPC_TIMEOUT
 
@@ -22,11 +33,20 @@ _CALL = re.compile(rb"\ncontent-type:[\t ]*application/grpc(?:[+;\r]|\Z)", re.IG
 _TIMEOUT = re.compile(rb"\n%b: ([0-9]{1,8})([HMSmun])\r" % GRPC_TIMEOUT)
 _UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 
-UNKNOWN, DEADLINE_EXCEEDED, PERMISSION_DENIED, RESOURCE_EXHAUSTED = 2, 4, 7, 8
-UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS, UNAUTHENTICATED = 12, 13, 14, 15, 16
+_INFERRED = {
+    **dict.fromkeys((400, 431), INTERNAL),
+    401: UNAUTHENTICATED,
+    403: PERMISSION_DENIED,
+    404: UNIMPLEMENTED,
+    **dict.fromkeys((429, 502, 503, 504), UNAVAILABLE),
+}
+"""Codes by the status of a response without a code (gRPC's http-grpc-status-mapping.md)."""
 
-FAILURES = frozenset([UNKNOWN, INTERNAL, UNAVAILABLE, DATA_LOSS])
-"""Codes that count as failures of a backend, as a status of 500 does. The caller causes the others."""
+_MAX_NUMBER = 99_999_999
+"""A timeout has at most 8 digits."""
+
+_PRECISE = ((b"u", 1e6), (b"m", 1e3), (b"S", 1), (b"M", 1 / 60), (b"H", 1 / 3600))
+"""Units, and how many a second has. The first that represents a timeout is the most precise."""
 
 _STATUS = re.compile(rb"^grpc-status:[\t ]*([0-9]{1,9})[\t ]*\r", re.MULTILINE)
 
@@ -55,6 +75,23 @@ def timeout_of(head: bytes) -> float:
     """Return the seconds in which a call must end; infinite if the caller sets none, or an invalid one."""
     found = _TIMEOUT.search(head)
     return int(found[1]) * _UNITS[found[2]] if found else inf
+
+
+def with_timeout(lines: bytes, seconds: float) -> bytes:
+    """Return the lines of a request with the time that remains, rounded up; the caller has set one."""
+    unit, per_second = next(each for each in _PRECISE if seconds * each[1] < _MAX_NUMBER)
+    remaining = b"%d%b" % (ceil(seconds * per_second), unit)
+    return _TIMEOUT.sub(b"\n%b: %b\r" % (GRPC_TIMEOUT, remaining), lines, count=1)
+
+
+def condition(lines: bytes) -> str:
+    """Return the condition for a retry that the result of a call meets; empty if it meets none."""
+    return CONDITIONS.get(status_of(lines) or 0, "")
+
+
+def code_of_response(status: int) -> int:
+    """Return the code of a call whose response has none, as clients infer it from the HTTP status."""
+    return _INFERRED.get(status, UNKNOWN)
 
 
 def status_of(lines: bytes) -> int | None:

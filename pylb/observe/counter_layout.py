@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from pylb.grpc_codes import NAMES
+
 
 @dataclass(frozen=True, slots=True)
 class Counter:
@@ -97,4 +99,8 @@ TERMINATIONS: Final = (
 """Every termination code of a request that does not complete normally."""
 TERMINATION_INDEX: Final = {code: EVENT + len(EVENTS) + place for place, code in enumerate(TERMINATIONS)}
 """Maps a termination code to the index of its counter."""
-SLOT_LENGTH: Final = EVENT + len(EVENTS) + len(TERMINATIONS)
+GRPC_CODES: Final = (*NAMES, "other")
+"""The codes with which calls of gRPC end, by number."""
+GRPC: Final = EVENT + len(EVENTS) + len(TERMINATIONS)
+"""The first of `len(GRPC_CODES)` counters: calls of gRPC by code."""
+SLOT_LENGTH: Final = GRPC + len(GRPC_CODES)

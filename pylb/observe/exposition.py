@@ -151,6 +151,9 @@ TERMINATIONS = Family(
 )
 """By service only: a rejected request has no backend, and other failures are already counted by backend."""
 
+GRPC = Family("grpc_requests_total", "counter", "Calls of gRPC by the code with which they ended.", float)
+"""By service, and only the codes that have occurred: most services have no calls."""
+
 BACKEND_NOW = (
     Family(
         "backend_requests_in_flight", "gauge", "Requests in flight on a backend.", attrgetter("in_flight")
@@ -275,6 +278,8 @@ def traffic(counters: Counters) -> Iterator[str]:
     for family in (*COUNTED, CONNECT_BY_BACKEND):
         yield family.text(by_backend, "pylb_backend_")
     yield TERMINATIONS.text(by_service)
+    if calls := _calls(services):
+        yield GRPC.text(calls)
     yield POOL_EVENTS.text(
         [
             (labels(service=service, event=event), totals[counter_layout.EVENT + place])
@@ -282,6 +287,16 @@ def traffic(counters: Counters) -> Iterator[str]:
             for place, event in enumerate(counter_layout.EVENTS)
         ]
     )
+
+
+def _calls(services: Mapping[str, Sequence[int]]) -> list[tuple[str, int]]:
+    """Return the calls of gRPC by service and code."""
+    return [
+        (labels(service=service, grpc_code=name), totals[counter_layout.GRPC + code])
+        for service, totals in services.items()
+        for code, name in enumerate(counter_layout.GRPC_CODES)
+        if totals[counter_layout.GRPC + code]
+    ]
 
 
 def by_route(totals: Mapping[tuple[str, str], Sequence[int]]) -> Iterator[str]:

@@ -19,6 +19,8 @@ from pylb.observe.counter_layout import (
     CONNECT_TIME,
     DURATION,
     DURATION_TIME,
+    GRPC,
+    GRPC_CODES,
     HEAD,
     HEAD_TIME,
     HTTP2,
@@ -33,6 +35,8 @@ from pylb.observe.counters import Counters
 from pylb.observe.record import Record
 from pylb.observe.worker_counters import WorkerCounters
 from pylb.policy.lease import Lease
+
+_LAST_CODE = len(GRPC_CODES) - 1
 
 LEFT = (Fault.CLIENT.value, Fault.CLIENT_TIMEOUT.value)
 
@@ -69,6 +73,11 @@ class Metrics:
         counters[SENT] += record.sent
         if record.protocol:
             counters[HTTP2] += 1
+            code = record.grpc_code
+            if code is None and attempts:
+                code = last.grpc_status
+            if code is not None:
+                counters[GRPC + min(code, _LAST_CODE)] += 1
         if record.received:
             counters[RECEIVED] += record.received
         counters[DURATION + bucket] += 1

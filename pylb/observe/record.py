@@ -23,6 +23,8 @@ class Record:
     request: Request | None = None
     """The head, once it is parsed."""
     service = ""
+    grpc_code: int | None = None
+    """The code with which pylb has ended a call of gRPC; None if its backend did."""
     fit: Fit[Any] | None = None
     """The route and the path, unless the only route takes everything."""
     status = 0

@@ -50,8 +50,11 @@ class Lease:
     interim = 0
     """Number of interim responses (1xx)."""
     status = 0
+    condition = ""
+    """The condition for a retry that the response meets; empty for none."""
     grpc_status: int | None = None
-    """The code with which a backend with HTTP/2 ended a call of gRPC; None for other responses."""
+    """The code with which a backend ended a call of gRPC, or that its status implies; None for other
+    requests."""
     resend = False
     """Whether the request was lost on a stale connection, and `again` follows immediately."""
     granted = False

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 
 from pylb.config.backends import Health
-from pylb.http2.grpc import FAILURES
+from pylb.grpc_codes import FAILURES
 from pylb.policy.backend import Backend, State
 from pylb.policy.health import Outcome, classify
 from pylb.policy.lease import Lease

@@ -13,6 +13,9 @@
     connection or no HTTP (`reset`), no  `Idempotency-Key` only if configured: the backend may have processed
     response in time (`timeout`), a      the request, and these declare that processing it twice is harmless
     configured status (`502`, ...)
+    a call of gRPC that ended with a     any method, on another backend: a configured code declares that
+    configured code and no message       such calls are harmless
+    (`grpc-unavailable`, ...)
     after the client has received bytes  never: they cannot be revoked
 
 Each backend receives a request once (as in nginx): a backend that broke the connection may do so because of
@@ -25,18 +28,19 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from pylb.config.backends import CONDITIONS, Retries
+from pylb.config.backends import STATUSES, Retries
 from pylb.errors import Fault, Phase, ProxyError, StreamResetError, UnprocessedError
+from pylb.grpc_codes import CONDITIONS
 from pylb.http1.parser import Request
 
 IDEMPOTENT = frozenset([b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"])
 """Methods for which several identical requests have the effect of one (RFC 9110 §9.2.2)."""
 
+GRPC = frozenset(CONDITIONS.values())
+"""Conditions that a call of gRPC meets."""
+
 SAFE = frozenset([b"GET", b"HEAD", b"OPTIONS"])
 """Read-only methods (RFC 9110 §9.2.1), except TRACE, which pylb does not forward."""
-
-STATUSES = frozenset(int(condition) for condition in CONDITIONS if condition.isdecimal())
-"""The statuses among `CONDITIONS`: those of a gateway or an overloaded backend."""
 
 IDEMPOTENCY_KEY = b"\nidempotency-key:"
 """The field as it appears in lower-cased field lines (draft-ietf-httpapi-idempotency-key-header)."""
@@ -79,26 +83,33 @@ class RetryRules:
         self._options = options
         self._methods = SAFE | {method.encode() for method in options.retry_methods}
         """Methods of requests that may be retried after they were sent."""
-        self.statuses = frozenset(status for status in STATUSES if str(status) in options.retry_on)
-        """Statuses after which the request is retried on another backend."""
+        self.responses = options.retry_on.intersection(GRPC.union(STATUSES))
+        """Conditions of a complete response after which the request is retried on another backend."""
 
     def allow(
-        self, error: ProxyError, request: Request, *, status: int, sent: bool, attempts: int, replayable: bool
+        self,
+        error: ProxyError,
+        request: Request,
+        *,
+        response: str,
+        sent: bool,
+        attempts: int,
+        replayable: bool,
     ) -> bool:
         """Return whether the table allows to retry a request on another backend.
 
         Args:
             error: the failure of the last attempt, before the client received any byte of a response.
             request: the client's request.
-            status: the status of the response; 0 if no head was received.
+            response: the condition that the response meets; empty if it meets none.
             sent: whether this attempt or an earlier one sent a part of the request.
             attempts: number of attempts, including this one.
             replayable: whether the part of the body that was received is still buffered.
         """
-        options = self._options
-        if not replayable or attempts > options.retries or condition(error, status) not in options.retry_on:
+        options, met = self._options, condition(error, response)
+        if not replayable or attempts > options.retries or met not in options.retry_on:
             return False
-        return not sent or self._harmless(request)
+        return not sent or met in GRPC or self._harmless(request)
 
     def resends(self, request: Request, *, replayable: bool) -> bool:
         """Return whether a request lost on a stale connection may be resent to the same backend.
@@ -115,8 +126,13 @@ class RetryRules:
         return self._options.retry_idempotency_key and IDEMPOTENCY_KEY in request.lines.lower()
 
 
-def condition(error: ProxyError, status: int) -> str:
-    """Return the member of `CONDITIONS` that a failed attempt meets; empty if it meets none."""
+def condition(error: ProxyError, response: str) -> str:
+    """Return the member of `CONDITIONS` that a failed attempt meets; empty if it meets none.
+
+    Args:
+        error: the failure of the attempt.
+        response: the condition that its response meets; empty if it meets none, or if none arrived.
+    """
     if isinstance(error, UnprocessedError):
         return "connect"
     if error.phase is Phase.CONNECT and error.fault in {Fault.UPSTREAM, Fault.UPSTREAM_TIMEOUT}:
@@ -127,4 +143,4 @@ def condition(error: ProxyError, status: int) -> str:
         return "timeout"
     if error.fault is not Fault.UPSTREAM:
         return ""
-    return str(status) if status else "reset"
+    return response or "reset"

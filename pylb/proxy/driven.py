@@ -47,6 +47,8 @@ class Driven:
 
     __slots__ = ()
 
+    needs_http2 = False
+
     def wake(self: State) -> None:
         """Resume the coroutine, which checks its state again. Spurious calls are harmless."""
         if self._busy:

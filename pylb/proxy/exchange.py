@@ -46,10 +46,6 @@ class Exchange(Waiter, ByteStream, Protocol):
     cut_off: bool
     """Whether a shutdown has ended the connection."""
 
-    @property
-    def needs_http2(self) -> bool:
-        """Whether a backend with HTTP/1.1 cannot serve the request: a call of gRPC."""
-
     def addresses(self) -> ConnectionAddresses:
         """Return the addresses of the client and of the listener that it connected to."""
 
@@ -58,6 +54,17 @@ class Exchange(Waiter, ByteStream, Protocol):
 
         Raises:
             ProxyError: 413, the body is too large.
+        """
+
+    def after_delay(self, request: Request, now: float) -> Request:
+        """Return the request for an attempt that begins late: one in which remaining times are up to date.
+
+        Args:
+            request: the request as it was received.
+            now: monotonic seconds.
+
+        Raises:
+            ProxyError: 504, the time of the client has passed.
         """
 
     def interim(self, request: Request, response: Response) -> None:

@@ -68,6 +68,7 @@ async def forward(client: Exchange, request: Request, record: Record) -> bool:
                 lease = lease.again(now) if lease is not None and lease.resend else leases.lease(tried, now)
             except Full:
                 lease, now = await wait_for_room(client, pool, tried)
+                request = client.after_delay(request, now)
             with lease:
                 record.attempts.append(lease)
                 upstream: Upstream | None = None
@@ -104,9 +105,8 @@ async def forward(client: Exchange, request: Request, record: Record) -> bool:
                     lease.status = response.status
                     if lease.backend.needs_settle:
                         pool.answered(lease)
-
-                    if response.status >= 500 and response.status in service.retry.statuses:
-                        _ask_another(client, pool, record, upload, (*tried, lease.backend))
+                    if response.condition and response.condition in service.retry.responses:
+                        _ask_another(client, record, upload, (*tried, lease.backend), response)
                     if edit is not None:
                         response = edit(response)
                     if response.status == 101:
@@ -122,11 +122,11 @@ async def forward(client: Exchange, request: Request, record: Record) -> bool:
                 except Exception as failure:
                     _give_up(failure, lease, upstream, upload)
                     fresh = fresh or _may_resend(client, record, upload)
-            now = monotonic()
             if not lease.resend:
                 tried += (lease.backend,)
                 if not (lease.granted or _may_retry(client, pool, record, upload, tried)):
                     raise cast(ProxyError, lease.error)
+            request, now = _delayed(client, request)
     finally:
         record.received += len(body) if upload is None else upload.moved
         if download is not None:
@@ -147,6 +147,12 @@ def _give_up(error: Exception, lease: Lease, upstream: Upstream | None, upload: 
     if not isinstance(error, ProxyError):
         raise error
     lease.error = error
+
+
+def _delayed(client: Exchange, request: Request) -> tuple[Request, float]:
+    """Return the request for another attempt, and the time at which that begins."""
+    now = monotonic()
+    return client.after_delay(request, now), now
 
 
 def _may_resend(client: Exchange, record: Record, upload: BodyPump | None) -> bool:
@@ -180,7 +186,7 @@ def _may_retry(
     allowed = client.service.retry.allow(
         cast(ProxyError, lease.error),
         cast(Request, record.request),
-        status=lease.status,
+        response=lease.condition,
         sent=any(was_sent(attempt) for attempt in record.attempts),
         attempts=len(tried),
         replayable=upload is None or upload.can_replay,
@@ -189,7 +195,11 @@ def _may_retry(
 
 
 def _ask_another(
-    client: Exchange, pool: Pool, record: Record, upload: BodyPump | None, tried: tuple[Backend, ...]
+    client: Exchange,
+    record: Record,
+    upload: BodyPump | None,
+    tried: tuple[Backend, ...],
+    response: Response,
 ) -> None:
     """Discard a response in favour of another backend's, if there is another backend and a retry is allowed.
 
@@ -197,9 +207,10 @@ def _ask_another(
         ProxyError: the retry is allowed.
     """
     lease = record.attempts[-1]
-    detail = f"{lease.backend.name} answered {lease.status}"
+    detail = f"{lease.backend.name} answered {response.condition}"
+    lease.condition = response.condition
     lease.error = ProxyError(Phase.HEADERS, Fault.UPSTREAM, detail)
-    if _may_retry(client, pool, record, upload, tried):
+    if _may_retry(client, client.service.pool, record, upload, tried):
         lease.granted = True
         raise lease.error
     lease.error = None

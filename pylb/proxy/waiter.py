@@ -43,6 +43,10 @@ class Waiter(Expiring, Protocol):
     timeout: float
     """Seconds by which progress moves the deadline."""
 
+    @property
+    def needs_http2(self) -> bool:
+        """Whether a backend with HTTP/1.1 cannot serve the request: a call of gRPC."""
+
     def woken(self, _: object) -> None:
         """Do the same as `wake`, in the form of a future's callback."""
 

@@ -15,7 +15,7 @@ def test_every_counter_has_its_own_index():
         for name, value in vars(counter_layout).items()
         if name.isupper()
         and isinstance(value, int)
-        and name not in ("BUCKETS", "DURATION", "HEAD", "CONNECT", "EVENT", "SLOT_LENGTH")
+        and name not in ("BUCKETS", "DURATION", "HEAD", "CONNECT", "EVENT", "GRPC", "SLOT_LENGTH")
     ]
     buckets = [
         first + i
@@ -25,7 +25,8 @@ def test_every_counter_has_its_own_index():
     used = [*range(len(counter_layout.CODES)), *single, *buckets]
     events = [counter_layout.EVENT + place for place in range(len(counter_layout.EVENTS))]
     endings = counter_layout.TERMINATION_INDEX.values()
-    assert sorted([*used, *events, *endings]) == list(range(counter_layout.SLOT_LENGTH))
+    codes = [counter_layout.GRPC + code for code in range(len(counter_layout.GRPC_CODES))]
+    assert sorted([*used, *events, *endings, *codes]) == list(range(counter_layout.SLOT_LENGTH))
 
 
 def test_every_termination_code_is_counted():

@@ -80,7 +80,21 @@ def test_failures_have_labels_of_their_place(counters):
     assert values["pylb_upstream_attempts_total", "service=web"] == 2
     assert values["pylb_terminations_total", "code=PR", "service=web"] == 1
     assert values["pylb_terminations_total", "code=cR", "service=web"] == 0
+    assert not any(name == "pylb_grpc_requests_total" for name, *_ in values)
     assert values["pylb_requests_total", "code=5xx", "service=web"] == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "name"), [(0, "OK"), (16, "UNAUTHENTICATED"), (17, "other"), (10**9, "other")]
+)
+def test_calls_of_grpc_are_counted_by_code(counters, code, name):
+    call = attempt(backend(counters=counters))
+    call.grpc_status = code
+    ended = record(call)
+    ended.protocol = "HTTP/2.0"
+    Metrics(counters).count(ended)
+    values, _ = samples(exposition.traffic(counters))
+    assert values["pylb_grpc_requests_total", f"grpc_code={name}", "service=web"] == 1
 
 
 def test_series_of_a_removed_backend_end_and_totals_of_its_service_remain(counters):

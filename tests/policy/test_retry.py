@@ -1,9 +1,9 @@
 import pytest
 
-from pylb.config.backends import CONDITIONS, Retries
+from pylb.config.backends import CONDITIONS, STATUSES, Retries
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.http1.parser import Request
-from pylb.policy.retry import RetryRules, condition, is_stale
+from pylb.policy.retry import GRPC, RetryRules, condition, is_stale
 from tests.every import every
 
 UNREACHABLE = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
@@ -16,11 +16,13 @@ EVERYTHING = RetryRules(
 )
 
 
-def allow(error, method=b"GET", *, rules=None, lines=b"\n", status=0, sent=None, attempts=1, replayable=True):
+def allow(
+    error, method=b"GET", *, rules=None, lines=b"\n", response="", sent=None, attempts=1, replayable=True
+):
     rules = rules or RetryRules(Retries())
     request = Request(method, b"/", 1, lines)
     sent = error.phase is not Phase.CONNECT if sent is None else sent
-    return rules.allow(error, request, status=status, sent=sent, attempts=attempts, replayable=replayable)
+    return rules.allow(error, request, response=response, sent=sent, attempts=attempts, replayable=replayable)
 
 
 @pytest.mark.parametrize("method", [b"GET", b"POST", b"PATCH", b"LOCK"])
@@ -83,26 +85,33 @@ def test_the_number_of_attempts_is_limited():
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "met"),
+    ("error", "response", "met"),
     [
-        (UNREACHABLE, 0, "connect"),
-        (BROKEN, 0, "reset"),
-        (LATE, 0, "timeout"),
-        (BROKEN, 503, "503"),
-        (CUT, 200, ""),
+        (UNREACHABLE, "", "connect"),
+        (BROKEN, "", "reset"),
+        (LATE, "", "timeout"),
+        (BROKEN, "503", "503"),
+        (BROKEN, "grpc-unavailable", "grpc-unavailable"),
+        (CUT, "", ""),
     ],
 )
-def test_each_retry_condition_can_be_disabled(error, status, met):
-    assert condition(error, status) == met
+def test_each_retry_condition_can_be_disabled(error, response, met):
+    assert condition(error, response) == met
     if met:
-        assert allow(error, status=status, rules=EVERYTHING)
+        assert allow(error, response=response, rules=EVERYTHING)
         others = RetryRules(Retries(retry_on=frozenset(CONDITIONS) - {met}))
-        assert not allow(error, status=status, rules=others)
+        assert not allow(error, response=response, rules=others)
 
 
 def test_a_status_is_retried_only_if_configured():
-    assert RetryRules(Retries()).statuses == frozenset()
-    assert EVERYTHING.statuses == {502, 503, 504}
+    assert RetryRules(Retries()).responses == frozenset()
+    assert EVERYTHING.responses == {*STATUSES, *GRPC}
+
+
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+def test_a_call_that_ended_with_a_configured_code_is_retried_with_any_method(method):
+    assert allow(BROKEN, method, response="grpc-unavailable", rules=EVERYTHING)
+    assert allow(BROKEN, method, response="503", rules=EVERYTHING) is (method == b"GET")
 
 
 def test_a_reused_connection_that_ends_without_a_response_is_stale():

@@ -68,8 +68,6 @@ class Downstream(ClientConnection):
         "service",
     )
 
-    needs_http2 = False
-
     def __init__(
         self,
         context: Context,
@@ -261,6 +259,10 @@ class Downstream(ClientConnection):
             return body, None
         decoder = Chunked(bad_request) if request.chunked else Sized(length)
         return b"", RequestBodyPump(self, decoder, limit=service.max_body, quota=service.quota)
+
+    def after_delay(self, request: Request, now: float) -> Request:  # noqa: ARG002
+        """Return the request as it is."""
+        return request
 
     def interim(self, request: Request, response: Response) -> None:
         """Send an interim response (1xx) at once. HTTP/1.0 has none (RFC 9110 section 15.2)."""

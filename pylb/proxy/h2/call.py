@@ -7,11 +7,13 @@ deadline that the caller sets in `grpc-timeout`, which counts from the head of t
 
 from __future__ import annotations
 
+from copy import copy
 from math import inf
 from time import monotonic
 from typing import Any, cast
 
 from pylb.errors import Fault, Phase, ProxyError
+from pylb.grpc_codes import CANCELLED
 from pylb.http1.parser import Request
 from pylb.http2 import grpc
 from pylb.http2.response_heads import trailers_block
@@ -64,6 +66,19 @@ class Call(H2Stream):
         super().set_deadline(now, seconds)
         self.deadline = min(self.deadline, self.latest_deadline)
 
+    def after_delay(self, request: Request, now: float) -> Request:
+        """Return the request with the time that remains until the caller's deadline."""
+        remaining = self.latest_deadline - now
+        if remaining == inf:
+            return request
+        if remaining <= 0:
+            raise ProxyError(
+                Phase.QUEUE, Fault.UPSTREAM_TIMEOUT, "the call's deadline has passed", status=504
+            )
+        late = copy(request)
+        late.lines, late.cached_head = grpc.with_timeout(request.lines, remaining), b""
+        return late
+
     def makes_progress(self, quota: float) -> bool:
         """Return True, and restart the timeout, if an expired client still reads, before its deadline."""
         return monotonic() < self.latest_deadline and super().makes_progress(quota)
@@ -86,7 +101,8 @@ class Call(H2Stream):
             return super().answer(record, request, status, fields, text)
         record.status = status
         record.sending = True
-        self._send_result(record, grpc.result(grpc.code_of_status(status), grpc.reason(status)))
+        record.grpc_code = grpc.code_of_status(status)
+        self._send_result(record, grpc.result(record.grpc_code, grpc.reason(status)))
         return True
 
     def refuse(self, record: Record, error: ProxyError) -> None:
@@ -95,6 +111,9 @@ class Call(H2Stream):
         Trailers with an error cannot be taken for a complete response, and clients may know that they can
         send the call again.
         """
+        if self.cut_off:
+            self.lost = False  # The connection closes after this.
+        record.grpc_code = CANCELLED if self.lost and not self._late else grpc.code_of(error)
         if self._late:
             self._carrier.session.end(self, trailers_block(grpc.failure(error)))
             self._carrier.schedule()

@@ -209,9 +209,13 @@ class H2Connection(MultiplexedConnection):
             stream.lost = stream.cut_off = True
 
     def abort(self) -> None:
-        """Wake all streams, and close the connection at once."""
+        """Wake all streams, and close the connection at once, or after what they have still written."""
         self._lose_streams()
-        self.transport.abort()
+        self._flush()
+        if self._write_paused:
+            self.transport.abort()
+        else:
+            self.transport.close()
 
     def _refuse_more(self) -> None:
         """Accept no further stream, because the client has had time to see the announcement."""

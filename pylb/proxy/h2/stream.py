@@ -65,8 +65,6 @@ class H2Stream(MultiplexedStream, Driven):
         *("extra_fields", "keep", "latest_deadline", "progressed", "service", "taken", "timeout"),
     )
 
-    needs_http2 = False
-
     _carrier: ClientCarrier
 
     def __init__(self, carrier: ClientCarrier, number: int, head: Head) -> None:
@@ -197,6 +195,10 @@ class H2Stream(MultiplexedStream, Driven):
         if not request.chunked:
             return size == request.length
         return 0 < size <= min(INLINE_LIMIT, self.service.max_body) and not self.trailer_lines
+
+    def after_delay(self, request: Request, now: float) -> Request:  # noqa: ARG002
+        """Return the request as it is."""
+        return request
 
     def interim(self, request: Request, response: Response) -> None:  # noqa: ARG002
         """Send an interim response (1xx)."""

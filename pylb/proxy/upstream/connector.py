@@ -52,10 +52,6 @@ OWN_RESOURCES = frozenset([EADDRNOTAVAIL, EMFILE, ENFILE, ENOBUFS, ENOMEM])
 class Client(Waiter, Protocol):
     """The waiter that a connection is opened for."""
 
-    @property
-    def needs_http2(self) -> bool:
-        """Whether HTTP/1.1 cannot carry the request."""
-
     def addresses(self) -> ConnectionAddresses:
         """Return the addresses of the client and of the listener that it connected to."""
 

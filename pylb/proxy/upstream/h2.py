@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from pylb.errors import Fault, Phase, ProxyError, StreamResetError, UnprocessedError
+from pylb.grpc_codes import FAILURES
 from pylb.http1.bad_request import bad_response
 from pylb.http1.body import IDENTITY, Decoder, Encoder
 from pylb.http1.grammar import fields
@@ -63,8 +64,8 @@ class H2Upstream(MultiplexedStream, RequestStream):
     """
 
     __slots__ = (
-        *("_block", "_ended", "_failure", "_heads", "_key", "_last", "_reads", "_result", "_unwritten"),
-        *("backend",),
+        *("_block", "_ended", "_failure", "_heads", "_is_call", "_key", "_last", "_reads", "_result"),
+        *("_unwritten", "backend"),
         *("bodiless", "broken", "client", "head_received", "home", "joined", "length", "reusable"),
     )
 
@@ -97,6 +98,7 @@ class H2Upstream(MultiplexedStream, RequestStream):
         """Returns the reason why the stream was closed."""
         self._result = b""
         """Lines that may contain the result of a call of gRPC: trailers, or a head without a body."""
+        self._is_call = client.needs_http2
         self._reads = carrier.reads
         self._ended = False
 
@@ -243,6 +245,8 @@ class H2Upstream(MultiplexedStream, RequestStream):
         if isinstance(head, ProxyError):
             raise head
         response = self._carrier.responses.read(head)
+        if self._is_call and self._result:  # A result without messages.
+            response.condition = response.condition or grpc.condition(self._result)
         if not response.interim and response.status != 101:
             if self.bodiless or response.status in BODILESS:
                 length, self.recv_buffer = 0, b""
@@ -272,9 +276,10 @@ class H2Upstream(MultiplexedStream, RequestStream):
 
     def free(self, lease: Lease) -> None:
         """End the exchange. What is left open of the stream is cancelled."""
-        if self._result:
-            lease.grpc_status = grpc.status_of(self._result)
-            if lease.grpc_status in grpc.FAILURES:
+        if self._is_call:
+            code = grpc.status_of(self._result)
+            lease.grpc_status = grpc.code_of_response(lease.status) if code is None else code
+            if lease.grpc_status in FAILURES:
                 self.backend.needs_settle = True
         self._leave()
 

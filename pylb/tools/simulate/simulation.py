@@ -126,7 +126,7 @@ class Simulation:
                     except ProxyError as error:
                         lease.error = error
                         tried += (lease.backend,)
-                        if not self._may_retry(pool, lease, error, tried):
+                        if not self._may_retry(pool, error, tried):
                             raise
                         self.outcome.retries += 1
         except ProxyError as error:
@@ -159,10 +159,8 @@ class Simulation:
         lease.answered, lease.status = True, 200
         connections.give_back(self.now)
 
-    def _may_retry(self, pool: Pool, lease: Lease, error: ProxyError, tried: tuple[Backend, ...]) -> bool:
-        allowed = self._retry.allow(
-            error, GET, status=lease.status, sent=True, attempts=len(tried), replayable=True
-        )
+    def _may_retry(self, pool: Pool, error: ProxyError, tried: tuple[Backend, ...]) -> bool:
+        allowed = self._retry.allow(error, GET, response="", sent=True, attempts=len(tried), replayable=True)
         return allowed and pool.has_other_than(tried) and pool.afford_retry()
 
     def _wait_for_room(self, pool: Pool, tried: tuple[Backend, ...]) -> Generator[float, None, Lease]:

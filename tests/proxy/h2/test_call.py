@@ -1,6 +1,7 @@
 """Calls of gRPC that pylb could not serve: the client receives a code in place of a status."""
 
 import asyncio
+import re
 from dataclasses import replace
 
 import h2.errors
@@ -192,6 +193,67 @@ async def test_codes_of_failures_eject_a_backend_and_those_of_callers_do_not():
             await until(lambda: len(env.records) == 3)
             assert [record.attempts[-1].grpc_status for record in env.records] == [code] * 3
             assert env.pool.events["ejected"] == ejected
+
+
+def trailers_only(seen, codes):
+    """A backend that ends each call at once, with the next of these codes."""
+
+    async def script(stream):
+        await stream.whole()
+        seen.append(stream.heads[0])
+        stream.head([OK, ("content-type", "application/grpc"), ("grpc-status", codes.pop(0))], end=True)
+
+    return H2Backend(script)
+
+
+@pytest.mark.parametrize(
+    ("retry_on", "code"), [("grpc-unavailable", "0"), ("grpc-internal", "14"), ("503", "14")]
+)
+async def test_a_call_is_sent_to_another_backend_after_a_configured_code(retry_on, code):
+    seen = []
+    async with environment(retry_on=frozenset([retry_on])) as env, H2Client(env.port) as client:
+        codes = ["14", "0"]
+        for _ in range(2):
+            await env.origin(trailers_only(seen, codes))
+        stream = await client.open([*CALL, ("grpc-timeout", "9S")]).whole()
+        assert stream.heads[0]["grpc-status"] == code
+        assert seen[0]["grpc-timeout"] == "9S"
+        assert all(re.fullmatch(r"8[0-9]{6}u", head["grpc-timeout"]) for head in seen[1:])
+        assert len(seen) == (2 if code == "0" else 1)
+
+
+async def test_a_response_without_a_code_is_a_failure():
+    async def script(stream):
+        await stream.whole()
+        stream.head([OK, ("content-type", "application/grpc")])
+        stream.data(b"\0\0\0\0\0", end=True)
+
+    async with environment(eject_failures=1, max_ejection_percent=100) as env, H2Client(env.port) as client:
+        await env.origin(H2Backend(script))
+        await client.open(CALL).whole()
+        await until(lambda: env.records)
+        assert env.records[0].attempts[0].grpc_status == 2
+        assert env.pool.events["ejected"] == 1
+
+
+@pytest.mark.parametrize("begins", [True, False])
+async def test_a_call_that_runs_at_the_end_of_a_drain_ends_with_a_code(begins):
+    async def script(stream):
+        if begins:
+            stream.head([OK, ("content-type", "application/grpc")])
+            stream.data(b"\0\0\0\0\0")
+        await stream.until(lambda: stream.reset_code is not None)
+
+    async with environment() as env, H2Client(env.port) as client:
+        backend = H2Backend(script)
+        await env.origin(backend)
+        stream = client.open(CALL)
+        await until(lambda: stream.body if begins else backend.streams)
+        env.server.close()
+        await stream.whole()
+        assert (stream.trailers if begins else stream.heads[0])["grpc-status"] == "14"
+        assert env.records[0].grpc_code == 14
+        assert env.records[0].termination[0] == "K"
 
 
 async def test_the_access_log_has_the_code():
