@@ -12,6 +12,8 @@ from pylb.config.kinds import (
     DURATION_OR_ZERO,
     FILE,
     FLAG,
+    GRPC,
+    GRPC_SERVICE,
     HOST,
     TARGET,
     TCP,
@@ -198,8 +200,16 @@ class Health(Group):
         None,
         "Host header of HTTP probes. Defaults to the address of the backend.",
     )
-    probe_tcp: bool = option(
-        FLAG, "off", "Probe each backend by opening a TCP connection; excludes --probe-http."
+    probe_tcp: bool = option(FLAG, "off", "Probe each backend by opening a TCP connection.")
+    probe_grpc: bool = option(
+        FLAG,
+        "off",
+        "Probe each backend by a call of grpc.health.v1.Health/Check with HTTP/2; SERVING is a success.",
+    )
+    probe_grpc_service: str | None = option(
+        GRPC_SERVICE,
+        None,
+        "Service whose health --probe-grpc asks for. By default it asks for that of the whole server.",
     )
     probe_interval: float = option(
         DURATION,
@@ -228,14 +238,20 @@ class Health(Group):
 
     @property
     def probe(self) -> str:
-        """The probe of instances that define none: `tcp`, a path, or empty for no probes."""
+        """The probe of instances that define none, as `kinds.PROBE`; empty for no probes."""
+        if self.probe_grpc:
+            return f"{GRPC}:{self.probe_grpc_service}" if self.probe_grpc_service else GRPC
         return self.probe_http or (TCP if self.probe_tcp else "")
 
     def check(self) -> None:
         """Reject two kinds of probes."""
         super().check()
-        if self.probe_http and self.probe_tcp:
-            raise UsageError("--probe-tcp: expected either this or --probe-http")
+        given = {"tcp": self.probe_tcp, "grpc": self.probe_grpc, "http": self.probe_http}
+        first, *others = [name for name, value in given.items() if value] or [""]
+        if others:
+            raise UsageError(f"--probe-{first}: expected either this or --probe-{others[0]}")
+        if self.probe_grpc_service and not self.probe_grpc:
+            raise UsageError("--probe-grpc-service: expected --probe-grpc with it")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -271,7 +271,9 @@ def _via(value: str) -> str:
 VIA = Kind("on|off|NAME", "on, off, or a name without spaces such as edge or lb.example:8080", _via)
 """The `received-by` part of a `Via` header (RFC 9110 §7.6.3); empty for no header."""
 
-TCP = "tcp"
+TCP, GRPC = "tcp", "grpc"
+
+_GRPC_SERVICE = re.compile(r"[A-Za-z0-9_.-]{1,127}")
 
 
 def _target(value: str) -> str:
@@ -283,10 +285,23 @@ def _target(value: str) -> str:
 def _probe(value: str) -> str:
     if value == "off":
         return ""
-    return value if value == TCP else _target(value)
+    kind, colon, service = value.partition(":")
+    if value == TCP or (kind == GRPC and not colon):
+        return value
+    return f"{GRPC}:{_grpc_service(service)}" if kind == GRPC else _target(value)
 
 
-PROBE = Kind("PATH|tcp|off", "a path such as /health, tcp, or off", _probe)
+def _grpc_service(value: str) -> str:
+    if not _GRPC_SERVICE.fullmatch(value):
+        raise ValueError
+    return value
+
+
+GRPC_SERVICE = Kind("NAME", "the name of a gRPC service such as shop.Cart", _grpc_service)
+
+PROBE = Kind(
+    "PATH|tcp|grpc|grpc:NAME|off", "a path such as /health, tcp, grpc, grpc:shop.Cart, or off", _probe
+)
 """How a backend is probed; empty for no probes."""
 
 TARGET = Kind("PATH", "a path such as /health", _target)

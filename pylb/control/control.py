@@ -243,4 +243,5 @@ class Control:
 @lru_cache(maxsize=1024)
 def _probe_rules(options: Options) -> ProbeRules:
     """Return how the instances of a service with these options are probed."""
-    return ProbeRules(Health.of(options), UpstreamTls(BackendConnections.of(options)).of)
+    tls = UpstreamTls(BackendConnections.of(options))
+    return ProbeRules(Health.of(options), tls.of, tls.of_h2)

@@ -26,7 +26,10 @@ def test_every_help_text_is_one_to_three_short_sentences(declared):
     assert len(declared.text) <= 200
 
 
-DERIVED = {"consul": "consul_url", "consul_tls": "consul_url", "probe_http": "probe", "probe_tcp": "probe"}
+DERIVED = {
+    **dict.fromkeys(["consul", "consul_tls"], "consul_url"),
+    **dict.fromkeys(["probe_http", "probe_tcp", "probe_grpc", "probe_grpc_service"], "probe"),
+}
 """Options that are read through a property of their group."""
 
 

@@ -61,6 +61,12 @@ def test_every_other_option_is_refused_with_the_reason():
         ([("response-timeout", "")], "response-timeout: got '', expected a duration"),
         ([("colour", "red")], "'colour' is no option of a service, expected one such as response-timeout"),
         ([("probe-http", "/"), ("probe-tcp", "on")], "--probe-tcp: expected either this or --probe-http"),
+        ([("probe-grpc", "on"), ("probe-tcp", "on")], "--probe-tcp: expected either this or --probe-grpc"),
+        ([("probe-grpc-service", "a.B")], "--probe-grpc-service: expected --probe-grpc with it"),
+        (
+            [("probe-grpc-service", "a b")],
+            "probe-grpc-service: got 'a b', expected the name",
+        ),
     ],
 )
 def test_an_error_is_one_line(settings, message):

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
+import ssl
 
 import aiohttp
 
-from pylb.config.kinds import TCP
+from pylb.config.kinds import GRPC, TCP
+from pylb.discovery.probes import grpc
+from pylb.discovery.probes.result import Result
 from pylb.discovery.probes.rules import ProbeRules
 from pylb.model import Endpoint
 
 HEADERS = {"User-Agent": "pylb-probe"}
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The outcome of one probe."""
-
-    well: bool
-    why: str = ""
-    """The reason of a failure, as text: `GET /health: 503`, `Connection refused`."""
-    unreachable: bool = False
-    """Whether no connection could be opened."""
 
 
 class ProbeClient:
@@ -37,18 +28,24 @@ class ProbeClient:
 
         Args:
             endpoint: the instance.
-            how: `tcp` to connect only, or the path of a GET request; a status from 200 to 399 is a success,
-                as in HAProxy.
+            how: `tcp` to connect only, `grpc` or `grpc:SERVICE` for gRPC's health protocol, or the path of
+                a GET request; a status from 200 to 399 is a success, as in HAProxy.
             rules: of its service.
         """
         timeout = rules.health.probe_timeout
         try:
             async with asyncio.timeout(timeout):
-                return await (self._connect(endpoint) if how == TCP else self._get(endpoint, how, rules))
+                if how == TCP:
+                    return await self._connect(endpoint)
+                if how.startswith(GRPC):
+                    return await grpc.check(endpoint, how, rules)
+                return await self._get(endpoint, how, rules)
         except TimeoutError:
             return Result(well=False, why=f"no response within {timeout:g} s")
         except aiohttp.ClientConnectorError as error:
             return Result(well=False, why=_words(error.os_error), unreachable=True)
+        except ssl.SSLError as error:
+            return Result(well=False, why=f"TLS: {error}", unreachable=True)
         except ValueError as error:  # An address or TLS name that cannot be encoded.
             return Result(well=False, why=f"its address or name is invalid: {error}", unreachable=True)
         except aiohttp.ClientError as error:

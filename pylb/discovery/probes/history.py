@@ -6,7 +6,7 @@ It does no I/O and does not read the clock.
 from __future__ import annotations
 
 from pylb.config.backends import Health
-from pylb.discovery.probes.client import Result
+from pylb.discovery.probes.result import Result
 from pylb.model import ProbeVerdict
 
 

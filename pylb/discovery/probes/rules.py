@@ -20,3 +20,5 @@ class ProbeRules:
     health: Health = field(default_factory=Health)
     """Which instances are probed, how often, for how long, and how many results make a verdict."""
     tls: Tls = lambda _: None
+    tls_h2: Tls = lambda _: None
+    """The same for connections that offer HTTP/2 only."""

@@ -88,6 +88,11 @@ class UpstreamTls:
         name = self.name_of(endpoint)
         return (self.context, name) if name else None
 
+    def of_h2(self, endpoint: Endpoint) -> tuple[ssl.SSLContext, str] | None:
+        """Return the same, with a context that offers HTTP/2 only."""
+        name = self.name_of(endpoint)
+        return (self.offering("h2"), name) if name else None
+
     def _check_name(self, name: str) -> None:
         self.context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=name)
 

@@ -5,7 +5,8 @@ import ssl
 import pytest
 
 from pylb.config.backends import Health
-from pylb.discovery.probes.client import ProbeClient, Result
+from pylb.discovery.probes.client import ProbeClient
+from pylb.discovery.probes.result import Result
 from pylb.discovery.probes.rules import ProbeRules
 from pylb.model import Endpoint
 from tests.certificates import Authority

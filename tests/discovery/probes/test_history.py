@@ -1,6 +1,6 @@
 from pylb.config.backends import Health
-from pylb.discovery.probes.client import Result
 from pylb.discovery.probes.history import ProbeHistory
+from pylb.discovery.probes.result import Result
 from pylb.model import ProbeVerdict
 from tests.every import every
 

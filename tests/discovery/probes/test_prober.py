@@ -6,8 +6,8 @@ import orjson
 import pytest
 
 from pylb.config.backends import Health
-from pylb.discovery.probes.client import Result
 from pylb.discovery.probes.prober import Prober
+from pylb.discovery.probes.result import Result
 from pylb.discovery.probes.rules import ProbeRules
 from pylb.model import Endpoint, Excluded, Snapshot
 from pylb.policy.backend import State
