@@ -9,6 +9,7 @@ from time import monotonic
 from pylb.config.backends import PoolOptions
 from pylb.observe.counter_layout import ATTEMPTS
 from pylb.policy.backend import Backend, State
+from pylb.policy.balance.hash import Steps, run_at_once
 from pylb.policy.outliers import Outliers
 from pylb.policy.pool import Pool
 
@@ -23,6 +24,7 @@ def make_pool(
     *,
     clock: Callable[[], float] = monotonic,
     on_state_change: Callable[[Backend], None] | None = None,
+    run: Steps = run_at_once,
 ) -> Pool:
     """Return an empty pool that is configured by the options.
 
@@ -33,6 +35,7 @@ def make_pool(
         processes: the number of processes among which limits are divided.
         clock: monotonic seconds.
         on_state_change: called when a backend changes state. By default, state changes are logged.
+        run: runs the steps in which the table of a policy is made.
     """
     return kind(
         service,
@@ -41,6 +44,7 @@ def make_pool(
         outliers=_outliers(options),
         clock=clock,
         on_state_change=on_state_change or log_state,
+        run=run,
     )
 
 

@@ -14,6 +14,7 @@ from pylb.config.kinds import (
     FLAG,
     GRPC,
     GRPC_SERVICE,
+    HASH_ON,
     HOST,
     TARGET,
     TCP,
@@ -25,7 +26,7 @@ from pylb.config.kinds import (
 from pylb.config.option import Group, option
 from pylb.errors import UsageError
 
-POLICIES = ("least-connections", "round-robin", "random-two", "random")
+POLICIES = ("least-connections", "round-robin", "random-two", "random", "hash")
 """The balancing policies. `pylb.policy.balance` loads each from the file of its name."""
 
 PROTOCOLS = ("http1", "h2", "auto")
@@ -48,7 +49,19 @@ class Balancing(Group):
         choice(*POLICIES),
         "least-connections",
         "Balancing policy. All policies respect weights; `random-two` takes the less loaded of two random "
-        "backends.",
+        "backends, `hash` the same one for the same --hash-on.",
+    )
+    hash_on: str | None = option(
+        HASH_ON,
+        None,
+        "What the policy `hash` hashes; requests without it are balanced by least-connections. By default it "
+        "is `client`, the client's address.",
+    )
+    hash_balance_factor: int = option(
+        integer_or_off(10_000, low=100),
+        "125",
+        "Requests in flight of a backend, in percent of the mean, above which the policy `hash` takes "
+        "another one.",
     )
     slow_start: float = option(
         DURATION_OR_ZERO,

@@ -185,9 +185,9 @@ SIZE_OR_UNLIMITED: Kind[float] = Kind(
 """Bytes; `off` is infinite: there is no maximum."""
 
 
-def integer_or_off(high: int) -> Kind[int]:
-    """Integers from 1 to `high`; `off` is 0."""
-    some = or_off(integer(1, high))
+def integer_or_off(high: int, *, low: int = 1) -> Kind[int]:
+    """Integers from `low` to `high`; `off` is 0."""
+    some = or_off(integer(low, high))
     return Kind(some.metavar, some.expected, lambda value: some.parse(value) or 0)
 
 
@@ -303,6 +303,24 @@ PROBE = Kind(
     "PATH|tcp|grpc|grpc:NAME|off", "a path such as /health, tcp, grpc, grpc:shop.Cart, or off", _probe
 )
 """How a backend is probed; empty for no probes."""
+
+_NAME_OF_FIELD, _NAME_OF_COOKIE, _NAME_IN_QUERY = r"[!#-'*+.^-`|~0-9A-Za-z-]+", r"[!-:<>-~]+", r"[!-%'-<>-~]+"
+_HASH_ON = re.compile(
+    rf"client|path|target|header:{_NAME_OF_FIELD}|cookie:{_NAME_OF_COOKIE}|query:{_NAME_IN_QUERY}"
+)
+
+
+def _hash_on(value: str) -> str:
+    if not _HASH_ON.fullmatch(value):
+        raise ValueError
+    return value
+
+
+HASH_ON = Kind(
+    "client|path|target|header:NAME|cookie:NAME|query:NAME",
+    "client, path, target, or a field such as header:X-User, cookie:session or query:id",
+    _hash_on,
+)
 
 TARGET = Kind("PATH", "a path such as /health", _target)
 """The path of an HTTP request."""

@@ -24,14 +24,14 @@ Setting = tuple[str, str]
 OF_REQUESTS = frozenset([
     *("connect-timeout", "response-timeout", "body-timeout", "tunnel-timeout"),
     *("retries", "retry-on", "retry-methods", "retry-idempotency-key"),
-    *("max-body", "min-body-rate"),
+    *("max-body", "min-body-rate", "hash-on"),
 ])  # fmt: skip
 """The options that each route may have for itself."""
 
 OF_POOL = frozenset([
     *(each.flag[2:] for group in (Balancing, Health, BackendConnections) for each in options(group)),
     *("retry-budget", "upstream-keepalive"),
-])  # fmt: skip
+]) - OF_REQUESTS  # fmt: skip
 """The options that a service may have for itself."""
 
 ALIASES: Mapping[str, str] = {"maxconn": "max-conn", "slowstart": "slow-start"}

@@ -84,7 +84,7 @@ CONNECT: Final = HEAD + BUCKETS
 """The first of `BUCKETS` counters: new connections by connect time."""
 EVENTS: Final = (
     *("suspect", "ejected", "half-open", "failed", "up", "panic", "retry_denied"),
-    *("queued", "queue_timeout", "queue_full"),
+    *("queued", "queue_timeout", "queue_full", "no_key"),
 )
 """State changes and limits of a pool, by name; see `Pool.events`."""
 EVENT: Final = CONNECT + BUCKETS

@@ -4,8 +4,9 @@
 attempt, `settle` evaluates the attempt's result. The pool computes eligibility when something changes, never
 per request; a balancer contains only backends that may be picked.
 
-Separate files implement the rules around a policy, which apply to every policy: limits (`balance.limited`),
-slow start (`slowstart`), the first request of a new or half-open backend (`first_request`).
+`picker` builds the balancer of the policy. Separate files implement the rules that apply to every policy:
+limits (`balance.limited`), slow start (`slowstart`), the first request of a new or half-open backend
+(`first_request`).
 
 A pool does no I/O and reads time only from the clock that it is given.
 """
@@ -13,8 +14,7 @@ A pool does no I/O and reads time only from the clock that it is given.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-from copy import deepcopy
+from collections.abc import Callable, Collection
 from random import Random
 from typing import Any
 
@@ -22,8 +22,8 @@ from pylb.config.backends import PoolOptions
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.model import Endpoint, Key, PoolState
 from pylb.policy.backend import Backend, State
-from pylb.policy.balance import BALANCERS, Balancer
-from pylb.policy.balance.limited import Limited, least_loaded_with_capacity
+from pylb.policy.balance.hash import Steps, run_at_once
+from pylb.policy.balance.limited import least_loaded_with_capacity
 from pylb.policy.budget import RetryBudget
 from pylb.policy.change import Change
 from pylb.policy.first_request import due_for_first_request
@@ -31,13 +31,10 @@ from pylb.policy.lease import Lease
 from pylb.policy.outliers import Outliers
 from pylb.policy.panic import served_in_panic
 from pylb.policy.passive_health import HealthTracker
+from pylb.policy.picker import Picker
 from pylb.policy.queue import Queue, QueuedRequest
 from pylb.policy.rows import why_empty
 from pylb.policy.slowstart import SlowStart
-
-REDRAWS = 3
-"""Picks that may return a backend already tried, before the pool builds a balancer of the others alone. In a
-large pool one pick usually suffices, and a new balancer costs as much there as a change of the pool."""
 
 
 class Pool:
@@ -52,6 +49,7 @@ class Pool:
         outliers: finds backends that fail more often than their peers; None switches this off.
         clock: monotonic seconds; read only after failures and on changes.
         on_state_change: called with a backend after requests or probes have changed its state.
+        run: runs the steps in which the table of a policy is made.
     """
 
     kind: type[Backend] = Backend
@@ -68,6 +66,7 @@ class Pool:
         outliers: Outliers | None = None,
         clock: Callable[[], float] = lambda: 0.0,
         on_state_change: Callable[[Backend], None] = lambda _: None,
+        run: Steps = run_at_once,
     ) -> None:
         options = options or PoolOptions()
         self.service = service
@@ -84,30 +83,24 @@ class Pool:
         self.events: Counter[str] = Counter()
         """Counts: how often a backend became `suspect`, `ejected`, `half-open`, `failed` or `up` again, how
         often the pool began to `panic`, a retry exceeded the budget (`retry_denied`), a request had to wait
-        for a backend with capacity (`queued`), waited too long (`queue_timeout`), or found the queue full
-        (`queue_full`)."""
+        for a backend with capacity (`queued`), waited too long (`queue_timeout`), found the queue full
+        (`queue_full`), or lacked the key of its policy (`no_key`)."""
         self.queue = Queue(options, processes)
         """Requests that wait for a backend with capacity."""
         self.waiting_elsewhere = 0
         """Requests that wait in other processes, as last reported by them."""
         self.on_state_change = on_state_change
-        self.policy = options.policy
-        """A key of `BALANCERS`."""
         self.requests = 0
         """Requests that received a backend since the start; retries are not counted."""
         self._options = options
         self._budget = RetryBudget(options.retry_budget)
-        self._policy = BALANCERS[options.policy]
-        self._rng = rng or Random()
+        self._picker = Picker(options, self.queue, rng or Random(), self.events, run)
         self._new_counters = counters
         self._clock = clock
         self._health_tracker = HealthTracker(options, outliers, self.events, self._report)
         self._slow_start = SlowStart(options.slow_start)
-        self._unlimited: Balancer = self._policy((), self._rng)
-        """The balancer of the eligible backends, without limits."""
-        self._balancer = self._unlimited
-        """The balancer that `lease` uses: `_unlimited`, wrapped in `Limited` if any eligible backend has a
-        limit."""
+        self._balancer = self._picker.balancer
+        """The balancer of the eligible backends."""
         self._refreshed: tuple[Backend, ...] = ()
         """Backends to refresh before each pick; none in a pool of a single process (`policy.shared`)."""
         self.untested: list[Backend] = []
@@ -162,7 +155,10 @@ class Pool:
             self._health_tracker.on_probe(backend)
         policy = state.policy or self._options.policy
         if policy != self.policy:
-            self.policy, self._policy, reweighted = policy, BALANCERS[policy], True
+            self._picker.set_policy(policy, self._options)
+            reweighted = True
+        if added or removed or reweighted:
+            self._picker.update(backends.values())
         self.untested += [] if alone else added
         self.rebuild(reweighted=reweighted)
         self._serve_queue()
@@ -183,8 +179,8 @@ class Pool:
         for backend in self.backends.values():
             backend.limit = self.queue.limit(backend.endpoint)
             backend.needs_settle |= backend.limited
-        self.policy = (self.applied and self.applied.policy) or options.policy
-        self._policy = BALANCERS[self.policy]
+        self._picker.set_policy((self.applied and self.applied.policy) or options.policy, options)
+        self._picker.update(self.backends.values())
         self.rebuild(reweighted=True)
         self._serve_queue()
 
@@ -212,7 +208,7 @@ class Pool:
         if not self.eligible:
             raise ProxyError(Phase.QUEUE, Fault.DOWN, self.why_empty())
         if tried:
-            return Lease(self, self._another(tried, key), now)
+            return Lease(self, self._picker.another(tried, key), now)
         self.requests += 1
         return Lease(self, self._balancer.pick(key), now)
 
@@ -245,6 +241,11 @@ class Pool:
         self.events["queued"] += 1
 
     @property
+    def policy(self) -> str:
+        """The balancing policy in force."""
+        return self._picker.policy
+
+    @property
     def waiting(self) -> int:
         """How many requests wait for a backend with capacity, in all processes."""
         return len(self.queue) + self.waiting_elsewhere
@@ -269,22 +270,14 @@ class Pool:
     def upcoming(self, key: bytes | None = None) -> Backend | None:
         """Return the backend that the next request would receive; None if no backend is eligible.
 
-        The call changes nothing: a copy of the balancer picks, and the state of the random source is
-        restored.
+        The call changes nothing.
 
         Args:
             key: of the request, for keyed policies.
         """
         if (first := due_for_first_request(self.untested, self.half_open, self._clock())) is not None:
             return first
-        if not self.eligible:
-            return None
-        shared = {id(backend): backend for backend in self.eligible}
-        chances = self._rng.getstate()
-        try:
-            return deepcopy(self._unlimited, shared).pick(key)
-        finally:
-            self._rng.setstate(chances)
+        return self._picker.upcoming(key) if self.eligible else None
 
     def why_empty(self) -> str:
         """Return the reason why no backend is eligible, as text for the operator."""
@@ -310,8 +303,8 @@ class Pool:
         self.half_open = [b for b in candidates if b.state is State.HALF_OPEN and b not in eligible]
         if reweighted or eligible != self.eligible:
             self.eligible = eligible
-            self._unlimited = self._policy(eligible, self._rng)
-            self._balancer = self._limited(self._unlimited, eligible)
+            self._picker.build(eligible)
+            self._balancer = self._picker.balancer
 
     def answered(self, lease: Lease) -> None:
         """Evaluate the head of a response, for a backend with `needs_settle`.
@@ -363,11 +356,6 @@ class Pool:
             (queued.only,) if queued.only in self.eligible else self.eligible, queued.tried
         )
 
-    def _limited(self, policy: Balancer, backends: Sequence[Backend]) -> Balancer:
-        """Wrap the policy so that it respects limits, if any backend has one."""
-        limited = any(backend.limited for backend in backends)
-        return Limited(policy, backends, self.queue) if limited else policy
-
     def on_peer_update(
         self,
         identity: tuple[Key, str],
@@ -397,15 +385,6 @@ class Pool:
     def _report(self, backend: Backend) -> None:
         """Call `on_state_change`, which may be replaced after the pool was made."""
         self.on_state_change(backend)
-
-    def _another(self, tried: Collection[Backend], key: bytes | None) -> Backend:
-        """Return a backend that was not tried; one that was tried if there is no other."""
-        for _ in range(REDRAWS if key is None else 1):  # A keyed policy returns the same backend again.
-            backend = self._balancer.pick(key)
-            if backend not in tried:
-                return backend
-        others = [backend for backend in self.eligible if backend not in tried]
-        return self._limited(self._policy(others, self._rng), others).pick(key) if others else backend
 
     def __repr__(self) -> str:
         active = sum(b.inflight for b in (*self.backends.values(), *self.draining.values()))

@@ -58,14 +58,14 @@ async def forward(client: Exchange, request: Request, record: Record) -> bool:
         record.service = pool.service
         if request.length or request.chunked:
             body, upload = client.body(request)
-        bound = client.bound
+        bound, key = client.bound, service.read_key and service.read_key(client.client_info, request)
         leases = pool if bound is None else bound.leases(pool)
         tried: tuple[Backend, ...] = ()
         lease: Lease | None = None
         fresh = False
         while True:
             try:  # PICK
-                lease = lease.again(now) if lease is not None and lease.resend else leases.lease(tried, now)
+                lease = lease.again(now) if lease and lease.resend else leases.lease(tried, now, key)
             except Full:
                 lease, now = await wait_for_room(client, pool, tried)
                 request = client.after_delay(request, now)

@@ -16,6 +16,7 @@ from pylb.config.clients import Limits
 from pylb.policy.backend import Backend
 from pylb.policy.pool import Pool
 from pylb.policy.retry import RetryRules
+from pylb.proxy.request_key import ReadKey
 from pylb.proxy.upstream.connector import Client, Connector
 from pylb.proxy.upstream.upstream import Upstream
 
@@ -29,9 +30,13 @@ class Service:
         timeouts: how long to wait for what, in seconds.
         limits: how large a body may be, and how slowly it may move.
         retries: which requests may be attempted again.
+        read_key: reads what a request is hashed on; None without a keyed policy.
     """
 
-    __slots__ = ("_for_calls", "connector", "max_body", "min_body_rate", "pool", "quota", "retry", "timeouts")
+    __slots__ = (
+        *("_for_calls", "connector", "max_body", "min_body_rate", "pool", "quota", "read_key", "retry"),
+        "timeouts",
+    )
 
     def __init__(
         self,
@@ -40,10 +45,13 @@ class Service:
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
         retries: Retries | None = None,
+        *,
+        read_key: ReadKey | None = None,
     ) -> None:
         self.pool = pool
         self.connector = connector
         self.timeouts = timeouts or Timeouts()
+        self.read_key = read_key
         self.retry = RetryRules(retries or Retries())
         limits = limits or Limits()
         self.max_body = limits.max_body

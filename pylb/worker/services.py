@@ -15,9 +15,11 @@ from pylb.config import Options
 from pylb.config.backends import BackendConnections, Retries, Timeouts
 from pylb.config.clients import Limits
 from pylb.config.settings import of_pool, with_settings
+from pylb.policy.picker import HASH
 from pylb.policy.pool import Pool
 from pylb.proxy.context import Context
 from pylb.proxy.proxyprotocol import PREAMBLES
+from pylb.proxy.request_key import key_reader
 from pylb.proxy.service import Service
 from pylb.proxy.upstream.connector import Connector, UpstreamRules
 from pylb.proxy.upstream.idle import retire
@@ -148,4 +150,8 @@ def _of_route(route: Route) -> Settings:
 
 
 def _service(pool: Pool, connector: Connector, options: Options) -> Service:
-    return Service(pool, connector, Timeouts.of(options), Limits.of(options), Retries.of(options))
+    hash_on = options.hash_on or ("client" if options.policy == HASH else "")
+    read_key = key_reader(hash_on) if hash_on else None
+    return Service(
+        pool, connector, Timeouts.of(options), Limits.of(options), Retries.of(options), read_key=read_key
+    )

@@ -43,6 +43,7 @@ from pylb.routes.table import RouteTable
 from pylb.runtime.descriptors import admissible
 from pylb.sinks.sinks import Sinks
 from pylb.worker.services import Services
+from pylb.worker.steps import run_in_steps
 
 log = logging.getLogger("pylb")
 
@@ -101,7 +102,9 @@ class Worker:
         """States of pools that are not declared yet."""
 
         def new_pool(service: str, options: Options) -> Pool:
-            return make_pool(pool, service, options, processes, on_state_change=on_state_change)
+            return make_pool(
+                pool, service, options, processes, on_state_change=on_state_change, run=run_in_steps
+            )
 
         self._services = Services(options, context, new_pool)
         self.pools = self._services.pools

@@ -176,7 +176,7 @@ def test_a_limit_is_divided_among_processes_with_at_least_one_each():
 def test_without_limits_the_policy_is_used_directly():
     pool = web_pool()
     pool.apply(PoolState("web", (endpoint(1), endpoint(2))))
-    assert pool._balancer is pool._unlimited
+    assert pool._balancer is pool._picker.unlimited
     assert not any(backend.needs_settle for backend in pool.backends.values())
 
 

@@ -36,15 +36,15 @@ class Binding:
         self.idle: list[Any] = []
         """The connection while it carries no request; else empty."""
 
-    def lease(self, tried: Collection[Backend], now: float) -> Lease:
-        """Lease the backend of the bound connection if it is eligible; else any backend.
+    def lease(self, tried: Collection[Backend], now: float, key: bytes | None) -> Lease:
+        """Lease the backend of the bound connection if it is eligible; else any; see `Pool.lease`.
 
         Raises:
             ProxyError: no backend is eligible.
         """
         pool, backend = self._pool, self.backend
         if not self.usable or backend in tried:
-            return pool.lease(tried, now)
+            return pool.lease(tried, now, key)
         if backend.inflight >= backend.limit:
             raise Full
         pool.requests += 1

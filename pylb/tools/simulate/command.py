@@ -80,6 +80,11 @@ def simulate(options: SimulateOptions) -> Simulation:
         for number in range(options.instances)
     ]
     layout = Layout(
-        options.balancers, options.workers, options.subset, options.overhead, options.upstream_keepalive
+        options.balancers,
+        options.workers,
+        options.subset,
+        options.overhead,
+        options.upstream_keepalive,
+        options.clients,
     )
     return Simulation(options, layout, instances, options.seed)

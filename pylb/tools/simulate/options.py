@@ -89,6 +89,9 @@ class SimulateOptions(PoolOptions):
         "off",
         "The number of instances, drawn at random, that each balancer uses. off uses all.",
     )
+    clients: int = option(
+        integer(1, 100_000_000), "10000", "The number of clients, for the policy hash. Each sends as many."
+    )
     overhead: float = option(DURATION_OR_ZERO, "0", "The time that network and balancer add to each request.")
     upstream_keepalive: float = option(
         DURATION_OR_ZERO, "4s", "The time for which an idle connection to an instance is kept."

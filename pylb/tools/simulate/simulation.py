@@ -22,6 +22,7 @@ from pylb.http1.parser import parse_request
 from pylb.model import Endpoint, PoolState
 from pylb.policy.backend import Backend
 from pylb.policy.lease import Lease
+from pylb.policy.picker import HASH
 from pylb.policy.pool import Pool
 from pylb.policy.queue import Full, QueuedRequest
 from pylb.policy.retry import RetryRules
@@ -54,6 +55,8 @@ class Layout:
     """Seconds that network and balancer add to each request."""
     keep: float = 4.0
     """Seconds for which a balancer keeps an idle connection."""
+    clients: int = 10_000
+    """Clients that send the requests, each equally many; the policy `hash` hashes them."""
 
 
 class Simulation:
@@ -73,6 +76,7 @@ class Simulation:
         self._layout = layout
         self._instances = instances
         self._rng = Random(f"{seed} balancing")
+        self._clients = Random(f"{seed} clients")
         self._retry = RetryRules(Retries.of(options))
         self._heap: list[tuple[float, int, Steps]] = []
         self._numbers = count()
@@ -88,7 +92,9 @@ class Simulation:
             while self._heap[0][0] <= time:
                 self._step()
             self.now = time
-            self._resume(self._request(choice(pools), work))
+            pool = choice(pools)
+            client = b"%d" % self._clients.randrange(self._layout.clients) if pool.policy == HASH else None
+            self._resume(self._request(pool, work, client))
 
     def finish(self) -> Outcome:
         """Simulate until all requests have ended. Returns the figures."""
@@ -106,15 +112,15 @@ class Simulation:
         outcome.kept = sum(connections.idle(self.now) for connections in links)
         return outcome
 
-    def _request(self, pool: Pool, work: float) -> Steps:
-        """Simulate one request from its arrival to its end."""
+    def _request(self, pool: Pool, work: float, client: bytes | None) -> Steps:
+        """Simulate one request from its arrival to its end; `client` is the key of a keyed policy."""
         arrived = self.now
         tried: tuple[Backend, ...] = ()
         self._in_flight += 1
         try:
             while True:
                 try:
-                    lease = pool.lease(tried, self.now)
+                    lease = pool.lease(tried, self.now, client)
                 except Full:
                     lease = yield from self._wait_for_room(pool, tried)
                     if lease.backend in tried:
