@@ -39,6 +39,8 @@ class Endpoint:
     id: str = ""
     weight: int = 1
     """Its share of traffic relative to its peers, for its present status (Consul's `Weights`)."""
+    priority: int = 0
+    """Its tier: those with the lowest number receive requests while they have enough capacity."""
     status: str = "passing"
     """The aggregate of its checks: `passing`, `warning`, `critical` or `maintenance`."""
     tags: tuple[str, ...] = ()

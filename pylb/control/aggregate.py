@@ -34,6 +34,7 @@ from pylb.policy.backend import Backend, State
 from pylb.policy.balance import BALANCERS
 from pylb.policy.panic import served_in_panic
 from pylb.policy.rows import BackendRow, ServiceRow
+from pylb.policy.tiers import availabilities, in_use, traffic_shares
 
 Identity = tuple[Key, str]
 
@@ -136,6 +137,7 @@ class Aggregate:
             eligible = served_in_panic(candidates)
         else:
             eligible = [backend for backend in candidates if backend.state is State.UP]
+            eligible = in_use(eligible, traffic_shares(availabilities(candidates)))
         return ServiceRow(
             service=service,
             policy=(state and state.policy) or options.policy,

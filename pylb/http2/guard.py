@@ -27,14 +27,29 @@ PREMATURE = 1.0
 which gRPC clients send often."""
 
 
+WORK_AT_ONCE = 256
+"""Units of work of one session in an iteration of the event loop, about 1 ms: one for each frame, and for a
+header block four and one more for each 64 bytes. The rest waits for the other connections."""
+
+WORK_IF_SUSPECT = 32
+"""The same for a session that has just caused useless work, so that many of them delay the others less."""
+
+SUSPICIOUS = 16
+"""Oddities and resets that a session may cause before it is suspect. Time makes it unsuspected again."""
+
+
 class Guard:
     """The budgets of one session."""
 
-    __slots__ = ("oddities", "resets")
+    __slots__ = ("_causes", "oddities", "resets", "work_at_once")
 
     def __init__(self) -> None:
         self.oddities: float = ODDITIES
         self.resets: float = RESETS
+        self.work_at_once = WORK_AT_ONCE
+        """Units of work that the session may cause at once."""
+        self._causes = 0
+        """Oddities and resets since time last passed."""
 
     def odd(self, units: int = 1) -> None:
         """Charge an odd frame.
@@ -42,6 +57,7 @@ class Guard:
         Raises:
             SessionError: the budget is exhausted.
         """
+        self._suspect()
         self.oddities -= units
         if self.oddities < 0:
             raise SessionError(ErrorCode.ENHANCE_YOUR_CALM, "too many frames without a purpose")
@@ -52,9 +68,15 @@ class Guard:
         Raises:
             SessionError: the budget is exhausted.
         """
+        self._suspect()
         self.resets -= 1
         if self.resets < -RESETS:
             raise SessionError(ErrorCode.ENHANCE_YOUR_CALM, "too many streams were reset at once")
+
+    def _suspect(self) -> None:
+        self._causes += 1
+        if self._causes > SUSPICIOUS:
+            self.work_at_once = WORK_IF_SUSPECT
 
     def completed(self) -> None:
         """Refill the budget of resets, because a stream was answered."""
@@ -68,6 +90,9 @@ class Guard:
 
     def passed(self, seconds: float) -> None:
         """Refill the budgets, because time has passed."""
+        if self._causes <= SUSPICIOUS:
+            self.work_at_once = WORK_AT_ONCE
+        self._causes = 0
         if self.oddities < ODDITIES:
             self.oddities = min(ODDITIES, self.oddities + seconds * ODDITIES_PER_SECOND)
         if self.resets < RESETS:

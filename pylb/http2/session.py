@@ -27,10 +27,6 @@ MAX_CONTINUATIONS = 8
 MAX_EMPTY = 16
 """Frames in a row that carry nothing and end nothing."""
 
-WORK_AT_ONCE = 256
-"""Units of work in one call of `receive`, about 1 ms: one for each frame, and for a header block four and one
-more for each `BYTES_OF_WORK`. The rest waits for the other connections."""
-
 BYTES_OF_WORK = 64
 """Bytes of a header block that cost as much as a frame. Huffman codes take 0.1 us a byte."""
 
@@ -105,7 +101,7 @@ class Session(Sender[StreamT]):
     # Input.
 
     def receive(self, data: bytes) -> None:
-        """Parse the frames that are complete, at most `WORK_AT_ONCE`, and keep the rest.
+        """Parse the frames that are complete, at most `Guard.work_at_once`, and keep the rest.
 
         Raises:
             SessionError: the connection must end; `goaway` tells the peer.
@@ -116,7 +112,7 @@ class Session(Sender[StreamT]):
             buffer, position = self._partial, self._position
         size = len(buffer)
         handlers, known = self._handlers, len(self._handlers)
-        self._work = WORK_AT_ONCE
+        self._work = self.guard.work_at_once
         while self._work > 0 and size - position >= HEADER_LENGTH:
             first, flags, number = HEADER.unpack_from(buffer, position)
             length, kind = first >> 8, first & 0xFF

@@ -42,7 +42,7 @@ def excluded(pool: ServiceRow, now: float) -> Iterator[tuple[Endpoint, str]]:
     eligible = set(pool.eligible)
     for backend in pool.backends:
         if backend not in eligible:
-            yield backend.endpoint, why_not(backend, now)
+            yield backend.endpoint, why_not(backend, now) or standby(backend)
     for backend in pool.draining:
         yield backend.endpoint, known.get(backend.name) or why_not(backend, now)
     here = {backend.name for backend in (*pool.backends, *pool.draining)}
@@ -68,6 +68,11 @@ def why_not(backend: BackendRow, now: float) -> str:
     if backend.weight <= 0:
         return "weight 0"
     return f"slow start: {backend.ramp_fraction:.0%} of its weight" if backend.ramp_fraction < 1 else ""
+
+
+def standby(backend: BackendRow) -> str:
+    """Return why a healthy backend receives no requests."""
+    return f"standby: priority {backend.endpoint.priority}, and better tiers have enough capacity"
 
 
 def _named(endpoint: Endpoint) -> dict[str, str]:

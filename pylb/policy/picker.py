@@ -7,7 +7,7 @@ also follows the members of the pool, of which the eligible ones are a part.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
 from random import Random
 
@@ -16,6 +16,7 @@ from pylb.policy.backend import Backend
 from pylb.policy.balance import BALANCERS, Balancer
 from pylb.policy.balance.hash import HashPolicy, Steps
 from pylb.policy.balance.limited import Limited
+from pylb.policy.balance.tiered import Tiered
 from pylb.policy.queue import Queue
 
 REDRAWS = 3
@@ -56,10 +57,16 @@ class Picker:
         if self._table is not None:
             self._run(self._table.update(members))
 
-    def build(self, eligible: Sequence[Backend]) -> None:
-        """Build the balancer of these backends."""
+    def build(self, eligible: Sequence[Backend], shares: Mapping[int, float] | None = None) -> None:
+        """Build the balancer of these backends.
+
+        Args:
+            eligible: the backends that may be picked.
+            shares: the part of the traffic of each tier, by priority; none if the tiers do not matter.
+        """
         self.eligible = eligible
-        self.unlimited = self._make(eligible, self._rng)
+        tiers = [priority for priority, share in (shares or {}).items() if share > 0]
+        self.unlimited = self._tiered(eligible, shares or {}) if len(tiers) > 1 else self._balance(eligible)
         """The balancer without limits."""
         self.balancer = self._limited(self.unlimited, eligible)
         """The balancer that leases use: `unlimited`, wrapped in `Limited` if a backend has a limit."""
@@ -71,7 +78,7 @@ class Picker:
             if backend not in tried:
                 return backend
         others = [backend for backend in self.eligible if backend not in tried]
-        return self._limited(self._make(others, self._rng), others).pick(key) if others else backend
+        return self._limited(self._balance(others), others).pick(key) if others else backend
 
     def upcoming(self, key: bytes | None) -> Backend:
         """Return what the next pick would return. The call changes nothing."""
@@ -81,6 +88,18 @@ class Picker:
             return deepcopy(self.unlimited, shared).pick(key)
         finally:
             self._rng.setstate(chances)
+
+    def _balance(self, backends: Sequence[Backend]) -> Balancer:
+        return self._make(backends, self._rng)
+
+    def _tiered(self, eligible: Sequence[Backend], shares: Mapping[int, float]) -> Balancer:
+        """Build the balancer of several tiers."""
+        by_tier = [
+            (share, self._balance([b for b in eligible if b.endpoint.priority == priority]))
+            for priority, share in shares.items()
+            if share > 0
+        ]
+        return Tiered(by_tier, self._rng)
 
     def _limited(self, policy: Balancer, backends: Sequence[Backend]) -> Balancer:
         """Wrap the policy so that it respects limits, if any backend has one."""

@@ -35,6 +35,7 @@ from pylb.policy.picker import Picker
 from pylb.policy.queue import Queue, QueuedRequest
 from pylb.policy.rows import why_empty
 from pylb.policy.slowstart import SlowStart
+from pylb.policy.tiers import LAST, Tiers, in_use
 
 
 class Pool:
@@ -101,6 +102,7 @@ class Pool:
         self._slow_start = SlowStart(options.slow_start)
         self._balancer = self._picker.balancer
         """The balancer of the eligible backends."""
+        self._tiers = Tiers()
         self._refreshed: tuple[Backend, ...] = ()
         """Backends to refresh before each pick; none in a pool of a single process (`policy.shared`)."""
         self.untested: list[Backend] = []
@@ -291,19 +293,27 @@ class Pool:
         """
         candidates = [backend for backend in self.backends.values() if backend.weight > 0]
         healthy = [backend for backend in candidates if backend.state is State.UP]
-        panics = 100 * len(healthy) < self._options.panic_threshold * len(candidates)
+        tiers, before = self._tiers, self._tiers.shares
+        tiers.update(candidates, self._clock())
+        panics = not tiers.enough and 100 * len(healthy) < self._options.panic_threshold * len(candidates)
         if panics and not self.panics:
             self.events["panic"] += 1
         self.panics = panics
         if panics and self._options.panic == "serve":
-            eligible = tuple(served_in_panic(candidates))
+            eligible, shares = tuple(served_in_panic(candidates)), {}
         else:
-            eligible = tuple(healthy)
+            shares = tiers.shares
+            eligible = tuple(in_use(healthy, shares) if shares else healthy)
         self.untested = [b for b in self.untested if b in eligible]
-        self.half_open = [b for b in candidates if b.state is State.HALF_OPEN and b not in eligible]
-        if reweighted or eligible != self.eligible:
+        last = max((b.endpoint.priority for b in eligible), default=LAST)
+        self.half_open = [
+            b
+            for b in candidates
+            if b.state is State.HALF_OPEN and b not in eligible and b.endpoint.priority <= last
+        ]
+        if reweighted or eligible != self.eligible or shares != before:
             self.eligible = eligible
-            self._picker.build(eligible)
+            self._picker.build(eligible, shares)
             self._balancer = self._picker.balancer
 
     def answered(self, lease: Lease) -> None:
@@ -334,7 +344,7 @@ class Pool:
         backend.state = State.GONE
 
     def tick(self, now: float) -> None:
-        """Advance everything that depends on time: expired ejections, slow start, the queue.
+        """Advance everything that depends on time: expired ejections, slow start, tiers, the queue.
 
         Called a few times a second.
 
@@ -342,7 +352,7 @@ class Pool:
             now: monotonic seconds.
         """
         moved, grown = self._health_tracker.tick(self.backends.values(), now), self._slow_start.advance(now)
-        if moved or grown:
+        if moved or grown or self._tiers.recovering:
             self.rebuild(reweighted=grown)
         self._serve_queue()
 

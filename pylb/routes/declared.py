@@ -22,6 +22,7 @@ OF_INSTANCE = frozenset(
         "lb_weight_warning",
         "lb_maxconn",
         "lb_max_conn",
+        "lb_priority",
         "lb_probe",
         "lb_protocol",
         "lb_slowstart",

@@ -1,7 +1,16 @@
 import pytest
 
 from pylb.http2.errors import ErrorCode, SessionError
-from pylb.http2.guard import ODDITIES, ODDITIES_PER_SECOND, RESETS, RESETS_PER_SECOND, Guard
+from pylb.http2.guard import (
+    ODDITIES,
+    ODDITIES_PER_SECOND,
+    RESETS,
+    RESETS_PER_SECOND,
+    SUSPICIOUS,
+    WORK_AT_ONCE,
+    WORK_IF_SUSPECT,
+    Guard,
+)
 
 
 def exhausted(charge, times):
@@ -54,3 +63,18 @@ def test_time_pays_for_resets():
     assert guard.resets == RESETS_PER_SECOND
     guard.passed(1e6)
     assert guard.resets == RESETS
+
+
+@pytest.mark.parametrize("cause", [Guard.odd, Guard.reset])
+def test_a_session_that_causes_useless_work_may_cause_less_at_once_for_a_while(cause):
+    guard = Guard()
+    for _ in range(SUSPICIOUS):
+        cause(guard)
+    assert guard.work_at_once == WORK_AT_ONCE
+    cause(guard)
+    assert guard.work_at_once == WORK_IF_SUSPECT
+    guard.passed(0.25)
+    assert guard.work_at_once == WORK_IF_SUSPECT, "it was active until now"
+    cause(guard)
+    guard.passed(0.25)
+    assert guard.work_at_once == WORK_AT_ONCE

@@ -4,7 +4,7 @@ import pytest
 
 from pylb.http2 import frames
 from pylb.http2.errors import ErrorCode, SessionError
-from pylb.http2.session import WORK_AT_ONCE
+from pylb.http2.guard import WORK_AT_ONCE
 from tests.http2.peers import OK, Peers
 
 GET_BLOCK = b"\x82\x86\x84\x41\x01a"

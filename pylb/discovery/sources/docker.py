@@ -227,6 +227,7 @@ def read_container(service: str, container: Container, network: str = "") -> tup
         node=NODE,
         id=container.name,
         weight=settings.weight,
+        priority=settings.priority,
         max_conn=settings.max_conn,
         probe=settings.probe,
         slow_start=settings.slow_start,

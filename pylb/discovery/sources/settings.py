@@ -22,6 +22,9 @@ H2C = "h2c"
 MOST_WEIGHT = 1000
 """Maximum factor of the weight in Consul."""
 
+MOST_PRIORITY = 127
+"""The last tier (Envoy has as many)."""
+
 MOST_REQUESTS = 1_000_000
 """Maximum of concurrent requests; a larger number is a mistake."""
 
@@ -39,6 +42,8 @@ class Settings:
 
     weight: int = 1
     """Factor of the weight in the registry; with 0 the instance receives no requests."""
+    priority: int = 0
+    """The tier of the instance; those with the lowest number receive requests first."""
     max_conn: int | None = None
     """Maximum concurrent requests; 0 for no limit, None for the default of the options."""
     slow_start: float | None = None
@@ -61,6 +66,7 @@ KINDS: dict[str, tuple[str, Kind[Any]]] = {
     "lb_weight": ("weight", integer(0, MOST_WEIGHT)),
     "lb_max_conn": ("max_conn", integer(0, MOST_REQUESTS)),
     "lb_maxconn": ("max_conn", integer(0, MOST_REQUESTS)),
+    "lb_priority": ("priority", integer(0, MOST_PRIORITY)),
     "lb_probe": ("probe", PROBE),
     "lb_protocol": ("protocol", choice(*PROTOCOLS, H2C)),
     "lb_slow_start": ("slow_start", DURATION_OR_ZERO),

@@ -78,6 +78,7 @@ def parse_instance(service: str, item: Any) -> Parsed:
         node=_get(node, "Node", str, ""),
         id=_get(described, "ID", str, ""),
         weight=weight * settings.weight,
+        priority=settings.priority,
         status=summary.status,
         tags=tags,
         meta=tuple(sorted((str(k), str(v)) for k, v in meta.items())),

@@ -1,0 +1,117 @@
+"""Tiers: backends of one priority, of which the best tier with enough capacity receives the requests.
+
+The rule is Envoy's ("Priority levels"). A tier is available to 140 % of the share of its capacity that is
+healthy, so that it may lose two of seven equal backends before another tier helps. The best tier receives as
+much of the traffic as it is available, the next one what is left, and so on. If all tiers together have less
+than everything, they divide the traffic in proportion.
+
+A tier that recovers receives its requests back after `RETURN_TIME`, unless they are needed there: a backend
+that flaps does not move the traffic between tiers each time. Nothing here applies to a pool of one priority.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from pylb.policy.backend import Backend, State
+from pylb.policy.rows import BackendRow
+
+OVERPROVISIONING = 1.4
+"""How much more than its usual part a healthy backend is supposed to serve (Envoy: 140 %)."""
+
+RETURN_TIME = 10.0
+"""Seconds for which a tier is better before it receives more of the traffic."""
+
+LAST = 2**31
+"""A priority that no tier exceeds."""
+
+ENOUGH = 1 - 1e-9
+"""A sum of availabilities that is everything, in spite of rounding."""
+
+Candidate = TypeVar("Candidate", Backend, BackendRow)
+
+
+def availabilities(candidates: Iterable[Candidate]) -> dict[int, float]:
+    """Return the availability of each tier by priority, from 0 to 1, the best tier first.
+
+    Args:
+        candidates: the backends of the pool whose weight is above 0.
+    """
+    healthy: defaultdict[int, float] = defaultdict(float)
+    total: defaultdict[int, float] = defaultdict(float)
+    for candidate in candidates:
+        endpoint = candidate.endpoint
+        total[endpoint.priority] += endpoint.weight or 1
+        if candidate.state is State.UP:
+            healthy[endpoint.priority] += endpoint.weight or 1
+    return {
+        priority: min(1.0, OVERPROVISIONING * healthy[priority] / total[priority])
+        for priority in sorted(total)
+    }
+
+
+def traffic_shares(available: Mapping[int, float]) -> dict[int, float]:
+    """Return the part of the traffic of each tier; all are 0 if none is available.
+
+    Args:
+        available: by priority, in the order of `availabilities`.
+    """
+    left = 1.0
+    taken = {}
+    for priority, share in available.items():
+        taken[priority] = min(left, share)
+        left = max(0.0, left - share)
+    total = min(1.0, sum(available.values()))
+    return {priority: share / total for priority, share in taken.items()} if total else taken
+
+
+def in_use(candidates: Sequence[Candidate], shares: Mapping[int, float]) -> list[Candidate]:
+    """Return the backends whose tier receives requests.
+
+    Args:
+        candidates: backends of the pool.
+        shares: what `traffic_shares` returned.
+    """
+    return [candidate for candidate in candidates if shares[candidate.endpoint.priority] > 0]
+
+
+class Tiers:
+    """The tiers of one pool over time."""
+
+    def __init__(self) -> None:
+        self.shares: dict[int, float] = {}
+        """The part of the traffic of each tier; empty for a pool of one priority."""
+        self.enough = False
+        """Whether all tiers together are as available as one whole tier."""
+        self._available: dict[int, float] = {}
+        """Availabilities that are in effect."""
+        self._better_since: dict[int, float] = {}
+        """When a tier became better than it is in effect, in monotonic seconds."""
+
+    @property
+    def recovering(self) -> bool:
+        """Whether a tier is better than it is in effect, so that time alone changes them."""
+        return bool(self._better_since)
+
+    def update(self, candidates: Sequence[Backend], now: float) -> None:
+        """Compute the shares for the present state of the backends.
+
+        Args:
+            candidates: the backends of the pool whose weight is above 0.
+            now: monotonic seconds.
+        """
+        if len({candidate.endpoint.priority for candidate in candidates}) < 2:
+            self.shares, self._available, self._better_since, self.enough = {}, {}, {}, False
+            return
+        available = availabilities(candidates)
+        effective = {p: min(share, self._available.get(p, share)) for p, share in available.items()}
+        if sum(effective.values()) < ENOUGH:
+            effective = available  # What has recovered is needed.
+        better = {p: self._better_since.get(p, now) for p in available if available[p] > effective[p]}
+        due = [p for p, since in better.items() if now - since >= RETURN_TIME]
+        self._available = effective | {p: available[p] for p in due}
+        self._better_since = {p: since for p, since in better.items() if p not in due}
+        self.enough = sum(available.values()) >= ENOUGH
+        self.shares = traffic_shares(self._available)
