@@ -27,6 +27,13 @@ MAX_CONTINUATIONS = 8
 MAX_EMPTY = 16
 """Frames in a row that carry nothing and end nothing."""
 
+WORK_OF_BLOCK = 4
+"""Units of work of a header block, besides those for its length; see `Guard.work_at_once`."""
+
+ROOM_FOR_HEAD = 1 + WORK_OF_BLOCK + 1
+"""Units without which a call does not begin a head: then a reset that follows the head is in the same call,
+and the request is not served."""
+
 BYTES_OF_WORK = 64
 """Bytes of a header block that cost as much as a frame. Huffman codes take 0.1 us a byte."""
 
@@ -126,6 +133,9 @@ class Session(Sender[StreamT]):
                 raise SessionError(ErrorCode.PROTOCOL_ERROR, f"a frame of kind {kind} at the wrong place")
             if end > size:
                 break
+            if kind == frames.HEADERS and self._work < ROOM_FOR_HEAD:
+                self._work = 0
+                break
             position = end
             self._work -= 1
             if kind < known:
@@ -180,7 +190,7 @@ class Session(Sender[StreamT]):
         if not number:
             raise SessionError(ErrorCode.PROTOCOL_ERROR, "HEADERS without a stream")
         if flags & frames.END_HEADERS:
-            self._work -= 4 + len(payload) // BYTES_OF_WORK
+            self._work -= WORK_OF_BLOCK + len(payload) // BYTES_OF_WORK
             self.received_block(number, payload, end_stream=bool(flags & frames.END_STREAM))
             return
         self._fragments, self._block_start = [payload], (number, flags)
@@ -196,7 +206,7 @@ class Session(Sender[StreamT]):
         if flags & frames.END_HEADERS:
             self._fragments = self._may_receive = None
             ended = bool(self._block_start[1] & frames.END_STREAM)
-            self._work -= 4 + sum(map(len, fragments)) // BYTES_OF_WORK
+            self._work -= WORK_OF_BLOCK + sum(map(len, fragments)) // BYTES_OF_WORK
             self.received_block(number, b"".join(fragments), end_stream=ended)
 
     def _priority(self, _: int, number: int, payload: bytes) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Protocol
@@ -44,7 +45,10 @@ class WriteBatch:
         observe: called once per request, at its end.
     """
 
-    __slots__ = ("_arrived", "_ended", "_loop", "_observe", "_running", "flushes", "scheduled", "writes")
+    __slots__ = (
+        *("_arrived", "_ended", "_loop", "_observe", "_running", "_deferred"),
+        *("flushes", "scheduled", "writes"),
+    )
 
     def __init__(self, observe: Callable[[Record], None]) -> None:
         self._observe = observe
@@ -54,6 +58,8 @@ class WriteBatch:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._arrived: list[Waiter] = []
         """Waiters for which bytes have arrived."""
+        self._deferred: deque[Callable[[], None]] = deque()
+        """Functions that continue connections whose frames wait, one in each iteration."""
         self.writes: list[tuple[Writable, bytes]] = []
         """Connections and the messages to write to them, oldest first."""
         self.flushes: list[Callable[[], None]] = []
@@ -80,9 +86,11 @@ class WriteBatch:
     def _end(self) -> None:
         try:
             self.run()
+            if self._deferred:
+                self._deferred.popleft()()
         finally:
             self.scheduled = False
-            if self._arrived or self.flushes:  # The batch has caused work for the next iteration.
+            if self._arrived or self.flushes or self._deferred:  # There is work for the next iteration.
                 self.schedule()
 
     def run(self) -> None:
@@ -106,6 +114,16 @@ class WriteBatch:
     def flush_later(self, flush: Callable[[], None]) -> None:
         """Call a function once the coroutines of this iteration have run."""
         self.flushes.append(flush)
+        if not self.scheduled:
+            self.schedule()
+
+    def defer(self, proceed: Callable[[], None]) -> None:
+        """Call a function after the writes of an iteration; each iteration calls one.
+
+        A connection whose frames wait defers the rest of them. So however many of these connections there
+        are, the others wait for the work of one.
+        """
+        self._deferred.append(proceed)
         if not self.scheduled:
             self.schedule()
 

@@ -42,6 +42,27 @@ def test_the_work_of_one_call_opens_few_streams():
     assert len(peers.opened) == 200
 
 
+@pytest.mark.parametrize("pings", range(8))
+def test_a_call_does_not_end_between_a_head_and_its_reset(pings):
+    """Otherwise the request is served in between, and a flood of them costs what as many requests cost."""
+    peers = Peers(max_streams=1000)
+    peers.exchange()
+    ping = frames.ping(b"12345678", ack=False)
+    peers.server.receive(
+        ping * pings
+        + b"".join(
+            frames.headers(number, GET_BLOCK, end_stream=True) + frames.rst_stream(number, ErrorCode.CANCEL)
+            for number in range(1, 401, 2)
+        )
+    )
+    assert peers.server.has_more
+    assert peers.opened
+    while peers.server.has_more:
+        assert all(stream.ended for stream in peers.opened)
+        peers.server.receive(b"")
+    assert len(peers.opened) == 200
+
+
 def test_a_long_header_block_takes_the_work_of_a_call():
     peers = Peers()
     peers.exchange()

@@ -106,6 +106,22 @@ async def test_a_batch_has_a_limit(sent):
     assert len(sent) == BATCH_LIMIT + 2, "the next turn has an end, too"
 
 
+async def test_one_connection_continues_in_each_iteration_after_the_writes(sent):
+    """However many connections send floods, the others wait for the frames of one of them."""
+    batch = WriteBatch(print)
+    calls = []
+    for name in ("first", "second", "third"):
+        batch.defer(lambda name=name: calls.append((name, len(sent))))
+    batch.wake(Answering(connected(batch, 0, sent), sent))
+    assert calls == []
+    await asyncio.sleep(0)
+    assert calls == [("first", 1)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert [name for name, _ in calls] == ["first", "second", "third"]
+    assert not batch.scheduled
+
+
 @pytest.mark.parametrize("data", [b"at once", b"x" * (INLINE_LIMIT + 1)])
 async def test_immediate_writes_do_not_overtake_queued_ones(streams, sent, data):
     stream = streams[0]

@@ -52,7 +52,7 @@ class MultiplexedConnection(asyncio.Protocol):
         self._paused = False
         """Whether reading is paused."""
         self._continues = False
-        """Whether frames that were received are parsed in the next loop iteration."""
+        """Whether frames that were received wait for a later iteration to be parsed."""
         self._arrived: list[Arrived] = []
         """Streams that have received bytes in this read."""
         self._ends: list[tuple[Stream, bytes]] = []
@@ -109,7 +109,7 @@ class MultiplexedConnection(asyncio.Protocol):
         pauses = session.has_more or unread
         if pauses and not self._continues and not unread:
             self._continues = True
-            asyncio.get_running_loop().call_soon(self._continue)
+            self.batch.defer(self._continue)
         if pauses is not self._paused and not self.transport.is_closing():
             self._paused = pauses
             if pauses:
