@@ -101,6 +101,7 @@ FLOODS: dict[str, tuple[str, Flood]] = {
         "WINDOW_UPDATE beyond 2^31-1 after each request",
         lambda: _each(lambda n: _get(n) + frames.window_update(n, frames.LARGEST_WINDOW)),
     ),
+    "bad-heads": ("heads without a path", lambda: _each(lambda n: _get(n, b"\x82\x86" + _HOST))),
     "self-priority": (
         "PRIORITY on itself after each request",
         lambda: _each(lambda n: _get(n) + frames.frame(frames.PRIORITY, 0, n, n.to_bytes(4) + b"\0")),

@@ -73,6 +73,11 @@ class Guard:
         if self.resets < -RESETS:
             raise SessionError(ErrorCode.ENHANCE_YOUR_CALM, "too many streams were reset at once")
 
+    def bad_head(self) -> None:
+        """Charge a head that is refused. Its response gives one unit back, so it costs two."""
+        self._suspect()
+        self.resets -= 2
+
     def _suspect(self) -> None:
         self._causes += 1
         if self._causes > SUSPICIOUS:

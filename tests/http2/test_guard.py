@@ -65,7 +65,16 @@ def test_time_pays_for_resets():
     assert guard.resets == RESETS
 
 
-@pytest.mark.parametrize("cause", [Guard.odd, Guard.reset])
+def test_a_bad_head_costs_a_unit_besides_the_one_that_its_response_gives_back():
+    guard = Guard()
+    for _ in range(RESETS):
+        assert not guard.refuses
+        guard.bad_head()
+        guard.completed()
+    assert guard.refuses
+
+
+@pytest.mark.parametrize("cause", [Guard.odd, Guard.reset, Guard.bad_head])
 def test_a_session_that_causes_useless_work_may_cause_less_at_once_for_a_while(cause):
     guard = Guard()
     for _ in range(SUSPICIOUS):

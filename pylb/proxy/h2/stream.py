@@ -101,9 +101,13 @@ class H2Stream(MultiplexedStream, Driven):
         record.protocol = "HTTP/2.0"
         complete = True
         try:
-            if isinstance(self._head, ProxyError):
-                raise self._head
-            request = record.request = self._carrier.parser.read(self._head)
+            try:
+                if isinstance(self._head, ProxyError):
+                    raise self._head
+                request = record.request = self._carrier.parser.read(self._head)
+            except ProxyError:  # Each has a record, so a connection may cause a bounded number.
+                self._carrier.session.guard.bad_head()
+                raise
             context.identify(record, self.client_info)
             if request.authenticates_connection:
                 raise _needs_connection()

@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
+from pylb.http2 import frames
 from pylb.http2.errors import ErrorCode
+from pylb.http2.guard import RESETS, WORK_AT_ONCE
 from pylb.policy.networks import Networks
 from tests.environment import Environment, answers, read_chunks, read_request
 from tests.proxy.h2.client import connect
@@ -292,6 +294,9 @@ async def test_a_request_that_is_reset_in_the_same_read_starts_no_work_and_is_no
         assert [record.status for record in environment.records] == [200]
 
 
+BAD_BLOCK = b"\x82\x86\x41\x01a"
+"""The header block of a GET without a path."""
+
 REFUSED = {
     "a path without its slash": ("relative", [], 400),
     "a line end in a value": ("/", [("x-a", "1\r\nX-B: 2")], 400),
@@ -315,6 +320,20 @@ async def test_a_bad_head_is_answered_and_the_connection_continues(what):
         assert origin.connections == 0
         assert (await client.get()).status == 200
         assert [record.status for record in environment.records] == [status, 200]
+
+
+async def test_a_flood_of_bad_heads_has_a_bounded_number_of_records_and_ends_the_connection():
+    """Later requests are refused without a record, and then the connection ends with one."""
+    async with Environment() as environment:
+        client = await connect(environment)
+        client.h2.receive_data = lambda _: []  # It knows none of these streams.
+        client.raw(b"".join(frames.headers(n, BAD_BLOCK, end_stream=True) for n in range(1, 4000, 2)))
+        await until(lambda: client.goaways)
+        assert client.goaways[0][1] == ErrorCode.ENHANCE_YOUR_CALM
+        *heads, end = environment.records
+        assert RESETS <= len(heads) <= RESETS + WORK_AT_ONCE / 5
+        assert {"path" in record.detail for record in heads} == {True}
+        assert end.detail == "HTTP/2: too many streams were reset at once"
 
 
 async def test_a_request_without_a_route_gets_404():
