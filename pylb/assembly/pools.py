@@ -25,6 +25,7 @@ def make_pool(
     clock: Callable[[], float] = monotonic,
     on_state_change: Callable[[Backend], None] | None = None,
     run: Steps = run_at_once,
+    secret: bytes = b"",
 ) -> Pool:
     """Return an empty pool that is configured by the options.
 
@@ -36,6 +37,7 @@ def make_pool(
         clock: monotonic seconds.
         on_state_change: called when a backend changes state. By default, state changes are logged.
         run: runs the steps in which the table of a policy is made.
+        secret: the key of sticky sessions, if the options have none.
     """
     return kind(
         service,
@@ -45,7 +47,13 @@ def make_pool(
         clock=clock,
         on_state_change=on_state_change or log_state,
         run=run,
+        secret=session_key(options, secret),
     )
+
+
+def session_key(options: PoolOptions, secret: bytes) -> bytes:
+    """Return the key of sticky sessions: that of the options, or a secret of this pylb."""
+    return options.sticky_key.encode() if options.sticky_key else secret
 
 
 def configure_pool(pool: Pool, options: PoolOptions) -> None:

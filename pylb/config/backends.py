@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pylb import grpc_codes
+from pylb.config.affinity import HASH_ON, KEY, STICKY
 from pylb.config.kinds import (
     AUTHORITY,
     DURATION,
@@ -14,7 +15,6 @@ from pylb.config.kinds import (
     FLAG,
     GRPC,
     GRPC_SERVICE,
-    HASH_ON,
     HOST,
     TARGET,
     TCP,
@@ -63,6 +63,23 @@ class Balancing(Group):
         "Requests in flight of a backend, in percent of the mean, above which the policy `hash` takes "
         "another one.",
     )
+    sticky: str = option(
+        STICKY,
+        "off",
+        "Send the requests of a session to one backend. Clients carry the session in a cookie (`pylb` by "
+        "default) or in a header of responses and requests.",
+    )
+    sticky_key: str | None = option(
+        KEY,
+        None,
+        "Key of the sessions' tokens, the same on all nodes; prefer the environment. By default, each pylb "
+        "makes one when it starts.",
+    )
+    sticky_max_age: float = option(
+        DURATION_OR_ZERO,
+        "0",
+        "Time for which browsers keep the cookie of --sticky; with 0 until they are closed.",
+    )
     slow_start: float = option(
         DURATION_OR_ZERO,
         "10s",
@@ -86,6 +103,12 @@ class Balancing(Group):
         "5s",
         "Maximum time that a request waits for a backend below --max-conn; then it is answered with 503.",
     )
+
+    def check(self) -> None:
+        """Reject sessions with hashing: a request has one key."""
+        super().check()
+        if self.sticky and self.policy == "hash":
+            raise UsageError("--sticky: expected another --policy than hash")
 
 
 @dataclass(frozen=True, kw_only=True)

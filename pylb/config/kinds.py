@@ -304,24 +304,6 @@ PROBE = Kind(
 )
 """How a backend is probed; empty for no probes."""
 
-_NAME_OF_FIELD, _NAME_OF_COOKIE, _NAME_IN_QUERY = r"[!#-'*+.^-`|~0-9A-Za-z-]+", r"[!-:<>-~]+", r"[!-%'-<>-~]+"
-_HASH_ON = re.compile(
-    rf"client|path|target|header:{_NAME_OF_FIELD}|cookie:{_NAME_OF_COOKIE}|query:{_NAME_IN_QUERY}"
-)
-
-
-def _hash_on(value: str) -> str:
-    if not _HASH_ON.fullmatch(value):
-        raise ValueError
-    return value
-
-
-HASH_ON = Kind(
-    "client|path|target|header:NAME|cookie:NAME|query:NAME",
-    "client, path, target, or a field such as header:X-User, cookie:session or query:id",
-    _hash_on,
-)
-
 TARGET = Kind("PATH", "a path such as /health", _target)
 """The path of an HTTP request."""
 

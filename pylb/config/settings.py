@@ -31,7 +31,7 @@ OF_REQUESTS = frozenset([
 OF_POOL = frozenset([
     *(each.flag[2:] for group in (Balancing, Health, BackendConnections) for each in options(group)),
     *("retry-budget", "upstream-keepalive"),
-]) - OF_REQUESTS  # fmt: skip
+]) - OF_REQUESTS - {"sticky-key"}  # fmt: skip
 """The options that a service may have for itself."""
 
 ALIASES: Mapping[str, str] = {"maxconn": "max-conn", "slowstart": "slow-start"}

@@ -254,3 +254,19 @@ def _without_connection_options(lines: bytes, connection_options: frozenset[byte
         return lines
     kept = [line for line in lines[1:].split(b"\r\n") if line.partition(b":")[0].lower() not in names]
     return b"\n" + b"\r\n".join(kept)
+
+
+def with_lines(response: Response, lines: bytes) -> Response:
+    """Return a copy of a response with other field lines. They must not change its framing.
+
+    Args:
+        response: the response, which is shared and stays as it is.
+        lines: the lines in the form of `Response.lines`.
+    """
+    edited = Response(response.version, response.status, response.start, lines)
+    for name, value in vars(response).items():
+        if name not in {"version", "status", "start", "lines", "cached_block"}:
+            setattr(edited, name, value)
+    if response.cached_head:
+        edited.cached_head = response_head(edited, chunked=False, close=False, version=1)
+    return edited

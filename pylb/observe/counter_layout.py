@@ -85,6 +85,7 @@ CONNECT: Final = HEAD + BUCKETS
 EVENTS: Final = (
     *("suspect", "ejected", "half-open", "failed", "up", "panic", "retry_denied"),
     *("queued", "queue_timeout", "queue_full", "no_key"),
+    *("session_new", "session_moved"),
 )
 """State changes and limits of a pool, by name; see `Pool.events`."""
 EVENT: Final = CONNECT + BUCKETS

@@ -16,6 +16,7 @@ from pylb.policy.backend import Backend
 from pylb.policy.balance import BALANCERS, Balancer
 from pylb.policy.balance.hash import HashPolicy, Steps
 from pylb.policy.balance.limited import Limited
+from pylb.policy.balance.sessions import SessionTable, Sticky
 from pylb.policy.balance.tiered import Tiered
 from pylb.policy.queue import Queue
 
@@ -36,12 +37,23 @@ class Picker:
         rng: source of every random choice.
         events: counts requests without a key.
         run: runs the steps in which a table is made.
+        service: the service of the pool.
+        secret: the key of sessions.
     """
 
     def __init__(
-        self, options: Balancing, queue: Queue, rng: Random, events: Counter[str], run: Steps
+        self,
+        options: Balancing,
+        queue: Queue,
+        rng: Random,
+        events: Counter[str],
+        *,
+        run: Steps,
+        service: str,
+        secret: bytes,
     ) -> None:
         self._queue, self._rng, self._events, self._run = queue, rng, events, run
+        self._service, self._secret = service, secret
         self.set_policy(options.policy, options)
         self.build(())
 
@@ -51,11 +63,18 @@ class Picker:
         """A key of `BALANCERS`."""
         self._table = HashPolicy(options.hash_balance_factor, self._events) if name == HASH else None
         self._make = self._table or BALANCERS[name]
+        self._sessions = SessionTable(self._service, self._secret, self._events) if options.sticky else None
 
     def update(self, members: Collection[Backend]) -> None:
         """Follow a change of the pool's members, or of their weights."""
         if self._table is not None:
             self._run(self._table.update(members))
+        if self._sessions is not None:
+            self._sessions.update(members)
+
+    def in_session(self, key: bytes | None) -> bool:
+        """Whether a request continues a session whose backend can serve it."""
+        return self._sessions is not None and self._sessions.backend(key) is not None
 
     def build(self, eligible: Sequence[Backend], shares: Mapping[int, float] | None = None) -> None:
         """Build the balancer of these backends.
@@ -68,6 +87,8 @@ class Picker:
         tiers = [priority for priority, share in (shares or {}).items() if share > 0]
         self.unlimited = self._tiered(eligible, shares or {}) if len(tiers) > 1 else self._balance(eligible)
         """The balancer without limits."""
+        if self._sessions is not None:
+            self.unlimited = Sticky(self._sessions, self.unlimited)
         self.balancer = self._limited(self.unlimited, eligible)
         """The balancer that leases use: `unlimited`, wrapped in `Limited` if a backend has a limit."""
 

@@ -51,6 +51,7 @@ class Pool:
         clock: monotonic seconds; read only after failures and on changes.
         on_state_change: called with a backend after requests or probes have changed its state.
         run: runs the steps in which the table of a policy is made.
+        secret: the key of sticky sessions.
     """
 
     kind: type[Backend] = Backend
@@ -68,6 +69,7 @@ class Pool:
         clock: Callable[[], float] = lambda: 0.0,
         on_state_change: Callable[[Backend], None] = lambda _: None,
         run: Steps = run_at_once,
+        secret: bytes = b"",
     ) -> None:
         options = options or PoolOptions()
         self.service = service
@@ -95,7 +97,9 @@ class Pool:
         """Requests that received a backend since the start; retries are not counted."""
         self._options = options
         self._budget = RetryBudget(options.retry_budget)
-        self._picker = Picker(options, self.queue, rng or Random(), self.events, run)
+        self._picker = Picker(
+            options, self.queue, rng or Random(), self.events, run=run, service=service, secret=secret
+        )
         self._new_counters = counters
         self._clock = clock
         self._health_tracker = HealthTracker(options, outliers, self.events, self._report)
@@ -203,7 +207,7 @@ class Pool:
         """
         for backend in self._refreshed:
             backend.refresh()
-        if not tried and (self.untested or self.half_open):
+        if not tried and (self.untested or self.half_open) and not self._picker.in_session(key):
             first = self._first_request(now)
             if first is not None:
                 return first

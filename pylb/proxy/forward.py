@@ -39,6 +39,7 @@ from pylb.proxy.transfer import EVENT, BodyPump
 from pylb.proxy.tunnel import tunnel
 from pylb.proxy.upstream.idle import reuse
 from pylb.proxy.upstream.upstream import Upstream
+from pylb.routes.edit import ResponseEdit
 
 
 async def forward(client: Exchange, request: Request, record: Record) -> bool:
@@ -107,8 +108,8 @@ async def forward(client: Exchange, request: Request, record: Record) -> bool:
                         pool.answered(lease)
                     if response.condition and response.condition in service.retry.responses:
                         _ask_another(client, record, upload, (*tried, lease.backend), response)
-                    if edit is not None:
-                        response = edit(response)
+                    if edit is not None or service.sessions is not None:
+                        response = _edited(client, record, response, edit, key)
                     if response.status == 101:
                         return await tunnel(client, upstream, record, response, upload)  # TUNNEL
                     download = client.respond(upstream, record, request, response, upload=upload)
@@ -214,6 +215,19 @@ def _ask_another(
         lease.granted = True
         raise lease.error
     lease.error = None
+
+
+def _edited(
+    client: Exchange, record: Record, response: Response, edit: ResponseEdit | None, key: bytes | None
+) -> Response:
+    """Return the response as its route and its session change it."""
+    if edit is not None:
+        response = edit(response)
+    sessions = client.service.sessions
+    if sessions is None:
+        return response
+    identity = client.client_info.identify(cast(Request, record.request))
+    return sessions.issue(response, identity, record.attempts[-1].backend, key)
 
 
 def _awaits_client(upstream: Upstream, record: Record, upload: BodyPump | None) -> bool:

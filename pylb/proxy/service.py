@@ -17,6 +17,7 @@ from pylb.policy.backend import Backend
 from pylb.policy.pool import Pool
 from pylb.policy.retry import RetryRules
 from pylb.proxy.request_key import ReadKey
+from pylb.proxy.sessions import Sessions
 from pylb.proxy.upstream.connector import Client, Connector
 from pylb.proxy.upstream.upstream import Upstream
 
@@ -31,11 +32,12 @@ class Service:
         limits: how large a body may be, and how slowly it may move.
         retries: which requests may be attempted again.
         read_key: reads what a request is hashed on; None without a keyed policy.
+        sessions: how sticky sessions are carried; None if there are none.
     """
 
     __slots__ = (
         *("_for_calls", "connector", "max_body", "min_body_rate", "pool", "quota", "read_key", "retry"),
-        "timeouts",
+        *("sessions", "timeouts"),
     )
 
     def __init__(
@@ -47,11 +49,13 @@ class Service:
         retries: Retries | None = None,
         *,
         read_key: ReadKey | None = None,
+        sessions: Sessions | None = None,
     ) -> None:
         self.pool = pool
         self.connector = connector
         self.timeouts = timeouts or Timeouts()
-        self.read_key = read_key
+        self.read_key = read_key if sessions is None else sessions.read_key
+        self.sessions = sessions
         self.retry = RetryRules(retries or Retries())
         limits = limits or Limits()
         self.max_body = limits.max_body

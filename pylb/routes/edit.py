@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from pylb.http1 import grammar
 from pylb.http1.parser import Response
-from pylb.http1.writer import response_head
+from pylb.http1.writer import with_lines
 from pylb.routes.actions import TO_BACKEND, FieldAction, Verb
 
 _SEPARATOR = rb"[!#$%&'*+\-.^_`|~]"
@@ -103,11 +103,6 @@ class ResponseEdit:
         lines = response.lines
         if self._remove is not None:
             lines = self._remove.sub(b"", lines)
-        edited = Response(response.version, response.status, response.start, self._added + lines)
-        for name, value in vars(response).items():
-            if name not in {"version", "status", "start", "lines", "cached_block"}:
-                setattr(edited, name, value)
-        if response.cached_head:
-            edited.cached_head = response_head(edited, chunked=False, close=False, version=1)
+        edited = with_lines(response, self._added + lines)
         self._response, self._edited = response, edited
         return edited

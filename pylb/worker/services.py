@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from weakref import WeakValueDictionary
 
-from pylb.assembly.pools import configure_pool
+from pylb.assembly.pools import configure_pool, session_key
 from pylb.config import Options
 from pylb.config.backends import BackendConnections, Retries, Timeouts
 from pylb.config.clients import Limits
@@ -21,6 +21,7 @@ from pylb.proxy.context import Context
 from pylb.proxy.proxyprotocol import PREAMBLES
 from pylb.proxy.request_key import key_reader
 from pylb.proxy.service import Service
+from pylb.proxy.sessions import Sessions
 from pylb.proxy.upstream.connector import Connector, UpstreamRules
 from pylb.proxy.upstream.idle import retire
 from pylb.proxy.upstream.tls import UpstreamTls
@@ -52,9 +53,17 @@ class Services:
         options: of pylb.
         context: what all requests share.
         make_pool: returns an empty pool, given the name and the options of a service.
+        secret: the key of sticky sessions, if the options have none.
     """
 
-    def __init__(self, options: Options, context: Context, make_pool: Callable[[str, Options], Pool]) -> None:
+    def __init__(
+        self,
+        options: Options,
+        context: Context,
+        make_pool: Callable[[str, Options], Pool],
+        secret: bytes = b"",
+    ) -> None:
+        self._secret = secret
         self.pools: dict[str, Pool] = {}
         """The pool of each service."""
         self._options = options
@@ -83,10 +92,10 @@ class Services:
         options = with_settings(self._options, settings)
         connector = self._connector(options)
         if declared is not None:
-            service = _service(declared.service.pool, connector, options)
+            service = _service(declared.service.pool, connector, options, self._secret)
             self._changed[name] = DeclaredService(settings, service), options
             return
-        service = _service(self._make_pool(name, options), connector, options)
+        service = _service(self._make_pool(name, options), connector, options, self._secret)
         self._declared[name] = DeclaredService(settings, service)
         self._context.services[name] = service
         self.pools[name] = service.pool
@@ -118,7 +127,7 @@ class Services:
         service = declared.by_settings.get(settings)
         if service is None:
             options = with_settings(self._options, (*declared.settings, *settings))
-            service = _service(declared.service.pool, declared.service.connector, options)
+            service = _service(declared.service.pool, declared.service.connector, options, self._secret)
             declared.by_settings[settings] = service
         return service
 
@@ -149,9 +158,18 @@ def _of_route(route: Route) -> Settings:
     return tuple(setting for setting in route.settings if not of_pool(setting[0]))
 
 
-def _service(pool: Pool, connector: Connector, options: Options) -> Service:
+def _service(pool: Pool, connector: Connector, options: Options, secret: bytes) -> Service:
     hash_on = options.hash_on or ("client" if options.policy == HASH else "")
-    read_key = key_reader(hash_on) if hash_on else None
     return Service(
-        pool, connector, Timeouts.of(options), Limits.of(options), Retries.of(options), read_key=read_key
+        pool,
+        connector,
+        Timeouts.of(options),
+        Limits.of(options),
+        Retries.of(options),
+        read_key=key_reader(hash_on) if hash_on else None,
+        sessions=_sessions(pool.service, options, secret) if options.sticky else None,
     )
+
+
+def _sessions(service: str, options: Options, secret: bytes) -> Sessions:
+    return Sessions(options.sticky, service, session_key(options, secret), options.sticky_max_age)

@@ -6,11 +6,13 @@ A service gets its pool when it is declared, and the state of its pool may arriv
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from hashlib import blake2b
 
 from pylb.assembly.pools import make_pool
 from pylb.assembly.routes import declarations
@@ -101,12 +103,20 @@ class Worker:
         self._early: dict[str, PoolState] = {}
         """States of pools that are not declared yet."""
 
+        secret = blake2b(ticket_keys or os.urandom(64), person=b"sticky sessions").digest()
+
         def new_pool(service: str, options: Options) -> Pool:
             return make_pool(
-                pool, service, options, processes, on_state_change=on_state_change, run=run_in_steps
+                pool,
+                service,
+                options,
+                processes,
+                on_state_change=on_state_change,
+                run=run_in_steps,
+                secret=secret,
             )
 
-        self._services = Services(options, context, new_pool)
+        self._services = Services(options, context, new_pool, secret)
         self.pools = self._services.pools
         """The pool of each service."""
         UpstreamTls(BackendConnections.of(options)).check_files()

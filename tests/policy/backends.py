@@ -7,7 +7,7 @@ from pylb.model import Endpoint
 from pylb.policy.backend import Backend
 from pylb.policy.pool import Pool
 
-ARGUMENTS = {"processes", "rng", "counters", "outliers", "clock", "on_state_change"}
+ARGUMENTS = {"processes", "rng", "counters", "outliers", "clock", "on_state_change", "secret"}
 """Of `Pool`, besides options."""
 
 
