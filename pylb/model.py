@@ -41,6 +41,8 @@ class Endpoint:
     """Its share of traffic relative to its peers, for its present status (Consul's `Weights`)."""
     priority: int = 0
     """Its tier: those with the lowest number receive requests while they have enough capacity."""
+    zone: str = ""
+    """The zone that it runs in, for example an availability zone; empty if unknown."""
     status: str = "passing"
     """The aggregate of its checks: `passing`, `warning`, `critical` or `maintenance`."""
     tags: tuple[str, ...] = ()
@@ -144,7 +146,7 @@ class ProbeVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """What pylb lays over the registry's description of one instance: probes and operators' overrides."""
+    """What pylb lays over the registry's description of one instance: probes, overrides, and its distance."""
 
     probe: str = ""
     """How pylb probes it: `tcp`, or a path; empty if it does not."""
@@ -152,6 +154,8 @@ class Overlay:
     """The result of these probes; None while there is none."""
     weight: int | None = None
     """The weight that an operator has set; None for the registry's."""
+    other_zone: bool = False
+    """Whether it runs in another zone than pylb, so that instances in pylb's zone are preferred."""
     restored: bool = False
     """Whether an operator has restored it: failures of its requests and probes are then ignored."""
 

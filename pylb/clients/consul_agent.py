@@ -47,15 +47,29 @@ class ConsulAgent:
             ConsulError: no usable answer.
         """
         try:
-            found = await self._client.http.get(
-                _json, "/v1/agent/self", headers=self._client.prepare_headers(), raw=True
-            )
+            found = await self._self()
         except ConsulDeniedError:
             return ""
         try:
             return str(found["Member"]["Addr"])
         except (KeyError, TypeError) as error:
             raise ConsulError("expected Member.Addr in the answer to /v1/agent/self") from error
+
+    async def meta(self) -> dict[str, str]:
+        """Return the metadata of the agent's node.
+
+        Raises:
+            ConsulError: no usable answer, or the token lacks `agent:read`.
+        """
+        found = await self._self()
+        try:
+            return dict(found["Meta"] or {})
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConsulError("expected Meta in the answer to /v1/agent/self") from error
+
+    async def _self(self) -> Any:
+        headers = self._client.prepare_headers()
+        return await self._client.http.get(_json, "/v1/agent/self", headers=headers, raw=True)
 
     async def register(self, definition: Mapping[str, Any]) -> None:
         """Register a service, or replace the one with its id, with only the checks in the definition.

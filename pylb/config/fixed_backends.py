@@ -1,4 +1,4 @@
-"""Reads fixed backends: `10.0.0.1:80,[2001:db8::1]:80,web.example:8080;weight=3`."""
+"""Reads fixed backends: `10.0.0.1:80,[2001:db8::1]:80;priority=1,web.example:8080;weight=3;zone=a`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from pylb.config.hosts import check_host, check_port
 from pylb.errors import UsageError
 from pylb.model import Endpoint
 
-MAX_WEIGHT = 65535
+MOST = {"weight": 65535, "priority": 127}
+"""Maximum of each numeric attribute."""
+EXPECTED = "HOST:PORT or HOST:PORT;weight=N;priority=N;zone=NAME"
 
 
 def parse_static(service: str, text: str) -> tuple[Endpoint, ...]:
@@ -22,7 +24,9 @@ def parse_static(service: str, text: str) -> tuple[Endpoint, ...]:
 
 
 def parse_backends(service: str, text: str) -> tuple[Endpoint, ...]:
-    """Parse a comma-separated list of `HOST:PORT` or `HOST:PORT;weight=N`; IPv6 addresses in brackets.
+    """Parse a comma-separated list of `HOST:PORT`, each with attributes; IPv6 addresses in brackets.
+
+    Attributes follow the port, in any order: `;weight=3;priority=1;zone=a`.
 
     Raises:
         ValueError: an item is malformed or given twice; the message is one line that names it.
@@ -32,9 +36,7 @@ def parse_backends(service: str, text: str) -> tuple[Endpoint, ...]:
         try:
             endpoint = _endpoint(service, item.strip())
         except ValueError as error:
-            raise ValueError(
-                f"got {item.strip()!r}, expected HOST:PORT or HOST:PORT;weight=N ({error})"
-            ) from None
+            raise ValueError(f"got {item.strip()!r}, expected {EXPECTED} ({error})") from None
         if endpoint.id in endpoints:
             raise ValueError(f"got {endpoint.id} twice, expected each backend once")
         endpoints[endpoint.id] = endpoint
@@ -50,14 +52,18 @@ def _endpoint(service: str, item: str) -> Endpoint:
         host = host[1:-1]
     elif ":" in host:
         raise ValueError("an IPv6 address needs brackets")
-    weight = 1
+    numbers = {"weight": 1, "priority": 0}
+    zone = ""
     for attribute in attributes:
         name, _, value = attribute.partition("=")
-        if name != "weight":
-            raise ValueError(f"unknown attribute {name!r}")
-        weight = _number(value)
-        if weight > MAX_WEIGHT:
-            raise ValueError(f"a weight is at most {MAX_WEIGHT}")
+        if name == "zone" and value:
+            zone = value
+        elif name in MOST:
+            numbers[name] = _number(value)
+            if numbers[name] > MOST[name]:
+                raise ValueError(f"a {name} is at most {MOST[name]}")
+        else:
+            raise ValueError(f"unknown attribute {attribute!r}")
     address = check_host(host)
     return Endpoint(
         service=service,
@@ -65,7 +71,9 @@ def _endpoint(service: str, item: str) -> Endpoint:
         port=check_port(_number(port)),
         node="static",
         id=where,
-        weight=weight,
+        weight=numbers["weight"],
+        priority=numbers["priority"],
+        zone=zone,
         has_checks=False,
     )
 

@@ -10,7 +10,7 @@ from pylb.config.processes import Processes
 from pylb.config.records import AccessLog, Logging, Traces
 from pylb.config.registration import Registration
 from pylb.config.routing import CONSUL_PREFIX, RouteOptions
-from pylb.config.sources import Consul, Discovery, Docker
+from pylb.config.sources import AUTO, Consul, Discovery, Docker
 from pylb.errors import UsageError
 
 
@@ -50,6 +50,8 @@ class Options(
                 "expected --consul HOST:PORT and --service NAME, or --static HOST:PORT,...; "
                 "see pylb --help, or try pylb demo"
             )
+        if self.zone == AUTO and not self.consul:
+            raise UsageError("--zone auto: expected --consul HOST:PORT with it, or the name of a zone")
         if self.catalog and self.static:
             raise UsageError("--catalog: expected it without --static; a file of --routes has fixed backends")
         for each in self.routes:

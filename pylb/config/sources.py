@@ -9,6 +9,9 @@ from pylb.config.kinds import CONSUL, DOCKER, DURATION_OR_ZERO, FILE, FLAG, HOST
 from pylb.config.option import Group, option, repeated
 from pylb.errors import UsageError
 
+AUTO = "auto"
+"""The value of `--zone` that reads the zone of the Consul agent's node."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Discovery(Group):
@@ -49,6 +52,12 @@ class Discovery(Group):
         "off",
         "Also send requests to instances in state warning, at the weight that they register for it. By "
         "default, only passing instances receive requests.",
+    )
+    zone: str | None = option(
+        text("NAME|auto", "a zone's name, or auto"),
+        None,
+        "Zone whose instances (lb_zone, or the zone of their Consul node) are preferred while enough of "
+        "them are healthy; `auto` uses that of the Consul agent's node. By default, zones have no effect.",
     )
     state_dir: str | None = option(
         PATH,

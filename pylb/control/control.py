@@ -7,7 +7,7 @@ that the next control process needs. The order of the stages is in `discovery.pi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -17,6 +17,7 @@ from pylb.config import Options
 from pylb.config.backends import BackendConnections, Health
 from pylb.control.override_store import OverrideStore
 from pylb.control.recorder import Recorder
+from pylb.control.zone import Zone
 from pylb.discovery.guard import Guard
 from pylb.discovery.pipeline import Pipeline
 from pylb.discovery.probes.client import ProbeClient
@@ -82,6 +83,7 @@ class Control:
         self._is_routed = is_routed
         self._store = SnapshotStore(options.state_dir) if options.state_dir else None
         self._source = source(options)
+        self.zone = Zone(options.zone or "")
         self._scope: TaskScope | None = None
         """Holds the tasks of the pipelines; None before the start."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -95,6 +97,7 @@ class Control:
         self.pipelines: dict[str, Pipeline] = {}
         if remembered:
             self._resume(remembered)
+            self.zone.name = self.zone.name or (self.zone.automatic and remembered.get("zone")) or ""
         for service in services:
             self.follow(service)
 
@@ -164,6 +167,7 @@ class Control:
             deliver=self._deliver,
             store=None if fixed else self._store,
             is_routed=self._is_routed,
+            zone=lambda: self.zone.name,
         )
 
     def take_over(self, remembered: Mapping[str, Any]) -> None:
@@ -209,6 +213,7 @@ class Control:
             "overrides": self.override_store.remember(),
             "history": list(self.recorder.history.entries)[-(entries or 0) :],
             "verdicts": self.prober.remember(),
+            "zone": self.zone.name,
         }
 
     @property
@@ -223,9 +228,17 @@ class Control:
         keep_running(self.prober.run, name="probe", scope=scope)
         if self._source.run is not None:
             keep_running(self._source.run, name="follow the registry", scope=scope)
+        if self.zone.automatic and (ask := self._source.zone):
+            spawn(self._await_zone(ask), name="read the zone", scope=scope)
         self._scope = scope
         for service in self.pipelines:
             self._start(service)
+
+    async def _await_zone(self, ask: Callable[[], Awaitable[str]]) -> None:
+        """Read the zone of pylb, and publish all pools again if it has changed."""
+        if await self.zone.read(ask):
+            for pipeline in tuple(self.pipelines.values()):
+                pipeline.on_change(f"zone {self.zone.name}")
 
     async def first_result(self) -> None:
         """Wait until each pipeline has a first response or failure, or its registry takes longer."""

@@ -62,6 +62,7 @@ class Pipeline:
         store: keeps snapshots for the next start; None for none.
         is_routed: reads the routes that the instances of a snapshot declare, and returns whether any source
             declares a route for the service. A pool without routes is neither probed nor delivered.
+        zone: returns the zone whose instances are preferred; empty for none.
         clock: monotonic seconds.
     """
 
@@ -76,6 +77,7 @@ class Pipeline:
         deliver: Callable[[PoolState, Callable[[], None]], object],
         store: SnapshotStore | None = None,
         is_routed: Callable[[Snapshot], bool] = lambda _: True,
+        zone: Callable[[], str] = str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.status: DiscoveryStatus = watch.status
@@ -93,6 +95,7 @@ class Pipeline:
         self._deliver = deliver
         self._store = store
         self._is_routed = is_routed
+        self._zone = zone
         self._clock = clock
         self._recheck: asyncio.TimerHandle | None = None
         self._remembered: orjson.Fragment | None = None
@@ -144,6 +147,7 @@ class Pipeline:
                 generation=status.generation,
                 cause=cause,
                 observed=observed,
+                zone=self._zone(),
             )
             applied = self._recorder.record(state)  # RECORD
             self._deliver(state, applied)  # DELIVER

@@ -72,7 +72,9 @@ def why_not(backend: BackendRow, now: float) -> str:
 
 def standby(backend: BackendRow) -> str:
     """Return why a healthy backend receives no requests."""
-    return f"standby: priority {backend.endpoint.priority}, and better tiers have enough capacity"
+    endpoint = backend.endpoint
+    zone = f" in zone {endpoint.zone or 'unknown'}" if backend.overlay.other_zone else ""
+    return f"standby: priority {endpoint.priority}{zone}, and better tiers have enough capacity"
 
 
 def _named(endpoint: Endpoint) -> dict[str, str]:

@@ -100,6 +100,7 @@ def pool_state(
     generation: int = 0,
     cause: str = "",
     observed: float = 0.0,
+    zone: str = "",
 ) -> PoolState:
     """Lay probe results and overrides over a snapshot.
 
@@ -110,6 +111,7 @@ def pool_state(
         generation: the number of the state.
         cause: why there is a new state, as text.
         observed: when the cause occurred, in seconds since the epoch.
+        zone: pylb's own zone, whose instances are preferred; empty for no preference.
     """
     decisions = [override for override in overrides if override.service == snapshot.service]
     overlays = dict(probed)
@@ -122,6 +124,8 @@ def pool_state(
         else:
             excluded.append(Excluded(endpoint, f"{DECIDED}{out}"))
             aborted += [endpoint.key] if out.action is Action.EJECT else []
+        if zone and endpoint.zone != zone:
+            overlays[endpoint.key] = replace(overlays.get(endpoint.key, PLAIN), other_zone=True)
         if Action.WEIGHT in about or Action.RESTORE in about:
             weight = about[Action.WEIGHT].weight if Action.WEIGHT in about else None
             overlay = overlays.get(endpoint.key, PLAIN)

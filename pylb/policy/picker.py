@@ -19,6 +19,7 @@ from pylb.policy.balance.limited import Limited
 from pylb.policy.balance.sessions import SessionTable, Sticky
 from pylb.policy.balance.tiered import Tiered
 from pylb.policy.queue import Queue
+from pylb.policy.tiers import Rank, rank
 
 REDRAWS = 3
 """Picks that may return a backend already tried, before a balancer of the others alone is built. In a large
@@ -76,15 +77,15 @@ class Picker:
         """Whether a request continues a session whose backend can serve it."""
         return self._sessions is not None and self._sessions.backend(key) is not None
 
-    def build(self, eligible: Sequence[Backend], shares: Mapping[int, float] | None = None) -> None:
+    def build(self, eligible: Sequence[Backend], shares: Mapping[Rank, float] | None = None) -> None:
         """Build the balancer of these backends.
 
         Args:
             eligible: the backends that may be picked.
-            shares: the part of the traffic of each tier, by priority; none if the tiers do not matter.
+            shares: the part of the traffic of each tier, by rank; none if the tiers do not matter.
         """
         self.eligible = eligible
-        tiers = [priority for priority, share in (shares or {}).items() if share > 0]
+        tiers = [tier for tier, share in (shares or {}).items() if share > 0]
         self.unlimited = self._tiered(eligible, shares or {}) if len(tiers) > 1 else self._balance(eligible)
         """The balancer without limits."""
         if self._sessions is not None:
@@ -113,11 +114,11 @@ class Picker:
     def _balance(self, backends: Sequence[Backend]) -> Balancer:
         return self._make(backends, self._rng)
 
-    def _tiered(self, eligible: Sequence[Backend], shares: Mapping[int, float]) -> Balancer:
+    def _tiered(self, eligible: Sequence[Backend], shares: Mapping[Rank, float]) -> Balancer:
         """Build the balancer of several tiers."""
         by_tier = [
-            (share, self._balance([b for b in eligible if b.endpoint.priority == priority]))
-            for priority, share in shares.items()
+            (share, self._balance([b for b in eligible if rank(b) == tier]))
+            for tier, share in shares.items()
             if share > 0
         ]
         return Tiered(by_tier, self._rng)

@@ -35,7 +35,7 @@ from pylb.policy.picker import Picker
 from pylb.policy.queue import Queue, QueuedRequest
 from pylb.policy.rows import why_empty
 from pylb.policy.slowstart import SlowStart
-from pylb.policy.tiers import LAST, Tiers, in_use
+from pylb.policy.tiers import LAST, Tiers, in_use, rank
 
 
 class Pool:
@@ -309,11 +309,9 @@ class Pool:
             shares = tiers.shares
             eligible = tuple(in_use(healthy, shares) if shares else healthy)
         self.untested = [b for b in self.untested if b in eligible]
-        last = max((b.endpoint.priority for b in eligible), default=LAST)
+        last = max(map(rank, eligible), default=LAST)
         self.half_open = [
-            b
-            for b in candidates
-            if b.state is State.HALF_OPEN and b not in eligible and b.endpoint.priority <= last
+            b for b in candidates if b.state is State.HALF_OPEN and b not in eligible and rank(b) <= last
         ]
         if reweighted or eligible != self.eligible or shares != before:
             self.eligible = eligible

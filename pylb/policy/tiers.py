@@ -1,4 +1,4 @@
-"""Tiers: backends of one priority, of which the best tier with enough capacity receives the requests.
+"""Tiers: backends of one rank, of which the best tier with enough capacity receives the requests.
 
 The rule is Envoy's ("Priority levels"). A tier is available to 140 % of the share of its capacity that is
 healthy, so that it may lose two of seven equal backends before another tier helps. The best tier receives as
@@ -6,7 +6,9 @@ much of the traffic as it is available, the next one what is left, and so on. If
 than everything, they divide the traffic in proportion.
 
 A tier that recovers receives its requests back after `RETURN_TIME`, unless they are needed there: a backend
-that flaps does not move the traffic between tiers each time. Nothing here applies to a pool of one priority.
+that flaps does not move the traffic between tiers each time. Nothing here applies to a pool of one rank.
+
+The rank is the priority of an instance, and whether it runs in another zone than pylb.
 """
 
 from __future__ import annotations
@@ -24,8 +26,11 @@ OVERPROVISIONING = 1.4
 RETURN_TIME = 10.0
 """Seconds for which a tier is better before it receives more of the traffic."""
 
-LAST = 2**31
-"""A priority that no tier exceeds."""
+Rank = tuple[int, bool]
+"""The priority, and whether the instance runs in another zone. The lowest rank is the best."""
+
+LAST: Rank = (2**31, True)
+"""A rank that no tier exceeds."""
 
 ENOUGH = 1 - 1e-9
 """A sum of availabilities that is everything, in spite of rounding."""
@@ -33,61 +38,63 @@ ENOUGH = 1 - 1e-9
 Candidate = TypeVar("Candidate", Backend, BackendRow)
 
 
-def availabilities(candidates: Iterable[Candidate]) -> dict[int, float]:
-    """Return the availability of each tier by priority, from 0 to 1, the best tier first.
+def rank(candidate: Backend | BackendRow) -> Rank:
+    """Return the rank of a backend."""
+    return candidate.endpoint.priority, candidate.overlay.other_zone
+
+
+def availabilities(candidates: Iterable[Candidate]) -> dict[Rank, float]:
+    """Return the availability of each tier by rank, from 0 to 1, the best tier first.
 
     Args:
         candidates: the backends of the pool whose weight is above 0.
     """
-    healthy: defaultdict[int, float] = defaultdict(float)
-    total: defaultdict[int, float] = defaultdict(float)
+    healthy: defaultdict[Rank, float] = defaultdict(float)
+    total: defaultdict[Rank, float] = defaultdict(float)
     for candidate in candidates:
-        endpoint = candidate.endpoint
-        total[endpoint.priority] += endpoint.weight or 1
+        tier, weight = rank(candidate), candidate.endpoint.weight or 1
+        total[tier] += weight
         if candidate.state is State.UP:
-            healthy[endpoint.priority] += endpoint.weight or 1
-    return {
-        priority: min(1.0, OVERPROVISIONING * healthy[priority] / total[priority])
-        for priority in sorted(total)
-    }
+            healthy[tier] += weight
+    return {tier: min(1.0, OVERPROVISIONING * healthy[tier] / total[tier]) for tier in sorted(total)}
 
 
-def traffic_shares(available: Mapping[int, float]) -> dict[int, float]:
+def traffic_shares(available: Mapping[Rank, float]) -> dict[Rank, float]:
     """Return the part of the traffic of each tier; all are 0 if none is available.
 
     Args:
-        available: by priority, in the order of `availabilities`.
+        available: by rank, in the order of `availabilities`.
     """
     left = 1.0
     taken = {}
-    for priority, share in available.items():
-        taken[priority] = min(left, share)
+    for tier, share in available.items():
+        taken[tier] = min(left, share)
         left = max(0.0, left - share)
     total = min(1.0, sum(available.values()))
-    return {priority: share / total for priority, share in taken.items()} if total else taken
+    return {tier: share / total for tier, share in taken.items()} if total else taken
 
 
-def in_use(candidates: Sequence[Candidate], shares: Mapping[int, float]) -> list[Candidate]:
+def in_use(candidates: Sequence[Candidate], shares: Mapping[Rank, float]) -> list[Candidate]:
     """Return the backends whose tier receives requests.
 
     Args:
         candidates: backends of the pool.
         shares: what `traffic_shares` returned.
     """
-    return [candidate for candidate in candidates if shares[candidate.endpoint.priority] > 0]
+    return [candidate for candidate in candidates if shares[rank(candidate)] > 0]
 
 
 class Tiers:
     """The tiers of one pool over time."""
 
     def __init__(self) -> None:
-        self.shares: dict[int, float] = {}
-        """The part of the traffic of each tier; empty for a pool of one priority."""
+        self.shares: dict[Rank, float] = {}
+        """The part of the traffic of each tier; empty for a pool of one rank."""
         self.enough = False
         """Whether all tiers together are as available as one whole tier."""
-        self._available: dict[int, float] = {}
+        self._available: dict[Rank, float] = {}
         """Availabilities that are in effect."""
-        self._better_since: dict[int, float] = {}
+        self._better_since: dict[Rank, float] = {}
         """When a tier became better than it is in effect, in monotonic seconds."""
 
     @property
@@ -102,7 +109,7 @@ class Tiers:
             candidates: the backends of the pool whose weight is above 0.
             now: monotonic seconds.
         """
-        if len({candidate.endpoint.priority for candidate in candidates}) < 2:
+        if len(set(map(rank, candidates))) < 2:
             self.shares, self._available, self._better_since, self.enough = {}, {}, {}, False
             return
         available = availabilities(candidates)

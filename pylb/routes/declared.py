@@ -29,6 +29,7 @@ OF_INSTANCE = frozenset(
         "lb_slow_start",
         "lb_tls",
         "lb_tls_name",
+        "lb_zone",
     ]
 )
 """Settings that concern the instance that has them, not its service."""

@@ -53,6 +53,10 @@ async def test_the_address_of_the_agent_is_read(agent):
     assert await agent.address() == "127.0.0.1"
 
 
+async def test_the_metadata_of_the_node_is_read(agent):
+    assert "zone" not in await agent.meta()
+
+
 async def test_the_right_to_write_a_service_suffices_to_register_it(guarded_consul):
     """Without agent:read the agent's address is unknown; Consul fills it in where an address is empty."""
     token = guarded_consul.issue('service "agent-shop" { policy = "write" }')["SecretID"]
@@ -85,6 +89,8 @@ async def test_an_invalid_response_raises_an_error(aiohttp_server, body):
             await ConsulAgent(client).services()
         with pytest.raises(ConsulError):
             await ConsulAgent(client).address()
+        with pytest.raises(ConsulError):
+            await ConsulAgent(client).meta()
 
 
 async def test_an_error_never_looks_like_an_empty_agent(aiohttp_server):

@@ -1,6 +1,6 @@
 import pytest
 
-from pylb.config.fixed_backends import parse_static
+from pylb.config.fixed_backends import EXPECTED, parse_static
 from pylb.errors import UsageError
 from tests.every import every
 
@@ -20,6 +20,12 @@ def test_weight_zero_excludes_a_backend():
     assert parse_static("web", "a:80;weight=0")[0].weight == 0
 
 
+def test_attributes_follow_the_port_in_any_order():
+    first, second = parse_static("web", "a:80;zone=b;priority=2;weight=3,c:80")
+    assert (first.zone, first.priority, first.weight) == ("b", 2, 3)
+    assert (second.zone, second.priority, second.weight) == ("", 0, 1)
+
+
 @every(
     ("text", "item"),
     [
@@ -37,6 +43,9 @@ def test_weight_zero_excludes_a_backend():
         ("a:80;weight", "a:80;weight"),
         ("a:80;wait=3", "a:80;wait=3"),
         ("a:80;", "a:80;"),
+        ("a:80;priority=-1", "a:80;priority=-1"),
+        ("a:80;priority=128", "a:80;priority=128"),
+        ("a:80;zone=", "a:80;zone="),
         ("::1:80", "::1:80"),
         ("[a]:80", "[a]:80"),
         ("[::1:80", "[::1:80"),
@@ -47,7 +56,7 @@ def test_a_malformed_item_is_named_in_one_line(text, item):
     with pytest.raises(UsageError) as caught:
         parse_static("web", text)
     words = str(caught.value)
-    assert words.startswith(f"--static: got {item!r}, expected HOST:PORT or HOST:PORT;weight=N (")
+    assert words.startswith(f"--static: got {item!r}, expected {EXPECTED} (")
     assert "\n" not in words
 
 

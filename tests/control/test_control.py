@@ -188,3 +188,25 @@ async def test_a_successor_continues_the_history(control):
         (2, ("web-2",)),
     ]
     assert [entry.number for entry in following.remember(1)["history"]] == [2], "the newest only"
+
+
+async def test_the_zone_of_the_registry_changes_the_pools_and_is_remembered():
+    delivered = []
+
+    def make(remembered=None):
+        options = Options(static="10.0.0.1:80;zone=east", service=("web",), zone="auto")
+        counters = Counters(SharedCounters(), lambda: 0.0)
+        made = Control(options, ["web"], lambda state, _: delivered.append(state), counters, remembered)
+        made._source.zone = zone
+        return made
+
+    async def zone():
+        return "west"
+
+    async with TaskScope("control") as scope:
+        control = make()
+        control.start(scope)
+        await until(lambda: delivered and delivered[-1].overlays)
+        ((_, overlay),) = delivered[-1].overlays
+        assert overlay.other_zone
+    assert make(orjson.loads(orjson.dumps(control.remember()))).zone.name == "west"

@@ -120,3 +120,13 @@ def test_overrides_keep_the_set_of_instances(overrides):
     after = apply_overrides(SNAPSHOT, overrides)
     known = [*(e.key for e in after.endpoints), *(x.endpoint.key for x in after.excluded)]
     assert sorted(known) == sorted(e.key for e in ENDPOINTS)
+
+
+def test_instances_of_other_zones_are_marked_if_pylb_has_a_zone():
+    here, elsewhere, unknown = (
+        replace(e, zone=zone) for e, zone in zip(ENDPOINTS, ("a", "b", ""), strict=True)
+    )
+    snapshot = Snapshot("web", (here, elsewhere, unknown))
+    state = pool_state(snapshot, {here.key: Overlay(probe="tcp")}, (), zone="a")
+    assert [overlay.other_zone for _, overlay in state.instances()] == [False, True, True]
+    assert pool_state(snapshot, {}, ()).overlays == ()

@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pylb.errors import Fault, Phase, ProxyError
-from pylb.model import PoolState
+from pylb.model import Overlay, PoolState
 from pylb.policy.backend import Backend, State
-from pylb.policy.tiers import RETURN_TIME, Tiers, availabilities, traffic_shares
+from pylb.policy.tiers import RETURN_TIME, Tiers, availabilities, rank, traffic_shares
 from tests.policy.backends import endpoint, web_pool
 
 UNREACHABLE = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
+BEST, NEXT = (0, False), (1, False)
 HEALTH = st.lists(st.floats(0, 1), min_size=1, max_size=5)
 
 
@@ -67,9 +68,24 @@ def backends(*tiers):
 def test_availability_is_by_weight():
     light, heavy = Backend(endpoint(1)), Backend(endpoint(2, weight=9))
     light.state = State.EJECTED
-    assert availabilities([light, heavy]) == {0: 1.0}
+    assert availabilities([light, heavy]) == {BEST: 1.0}
     light.state, heavy.state = State.UP, State.EJECTED
-    assert availabilities([light, heavy]) == {0: pytest.approx(0.14)}
+    assert availabilities([light, heavy]) == {BEST: pytest.approx(0.14)}
+
+
+def test_the_priority_precedes_the_zone():
+    members = backends(0, 0, 1, 1)
+    for each in members[1::2]:
+        each.overlay = Overlay(other_zone=True)
+    assert (
+        [*map(rank, members)] == [(0, False), (0, True), (1, False), (1, True)] == sorted(map(rank, members))
+    )
+    tiers = Tiers()
+    tiers.update(members, 0.0)
+    assert [*tiers.shares.values()] == [1, 0, 0, 0]
+    members[0].state = State.EJECTED
+    tiers.update(members, 1.0)
+    assert [*tiers.shares.values()] == [0, 1, 0, 0]
 
 
 def test_one_priority_has_no_tiers():
@@ -82,14 +98,14 @@ def test_a_tier_that_recovers_receives_its_traffic_later():
     best, standby = members = backends(0, 1)
     tiers = Tiers()
     tiers.update(members, 0.0)
-    assert tiers.shares == {0: 1, 1: 0}
+    assert tiers.shares == {BEST: 1, NEXT: 0}
     best.state = State.EJECTED
     tiers.update(members, 1.0)
-    assert tiers.shares == {0: 0, 1: 1}
+    assert tiers.shares == {BEST: 0, NEXT: 1}
     best.state = State.UP
     for seconds, returned in ((0.0, 0), (RETURN_TIME - 0.1, 0), (RETURN_TIME + 0.1, 1)):
         tiers.update(members, 2.0 + seconds)
-        assert tiers.shares == {0: returned, 1: 1 - returned}
+        assert tiers.shares == {BEST: returned, NEXT: 1 - returned}
         assert tiers.recovering is not bool(returned)
     assert standby.state is State.UP
 
@@ -101,9 +117,9 @@ def test_a_tier_that_flaps_begins_again():
         best.state = state
         tiers.update(members, float(now))
     tiers.update(members, 2.1 + RETURN_TIME)
-    assert tiers.shares == {0: 0, 1: 1}
+    assert tiers.shares == {BEST: 0, NEXT: 1}
     tiers.update(members, 9.1 + RETURN_TIME)
-    assert tiers.shares == {0: 1, 1: 0}
+    assert tiers.shares == {BEST: 1, NEXT: 0}
 
 
 def test_a_tier_that_is_needed_receives_its_traffic_at_once():
@@ -114,7 +130,7 @@ def test_a_tier_that_is_needed_receives_its_traffic_at_once():
     tiers.update(members, 1.0)
     best.state, standby.state = State.UP, State.EJECTED
     tiers.update(members, 2.0)
-    assert tiers.shares == {0: 1, 1: 0}
+    assert tiers.shares == {BEST: 1, NEXT: 0}
 
 
 class Service:

@@ -25,11 +25,13 @@ def test_settings_of_an_instance_are_not_those_of_its_service():
         "lb_weight",
         "lb_maxconn",
         "lb_max_conn",
+        "lb_priority",
         "lb_probe",
         "lb_slowstart",
         "lb_tls",
         "lb_tls_name",
         "lb_protocol",
+        "lb_zone",
     ]
     assert declared(*(f"{key}=1" for key in keys), "lb_=1", "lb_X-Y=2", "lb_tls") == Declared()
 

@@ -25,6 +25,9 @@ class Source(Protocol):
     names: Names | None
     """Yields the names of all services after each change; None if the source has no catalog."""
 
+    zone: Callable[[], Coroutine[Any, Any, str]] | None
+    """Returns the zone of this machine, empty if it has none; None if the source knows no zones."""
+
     def provider(self, service: str, status: DiscoveryStatus) -> Provider:
         """Return the provider of a service's instances.
 

@@ -17,7 +17,7 @@ class Source:
         options: the options of pylb.
     """
 
-    run = None
+    run = zone = None
 
     def __init__(self, options: Options) -> None:
         self._options = options

@@ -15,7 +15,7 @@ class Source:
         options: the options of pylb.
     """
 
-    run = names = None
+    run = names = zone = None
 
     def __init__(self, options: Options) -> None:
         self._options = options

@@ -228,6 +228,7 @@ def read_container(service: str, container: Container, network: str = "") -> tup
         id=container.name,
         weight=settings.weight,
         priority=settings.priority,
+        zone=settings.zone,
         max_conn=settings.max_conn,
         probe=settings.probe,
         slow_start=settings.slow_start,

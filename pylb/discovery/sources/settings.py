@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pylb.config.backends import PROTOCOLS
-from pylb.config.kinds import DURATION_OR_ZERO, FLAG, HOST, PROBE, Kind, choice, integer
+from pylb.config.kinds import DURATION_OR_ZERO, FLAG, HOST, PROBE, Kind, choice, integer, text
 
 H2C = "h2c"
 """HTTP/2 without TLS, as other programs name it."""
@@ -44,6 +44,8 @@ class Settings:
     """Factor of the weight in the registry; with 0 the instance receives no requests."""
     priority: int = 0
     """The tier of the instance; those with the lowest number receive requests first."""
+    zone: str = ""
+    """The zone that it runs in; empty if the registration does not name it."""
     max_conn: int | None = None
     """Maximum concurrent requests; 0 for no limit, None for the default of the options."""
     slow_start: float | None = None
@@ -73,6 +75,7 @@ KINDS: dict[str, tuple[str, Kind[Any]]] = {
     "lb_slowstart": ("slow_start", DURATION_OR_ZERO),
     "lb_tls": ("tls", FLAG),
     "lb_tls_name": ("tls_name", HOST),
+    "lb_zone": ("zone", text("NAME", "a zone's name")),
 }
 """By key: the field of `Settings`, and the kind of its value."""
 

@@ -22,6 +22,18 @@ def test_an_invalid_weight_is_reported_and_ignored(value):
     assert len(problem) < 120
 
 
+def test_a_priority_and_a_zone_are_parsed():
+    settings = read_settings({"lb_priority": "2"}, ["lb_priority=1", "lb_zone=east-1"])
+    assert (settings.priority, settings.zone, settings.problems) == (2, "east-1", ())
+
+
+@every("value", ["", "-1", "128", "high"])
+def test_an_invalid_priority_is_reported_and_ignored(value):
+    settings = read_settings({"lb_priority": value})
+    assert (settings.priority, settings.unusable) == (0, "")
+    assert settings.problems == (f"lb_priority: expected a whole number from 0 to 127, got {value!r}",)
+
+
 @pytest.mark.parametrize(("value", "seconds"), [("30s", 30.0), ("500ms", 0.5), ("0", 0.0), ("5", 5.0)])
 def test_a_duration_is_parsed(value, seconds):
     assert read_settings({"lb_slowstart": value}).slow_start == seconds

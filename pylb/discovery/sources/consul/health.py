@@ -21,6 +21,8 @@ NODE_MAINTENANCE = "_node_maintenance"
 SERVICE_MAINTENANCE = "_service_maintenance:"
 MAX_WEIGHT = 65535
 """The maximum that Consul accepts (`structs.ValidateWeights`)."""
+ZONE = "zone"
+"""The key in a node's metadata that names its zone; `lb_zone` of the instance takes precedence."""
 MAX_REASON = 160
 """Characters of a reason, which quotes the output of a check."""
 
@@ -79,6 +81,7 @@ def parse_instance(service: str, item: Any) -> Parsed:
         id=_get(described, "ID", str, ""),
         weight=weight * settings.weight,
         priority=settings.priority,
+        zone=settings.zone or str(_get(node, "Meta", dict, {}).get(ZONE) or ""),
         status=summary.status,
         tags=tags,
         meta=tuple(sorted((str(k), str(v)) for k, v in meta.items())),

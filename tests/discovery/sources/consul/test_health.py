@@ -46,6 +46,14 @@ def test_an_instance_without_address_has_that_of_its_node():
     assert only(instance(1, address="")).address == "10.9.9.9"
 
 
+def test_the_zone_is_that_of_the_instance_or_else_of_its_node():
+    item = instance(1, Meta={"lb_priority": "3"})
+    item["Node"]["Meta"] = {"zone": "east-1"}
+    assert (only(item).zone, only(item).priority) == ("east-1", 3)
+    item["Service"]["Meta"]["lb_zone"] = "west-2"
+    assert only(item).zone == "west-2"
+
+
 def test_missing_weights_are_one():
     assert only(instance(1, Weights=None)).weight == 1
 
