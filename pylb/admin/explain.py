@@ -13,6 +13,8 @@ from pylb.errors import ProxyError
 from pylb.http1.headers import ClientInfo
 from pylb.http1.parser import Request, parse_request
 from pylb.policy.explain import explain as explain_pick
+from pylb.policy.picker import HASH
+from pylb.policy.rows import ServiceRow
 from pylb.routes.compiled import CompiledRoute
 from pylb.routes.explain import changes
 from pylb.routes.path import normalise
@@ -74,8 +76,14 @@ def _pick(view: View, service: str) -> dict[str, Any]:
     return {
         **explained,
         "winner": winner,
-        "why": f"{pool.policy} among {len(pool.eligible)}" if winner else pool.why_empty(),
+        "why": _why(pool) if winner else pool.why_empty(),
     }
+
+
+def _why(pool: ServiceRow) -> str:
+    """Why a backend is the next one; for a keyed policy, that of a request without a key."""
+    keyless = ", for a request without a key" if pool.policy == HASH else ""
+    return f"{pool.policy} among {len(pool.eligible)}{keyless}"
 
 
 def _nothing(why: str, service: str | None = None) -> dict[str, Any]:

@@ -156,24 +156,7 @@ async def test_trailers_that_arrive_with_the_head_are_passed_on():
         assert received == [b"0\r\nx-check: 0\r\n\r\n"] * 2
 
 
-async def test_a_body_of_unknown_length_that_is_empty_is_an_empty_chunked_body():
-    bodies = []
-
-    async def handle(reader, writer):
-        assert b"Transfer-Encoding: chunked" in await reader.readuntil(b"\r\n\r\n")
-        bodies.append(await read_chunks(reader))
-        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
-
-    async with Environment() as environment:
-        await environment.origin(handle)
-        client = await connect(environment)
-        number = client.begin(method="POST")
-        client.send(number, b"", end=True)
-        assert (await client.ended(number)).status == 204
-        assert bodies == [b""]
-
-
-@pytest.mark.parametrize("size", [1, 4096, 4097])
+@pytest.mark.parametrize("size", [0, 1, 4096, 4097])
 async def test_a_body_of_unknown_length_that_arrives_with_its_head_is_chunked(size):
     bodies = []
 
