@@ -34,7 +34,7 @@ from pylb.policy.backend import Backend, State
 from pylb.policy.balance import BALANCERS
 from pylb.policy.panic import served_in_panic
 from pylb.policy.rows import BackendRow, ServiceRow
-from pylb.policy.tiers import availabilities, in_use, traffic_shares
+from pylb.policy.tiers import availabilities, excluded_weights, in_use, traffic_shares
 
 Identity = tuple[Key, str]
 
@@ -137,7 +137,8 @@ class Aggregate:
             eligible = served_in_panic(candidates)
         else:
             eligible = [backend for backend in candidates if backend.state is State.UP]
-            eligible = in_use(eligible, traffic_shares(availabilities(candidates)))
+            excluded = excluded_weights(state) if state else {}
+            eligible = in_use(eligible, traffic_shares(availabilities(candidates, excluded)))
         return ServiceRow(
             service=service,
             policy=(state and state.policy) or options.policy,

@@ -113,6 +113,10 @@ def pool_state(
         observed: when the cause occurred, in seconds since the epoch.
         zone: pylb's own zone, whose instances are preferred; empty for no preference.
     """
+    if zone:
+        listed = (*snapshot.endpoints, *(each.endpoint for each in snapshot.excluded))
+        elsewhere = [endpoint.key for endpoint in listed if endpoint.zone != zone]
+        probed = dict(probed) | {key: replace(probed.get(key, PLAIN), other_zone=True) for key in elsewhere}
     decisions = [override for override in overrides if override.service == snapshot.service]
     overlays = dict(probed)
     endpoints, excluded, aborted = [], list(snapshot.excluded), []
@@ -124,8 +128,6 @@ def pool_state(
         else:
             excluded.append(Excluded(endpoint, f"{DECIDED}{out}"))
             aborted += [endpoint.key] if out.action is Action.EJECT else []
-        if zone and endpoint.zone != zone:
-            overlays[endpoint.key] = replace(overlays.get(endpoint.key, PLAIN), other_zone=True)
         if Action.WEIGHT in about or Action.RESTORE in about:
             weight = about[Action.WEIGHT].weight if Action.WEIGHT in about else None
             overlay = overlays.get(endpoint.key, PLAIN)

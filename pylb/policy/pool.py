@@ -156,6 +156,7 @@ class Pool:
         }
         self.backends = backends
         self.applied = state
+        self._tiers.apply(state)
         self._health_tracker.forget(removed.values())
         for backend in reprobed:
             self._health_tracker.on_probe(backend)

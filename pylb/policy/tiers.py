@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from pylb.model import PLAIN, PoolState
 from pylb.policy.backend import Backend, State
 from pylb.policy.rows import BackendRow
 
@@ -35,6 +36,9 @@ LAST: Rank = (2**31, True)
 ENOUGH = 1 - 1e-9
 """A sum of availabilities that is everything, in spite of rounding."""
 
+NO_CAPACITY = frozenset({"duplicate", "invalid"})
+"""Causes of the exclusion of instances that are no capacity of their tier: of another one, or of none."""
+
 Candidate = TypeVar("Candidate", Backend, BackendRow)
 
 
@@ -43,14 +47,30 @@ def rank(candidate: Backend | BackendRow) -> Rank:
     return candidate.endpoint.priority, candidate.overlay.other_zone
 
 
-def availabilities(candidates: Iterable[Candidate]) -> dict[Rank, float]:
+def excluded_weights(state: PoolState) -> dict[Rank, float]:
+    """Return the weight of each tier that the registry or an operator excludes, by rank.
+
+    It is a part of the tier's capacity: three of seven instances are no healthy tier because the checks of
+    four fail.
+    """
+    weights: defaultdict[Rank, float] = defaultdict(float)
+    overlays = dict(state.overlays) if state.excluded else {}
+    for each in state.excluded:
+        if each.cause not in NO_CAPACITY:
+            endpoint = each.endpoint
+            weights[endpoint.priority, overlays.get(endpoint.key, PLAIN).other_zone] += endpoint.weight
+    return {tier: weight for tier, weight in weights.items() if weight}
+
+
+def availabilities(candidates: Iterable[Candidate], excluded: Mapping[Rank, float]) -> dict[Rank, float]:
     """Return the availability of each tier by rank, from 0 to 1, the best tier first.
 
     Args:
         candidates: the backends of the pool whose weight is above 0.
+        excluded: what `excluded_weights` returned.
     """
     healthy: defaultdict[Rank, float] = defaultdict(float)
-    total: defaultdict[Rank, float] = defaultdict(float)
+    total = defaultdict[Rank, float](float, excluded)
     for candidate in candidates:
         tier, weight = rank(candidate), candidate.endpoint.weight or 1
         total[tier] += weight
@@ -92,6 +112,7 @@ class Tiers:
         """The part of the traffic of each tier; empty for a pool of one rank."""
         self.enough = False
         """Whether all tiers together are as available as one whole tier."""
+        self._excluded: dict[Rank, float] = {}
         self._available: dict[Rank, float] = {}
         """Availabilities that are in effect."""
         self._better_since: dict[Rank, float] = {}
@@ -102,6 +123,10 @@ class Tiers:
         """Whether a tier is better than it is in effect, so that time alone changes them."""
         return bool(self._better_since)
 
+    def apply(self, state: PoolState) -> None:
+        """Store what the new state of the pool excludes. `update` follows."""
+        self._excluded = excluded_weights(state)
+
     def update(self, candidates: Sequence[Backend], now: float) -> None:
         """Compute the shares for the present state of the backends.
 
@@ -109,10 +134,10 @@ class Tiers:
             candidates: the backends of the pool whose weight is above 0.
             now: monotonic seconds.
         """
-        if len(set(map(rank, candidates))) < 2:
+        if len({*map(rank, candidates), *self._excluded}) < 2:
             self.shares, self._available, self._better_since, self.enough = {}, {}, {}, False
             return
-        available = availabilities(candidates)
+        available = availabilities(candidates, self._excluded)
         effective = {p: min(share, self._available.get(p, share)) for p, share in available.items()}
         if sum(effective.values()) < ENOUGH:
             effective = available  # What has recovered is needed.

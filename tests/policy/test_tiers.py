@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pylb.errors import Fault, Phase, ProxyError
-from pylb.model import Overlay, PoolState
+from pylb.model import Excluded, Overlay, PoolState
 from pylb.policy.backend import Backend, State
-from pylb.policy.tiers import RETURN_TIME, Tiers, availabilities, rank, traffic_shares
+from pylb.policy.tiers import RETURN_TIME, Tiers, availabilities, excluded_weights, rank, traffic_shares
 from tests.policy.backends import endpoint, web_pool
 
 UNREACHABLE = ProxyError(Phase.CONNECT, Fault.UPSTREAM, "refused")
@@ -68,9 +68,9 @@ def backends(*tiers):
 def test_availability_is_by_weight():
     light, heavy = Backend(endpoint(1)), Backend(endpoint(2, weight=9))
     light.state = State.EJECTED
-    assert availabilities([light, heavy]) == {BEST: 1.0}
+    assert availabilities([light, heavy], {}) == {BEST: 1.0}
     light.state, heavy.state = State.UP, State.EJECTED
-    assert availabilities([light, heavy]) == {BEST: pytest.approx(0.14)}
+    assert availabilities([light, heavy], {}) == {BEST: pytest.approx(0.14)}
 
 
 def test_the_priority_precedes_the_zone():
@@ -86,6 +86,34 @@ def test_the_priority_precedes_the_zone():
     members[0].state = State.EJECTED
     tiers.update(members, 1.0)
     assert [*tiers.shares.values()] == [0, 1, 0, 0]
+
+
+def failing(number, cause="critical", **fields):
+    return Excluded(endpoint(number, **fields), cause, cause=cause)
+
+
+def test_excluded_instances_are_capacity_of_their_tier():
+    excluded = (failing(2, weight=3), failing(3, priority=1), failing(4, "duplicate"), failing(5, "invalid"))
+    elsewhere = failing(6, zone="b")
+    overlays = ((elsewhere.endpoint.key, Overlay(other_zone=True)),)
+    found = excluded_weights(PoolState("web", (), (*excluded, elsewhere), overlays=overlays))
+    assert found == {BEST: 3, NEXT: 1, (0, True): 1}
+    assert availabilities(backends(0), {BEST: 3}) == {BEST: pytest.approx(0.35)}
+
+
+def test_a_tier_that_the_registry_excludes_receives_its_traffic_later():
+    best, standby = endpoint(1), endpoint(2, priority=1)
+    members = backends(0, 1)
+    tiers = Tiers()
+    tiers.update(members, 0.0)
+    tiers.apply(PoolState("web", (standby,), (Excluded(best, "critical", cause="critical"),)))
+    tiers.update(members[1:], 1.0)
+    assert tiers.shares == {BEST: 0, NEXT: 1}
+    tiers.apply(PoolState("web", (best, standby)))
+    tiers.update(members, 2.0)
+    assert tiers.shares == {BEST: 0, NEXT: 1}
+    tiers.update(members, 2.1 + RETURN_TIME)
+    assert tiers.shares == {BEST: 1, NEXT: 0}
 
 
 def test_one_priority_has_no_tiers():
