@@ -107,6 +107,8 @@ BACKEND = _object(
         ),
     },
     protocol=_about({"enum": PROTOCOLS}, "HTTP version of its connections; auto: not chosen yet."),
+    priority=_about(COUNT, "Its tier: those with the lowest number receive requests first."),
+    zone=_about(TEXT, "Zone that it runs in; empty if unknown."),
     http2_connections=_about(COUNT, "Open connections to it with HTTP/2."),
     http2_streams=_about(COUNT, "Requests on these connections."),
 )

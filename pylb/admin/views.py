@@ -15,7 +15,8 @@ from pylb.observe.exposition import WatchStatus
 from pylb.observe.gauges import CLIENTS, HTTP2_CLIENTS, HTTP2_STREAMS, LINES_DROPPED, PROCESS
 from pylb.observe.history import History
 from pylb.observe.samples import Samples
-from pylb.policy.explain import why_not
+from pylb.policy.backend import State
+from pylb.policy.explain import standby, why_not
 from pylb.policy.overrides import Override
 from pylb.policy.rows import BackendRow, ServiceRow
 from pylb.routes.declaration import ServiceDeclaration
@@ -189,14 +190,14 @@ class View:
 
 
 def _membership(pool: ServiceRow, now: float) -> dict[str, Any]:
-    applied = pool.applied
+    applied, eligible = pool.applied, frozenset(pool.eligible)
     return {
         "generation": applied.generation if applied else 0,
         "observed": applied.observed if applied else None,
         "cause": applied.cause if applied else "",
         "panic": pool.panics,
         "queued": pool.waiting,
-        "backends": [_backend(b, now) for b in (*pool.backends, *pool.draining)],
+        "backends": [_backend(b, now, eligible) for b in (*pool.backends, *pool.draining)],
         "excluded": [
             {"id": e.endpoint.id, "address": e.endpoint.authority, "reason": e.reason}
             for e in (applied.excluded if applied else ())
@@ -204,19 +205,24 @@ def _membership(pool: ServiceRow, now: float) -> dict[str, Any]:
     }
 
 
-def _backend(backend: BackendRow, now: float) -> dict[str, Any]:
+def _backend(backend: BackendRow, now: float, eligible: Collection[BackendRow]) -> dict[str, Any]:
     endpoint = backend.endpoint
+    why = why_not(backend, now)
+    if not why and backend.state is State.UP and backend not in eligible:
+        why = standby(backend)
     return {
         "id": endpoint.id,
         "address": backend.name,
         "node": endpoint.node,
         "state": backend.state.value,
-        "why": why_not(backend, now),
+        "why": why,
         "status": endpoint.status,
         "failures": backend.failures,
         "ejected_seconds": round(max(0.0, backend.until - now), 1),
         "weight": backend.weight,
         "ramp_fraction": backend.ramp_fraction,
+        "priority": endpoint.priority,
+        "zone": endpoint.zone,
         "in_flight": backend.in_flight,
         "idle_connections": backend.idle,
         "http2_connections": backend.http2_connections,

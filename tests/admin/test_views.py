@@ -118,3 +118,12 @@ def test_an_instance_without_checks_is_unverified(view, know, has_checks, probe,
     know("web", Endpoint("web", "10.0.0.1", 80, id="web-1", has_checks=has_checks, probe=probe))
     (backend,) = view.membership()["web"]["backends"]
     assert backend["verified"] is verified
+
+
+def test_a_standby_has_its_priority_and_zone_and_the_reason(view, know):
+    best, standby = (Endpoint("web", f"10.0.0.{n}", 80, id=f"web-{n}", priority=n, zone="a") for n in (1, 2))
+    know("web", best, standby)
+    rows = {each["id"]: each for each in view.membership()["web"]["backends"]}
+    assert [(row["priority"], row["zone"]) for row in rows.values()] == [(1, "a"), (2, "a")]
+    assert rows["web-1"]["why"] == ""
+    assert rows["web-2"]["why"] == "standby: priority 2, and better tiers have enough capacity"
