@@ -55,6 +55,7 @@ class Picker:
     ) -> None:
         self._queue, self._rng, self._events, self._run = queue, rng, events, run
         self._service, self._secret = service, secret
+        self._table: HashPolicy | None = None
         self.set_policy(options.policy, options)
         self.build(())
 
@@ -62,7 +63,12 @@ class Picker:
         """Use a policy for the balancers that are built from now on."""
         self.policy = name
         """A key of `BALANCERS`."""
-        self._table = HashPolicy(options.hash_balance_factor, self._events) if name == HASH else None
+        if name != HASH:
+            self._table = None
+        elif self._table is None:
+            self._table = HashPolicy(options.hash_balance_factor, self._events)
+        else:  # Its table stays, so that keys keep their backends.
+            self._table.balance_factor = options.hash_balance_factor
         self._make = self._table or BALANCERS[name]
         self._sessions = SessionTable(self._service, self._secret, self._events) if options.sticky else None
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from pylb.config.backends import PoolOptions
 from pylb.model import PoolState
 from pylb.policy.backend import State
 from tests.policy.backends import endpoint, web_pool
@@ -80,3 +81,13 @@ def test_a_table_is_made_in_the_steps_that_the_owner_runs():
     for _ in waiting[0]:
         pass
     assert owners(pool) == owners(pool_of(1, 2, 3))
+
+
+def test_other_options_keep_the_table():
+    waiting = []
+    pool = pool_of(1, 2, 3)
+    before = owners(pool)
+    pool._picker._run = waiting.append
+    pool.configure(PoolOptions(policy="hash", hash_balance_factor=0, slow_start=0.0), None)
+    assert waiting == [None]
+    assert owners(pool) == before

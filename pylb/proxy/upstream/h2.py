@@ -245,7 +245,7 @@ class H2Upstream(MultiplexedStream, RequestStream):
         if isinstance(head, ProxyError):
             raise head
         response = self._carrier.responses.read(head)
-        if self._is_call and self._result:  # A result without messages.
+        if self._is_call and self._result is head:  # A result without messages, so equal heads have it.
             response.condition = response.condition or grpc.condition(self._result)
         if not response.interim and response.status != 101:
             if self.bodiless or response.status in BODILESS:

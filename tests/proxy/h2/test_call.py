@@ -222,6 +222,24 @@ async def test_a_call_is_sent_to_another_backend_after_a_configured_code(retry_o
         assert len(seen) == (2 if code == "0" else 1)
 
 
+async def test_a_code_after_a_message_is_the_result_and_concerns_no_later_call():
+    codes, served = ["14", *["0"] * 20], []
+
+    async def script(stream):
+        await stream.whole()
+        served.append(stream)
+        stream.head([OK, ("content-type", "application/grpc")])
+        stream.data(b"\0\0\0\0\0")
+        stream.head([("grpc-status", codes.pop(0))], end=True)
+
+    async with environment(retry_on=frozenset(["grpc-unavailable"])) as env, H2Client(env.port) as client:
+        for _ in range(2):
+            await env.origin(H2Backend(script))
+        results = [(await client.open(CALL).whole()).trailers["grpc-status"] for _ in range(20)]
+        assert results == ["14", *["0"] * 19]
+        assert len(served) == 20
+
+
 async def test_a_response_without_a_code_is_a_failure():
     async def script(stream):
         await stream.whole()
