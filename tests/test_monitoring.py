@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pylb.errors import Fault, Phase
 from pylb.model import Endpoint, PoolState
 from pylb.observe import exposition
+from pylb.observe.counter_layout import GRPC
 from pylb.observe.exposition import Family
 from tests.admin.conftest import clock, counters, know, operator, pools, view  # noqa: F401
 from tests.every import every
@@ -30,6 +31,7 @@ def exposed(view, know):  # noqa: F811
     know("web", Endpoint("web", "10.0.0.1", 80))
     know("api")
     view.watches["web"].guards["throttled"] += 1
+    view.counters.service("web")[GRPC] += 1  # Codes are shown once they have occurred.
     entry = view.history.record(PoolState("web", ()))
     view.history.was_routed(entry, 1.0)
     names = {}

@@ -13,21 +13,27 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench.lib.workload import BROWSER_HEADERS, SMALL_ANSWER
 from bench.micro.pools import snapshot
 from bench.micro.timing import calls
+from pylb.config.backends import PoolOptions
 from pylb.observe.counters import Counters
 from pylb.observe.metrics import Metrics
 from pylb.observe.shared_counters import SharedCounters
+from pylb.policy.balance.sessions import token_of
 from pylb.policy.pool import Pool
 from pylb.proxy.context import Context
 from pylb.proxy.forward import forward
 from pylb.proxy.h1.downstream import Downstream
+from pylb.proxy.request_key import ReadKey, key_reader
 from pylb.proxy.server import Server
 from pylb.proxy.service import Service
+from pylb.proxy.sessions import Sessions
 from pylb.proxy.upstream.connector import Connector, UpstreamRules
 from pylb.proxy.upstream.h1 import H1Upstream
 from pylb.proxy.upstream.pending_transport import PendingTransport
 from pylb.routes.declaration import declare
 from pylb.routes.grammar import parse_service
 from pylb.routes.table import RouteTable
+
+KEY = b"a key of the benchmark"
 
 FIELDS = "".join(f"{name}: {value}\r\n" for name, value in {"Host": "web", **BROWSER_HEADERS}.items())
 ANSWER = (
@@ -49,12 +55,20 @@ class Nowhere(asyncio.Transport):
 class Connection:
     """A client connection and a backend connection of pylb, and the data that they receive in turn."""
 
-    def __init__(self, heads: list[bytes], answers: list[bytes]) -> None:
+    def __init__(
+        self,
+        heads: list[bytes],
+        answers: list[bytes],
+        options: PoolOptions | None = None,
+        sticky: Sessions | None = None,
+        read_key: ReadKey | None = None,
+    ) -> None:
         counters = Counters(SharedCounters(), monotonic)
-        web = Pool("web", counters=counters.allocate)
+        web = Pool("web", options, counters=counters.allocate, secret=KEY)
         self.context = Context(observe=Metrics(counters).count)
         connector = Connector(UpstreamRules(), self.context.batch, self.context.responses, reusable=True)
-        service = self.context.services["web"] = Service(web, connector)
+        service = Service(web, connector, sticky=sticky, read_key=read_key)
+        self.context.services["web"] = service
         self.context.routes = RouteTable(declare([parse_service("web")]), lambda _: service)
         Server(self.context).apply(snapshot(3))
         self.context.batch.scheduled = True  # By us: there is no loop.
@@ -90,3 +104,18 @@ def test_request(benchmark: BenchmarkFixture, variety: int) -> None:
     connection = Connection(heads, answers)
     calls(benchmark, connection.request)
     assert connection.client.served > 1_000
+
+
+@pytest.mark.parametrize("kind", ["plain", "hash", "sticky"])
+@pytest.mark.benchmark(group="a whole request, by policy")
+def test_request_with_a_key(benchmark: BenchmarkFixture, kind: str) -> None:
+    """The client has a session, so no response begins one."""
+    token = token_of(KEY, "web", snapshot(3).endpoints[0].authority).decode()
+    heads = [f"GET /small HTTP/1.1\r\n{FIELDS}Cookie: a=b; pylb={token}\r\n\r\n".encode()]
+    options, sticky, read_key = PoolOptions(), None, None
+    if kind == "hash":
+        options, read_key = PoolOptions(policy="hash"), key_reader("cookie:pylb")
+    if kind == "sticky":
+        options, sticky = PoolOptions(sticky="cookie:pylb"), Sessions("cookie:pylb", "web", KEY, 0.0)
+    connection = Connection(heads, [(ANSWER % '"1"').encode()], options, sticky, read_key)
+    calls(benchmark, connection.request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from hashlib import blake2b
 from time import monotonic
 
 from pylb.config.backends import PoolOptions
@@ -53,7 +54,9 @@ def make_pool(
 
 def session_key(options: PoolOptions, secret: bytes) -> bytes:
     """Return the key of sticky sessions: that of the options, or a secret of this pylb."""
-    return options.sticky_key.encode() if options.sticky_key else secret
+    if not options.sticky_key:
+        return secret
+    return blake2b(options.sticky_key.encode("utf-8", "surrogateescape")).digest()
 
 
 def configure_pool(pool: Pool, options: PoolOptions) -> None:

@@ -45,10 +45,12 @@ _INFERRED = {
 _MAX_NUMBER = 99_999_999
 """A timeout has at most 8 digits."""
 
+_LONGEST = _MAX_NUMBER, b"H"
+
 _PRECISE = ((b"u", 1e6), (b"m", 1e3), (b"S", 1), (b"M", 1 / 60), (b"H", 1 / 3600))
 """Units, and how many a second has. The first that represents a timeout is the most precise."""
 
-_STATUS = re.compile(rb"^grpc-status:[\t ]*([0-9]{1,9})[\t ]*\r", re.MULTILINE)
+_STATUS = re.compile(rb"^grpc-status:[\t ]*(0|[1-9][0-9]{0,8})[\t ]*\r", re.MULTILINE)
 
 _CODES = {
     **dict.fromkeys((400, 414, 417, 431, 500), INTERNAL),
@@ -79,8 +81,8 @@ def timeout_of(head: bytes) -> float:
 
 def with_timeout(lines: bytes, seconds: float) -> bytes:
     """Return the lines of a request with the time that remains, rounded up; the caller has set one."""
-    unit, per_second = next(each for each in _PRECISE if seconds * each[1] < _MAX_NUMBER)
-    remaining = b"%d%b" % (ceil(seconds * per_second), unit)
+    numbers = [(ceil(seconds * per_second), unit) for unit, per_second in _PRECISE]
+    remaining = b"%d%b" % next((each for each in numbers if each[0] <= _MAX_NUMBER), _LONGEST)
     return _TIMEOUT.sub(b"\n%b: %b\r" % (GRPC_TIMEOUT, remaining), lines, count=1)
 
 

@@ -26,7 +26,6 @@ PREMATURE = 1.0
 """Seconds after its head within which the reset of an unanswered stream counts. Later ones are cancellations,
 which gRPC clients send often."""
 
-
 WORK_AT_ONCE = 256
 """Units of work of one session in an iteration of the event loop, about 1 ms: one for each frame, and for a
 header block four and one more for each 64 bytes. The rest waits for the other connections."""

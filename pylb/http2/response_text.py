@@ -32,7 +32,6 @@ _MAX_MEMO = 256
 _MAX_STORED = 4096
 """Bytes of the largest block that is stored."""
 
-
 _SIZE_UPDATES = bytes(range(0x20, 0x40))
 """First bytes of blocks that resize the table (RFC 7541 §6.3)."""
 

@@ -36,7 +36,7 @@ class Picker:
         options: the policy.
         queue: the requests that wait for a backend with capacity.
         rng: source of every random choice.
-        events: counts requests without a key.
+        events: counts requests without a key, and sessions that begin or move.
         run: runs the steps in which a table is made.
         service: the service of the pool.
         secret: the key of sessions.
@@ -57,7 +57,7 @@ class Picker:
         self._service, self._secret = service, secret
         self._table: HashPolicy | None = None
         self.set_policy(options.policy, options)
-        self.build(())
+        self.build((), {})
 
     def set_policy(self, name: str, options: Balancing) -> None:
         """Use a policy for the balancers that are built from now on."""
@@ -83,16 +83,16 @@ class Picker:
         """Whether a request continues a session whose backend can serve it."""
         return self._sessions is not None and self._sessions.backend(key) is not None
 
-    def build(self, eligible: Sequence[Backend], shares: Mapping[Rank, float] | None = None) -> None:
+    def build(self, eligible: Sequence[Backend], shares: Mapping[Rank, float]) -> None:
         """Build the balancer of these backends.
 
         Args:
             eligible: the backends that may be picked.
             shares: the part of the traffic of each tier, by rank; none if the tiers do not matter.
         """
-        self.eligible = eligible
-        tiers = [tier for tier, share in (shares or {}).items() if share > 0]
-        self.unlimited = self._tiered(eligible, shares or {}) if len(tiers) > 1 else self._balance(eligible)
+        self.eligible, self.shares = eligible, shares
+        tiers = [tier for tier, share in shares.items() if share > 0]
+        self.unlimited = self._tiered(eligible, shares) if len(tiers) > 1 else self._balance(eligible)
         """The balancer without limits."""
         if self._sessions is not None:
             self.unlimited = Sticky(self._sessions, self.unlimited)

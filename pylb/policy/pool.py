@@ -87,7 +87,8 @@ class Pool:
         """Counts: how often a backend became `suspect`, `ejected`, `half-open`, `failed` or `up` again, how
         often the pool began to `panic`, a retry exceeded the budget (`retry_denied`), a request had to wait
         for a backend with capacity (`queued`), waited too long (`queue_timeout`), found the queue full
-        (`queue_full`), or lacked the key of its policy (`no_key`)."""
+        (`queue_full`), lacked the key of its policy (`no_key`), began a session (`session_new`), or could
+        not stay with the backend of its session (`session_moved`)."""
         self.queue = Queue(options, processes)
         """Requests that wait for a backend with capacity."""
         self.waiting_elsewhere = 0
@@ -298,7 +299,7 @@ class Pool:
         """
         candidates = [backend for backend in self.backends.values() if backend.weight > 0]
         healthy = [backend for backend in candidates if backend.state is State.UP]
-        tiers, before = self._tiers, self._tiers.shares
+        tiers = self._tiers
         tiers.update(candidates, self._clock())
         panics = not tiers.enough and 100 * len(healthy) < self._options.panic_threshold * len(candidates)
         if panics and not self.panics:
@@ -314,7 +315,7 @@ class Pool:
         self.half_open = [
             b for b in candidates if b.state is State.HALF_OPEN and b not in eligible and rank(b) <= last
         ]
-        if reweighted or eligible != self.eligible or shares != before:
+        if reweighted or eligible != self.eligible or shares != self._picker.shares:
             self.eligible = eligible
             self._picker.build(eligible, shares)
             self._balancer = self._picker.balancer

@@ -48,6 +48,7 @@ class Driven:
     __slots__ = ()
 
     needs_http2 = False
+    """Backends with any version of HTTP can serve the request."""
 
     def wake(self: State) -> None:
         """Resume the coroutine, which checks its state again. Spurious calls are harmless."""

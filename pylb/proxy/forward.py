@@ -108,7 +108,7 @@ async def forward(client: Exchange, request: Request, record: Record) -> bool:
                         pool.answered(lease)
                     if response.condition and response.condition in service.retry.responses:
                         _ask_another(client, record, upload, (*tried, lease.backend), response)
-                    if edit is not None or service.sessions is not None:
+                    if edit is not None or service.sticky is not None:
                         response = _edited(client, record, response, edit, key)
                     if response.status == 101:
                         return await tunnel(client, upstream, record, response, upload)  # TUNNEL
@@ -176,7 +176,7 @@ def _send_again(lease: Lease, record: Record, error: UnprocessedError, *, replay
         return
     tried = [attempt.backend for attempt in record.attempts]
     lease.granted = not error.same and lease.pool.has_other_than(tried)
-    lease.resend = not lease.granted
+    lease.resend = not lease.granted and error.fault is not Fault.POLICY  # It would be refused again.
 
 
 def _may_retry(
@@ -223,11 +223,11 @@ def _edited(
     """Return the response as its route and its session change it."""
     if edit is not None:
         response = edit(response)
-    sessions = client.service.sessions
-    if sessions is None:
+    sticky = client.service.sticky
+    if sticky is None:
         return response
-    identity = client.client_info.identify(cast(Request, record.request))
-    return sessions.issue(response, identity, record.attempts[-1].backend, key)
+    request, backend = cast(Request, record.request), record.attempts[-1].backend
+    return sticky.issue(response, client.client_info, request, backend, key)
 
 
 def _awaits_client(upstream: Upstream, record: Record, upload: BodyPump | None) -> bool:

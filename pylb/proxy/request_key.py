@@ -14,6 +14,9 @@ from pylb.http1.parser import Request
 ReadKey = Callable[[ClientInfo, Request], bytes | None]
 """Returns the key of a request; None if it has none."""
 
+MAX_LINES, LONGEST_LINES = 256, 4096
+"""Requests whose field lines are kept with their key, and bytes of the longest: 1 MiB at most."""
+
 PREFIX = 64
 """Bits of an IPv6 address that identify a client: hosts change the others (RFC 8981)."""
 
@@ -46,19 +49,30 @@ def _network(address: str) -> bytes | None:
 def _header(name: bytes) -> ReadKey:
     pattern = fields(re.escape(name.lower()))
 
-    def read(_: ClientInfo, request: Request) -> bytes | None:
-        found = pattern.search(request.lines)
+    def find(lines: bytes) -> bytes | None:
+        found = pattern.search(lines)
         return found[2].strip(b" \t") or None if found else None
 
-    return read
+    return _in_lines(find)
 
 
 def _cookie(name: bytes) -> ReadKey:
-    pattern = re.compile(rb'\ncookie:(?:[^\r\n]*;)?[\t ]*%b="?([^;"\r\n]+)' % re.escape(name), re.IGNORECASE)
+    pattern = re.compile(rb'\n(?i:cookie):(?:[^\r\n]*?;)??[\t ]*%b="?([^;"\r\n]+)' % re.escape(name))
+
+    def find(lines: bytes) -> bytes | None:
+        found = pattern.search(lines)
+        return found[1].strip(b" \t") or None if found else None
+
+    return _in_lines(find)
+
+
+def _in_lines(find: Callable[[bytes], bytes | None]) -> ReadKey:
+    """Return a reader that searches equal field lines once: those of a client mostly repeat."""
+    find_once = lru_cache(MAX_LINES)(find)
 
     def read(_: ClientInfo, request: Request) -> bytes | None:
-        found = pattern.search(request.lines)
-        return found[1].strip(b" \t") or None if found else None
+        lines = request.lines
+        return find_once(lines) if len(lines) <= LONGEST_LINES else find(lines)
 
     return read
 

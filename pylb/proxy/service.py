@@ -32,12 +32,12 @@ class Service:
         limits: how large a body may be, and how slowly it may move.
         retries: which requests may be attempted again.
         read_key: reads what a request is hashed on; None without a keyed policy.
-        sessions: how sticky sessions are carried; None if there are none.
+        sticky: how sticky sessions are carried; None if there are none.
     """
 
     __slots__ = (
         *("_for_calls", "connector", "max_body", "min_body_rate", "pool", "quota", "read_key", "retry"),
-        *("sessions", "timeouts"),
+        *("sticky", "timeouts"),
     )
 
     def __init__(
@@ -49,13 +49,13 @@ class Service:
         retries: Retries | None = None,
         *,
         read_key: ReadKey | None = None,
-        sessions: Sessions | None = None,
+        sticky: Sessions | None = None,
     ) -> None:
         self.pool = pool
         self.connector = connector
         self.timeouts = timeouts or Timeouts()
-        self.read_key = read_key if sessions is None else sessions.read_key
-        self.sessions = sessions
+        self.read_key = read_key if sticky is None else sticky.read_key
+        self.sticky = sticky
         self.retry = RetryRules(retries or Retries())
         limits = limits or Limits()
         self.max_body = limits.max_body

@@ -167,7 +167,7 @@ def _service(pool: Pool, connector: Connector, options: Options, secret: bytes) 
         Limits.of(options),
         Retries.of(options),
         read_key=key_reader(hash_on) if hash_on else None,
-        sessions=_sessions(pool.service, options, secret) if options.sticky else None,
+        sticky=_sessions(pool.service, options, secret) if options.sticky else None,
     )
 
 

@@ -3,17 +3,22 @@
 from math import inf
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pylb.errors import Fault, Phase, ProxyError
 from pylb.http2.grpc import (
     code_of,
+    code_of_response,
     code_of_status,
+    condition,
     failure,
     is_call,
     result,
     status_of,
     timeout_of,
     trailers_only,
+    with_timeout,
 )
 from tests.every import every
 
@@ -117,3 +122,51 @@ def test_trailers_only_are_one_head():
         b"HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\nDate: now\r\nX-Request-ID: id\r\n"
         b"grpc-status: 5\r\n\r\n"
     )
+
+
+LARGEST = 99_999_999 * 3600.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "value"),
+    [
+        (1e-9, b"1u"),
+        (0.25, b"250000u"),
+        (99.999999, b"99999999u"),
+        (100.0, b"100000m"),
+        (99_999_999.5, b"1666667M"),
+        (LARGEST, b"99999999H"),
+        (LARGEST * 2, b"99999999H"),
+    ],
+)
+def test_the_time_that_remains_is_in_the_most_precise_unit(seconds, value):
+    lines = b"\nhost: a\r\ngrpc-timeout: 5S\r\nx: y\r\n"
+    assert with_timeout(lines, seconds) == b"\nhost: a\r\ngrpc-timeout: %b\r\nx: y\r\n" % value
+
+
+@given(st.floats(min_value=1e-9, max_value=LARGEST))
+def test_the_time_that_remains_is_never_shorter_than_it_is(seconds):
+    written = timeout_of(with_timeout(b"\ngrpc-timeout: 5S\r\n", seconds))
+    assert seconds * (1 - 1e-9) <= written <= max(seconds * 1.001, seconds + 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(200, 2), (400, 13), (401, 16), (403, 7), (404, 12), (429, 14), (503, 14), (500, 2)]
+)
+def test_a_response_without_a_code_has_the_one_that_clients_infer(status, code):
+    assert code_of_response(status) == code
+
+
+@pytest.mark.parametrize(
+    ("lines", "met"),
+    [
+        (b"grpc-status: 14\r\n", "grpc-unavailable"),
+        (b"grpc-status: 4\r\n", "grpc-deadline-exceeded"),
+        (b"grpc-status: 0\r\n", ""),
+        (b"grpc-status: 014\r\n", ""),
+        (b"grpc-status: 5\r\n", ""),
+        (b"x: y\r\n", ""),
+    ],
+)
+def test_conditions_for_retries(lines, met):
+    assert condition(lines) == met

@@ -20,8 +20,8 @@ def issued(sticky, key=None, scheme="http", max_age=0.0):
     """The lines of a response for a request with this token."""
     response = parse_response(OK)
     client = ClientInfo("192.0.2.7", scheme)
-    identity = client.identify(parse_request(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", Limits()))
-    answer = Sessions(sticky, "web", SECRET, max_age).issue(response, identity, BACKEND, key)
+    request = parse_request(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", Limits())
+    answer = Sessions(sticky, "web", SECRET, max_age).issue(response, client, request, BACKEND, key)
     assert response.lines == parse_response(OK).lines
     assert answer.length == 0
     return answer.lines

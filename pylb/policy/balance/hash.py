@@ -26,6 +26,9 @@ MAX_SKIPPED = 32
 MIN_BOUND = 4
 """Requests that a backend may always have in flight, whatever the mean: a few do not make it slow."""
 
+MEASURED_EVERY = 64
+"""Picks after which the mean is measured again, also in a small pool; before, if a backend is above it."""
+
 NO_KEY = "no_key"
 """The event of a request without a key."""
 
@@ -121,8 +124,16 @@ class Hashed:
         if self._policy.balance_factor:
             backend.refresh()
             if backend.inflight + backend.elsewhere >= self._bound:
-                return False
+                self._measure_again()
+                if backend.inflight + backend.elsewhere >= self._bound:
+                    return False
         return backend.ramp_fraction >= 1 or (hashed >> 8) % 1000 < 1000 * backend.ramp_fraction
+
+    def _measure_again(self) -> None:
+        """Measure if there were enough picks since the last time: the load may have grown."""
+        usual = max(len(self._backends), MEASURED_EVERY)
+        if usual - self._left >= usual // 8:
+            self._measure()
 
     def _measure(self) -> None:
         """Compute the bound from the mean of the requests in flight, rounded up."""
@@ -132,7 +143,7 @@ class Hashed:
         total = 1 + sum([backend.inflight + backend.elsewhere for backend in backends])
         mean = total / (len(backends) or 1)
         self._bound = max(MIN_BOUND, ceil(mean * self._policy.balance_factor / 100))
-        self._left = len(backends)
+        self._left = max(len(backends), MEASURED_EVERY)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Hashed:
         """Copy what a pick changes: the plain policy."""
@@ -140,10 +151,8 @@ class Hashed:
 
 
 def build(backends: Sequence[Backend], rng: Random) -> Balancer:
-    """Build the policy for a set of backends that are all members, at once."""
-    policy = HashPolicy(0, Counter())
-    run_at_once(policy.update(backends))
-    return policy(backends, rng)
+    """Build the policy without a table, for requests without a key."""
+    return HashPolicy(0, Counter())(backends, rng)
 
 
 def run_at_once(steps: Generator[None, None, None] | None) -> None:

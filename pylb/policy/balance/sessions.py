@@ -27,11 +27,11 @@ def token_of(secret: bytes, service: str, backend: str) -> bytes:
     """Return the token of a backend.
 
     Args:
-        secret: the key.
+        secret: the key, at most 64 bytes.
         service: the service that it belongs to.
         backend: its name.
     """
-    digest = blake2b(f"{service}\0{backend}".encode(), key=secret[:64], digest_size=SIZE)
+    digest = blake2b(f"{service}\0{backend}".encode(), key=secret, digest_size=SIZE)
     return urlsafe_b64encode(digest.digest()).rstrip(b"=")
 
 

@@ -234,7 +234,7 @@ class Connector:
             raise ConnectionError("the backend does not offer HTTP/2 (ALPN)")
         pool.uses_http1 = True
         if client.needs_http2:
-            negotiated.transport.abort()
+            negotiated.transport.close()
             raise self._needs_http2(backend)
         upstream = H1Upstream(backend, client, self._batch, self._responses)
         negotiated.hand_over(upstream)

@@ -64,6 +64,7 @@ class H1Upstream(Connection):
     complete = False
     """The end of a body of unknown length is found by its decoder."""
     trailer_lines = b""
+    """Its decoder finds the trailers as well."""
 
     joined = False
     """A connection with HTTP/1 has one exchange at a time, so no other exchange can have opened it."""

@@ -97,7 +97,7 @@ def test_a_popular_key_does_not_overload_its_backend(factor, most):
     balancer = hashing(*members, factor=factor)(members, Random(1))
     for _ in range(40):
         balancer.pick(b"popular").count(+1)
-    assert max(member.inflight for member in members) == pytest.approx(most, abs=2)
+    assert max(member.inflight for member in members) == pytest.approx(most, abs=4)
 
 
 def test_a_few_requests_are_no_overload():
@@ -133,6 +133,7 @@ def test_a_new_backend_takes_its_keys_step_by_step():
     assert 0 < counts[0] < counts[1] < counts[2]
 
 
-def test_without_a_pool_the_table_is_that_of_the_given_backends():
+def test_without_a_pool_requests_are_balanced():
     members = backends(1, 1)
-    assert set(owners(build(members, Random(1))).values()) == set(members)
+    balancer = build(members, Random(1))
+    assert {balancer.pick(b"one"), balancer.pick(b"one")} == set(members)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import h2.errors
 import pytest
 
-from pylb.errors import Fault
+from pylb.errors import Fault, ProxyError
 from pylb.model import Endpoint
 from pylb.observe.accesslog import attempt_fields
 from tests.environment import Environment, answers, read_request
@@ -136,6 +136,7 @@ async def test_a_call_to_a_backend_with_http1_ends_with_the_reason_and_never_rea
             assert "service web uses HTTP/1.1" in stream.heads[0]["grpc-message"]
         assert len(reached) == 1
         assert env.records[-1].termination == "PC"
+        assert len(env.records[-1].attempts) == 1
         assert [record.levelname for record in caplog.records] == ["WARNING"]
         assert not env.pool.events
 
@@ -238,6 +239,26 @@ async def test_a_code_after_a_message_is_the_result_and_concerns_no_later_call()
         results = [(await client.open(CALL).whole()).trailers["grpc-status"] for _ in range(20)]
         assert results == ["14", *["0"] * 19]
         assert len(served) == 20
+
+
+async def test_a_late_attempt_receives_the_time_that_is_left():
+    async def silent(stream):
+        await stream.until(lambda: stream.reset_code is not None)
+
+    async with environment() as env, H2Client(env.port) as client:
+        backend = H2Backend(silent)
+        await env.origin(backend)
+        client.open([*CALL, ("grpc-timeout", "60S")])
+        await until(lambda: backend.streams)
+        [call] = env.server.context.streams
+        request = call._carrier.parser.read(call._head)
+        late = call.after_delay(request, call.latest_deadline - 1.5)
+        left = re.search(rb"\ngrpc-timeout: ([0-9]+)u\r\n", late.lines)
+        assert int(left[1]) == pytest.approx(1_500_000, abs=2)
+        assert b"grpc-timeout: 60S\r\n" in request.lines
+        with pytest.raises(ProxyError) as passed:
+            call.after_delay(request, call.latest_deadline)
+        assert passed.value.status == 504
 
 
 async def test_a_response_without_a_code_is_a_failure():

@@ -12,7 +12,7 @@ from pylb.proxy.upstream.negotiated import keep_alive
 from pylb.proxy.upstream.tls import UpstreamTls
 from tests.certificates import Authority
 from tests.environment import Environment, Origin, answers
-from tests.h2_peers import H2Backend, answering
+from tests.h2_peers import POST, H2Backend, H2Client, answering
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +92,17 @@ async def test_a_backend_without_http2_is_a_clear_503(authority, files):
         await secured(env, Either(), files, [])
         assert (await env.get())[0] == 503
         assert env.records[0].detail.endswith("the backend does not offer HTTP/2 (ALPN)")
+
+
+async def test_a_call_of_grpc_ends_with_the_reason_if_the_backend_chooses_http1(authority, files):
+    async with environment(authority, "auto") as env, H2Client(env.port) as client:
+        await secured(env, Either(), files, ["http/1.1"])
+        for _ in range(2):
+            stream = await client.open([*POST, ("content-type", "application/grpc")]).whole()
+            assert stream.heads[0]["grpc-status"] == "14"
+            assert "uses HTTP/1.1" in stream.heads[0]["grpc-message"]
+        assert (await env.get())[0] == 200
+        assert env.records[0].termination == "PC"
 
 
 async def test_auto_without_tls_is_http1():
